@@ -1,0 +1,19 @@
+//! The words that every Sextant crate speaks: six [`Task`]s over three [`EntityKind`]s, three
+//! [`Grade`]s, the [`Example`] that carries a labelled pair and the [`Prediction`] that answers it.
+//!
+//! Nothing here computes: no tensors, no files, no randomness. A type belongs here when two crates
+//! must agree on its meaning, and only then.
+
+mod entity;
+mod example;
+mod grade;
+mod name;
+mod prediction;
+mod task;
+
+pub use entity::{Entity, Product};
+pub use example::{Example, LabelOrigin, Pair, Split};
+pub use grade::Grade;
+pub use name::UnknownName;
+pub use prediction::Prediction;
+pub use task::{EntityKind, Task};

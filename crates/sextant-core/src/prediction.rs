@@ -1,0 +1,59 @@
+//! What a model answers for one pair.
+
+use crate::Grade;
+use serde::{Deserialize, Serialize};
+
+/// The probabilities of the three grades for one pair; they sum to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Probability of each grade, indexed by [`Grade::index`].
+    pub probs: [f32; Grade::COUNT],
+}
+
+impl Prediction {
+    /// The most probable grade; of equally probable ones, the lower.
+    pub fn grade(&self) -> Grade {
+        let mut best = Grade::Irrelevant;
+        for grade in Grade::ALL {
+            if self.probs[grade.index()] > self.probs[best.index()] {
+                best = grade;
+            }
+        }
+        best
+    }
+
+    /// The expected grade, in [0, 2].
+    pub fn expected_grade(&self) -> f32 {
+        self.probs[1] + 2.0 * self.probs[2]
+    }
+
+    /// The relevance score: the expected grade over 2, in [0, 1].
+    pub fn score(&self) -> f32 {
+        self.expected_grade() / 2.0
+    }
+
+    /// The probability of the predicted grade.
+    pub fn confidence(&self) -> f32 {
+        self.probs[self.grade().index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn score_is_half_the_expected_grade() {
+        let p = Prediction { probs: [0.2, 0.3, 0.5] };
+        assert_eq!(p.grade(), Grade::Relevant);
+        assert!((p.expected_grade() - 1.3).abs() < 1e-6);
+        assert!((p.score() - 0.65).abs() < 1e-6);
+        assert_eq!(p.confidence(), 0.5);
+    }
+
+    #[test]
+    fn ties_take_the_lower_grade() {
+        assert_eq!(Prediction { probs: [0.4, 0.4, 0.2] }.grade(), Grade::Irrelevant);
+        assert_eq!(Prediction { probs: [0.2, 0.4, 0.4] }.grade(), Grade::Partial);
+    }
+}
