@@ -1,1 +1,34 @@
-//! (being written)
+//! From pairs of entities to packs of token ids.
+//!
+//! A [`Pair`](sextant_core::Pair) becomes text through the [`TextConfig`]: one [`Template`] per kind
+//! of entity, and, for models that are told the task in words, a task prefix. The text becomes
+//! tokens through the [`Tokenizer`], a Hugging Face `tokenizer.json`, and one row through its
+//! [`RowLayout`]: `[CLS] prefix left [SEP] right [SEP]`. A row that is too long loses tokens field
+//! by field ([`truncate`]), never its template or its special tokens. The [`Encoder`] does all
+//! this for one pair, or for many in parallel.
+//!
+//! Rows are laid end to end, without padding, in a [`Pack`], sorted by task so that each task's
+//! rows and tokens are one range. [`fill`] and [`plan_sorted`] decide which rows share a pack.
+
+mod config;
+mod encoder;
+mod error;
+mod layout;
+mod pack;
+mod plan;
+mod row;
+mod template;
+mod tokenizer;
+mod train;
+pub mod truncate;
+
+pub use config::{Templates, TextConfig};
+pub use encoder::Encoder;
+pub use error::TextError;
+pub use layout::RowLayout;
+pub use pack::Pack;
+pub use plan::{fill, plan_sorted};
+pub use row::{Cut, CutCount, EncodedRow, Side};
+pub use template::Template;
+pub use tokenizer::Tokenizer;
+pub use train::train_wordpiece;

@@ -1,0 +1,86 @@
+//! Everything that can be wrong with texts, templates and tokenizers.
+
+use crate::Side;
+use sextant_core::Task;
+use std::path::PathBuf;
+
+/// Why text could not be prepared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextError {
+    /// The tokenizer file cannot be read.
+    #[error("cannot read the tokenizer {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is not a tokenizer.
+    #[error(
+        "{origin} is not a Hugging Face tokenizer: {reason}; expected the `tokenizer.json` that fast tokenizers save"
+    )]
+    NotATokenizer {
+        /// The file, or what else the bytes came from.
+        origin: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// The vocabulary lacks a token that rows are built with.
+    #[error(
+        "{origin} has no token `{token}`; rows need `[CLS]`, `[SEP]`, `[PAD]` (BERT) or `<s>`, `</s>`, `<pad>` (RoBERTa)"
+    )]
+    MissingToken {
+        /// The file, or what else the bytes came from.
+        origin: String,
+        /// The token that is missing.
+        token: String,
+    },
+    /// Training or running the tokenizer failed.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// A vocabulary cannot be trained.
+    #[error("cannot train a vocabulary: {0}")]
+    Train(String),
+    /// A template cannot be used.
+    #[error("text.{key} = `{template}`: {reason}")]
+    Template {
+        /// The key of the template in the configuration, such as `templates.product`.
+        key: String,
+        /// The template as written.
+        template: String,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+    /// No text would fit beside template and special tokens.
+    #[error(
+        "text.max_tokens = {max_tokens} is too small: template and special tokens of {task} take {fixed}, and each side needs one more; set it to at least {}",
+        fixed + 2
+    )]
+    MaxTokensTooSmall {
+        /// The limit that was asked for.
+        max_tokens: usize,
+        /// The task whose rows do not fit.
+        task: Task,
+        /// Tokens that cannot be cut.
+        fixed: usize,
+    },
+    /// An entity has no text, or none that the tokenizer knows.
+    #[error("the {side} text of the {task} pair is empty{}", if text.is_empty() { String::new() } else { format!(": the tokenizer finds nothing in {text:?}") })]
+    EmptyText {
+        /// The pair's task.
+        task: Task,
+        /// Which entity.
+        side: Side,
+        /// The text as given, if it is not blank.
+        text: String,
+    },
+    /// As another error, for one row of many.
+    #[error("row {row} (counted from 0): {source}")]
+    Row {
+        /// The row's index in the list that was encoded.
+        row: usize,
+        /// What is wrong with it.
+        source: Box<TextError>,
+    },
+}

@@ -1,0 +1,109 @@
+//! One encoded pair, and the account of what truncation cost.
+
+use serde::{Deserialize, Serialize};
+use sextant_core::Task;
+
+/// Which entity of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The first entity.
+    Left,
+    /// The second entity.
+    Right,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Left => "left",
+            Self::Right => "right",
+        })
+    }
+}
+
+/// How many tokens truncation took from each side of one row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Tokens taken from the left entity.
+    pub left: u32,
+    /// Tokens taken from the right entity.
+    pub right: u32,
+}
+
+impl Cut {
+    /// Whether the row was truncated at all.
+    pub const fn any(self) -> bool {
+        self.left + self.right > 0
+    }
+}
+
+/// One pair as the model reads it, special tokens included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedRow {
+    /// The task that the pair belongs to.
+    pub task: Task,
+    /// Token ids, at most `max_tokens` of them.
+    pub ids: Vec<u32>,
+    /// For each token 0 (left side) or 1 (right side); as long as `ids`. All 0 for families with
+    /// one segment.
+    pub segments: Vec<u8>,
+    /// What truncation took away.
+    pub cut: Cut,
+}
+
+impl EncodedRow {
+    /// Tokens in the row.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether the row has no tokens; never so for a row made by an encoder.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// What truncation took from many rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutCount {
+    /// Rows counted.
+    pub rows: u64,
+    /// Rows that lost at least one token.
+    pub cut_rows: u64,
+    /// Tokens taken from left entities.
+    pub left_tokens: u64,
+    /// Tokens taken from right entities.
+    pub right_tokens: u64,
+}
+
+impl CutCount {
+    /// Counts one row more.
+    pub fn add(&mut self, cut: Cut) {
+        self.rows += 1;
+        self.cut_rows += u64::from(cut.any());
+        self.left_tokens += u64::from(cut.left);
+        self.right_tokens += u64::from(cut.right);
+    }
+
+    /// The account of these rows.
+    pub fn of(rows: &[EncodedRow]) -> Self {
+        let mut count = Self::default();
+        rows.iter().for_each(|row| count.add(row.cut));
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_rows_and_tokens() {
+        let mut count = CutCount::default();
+        for cut in [Cut { left: 0, right: 0 }, Cut { left: 2, right: 0 }, Cut { left: 1, right: 4 }]
+        {
+            count.add(cut);
+        }
+        assert_eq!(count, CutCount { rows: 3, cut_rows: 2, left_tokens: 3, right_tokens: 4 });
+    }
+}

@@ -1,0 +1,203 @@
+//! How an entity is written as text.
+
+use crate::TextError;
+use sextant_core::{Entity, EntityKind};
+use std::borrow::Cow;
+
+/// Stands between the parts of a template; a part without text takes its separator with it.
+const SEPARATOR: &str = " | ";
+
+/// A place of a template that an entity fills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Field {
+    Text,
+    Title,
+    Brand,
+    Attributes,
+    TypePath,
+    Description,
+}
+
+impl Field {
+    const PRODUCT: [Self; 5] =
+        [Self::Title, Self::Brand, Self::Attributes, Self::TypePath, Self::Description];
+
+    fn allowed(kind: EntityKind) -> &'static [Self] {
+        match kind {
+            EntityKind::Product => &Self::PRODUCT,
+            EntityKind::Query | EntityKind::Type => &[Self::Text],
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Title => "title",
+            Self::Brand => "brand",
+            Self::Attributes => "attributes",
+            Self::TypePath => "type_path",
+            Self::Description => "description",
+        }
+    }
+
+    /// Whether the field names the entity, rather than adding detail.
+    pub(crate) const fn is_naming(self) -> bool {
+        matches!(self, Self::Text | Self::Title)
+    }
+
+    /// Whether truncation takes the first tokens, not the last: the end of a type path says most.
+    pub(crate) const fn is_cut_at_start(self) -> bool {
+        matches!(self, Self::TypePath)
+    }
+
+    /// What the entity has here; empty if nothing.
+    fn value(self, entity: &Entity) -> Cow<'_, str> {
+        let product = match (self, entity) {
+            (Self::Text | Self::Title, _) => return entity.text().trim().into(),
+            (_, Entity::Text(_)) => return "".into(),
+            (_, Entity::Product(product)) => product,
+        };
+        match self {
+            Self::Text | Self::Title => product.title.trim().into(),
+            Self::Brand => product.brand.as_deref().unwrap_or_default().trim().into(),
+            Self::Description => product.description.as_deref().unwrap_or_default().trim().into(),
+            Self::TypePath => join(product.type_path.iter().map(|node| node.trim().into()), " > "),
+            Self::Attributes => join(
+                product.attributes.iter().map(|(name, value)| match (name.trim(), value.trim()) {
+                    (_, "") => "".into(),
+                    ("", value) => value.into(),
+                    (name, value) => format!("{name}: {value}").into(),
+                }),
+                ", ",
+            ),
+        }
+    }
+}
+
+/// Joins what is not empty.
+fn join<'a>(texts: impl Iterator<Item = Cow<'a, str>>, between: &str) -> Cow<'a, str> {
+    let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+    texts.join(between).into()
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Literal(String),
+    Field(Field),
+}
+
+/// A template: literal text with `{field}` places, in parts divided by ` | `.
+///
+/// Products have `{title}`, `{brand}`, `{attributes}` (`name: value, …`), `{type_path}`
+/// (`root > … > leaf`) and `{description}`; queries and types have `{text}`. A part whose fields
+/// are all absent vanishes with its separator. The field that names the entity is required.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Vec<Piece>>,
+}
+
+/// A text with its origin: which bytes are template, which are an entity's field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rendered {
+    pub(crate) text: String,
+    /// The end of each span and the field that it shows, `None` for template text. Spans follow
+    /// one another from byte 0.
+    pub(crate) spans: Vec<(usize, Option<Field>)>,
+}
+
+impl Rendered {
+    pub(crate) fn push(&mut self, text: &str, field: Option<Field>) {
+        if !text.is_empty() {
+            self.text.push_str(text);
+            self.spans.push((self.text.len(), field));
+        }
+    }
+}
+
+impl Template {
+    /// Reads a template for entities of a kind; `key` names it in errors.
+    pub fn parse(kind: EntityKind, key: &str, template: &str) -> Result<Self, TextError> {
+        let bad = |reason: String| TextError::Template {
+            key: key.to_owned(),
+            template: template.to_owned(),
+            reason,
+        };
+        let allowed = Field::allowed(kind);
+        let names: Vec<_> = allowed.iter().map(|field| field.name()).collect();
+        let mut seen = Vec::new();
+        let mut parts = Vec::new();
+        for part in template.split(SEPARATOR) {
+            let mut pieces = Vec::new();
+            for piece in placeholders(part, &names).map_err(bad)? {
+                pieces.push(match piece {
+                    Ok(place) if seen.contains(&allowed[place]) => {
+                        return Err(bad(format!("`{{{}}}` stands there twice", names[place])));
+                    }
+                    Ok(place) => {
+                        seen.push(allowed[place]);
+                        Piece::Field(allowed[place])
+                    }
+                    Err(literal) => Piece::Literal(literal.to_owned()),
+                });
+            }
+            parts.push(pieces);
+        }
+        if seen.iter().any(|field| field.is_naming()) {
+            Ok(Self { parts })
+        } else {
+            Err(bad(format!("it must hold `{{{}}}`, which names the {kind}", names[0])))
+        }
+    }
+
+    /// Writes an entity; appends to what is there.
+    pub(crate) fn render(&self, entity: &Entity, out: &mut Rendered) {
+        let mut first = true;
+        for part in &self.parts {
+            let values: Vec<_> = part
+                .iter()
+                .map(|piece| match piece {
+                    Piece::Literal(text) => (Cow::from(text), None),
+                    Piece::Field(field) => (field.value(entity), Some(*field)),
+                })
+                .collect();
+            let mut fields = values.iter().filter(|(_, field)| field.is_some()).peekable();
+            if fields.peek().is_some() && fields.all(|(value, _)| value.is_empty()) {
+                continue;
+            }
+            if !std::mem::take(&mut first) {
+                out.push(SEPARATOR, None);
+            }
+            values.iter().for_each(|(value, field)| out.push(value, *field));
+        }
+    }
+}
+
+/// Splits a template into literal text (`Err`) and `{name}` places (`Ok`, the index in `names`).
+pub(crate) fn placeholders<'a>(
+    template: &'a str,
+    names: &[&str],
+) -> Result<Vec<Result<usize, &'a str>>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = template;
+    while let Some(brace) = rest.find(['{', '}']) {
+        let (literal, from_brace) = rest.split_at(brace);
+        let Some((name, after)) =
+            from_brace.strip_prefix('{').and_then(|inside| inside.split_once('}'))
+        else {
+            return Err("a brace has no partner".to_owned());
+        };
+        let Some(place) = names.iter().position(|known| *known == name) else {
+            let known: Vec<_> = names.iter().map(|name| format!("`{{{name}}}`")).collect();
+            return Err(format!("unknown `{{{name}}}`; allowed here: {}", known.join(", ")));
+        };
+        if !literal.is_empty() {
+            pieces.push(Err(literal));
+        }
+        pieces.push(Ok(place));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        pieces.push(Err(rest));
+    }
+    Ok(pieces)
+}

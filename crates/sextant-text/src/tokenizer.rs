@@ -1,0 +1,103 @@
+//! A Hugging Face tokenizer, checked for what rows need.
+
+use crate::{RowLayout, TextError};
+use std::path::Path;
+use tokenizers::Tokenizer as HfTokenizer;
+
+/// Turns text into token ids, and knows the special tokens of rows.
+///
+/// Truncation and padding that the file asks for are switched off: files made for sentence
+/// embeddings often pad every text to 128 tokens. Special tokens written out in a text (`[SEP]` in
+/// a product title) are read as plain text, so that no text can forge the structure of a row.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: HfTokenizer,
+    layout: RowLayout,
+    pad_id: u32,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no tokenizer, or lacks a special token; each names the file.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, TextError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path)
+            .map_err(|source| TextError::Read { path: path.to_owned(), source })?;
+        Self::from_bytes(&bytes, &path.display().to_string())
+    }
+
+    /// Reads the contents of a `tokenizer.json`; `origin` says in errors where they came from.
+    pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, TextError> {
+        let bad = |error: &dyn std::fmt::Display| TextError::NotATokenizer {
+            origin: origin.to_owned(),
+            reason: error.to_string(),
+        };
+        let mut inner = HfTokenizer::from_bytes(bytes).map_err(|error| bad(&error))?;
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(|error| bad(&error))?;
+        inner.set_encode_special_tokens(true);
+        let (layout, pad_id) = special_tokens(&inner, origin)?;
+        Ok(Self { inner, layout, pad_id })
+    }
+
+    /// The tokenizer as `tokenizer.json`, for a bundle: the same tokenizer always gives the same
+    /// bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, TextError> {
+        self.inner.to_string(false).map(String::into_bytes).map_err(failed)
+    }
+
+    /// How many ids there are: one more than the largest, added tokens included. The embedding
+    /// table must have at least as many rows.
+    pub fn vocab_size(&self) -> usize {
+        let largest = self.inner.get_vocab(true).into_values().max();
+        largest.map_or(0, |id| id as usize + 1)
+    }
+
+    /// The token that fills unused places.
+    pub fn pad_id(&self) -> u32 {
+        self.pad_id
+    }
+
+    /// Where special tokens stand in a row.
+    pub fn layout(&self) -> &RowLayout {
+        &self.layout
+    }
+
+    /// The text of a token, if the vocabulary has this id.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The ids of a text, without special tokens.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        Ok(self.inner.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
+    }
+
+    /// The ids of a text, each with the byte at which it ends in the text.
+    pub(crate) fn encode_with_ends(&self, text: &str) -> Result<Vec<(u32, usize)>, TextError> {
+        let encoding = self.inner.encode(text, false).map_err(failed)?;
+        let ends = encoding.get_offsets().iter().map(|&(_, end)| end);
+        Ok(encoding.get_ids().iter().copied().zip(ends).collect())
+    }
+}
+
+fn failed(error: tokenizers::Error) -> TextError {
+    TextError::Tokenizer(error.to_string())
+}
+
+/// Looks up the special tokens of the family that the vocabulary belongs to.
+fn special_tokens(inner: &HfTokenizer, origin: &str) -> Result<(RowLayout, u32), TextError> {
+    let find = |token: &str| {
+        inner.token_to_id(token).ok_or_else(|| TextError::MissingToken {
+            origin: origin.to_owned(),
+            token: token.to_owned(),
+        })
+    };
+    if inner.token_to_id("[CLS]").is_none() && inner.token_to_id("<s>").is_some() {
+        Ok((RowLayout::roberta(find("<s>")?, find("</s>")?), find("<pad>")?))
+    } else {
+        Ok((RowLayout::bert(find("[CLS]")?, find("[SEP]")?), find("[PAD]")?))
+    }
+}
