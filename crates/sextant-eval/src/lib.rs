@@ -1,1 +1,40 @@
-//! (being written)
+//! How good is a model, how sure are we of that, and is it better than another?
+//!
+//! [`evaluate`] turns [`Scored`] rows (a true grade beside a prediction) into an [`EvalReport`]: for
+//! each task, for all rows pooled (micro) and as the mean over tasks (macro), every [`Metric`], each
+//! with a bootstrap interval if asked for; precision, recall and F1 of each grade; the confusion
+//! matrix; reliability bins. [`compare`] tests whether the accuracies of two systems differ on the
+//! same rows.
+//!
+//! Inside, a row is reduced once to a few numbers and a `Tally` sums them up. The estimate counts
+//! every group of rows once; a bootstrap replicate counts it as often as it was drawn. So each metric
+//! is written once, as a function of sums, and a replicate is one pass over small rows.
+//!
+//! A metric that is undefined on some rows (kappa where all is one grade, NDCG without a list) is
+//! `None`, in JSON `null`; no NaN is ever written.
+
+mod bootstrap;
+mod calibration;
+mod compare;
+mod confusion;
+mod error;
+mod evaluate;
+mod mcnemar;
+mod metric;
+mod ndcg;
+mod render;
+mod report;
+mod sample;
+mod scored;
+mod tally;
+
+pub use bootstrap::Bootstrap;
+pub use calibration::{RELIABILITY_BINS, ReliabilityBin};
+pub use compare::{PairedComparison, compare};
+pub use error::EvalError;
+pub use evaluate::{EvalOptions, evaluate};
+pub use mcnemar::McNemar;
+pub use metric::Metric;
+pub use ndcg::ndcg;
+pub use report::{ClassMetrics, Dataset, Estimate, Estimates, EvalReport, Interval, TaskMetrics};
+pub use scored::Scored;

@@ -1,0 +1,60 @@
+//! One evaluated row: what is true of it, and what the model said.
+
+use crate::EvalError;
+use sextant_core::{Example, Grade, Prediction, Task};
+
+/// How far the three probabilities of a row may be from summing to 1.
+const SUM_TOLERANCE: f64 = 1e-3;
+
+/// A row's true grade beside the prediction for it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored<'a> {
+    /// The row's task.
+    pub task: Task,
+    /// The true grade.
+    pub grade: Grade,
+    /// The model's answer.
+    pub prediction: Prediction,
+    /// The unit of resampling and, within one task, a ranked list. A row without one is its own unit.
+    pub group: Option<&'a str>,
+    /// How much the row counts, as `sample_weight` in scikit-learn. Finite and positive; 1 for
+    /// plain counting.
+    pub weight: f32,
+}
+
+impl<'a> Scored<'a> {
+    /// A row of weight 1 without a group.
+    pub fn new(task: Task, grade: Grade, prediction: Prediction) -> Self {
+        Self { task, grade, prediction, group: None, weight: 1.0 }
+    }
+
+    /// The row of a labelled example. An example's weight is that of its *loss*, so it is not taken
+    /// over: every row counts 1. Set [`Scored::weight`] to weigh the metrics too.
+    pub fn of(example: &'a Example, prediction: Prediction) -> Self {
+        Self {
+            group: example.group.as_deref(),
+            ..Self::new(example.pair.task, example.grade, prediction)
+        }
+    }
+
+    /// Whether the most probable grade is the true one.
+    pub fn is_correct(&self) -> bool {
+        self.prediction.grade() == self.grade
+    }
+
+    /// Checks the row at `index` (for the message only): finite, non-negative probabilities that
+    /// sum to 1, and a usable weight.
+    pub(crate) fn check(&self, index: usize) -> Result<(), EvalError> {
+        let probs = self.prediction.probs;
+        let sum: f64 = probs.iter().map(|&p| f64::from(p)).sum();
+        // Written so that NaN fails.
+        let usable = probs.iter().all(|&p| p >= 0.0) && (sum - 1.0).abs() <= SUM_TOLERANCE;
+        if !usable {
+            return Err(EvalError::Probabilities { index, task: self.task, probs });
+        }
+        if !(self.weight.is_finite() && self.weight > 0.0) {
+            return Err(EvalError::Weight { index, weight: self.weight });
+        }
+        Ok(())
+    }
+}
