@@ -35,3 +35,63 @@ pub fn kept(fields: &[FieldTokens], room: usize, floor: usize) -> Option<Vec<usi
     }
     (excess == 0).then_some(kept)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn field(tokens: usize, naming: bool) -> FieldTokens {
+        FieldTokens { tokens, naming }
+    }
+
+    #[test]
+    fn longest_detail_goes_before_a_title_of_usual_length() {
+        let row = [field(5, true), field(12, true), field(2, false), field(40, false)];
+        assert_eq!(kept(&row, 40, 16), Some(vec![5, 12, 2, 21]));
+        assert_eq!(kept(&row, 20, 16), Some(vec![5, 12, 2, 1]));
+        assert_eq!(kept(&row, 17, 16), Some(vec![5, 12, 0, 0]));
+        // With nothing else to give, the longer name gives.
+        assert_eq!(kept(&row, 8, 16), Some(vec![4, 4, 0, 0]));
+        assert_eq!(kept(&row, 2, 16), Some(vec![1, 1, 0, 0]));
+        assert_eq!(kept(&row, 1, 16), None);
+    }
+
+    #[test]
+    fn a_name_without_end_is_cut_like_any_long_field() {
+        let row = [field(3, true), field(100, true), field(20, false)];
+        assert_eq!(kept(&row, 60, 16), Some(vec![3, 37, 20]));
+        assert_eq!(kept(&row, 30, 16), Some(vec![3, 16, 11]));
+    }
+
+    proptest! {
+        #[test]
+        fn only_what_is_needed_goes_and_the_longest_goes_first(
+            names in proptest::collection::vec(1_usize..60, 2),
+            details in proptest::collection::vec(0_usize..60, 0..8),
+            room in 2_usize..300,
+            floor in 0_usize..40,
+        ) {
+            let fields: Vec<_> = names.iter().map(|&n| field(n, true))
+                .chain(details.iter().map(|&n| field(n, false))).collect();
+            let total: usize = fields.iter().map(|f| f.tokens).sum();
+            let kept = kept(&fields, room, floor).unwrap();
+            prop_assert_eq!(kept.iter().sum::<usize>(), total.min(room));
+            for (field, &keep) in fields.iter().zip(&kept) {
+                prop_assert!(keep <= field.tokens);
+                prop_assert!(!field.naming || keep >= 1);
+            }
+            let details_left: usize = kept[2..].iter().sum();
+            for (i, field) in fields.iter().enumerate().filter(|&(i, f)| kept[i] < f.tokens) {
+                // Whatever was cut was at least as long as all that remains unprotected.
+                for (j, other) in fields.iter().enumerate() {
+                    let protected = other.naming && kept[j] <= floor.max(1) && !field.naming;
+                    prop_assert!(protected || field.naming && kept[i] < floor || kept[j] <= kept[i] + 1);
+                }
+                if field.naming && kept[i] < floor {
+                    prop_assert_eq!(details_left, 0, "details go before protected names");
+                }
+            }
+        }
+    }
+}

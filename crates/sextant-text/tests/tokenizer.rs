@@ -1,0 +1,83 @@
+//! What a tokenizer file may bring along, and what it must have.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod common;
+
+use serde_json::{Value, json};
+use sextant_text::{TextError, Tokenizer};
+
+fn edited(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let mut json = serde_json::from_slice(&common::tokenizer().to_bytes().unwrap()).unwrap();
+    edit(&mut json);
+    serde_json::to_vec(&json).unwrap()
+}
+
+#[test]
+fn baked_in_truncation_and_padding_are_overridden() {
+    let bytes = edited(|json| {
+        json["truncation"] = json!({
+            "direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0
+        });
+        json["padding"] = json!({
+            "strategy": {"Fixed": 16}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"
+        });
+    });
+    // The library alone does pad and truncate with this file.
+    let raw = tokenizers::Tokenizer::from_bytes(&bytes).unwrap();
+    let text = "cordless drill with a red case";
+    assert_eq!(raw.encode(text, false).unwrap().get_ids().len(), 16);
+
+    let tokenizer = Tokenizer::from_bytes(&bytes, "test").unwrap();
+    assert_eq!(tokenizer.encode(text).unwrap(), common::tokenizer().encode(text).unwrap());
+    assert!(tokenizer.encode(text).unwrap().len() > 4);
+    assert!(tokenizer.encode("red").unwrap().len() < 4);
+}
+
+#[test]
+fn bytes_round_trip() {
+    let bytes = common::tokenizer().to_bytes().unwrap();
+    let again = Tokenizer::from_bytes(&bytes, "test").unwrap();
+    assert_eq!(again.to_bytes().unwrap(), bytes);
+    assert_eq!(again.vocab_size(), common::tokenizer().vocab_size());
+    for text in common::TEXTS {
+        assert_eq!(again.encode(text).unwrap(), common::tokenizer().encode(text).unwrap());
+    }
+}
+
+#[test]
+fn special_tokens_in_a_text_are_plain_text() {
+    let tokenizer = common::tokenizer();
+    let ids = tokenizer.encode("red [SEP] [CLS] [PAD] drill").unwrap();
+    let layout = tokenizer.layout();
+    for special in [layout.open[0], layout.close[0], tokenizer.pad_id()] {
+        assert!(!ids.contains(&special), "{ids:?}");
+    }
+}
+
+#[test]
+fn missing_special_token_is_named_with_its_file() {
+    for token in ["[CLS]", "[SEP]", "[PAD]"] {
+        let bytes = edited(|json| {
+            json["model"]["vocab"].as_object_mut().unwrap().remove(token);
+            json["added_tokens"].as_array_mut().unwrap().retain(|t| t["content"] != token);
+            json["post_processor"] = Value::Null;
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        std::fs::write(&path, bytes).unwrap();
+        let error = Tokenizer::from_file(&path).unwrap_err().to_string();
+        assert!(error.contains(token) && error.contains("tokenizer.json has no token"), "{error}");
+    }
+}
+
+#[test]
+fn unreadable_and_foreign_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("absent.json");
+    assert!(matches!(Tokenizer::from_file(&path), Err(TextError::Read { .. })));
+    std::fs::write(&path, b"{\"model\": 1").unwrap();
+    let error = Tokenizer::from_file(&path).unwrap_err().to_string();
+    assert!(error.contains("absent.json") && error.contains("not a Hugging Face"), "{error}");
+}
