@@ -88,7 +88,9 @@ impl CutCount {
     /// The account of these rows.
     pub fn of(rows: &[EncodedRow]) -> Self {
         let mut count = Self::default();
-        rows.iter().for_each(|row| count.add(row.cut));
+        for row in rows {
+            count.add(row.cut);
+        }
         count
     }
 }

@@ -167,7 +167,9 @@ impl Template {
             if !std::mem::take(&mut first) {
                 out.push(SEPARATOR, None);
             }
-            values.iter().for_each(|(value, field)| out.push(value, *field));
+            for (value, field) in &values {
+                out.push(value, *field);
+            }
         }
     }
 }

@@ -195,7 +195,7 @@ fn skeleton(encoder: &Encoder, ids: &[u32]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn truncation_keeps_its_promises(pair in some_pair(), max in 32_usize..120, prefix: bool) {
