@@ -1,1 +1,35 @@
-//! (being written)
+//! The tensor operations that burn lacks, each with its gradient.
+//!
+//! Sextant trains on *packs*: rows of different lengths laid end to end in one `[tokens, hidden]`
+//! tensor, bounded by [`Segments`]. A transformer over a pack needs few operations, and this crate
+//! has one function for each, on plain burn tensors:
+//!
+//! * [`embedding`], [`linear`] (with bias and activation), [`add_layer_norm`], [`attention`] and
+//!   [`dropout`] for the model,
+//! * [`adamw`] and [`sum_of_squares`] for the optimizer.
+//!
+//! Every operation has a *composed* body made of burn's own operations ([`composed`]), which is the
+//! definition of what it computes and runs on any device.
+//!
+//! Shapes are checked at the edge: a call with tensors that do not fit together panics with a
+//! message that names the operation, the tensors and their shapes. Results never depend on the
+//! number of threads.
+
+mod activation;
+mod adamw;
+pub mod composed;
+mod dropout;
+mod operations;
+mod precision;
+mod segments;
+mod spec;
+
+pub use activation::Activation;
+pub use adamw::AdamWStep;
+pub use dropout::Dropout;
+pub use operations::{
+    adamw, add_layer_norm, attention, dropout, embedding, linear, sum_of_squares,
+};
+pub use precision::{Precision, UnknownPrecision};
+pub use segments::{Segments, SegmentsError};
+pub use spec::{AttentionSpec, Mask};

@@ -1,0 +1,34 @@
+/// One step of AdamW (Loshchilov and Hutter 2019), with PyTorch's semantics.
+///
+/// ```text
+/// g = grad_scale · grad
+/// m = beta1 · m + (1 - beta1) · g            v = beta2 · v + (1 - beta2) · g²
+/// p = (1 - lr · weight_decay) · p - lr · m̂ / (sqrt(v̂) + eps)
+/// m̂ = m / (1 - beta1^step)                   v̂ = v / (1 - beta2^step)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWStep {
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay; 0 for parameters that must not decay.
+    pub weight_decay: f64,
+    /// The number of this step, counted from 1: moments start at zero and are corrected by it.
+    pub step: u64,
+    /// What the gradient is multiplied by first: the mean over accumulated batches times the
+    /// factor of norm clipping.
+    pub grad_scale: f32,
+}
+
+impl AdamWStep {
+    /// `1 - beta^step`.
+    pub(crate) fn bias_corrections(&self) -> (f64, f64) {
+        let power = |beta: f64| 1.0 - beta.powf(self.step as f64);
+        (power(self.beta1), power(self.beta2))
+    }
+}

@@ -1,0 +1,13 @@
+//! What each operation computes, written with burn's own operations.
+//!
+//! These bodies are the reference that the handwritten kernels are tested against, and they are
+//! what runs on devices without such kernels. Gradients come from burn's autodiff. Shapes are not
+//! checked here; call the functions of the crate's root instead.
+
+mod attention;
+mod optimizer;
+mod pointwise;
+
+pub use attention::attention;
+pub use optimizer::{adamw, sum_of_squares};
+pub use pointwise::{activate, add_layer_norm, dropout, embedding, linear};

@@ -1,0 +1,157 @@
+use burn::tensor::{Int, Tensor};
+
+use crate::{Activation, AdamWStep, AttentionSpec, Dropout, Precision, Segments, composed};
+
+/// Rows of a table.
+///
+/// `table` is `[vocabulary, width]`, `ids` is `[tokens]` with values below the vocabulary; the
+/// result is `[tokens, width]`.
+///
+/// # Panics
+/// When an id is outside the table.
+pub fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
+    composed::embedding(table, ids)
+}
+
+/// `activation(x · weight + bias)`.
+///
+/// `x` is `[tokens, in]`, `weight` is `[in, out]` (the transpose of PyTorch's layout), `bias` is
+/// `[out]`; the result is `[tokens, out]`. `precision` is that of the products, forward and
+/// backward; sums are `f32`.
+///
+/// # Panics
+/// When the shapes do not fit together.
+pub fn linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    activation: Activation,
+    precision: Precision,
+) -> Tensor<2> {
+    let ([_, inputs], [rows, outputs]) = (x.dims(), weight.dims());
+    assert!(
+        inputs == rows,
+        "linear: input of width {inputs} does not fit a weight of [{rows}, {outputs}]"
+    );
+    if let Some(bias) = &bias {
+        let [length] = bias.dims();
+        assert!(
+            length == outputs,
+            "linear: bias of length {length} does not fit a weight of [{rows}, {outputs}]"
+        );
+    }
+    composed::linear(x, weight, bias, activation, precision)
+}
+
+/// `LayerNorm(dropout(x) + residual) · gamma + beta` over the last dimension.
+///
+/// `x` and `residual` are `[tokens, width]`, `gamma` and `beta` are `[width]`. The variance is the
+/// biased one, as in PyTorch.
+///
+/// # Panics
+/// When the shapes do not fit together or the dropout probability is not in `[0, 1)`.
+pub fn add_layer_norm(
+    x: Tensor<2>,
+    residual: Option<Tensor<2>>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    eps: f64,
+    dropout: Option<Dropout>,
+) -> Tensor<2> {
+    let [tokens, width] = x.dims();
+    if let Some(residual) = &residual {
+        assert!(
+            residual.dims() == [tokens, width],
+            "add_layer_norm: residual of {:?} does not fit an input of [{tokens}, {width}]",
+            residual.dims()
+        );
+    }
+    assert!(
+        gamma.dims() == [width] && beta.dims() == [width],
+        "add_layer_norm: gamma of {:?} and beta of {:?} do not fit an input of [{tokens}, {width}]",
+        gamma.dims(),
+        beta.dims()
+    );
+    if let Some(dropout) = dropout {
+        dropout.check("add_layer_norm");
+    }
+    composed::add_layer_norm(x, residual, gamma, beta, eps, dropout)
+}
+
+/// Scaled dot-product attention within each row of a pack (variable-length attention).
+///
+/// `qkv` is `[tokens, (heads + 2 * kv_heads) * head_dim]`: all query heads, then all key heads,
+/// then all value heads, as one fused projection writes them. The result is
+/// `[tokens, heads * head_dim]`. With dropout, the probability of query token `t` (its place in
+/// the pack) and head `h` for the key at position `j` of the row is element `(t * heads + h, j)`
+/// of the mask.
+///
+/// # Panics
+/// When the shape of `qkv` is not that of the segments and the spec, `kv_heads` does not divide
+/// `heads`, or the dropout probability is not in `[0, 1)`.
+pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> Tensor<2> {
+    assert!(
+        spec.kv_heads > 0 && spec.head_dim > 0 && spec.heads.is_multiple_of(spec.kv_heads),
+        "attention: {} key heads do not divide {} query heads of dimension {}",
+        spec.kv_heads,
+        spec.heads,
+        spec.head_dim
+    );
+    assert!(
+        qkv.dims() == [segments.tokens(), spec.qkv_width()],
+        "attention: input of {:?} where segments and heads ask for [{}, {}]",
+        qkv.dims(),
+        segments.tokens(),
+        spec.qkv_width()
+    );
+    if let Some(dropout) = spec.dropout {
+        dropout.check("attention");
+    }
+    composed::attention(qkv, segments, spec)
+}
+
+/// Drops elements of `x` and scales the others; see [`Dropout`].
+///
+/// # Panics
+/// When the probability is not in `[0, 1)`.
+pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
+    dropout.check("dropout");
+    composed::dropout(x, dropout)
+}
+
+/// One AdamW step on a parameter and its two moments, all of one shape: returns them updated, in
+/// place where nothing else holds their buffers.
+///
+/// Takes inner tensors (without autodiff).
+///
+/// # Panics
+/// When the shapes differ or a tensor is on an autodiff device.
+pub fn adamw<const D: usize>(
+    param: Tensor<D>,
+    grad: Tensor<D>,
+    m: Tensor<D>,
+    v: Tensor<D>,
+    step: &AdamWStep,
+) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
+    let shape = param.dims();
+    assert!(
+        [grad.dims(), m.dims(), v.dims()] == [shape; 3],
+        "adamw: parameter {shape:?}, gradient {:?}, moments {:?} and {:?} differ in shape",
+        grad.dims(),
+        m.dims(),
+        v.dims()
+    );
+    assert!(step.step > 0, "adamw: steps are counted from 1");
+    assert!(
+        !param.device().is_autodiff(),
+        "adamw: the parameter is tracked by autodiff; pass its inner tensor"
+    );
+    composed::adamw(param, grad, m, v, step)
+}
+
+/// The sum of the squares of all elements, in `f64`, for clipping by global norm.
+///
+/// The result does not depend on the number of threads.
+pub fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
+    composed::sum_of_squares(tensor)
+}
