@@ -80,7 +80,7 @@ impl Metric {
         match self {
             Self::Accuracy => "accuracy",
             Self::MacroF1 => "macro-F1",
-            Self::QuadraticKappa => "quadratic kappa",
+            Self::QuadraticKappa => "QWK",
             Self::CohenKappa => "Cohen's kappa",
             Self::Mae => "MAE",
             Self::Rmse => "RMSE",

@@ -1,17 +1,16 @@
 //! A report as a table for the terminal.
 
-use crate::{Estimate, Estimates, EvalReport, Metric, TaskMetrics};
+use crate::{Estimate, Estimates, EvalReport, Interval, Metric, TaskMetrics};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use sextant_core::Grade;
 use std::fmt::Write;
 
-/// The metrics of the main table; the JSON has all.
-const COLUMNS: [Metric; 8] = [
+/// The metrics of the main table; the JSON has more.
+const COLUMNS: [Metric; 7] = [
     Metric::Accuracy,
     Metric::MacroF1,
     Metric::QuadraticKappa,
     Metric::Mae,
-    Metric::Rmse,
     Metric::LogLoss,
     Metric::Ece,
     Metric::NdcgAt10,
@@ -19,7 +18,8 @@ const COLUMNS: [Metric; 8] = [
 
 impl EvalReport {
     /// Tables for a terminal: each task, all rows pooled and the mean over tasks; then each grade
-    /// and the confusion matrix of the pooled rows. Undefined numbers are a dash.
+    /// and the confusion matrix of the pooled rows. Intervals are shown for accuracy and macro-F1
+    /// only, to keep lines short; the JSON has all. Undefined numbers are a dash.
     pub fn render_text(&self) -> String {
         let mut text = String::new();
         if let Some(dataset) = &self.dataset {
@@ -28,7 +28,8 @@ impl EvalReport {
         let columns: Vec<Metric> =
             COLUMNS.into_iter().filter(|metric| self.pooled.metrics.contains_key(metric)).collect();
         let mut header = vec!["task", "rows", "groups"];
-        header.extend(columns.iter().map(|metric| metric.label()));
+        let labels: Vec<String> = columns.iter().map(|&metric| label(metric)).collect();
+        header.extend(labels.iter().map(String::as_str));
         let mut table = table(&header);
         let mut add = |name: &str, size: [String; 2], estimates: &Estimates| {
             let numbers = columns
@@ -42,7 +43,7 @@ impl EvalReport {
         }
         add("all rows", size(&self.pooled), &self.pooled.metrics);
         add("mean of tasks", [String::new(), String::new()], &self.macro_average);
-        let _ = writeln!(text, "{table}");
+        let _ = writeln!(text, "{}", table.trim_fmt());
         if let Some(bootstrap) = &self.bootstrap {
             let _ = writeln!(
                 text,
@@ -52,7 +53,7 @@ impl EvalReport {
                 bootstrap.seed
             );
         }
-        let _ = writeln!(text, "\nall rows by grade\n{}", grades(&self.pooled));
+        let _ = writeln!(text, "\nall rows by grade\n{}", grades(&self.pooled).trim_fmt());
         text
     }
 }
@@ -60,17 +61,17 @@ impl EvalReport {
 /// One row per true grade: how well it is found, and what was predicted for its rows.
 fn grades(metrics: &TaskMetrics) -> Table {
     let predicted = Grade::ALL.map(|grade| format!("predicted {grade}"));
-    let mut header = vec!["true grade", "precision", "recall", "F1", "rows"];
+    let mut header = vec!["true grade", "precision %", "recall %", "F1 %", "rows"];
     header.extend(predicted.iter().map(String::as_str));
     let mut table = table(&header);
     for class in &metrics.classes {
-        let ratios = [class.precision, class.recall, class.f1].map(|ratio| percent(&ratio));
-        let counts = metrics.confusion[class.grade.index()].map(|count| count.to_string());
+        let ratios = [class.precision, class.recall, class.f1].map(|ratio| percent(ratio.value));
+        let counts = metrics.confusion[class.grade.index()].map(weight);
         table.add_row(
             [class.grade.to_string()]
                 .into_iter()
                 .chain(ratios)
-                .chain([class.support.to_string()])
+                .chain([weight(class.support)])
                 .chain(counts),
         );
     }
@@ -90,24 +91,33 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Shares as percentages with two digits, all else with three decimals.
+/// Shares as percentages with two digits and their interval, all else with three decimals.
 fn number(metric: Metric, estimate: Option<Estimate>) -> String {
-    match (metric, estimate) {
-        (_, None) => "–".to_owned(),
-        (Metric::Accuracy | Metric::MacroF1, Some(estimate)) => percent(&estimate),
-        (_, Some(Estimate { value, interval })) => match interval {
-            None => format!("{value:.3}"),
-            Some(interval) => format!("{value:.3} [{:.3}, {:.3}]", interval.low, interval.high),
-        },
+    let Some(estimate) = estimate else { return "–".to_owned() };
+    if !is_share(metric) {
+        return format!("{:.3}", estimate.value);
+    }
+    let value = percent(estimate.value);
+    match estimate.interval {
+        None => value,
+        Some(Interval { low, high }) => format!("{value} [{}, {}]", percent(low), percent(high)),
     }
 }
 
-fn percent(estimate: &Estimate) -> String {
-    let value = 100.0 * estimate.value;
-    match estimate.interval {
-        None => format!("{value:.2} %"),
-        Some(interval) => {
-            format!("{value:.2} % [{:.2}, {:.2}]", 100.0 * interval.low, 100.0 * interval.high)
-        }
-    }
+fn label(metric: Metric) -> String {
+    let unit = if is_share(metric) { " %" } else { "" };
+    format!("{}{unit}", metric.label())
+}
+
+fn is_share(metric: Metric) -> bool {
+    matches!(metric, Metric::Accuracy | Metric::MacroF1)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}", 100.0 * share)
+}
+
+/// A number of rows; with a decimal where rows weigh other than 1.
+fn weight(rows: f64) -> String {
+    if rows.fract() == 0.0 { format!("{rows}") } else { format!("{rows:.1}") }
 }
