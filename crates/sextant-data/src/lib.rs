@@ -1,1 +1,23 @@
-//! (being written)
+//! From files to labelled pairs: reading and writing rows, datasets, their checks and their card.
+//!
+//! A [`RowReader`] streams a JSONL, CSV, TSV or Parquet file; a bad row is an error that names its
+//! line and can be skipped, a bad file ends the reading. A [`RowWriter`] streams the other way and
+//! leaves either the whole file or nothing. A [`Dataset`] is three lists of examples; [`check()`]
+//! proves that its splits do not leak and says what a trivial model would reach on it; [`DataCard`]
+//! describes it. `docs/data-format.md` is the guide for users.
+
+mod dataset;
+mod entity;
+mod error;
+mod format;
+pub mod market;
+mod read;
+mod row;
+mod write;
+
+pub use dataset::Dataset;
+pub use error::{DataError, RowError, RowProblem, RowUnit};
+pub use format::{Encoding, Format};
+pub use read::{ReadOptions, RowReader, read_examples};
+pub use row::{Row, json_number};
+pub use write::{AtomicFile, Column, ColumnKind, RowWriter, write_examples};

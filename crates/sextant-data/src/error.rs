@@ -1,0 +1,266 @@
+//! What can be wrong with a data file, said with its place and the fix.
+
+use sextant_core::{EntityKind, Split, Task, UnknownName};
+use std::path::{Path, PathBuf};
+
+/// Why reading, checking or writing data failed.
+///
+/// [`DataError::Row`] concerns one row: a [`RowReader`](crate::RowReader) can go on after it. Every
+/// other variant concerns the file as a whole and ends the reading.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// One row cannot be used.
+    #[error(transparent)]
+    Row(#[from] Box<RowError>),
+    /// A file or folder cannot be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file cannot be written; nothing was left at its path.
+    #[error("cannot write {}: {source}; no output was kept", path.display())]
+    Write {
+        /// The file that was to appear.
+        path: PathBuf,
+        /// What the system or the encoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The extension names no format that can be read or written.
+    #[error("{}: unknown format; name the file .jsonl, .csv, .tsv or .parquet", path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file has no column of this name, and it is needed.
+    #[error("{}: no column `{column}`{}; it has {}{hint}", path.display(), missing_fix(column), list(found))]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column that is needed.
+        column: String,
+        /// The columns that the file has.
+        found: Vec<String>,
+        /// A guess at what went wrong, starting with `; `, or empty.
+        hint: String,
+    },
+    /// Two columns have one name.
+    #[error("{}: two columns are named `{column}`; rename one of them", path.display())]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        column: String,
+    },
+    /// A CSV or TSV file without a first line.
+    #[error("{}: the file is empty; its first line must name the columns", path.display())]
+    NoHeader {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The header line of a CSV or TSV file is not UTF-8.
+    #[error("{} line 1: the column names are not UTF-8; save the file as UTF-8 or read it with encoding latin-1", path.display())]
+    HeaderEncoding {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A quote opens a cell and is never closed, so the rest of the file would be one cell.
+    #[error(
+        "{} line {line}: a cell opens with a quote that is never closed; close it, and double the quotes inside the cell",
+        path.display()
+    )]
+    UnclosedQuote {
+        /// The file.
+        path: PathBuf,
+        /// The line on which the row starts.
+        line: u64,
+    },
+    /// The file is not a readable Parquet file.
+    #[error("{}: not a readable Parquet file: {source}; write it again, or give it the extension of its real format", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row to write has a value for a column that the output was not declared with.
+    #[error("{} row {row}: no output column `{column}`; declare it when the writer is made", path.display())]
+    UndeclaredColumn {
+        /// The file being written.
+        path: PathBuf,
+        /// The row being written, from 1.
+        row: u64,
+        /// The column.
+        column: String,
+    },
+    /// A value to write does not fit the declared kind of its column.
+    #[error("{} row {row}, column `{column}`: cannot store {found} as {kind}; write .jsonl, or declare the column otherwise", path.display())]
+    Unstorable {
+        /// The file being written.
+        path: PathBuf,
+        /// The row being written, from 1.
+        row: u64,
+        /// The column.
+        column: String,
+        /// The value, as JSON.
+        found: String,
+        /// What the column holds.
+        kind: &'static str,
+    },
+    /// A folder holds no data file, or two for one split.
+    #[error("{}: {problem}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+    /// A dataset has no rows of a split that is needed.
+    #[error("the dataset has no {split} rows; add a {split} file or rows whose split is `{split}`")]
+    EmptySplit {
+        /// The split.
+        split: Split,
+    },
+}
+
+impl DataError {
+    /// Wraps a failure to read `path`.
+    pub fn read(path: &Path, source: std::io::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+
+    /// Wraps a failure to write `path`.
+    pub fn write(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Write { path: path.to_owned(), source: source.into() }
+    }
+}
+
+fn missing_fix(column: &str) -> &'static str {
+    if column == "task" { " and no default task was given" } else { "" }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "no columns".to_owned();
+    }
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// One row that cannot be used: where it is, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{} {unit} {row}{}: {problem}", path.display(), column_suffix(column.as_deref()))]
+pub struct RowError {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether `row` counts lines of text or rows of a table.
+    pub unit: RowUnit,
+    /// The position in the file, from 1; for a CSV row of several lines, its first.
+    pub row: u64,
+    /// The column, where one is at fault.
+    pub column: Option<String>,
+    /// What is wrong, and the fix.
+    pub problem: RowProblem,
+}
+
+fn column_suffix(column: Option<&str>) -> String {
+    column.map(|name| format!(", column `{name}`")).unwrap_or_default()
+}
+
+/// What the number of a row counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowUnit {
+    /// Lines of a text file, the header included.
+    Line,
+    /// Rows of a Parquet file.
+    Row,
+}
+
+impl std::fmt::Display for RowUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Line => "line",
+            Self::Row => "row",
+        })
+    }
+}
+
+/// What can be wrong with one row.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RowProblem {
+    /// Bytes that are not UTF-8.
+    #[error("byte {byte} is not UTF-8; save the file as UTF-8 or read it with encoding latin-1")]
+    BrokenUtf8 {
+        /// The first bad byte of the cell (or of the line, for JSONL), from 1.
+        byte: usize,
+    },
+    /// A line of JSONL that does not parse.
+    #[error("bad JSON: {0}; each line must be one whole JSON object")]
+    BadJson(String),
+    /// A CSV row with more or fewer cells than the header.
+    #[error(
+        "{found} cells where the header has {expected}; quote cells that contain the separator and double the quotes inside them"
+    )]
+    Ragged {
+        /// Cells in this row.
+        found: usize,
+        /// Cells in the header.
+        expected: usize,
+    },
+    /// A needed value is absent.
+    #[error("no value{}", missing_task_fix(*.task))]
+    Missing {
+        /// Whether it is the task, which an option can give.
+        task: bool,
+    },
+    /// A text of white space only.
+    #[error("the text is empty; every pair needs text on both sides")]
+    EmptyText,
+    /// A task, grade, origin or split that does not exist.
+    #[error(transparent)]
+    UnknownName(#[from] UnknownName),
+    /// A weight that is not a finite number above 0.
+    #[error("weight {found} is not a finite number above 0; correct it, or leave it out for 1")]
+    BadWeight {
+        /// What was found.
+        found: String,
+    },
+    /// A value of the wrong JSON type.
+    #[error("found {found}; expected {expected}")]
+    WrongType {
+        /// What was found, as JSON, cut short.
+        found: String,
+        /// What the column holds.
+        expected: &'static str,
+    },
+    /// A JSON object that is not a product.
+    #[error(
+        "not a product: {0}; give {{\"title\": …}} with optional brand, description, attributes, type_path"
+    )]
+    BadProduct(String),
+    /// A structured product where the task has another kind of entity.
+    #[error(
+        "a product object, but this side of {task} is a {kind}; give plain text, or check that left and right are not swapped"
+    )]
+    NotAProductSide {
+        /// The row's task.
+        task: Task,
+        /// What this side of the task is.
+        kind: EntityKind,
+    },
+    /// A row whose `split` says otherwise than the file it is in.
+    #[error(
+        "the row says split `{found}` but the file is the {expected} part; move the row or clear its split"
+    )]
+    WrongSplit {
+        /// What the row says.
+        found: Split,
+        /// What the file is.
+        expected: Split,
+    },
+}
+
+fn missing_task_fix(task: bool) -> &'static str {
+    if task { "; name the task, or give a default task" } else { "; every row needs one" }
+}

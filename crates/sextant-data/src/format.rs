@@ -1,0 +1,133 @@
+//! File formats, told by the extension, and text encodings.
+
+use crate::DataError;
+use std::path::Path;
+
+/// How rows are laid out in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// One JSON object per line: `.jsonl`, `.ndjson`.
+    Jsonl,
+    /// Comma-separated with a header line: `.csv`.
+    Csv,
+    /// Tab-separated with a header line: `.tsv`. Quoting as in CSV.
+    Tsv,
+    /// Apache Parquet: `.parquet`.
+    Parquet,
+}
+
+impl Format {
+    /// Every format, in the order in which folders are searched.
+    pub const ALL: [Self; 4] = [Self::Jsonl, Self::Csv, Self::Tsv, Self::Parquet];
+
+    /// The format that the extension of `path` names, whatever its case.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownFormat`].
+    pub fn of(path: &Path) -> Result<Self, DataError> {
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        match extension.to_str() {
+            Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
+            Some("csv") => Ok(Self::Csv),
+            Some("tsv") => Ok(Self::Tsv),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => Err(DataError::UnknownFormat { path: path.to_owned() }),
+        }
+    }
+
+    /// The extension that files of this format get, without the dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+/// How the bytes of a text file (JSONL, CSV, TSV) stand for characters. Parquet is always UTF-8.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// UTF-8; anything else is an error.
+    #[default]
+    Utf8,
+    /// Latin-1 as files in the wild mean it: Windows-1252, which has printable characters where
+    /// ISO-8859-1 has control codes. Every byte is valid.
+    Latin1,
+}
+
+impl Encoding {
+    /// The name that options use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Utf8 => "utf-8",
+            Self::Latin1 => "latin-1",
+        }
+    }
+
+    /// The text of `bytes`, or the position (from 1) of the first byte that has no meaning.
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<String, usize> {
+        match self {
+            Self::Utf8 => match std::str::from_utf8(bytes) {
+                Ok(text) => Ok(text.to_owned()),
+                Err(error) => Err(error.valid_up_to() + 1),
+            },
+            Self::Latin1 => {
+                let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes);
+                Ok(text.into_owned())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Encoding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Encoding {
+    type Err = sextant_core::UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "utf-8" | "utf8" => Ok(Self::Utf8),
+            "latin-1" | "latin1" => Ok(Self::Latin1),
+            _ => Err(sextant_core::UnknownName {
+                what: "encoding",
+                found: name.to_owned(),
+                expected: "utf-8, latin-1".to_owned(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extension_names_the_format() {
+        for format in Format::ALL {
+            let name = format!("a.b/train.{}", format.extension());
+            assert_eq!(Format::of(Path::new(&name)).unwrap(), format);
+            assert_eq!(Format::of(Path::new(&name.to_uppercase())).unwrap(), format);
+        }
+        for name in ["train", "train.json", "train.xlsx", ".csv"] {
+            let error = Format::of(Path::new(name)).unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains(".parquet"), "{error}");
+        }
+    }
+
+    #[test]
+    fn encodings_decode() {
+        assert_eq!(Encoding::Utf8.decode("caf\u{e9}".as_bytes()).unwrap(), "café");
+        assert_eq!(Encoding::Utf8.decode(b"caf\xe9"), Err(4));
+        assert_eq!(Encoding::Latin1.decode(b"caf\xe9 \x933/4\x94").unwrap(), "café “3/4”");
+        for encoding in [Encoding::Utf8, Encoding::Latin1] {
+            assert_eq!(encoding.as_str().parse(), Ok(encoding));
+        }
+        assert!("utf-16".parse::<Encoding>().unwrap_err().to_string().contains("latin-1"));
+    }
+}

@@ -1,0 +1,105 @@
+//! What the values of a record mean: one set of rules for all formats.
+
+use super::{Place, ReadOptions, Record, Value};
+use crate::{DataError, Format, Row, RowProblem, entity};
+use sextant_core::{Entity, EntityKind, Grade, Task, UnknownName};
+use std::str::FromStr;
+
+type Field<T> = Result<T, RowProblem>;
+
+pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Result<Row, DataError> {
+    let Record { line, mut fields } = record;
+    let cells_are_text = place.format != Format::Jsonl;
+    let mut take = |name: &str| {
+        fields.shift_remove(name).filter(|value| {
+            // An empty cell and a null are both an absent value.
+            !value.is_null() && !(cells_are_text && value.as_str().is_some_and(str::is_empty))
+        })
+    };
+    let at =
+        |column: &'static str| move |problem: RowProblem| place.error(line, Some(column), problem);
+
+    let task = take("task").map_or_else(
+        || options.default_task.ok_or(RowProblem::Missing { task: true }),
+        named::<Task>,
+    );
+    let task = task.map_err(at("task"))?;
+    let (left_kind, right_kind) = task.kinds();
+    let left = side(take("left"), task, left_kind, cells_are_text).map_err(at("left"))?;
+    let right = side(take("right"), task, right_kind, cells_are_text).map_err(at("right"))?;
+    let grade = take("grade").map(grade).transpose().map_err(at("grade"))?;
+    if grade.is_none() && options.require_grade {
+        return Err(at("grade")(RowProblem::Missing { task: false }));
+    }
+    Ok(Row {
+        line,
+        pair: sextant_core::Pair { task, left, right },
+        grade,
+        id: take("id").map(label).transpose().map_err(at("id"))?,
+        group: take("group").map(label).transpose().map_err(at("group"))?,
+        weight: take("weight").map_or(Ok(1.0), weight).map_err(at("weight"))?,
+        source: take("source").map(label).transpose().map_err(at("source"))?,
+        origin: take("origin").map(named).transpose().map_err(at("origin"))?,
+        split: take("split").map(named).transpose().map_err(at("split"))?,
+        extra: fields,
+    })
+}
+
+fn side(value: Option<Value>, task: Task, kind: EntityKind, cells_are_text: bool) -> Field<Entity> {
+    let Some(value) = value else {
+        // In a table an empty cell is an empty text; in JSONL the key is missing.
+        return Err(if cells_are_text {
+            RowProblem::EmptyText
+        } else {
+            RowProblem::Missing { task: false }
+        });
+    };
+    let entity = entity::from_json(value, cells_are_text)?;
+    match entity {
+        Entity::Product(_) if kind != EntityKind::Product => {
+            Err(RowProblem::NotAProductSide { task, kind })
+        }
+        entity => Ok(entity),
+    }
+}
+
+fn named<T: FromStr<Err = UnknownName>>(value: Value) -> Field<T> {
+    match value {
+        Value::String(name) => Ok(name.trim().parse()?),
+        other => Err(wrong_type(&other, "a name in quotes")),
+    }
+}
+
+fn grade(value: Value) -> Field<Grade> {
+    match value {
+        Value::String(text) => Ok(text.trim().parse()?),
+        Value::Number(number) => Ok(number.to_string().parse()?),
+        other => Err(wrong_type(&other, "0, 1, 2 or irrelevant, partial, relevant")),
+    }
+}
+
+/// Identifiers are texts; numbers are taken as they are written.
+fn label(value: Value) -> Field<String> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Number(number) => Ok(number.to_string()),
+        other => Err(wrong_type(&other, "a text or a number")),
+    }
+}
+
+fn weight(value: Value) -> Field<f32> {
+    let number = match &value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let number = number.map(|number| number as f32);
+    number.filter(|number| number.is_finite() && *number > 0.0).ok_or_else(|| {
+        let found = value.as_str().map_or_else(|| entity::shorten(&value), |s| format!("`{s}`"));
+        RowProblem::BadWeight { found }
+    })
+}
+
+fn wrong_type(value: &Value, expected: &'static str) -> RowProblem {
+    RowProblem::WrongType { found: entity::shorten(value), expected }
+}

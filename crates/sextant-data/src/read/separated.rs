@@ -1,0 +1,94 @@
+//! CSV and TSV: a header line, then cells with quotes where needed (RFC 4180).
+
+use super::{Map, Place, Record, Records, Value};
+use crate::write::{Column, ColumnKind};
+use crate::{DataError, Encoding, RowProblem};
+use csv::{ByteRecord, ReaderBuilder};
+use std::fs::File;
+use std::io::Read;
+
+pub(super) fn records(
+    file: File,
+    place: Place,
+    encoding: Encoding,
+    separator: u8,
+) -> Result<(Option<Vec<Column>>, Records), DataError> {
+    let mut reader = ReaderBuilder::new()
+        .delimiter(separator)
+        .flexible(true) // ragged rows are reported here, with the fix
+        .from_reader(LastByte { inner: file, last: b'"' });
+    let header = reader.byte_headers().map_err(|error| read_error(&place, error))?.clone();
+    if header.is_empty() {
+        return Err(DataError::NoHeader { path: place.path });
+    }
+    let mut names = Vec::with_capacity(header.len());
+    for cell in &header {
+        let name = encoding
+            .decode(cell)
+            .map_err(|_| DataError::HeaderEncoding { path: place.path.clone() })?;
+        if names.contains(&name) {
+            return Err(DataError::DuplicateColumn { path: place.path, column: name });
+        }
+        names.push(name);
+    }
+    let columns = names.iter().map(|name| Column::known_or(name, ColumnKind::Text)).collect();
+
+    let mut record = ByteRecord::new();
+    let mut last_line = 0;
+    let mut last_spans_lines = false;
+    let mut ended = false;
+    let records = std::iter::from_fn(move || {
+        match reader.read_byte_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => {
+                // The parser takes the end of the file for the closing quote, and would silently make
+                // one cell of all that follows an unclosed one.
+                let unclosed = last_spans_lines && reader.get_ref().last != b'"';
+                let error =
+                    || DataError::UnclosedQuote { path: place.path.clone(), line: last_line };
+                return (unclosed && !std::mem::replace(&mut ended, true)).then(|| Err(error()));
+            }
+            Err(error) => return Some(Err(read_error(&place, error))),
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        last_line = line;
+        last_spans_lines = record.iter().next_back().is_some_and(|cell| cell.contains(&b'\n'));
+        if record.len() != names.len() {
+            let problem = RowProblem::Ragged { found: record.len(), expected: names.len() };
+            return Some(Err(place.error(line, None, problem)));
+        }
+        let mut fields = Map::with_capacity(names.len());
+        for (name, cell) in names.iter().zip(&record) {
+            match encoding.decode(cell) {
+                Ok(text) => fields.insert(name.clone(), Value::String(text)),
+                Err(byte) => {
+                    let problem = RowProblem::BrokenUtf8 { byte };
+                    return Some(Err(place.error(line, Some(name), problem)));
+                }
+            };
+        }
+        Some(Ok(Record { line, fields }))
+    });
+    Ok((Some(columns), Box::new(records)))
+}
+
+fn read_error(place: &Place, error: csv::Error) -> DataError {
+    DataError::read(&place.path, error.into())
+}
+
+/// Remembers the last byte that is not a line end.
+struct LastByte<R> {
+    inner: R,
+    last: u8,
+}
+
+impl<R: Read> Read for LastByte<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        if let Some(&byte) = buffer[..count].iter().rev().find(|byte| !is_line_end(byte)) {
+            self.last = byte;
+        }
+        Ok(count)
+    }
+}

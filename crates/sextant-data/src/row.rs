@@ -1,0 +1,108 @@
+//! One row of a file: a pair, what is known about it, and columns that only pass through.
+
+use crate::entity;
+use serde_json::{Map, Value};
+use sextant_core::{Example, Grade, LabelOrigin, Pair, Split};
+
+/// One row of a data file, labelled or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Where the row stands in its file, from 1: the line in text files, the row in Parquet.
+    pub line: u64,
+    /// The pair.
+    pub pair: Pair,
+    /// The grade, where the row has one.
+    pub grade: Option<Grade>,
+    /// The row's name.
+    pub id: Option<String>,
+    /// What the row belongs to; see [`Example::group`].
+    pub group: Option<String>,
+    /// The weight of the row's loss; 1 unless stated.
+    pub weight: f32,
+    /// The data set that the row was taken from.
+    pub source: Option<String>,
+    /// Whether people or a rule made the grade.
+    pub origin: Option<LabelOrigin>,
+    /// The part of the data set.
+    pub split: Option<Split>,
+    /// Columns of other names, in the file's order, to be passed through. Results of scoring are
+    /// added here.
+    pub extra: Map<String, Value>,
+}
+
+impl Row {
+    /// The columns that mean something to Sextant, in the order in which they are written.
+    pub const COLUMNS: [&str; 10] =
+        ["id", "task", "left", "right", "grade", "group", "weight", "source", "origin", "split"];
+
+    /// The row as an example of this grade; extra columns are dropped.
+    pub fn with_grade(self, grade: Grade) -> Example {
+        Example {
+            pair: self.pair,
+            grade,
+            id: self.id,
+            group: self.group,
+            weight: self.weight,
+            source: self.source,
+            origin: self.origin,
+            split: self.split,
+        }
+    }
+
+    /// The value of a column, as the files hold it; `None` where the row has none.
+    pub fn value(&self, column: &str) -> Option<Value> {
+        let text = |text: &Option<String>| text.clone().map(Value::String);
+        match column {
+            "id" => text(&self.id),
+            "task" => Some(self.pair.task.as_str().into()),
+            "left" => Some(entity::to_json(&self.pair.left)),
+            "right" => Some(entity::to_json(&self.pair.right)),
+            "grade" => self.grade.map(|grade| grade.index().into()),
+            "group" => text(&self.group),
+            "weight" => Some(json_number(self.weight)),
+            "source" => text(&self.source),
+            "origin" => self.origin.map(|origin| origin.as_str().into()),
+            "split" => self.split.map(|split| split.as_str().into()),
+            other => self.extra.get(other).cloned(),
+        }
+    }
+}
+
+impl From<Example> for Row {
+    fn from(example: Example) -> Self {
+        Self {
+            line: 0,
+            pair: example.pair,
+            grade: Some(example.grade),
+            id: example.id,
+            group: example.group,
+            weight: example.weight,
+            source: example.source,
+            origin: example.origin,
+            split: example.split,
+            extra: Map::new(),
+        }
+    }
+}
+
+/// `number` as the shortest decimal that reads back as the same `f32`; null where not finite.
+///
+/// A plain widening would print 0.1 as 0.10000000149011612.
+pub fn json_number(number: f32) -> Value {
+    number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_exact() {
+        for number in [0.1_f32, 1.0, 0.333_333_34, 1e-20, f32::MAX, 16_777_217.0] {
+            let value = json_number(number);
+            assert_eq!(value.as_f64().unwrap() as f32, number);
+            assert!(value.to_string().len() <= number.to_string().len() + 2, "{value}");
+        }
+        assert_eq!(json_number(f32::NAN), Value::Null);
+    }
+}
