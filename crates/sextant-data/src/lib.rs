@@ -6,6 +6,8 @@
 //! proves that its splits do not leak and says what a trivial model would reach on it; [`DataCard`]
 //! describes it. `docs/data-format.md` is the guide for users.
 
+mod card;
+mod check;
 mod dataset;
 mod entity;
 mod error;
@@ -13,8 +15,14 @@ mod format;
 pub mod market;
 mod read;
 mod row;
+mod table;
 mod write;
 
+pub use card::{DataCard, DataFile, LengthFacts, PartFacts};
+pub use check::{
+    Baselines, CheckReport, OverlapMeasure, PairKey, RepeatedPair, Repetitions, RowPlace,
+    SharedGroup, TaskCheck, check, normalize,
+};
 pub use dataset::Dataset;
 pub use error::{DataError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};

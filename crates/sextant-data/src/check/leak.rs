@@ -1,0 +1,111 @@
+//! Pairs that occur more than once, and groups that occur in more than one split.
+
+use super::key::PairKey;
+use crate::Dataset;
+use serde::Serialize;
+use sextant_core::{Example, Grade, Split};
+use std::collections::BTreeMap;
+
+/// Where a row is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowPlace {
+    /// The split.
+    pub split: Split,
+    /// The position among the rows of the split, from 1.
+    pub row: usize,
+    /// The row's name, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The row's grade.
+    pub grade: Grade,
+}
+
+/// A pair that several rows hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RepeatedPair {
+    /// The pair.
+    pub pair: PairKey,
+    /// The rows that hold it, in the order of the splits.
+    pub rows: Vec<RowPlace>,
+}
+
+impl RepeatedPair {
+    fn crosses_splits(&self) -> bool {
+        self.rows.iter().any(|row| row.split != self.rows[0].split)
+    }
+
+    fn repeats_within_a_split(&self) -> bool {
+        // Rows are in the order of the splits.
+        self.rows.windows(2).any(|rows| rows[0].split == rows[1].split)
+    }
+
+    fn contradicts_itself(&self) -> bool {
+        self.rows.iter().any(|row| row.grade != self.rows[0].grade)
+    }
+}
+
+/// A group with rows in several splits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SharedGroup {
+    /// The group.
+    pub group: String,
+    /// How many of its rows each split has.
+    pub rows: BTreeMap<Split, usize>,
+}
+
+/// Every kind of repetition in a dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Repetitions {
+    /// Pairs with rows in two splits or more: leakage.
+    pub pairs_across_splits: Vec<RepeatedPair>,
+    /// Groups with rows in two splits or more: leakage. A group's name means one group throughout
+    /// the dataset, whatever the task.
+    pub groups_across_splits: Vec<SharedGroup>,
+    /// Pairs that one split holds twice or more.
+    pub duplicates: Vec<RepeatedPair>,
+    /// Pairs whose rows disagree about the grade.
+    pub contradictions: Vec<RepeatedPair>,
+}
+
+impl Repetitions {
+    pub(super) fn of(dataset: &Dataset) -> Self {
+        let mut rows: Vec<(PairKey, Split, usize, &Example)> = Vec::with_capacity(dataset.len());
+        let mut groups: BTreeMap<&str, BTreeMap<Split, usize>> = BTreeMap::new();
+        for split in Split::ALL {
+            for (i, example) in dataset.part(split).iter().enumerate() {
+                rows.push((PairKey::of(&example.pair), split, i + 1, example));
+                if let Some(group) = &example.group {
+                    *groups.entry(group).or_default().entry(split).or_default() += 1;
+                }
+            }
+        }
+        rows.sort_by(|a, b| (&a.0, a.1, a.2).cmp(&(&b.0, b.1, b.2)));
+
+        let mut found = Self::default();
+        for same in rows.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
+            let place = |&(_, split, row, example): &(_, Split, usize, &Example)| RowPlace {
+                split,
+                row,
+                id: example.id.clone(),
+                grade: example.grade,
+            };
+            let repeated =
+                RepeatedPair { pair: same[0].0.clone(), rows: same.iter().map(place).collect() };
+            if repeated.crosses_splits() {
+                found.pairs_across_splits.push(repeated.clone());
+            }
+            if repeated.contradicts_itself() {
+                found.contradictions.push(repeated.clone());
+            }
+            if repeated.repeats_within_a_split() {
+                found.duplicates.push(repeated);
+            }
+        }
+        found.groups_across_splits = groups
+            .into_iter()
+            .filter(|(_, rows)| rows.len() > 1)
+            .map(|(group, rows)| SharedGroup { group: group.to_owned(), rows })
+            .collect();
+        found
+    }
+}

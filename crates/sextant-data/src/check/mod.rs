@@ -1,0 +1,117 @@
+//! Is the dataset sound, and is it hard?
+//!
+//! Sound: no pair and no group in two splits. Hard: rules that understand nothing, fitted on its
+//! training rows, must leave something to learn.
+
+mod baseline;
+pub(crate) mod key;
+mod leak;
+mod render;
+
+pub use baseline::{Baselines, OverlapMeasure};
+pub use key::{PairKey, normalize};
+pub use leak::{RepeatedPair, Repetitions, RowPlace, SharedGroup};
+
+use crate::Dataset;
+use serde::Serialize;
+use sextant_core::{EntityKind, Example, Grade, Split, Task};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What [`check()`] found. [`CheckReport::is_ok`] is the verdict; `Display` renders it all as text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// The tasks that have rows.
+    pub tasks: Vec<TaskCheck>,
+    /// The accuracy of the per-task majority grades over all test rows together.
+    pub pooled_majority_accuracy: Option<f64>,
+    /// The accuracy of the per-task overlap rules over all test rows together.
+    pub pooled_overlap_accuracy: Option<f64>,
+    /// Leaks, duplicates and contradictions.
+    #[serde(flatten)]
+    pub repetitions: Repetitions,
+}
+
+/// The rows of one task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskCheck {
+    /// The task.
+    pub task: Task,
+    /// How many rows of each grade each split has.
+    pub grades: BTreeMap<Split, [usize; Grade::COUNT]>,
+    /// What trivial rules reach; none where train or test has no rows of the task.
+    pub baselines: Option<Baselines>,
+    /// The shares of test rows whose left and whose right entity also occurs in a training row, of
+    /// any task; none where test has no rows. Not an error: types recur by nature. But a task whose
+    /// both sides are always known says little about new entities.
+    pub seen_in_train: Option<[f64; 2]>,
+}
+
+impl CheckReport {
+    /// Whether no pair and no group crosses splits. Duplicates and contradictions inside a split are
+    /// reported but do not spoil an evaluation.
+    pub fn is_ok(&self) -> bool {
+        let Repetitions { pairs_across_splits, groups_across_splits, .. } = &self.repetitions;
+        pairs_across_splits.is_empty() && groups_across_splits.is_empty()
+    }
+}
+
+/// Checks a dataset.
+pub fn check(dataset: &Dataset) -> CheckReport {
+    let mut known: BTreeSet<(EntityKind, String)> = BTreeSet::new();
+    for example in &dataset.train {
+        known.extend(entities(example));
+    }
+    let tasks: Vec<_> =
+        Task::ALL.into_iter().filter_map(|task| check_task(dataset, task, &known)).collect();
+    let pooled = |accuracy: fn(&Baselines) -> f64| {
+        let rows = |task: &TaskCheck| {
+            let rows: usize = task.grades.get(&Split::Test)?.iter().sum();
+            Some((accuracy(task.baselines.as_ref()?) * rows as f64, rows))
+        };
+        let (right, rows) = tasks
+            .iter()
+            .filter_map(rows)
+            .fold((0.0, 0), |(right, all), (hits, rows)| (right + hits, all + rows));
+        (rows > 0).then(|| right / rows as f64)
+    };
+    CheckReport {
+        pooled_majority_accuracy: pooled(|baselines| baselines.majority_accuracy),
+        pooled_overlap_accuracy: pooled(|baselines| baselines.overlap_accuracy),
+        tasks,
+        repetitions: Repetitions::of(dataset),
+    }
+}
+
+fn check_task(
+    dataset: &Dataset,
+    task: Task,
+    known: &BTreeSet<(EntityKind, String)>,
+) -> Option<TaskCheck> {
+    let rows = |split| {
+        let rows = dataset.part(split).iter();
+        rows.filter(|example| example.pair.task == task).collect::<Vec<_>>()
+    };
+    let mut grades = BTreeMap::new();
+    for split in Split::ALL {
+        for example in rows(split) {
+            let counts: &mut [usize; Grade::COUNT] = grades.entry(split).or_default();
+            counts[example.grade.index()] += 1;
+        }
+    }
+    let test = rows(Split::Test);
+    let seen = |side: usize| {
+        let seen = |example: &&&Example| known.contains(&entities(example)[side]);
+        test.iter().filter(seen).count() as f64 / test.len() as f64
+    };
+    (!grades.is_empty()).then(|| TaskCheck {
+        task,
+        grades,
+        baselines: Baselines::fit(&rows(Split::Train), &test),
+        seen_in_train: (!test.is_empty()).then(|| [seen(0), seen(1)]),
+    })
+}
+
+fn entities(example: &Example) -> [(EntityKind, String); 2] {
+    let (left, right) = example.pair.task.kinds();
+    [(left, key::entity_key(&example.pair.left)), (right, key::entity_key(&example.pair.right))]
+}
