@@ -15,13 +15,21 @@
 //! message that names the operation, the tensors and their shapes. Results never depend on the
 //! number of threads.
 
+#![expect(
+    unsafe_code,
+    reason = "vector instructions and shared buffers; each block says why it is sound"
+)]
+
 mod activation;
 mod adamw;
 pub mod composed;
 mod dropout;
+mod flex;
+mod kernels;
 mod operations;
 mod precision;
 mod segments;
+pub mod simd;
 mod spec;
 
 pub use activation::Activation;

@@ -1,6 +1,18 @@
-use burn::tensor::{Int, Tensor};
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::tensor::{Device, Int, Tensor};
 
+use crate::flex::{self, FlexOperations, Maybe};
 use crate::{Activation, AdamWStep, AttentionSpec, Dropout, Precision, Segments, composed};
+
+/// Whether the handwritten kernels serve this device.
+fn has_kernels(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// An optional tensor for the backend extension.
+fn maybe<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<Dispatch> {
+    tensor.map_or(Maybe::Absent, |tensor| Maybe::Given(tensor.into_dispatch()))
+}
 
 /// Rows of a table.
 ///
@@ -10,7 +22,12 @@ use crate::{Activation, AdamWStep, AttentionSpec, Dropout, Precision, Segments, 
 /// # Panics
 /// When an id is outside the table.
 pub fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
-    composed::embedding(table, ids)
+    if has_kernels(&table.device()) {
+        let (table, ids) = (table.into_dispatch(), ids.into_dispatch());
+        Tensor::from_dispatch(Dispatch::packed_embedding(table, ids))
+    } else {
+        composed::embedding(table, ids)
+    }
 }
 
 /// `activation(x · weight + bias)`.
@@ -40,7 +57,13 @@ pub fn linear(
             "linear: bias of length {length} does not fit a weight of [{rows}, {outputs}]"
         );
     }
-    composed::linear(x, weight, bias, activation, precision)
+    if has_kernels(&x.device()) {
+        let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), maybe(bias));
+        let y = Dispatch::packed_linear(x, weight, bias, activation, precision);
+        Tensor::from_dispatch(y)
+    } else {
+        composed::linear(x, weight, bias, activation, precision)
+    }
 }
 
 /// `LayerNorm(dropout(x) + residual) · gamma + beta` over the last dimension.
@@ -75,7 +98,18 @@ pub fn add_layer_norm(
     if let Some(dropout) = dropout {
         dropout.check("add_layer_norm");
     }
-    composed::add_layer_norm(x, residual, gamma, beta, eps, dropout)
+    if has_kernels(&x.device()) {
+        Tensor::from_dispatch(Dispatch::packed_layer_norm(
+            x.into_dispatch(),
+            maybe(residual),
+            gamma.into_dispatch(),
+            beta.into_dispatch(),
+            eps,
+            dropout,
+        ))
+    } else {
+        composed::add_layer_norm(x, residual, gamma, beta, eps, dropout)
+    }
 }
 
 /// Scaled dot-product attention within each row of a pack (variable-length attention).
@@ -107,7 +141,12 @@ pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> T
     if let Some(dropout) = spec.dropout {
         dropout.check("attention");
     }
-    composed::attention(qkv, segments, spec)
+    if has_kernels(&qkv.device()) {
+        let (qkv, segments) = (qkv.into_dispatch(), segments.clone());
+        Tensor::from_dispatch(Dispatch::packed_attention(qkv, segments, *spec))
+    } else {
+        composed::attention(qkv, segments, spec)
+    }
 }
 
 /// Drops elements of `x` and scales the others; see [`Dropout`].
@@ -116,7 +155,11 @@ pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> T
 /// When the probability is not in `[0, 1)`.
 pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
     dropout.check("dropout");
-    composed::dropout(x, dropout)
+    if has_kernels(&x.device()) {
+        Tensor::from_dispatch(Dispatch::packed_dropout(x.into_dispatch(), dropout))
+    } else {
+        composed::dropout(x, dropout)
+    }
 }
 
 /// One AdamW step on a parameter and its two moments, all of one shape: returns them updated, in
@@ -146,12 +189,20 @@ pub fn adamw<const D: usize>(
         !param.device().is_autodiff(),
         "adamw: the parameter is tracked by autodiff; pass its inner tensor"
     );
-    composed::adamw(param, grad, m, v, step)
+    if has_kernels(&param.device()) {
+        flex::adamw(param, grad, m, v, step)
+    } else {
+        composed::adamw(param, grad, m, v, step)
+    }
 }
 
 /// The sum of the squares of all elements, in `f64`, for clipping by global norm.
 ///
 /// The result does not depend on the number of threads.
 pub fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
-    composed::sum_of_squares(tensor)
+    if has_kernels(&tensor.device()) {
+        flex::sum_of_squares(tensor)
+    } else {
+        composed::sum_of_squares(tensor)
+    }
 }

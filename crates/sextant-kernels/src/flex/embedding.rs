@@ -1,0 +1,49 @@
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn_flex::FlexTensor;
+
+use super::buffer::{dense, dense_ids, ids, numbers, tensor};
+use crate::kernels::embedding;
+
+pub(super) fn forward(table: &FlexTensor, tokens: &FlexTensor) -> FlexTensor {
+    let (table, tokens) = (dense(table.clone()), dense_ids(tokens.clone()));
+    let (width, count) = (table.shape()[1], tokens.shape()[0]);
+    let rows = embedding::gather(numbers(&table), width, ids(&tokens));
+    tensor(rows, [count, width])
+}
+
+#[derive(Debug)]
+struct Step;
+
+impl Backward<Flex, 1> for Step {
+    /// The ids and the shape of the table.
+    type State = (FlexTensor, [usize; 2]);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = dense(gradients.consume::<Flex>(&ops.node));
+        let (tokens, [rows, width]) = ops.state;
+        if let [Some(table)] = ops.parents {
+            let gradient = embedding::scatter(numbers(&dy), width, ids(&tokens), rows);
+            gradients.register::<Flex>(table.id, tensor(gradient, [rows, width]));
+        }
+    }
+}
+
+pub(super) fn tracked<C: CheckpointStrategy>(
+    table: FloatTensor<Autodiff<Flex, C>>,
+    tokens: FlexTensor,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let (table, node) = table.into_parts();
+    let tokens = dense_ids(tokens);
+    let out = forward(&table, &tokens);
+    match Step.prepare::<C>([node]).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let shape = [table.shape()[0], table.shape()[1]];
+            prepared.finish((tokens, shape), out)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(out),
+    }
+}

@@ -1,0 +1,137 @@
+//! The kernels as operations of burn's `flex` backend, with their own backward passes.
+//!
+//! [`FlexOperations`] is a burn backend extension: burn's dispatch picks the implementation for
+//! `Flex`, or for `Autodiff<Flex>` when a tensor is tracked. The latter run the same kernels, keep
+//! what the backward pass needs, and register a gradient only for parents that want one.
+
+mod attention;
+mod buffer;
+mod dropout;
+mod embedding;
+mod layer_norm;
+mod linear;
+mod optimizer;
+
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Autodiff, Backend, ExtensionType, Flex, backend_extension};
+
+use crate::{Activation, AttentionSpec, Dropout, Precision, Segments};
+
+pub(crate) use optimizer::{adamw, sum_of_squares};
+
+/// A tensor that an operation can do without.
+#[derive(ExtensionType)]
+pub(crate) enum Maybe<B: Backend> {
+    Given(FloatTensor<B>),
+    Absent,
+}
+
+/// The operations; see the functions of the same names at the crate's root.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait FlexOperations: Backend {
+    fn packed_embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self>;
+
+    fn packed_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Maybe<Self>,
+        activation: Activation,
+        precision: Precision,
+    ) -> FloatTensor<Self>;
+
+    fn packed_layer_norm(
+        x: FloatTensor<Self>,
+        #[extension_type] residual: Maybe<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f64,
+        dropout: Option<Dropout>,
+    ) -> FloatTensor<Self>;
+
+    fn packed_attention(
+        qkv: FloatTensor<Self>,
+        segments: Segments,
+        spec: AttentionSpec,
+    ) -> FloatTensor<Self>;
+
+    fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self>;
+}
+
+impl FlexOperations for Flex {
+    fn packed_embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+        embedding::forward(&table, &ids)
+    }
+
+    fn packed_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        activation: Activation,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        linear::forward(x, weight, bias, activation, precision)
+    }
+
+    fn packed_layer_norm(
+        x: FloatTensor<Self>,
+        residual: Maybe<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f64,
+        dropout: Option<Dropout>,
+    ) -> FloatTensor<Self> {
+        layer_norm::forward(x, residual, gamma, beta, eps, dropout)
+    }
+
+    fn packed_attention(
+        qkv: FloatTensor<Self>,
+        segments: Segments,
+        spec: AttentionSpec,
+    ) -> FloatTensor<Self> {
+        attention::forward(qkv, &segments, &spec)
+    }
+
+    fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        dropout::apply(x, dropout)
+    }
+}
+
+impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
+    fn packed_embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+        embedding::tracked::<C>(table, ids)
+    }
+
+    fn packed_linear(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        activation: Activation,
+        precision: Precision,
+    ) -> FloatTensor<Self> {
+        linear::tracked::<C>(x, weight, bias, activation, precision)
+    }
+
+    fn packed_layer_norm(
+        x: FloatTensor<Self>,
+        residual: Maybe<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f64,
+        dropout: Option<Dropout>,
+    ) -> FloatTensor<Self> {
+        layer_norm::tracked::<C>(x, residual, gamma, beta, eps, dropout)
+    }
+
+    fn packed_attention(
+        qkv: FloatTensor<Self>,
+        segments: Segments,
+        spec: AttentionSpec,
+    ) -> FloatTensor<Self> {
+        attention::tracked::<C>(qkv, segments, spec)
+    }
+
+    fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
+        dropout::tracked::<C>(x, dropout)
+    }
+}

@@ -1,0 +1,52 @@
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+
+use super::buffer::{dense, numbers};
+use crate::{AdamWStep, kernels, simd};
+
+/// The flex primitive of a tensor on a flex device without autodiff.
+#[expect(clippy::expect_used, reason = "callers ask for the device first")]
+fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    tensor.try_into_primitive::<Flex>().expect("a flex tensor without autodiff")
+}
+
+/// The tensor in a form that `storage_mut` shows exactly its elements of.
+fn owned<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    let tensor = dense(primitive(tensor));
+    let whole = numbers(&tensor).len() == tensor.storage::<f32>().len();
+    if whole {
+        tensor
+    } else {
+        // a view into a larger buffer
+        FlexTensor::from_data(tensor.into_data())
+    }
+}
+
+pub(crate) fn adamw<const D: usize>(
+    param: Tensor<D>,
+    grad: Tensor<D>,
+    m: Tensor<D>,
+    v: Tensor<D>,
+    step: &AdamWStep,
+) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
+    let grad = dense(primitive(grad));
+    let (mut param, mut m, mut v) = (owned(param), owned(m), owned(v));
+    kernels::adamw::step(
+        simd::level(),
+        param.storage_mut(),
+        numbers(&grad),
+        m.storage_mut(),
+        v.storage_mut(),
+        step,
+    );
+    let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
+    (tensor(param), tensor(m), tensor(v))
+}
+
+pub(crate) fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
+    let tensor = tensor.clone();
+    let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
+    let tensor = dense(primitive(tensor));
+    kernels::reduce::sum_of_squares(simd::level(), numbers(&tensor))
+}

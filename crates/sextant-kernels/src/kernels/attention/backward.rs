@@ -1,0 +1,280 @@
+use std::ops::Range;
+
+use super::super::gemm::{Start, panel_width};
+use super::super::layer_norm::factors;
+use super::super::parallel::{self, SharedMut, uninitialised};
+use super::{BLOCK, Columns, MatrixProduct, Panels, Task, clear_outside, tasks, work};
+use crate::dropout::RowKey;
+use crate::simd::{self, Kernel, Level, Simd, launch};
+use crate::{AttentionSpec, Dropout, Segments};
+
+/// What the forward pass left behind.
+#[derive(Clone, Copy)]
+pub(crate) struct Saved<'a> {
+    pub(crate) qkv: &'a [f32],
+    pub(crate) out: &'a [f32],
+    pub(crate) log_sums: &'a [f32],
+}
+
+/// The gradient of `qkv`, from that of the output.
+pub(crate) fn backward(
+    level: Level,
+    saved: Saved<'_>,
+    segments: &Segments,
+    spec: &AttentionSpec,
+    dout: &[f32],
+) -> Vec<f32> {
+    let tokens = segments.tokens();
+    assert!(
+        saved.qkv.len() == tokens * spec.qkv_width()
+            && saved.out.len() == tokens * spec.width()
+            && saved.log_sums.len() == tokens * spec.heads
+            && dout.len() == saved.out.len(),
+        "attention: lengths"
+    );
+    let mut gradient = uninitialised(saved.qkv.len());
+    let to = SharedMut::new(&mut gradient);
+    let tasks = tasks(segments, spec);
+    parallel::for_each(tasks.len(), 3 * work(segments, spec), |task| {
+        let kernel = Backward { task: &tasks[task], spec, saved, dout, gradient: to };
+        // SAFETY: the level is supported, lengths were checked, and tasks write the heads of rows
+        // that are theirs alone.
+        unsafe { launch(level, kernel) };
+    });
+    gradient
+}
+
+struct Backward<'a> {
+    task: &'a Task,
+    spec: &'a AttentionSpec,
+    saved: Saved<'a>,
+    dout: &'a [f32],
+    gradient: SharedMut<f32>,
+}
+
+/// The parts of the scratch.
+struct Workspace {
+    /// Keys and values as right factors with keys for columns, `[head_dim][length]`.
+    keys: Panels,
+    values: Panels,
+    /// Keys as a right factor with keys for depth, `[length][head_dim]`.
+    key_rows: Panels,
+    /// A block of queries and of output gradients, as right factors.
+    queries: *mut f32,
+    dout: *mut f32,
+    /// Blocks of probabilities and of score gradients.
+    probabilities: *mut f32,
+    dscores: *mut f32,
+    score_row: usize,
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (spec, length) = (self.spec, self.task.length);
+        let (dim, stride) = (spec.head_dim, spec.qkv_width());
+        let block = BLOCK.min(length);
+        let score_row = length.next_multiple_of(panel_width::<S>(length));
+        let turned = Panels::size::<S>(dim, length);
+        let upright = Panels::size::<S>(length, dim);
+        let block_rows = Panels::size::<S>(block, dim);
+        let size = 2 * turned + upright + 2 * block_rows + 2 * block * score_row;
+        parallel::with_scratch(size, |scratch| {
+            let scratch = scratch.as_mut_ptr();
+            for kv_head in self.task.kv_heads.clone() {
+                // SAFETY: the caller passes buffers of the whole pack; the scratch has room for
+                // the parts that follow each other in it.
+                unsafe {
+                    let row = self.saved.qkv.as_ptr().add(self.task.first * stride);
+                    let key = row.add((spec.heads + kv_head) * dim);
+                    let value = row.add((spec.heads + spec.kv_heads + kv_head) * dim);
+                    let values_at = scratch.add(turned);
+                    let rows_at = values_at.add(turned);
+                    let queries = rows_at.add(upright);
+                    let probabilities = queries.add(2 * block_rows);
+                    let workspace = Workspace {
+                        keys: Panels::pack::<S>(scratch, key, [1, stride], dim, length),
+                        values: Panels::pack::<S>(values_at, value, [1, stride], dim, length),
+                        key_rows: Panels::pack::<S>(rows_at, key, [stride, 1], length, dim),
+                        queries,
+                        dout: queries.add(block_rows),
+                        probabilities,
+                        dscores: probabilities.add(block * score_row),
+                        score_row,
+                    };
+                    self.clear(kv_head);
+                    for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
+                        for first in (0..length).step_by(BLOCK) {
+                            let queries = first..(first + BLOCK).min(length);
+                            self.block::<S>(head, queries, &workspace);
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Backward<'_> {
+    /// Sets the gradients of a key head and its value head to zero.
+    #[inline(always)]
+    unsafe fn clear(&self, kv_head: usize) {
+        let (spec, stride) = (self.spec, self.spec.qkv_width());
+        for token in self.task.first..self.task.first + self.task.length {
+            for head in [kv_head, spec.kv_heads + kv_head] {
+                let at = token * stride + (spec.heads + head) * spec.head_dim;
+                // SAFETY: inside the gradient, in a head of this task.
+                unsafe { self.gradient.at(at).write_bytes(0, spec.head_dim) };
+            }
+        }
+    }
+
+    /// The gradients that a block of queries of one head gives.
+    #[inline(always)]
+    unsafe fn block<S: Simd>(&self, head: usize, queries: Range<usize>, space: &Workspace) {
+        let (spec, length) = (self.spec, self.task.length);
+        let (dim, stride, width) = (spec.head_dim, spec.qkv_width(), spec.width());
+        let columns = Columns::of(spec.mask, queries.clone(), length, space.keys.width);
+        let rows = queries.len();
+        let token = self.task.first + queries.start;
+        let query_at = token * stride + head * dim;
+        // SAFETY: rows, heads and columns lie inside the pack and the scratch.
+        unsafe {
+            let query = self.saved.qkv.as_ptr().add(query_at);
+            let dout = self.dout.as_ptr().add(token * width + head * dim);
+            let query_rows = Panels::pack::<S>(space.queries, query, [stride, 1], rows, dim);
+            let dout_rows = Panels::pack::<S>(space.dout, dout, [width, 1], rows, dim);
+            for (a, a_row, b, c) in [
+                (query, stride, space.keys, space.probabilities),
+                (dout, width, space.values, space.dscores),
+            ] {
+                S::call(MatrixProduct {
+                    rows,
+                    a,
+                    a_row,
+                    a_step: 1,
+                    b,
+                    depth: 0..dim,
+                    columns: columns.first..columns.end,
+                    c,
+                    c_row: space.score_row,
+                    start: Start::Zero,
+                });
+            }
+            for query in queries.clone() {
+                self.line::<S>(head, query, query - queries.start, &columns, space);
+            }
+            let first_key = (self.task.first + columns.first) * stride;
+            let kv_head = head / spec.group();
+            let dkey = first_key + (spec.heads + kv_head) * dim;
+            let dvalue = dkey + spec.kv_heads * dim;
+            for (a, b, c) in
+                [(space.probabilities, dout_rows, dvalue), (space.dscores, query_rows, dkey)]
+            {
+                S::call(MatrixProduct {
+                    rows: columns.end - columns.first,
+                    a,
+                    a_row: 1,
+                    a_step: space.score_row,
+                    b,
+                    depth: 0..rows,
+                    columns: 0..dim,
+                    c: self.gradient.at(c),
+                    c_row: stride,
+                    start: Start::Accumulate,
+                });
+            }
+            S::call(MatrixProduct {
+                rows,
+                a: space.dscores,
+                a_row: space.score_row,
+                a_step: 1,
+                b: space.key_rows,
+                depth: columns.first..columns.end,
+                columns: 0..dim,
+                c: self.gradient.at(query_at),
+                c_row: stride,
+                start: Start::Zero,
+            });
+        }
+    }
+
+    /// Turns a line of scores into probabilities, and the gradients of its probabilities into
+    /// gradients of the scores before scaling.
+    #[inline(always)]
+    unsafe fn line<S: Simd>(
+        &self,
+        head: usize,
+        query: usize,
+        line: usize,
+        columns: &Columns,
+        space: &Workspace,
+    ) {
+        let (spec, dim) = (self.spec, self.spec.head_dim);
+        let token = self.task.first + query;
+        let place = token * spec.heads + head;
+        let visible = spec.mask.visible(query, self.task.length);
+        // SAFETY: the caller passes a query of this task and the scratch of its block.
+        unsafe {
+            let probabilities = space.probabilities.add(line * space.score_row);
+            let dscores = space.dscores.add(line * space.score_row);
+            clear_outside(probabilities, columns, &visible);
+            clear_outside(dscores, columns, &visible);
+            // Σ p · dp over the keys is what the output and its gradient have in common
+            let at = token * spec.width() + head * dim;
+            let (out, dout) = (self.saved.out.as_ptr().add(at), self.dout.as_ptr().add(at));
+            let mut common = S::splat(0.0);
+            for i in (0..dim).step_by(S::LANES) {
+                let left = dim - i;
+                let o = S::load_upto(out.add(i), left);
+                common = S::fma(o, S::load_upto(dout.add(i), left), common);
+            }
+            let dropout = spec.dropout.map(|dropout| (dropout, dropout.row_key(place)));
+            score_gradients::<S>(
+                probabilities.add(visible.start - columns.first),
+                dscores.add(visible.start - columns.first),
+                visible,
+                spec.scale,
+                *self.saved.log_sums.as_ptr().add(place),
+                S::sum(common),
+                dropout,
+            );
+        }
+    }
+}
+
+/// # Safety
+/// The machine supports `S` and both lines are valid for as many numbers as keys are visible.
+#[inline(always)]
+unsafe fn score_gradients<S: Simd>(
+    probabilities: *mut f32,
+    dscores: *mut f32,
+    visible: Range<usize>,
+    scale: f32,
+    log_sum: f32,
+    common: f32,
+    dropout: Option<(Dropout, RowKey)>,
+) {
+    let count = visible.len();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (by, log_sum, common) = (S::splat(scale), S::splat(log_sum), S::splat(common));
+        for i in (0..count).step_by(S::LANES) {
+            let left = count - i;
+            let score = S::mul(S::load_upto(probabilities.add(i), left), by);
+            let p = simd::exp::<S>(S::sub(score, log_sum));
+            let mut dp = S::load_upto(dscores.add(i), left);
+            let mut kept = p;
+            if let Some((dropout, key)) = dropout {
+                let factors = factors::<S>(dropout, key, visible.start + i);
+                dp = S::mul(dp, factors);
+                kept = S::mul(p, factors);
+            }
+            let dscore = S::mul(S::mul(p, by), S::sub(dp, common));
+            S::store_upto(probabilities.add(i), left, kept);
+            S::store_upto(dscores.add(i), left, dscore);
+        }
+    }
+}

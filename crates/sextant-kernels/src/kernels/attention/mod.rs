@@ -1,0 +1,179 @@
+//! Attention within the rows of a pack, and its gradient.
+//!
+//! A task is some key heads of one row. Scores are computed for a block of queries at a time in
+//! this thread's scratch; of each query and head only the logarithm of the softmax's sum is kept,
+//! and the backward pass computes the probabilities again from it (Dao et al. 2022).
+
+mod backward;
+mod forward;
+
+use std::ops::Range;
+
+use super::gemm::{F32, Product, Start, Strip, pack_panel, panel_width};
+use crate::simd::{Kernel, Simd};
+use crate::{AttentionSpec, Mask, Segments};
+
+pub(crate) use backward::{Saved, backward};
+pub(crate) use forward::forward;
+
+/// Queries that are worked on together.
+const BLOCK: usize = 64;
+/// Multiplications that make a task worth handing to another thread.
+const TASK: usize = 1 << 20;
+
+/// Some key heads of one row of the pack.
+#[derive(Clone)]
+struct Task {
+    /// First token of the row.
+    first: usize,
+    /// Tokens of the row.
+    length: usize,
+    kv_heads: Range<usize>,
+}
+
+/// All tasks, the longest rows first, which balances threads best.
+fn tasks(segments: &Segments, spec: &AttentionSpec) -> Vec<Task> {
+    let mut rows: Vec<Range<usize>> = segments.ranges().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.len()));
+    let mut tasks = Vec::new();
+    for row in rows {
+        let per_head = row.len() * row.len() * spec.head_dim * spec.group();
+        let heads = (TASK / per_head).clamp(1, spec.kv_heads);
+        for first in (0..spec.kv_heads).step_by(heads) {
+            tasks.push(Task {
+                first: row.start,
+                length: row.len(),
+                kv_heads: first..(first + heads).min(spec.kv_heads),
+            });
+        }
+    }
+    tasks
+}
+
+/// Elementary operations of an attention, for deciding whether threads are worth it.
+fn work(segments: &Segments, spec: &AttentionSpec) -> usize {
+    let squares: usize = segments.ranges().map(|row| row.len() * row.len()).sum();
+    squares * spec.head_dim * spec.heads
+}
+
+/// Keys that any query of a block sees, starting at a whole panel.
+struct Columns {
+    first: usize,
+    end: usize,
+}
+
+impl Columns {
+    fn of(mask: Mask, queries: Range<usize>, length: usize, width: usize) -> Self {
+        Self {
+            first: mask.visible(queries.start, length).start / width * width,
+            end: mask.visible(queries.end - 1, length).end,
+        }
+    }
+}
+
+/// A matrix packed in panels: `[panel][depth][width]`.
+#[derive(Clone, Copy)]
+struct Panels {
+    data: *mut f32,
+    depth: usize,
+    width: usize,
+}
+
+impl Panels {
+    /// Numbers that a matrix takes.
+    #[inline(always)]
+    fn size<S: Simd>(depth: usize, columns: usize) -> usize {
+        let width = panel_width::<S>(columns);
+        columns.div_ceil(width) * width * depth
+    }
+
+    /// Packs the matrix whose number at depth `k` of column `j` is `from[k * step + j * column]`.
+    ///
+    /// # Safety
+    /// `data` has room for [`Self::size`]; `from` is valid for the matrix; one stride is 1.
+    #[inline(always)]
+    unsafe fn pack<S: Simd>(
+        data: *mut f32,
+        from: *const f32,
+        [step, column]: [usize; 2],
+        depth: usize,
+        columns: usize,
+    ) -> Self {
+        let width = panel_width::<S>(columns);
+        for panel in 0..columns.div_ceil(width) {
+            let first = panel * width;
+            // SAFETY: the caller's promise.
+            unsafe {
+                pack_panel::<S, F32>(
+                    from.add(first * column),
+                    step,
+                    column,
+                    depth,
+                    width.min(columns - first),
+                    data.add(first * depth),
+                    width,
+                );
+            }
+        }
+        Self { data, depth, width }
+    }
+}
+
+/// `c = start + a · b` for a range of `b`'s depth or columns.
+struct MatrixProduct {
+    rows: usize,
+    a: *const f32,
+    a_row: usize,
+    a_step: usize,
+    b: Panels,
+    /// The part of `b`'s depth that is multiplied; `a` starts at its start.
+    depth: Range<usize>,
+    /// The columns of `b` that are multiplied; starts at a whole panel. `c` starts at its start.
+    columns: Range<usize>,
+    c: *mut f32,
+    c_row: usize,
+    start: Start,
+}
+
+impl Kernel for MatrixProduct {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let width = self.b.width;
+        for first in self.columns.clone().step_by(width) {
+            let strip = Strip::<F32> {
+                rows: self.rows,
+                columns: width.min(self.columns.end - first),
+                depth: self.depth.len() / F32::PER_WORD,
+                a: self.a,
+                a_row: self.a_row,
+                a_step: self.a_step,
+                b: self.b.data.wrapping_add(first * self.b.depth + self.depth.start * width),
+                b_step: width,
+                c: self.c.wrapping_add(first - self.columns.start),
+                c_row: self.c_row,
+                start: self.start,
+                product: std::marker::PhantomData,
+            };
+            // SAFETY: passed on to the caller.
+            unsafe { strip.run::<S>() };
+        }
+    }
+}
+
+/// Sets what lies between `columns` and `visible` to zero.
+///
+/// # Safety
+/// `line` is valid for `columns`, relative to their start.
+#[inline(always)]
+unsafe fn clear_outside(line: *mut f32, columns: &Columns, visible: &Range<usize>) {
+    // SAFETY: both parts lie inside the columns.
+    unsafe {
+        line.write_bytes(0, visible.start - columns.first);
+        line.add(visible.end - columns.first).write_bytes(0, columns.end - visible.end);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+//! Rows of a table, and the gradient of the table.
+
+use super::parallel::{self, SharedMut, uninitialised};
+
+/// Tokens of a chunk.
+const CHUNK: usize = 256;
+
+/// An id as an index below `rows`.
+fn index(id: i32, rows: usize) -> usize {
+    let index = usize::try_from(id).ok().filter(|&index| index < rows);
+    let Some(index) = index else {
+        panic!("embedding: id {id} is outside a table of {rows} rows");
+    };
+    index
+}
+
+/// The rows that `ids` name, one after another.
+pub(crate) fn gather(table: &[f32], width: usize, ids: &[i32]) -> Vec<f32> {
+    let rows = table.len() / width.max(1);
+    let mut out = uninitialised(ids.len() * width);
+    let to = SharedMut::new(&mut out);
+    parallel::for_each(ids.len().div_ceil(CHUNK), ids.len() * width, |chunk| {
+        let start = chunk * CHUNK;
+        for (token, &id) in ids.iter().enumerate().skip(start).take(CHUNK) {
+            let from = &table[index(id, rows) * width..][..width];
+            // SAFETY: the token's row of the output, which belongs to this chunk.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.at(token * width), width) };
+        }
+    });
+    out
+}
+
+/// The gradient of a table of `rows`: each token's row of `dy` is added to the row it came from,
+/// in the order of the tokens.
+pub(crate) fn scatter(dy: &[f32], width: usize, ids: &[i32], rows: usize) -> Vec<f32> {
+    assert_eq!(dy.len(), ids.len() * width, "embedding: length");
+    let mut gradient = vec![0.0; rows * width];
+    for (dy, &id) in dy.chunks_exact(width.max(1)).zip(ids) {
+        let to = &mut gradient[index(id, rows) * width..][..width];
+        to.iter_mut().zip(dy).for_each(|(to, dy)| *to += dy);
+    }
+    gradient
+}

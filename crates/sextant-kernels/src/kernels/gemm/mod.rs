@@ -1,0 +1,231 @@
+//! Matrix products `C = A · B`, the row-major way.
+//!
+//! `B` is packed into *panels* of a few vectors of columns, so that a step along the depth reads
+//! one short run of memory; `A` is read as it lies, one 32-bit *word* broadcast at a time. A word
+//! holds one `f32` or two bf16 numbers that follow each other along the depth, and a [`Product`]
+//! says how words multiply: one tile of registers ([`tile`]) serves every number format.
+
+mod pack;
+mod tile;
+
+use crate::Activation;
+use crate::simd::{Kernel, Level, Simd, launch};
+
+use super::parallel::{self, SharedMut};
+use pack::convert_rows;
+pub(crate) use pack::{Packed, pack_panel, panel_width};
+pub(crate) use tile::{Bf16, F32, Product, Start, Strip};
+
+/// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    data: &'a [f32],
+    row: usize,
+    column: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// A row-major matrix with `columns` columns.
+    pub(crate) fn rows(data: &'a [f32], columns: usize) -> Self {
+        Self { data, row: columns, column: 1 }
+    }
+
+    /// The transpose, without moving anything.
+    pub(crate) fn transposed(self) -> Self {
+        Self { row: self.column, column: self.row, ..self }
+    }
+
+    /// Panics when a matrix of `rows` by `columns` does not fit into the data.
+    fn check(self, rows: usize, columns: usize) {
+        if rows > 0 && columns > 0 {
+            let last = (rows - 1) * self.row + (columns - 1) * self.column;
+            assert!(last < self.data.len(), "gemm: matrix reaches past its data");
+        }
+        assert!(self.row == 1 || self.column == 1, "gemm: one stride of a matrix must be 1");
+    }
+}
+
+/// What happens to a block of `C` as soon as it is complete.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue {
+    pub(crate) activation: Activation,
+    /// Where activated values go; they replace `C` when this is `None`.
+    pub(crate) output: Option<SharedMut<f32>>,
+}
+
+impl Epilogue {
+    pub(crate) const NONE: Self = Self { activation: Activation::None, output: None };
+}
+
+/// Words of depth that one pass over a block of `C` takes.
+const DEPTH: usize = 768;
+
+/// `C = A · B + bias` for `rows` rows of `a`; `c` is row-major and dense.
+pub(crate) fn multiply<P: Product>(
+    level: Level,
+    rows: usize,
+    a: Matrix<'_>,
+    b: &Packed<P>,
+    bias: Option<&[f32]>,
+    c: &mut [f32],
+    epilogue: Epilogue,
+) {
+    let (depth, columns) = (b.depth(), b.columns());
+    a.check(rows, depth);
+    assert_eq!(c.len(), rows * columns, "gemm: length of the result");
+    assert!(bias.is_none_or(|bias| bias.len() == columns), "gemm: bias");
+    assert_eq!(b.level(), level, "gemm: packed for another level");
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    // rows of a task: A's part stays in the second-level cache; columns are cut too where that
+    // leaves fewer tasks than threads might want
+    let block = ((64 << 10) / b.words()).clamp(24, 128).next_multiple_of(8);
+    let row_tasks = rows.div_ceil(block);
+    let column_tasks = 16usize.div_ceil(row_tasks).min(b.panels());
+    let panels = b.panels().div_ceil(column_tasks);
+    let c = SharedMut::new(c);
+    parallel::for_each(row_tasks * column_tasks, rows * columns * depth, |task| {
+        let first_row = task / column_tasks * block;
+        let first_panel = task % column_tasks * panels;
+        let block = Block {
+            a,
+            first_row,
+            rows: block.min(rows - first_row),
+            b,
+            panels: first_panel..(first_panel + panels).min(b.panels()),
+            bias,
+            c,
+            epilogue,
+        };
+        // SAFETY: the level is supported, matrices were checked above, and tasks write disjoint
+        // blocks of C.
+        unsafe { launch(level, block) };
+    });
+}
+
+/// A block of rows of `A` against some panels of `B`.
+struct Block<'a, P: Product> {
+    a: Matrix<'a>,
+    first_row: usize,
+    rows: usize,
+    b: &'a Packed<P>,
+    panels: std::ops::Range<usize>,
+    bias: Option<&'a [f32]>,
+    c: SharedMut<f32>,
+    epilogue: Epilogue,
+}
+
+impl<P: Product> Kernel for Block<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let words = self.b.words();
+        let a = self.a.data.as_ptr().wrapping_add(self.first_row * self.a.row);
+        if P::PER_WORD == 1 {
+            // SAFETY: passed on to the caller.
+            unsafe { self.strips::<S>(a, self.a.row, self.a.column) };
+            return;
+        }
+        // rows rounded up, since converting a transposed matrix fills whole vectors
+        let stride = self.rows.next_multiple_of(S::LANES);
+        parallel::with_scratch(stride * words, |scratch| {
+            let to = scratch.as_mut_ptr();
+            // SAFETY: the scratch is large enough either way; the rest is the caller's promise.
+            unsafe {
+                if self.a.column == 1 {
+                    convert_rows::<S>(a, self.a.row, self.rows, self.b.depth(), to, words);
+                    self.strips::<S>(to, words, 1);
+                } else {
+                    let depth = self.b.depth();
+                    pack_panel::<S, P>(a, self.a.column, 1, depth, self.rows, to, stride);
+                    self.strips::<S>(to, 1, stride);
+                }
+            }
+        });
+    }
+}
+
+impl<P: Product> Block<'_, P> {
+    /// Multiplies words of `A` at the given strides.
+    #[inline(always)]
+    unsafe fn strips<S: Simd>(&self, a: *const f32, a_row: usize, a_step: usize) {
+        let (words, columns) = (self.b.words(), self.b.columns());
+        let width = self.b.width();
+        for panel in self.panels.clone() {
+            let first_column = panel * width;
+            let place = self.first_row * columns + first_column;
+            let inside = width.min(columns - first_column);
+            let mut done = 0;
+            loop {
+                let depth = DEPTH.min(words - done);
+                let start = match self.bias {
+                    _ if done > 0 => Start::Accumulate,
+                    Some(bias) => Start::Row(bias[first_column..].as_ptr()),
+                    None => Start::Zero,
+                };
+                let strip = Strip::<P> {
+                    rows: self.rows,
+                    columns: inside,
+                    depth,
+                    a: a.wrapping_add(done * a_step),
+                    a_row,
+                    a_step,
+                    b: self.b.panel(panel).wrapping_add(done * width),
+                    b_step: width,
+                    c: self.c.at(place),
+                    c_row: columns,
+                    start,
+                    product: std::marker::PhantomData,
+                };
+                // SAFETY: the strip lies inside A's words, the panel and C's block.
+                unsafe { strip.run::<S>() };
+                done += depth;
+                if done >= words {
+                    break;
+                }
+            }
+            if self.epilogue.activation != Activation::None {
+                let from = self.c.at(place);
+                let to = self.epilogue.output.map_or(from, |output| output.at(place));
+                // SAFETY: both buffers have C's shape, and this block belongs to this task.
+                unsafe {
+                    activate_block::<S>(
+                        self.epilogue.activation,
+                        from,
+                        to,
+                        columns,
+                        self.rows,
+                        inside,
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Applies an activation to a block of rows with a common stride.
+#[inline(always)]
+unsafe fn activate_block<S: Simd>(
+    activation: Activation,
+    from: *const f32,
+    to: *mut f32,
+    stride: usize,
+    rows: usize,
+    columns: usize,
+) {
+    for row in 0..rows {
+        for column in (0..columns).step_by(S::LANES) {
+            let (at, left) = (row * stride + column, columns - column);
+            // SAFETY: the caller passes blocks of this size.
+            unsafe {
+                let y = super::linear::activate::<S>(activation, S::load_upto(from.add(at), left));
+                S::store_upto(to.add(at), left, y);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+use std::marker::PhantomData;
+
+use crate::simd::{Kernel, Level, Simd, launch};
+
+use super::super::parallel::{self, SharedMut, uninitialised};
+use super::{Matrix, Product};
+
+/// The right factor of a product, in panels.
+///
+/// Panel `p` holds columns `p * width..` as `[words][width]`; columns past the end are zero.
+pub(crate) struct Packed<P> {
+    data: Vec<f32>,
+    depth: usize,
+    columns: usize,
+    width: usize,
+    level: Level,
+    product: PhantomData<P>,
+}
+
+impl<P: Product> Packed<P> {
+    /// Packs a matrix of `depth` rows and `columns` columns.
+    pub(crate) fn new(level: Level, matrix: Matrix<'_>, depth: usize, columns: usize) -> Self {
+        matrix.check(depth, columns);
+        // SAFETY: the level is supported; the kernel only computes a width.
+        let width = unsafe { launch(level, Width(columns)) };
+        let words = depth.div_ceil(P::PER_WORD);
+        let panels = columns.div_ceil(width);
+        let mut data = uninitialised(panels * words * width);
+        let to = SharedMut::new(&mut data);
+        parallel::for_each(panels, depth * columns, |panel| {
+            let pack = PackPanel::<P> {
+                from: matrix.data.as_ptr().wrapping_add(panel * width * matrix.column),
+                step: matrix.row,
+                column: matrix.column,
+                depth,
+                columns: width.min(columns - panel * width),
+                to: to.at(panel * words * width),
+                width,
+                product: PhantomData,
+            };
+            // SAFETY: the matrix was checked above; panels are disjoint parts of the buffer.
+            unsafe { launch(level, pack) };
+        });
+        Self { data, depth, columns, width, level, product: PhantomData }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+    /// Words along the depth.
+    pub(super) fn words(&self) -> usize {
+        self.depth.div_ceil(P::PER_WORD)
+    }
+    pub(super) fn panels(&self) -> usize {
+        self.columns.div_ceil(self.width)
+    }
+    pub(super) fn panel(&self, panel: usize) -> *const f32 {
+        self.data[panel * self.words() * self.width..].as_ptr()
+    }
+}
+
+/// How wide the panels of a matrix with some columns are: as many vectors as a tile takes, but
+/// evenly spread where there are few.
+struct Width(usize);
+
+impl Kernel for Width {
+    type Output = usize;
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> usize {
+        panel_width::<S>(self.0)
+    }
+}
+
+#[inline(always)]
+pub(crate) fn panel_width<S: Simd>(columns: usize) -> usize {
+    let vectors = columns.div_ceil(S::LANES).max(1);
+    let panels = vectors.div_ceil(S::PANEL);
+    vectors.div_ceil(panels) * S::LANES
+}
+
+struct PackPanel<P> {
+    from: *const f32,
+    step: usize,
+    column: usize,
+    depth: usize,
+    columns: usize,
+    to: *mut f32,
+    width: usize,
+    product: PhantomData<P>,
+}
+
+impl<P: Product> Kernel for PackPanel<P> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            pack_panel::<S, P>(
+                self.from,
+                self.step,
+                self.column,
+                self.depth,
+                self.columns,
+                self.to,
+                self.width,
+            );
+        }
+    }
+}
+
+/// Packs `columns` columns of `depth` numbers into `[words][width]`, with zeros in the columns
+/// that are missing. The number at depth `k` of column `j` is `from[k * step + j * column]`.
+///
+/// # Safety
+/// The machine supports `S`, one of the strides is 1, `width` is a whole number of vectors, and
+/// the pointers are valid for these sizes.
+#[inline(always)]
+pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
+    from: *const f32,
+    step: usize,
+    column: usize,
+    depth: usize,
+    columns: usize,
+    to: *mut f32,
+    width: usize,
+) {
+    let words = depth.div_ceil(P::PER_WORD);
+    // SAFETY: the caller's promise; partial loads stay inside the matrix.
+    unsafe {
+        for v in (0..width).step_by(S::LANES) {
+            let inside = columns.saturating_sub(v);
+            if column == 1 {
+                for word in 0..words {
+                    let x = if P::PER_WORD == 1 {
+                        load_row::<S>(from.wrapping_add(word * step + v), inside)
+                    } else {
+                        let low = from.wrapping_add(2 * word * step + v);
+                        let high = if 2 * word + 1 < depth { inside } else { 0 };
+                        S::pair_bf16(
+                            load_row::<S>(low, inside),
+                            load_row::<S>(low.wrapping_add(step), high),
+                        )
+                    };
+                    S::store(to.add(word * width + v), x);
+                }
+            } else {
+                transpose_block::<S, P>(
+                    from.wrapping_add(v * column),
+                    column,
+                    depth,
+                    inside.min(S::LANES),
+                    to.add(v),
+                    width,
+                );
+            }
+        }
+    }
+}
+
+/// The first `inside` lanes, zeros elsewhere; reads nothing when there are none.
+#[inline(always)]
+unsafe fn load_row<S: Simd>(from: *const f32, inside: usize) -> S::V {
+    // SAFETY: the caller's promise.
+    unsafe { if inside == 0 { S::splat(0.0) } else { S::load_upto(from, inside) } }
+}
+
+/// Packs up to a vector of columns that each run along memory, by blocks of `LANES` words.
+#[inline(always)]
+unsafe fn transpose_block<S: Simd, P: Product>(
+    from: *const f32,
+    column: usize,
+    depth: usize,
+    columns: usize,
+    to: *mut f32,
+    width: usize,
+) {
+    let words = depth.div_ceil(P::PER_WORD);
+    let n = S::LANES;
+    // the largest number of lanes of any level
+    let mut lines = [0.0f32; 16 * 16];
+    let mut turned = [0.0f32; 16 * 16];
+    // SAFETY: the caller's promise; blocks have at most 16 by 16 words.
+    unsafe {
+        for word in (0..words).step_by(n) {
+            let (from, left) = (from.wrapping_add(word * P::PER_WORD), words - word);
+            if P::PER_WORD == 1 && columns == n && left >= n {
+                S::transpose(from, column, to.add(word * width), width);
+                continue;
+            }
+            for j in 0..columns {
+                let line = from.wrapping_add(j * column);
+                let x = if P::PER_WORD == 1 {
+                    S::load_upto(line, left)
+                } else {
+                    pair_along::<S>(line, depth - word * P::PER_WORD)
+                };
+                S::store(lines[j * n..].as_mut_ptr(), x);
+            }
+            lines[columns * n..n * n].fill(0.0);
+            if left >= n {
+                S::transpose(lines.as_ptr(), n, to.add(word * width), width);
+            } else {
+                S::transpose(lines.as_ptr(), n, turned.as_mut_ptr(), n);
+                for i in 0..left {
+                    S::store(to.add((word + i) * width), S::load(turned[i * n..].as_ptr()));
+                }
+            }
+        }
+    }
+}
+
+/// `LANES` words from `2 * LANES` numbers that follow each other, of which `left` exist.
+#[inline(always)]
+unsafe fn pair_along<S: Simd>(from: *const f32, left: usize) -> S::V {
+    // SAFETY: the caller's promise; at most 32 numbers are taken.
+    unsafe {
+        let mut low = [0.0f32; 16];
+        let mut high = [0.0f32; 16];
+        for i in 0..left.min(2 * S::LANES) {
+            let half = if i % 2 == 0 { &mut low } else { &mut high };
+            half[i / 2] = *from.add(i);
+        }
+        S::pair_bf16(S::load(low.as_ptr()), S::load(high.as_ptr()))
+    }
+}
+
+/// Converts rows of `depth` numbers into rows of bf16 pairs, `words` apart.
+///
+/// # Safety
+/// The machine supports `S`, and the pointers are valid for these sizes.
+#[inline(always)]
+pub(super) unsafe fn convert_rows<S: Simd>(
+    from: *const f32,
+    row: usize,
+    rows: usize,
+    depth: usize,
+    to: *mut f32,
+    words: usize,
+) {
+    for i in 0..rows {
+        for word in (0..words).step_by(S::LANES) {
+            let left = depth - 2 * word;
+            // SAFETY: the caller's promise.
+            unsafe {
+                let from = from.wrapping_add(i * row + 2 * word);
+                let x = if left >= 2 * S::LANES {
+                    S::pack_bf16(from)
+                } else {
+                    pair_along::<S>(from, left)
+                };
+                S::store_upto(to.add(i * words + word), words - word, x);
+            }
+        }
+    }
+}

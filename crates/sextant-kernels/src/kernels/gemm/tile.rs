@@ -1,0 +1,178 @@
+use std::marker::PhantomData;
+
+use crate::simd::{Kernel, Simd};
+
+/// How 32-bit words multiply.
+pub(crate) trait Product: Copy + Send + Sync + 'static {
+    /// Numbers in a word.
+    const PER_WORD: usize;
+
+    /// `acc + a · b` in each lane.
+    ///
+    /// # Safety
+    /// The machine supports `S`.
+    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V;
+}
+
+/// Words of one `f32`.
+#[derive(Clone, Copy)]
+pub(crate) struct F32;
+
+impl Product for F32 {
+    const PER_WORD: usize = 1;
+    #[inline(always)]
+    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
+        // SAFETY: passed on to the caller.
+        unsafe { S::fma(a, b, acc) }
+    }
+}
+
+/// Words of two bf16 numbers, summed in `f32`.
+#[derive(Clone, Copy)]
+pub(crate) struct Bf16;
+
+impl Product for Bf16 {
+    const PER_WORD: usize = 2;
+    #[inline(always)]
+    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
+        // SAFETY: passed on to the caller.
+        unsafe { S::dot_bf16(acc, a, b) }
+    }
+}
+
+/// What a strip's result starts from.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    Zero,
+    /// What `C` holds.
+    Accumulate,
+    /// The same row for all rows: a bias.
+    Row(*const f32),
+}
+
+/// Some rows of words of `A` against one panel of `B`: `c = start + a · b`.
+///
+/// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`; the panel has `b_step`
+/// columns at each depth, a whole number of vectors up to [`Simd::PANEL`], all readable; `columns`
+/// of them are stored.
+#[derive(Clone, Copy)]
+pub(crate) struct Strip<P> {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) depth: usize,
+    pub(crate) a: *const f32,
+    pub(crate) a_row: usize,
+    pub(crate) a_step: usize,
+    pub(crate) b: *const f32,
+    pub(crate) b_step: usize,
+    pub(crate) c: *mut f32,
+    pub(crate) c_row: usize,
+    pub(crate) start: Start,
+    pub(crate) product: PhantomData<P>,
+}
+
+impl<P: Product> Strip<P> {
+    /// # Safety
+    /// The machine supports `S` and the pointers are valid for the sizes given.
+    #[inline(always)]
+    pub(crate) unsafe fn run<S: Simd>(self) {
+        let vectors = self.columns.div_ceil(S::LANES);
+        debug_assert!(vectors > 0 && vectors <= S::PANEL);
+        debug_assert!(self.b_step.is_multiple_of(S::LANES) && self.b_step >= vectors * S::LANES);
+        let mut rest = self;
+        // SAFETY: each call takes rows that are left; the rest is the caller's promise.
+        unsafe {
+            match vectors {
+                3 if S::PANEL >= 3 => {
+                    rest.take::<S, 8, 3>();
+                    rest.take::<S, 4, 3>();
+                    rest.take::<S, 2, 3>();
+                    rest.take::<S, 1, 3>();
+                }
+                2 if S::PANEL >= 2 => {
+                    rest.take::<S, 12, 2>();
+                    rest.take::<S, 6, 2>();
+                    rest.take::<S, 2, 2>();
+                    rest.take::<S, 1, 2>();
+                }
+                _ => {
+                    rest.take::<S, 12, 1>();
+                    rest.take::<S, 4, 1>();
+                    rest.take::<S, 1, 1>();
+                }
+            }
+        }
+    }
+
+    /// Computes tiles of `ROWS` by `VECTORS` vectors while there are rows enough.
+    #[inline(always)]
+    unsafe fn take<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self) {
+        if ROWS * VECTORS + VECTORS + 1 > S::REGISTERS {
+            return;
+        }
+        while self.rows >= ROWS {
+            // SAFETY: there are ROWS rows left; the rest is the caller's promise.
+            unsafe { S::call(Tile::<P, ROWS, VECTORS>(*self)) };
+            self.rows -= ROWS;
+            self.a = self.a.wrapping_add(ROWS * self.a_row);
+            self.c = self.c.wrapping_add(ROWS * self.c_row);
+        }
+    }
+}
+
+/// The first `ROWS` rows of a strip whose sums are held in registers.
+struct Tile<P, const ROWS: usize, const VECTORS: usize>(Strip<P>);
+
+impl<P: Product, const ROWS: usize, const VECTORS: usize> Kernel for Tile<P, ROWS, VECTORS> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Strip { columns, depth, mut a, a_row, a_step, mut b, b_step, c, c_row, start, .. } =
+            self.0;
+        // lanes of the last vector that exist in C
+        let tail = columns - (VECTORS - 1) * S::LANES;
+        let lanes = |v: usize| if v + 1 == VECTORS { tail } else { S::LANES };
+        // SAFETY: the caller of the strip promises valid pointers for these rows and columns.
+        unsafe {
+            let mut acc = [[S::splat(0.0); VECTORS]; ROWS];
+            match start {
+                Start::Zero => {}
+                Start::Accumulate => {
+                    for (r, acc) in acc.iter_mut().enumerate() {
+                        for (v, acc) in acc.iter_mut().enumerate() {
+                            *acc = S::load_upto(c.add(r * c_row + v * S::LANES), lanes(v));
+                        }
+                    }
+                }
+                Start::Row(row) => {
+                    for v in 0..VECTORS {
+                        let x = S::load_upto(row.add(v * S::LANES), lanes(v));
+                        for acc in &mut acc {
+                            acc[v] = x;
+                        }
+                    }
+                }
+            }
+            for _ in 0..depth {
+                let mut columns = [S::splat(0.0); VECTORS];
+                for (v, x) in columns.iter_mut().enumerate() {
+                    *x = S::load(b.add(v * S::LANES));
+                }
+                for (r, acc) in acc.iter_mut().enumerate() {
+                    let x = S::splat(*a.add(r * a_row));
+                    for (acc, column) in acc.iter_mut().zip(columns) {
+                        *acc = P::dot::<S>(*acc, x, column);
+                    }
+                }
+                a = a.wrapping_add(a_step);
+                b = b.wrapping_add(b_step);
+            }
+            for (r, acc) in acc.iter().enumerate() {
+                for (v, acc) in acc.iter().enumerate() {
+                    S::store_upto(c.add(r * c_row + v * S::LANES), lanes(v), *acc);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `y = activation(x · w + b)` and its gradients.
+
+use super::gemm::{self, Epilogue, Matrix, Packed, Product};
+use super::parallel::{self, SharedMut, uninitialised};
+use crate::Activation;
+use crate::simd::{self, Kernel, Level, Simd, launch};
+
+/// The sizes of a linear layer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) rows: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+/// Returns `y` and, when asked to `keep` it and there is an activation, the values before the
+/// activation, which the backward pass needs.
+pub(crate) fn forward<P: Product>(
+    level: Level,
+    size: Size,
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    activation: Activation,
+    keep: bool,
+) -> (Vec<f32>, Option<Vec<f32>>) {
+    let Size { rows, inputs, outputs } = size;
+    let weight = Packed::<P>::new(level, Matrix::rows(weight, outputs), inputs, outputs);
+    let mut z = uninitialised(rows * outputs);
+    let mut y = (keep && activation != Activation::None).then(|| uninitialised(rows * outputs));
+    let epilogue = Epilogue { activation, output: y.as_deref_mut().map(SharedMut::new) };
+    let x = Matrix::rows(x, inputs);
+    gemm::multiply(level, rows, x, &weight, bias, &mut z, epilogue);
+    match y {
+        Some(y) => (y, Some(z)),
+        None => (z, None),
+    }
+}
+
+/// The gradients that are wanted, others are `None`.
+#[derive(Debug, Default)]
+pub(crate) struct Gradients {
+    pub(crate) x: Option<Vec<f32>>,
+    pub(crate) weight: Option<Vec<f32>>,
+    pub(crate) bias: Option<Vec<f32>>,
+}
+
+/// What [`backward`] is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) x: bool,
+    pub(crate) weight: bool,
+    pub(crate) bias: bool,
+}
+
+/// Gradients from that of `y`; `z` is what [`forward`] kept.
+#[expect(clippy::too_many_arguments, reason = "a layer has this many parts")]
+pub(crate) fn backward<P: Product>(
+    level: Level,
+    size: Size,
+    x: &[f32],
+    weight: &[f32],
+    activation: Activation,
+    z: Option<&[f32]>,
+    dy: &[f32],
+    wanted: Wanted,
+) -> Gradients {
+    let Size { rows, inputs, outputs } = size;
+    assert_eq!(dy.len(), rows * outputs, "linear: length of the gradient");
+    let (dz, bias) = activation_backward(level, outputs, activation, z, dy, wanted.bias);
+    let dz = dz.as_deref().unwrap_or(dy);
+    let dx = wanted.x.then(|| {
+        let transposed = Matrix::rows(weight, outputs).transposed();
+        let packed = Packed::<P>::new(level, transposed, outputs, inputs);
+        let mut dx = uninitialised(rows * inputs);
+        let dz = Matrix::rows(dz, outputs);
+        gemm::multiply(level, rows, dz, &packed, None, &mut dx, Epilogue::NONE);
+        dx
+    });
+    let dw = wanted.weight.then(|| {
+        let packed = Packed::<P>::new(level, Matrix::rows(dz, outputs), rows, outputs);
+        let mut dw = uninitialised(inputs * outputs);
+        let x = Matrix::rows(x, inputs).transposed();
+        gemm::multiply(level, inputs, x, &packed, None, &mut dw, Epilogue::NONE);
+        dw
+    });
+    Gradients { x: dx, weight: dw, bias }
+}
+
+/// Applies an activation to a vector.
+///
+/// # Safety
+/// The machine supports `S`.
+#[inline(always)]
+pub(crate) unsafe fn activate<S: Simd>(activation: Activation, z: S::V) -> S::V {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match activation {
+            Activation::None => z,
+            Activation::Gelu => simd::gelu::<S>(z),
+            Activation::GeluTanh => simd::gelu_tanh::<S>(z),
+            Activation::Silu => S::mul(z, simd::sigmoid::<S>(z)),
+            Activation::Tanh => simd::tanh::<S>(z),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn derivative<S: Simd>(activation: Activation, z: S::V) -> S::V {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        match activation {
+            Activation::None => S::splat(1.0),
+            Activation::Gelu => simd::gelu_derivative::<S>(z),
+            Activation::GeluTanh => simd::gelu_tanh_derivative::<S>(z),
+            Activation::Silu => simd::silu_derivative::<S>(z),
+            Activation::Tanh => {
+                let t = simd::tanh::<S>(z);
+                S::fnma(t, t, S::splat(1.0))
+            }
+        }
+    }
+}
+
+/// Rows of a chunk of column sums.
+const CHUNK: usize = 128;
+
+/// `dy · activation'(z)`, unless there is no activation, and its column sums if wanted.
+fn activation_backward(
+    level: Level,
+    columns: usize,
+    activation: Activation,
+    z: Option<&[f32]>,
+    dy: &[f32],
+    sums_wanted: bool,
+) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
+    assert_eq!(z.is_some(), activation != Activation::None, "linear: kept values");
+    if z.is_none() && !sums_wanted {
+        return (None, None);
+    }
+    assert!(z.is_none_or(|z| z.len() == dy.len()), "linear: kept values");
+    let rows = dy.len() / columns.max(1);
+    let mut dz = z.map(|z| uninitialised(z.len()));
+    let to = dz.as_deref_mut().map(SharedMut::new);
+    let parts = parallel::map(rows.div_ceil(CHUNK), dy.len() * 8, |chunk| {
+        let mut sums = if sums_wanted { vec![0.0; columns] } else { Vec::new() };
+        let start = chunk * CHUNK;
+        let kernel = ActivationBackward {
+            rows: CHUNK.min(rows - start),
+            columns,
+            activation,
+            dy: dy[start * columns..].as_ptr(),
+            z: z.map(|z| z[start * columns..].as_ptr()),
+            dz: to.map(|to| to.at(start * columns)),
+            sums: sums_wanted.then_some(&mut sums[..]),
+        };
+        // SAFETY: the level is supported; chunks are disjoint rows of buffers of one length.
+        unsafe { launch(level, kernel) };
+        sums
+    });
+    let sums = sums_wanted.then(|| {
+        let mut total = vec![0.0; columns];
+        for part in parts {
+            total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
+        }
+        total
+    });
+    (dz, sums)
+}
+
+struct ActivationBackward<'a> {
+    rows: usize,
+    columns: usize,
+    activation: Activation,
+    dy: *const f32,
+    z: Option<*const f32>,
+    dz: Option<*mut f32>,
+    sums: Option<&'a mut [f32]>,
+}
+
+impl Kernel for ActivationBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut sums = self.sums;
+        for row in 0..self.rows {
+            for column in (0..self.columns).step_by(S::LANES) {
+                let (at, left) = (row * self.columns + column, self.columns - column);
+                // SAFETY: the caller passes buffers of this size.
+                unsafe {
+                    let mut d = S::load_upto(self.dy.add(at), left);
+                    if let (Some(z), Some(dz)) = (self.z, self.dz) {
+                        let z = S::load_upto(z.add(at), left);
+                        d = S::mul(d, derivative::<S>(self.activation, z));
+                        S::store_upto(dz.add(at), left, d);
+                    }
+                    if let Some(sums) = &mut sums {
+                        let sum = sums[column..].as_mut_ptr();
+                        S::store_upto(sum, left, S::add(S::load_upto(sum, left), d));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The handwritten kernels, on slices: no burn type appears here.
+//!
+//! Functions check the lengths of their slices and are safe to call. Work is cut into chunks that
+//! depend on shapes only, each output element is written by one chunk, and sums over chunks are
+//! taken in order, so results do not depend on the number of threads.
+
+pub(crate) mod adamw;
+pub(crate) mod attention;
+pub(crate) mod dropout;
+pub(crate) mod embedding;
+pub(crate) mod gemm;
+pub(crate) mod layer_norm;
+pub(crate) mod linear;
+pub(crate) mod parallel;
+pub(crate) mod reduce;

@@ -1,0 +1,85 @@
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+/// Fewer elementary operations than this are not worth waking a thread for.
+const WORTHWHILE: usize = 1 << 16;
+
+/// Runs `body` for each of `tasks` chunks, on several threads when there is enough `work`
+/// (elementary operations in all of them together).
+pub(crate) fn for_each(tasks: usize, work: usize, body: impl Fn(usize) + Sync + Send) {
+    if tasks > 1 && work >= WORTHWHILE {
+        (0..tasks).into_par_iter().with_max_len(1).for_each(body);
+    } else {
+        (0..tasks).for_each(body);
+    }
+}
+
+/// Like [`for_each`], collecting what each chunk returns, in order.
+pub(crate) fn map<T: Send>(
+    tasks: usize,
+    work: usize,
+    body: impl Fn(usize) -> T + Sync + Send,
+) -> Vec<T> {
+    if tasks > 1 && work >= WORTHWHILE {
+        (0..tasks).into_par_iter().with_max_len(1).map(body).collect()
+    } else {
+        (0..tasks).map(body).collect()
+    }
+}
+
+/// A pointer to a buffer whose disjoint parts several threads write.
+#[derive(Debug)]
+pub(crate) struct SharedMut<T>(*mut T);
+
+impl<T> Clone for SharedMut<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for SharedMut<T> {}
+
+// SAFETY: the pointer comes from an exclusive borrow; whoever writes through it (which takes an
+// unsafe block) promises that threads touch disjoint elements.
+unsafe impl<T: Send> Send for SharedMut<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for SharedMut<T> {}
+
+impl<T> SharedMut<T> {
+    pub(crate) fn new(slice: &mut [T]) -> Self {
+        Self(slice.as_mut_ptr())
+    }
+
+    /// The element at `index`; in bounds when the slice is that long.
+    #[inline(always)]
+    pub(crate) fn at(self, index: usize) -> *mut T {
+        self.0.wrapping_add(index)
+    }
+}
+
+/// A vector of `len` numbers with any content: every element must be written before it is read.
+pub(crate) fn uninitialised(len: usize) -> Vec<f32> {
+    let mut buffer = Vec::with_capacity(len);
+    #[expect(clippy::uninit_vec, reason = "zeroing costs a pass over memory")]
+    // SAFETY: the capacity is there, every bit pattern is an f32, and callers write before reading.
+    unsafe {
+        buffer.set_len(len);
+    }
+    buffer
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives `body` this thread's scratch of at least `len` numbers, with any content. Scratch keeps
+/// its size between calls. Must not be nested.
+pub(crate) fn with_scratch<T>(len: usize, body: impl FnOnce(&mut [f32]) -> T) -> T {
+    SCRATCH.with(|scratch| {
+        let mut scratch = scratch.borrow_mut();
+        if scratch.len() < len {
+            scratch.resize(len, 0.0);
+        }
+        body(&mut scratch[..len])
+    })
+}

@@ -1,0 +1,217 @@
+use std::arch::x86_64::*;
+use std::mem::transmute;
+
+use super::{Kernel, Simd};
+use crate::dropout::{MIX_1, MIX_2, RowKey};
+
+/// 512-bit vectors with bf16 and 8-bit dot products.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512;
+
+type V = __m512;
+
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
+unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the features are enabled here; pointers are the caller's promise.
+    unsafe { kernel.run::<Avx512>() }
+}
+
+/// A bit for each of the first `n` lanes.
+#[inline(always)]
+fn first(n: usize) -> u16 {
+    ((1u32 << n) - 1) as u16
+}
+
+// SAFETY of the blocks below: register arithmetic on a machine that the caller of every method
+// promises to support these features; loads and stores touch the lanes their contract names.
+impl Simd for Avx512 {
+    type V = V;
+    const LANES: usize = 16;
+    const REGISTERS: usize = 32;
+    const PANEL: usize = 3;
+
+    #[inline(always)]
+    unsafe fn call<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: the caller's promise.
+        unsafe { enter(kernel) }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_loadu_ps(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(p: *mut f32, v: V) {
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_ps(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(p: *const f32, n: usize) -> V {
+        // SAFETY: see above; masked lanes are not touched.
+        unsafe { _mm512_maskz_loadu_ps(first(n), p) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(p: *mut f32, n: usize, v: V) {
+        // SAFETY: see above; masked lanes are not touched.
+        unsafe { _mm512_mask_storeu_ps(p, first(n), v) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: V, b: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: V, b: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: V, b: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn div(a: V, b: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: V, b: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn min(a: V, b: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sqrt(a: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_sqrt_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: V, b: V, c: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn fnma(a: V, b: V, c: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_fnmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn abs(a: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_abs_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn round(a: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+    #[inline(always)]
+    unsafe fn scale(a: V, n: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_scalef_ps(a, n) }
+    }
+    #[inline(always)]
+    unsafe fn select_less(a: V, b: V, x: V, y: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), y, x) }
+    }
+    #[inline(always)]
+    unsafe fn sum(a: V) -> f32 {
+        // SAFETY: see above.
+        unsafe { _mm512_reduce_add_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn greatest(a: V) -> f32 {
+        // SAFETY: see above.
+        unsafe { _mm512_reduce_max_ps(a) }
+    }
+    #[inline(always)]
+    unsafe fn dropout(key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
+        // SAFETY: see above.
+        unsafe {
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let start = _mm512_set1_epi32(column.wrapping_add(key.low) as i32);
+            let x = _mm512_add_epi32(lanes, start);
+            let x = _mm512_xor_si512(x, _mm512_srli_epi32::<16>(x));
+            let x = _mm512_mullo_epi32(x, _mm512_set1_epi32(MIX_1 as i32));
+            let x = _mm512_xor_si512(x, _mm512_set1_epi32(key.high as i32));
+            let x = _mm512_xor_si512(x, _mm512_srli_epi32::<15>(x));
+            let x = _mm512_mullo_epi32(x, _mm512_set1_epi32(MIX_2 as i32));
+            let x = _mm512_xor_si512(x, _mm512_srli_epi32::<16>(x));
+            let kept = _mm512_cmpge_epu32_mask(x, _mm512_set1_epi32(threshold as i32));
+            _mm512_maskz_mov_ps(kept, _mm512_set1_ps(scale))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_bf16(acc: V, a: V, b: V) -> V {
+        // SAFETY: see above; the types differ in the meaning of their bits only.
+        unsafe { _mm512_dpbf16_ps(acc, transmute::<V, __m512bh>(a), transmute::<V, __m512bh>(b)) }
+    }
+    #[inline(always)]
+    unsafe fn pair_bf16(low: V, high: V) -> V {
+        // SAFETY: see above; the types differ in the meaning of their bits only.
+        unsafe {
+            let low = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(low));
+            let high = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(high));
+            let high = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(high));
+            _mm512_castsi512_ps(_mm512_or_si512(_mm512_cvtepu16_epi32(low), high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pack_bf16(from: *const f32) -> V {
+        // SAFETY: see above; the types differ in the meaning of their bits only.
+        unsafe {
+            let (low, high) = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(16)));
+            transmute::<__m512bh, V>(_mm512_cvtne2ps_pbh(high, low))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: see above; the block is 16 by 16.
+        unsafe {
+            let mut r = [_mm512_setzero_si512(); 16];
+            for (i, r) in r.iter_mut().enumerate() {
+                *r = _mm512_loadu_si512(from.add(i * from_stride).cast());
+            }
+            let mut t = [_mm512_setzero_si512(); 16];
+            for i in 0..8 {
+                t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+                t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+            }
+            for i in 0..4 {
+                r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+                r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+                r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+                r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+            }
+            for i in 0..4 {
+                t[i] = _mm512_shuffle_i32x4::<0x88>(r[i], r[i + 4]);
+                t[i + 4] = _mm512_shuffle_i32x4::<0xdd>(r[i], r[i + 4]);
+                t[i + 8] = _mm512_shuffle_i32x4::<0x88>(r[i + 8], r[i + 12]);
+                t[i + 12] = _mm512_shuffle_i32x4::<0xdd>(r[i + 8], r[i + 12]);
+            }
+            for i in 0..4 {
+                r[i] = _mm512_shuffle_i32x4::<0x88>(t[i], t[i + 8]);
+                r[i + 8] = _mm512_shuffle_i32x4::<0xdd>(t[i], t[i + 8]);
+                r[i + 4] = _mm512_shuffle_i32x4::<0x88>(t[i + 4], t[i + 12]);
+                r[i + 12] = _mm512_shuffle_i32x4::<0xdd>(t[i + 4], t[i + 12]);
+            }
+            for (i, r) in r.iter().enumerate() {
+                _mm512_storeu_si512(to.add(i * to_stride).cast(), *r);
+            }
+        }
+    }
+}

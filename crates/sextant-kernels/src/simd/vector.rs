@@ -1,0 +1,99 @@
+use super::Kernel;
+use crate::dropout::RowKey;
+
+/// A vector of 32-bit lanes.
+///
+/// `V` holds `f32` lanes; the dot products also read it as lanes of packed small numbers, since
+/// loads, stores and copies do not care.
+///
+/// # Safety of all methods
+/// The machine supports the instruction set, and pointers are valid for the lanes read or written.
+#[expect(clippy::missing_safety_doc, reason = "one contract, stated above")]
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
+    type V: Copy;
+
+    /// Lanes of a vector.
+    const LANES: usize;
+    /// Vector registers, for choosing the tiles of matrix products.
+    const REGISTERS: usize;
+    /// Vectors in a panel of a packed matrix.
+    const PANEL: usize;
+
+    /// Runs a kernel in an entry point compiled with this level's features.
+    unsafe fn call<K: Kernel>(kernel: K) -> K::Output;
+
+    unsafe fn splat(x: f32) -> Self::V;
+    unsafe fn load(p: *const f32) -> Self::V;
+    unsafe fn store(p: *mut f32, v: Self::V);
+    /// Loads the first `n < LANES` lanes; the others are zero.
+    unsafe fn load_first(p: *const f32, n: usize) -> Self::V;
+    /// Stores the first `n < LANES` lanes.
+    unsafe fn store_first(p: *mut f32, n: usize, v: Self::V);
+
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sqrt(a: Self::V) -> Self::V;
+    /// `a * b + c`
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `c - a * b`
+    unsafe fn fnma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    unsafe fn abs(a: Self::V) -> Self::V;
+    /// To the nearest whole number.
+    unsafe fn round(a: Self::V) -> Self::V;
+    /// `a * 2^n` for whole `n` in `-126..=127`.
+    unsafe fn scale(a: Self::V, n: Self::V) -> Self::V;
+    /// `if a < b { x } else { y }` in each lane.
+    unsafe fn select_less(a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// The sum of all lanes, in an order that depends on the level only.
+    unsafe fn sum(a: Self::V) -> f32;
+    /// The greatest lane.
+    unsafe fn greatest(a: Self::V) -> f32;
+
+    /// 0 or `scale` for `LANES` columns from `column` on: see [`crate::Dropout`].
+    unsafe fn dropout(key: RowKey, column: u32, threshold: u32, scale: f32) -> Self::V;
+
+    /// `acc + a.0 * b.0 + a.1 * b.1` where each lane of `a` and `b` is a pair of bf16 numbers, the
+    /// lower half first.
+    unsafe fn dot_bf16(acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// Lanes of pairs of bf16 numbers, `low` in the lower half, rounded to nearest even.
+    unsafe fn pair_bf16(low: Self::V, high: Self::V) -> Self::V;
+    /// Lanes of pairs of bf16 numbers from `2 * LANES` numbers that follow each other in memory.
+    unsafe fn pack_bf16(from: *const f32) -> Self::V;
+
+    /// Transposes a square block: `to[c][r] = from[r][c]` for `r`, `c` below `LANES`.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the caller passes pointers to whole blocks.
+        unsafe {
+            for c in 0..Self::LANES {
+                for r in 0..Self::LANES {
+                    *to.add(c * to_stride + r) = *from.add(r * from_stride + c);
+                }
+            }
+        }
+    }
+
+    /// [`Self::load`] or [`Self::load_first`], by how many lanes are `left`.
+    #[inline(always)]
+    unsafe fn load_upto(p: *const f32, left: usize) -> Self::V {
+        // SAFETY: passed on to the caller.
+        unsafe { if left >= Self::LANES { Self::load(p) } else { Self::load_first(p, left) } }
+    }
+
+    /// [`Self::store`] or [`Self::store_first`], by how many lanes are `left`.
+    #[inline(always)]
+    unsafe fn store_upto(p: *mut f32, left: usize, v: Self::V) {
+        // SAFETY: passed on to the caller.
+        unsafe {
+            if left >= Self::LANES {
+                Self::store(p, v);
+            } else {
+                Self::store_first(p, left, v);
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Every operation on the flex device, value and gradients, against its composed body, at each
+//! instruction set this machine has, and with the same bits on one thread and on two.
+
+use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
+use proptest::prelude::*;
+use sextant_kernels::simd::{Level, with_level};
+use sextant_kernels::{
+    Activation, AdamWStep, AttentionSpec, Dropout, Mask, Precision, Segments, adamw,
+    add_layer_norm, attention, composed, dropout, embedding, linear, sum_of_squares,
+};
+
+fn tracked() -> Device {
+    Device::flex().autodiff()
+}
+
+fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_to_vec().unwrap()
+}
+
+/// Asserts that the largest difference is below `bound` times the largest entry.
+fn assert_close(what: &str, ours: &[f32], theirs: &[f32], bound: f32) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    assert!(ours.iter().all(|x| x.is_finite()), "{what} is not finite");
+    let greatest = |x: f32, y: f32| x.max(y);
+    let scale = theirs.iter().map(|x| x.abs()).fold(1e-2, greatest);
+    let pairs = ours.iter().zip(theirs);
+    let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, greatest);
+    assert!(difference <= bound * scale, "{what}: {difference} of {scale}");
+}
+
+/// An operation's inputs, all tracked, for computing its value and all gradients.
+struct Inputs {
+    matrices: Vec<Tensor<2>>,
+    vectors: Vec<Tensor<1>>,
+}
+
+impl Inputs {
+    fn new(matrices: &[[usize; 2]], vectors: &[usize]) -> Self {
+        let device = tracked();
+        Self {
+            matrices: matrices.iter().map(|&s| random(s, &device).require_grad()).collect(),
+            vectors: vectors.iter().map(|&n| random([n], &device).require_grad()).collect(),
+        }
+    }
+
+    /// The output, then the gradient of each input under a fixed linear loss.
+    fn run(&self, operation: impl Fn(&Self) -> Tensor<2>) -> Vec<Vec<f32>> {
+        let out = operation(self);
+        let [rows, columns] = out.dims();
+        let weights = (0..rows * columns).map(|i| ((i * 37 + 11) % 101) as f32 / 50.0 - 1.0);
+        let weights = TensorData::new(weights.collect::<Vec<f32>>(), [rows, columns]);
+        let weights = Tensor::<2>::from_data(weights, &tracked());
+        let mut results = vec![values(out.clone().inner())];
+        let gradients: Gradients = (out * weights).sum().backward();
+        results.extend(self.matrices.iter().map(|x| values(x.grad(&gradients).unwrap())));
+        results.extend(self.vectors.iter().map(|x| values(x.grad(&gradients).unwrap())));
+        results
+    }
+
+    /// Compares an operation with its composed body at every level, on one thread and on two.
+    fn check(
+        &self,
+        what: &str,
+        bound: f32,
+        ours: impl Fn(&Self) -> Tensor<2> + Sync,
+        theirs: impl Fn(&Self) -> Tensor<2>,
+    ) {
+        let expected = self.run(theirs);
+        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| with_level(level, || self.run(&ours)))
+            };
+            let (one, two) = (on(1), on(2));
+            assert!(one == two, "{what} at {level:?} depends on the number of threads");
+            for (i, (ours, theirs)) in one.iter().zip(&expected).enumerate() {
+                assert_close(&format!("{what} at {level:?}, result {i}"), ours, theirs, bound);
+            }
+        }
+    }
+}
+
+fn some_dropout(wanted: bool) -> Option<Dropout> {
+    wanted.then_some(Dropout { probability: 0.25, seed: 99 })
+}
+
+fn check_linear(
+    [rows, inputs, outputs]: [usize; 3],
+    bias: bool,
+    activation: Activation,
+    precision: Precision,
+) {
+    let biases = if bias { vec![outputs] } else { vec![] };
+    let bound = if precision == Precision::F32 { 2e-5 } else { 2e-2 };
+    let what = format!("linear {rows}x{inputs}x{outputs} {activation:?} {precision}");
+    Inputs::new(&[[rows, inputs], [inputs, outputs]], &biases).check(
+        &what,
+        bound,
+        |t| {
+            let (x, w) = (t.matrices[0].clone(), t.matrices[1].clone());
+            linear(x, w, t.vectors.first().cloned(), activation, precision)
+        },
+        |t| {
+            let (x, w) = (t.matrices[0].clone(), t.matrices[1].clone());
+            composed::linear(x, w, t.vectors.first().cloned(), activation, precision)
+        },
+    );
+}
+
+fn check_layer_norm([rows, width]: [usize; 2], residual: bool, drop: bool) {
+    let matrices = vec![[rows, width]; 1 + usize::from(residual)];
+    let dropout = some_dropout(drop);
+    let parts = |t: &Inputs| (t.matrices[0].clone(), t.matrices.get(1).cloned());
+    Inputs::new(&matrices, &[width, width]).check(
+        &format!("add_layer_norm {rows}x{width} {residual} {drop}"),
+        5e-5,
+        |t| {
+            let ((x, r), g, b) = (parts(t), t.vectors[0].clone(), t.vectors[1].clone());
+            add_layer_norm(x, r, g, b, 1e-5, dropout)
+        },
+        |t| {
+            let ((x, r), g, b) = (parts(t), t.vectors[0].clone(), t.vectors[1].clone());
+            composed::add_layer_norm(x, r, g, b, 1e-5, dropout)
+        },
+    );
+}
+
+fn check_attention(lengths: &[usize], spec: &AttentionSpec) {
+    let segments = Segments::from_lengths(lengths).unwrap();
+    Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]).check(
+        &format!("attention {lengths:?} {spec:?}"),
+        2e-5,
+        |t| attention(t.matrices[0].clone(), &segments, spec),
+        |t| composed::attention(t.matrices[0].clone(), &segments, spec),
+    );
+}
+
+fn check_embedding(rows: usize, width: usize, ids: &[i32]) {
+    let ids = Tensor::<1, Int>::from_data(TensorData::from(ids), &tracked());
+    Inputs::new(&[[rows, width]], &[]).check(
+        "embedding",
+        1e-6,
+        |t| embedding(t.matrices[0].clone(), ids.clone()),
+        |t| composed::embedding(t.matrices[0].clone(), ids.clone()),
+    );
+}
+
+/// Sizes of a small encoder, large enough for several blocks and threads in every kernel.
+#[test]
+fn encoder_sizes() {
+    for precision in Precision::ALL {
+        check_linear([300, 96, 200], true, Activation::Gelu, precision);
+        check_linear([300, 200, 96], true, Activation::None, precision);
+    }
+    check_layer_norm([300, 96], true, true);
+    let spec = AttentionSpec { dropout: some_dropout(true), ..AttentionSpec::new(4, 24) };
+    check_attention(&[3, 90, 1, 17, 70, 28, 28, 30, 2, 31], &spec);
+    let ids: Vec<i32> = (0..300).map(|i| i * i % 53).collect();
+    check_embedding(53, 96, &ids);
+}
+
+#[test]
+fn frozen_parents_get_no_gradient() {
+    let device = tracked();
+    let (x, bias) = (random([9, 5], &device), random::<1>([7], &device).require_grad());
+    let weight = random([5, 7], &device);
+    let y = linear(x.clone(), weight.clone(), Some(bias.clone()), Activation::Silu, Precision::F32);
+    let y = add_layer_norm(y, None, random([7], &device), random([7], &device), 1e-5, None);
+    let gradients = (y * random([9, 7], &device)).sum().backward();
+    assert!(bias.grad(&gradients).is_some());
+    assert!(x.grad(&gradients).is_none() && weight.grad(&gradients).is_none());
+}
+
+#[test]
+fn views_are_read_as_they_show() {
+    let device = Device::flex();
+    let wide = random([12, 20], &device);
+    let view = wide.clone().narrow(1, 3, 8);
+    let weight = random([6, 8], &device).transpose();
+    let copy = |t: Tensor<2>| {
+        let dims = t.dims();
+        Tensor::<2>::from_data(TensorData::new(values(t), dims), &device)
+    };
+    let run = |x, w| values(linear(x, w, None, Activation::None, Precision::F32));
+    assert_eq!(run(view.clone(), weight.clone()), run(copy(view), copy(weight)));
+    let rows = wide.clone().narrow(0, 4, 5);
+    let step = step(3);
+    let zeros = Tensor::<2>::zeros([5, 20], &device);
+    let (moved, ..) = adamw(rows.clone(), rows.clone(), zeros.clone(), zeros.clone(), &step);
+    let (expected, ..) = adamw(copy(rows.clone()), rows, zeros.clone(), zeros, &step);
+    assert_eq!(values(moved), values(expected));
+}
+
+fn step(step: u64) -> AdamWStep {
+    AdamWStep {
+        lr: 1e-2,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        step,
+        grad_scale: 0.5,
+    }
+}
+
+#[test]
+fn adamw_follows_its_definition() {
+    let device = Device::flex();
+    for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        let mut ours = [
+            random([70_001], &device),
+            random([70_001], &device) * 0.0,
+            random([70_001], &device) * 0.0,
+        ];
+        let mut theirs = ours.clone();
+        for number in 1..=3 {
+            let gradient = random([70_001], &device);
+            let [p, m, v] = ours;
+            let (p, m, v) = with_level(level, || adamw(p, gradient.clone(), m, v, &step(number)));
+            ours = [p, m, v];
+            let [p, m, v] = theirs;
+            let (p, m, v) = composed::adamw(p, gradient, m, v, &step(number));
+            theirs = [p, m, v];
+        }
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            assert_close("adamw", &values(ours), &values(theirs), 1e-6);
+        }
+    }
+}
+
+#[test]
+fn squares_are_summed_exactly_enough() {
+    let x = random([3, 50_003], &Device::flex());
+    let truth: f64 = values(x.clone()).iter().map(|x| f64::from(*x).powi(2)).sum();
+    for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        let sums = [1, 2].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| with_level(level, || sum_of_squares(&x)))
+        });
+        assert_eq!(sums[0], sums[1]);
+        assert!((sums[0] / truth - 1.0).abs() < 1e-6, "{} is not {truth}", sums[0]);
+    }
+}
+
+#[test]
+fn wrong_shapes_are_named() {
+    let message = |body: Box<dyn FnOnce() + std::panic::UnwindSafe>| {
+        let panic = std::panic::catch_unwind(body).unwrap_err();
+        panic.downcast_ref::<String>().cloned().unwrap()
+    };
+    let said = message(Box::new(|| {
+        let device = Device::flex();
+        let (x, w) = (random([2, 3], &device), random([4, 5], &device));
+        linear(x, w, None, Activation::None, Precision::F32);
+    }));
+    assert_eq!(said, "linear: input of width 3 does not fit a weight of [4, 5]");
+    let said = message(Box::new(|| {
+        let segments = Segments::from_lengths(&[2, 3]).unwrap();
+        attention(random([5, 20], &Device::flex()), &segments, &AttentionSpec::new(2, 4));
+    }));
+    assert_eq!(said, "attention: input of [5, 20] where segments and heads ask for [5, 24]");
+    let said = message(Box::new(|| {
+        let ids = Tensor::<1, Int>::from_data([1, 4], &Device::flex());
+        embedding(random([4, 2], &Device::flex()), ids);
+    }));
+    assert_eq!(said, "embedding: id 4 is outside a table of 4 rows");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn ragged_linear(
+        size in [1usize..40, 1usize..60, 1usize..60],
+        bias: bool, activation in 0usize..5, bf16: bool,
+    ) {
+        let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+        check_linear(size, bias, Activation::ALL[activation], precision);
+    }
+
+    #[test]
+    fn ragged_layer_norm(rows in 1usize..150, width in 2usize..70, residual: bool, drop: bool) {
+        check_layer_norm([rows, width], residual, drop);
+    }
+
+    #[test]
+    fn ragged_attention(
+        lengths in prop::collection::vec(1usize..40, 1..7),
+        group in 1usize..4, kv_heads in 1usize..3, head_dim in 1usize..40,
+        kind in 0usize..3, before in 0usize..9, after in 0usize..9, drop: bool,
+    ) {
+        let spec = AttentionSpec {
+            kv_heads,
+            mask: [Mask::Bidirectional, Mask::Causal, Mask::SlidingWindow { before, after }][kind],
+            dropout: some_dropout(drop),
+            ..AttentionSpec::new(group * kv_heads, head_dim)
+        };
+        check_attention(&lengths, &spec);
+    }
+
+    #[test]
+    fn ragged_embedding(width in 1usize..40, ids in prop::collection::vec(0i32..9, 1..50)) {
+        check_embedding(9, width, &ids);
+    }
+
+    #[test]
+    fn ragged_dropout(rows in 1usize..90, columns in 1usize..70) {
+        let drop = some_dropout(true).unwrap();
+        Inputs::new(&[[rows, columns]], &[]).check(
+            "dropout",
+            1e-6,
+            |t| dropout(t.matrices[0].clone(), drop),
+            |t| composed::dropout(t.matrices[0].clone(), drop),
+        );
+    }
+}
