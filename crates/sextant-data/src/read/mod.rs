@@ -4,6 +4,7 @@
 //! values mean is decided in one place for all formats, in `parse`.
 
 mod jsonl;
+mod line_counter;
 mod parquet;
 mod parse;
 mod separated;

@@ -1,11 +1,11 @@
 //! CSV and TSV: a header line, then cells with quotes where needed (RFC 4180).
 
+use super::line_counter::LineCounter;
 use super::{Map, Place, Record, Records, Value};
 use crate::write::{Column, ColumnKind};
 use crate::{DataError, Encoding, RowProblem};
 use csv::{ByteRecord, ReaderBuilder};
 use std::fs::File;
-use std::io::Read;
 
 pub(super) fn records(
     file: File,
@@ -16,7 +16,7 @@ pub(super) fn records(
     let mut reader = ReaderBuilder::new()
         .delimiter(separator)
         .flexible(true) // ragged rows are reported here, with the fix
-        .from_reader(LastByte { inner: file, last: b'"' });
+        .from_reader(LineCounter::new(file));
     let header = reader.byte_headers().map_err(|error| read_error(&place, error))?.clone();
     if header.is_empty() {
         return Err(DataError::NoHeader { path: place.path });
@@ -43,14 +43,15 @@ pub(super) fn records(
             Ok(false) => {
                 // The parser takes the end of the file for the closing quote, and would silently make
                 // one cell of all that follows an unclosed one.
-                let unclosed = last_spans_lines && reader.get_ref().last != b'"';
+                let unclosed = last_spans_lines && reader.get_ref().last_text() != b'"';
                 let error =
                     || DataError::UnclosedQuote { path: place.path.clone(), line: last_line };
                 return (unclosed && !std::mem::replace(&mut ended, true)).then(|| Err(error()));
             }
             Err(error) => return Some(Err(read_error(&place, error))),
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let start = record.position().map_or(0, csv::Position::byte);
+        let line = reader.get_mut().line_at(start);
         last_line = line;
         last_spans_lines = record.iter().next_back().is_some_and(|cell| cell.contains(&b'\n'));
         if record.len() != names.len() {
@@ -74,21 +75,4 @@ pub(super) fn records(
 
 fn read_error(place: &Place, error: csv::Error) -> DataError {
     DataError::read(&place.path, error.into())
-}
-
-/// Remembers the last byte that is not a line end.
-struct LastByte<R> {
-    inner: R,
-    last: u8,
-}
-
-impl<R: Read> Read for LastByte<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
-        if let Some(&byte) = buffer[..count].iter().rev().find(|byte| !is_line_end(byte)) {
-            self.last = byte;
-        }
-        Ok(count)
-    }
 }

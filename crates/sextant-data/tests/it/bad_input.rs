@@ -1,0 +1,187 @@
+//! Everything that can be wrong with a file is an error that says where and how to mend it.
+
+use crate::file;
+use sextant_data::{ReadOptions, read_examples};
+
+fn error_of(name: &str, content: impl AsRef<[u8]>) -> String {
+    let (_folder, path) = file(name, content);
+    let error = read_examples(&path, &ReadOptions::default()).unwrap_err().to_string();
+    let path = path.to_string_lossy().into_owned();
+    assert!(error.starts_with(&path), "{error}");
+    error[path.len()..].to_owned()
+}
+
+/// A good row, then one with `field` replaced or left out, in JSONL and CSV: the message of each.
+fn errors_of_row(field: &str, value: Option<&str>) -> [String; 2] {
+    fn row<'a>(field: &str, value: Option<&'a str>) -> [(&'static str, Option<&'a str>); 7] {
+        let fields = [
+            ("task", "query-product"),
+            ("left", "drill"),
+            ("right", "Drill 18V"),
+            ("grade", "2"),
+            ("weight", "1"),
+            ("origin", "human"),
+            ("split", "train"),
+        ];
+        fields.map(|(name, good)| (name, if name == field { value } else { Some(good) }))
+    }
+    let jsonl = [row("", None), row(field, value)].map(|row| {
+        let fields = row.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
+        serde_json::to_string(&fields.collect::<std::collections::BTreeMap<_, _>>()).unwrap()
+    });
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record(row("", None).map(|(name, _)| name)).unwrap();
+    for row in [row("", None), row(field, value)] {
+        csv.write_record(row.map(|(_, value)| value.unwrap_or_default())).unwrap();
+    }
+    let csv = csv.into_inner().unwrap();
+    [error_of("rows.jsonl", jsonl.join("\n")), error_of("rows.csv", csv)]
+}
+
+#[test]
+fn values() {
+    let cases: [(&str, Option<&str>, &[&str]); 15] = [
+        ("task", Some("query-brand"), &["unknown task `query-brand`", "product-type"]),
+        ("task", None, &["no value", "default task"]),
+        ("grade", Some("3"), &["unknown grade `3`", "2 (relevant)"]),
+        ("grade", Some("-1"), &["unknown grade `-1`"]),
+        ("grade", Some("exact"), &["unknown grade `exact`"]),
+        ("grade", None, &["no value", "needs one"]),
+        ("left", Some(" \t "), &["the text is empty", "both sides"]),
+        ("right", Some("{\"title\": \" \"}"), &[]), // text in JSONL, a product in CSV: below
+        ("weight", Some("0"), &["not a finite number above 0", "leave it out"]),
+        ("weight", Some("-2"), &["`-2`"]),
+        ("weight", Some("NaN"), &["`NaN`"]),
+        ("weight", Some("1e39"), &["`1e39`"]), // more than an f32 holds
+        ("weight", Some("heavy"), &["`heavy`"]),
+        ("origin", Some("machine"), &["unknown label origin `machine`", "human, derived"]),
+        ("split", Some("valid"), &["unknown split `valid`", "train, dev, test"]),
+    ];
+    for (field, value, parts) in cases.into_iter().filter(|(_, _, parts)| !parts.is_empty()) {
+        for (error, line) in errors_of_row(field, value).iter().zip([2, 3]) {
+            let place = format!(" line {line}, column `{field}`: ");
+            assert!(error.starts_with(&place), "{error}");
+            for part in parts {
+                assert!(error.contains(part), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn products() {
+    let row = |left: &str, right: &str| {
+        format!(r#"{{"task": "query-product", "left": {left}, "right": {right}, "grade": 1}}"#)
+    };
+    for (left, right, parts) in [
+        (r#""q""#, r#"{"name": "x"}"#, ["column `right`: not a product", "`name`"]),
+        (r#""q""#, r#"{"title": "x", "attributes": 3}"#, ["`right`: not a product", "title"]),
+        (r#""q""#, r#"{"title": ""}"#, ["column `right`", "the text is empty"]),
+        (r#""q""#, "17", ["column `right`: found 17", "a text in quotes"]),
+        (r#"{"title": "x"}"#, r#""p""#, ["`left`: a product object", "is a query"]),
+    ] {
+        let error = error_of("rows.jsonl", row(left, right));
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+    let csv = "task,left,right,grade\nquery-product,q,\"{\"\"title\"\": \"\"Dr\",1\n";
+    let error = error_of("rows.csv", csv);
+    assert!(error.contains("line 2, column `right`: not a product: EOF"), "{error}");
+}
+
+#[test]
+fn missing_columns() {
+    for name in ["rows.csv", "rows.tsv"] {
+        let header = ["task", "left", "right", "grade"];
+        let separator = if name.ends_with("csv") { "," } else { "\t" };
+        for missing in header {
+            let rest: Vec<_> = header.into_iter().filter(|name| *name != missing).collect();
+            let error = error_of(name, format!("{}\n", rest.join(separator)));
+            assert!(error.contains(&format!("no column `{missing}`")), "{error}");
+            assert!(error.contains(&format!("it has `{}`", rest[0])), "{error}");
+        }
+        let error = error_of(name, "task;left;right;grade\nquery-query;a;b;1\n");
+        assert!(error.contains("the separator is not the one"), "{error}");
+        let error = error_of(name, header.join(separator).to_uppercase());
+        assert!(error.contains("lower case"), "{error}");
+    }
+    let error = error_of("rows.jsonl", r#"{"task": "query-query", "left": "a", "grade": 1}"#);
+    assert!(error.contains("line 1, column `right`: no value"), "{error}");
+}
+
+#[test]
+fn broken_lines_of_jsonl() {
+    let good = r#"{"task": "query-query", "left": "a", "right": "b", "grade": 1}"#;
+    for (line, part) in [
+        (&br#"{"task": "query-query", "left": "a"#[..], "line 3: bad JSON: EOF"),
+        (b"[1, 2]", "line 3: bad JSON: invalid type: sequence"),
+        (b"{\"left\": \"a\xff\"}", "line 3: byte 12 is not UTF-8; save the file as UTF-8"),
+        (b"{\"left\": \"a\"} {}", "line 3: bad JSON: trailing characters at character 15"),
+    ] {
+        let content = [good.as_bytes(), b"", line].join(&b"\n"[..]);
+        let error = error_of("rows.jsonl", content);
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn broken_tables_of_text() {
+    let header = "task,left,right,grade\n";
+    let row = "query-query,a,b,1\n";
+    for (bad, part) in [
+        ("query-query,a,b", "line 3: 3 cells where the header has 4; quote cells"),
+        ("query-query,a, with comma,b,1", "line 3: 5 cells"),
+    ] {
+        let error = error_of("rows.csv", format!("{header}{row}{bad}\n"));
+        assert!(error.contains(part), "{error}");
+    }
+    let error = error_of("rows.csv", b"task,left,right,grade\nquery-query,a,caf\xe9,1\n");
+    assert!(error.contains("line 2, column `right`: byte 4 is not UTF-8"), "{error}");
+    let error = error_of("rows.csv", b"task,left,right,grade,caf\xe9\n");
+    assert!(error.contains("line 1: the column names are not UTF-8"), "{error}");
+    let error = error_of("rows.csv", "task,left,right,left,grade\n");
+    assert!(error.contains("two columns are named `left`"), "{error}");
+    for empty in ["", "\n\n"] {
+        assert!(error_of("rows.csv", empty).contains("the file is empty"));
+    }
+}
+
+/// A quote that is never closed makes one cell of the rest of the file. It must not pass in silence.
+#[test]
+fn unclosed_quote() {
+    let content = "left,right,grade,task,note\na,b,1,query-query,\"5 inch\nc,d,1,query-query,x\n";
+    let error = error_of("rows.csv", content);
+    assert!(error.contains("line 2: a cell opens with a quote that is never closed"), "{error}");
+    // A closed one that ends the file is fine.
+    let (_folder, path) = file("rows.csv", content.replace("x\n", "x\"\n"));
+    assert_eq!(read_examples(&path, &ReadOptions::default()).unwrap().len(), 1);
+}
+
+#[test]
+fn files() {
+    let error = error_of("rows.parquet", "task,left,right,grade\n");
+    assert!(error.contains("not a readable Parquet file"), "{error}");
+    let error = error_of("rows.xlsx", "PK");
+    assert!(error.contains("unknown format; name the file .jsonl"), "{error}");
+    let error = read_examples("none/rows.csv", &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read none/rows.csv: No such file"), "{error}");
+}
+
+/// A file cut in the middle of a row group: the footer is gone, or a page is damaged.
+#[test]
+fn damaged_parquet() {
+    let (folder, path) = file("rows.parquet", "");
+    let row = sextant_core::Example::new(
+        sextant_core::Task::QueryQuery,
+        "a long enough text",
+        "b",
+        sextant_core::Grade::Partial,
+    );
+    sextant_data::write_examples(&path, &vec![row; 100]).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for damaged in [&whole[..whole.len() / 2], &[&[0; 200], &whole[200..]].concat()] {
+        std::fs::write(&path, damaged).unwrap();
+        let error = read_examples(&path, &ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("rows.parquet: not a readable Parquet file"), "{error}");
+    }
+    drop(folder);
+}

@@ -1,0 +1,19 @@
+//! Files in, files out: what users see of the crate.
+
+mod bad_input;
+mod card;
+mod check;
+mod dataset;
+mod reading;
+mod writing;
+
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A folder that goes away with the test, and a file in it.
+fn file(name: &str, content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    (folder, path)
+}
