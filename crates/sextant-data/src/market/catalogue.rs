@@ -285,18 +285,28 @@ mod tests {
         let mut mean = |surface: &'static str, meaning: String| {
             meanings.entry(surface).or_default().insert(meaning);
         };
-        LINES.iter().for_each(|line| mean(line, format!("line {line}")));
+        for line in LINES {
+            mean(line, format!("line {line}"));
+        }
         for department in DEPARTMENTS {
             mean(department.name, format!("department {}", department.name));
-            department.brands.iter().for_each(|brand| mean(brand, format!("brand {brand}")));
+            for brand in department.brands {
+                mean(brand, format!("brand {brand}"));
+            }
             for category in department.categories {
-                category.names.iter().for_each(|name| mean(name, category.names[0].to_owned()));
+                for name in category.names {
+                    mean(name, category.names[0].to_owned());
+                }
                 for leaf in category.leaves {
-                    leaf.iter().for_each(|name| mean(name, format!("leaf {}", leaf[0])));
+                    for name in *leaf {
+                        mean(name, format!("leaf {}", leaf[0]));
+                    }
                 }
                 for attribute in category.attributes {
                     for value in attribute.values {
-                        value.iter().for_each(|v| mean(v, format!("value {}", value[0])));
+                        for surface in *value {
+                            mean(surface, format!("value {}", value[0]));
+                        }
                     }
                 }
             }

@@ -3,7 +3,8 @@
 //!
 //! [`Market::generate`] draws products and their offers (titles of different shops), queries and
 //! names of types, from a fixed tree of six departments, eighteen categories and 72 leaf types.
-//! [`Market::examples`] pairs them up for all six tasks. The same configuration gives the same rows
+//! [`MarketConfig::departments`] says how many of the departments are open, which is the main measure
+//! of difficulty. [`Market::examples`] pairs them up for all six tasks. The same configuration gives the same rows
 //! on every machine.
 //!
 //! # The truth

@@ -27,15 +27,15 @@ pub(super) fn query(meaning: &Meaning, noise: f64, rng: &mut ChaCha8Rng) -> Stri
     }
     let name = pick(meaning.node.names(), rng);
     let name = if rng.random_bool(0.3) { plural(name) } else { name.to_owned() };
-    let place = match rng.random_bool(0.5 * noise) {
-        true => rng.random_range(0..=words.len()),
-        false => words.len(),
-    };
+    let place =
+        if rng.random_bool(0.5 * noise) { rng.random_range(0..=words.len()) } else { words.len() };
     words.insert(place, name);
-    if rng.random_bool(0.2 * noise) {
-        words.insert(0, pick(OPENERS, rng).to_owned());
-    } else if rng.random_bool(0.2 * noise) {
-        words.push(pick(CLOSERS, rng).to_owned());
+    if rng.random_bool(0.3 * noise) {
+        if rng.random_bool(0.5) {
+            words.insert(0, pick(OPENERS, rng).to_owned());
+        } else {
+            words.push(pick(CLOSERS, rng).to_owned());
+        }
     }
     let mut text = words.join(" ");
     if rng.random_bool(0.2 * noise) {
@@ -57,9 +57,10 @@ pub(super) fn offer(meaning: &Meaning, turn: usize, rng: &mut ChaCha8Rng) -> Pro
     });
     let detail = |name| meaning.details.get(name).map_or("", |value| value);
     let (brand, line) = (detail("brand"), detail("line"));
-    let extra = match rng.random_bool(0.3) {
-        true => format!(" with {}", pick(category.extras, rng)),
-        false => String::new(),
+    let extra = if rng.random_bool(0.3) {
+        format!(" with {}", pick(category.extras, rng))
+    } else {
+        String::new()
     };
     let title = match turn % 4 {
         0 => format!("{brand} {line} {} {name}{extra}, {}", first.2, second.2),

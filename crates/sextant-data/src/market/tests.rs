@@ -5,10 +5,15 @@ use proptest::prelude::*;
 use sextant_core::{Entity, EntityKind, Example, Grade, LabelOrigin, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All six departments.
+/// All six departments, at a size that tests generate at once.
 fn whole_market(seed: u64) -> Market {
-    let config = MarketConfig { seed, departments: Node::DEPARTMENTS, ..Default::default() };
+    let departments = Node::DEPARTMENTS;
+    let config = MarketConfig { seed, departments, products: 1200, queries: 1800, noise: 0.4 };
     Market::generate(&config).unwrap()
+}
+
+fn few() -> ExampleConfig {
+    ExampleConfig::with_rows([2000, 1000, 1400, 1200, 1000, 800])
 }
 
 fn of_task(examples: &[Example], task: Task) -> Vec<&Example> {
@@ -46,7 +51,7 @@ fn expected_grade(task: Task, left: &Item, right: &Item) -> u8 {
 
 #[test]
 fn same_seed_same_rows_other_seed_other_rows() {
-    let rows = |seed| whole_market(seed).examples(&ExampleConfig::default()).unwrap();
+    let rows = |seed| whole_market(seed).examples(&few()).unwrap();
     assert_eq!(rows(7), rows(7));
     let texts = |examples: &[Example]| -> BTreeSet<_> {
         examples.iter().map(|example| example.pair.clone()).collect()
@@ -58,7 +63,7 @@ fn same_seed_same_rows_other_seed_other_rows() {
 #[test]
 fn every_grade_follows_from_the_structures() {
     let market = whole_market(3);
-    for example in market.examples(&ExampleConfig::default()).unwrap() {
+    for example in market.examples(&few()).unwrap() {
         let (left, right) = items(&market, &example);
         let expected = expected_grade(example.pair.task, left, right);
         assert_eq!(example.grade as u8, expected, "{:?}", example.pair);
@@ -69,8 +74,13 @@ fn every_grade_follows_from_the_structures() {
 
 #[test]
 fn grades_are_balanced_and_volumes_are_met() {
-    for config in [ExampleConfig::default(), ExampleConfig::skewed(6000)] {
-        let examples = whole_market(7).examples(&config).unwrap();
+    let demo = Market::generate(&MarketConfig::default()).unwrap();
+    for (market, config) in [
+        (&whole_market(7), few()),
+        (&whole_market(7), ExampleConfig::skewed(6000)),
+        (&demo, ExampleConfig::default()),
+    ] {
+        let examples = market.examples(&config).unwrap();
         for (&task, &wanted) in &config.rows {
             let rows = of_task(&examples, task);
             assert!(rows.len().abs_diff(wanted) <= wanted / 50 + 6, "{task}: {}", rows.len());
@@ -91,7 +101,7 @@ fn grades_are_balanced_and_volumes_are_met() {
 #[test]
 fn nothing_crosses_splits_but_words_do() {
     let market = whole_market(7);
-    let examples = market.examples(&ExampleConfig::default()).unwrap();
+    let examples = market.examples(&few()).unwrap();
     let mut homes: BTreeMap<(EntityKind, String), Split> = BTreeMap::new();
     let mut groups: BTreeMap<&str, Split> = BTreeMap::new();
     let mut intents: BTreeMap<&Meaning, Split> = BTreeMap::new();
@@ -116,7 +126,7 @@ fn nothing_crosses_splits_but_words_do() {
 
 #[test]
 fn symmetric_tasks_come_in_both_orders() {
-    let examples = whole_market(7).examples(&ExampleConfig::default()).unwrap();
+    let examples = whole_market(7).examples(&few()).unwrap();
     for task in Task::ALL.into_iter().filter(|task| task.is_symmetric()) {
         let rows = of_task(&examples, task);
         for [one, other] in rows.as_chunks::<2>().0 {
@@ -130,7 +140,7 @@ fn symmetric_tasks_come_in_both_orders() {
 /// The best pair of thresholds on shared words must leave much to learn in every task.
 #[test]
 fn shared_words_do_not_solve_the_tasks() {
-    let examples = whole_market(7).examples(&ExampleConfig::default()).unwrap();
+    let examples = whole_market(7).examples(&few()).unwrap();
     let words = |text: &str| -> BTreeSet<String> {
         let lower = text.to_lowercase();
         lower.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect()
@@ -159,10 +169,10 @@ fn shared_words_do_not_solve_the_tasks() {
 #[test]
 fn a_conflict_changes_one_task_only() {
     let market = whole_market(7);
-    let plain = market.examples(&ExampleConfig::default()).unwrap();
+    let plain = market.examples(&few()).unwrap();
     for rule in [Rule::Inverted, Rule::DetailsOnly] {
         let conflict = Some(Conflict { task: Task::QueryQuery, rule });
-        let config = ExampleConfig { conflict, ..Default::default() };
+        let config = ExampleConfig { conflict, ..few() };
         let changed = market.examples(&config).unwrap();
         for task in Task::ALL {
             assert_eq!(of_task(&plain, task) == of_task(&changed, task), task != Task::QueryQuery);
@@ -185,7 +195,7 @@ fn a_conflict_changes_one_task_only() {
 
 #[test]
 fn product_type_rows_hide_the_answer() {
-    let examples = whole_market(7).examples(&ExampleConfig::default()).unwrap();
+    let examples = whole_market(7).examples(&few()).unwrap();
     let path = |example: &Example| match &example.pair.left {
         Entity::Product(product) => product.type_path.clone(),
         Entity::Text(text) => panic!("{text} is no product"),
@@ -206,7 +216,7 @@ fn impossible_wishes_are_refused_by_name() {
     let refused = |config: ExampleConfig| market.examples(&config).unwrap_err().to_string();
     assert!(refused(ExampleConfig { slate: 0, ..Default::default() }).contains("`slate` is 0"));
     let conflict = Some(Conflict { task: Task::TypeType, rule: Rule::DetailsOnly });
-    let message = refused(ExampleConfig { conflict, ..Default::default() });
+    let message = refused(ExampleConfig { conflict, ..few() });
     assert!(message.contains("type-type") && message.contains("inverted"), "{message}");
 }
 
