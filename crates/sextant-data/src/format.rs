@@ -1,6 +1,7 @@
 //! File formats, told by the extension, and text encodings.
 
 use crate::DataError;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// How rows are laid out in a file.
@@ -47,13 +48,15 @@ impl Format {
 }
 
 /// How the bytes of a text file (JSONL, CSV, TSV) stand for characters. Parquet is always UTF-8.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Encoding {
     /// UTF-8; anything else is an error.
     #[default]
+    #[serde(rename = "utf-8", alias = "utf8")]
     Utf8,
     /// Latin-1 as files in the wild mean it: Windows-1252, which has printable characters where
     /// ISO-8859-1 has control codes. Every byte is valid.
+    #[serde(rename = "latin-1", alias = "latin1")]
     Latin1,
 }
 
@@ -127,6 +130,9 @@ mod tests {
         assert_eq!(Encoding::Latin1.decode(b"caf\xe9 \x933/4\x94").unwrap(), "café “3/4”");
         for encoding in [Encoding::Utf8, Encoding::Latin1] {
             assert_eq!(encoding.as_str().parse(), Ok(encoding));
+            let json = serde_json::to_string(&encoding).unwrap();
+            assert_eq!(json, format!("\"{encoding}\""));
+            assert_eq!(serde_json::from_str::<Encoding>(&json).unwrap(), encoding);
         }
         assert!("utf-16".parse::<Encoding>().unwrap_err().to_string().contains("latin-1"));
     }

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// A file, known by what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DataFile {
@@ -38,7 +40,10 @@ impl DataFile {
             hash.update(&buffer[..count]);
             bytes += count as u64;
         }
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut sha256 = String::with_capacity(64);
+        for byte in hash.finalize() {
+            sha256.extend([byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)])));
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, bytes, sha256 })
     }

@@ -4,34 +4,42 @@ use super::DataCard;
 use crate::table::{percent, table};
 use sextant_core::Grade;
 use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
 
-impl DataCard {
-    /// The card as a Markdown page.
-    pub fn to_markdown(&self) -> String {
+impl Display for DataCard {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let found = &self.check.repetitions;
-        let mut page = format!("# Data card: {}\n\n", self.name);
-        page += &format!("{} rows, {} groups.\n", self.rows, self.groups);
-        page += &format!("\n## Rows by task, split and grade\n\n{}", self.parts_table());
-        page += &format!("\n## Sources\n\n{}", self.sources_table());
-        page += "\n## Length in words\n\nAll fields of a structured product count.\n\n";
-        page += &self.lengths_table();
-        page += "\n## Baselines\n\nAccuracy on the test rows of two rules fitted on the train rows: always \
-            the most frequent grade, and two thresholds on the share of common words. `Seen` is the \
-            share of test rows whose entity on that side also occurs in train.\n\n";
-        page += &self.check.baselines_table();
-        page += "\n## Checks\n\n";
+        writeln!(f, "# Data card: {}\n\n{} rows, {} groups.", self.name, self.rows, self.groups)?;
+        writeln!(f, "\n## Rows by task, split and grade\n\n{}", self.parts_table())?;
+        writeln!(f, "## Sources\n\n{}", self.sources_table())?;
+        writeln!(f, "## Length in words\n\nAll fields of a structured product count.\n")?;
+        writeln!(f, "{}", self.lengths_table())?;
+        writeln!(f, "## Baselines\n\n{BASELINES}\n\n{}", self.check.baselines_table())?;
+        writeln!(f, "## Checks\n")?;
         for (count, what) in [
             (found.pairs_across_splits.len(), "pairs in more than one split"),
             (found.groups_across_splits.len(), "groups in more than one split"),
             (found.contradictions.len(), "pairs with contradictory grades"),
             (found.duplicates.len(), "pairs repeated within a split"),
         ] {
-            page += &format!("* {count} {what}\n");
+            writeln!(f, "* {count} {what}")?;
         }
         if !self.files.is_empty() {
-            page += &format!("\n## Files\n\n{}", self.files_table());
+            write!(f, "\n## Files\n\n{}", self.files_table())?;
         }
-        page
+        Ok(())
+    }
+}
+
+const BASELINES: &str = "\
+Accuracy on the test rows of two rules fitted on the train rows: always the most frequent grade, and
+two thresholds on the share of common words. `left seen` and `right seen` are the shares of test rows
+whose entity on that side also occurs in a train row.";
+
+impl DataCard {
+    /// The card as a Markdown page.
+    pub fn to_markdown(&self) -> String {
+        self.to_string()
     }
 
     fn parts_table(&self) -> String {

@@ -226,7 +226,7 @@ mod tests {
         fn thresholds_are_the_best_possible(
             rows in prop::collection::vec((0_usize..5, 0_usize..5, 0_usize..3), 1..40)
         ) {
-            let text = |count: usize| (0..count).map(|i| format!("w{i} ")).collect::<String>();
+            let text = |count: usize| ["a", "b", "c", "d"][..count].join(" ");
             let rows: Vec<Words> = rows
                 .into_iter()
                 .map(|(left, right, grade)| {

@@ -13,7 +13,7 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
     let mut take = |name: &str| {
         fields.shift_remove(name).filter(|value| {
             // An empty cell and a null are both an absent value.
-            !value.is_null() && !(cells_are_text && value.as_str().is_some_and(str::is_empty))
+            !value.is_null() && (!cells_are_text || value.as_str() != Some(""))
         })
     };
     let at =

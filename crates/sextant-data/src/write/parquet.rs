@@ -97,16 +97,16 @@ fn array(kind: ColumnKind, cells: &[Option<Value>]) -> ArrayRef {
     match kind {
         ColumnKind::Text => {
             let texts = values.map(|value| value.map(|value| cell(Some(value))));
-            Arc::new(StringArray::from_iter(texts))
+            Arc::new(texts.collect::<StringArray>())
         }
         ColumnKind::Integer => {
-            Arc::new(Int64Array::from_iter(values.map(|value| value.and_then(Value::as_i64))))
+            Arc::new(values.map(|value| value.and_then(Value::as_i64)).collect::<Int64Array>())
         }
         ColumnKind::Number => {
-            Arc::new(Float64Array::from_iter(values.map(|value| value.and_then(Value::as_f64))))
+            Arc::new(values.map(|value| value.and_then(Value::as_f64)).collect::<Float64Array>())
         }
         ColumnKind::Boolean => {
-            Arc::new(BooleanArray::from_iter(values.map(|value| value.and_then(Value::as_bool))))
+            Arc::new(values.map(|value| value.and_then(Value::as_bool)).collect::<BooleanArray>())
         }
         ColumnKind::Numbers => {
             let mut lists = ListBuilder::new(Float64Builder::new());
