@@ -19,6 +19,10 @@
     unsafe_code,
     reason = "vector instructions and shared buffers; each block says why it is sound"
 )]
+#![allow(
+    clippy::inline_always,
+    reason = "only inlined code may use the vector instructions of its entry point"
+)]
 
 mod activation;
 mod adamw;

@@ -1,6 +1,8 @@
 //! Every operation on the flex device, value and gradients, against its composed body, at each
 //! instruction set this machine has, and with the same bits on one thread and on two.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sextant_kernels::simd::{Level, with_level};

@@ -15,8 +15,13 @@ pub(crate) fn apply(level: Level, x: &[f32], columns: usize, dropout: Dropout) -
     let to = SharedMut::new(&mut y);
     parallel::for_each(rows.div_ceil(CHUNK), x.len() * 4, |chunk| {
         let start = chunk * CHUNK;
-        let kernel =
-            Rows { rows: start..(start + CHUNK).min(rows), columns, x: x.as_ptr(), y: to, dropout };
+        let kernel = Rows {
+            range: start..(start + CHUNK).min(rows),
+            columns,
+            x: x.as_ptr(),
+            y: to,
+            dropout,
+        };
         // SAFETY: the level is supported; chunks are disjoint rows of buffers of one length.
         unsafe { launch(level, kernel) };
     });
@@ -24,7 +29,7 @@ pub(crate) fn apply(level: Level, x: &[f32], columns: usize, dropout: Dropout) -
 }
 
 struct Rows {
-    rows: std::ops::Range<usize>,
+    range: std::ops::Range<usize>,
     columns: usize,
     x: *const f32,
     y: SharedMut<f32>,
@@ -36,7 +41,7 @@ impl Kernel for Rows {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        for row in self.rows {
+        for row in self.range {
             let key = self.dropout.row_key(row);
             for column in (0..self.columns).step_by(S::LANES) {
                 let (at, left) = (row * self.columns + column, self.columns - column);

@@ -58,9 +58,9 @@ impl<T> SharedMut<T> {
 }
 
 /// A vector of `len` numbers with any content: every element must be written before it is read.
+#[expect(clippy::uninit_vec, reason = "zeroing costs a pass over memory")]
 pub(crate) fn uninitialised(len: usize) -> Vec<f32> {
     let mut buffer = Vec::with_capacity(len);
-    #[expect(clippy::uninit_vec, reason = "zeroing costs a pass over memory")]
     // SAFETY: the capacity is there, every bit pattern is an f32, and callers write before reading.
     unsafe {
         buffer.set_len(len);
@@ -72,14 +72,31 @@ thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Gives `body` this thread's scratch of at least `len` numbers, with any content. Scratch keeps
-/// its size between calls. Must not be nested.
-pub(crate) fn with_scratch<T>(len: usize, body: impl FnOnce(&mut [f32]) -> T) -> T {
-    SCRATCH.with(|scratch| {
-        let mut scratch = scratch.borrow_mut();
-        if scratch.len() < len {
-            scratch.resize(len, 0.0);
+/// This thread's scratch, taken until it is dropped.
+///
+/// Not a closure's argument, because code in a closure may not be inlined into the entry point of
+/// a kernel, and only inlined code may use its vector instructions.
+pub(crate) struct Scratch(Vec<f32>);
+
+impl Scratch {
+    /// At least `len` numbers, with any content. Scratch keeps its size between uses; a second
+    /// one taken while the first lives is allocated afresh.
+    pub(crate) fn take(len: usize) -> Self {
+        let mut buffer = SCRATCH.take();
+        if buffer.len() < len {
+            buffer.resize(len, 0.0);
         }
-        body(&mut scratch[..len])
-    })
+        Self(buffer)
+    }
+
+    /// Where the scratch starts.
+    pub(crate) fn start(&mut self) -> *mut f32 {
+        self.0.as_mut_ptr()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        SCRATCH.set(std::mem::take(&mut self.0));
+    }
 }

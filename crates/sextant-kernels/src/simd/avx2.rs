@@ -1,3 +1,5 @@
+#![allow(clippy::wildcard_imports, reason = "a file of intrinsics")]
+
 use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};

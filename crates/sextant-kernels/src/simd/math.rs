@@ -30,7 +30,7 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
         let n = S::round(S::mul(x, S::splat(LOG2_E)));
         let r = S::fnma(n, S::splat(0.693_359_4), x);
         let r = S::fnma(n, S::splat(-2.121_944_4e-4), r);
-        let rest = [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_1e-1];
+        let rest = [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
         let p = polynomial::<S>(r, 1.987_569_1e-4, &rest);
         let p = S::fma(p, S::mul(r, r), S::add(r, S::splat(1.0)));
         S::scale(p, n)
@@ -53,7 +53,7 @@ pub(crate) unsafe fn tanh<S: Simd>(x: S::V) -> S::V {
     // SAFETY: S is supported, by contract.
     unsafe {
         let square = S::mul(x, x);
-        let rest = [2.063_908_9e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1];
+        let rest = [2.063_909e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328e-1];
         let p = polynomial::<S>(square, -5.704_988_7e-3, &rest);
         let near = S::fma(S::mul(p, square), x, x);
         let one = S::splat(1.0);
@@ -94,7 +94,7 @@ pub(crate) unsafe fn gelu_derivative<S: Simd>(x: S::V) -> S::V {
     // SAFETY: S is supported, by contract.
     unsafe {
         let (phi, e) = normal::<S>(x);
-        S::fma(S::mul(x, e), S::splat(0.398_942_28), phi)
+        S::fma(S::mul(x, e), S::splat(0.398_942_3), phi)
     }
 }
 

@@ -8,7 +8,6 @@ use crate::dropout::RowKey;
 ///
 /// # Safety of all methods
 /// The machine supports the instruction set, and pointers are valid for the lanes read or written.
-#[expect(clippy::missing_safety_doc, reason = "one contract, stated above")]
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type V: Copy;
 

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::super::gemm::{Start, panel_width};
 use super::super::layer_norm::factors;
-use super::super::parallel::{self, SharedMut, uninitialised};
+use super::super::parallel::{self, Scratch, SharedMut, uninitialised};
 use super::{BLOCK, Columns, MatrixProduct, Panels, Task, clear_outside, tasks, work};
 use crate::dropout::RowKey;
 use crate::simd::{self, Kernel, Level, Simd, launch};
@@ -81,39 +81,38 @@ impl Kernel for Backward<'_> {
         let upright = Panels::size::<S>(length, dim);
         let block_rows = Panels::size::<S>(block, dim);
         let size = 2 * turned + upright + 2 * block_rows + 2 * block * score_row;
-        parallel::with_scratch(size, |scratch| {
-            let scratch = scratch.as_mut_ptr();
-            for kv_head in self.task.kv_heads.clone() {
-                // SAFETY: the caller passes buffers of the whole pack; the scratch has room for
-                // the parts that follow each other in it.
-                unsafe {
-                    let row = self.saved.qkv.as_ptr().add(self.task.first * stride);
-                    let key = row.add((spec.heads + kv_head) * dim);
-                    let value = row.add((spec.heads + spec.kv_heads + kv_head) * dim);
-                    let values_at = scratch.add(turned);
-                    let rows_at = values_at.add(turned);
-                    let queries = rows_at.add(upright);
-                    let probabilities = queries.add(2 * block_rows);
-                    let workspace = Workspace {
-                        keys: Panels::pack::<S>(scratch, key, [1, stride], dim, length),
-                        values: Panels::pack::<S>(values_at, value, [1, stride], dim, length),
-                        key_rows: Panels::pack::<S>(rows_at, key, [stride, 1], length, dim),
-                        queries,
-                        dout: queries.add(block_rows),
-                        probabilities,
-                        dscores: probabilities.add(block * score_row),
-                        score_row,
-                    };
-                    self.clear(kv_head);
-                    for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
-                        for first in (0..length).step_by(BLOCK) {
-                            let queries = first..(first + BLOCK).min(length);
-                            self.block::<S>(head, queries, &workspace);
-                        }
+        let mut owned = Scratch::take(size);
+        let scratch = owned.start();
+        for kv_head in self.task.kv_heads.clone() {
+            // SAFETY: the caller passes buffers of the whole pack; the scratch has room for
+            // the parts that follow each other in it.
+            unsafe {
+                let row = self.saved.qkv.as_ptr().add(self.task.first * stride);
+                let key = row.add((spec.heads + kv_head) * dim);
+                let value = row.add((spec.heads + spec.kv_heads + kv_head) * dim);
+                let values_at = scratch.add(turned);
+                let rows_at = values_at.add(turned);
+                let queries = rows_at.add(upright);
+                let probabilities = queries.add(2 * block_rows);
+                let workspace = Workspace {
+                    keys: Panels::pack::<S>(scratch, key, [1, stride], dim, length),
+                    values: Panels::pack::<S>(values_at, value, [1, stride], dim, length),
+                    key_rows: Panels::pack::<S>(rows_at, key, [stride, 1], length, dim),
+                    queries,
+                    dout: queries.add(block_rows),
+                    probabilities,
+                    dscores: probabilities.add(block * score_row),
+                    score_row,
+                };
+                self.clear(kv_head);
+                for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
+                    for first in (0..length).step_by(BLOCK) {
+                        let queries = first..(first + BLOCK).min(length);
+                        self.block::<S>(head, queries, &workspace);
                     }
                 }
             }
-        });
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::super::gemm::{Start, panel_width};
 use super::super::layer_norm::factors;
-use super::super::parallel::{self, SharedMut, uninitialised};
+use super::super::parallel::{self, Scratch, SharedMut, uninitialised};
 use super::{BLOCK, Columns, MatrixProduct, Panels, Task, clear_outside, tasks, work};
 use crate::dropout::RowKey;
 use crate::simd::{self, Kernel, Level, Simd, launch};
@@ -51,26 +51,25 @@ impl Kernel for Forward<'_> {
         let score_row = length.next_multiple_of(key_width);
         let (keys, values) = (Panels::size::<S>(dim, length), Panels::size::<S>(length, dim));
         let size = keys + values + BLOCK.min(length) * score_row;
-        parallel::with_scratch(size, |scratch| {
-            let scratch = scratch.as_mut_ptr();
-            for kv_head in self.task.kv_heads.clone() {
-                // SAFETY: the caller passes a buffer of the whole pack; scratch has room for both
-                // packed matrices and a block of scores.
-                unsafe {
-                    let row = self.qkv.add(self.task.first * stride);
-                    let key = row.add((spec.heads + kv_head) * dim);
-                    let value = row.add((spec.heads + spec.kv_heads + kv_head) * dim);
-                    let keys_at = scratch;
-                    let values_at = scratch.add(keys);
-                    let keys = Panels::pack::<S>(keys_at, key, [1, stride], dim, length);
-                    let values = Panels::pack::<S>(values_at, value, [stride, 1], length, dim);
-                    let scores = values_at.add(Panels::size::<S>(length, dim));
-                    for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
-                        self.head::<S>(head, keys, values, scores, score_row);
-                    }
+        let mut owned = Scratch::take(size);
+        let scratch = owned.start();
+        for kv_head in self.task.kv_heads.clone() {
+            // SAFETY: the caller passes a buffer of the whole pack; scratch has room for both
+            // packed matrices and a block of scores.
+            unsafe {
+                let row = self.qkv.add(self.task.first * stride);
+                let key = row.add((spec.heads + kv_head) * dim);
+                let value = row.add((spec.heads + spec.kv_heads + kv_head) * dim);
+                let keys_at = scratch;
+                let values_at = scratch.add(keys);
+                let keys = Panels::pack::<S>(keys_at, key, [1, stride], dim, length);
+                let values = Panels::pack::<S>(values_at, value, [stride, 1], length, dim);
+                let scores = values_at.add(Panels::size::<S>(length, dim));
+                for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
+                    self.head::<S>(head, keys, values, scores, score_row);
                 }
             }
-        });
+        }
     }
 }
 

@@ -11,7 +11,7 @@ mod tile;
 use crate::Activation;
 use crate::simd::{Kernel, Level, Simd, launch};
 
-use super::parallel::{self, SharedMut};
+use super::parallel::{self, Scratch, SharedMut};
 use pack::convert_rows;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
 pub(crate) use tile::{Bf16, F32, Product, Start, Strip};
@@ -130,20 +130,19 @@ impl<P: Product> Kernel for Block<'_, P> {
         }
         // rows rounded up, since converting a transposed matrix fills whole vectors
         let stride = self.rows.next_multiple_of(S::LANES);
-        parallel::with_scratch(stride * words, |scratch| {
-            let to = scratch.as_mut_ptr();
-            // SAFETY: the scratch is large enough either way; the rest is the caller's promise.
-            unsafe {
-                if self.a.column == 1 {
-                    convert_rows::<S>(a, self.a.row, self.rows, self.b.depth(), to, words);
-                    self.strips::<S>(to, words, 1);
-                } else {
-                    let depth = self.b.depth();
-                    pack_panel::<S, P>(a, self.a.column, 1, depth, self.rows, to, stride);
-                    self.strips::<S>(to, 1, stride);
-                }
+        let mut scratch = Scratch::take(stride * words);
+        let to = scratch.start();
+        // SAFETY: the scratch is large enough either way; the rest is the caller's promise.
+        unsafe {
+            if self.a.column == 1 {
+                convert_rows::<S>(a, self.a.row, self.rows, self.b.depth(), to, words);
+                self.strips::<S>(to, words, 1);
+            } else {
+                let depth = self.b.depth();
+                pack_panel::<S, P>(a, self.a.column, 1, depth, self.rows, to, stride);
+                self.strips::<S>(to, 1, stride);
             }
-        });
+        }
     }
 }
 
