@@ -10,9 +10,12 @@ use std::hint::black_box;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use sextant_kernels::{
-    Activation, AdamWStep, AttentionSpec, Dropout, Precision, Segments, adamw, add_layer_norm,
-    attention, embedding, linear,
+    Activation, AdamWStep, AttentionSpec, CachingAllocator, Dropout, Precision, Segments, adamw,
+    add_layer_norm, attention, embedding, linear,
 };
+
+#[global_allocator]
+static ALLOCATOR: CachingAllocator = CachingAllocator::new(1 << 30);
 
 const RUNS: usize = 9;
 /// Lengths of 32 rows, mean 28.

@@ -8,6 +8,8 @@
 //!   [`dropout`] for the model,
 //! * [`adamw`] and [`sum_of_squares`] for the optimizer.
 //!
+//! [`CachingAllocator`] keeps the buffers of a step for the next one.
+//!
 //! Every operation has a *composed* body made of burn's own operations ([`composed`]), which is the
 //! definition of what it computes and runs on any device.
 //!
@@ -26,6 +28,7 @@
 
 mod activation;
 mod adamw;
+mod allocator;
 pub mod composed;
 mod dropout;
 mod flex;
@@ -38,6 +41,7 @@ mod spec;
 
 pub use activation::Activation;
 pub use adamw::AdamWStep;
+pub use allocator::CachingAllocator;
 pub use dropout::Dropout;
 pub use operations::{
     adamw, add_layer_norm, attention, dropout, embedding, linear, sum_of_squares,
