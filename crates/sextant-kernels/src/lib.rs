@@ -4,8 +4,8 @@
 //! tensor, bounded by [`Segments`]. A transformer over a pack needs few operations, and this crate
 //! has one function for each, on plain burn tensors:
 //!
-//! * [`embedding`], [`linear`] (with bias and activation), [`add_layer_norm`], [`attention`] and
-//!   [`dropout`] for the model,
+//! * [`embedding`], [`linear`] (with bias and activation), [`add_layer_norm`], [`rms_norm`],
+//!   [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model,
 //! * [`adamw`] and [`sum_of_squares`] for the optimizer.
 //!
 //! [`CachingAllocator`] keeps the buffers of a step for the next one.
@@ -35,6 +35,7 @@ mod flex;
 mod kernels;
 mod operations;
 mod precision;
+mod rotary;
 mod segments;
 pub mod simd;
 mod spec;
@@ -44,8 +45,10 @@ pub use adamw::AdamWStep;
 pub use allocator::CachingAllocator;
 pub use dropout::Dropout;
 pub use operations::{
-    adamw, add_layer_norm, attention, dropout, embedding, linear, sum_of_squares,
+    adamw, add_layer_norm, attention, dropout, embedding, gated, linear, rms_norm, rotary,
+    sum_of_squares,
 };
 pub use precision::{Precision, UnknownPrecision};
+pub use rotary::Rotary;
 pub use segments::{Segments, SegmentsError};
 pub use spec::{AttentionSpec, Mask};

@@ -1,8 +1,8 @@
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::flex::{self, FlexOperations, Maybe};
-use crate::{Activation, AdamWStep, AttentionSpec, Dropout, Precision, Segments, composed};
+use crate::flex::{self, FlexOperations, Maybe, Turn};
+use crate::{Activation, AdamWStep, AttentionSpec, Dropout, Precision, Rotary, Segments, composed};
 
 /// Whether the handwritten kernels serve this device.
 fn has_kernels(device: &Device) -> bool {
@@ -159,6 +159,71 @@ pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::packed_dropout(x.into_dispatch(), dropout))
     } else {
         composed::dropout(x, dropout)
+    }
+}
+
+/// RMSNorm (Zhang and Sennrich 2019): `x / sqrt(mean(x²) + eps) · gamma` over the last dimension.
+///
+/// `x` is `[tokens, width]`, `gamma` is `[width]`.
+///
+/// # Panics
+/// When the shapes do not fit together.
+pub fn rms_norm(x: Tensor<2>, gamma: Tensor<1>, eps: f64) -> Tensor<2> {
+    assert!(
+        gamma.dims()[0] == x.dims()[1],
+        "rms_norm: gamma of {:?} does not fit an input of {:?}",
+        gamma.dims(),
+        x.dims()
+    );
+    if has_kernels(&x.device()) {
+        let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
+        Tensor::from_dispatch(Dispatch::packed_rms_norm(x, gamma, eps))
+    } else {
+        composed::rms_norm(x, gamma, eps)
+    }
+}
+
+/// Turns the queries and keys of a fused projection by their positions in their rows.
+///
+/// `qkv` and the result are laid out as [`attention`] takes it; values stay as they are.
+///
+/// # Panics
+/// When the shape of `qkv` is not that of the segments and the spec, or the frequencies turn more
+/// numbers than a head has.
+pub fn rotary(
+    qkv: Tensor<2>,
+    segments: &Segments,
+    spec: &AttentionSpec,
+    rotary: &Rotary,
+) -> Tensor<2> {
+    assert!(
+        qkv.dims() == [segments.tokens(), spec.qkv_width()],
+        "rotary: input of {:?} where segments and heads ask for [{}, {}]",
+        qkv.dims(),
+        segments.tokens(),
+        spec.qkv_width()
+    );
+    rotary.check(spec);
+    if has_kernels(&qkv.device()) {
+        let turn = Turn { segments: segments.clone(), spec: *spec, rotary: rotary.clone() };
+        Tensor::from_dispatch(Dispatch::packed_rotary(qkv.into_dispatch(), turn))
+    } else {
+        composed::rotary(qkv, segments, spec, rotary)
+    }
+}
+
+/// A gated activation (Shazeer 2020): from `[tokens, 2 * width]`, the activation of the first
+/// half of the columns times the second half; `[tokens, width]`.
+///
+/// # Panics
+/// When the number of columns is odd.
+pub fn gated(x: Tensor<2>, activation: Activation) -> Tensor<2> {
+    let [_, columns] = x.dims();
+    assert!(columns.is_multiple_of(2), "gated: {columns} columns have no two halves");
+    if has_kernels(&x.device()) {
+        Tensor::from_dispatch(Dispatch::packed_gated(x.into_dispatch(), activation))
+    } else {
+        composed::gated(x, activation)
     }
 }
 

@@ -7,8 +7,9 @@ use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sextant_kernels::simd::{Level, with_level};
 use sextant_kernels::{
-    Activation, AdamWStep, AttentionSpec, Dropout, Mask, Precision, Segments, adamw,
-    add_layer_norm, attention, composed, dropout, embedding, linear, sum_of_squares,
+    Activation, AdamWStep, AttentionSpec, Dropout, Mask, Precision, Rotary, Segments, adamw,
+    add_layer_norm, attention, composed, dropout, embedding, gated, linear, rms_norm, rotary,
+    sum_of_squares,
 };
 
 fn tracked() -> Device {
@@ -317,6 +318,46 @@ proptest! {
             1e-6,
             |t| dropout(t.matrices[0].clone(), drop),
             |t| composed::dropout(t.matrices[0].clone(), drop),
+        );
+    }
+
+    #[test]
+    fn ragged_rms_norm(rows in 1usize..150, width in 5usize..70) {
+        Inputs::new(&[[rows, width]], &[width]).check(
+            "rms_norm",
+            5e-5,
+            |t| rms_norm(t.matrices[0].clone(), t.vectors[0].clone(), 1e-6),
+            |t| composed::rms_norm(t.matrices[0].clone(), t.vectors[0].clone(), 1e-6),
+        );
+    }
+
+    #[test]
+    fn ragged_gated(rows in 1usize..90, width in 1usize..50, activation in 0usize..5) {
+        let activation = Activation::ALL[activation];
+        Inputs::new(&[[rows, 2 * width]], &[]).check(
+            "gated",
+            1e-5,
+            |t| gated(t.matrices[0].clone(), activation),
+            |t| composed::gated(t.matrices[0].clone(), activation),
+        );
+    }
+
+    #[test]
+    fn ragged_rotary(
+        lengths in prop::collection::vec(1usize..40, 1..7),
+        group in 1usize..4, kv_heads in 1usize..3, half in 1usize..20, rest in 0usize..5,
+    ) {
+        let segments = Segments::from_lengths(&lengths).unwrap();
+        let spec = AttentionSpec {
+            kv_heads,
+            ..AttentionSpec::new(group * kv_heads, 2 * half + rest)
+        };
+        let positions = Rotary::new(2 * half, 1e4);
+        Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]).check(
+            "rotary",
+            1e-6,
+            |t| rotary(t.matrices[0].clone(), &segments, &spec, &positions),
+            |t| composed::rotary(t.matrices[0].clone(), &segments, &spec, &positions),
         );
     }
 }

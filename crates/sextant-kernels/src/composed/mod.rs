@@ -7,7 +7,9 @@
 mod attention;
 mod optimizer;
 mod pointwise;
+mod rotary;
 
 pub use attention::attention;
 pub use optimizer::{adamw, sum_of_squares};
-pub use pointwise::{activate, add_layer_norm, dropout, embedding, linear};
+pub use pointwise::{activate, add_layer_norm, dropout, embedding, gated, linear, rms_norm};
+pub use rotary::rotary;

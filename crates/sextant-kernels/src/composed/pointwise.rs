@@ -59,6 +59,19 @@ pub fn add_layer_norm(
     centred / (variance + eps).sqrt() * gamma.unsqueeze::<2>() + beta.unsqueeze::<2>()
 }
 
+/// See [`crate::rms_norm`].
+pub fn rms_norm(x: Tensor<2>, gamma: Tensor<1>, eps: f64) -> Tensor<2> {
+    let square = x.clone().square().mean_dim(1);
+    x / (square + eps).sqrt() * gamma.unsqueeze::<2>()
+}
+
+/// See [`crate::gated`].
+pub fn gated(x: Tensor<2>, activation: Activation) -> Tensor<2> {
+    let width = x.dims()[1] / 2;
+    let gate = activate(x.clone().narrow(1, 0, width), activation);
+    gate * x.narrow(1, width, width)
+}
+
 /// See [`crate::dropout`()].
 pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
     let [rows, columns] = x.dims();

@@ -17,7 +17,7 @@ fn run(
     x: &FlexTensor,
     residual: Option<&FlexTensor>,
     gamma: &FlexTensor,
-    beta: &FlexTensor,
+    beta: Option<&FlexTensor>,
     eps: f64,
     dropout: Option<Dropout>,
 ) -> layer_norm::Forward {
@@ -26,7 +26,7 @@ fn run(
         numbers(x),
         residual.map(numbers),
         numbers(gamma),
-        numbers(beta),
+        beta.map(numbers),
         eps as f32,
         dropout,
     )
@@ -46,7 +46,7 @@ pub(super) fn forward(
     };
     let (x, gamma, beta) = (dense(x), dense(gamma), dense(beta));
     let shape = x.shape();
-    tensor(run(&x, residual.as_ref(), &gamma, &beta, eps, dropout).y, shape)
+    tensor(run(&x, residual.as_ref(), &gamma, Some(&beta), eps, dropout).y, shape)
 }
 
 #[derive(Debug)]
@@ -60,7 +60,8 @@ struct State {
     dropout: Option<Dropout>,
 }
 
-/// The parents are gamma, beta, input and, where there is one, residual.
+/// The parents are gamma, beta, input and, where there is one, residual; of RMSNorm they are gamma
+/// and input.
 impl<const N: usize> Backward<Flex, N> for Step {
     type State = State;
 
@@ -74,11 +75,14 @@ impl<const N: usize> Backward<Flex, N> for Step {
             normalised,
             scale,
             numbers(&state.gamma),
+            N > 2,
             state.dropout,
         );
         let mut parents = ops.parents.into_iter();
         let mut parent = || parents.next().flatten();
-        let (to_gamma, to_beta, to_x, to_residual) = (parent(), parent(), parent(), parent());
+        let to_gamma = parent();
+        let to_beta = if N > 2 { parent() } else { None };
+        let (to_x, to_residual) = (parent(), parent());
         let width = found.gamma.len();
         if let Some(node) = to_gamma {
             gradients.register::<Flex>(node.id, tensor(found.gamma, [width]));
@@ -115,7 +119,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     // one arm for each number of parents
     macro_rules! finish {
         ($nodes:expr, $residual:expr) => {{
-            let out = run(&x, $residual, &gamma, &beta, eps, dropout);
+            let out = run(&x, $residual, &gamma, Some(&beta), eps, dropout);
             let y = tensor(out.y, shape);
             match Step.prepare::<C>($nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prepared) => {
@@ -134,5 +138,31 @@ pub(super) fn tracked<C: CheckpointStrategy>(
             finish!([gamma_node, beta_node, x_node, residual_node], Some(&residual))
         }
         Maybe::Absent => finish!([gamma_node, beta_node, x_node], None),
+    }
+}
+
+pub(super) fn rms(x: FlexTensor, gamma: FlexTensor, eps: f64) -> FlexTensor {
+    let (x, gamma) = (dense(x), dense(gamma));
+    let shape = x.shape();
+    tensor(run(&x, None, &gamma, None, eps, None).y, shape)
+}
+
+pub(super) fn tracked_rms<C: CheckpointStrategy>(
+    x: FloatTensor<Autodiff<Flex, C>>,
+    gamma: FloatTensor<Autodiff<Flex, C>>,
+    eps: f64,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let ((x, x_node), (gamma, gamma_node)) = (x.into_parts(), gamma.into_parts());
+    let (x, gamma) = (dense(x), dense(gamma));
+    let out = run(&x, None, &gamma, None, eps, None);
+    let y = tensor(out.y, x.shape());
+    let nodes = [gamma_node, x_node];
+    match Step.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let state =
+                State { normalised: Arc::new((out.normalised, out.scale)), gamma, dropout: None };
+            prepared.finish(state, y)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
     }
 }

@@ -8,9 +8,11 @@ mod attention;
 mod buffer;
 mod dropout;
 mod embedding;
+mod gated;
 mod layer_norm;
 mod linear;
 mod optimizer;
+mod rotary;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -19,6 +21,7 @@ use burn::backend::{Autodiff, Backend, ExtensionType, Flex, backend_extension};
 use crate::{Activation, AttentionSpec, Dropout, Precision, Segments};
 
 pub(crate) use optimizer::{adamw, sum_of_squares};
+pub(crate) use rotary::Turn;
 
 /// A tensor that an operation can do without.
 #[derive(ExtensionType)]
@@ -56,6 +59,16 @@ pub(crate) trait FlexOperations: Backend {
     ) -> FloatTensor<Self>;
 
     fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self>;
+
+    fn packed_rms_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self>;
+
+    fn packed_rotary(qkv: FloatTensor<Self>, turn: Turn) -> FloatTensor<Self>;
+
+    fn packed_gated(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 }
 
 impl FlexOperations for Flex {
@@ -95,6 +108,22 @@ impl FlexOperations for Flex {
     fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         dropout::apply(x, dropout)
     }
+
+    fn packed_rms_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        layer_norm::rms(x, gamma, eps)
+    }
+
+    fn packed_rotary(qkv: FloatTensor<Self>, turn: Turn) -> FloatTensor<Self> {
+        rotary::apply(qkv, &turn, false)
+    }
+
+    fn packed_gated(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        gated::forward(&x, activation)
+    }
 }
 
 impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
@@ -133,5 +162,21 @@ impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
 
     fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
         dropout::tracked::<C>(x, dropout)
+    }
+
+    fn packed_rms_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        layer_norm::tracked_rms::<C>(x, gamma, eps)
+    }
+
+    fn packed_rotary(qkv: FloatTensor<Self>, turn: Turn) -> FloatTensor<Self> {
+        rotary::tracked::<C>(qkv, turn)
+    }
+
+    fn packed_gated(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
+        gated::tracked::<C>(x, activation)
     }
 }

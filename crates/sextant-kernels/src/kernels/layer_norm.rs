@@ -1,4 +1,5 @@
-//! `y = LayerNorm(dropout(x) + residual) · gamma + beta` and its gradients, one pass each.
+//! `y = LayerNorm(dropout(x) + residual) · gamma + beta` and its gradients, one pass each; and
+//! RMSNorm, which is the same without taking the mean away and without `beta`.
 
 use super::parallel::{self, SharedMut, uninitialised};
 use crate::Dropout;
@@ -17,18 +18,19 @@ pub(crate) struct Forward {
     pub(crate) scale: Vec<f32>,
 }
 
+/// Without `beta` this is RMSNorm.
 pub(crate) fn forward(
     level: Level,
     x: &[f32],
     residual: Option<&[f32]>,
     gamma: &[f32],
-    beta: &[f32],
+    beta: Option<&[f32]>,
     eps: f32,
     dropout: Option<Dropout>,
 ) -> Forward {
     let width = gamma.len();
     assert!(
-        beta.len() == width
+        beta.is_none_or(|beta| beta.len() == width)
             && x.len().is_multiple_of(width.max(1))
             && residual.is_none_or(|residual| residual.len() == x.len()),
         "layer_norm: lengths"
@@ -50,7 +52,7 @@ pub(crate) fn forward(
             x: x.as_ptr(),
             residual: residual.map(<[f32]>::as_ptr),
             gamma: gamma.as_ptr(),
-            beta: beta.as_ptr(),
+            beta: beta.map(<[f32]>::as_ptr),
             eps,
             dropout,
             y,
@@ -69,7 +71,7 @@ struct ForwardRows {
     x: *const f32,
     residual: Option<*const f32>,
     gamma: *const f32,
-    beta: *const f32,
+    beta: Option<*const f32>,
     eps: f32,
     dropout: Option<Dropout>,
     y: SharedMut<f32>,
@@ -113,7 +115,10 @@ impl Kernel for ForwardRows {
                     S::store_upto(normalised.add(column), left, a);
                     total = S::add(total, a);
                 }
-                let mean = S::splat(S::sum(total) * per_row);
+                let mean = match self.beta {
+                    Some(_) => S::splat(S::sum(total) * per_row),
+                    None => S::splat(0.0),
+                };
                 let mut squares = S::splat(0.0);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
@@ -137,7 +142,10 @@ impl Kernel for ForwardRows {
                     let a = S::mul(centred, scale);
                     S::store_upto(normalised.add(column), left, a);
                     let gamma = S::load_upto(self.gamma.add(column), left);
-                    let beta = S::load_upto(self.beta.add(column), left);
+                    let beta = match self.beta {
+                        Some(beta) => S::load_upto(beta.add(column), left),
+                        None => S::splat(0.0),
+                    };
                     S::store_upto(y.add(column), left, S::fma(a, gamma, beta));
                 }
             }
@@ -153,12 +161,14 @@ pub(crate) struct Gradients {
     pub(crate) beta: Vec<f32>,
 }
 
+/// `centred` says whether the mean was taken away: true for LayerNorm, false for RMSNorm.
 pub(crate) fn backward(
     level: Level,
     dy: &[f32],
     normalised: &[f32],
     scale: &[f32],
     gamma: &[f32],
+    centred: bool,
     dropout: Option<Dropout>,
 ) -> Gradients {
     let (width, rows) = (gamma.len(), scale.len());
@@ -176,6 +186,7 @@ pub(crate) fn backward(
             normalised: normalised.as_ptr(),
             scale,
             gamma,
+            centred,
             dropout,
             sum: to_sum,
             x: to_x,
@@ -200,6 +211,7 @@ struct BackwardRows<'a> {
     normalised: *const f32,
     scale: &'a [f32],
     gamma: &'a [f32],
+    centred: bool,
     dropout: Option<Dropout>,
     sum: SharedMut<f32>,
     x: Option<SharedMut<f32>>,
@@ -235,7 +247,8 @@ impl Kernel for BackwardRows<'_> {
                     S::store_upto(to_gamma, left, sum);
                     S::store_upto(to_beta, left, S::add(S::load_upto(to_beta, left), dy));
                 }
-                let total = S::splat(S::sum(total) * per_row);
+                let total = if self.centred { S::sum(total) * per_row } else { 0.0 };
+                let total = S::splat(total);
                 let product = S::splat(S::sum(product) * per_row);
                 let scale = S::splat(self.scale[row]);
                 for column in (0..width).step_by(S::LANES) {

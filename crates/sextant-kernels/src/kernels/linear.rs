@@ -105,8 +105,12 @@ pub(crate) unsafe fn activate<S: Simd>(activation: Activation, z: S::V) -> S::V 
     }
 }
 
+/// The derivative of an activation.
+///
+/// # Safety
+/// The machine supports `S`.
 #[inline(always)]
-unsafe fn derivative<S: Simd>(activation: Activation, z: S::V) -> S::V {
+pub(crate) unsafe fn derivative<S: Simd>(activation: Activation, z: S::V) -> S::V {
     // SAFETY: passed on to the caller.
     unsafe {
         match activation {
