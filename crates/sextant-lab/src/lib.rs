@@ -1,1 +1,21 @@
-//! (being written)
+//! Runs side by side: which one is best at what, how sure that is, and what it cost.
+//!
+//! A [`Comparison`] takes [`Run`]s, each an evaluation report with the [`RunFacts`] of the training
+//! behind it, and [`Baseline`]s that need no training. It refuses reports of different rows, since
+//! their numbers cannot stand in one table. [`Comparison::table`] lays one metric out with a row
+//! for each run and a column for each task; the [`ComparisonTable`] is written as Markdown, CSV,
+//! JSON or text for a terminal. [`Report`] puts tables and explanations into one `report.md`,
+//! which appears whole or not at all.
+
+mod comparison;
+mod error;
+mod facts;
+mod render;
+mod report;
+mod table;
+
+pub use comparison::{Baseline, Comparison, Run};
+pub use error::LabError;
+pub use facts::RunFacts;
+pub use report::Report;
+pub use table::{Cell, Column, ComparisonTable, Row, RowKind, Slice};

@@ -1,0 +1,194 @@
+//! The runs and baselines of one table, checked to be comparable.
+
+use crate::table::{Cell, Column, ComparisonTable, Row, RowKind, Slice};
+use crate::{LabError, RunFacts};
+use sextant_core::Task;
+use sextant_eval::{Estimate, EvalReport, Metric};
+use std::collections::BTreeMap;
+
+/// A trained model: how well it did, and what it cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// What tables call it.
+    pub name: String,
+    /// Its evaluation.
+    pub report: EvalReport,
+    /// Its training.
+    pub facts: RunFacts,
+}
+
+/// A rule that needs no training, such as the most frequent grade; known by its accuracies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    /// What tables call it.
+    pub name: String,
+    /// Its accuracy on each task, from 0 to 1.
+    pub accuracy: BTreeMap<Task, f64>,
+    /// Its accuracy on all rows together.
+    pub pooled: Option<f64>,
+}
+
+/// Runs on the same rows, side by side.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Comparison {
+    runs: Vec<Run>,
+    baselines: Vec<Baseline>,
+}
+
+impl Comparison {
+    /// A comparison of nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a run. A run may answer fewer tasks than others, as a single-task model does.
+    ///
+    /// # Errors
+    /// Its name is taken, or it was evaluated on other rows, as far as data set and number of rows
+    /// tell, or with intervals of another level.
+    pub fn add_run(&mut self, run: Run) -> Result<(), LabError> {
+        self.check_name(&run.name)?;
+        for there in &self.runs {
+            same_rows(there, &run)?;
+        }
+        self.runs.push(run);
+        Ok(())
+    }
+
+    /// Adds a baseline; tables list baselines first, and only those of accuracy.
+    ///
+    /// # Errors
+    /// Its name is taken.
+    pub fn add_baseline(&mut self, baseline: Baseline) -> Result<(), LabError> {
+        self.check_name(&baseline.name)?;
+        self.baselines.push(baseline);
+        Ok(())
+    }
+
+    /// The runs, in the order in which they were added.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// One metric of every run (rows) on every task and all rows pooled (columns).
+    ///
+    /// The best value of each column is marked, ties all. The pooled value is left out for a run
+    /// that does not answer every task of the table: it would be about other rows.
+    pub fn table(&self, metric: Metric) -> ComparisonTable {
+        let columns = self.columns();
+        let mut rows = Vec::new();
+        if metric == Metric::Accuracy {
+            rows.extend(self.baselines.iter().map(|baseline| baseline_row(baseline, &columns)));
+        }
+        rows.extend(self.runs.iter().map(|run| run_row(run, metric, &columns)));
+        mark_best(&mut rows, columns.len(), metric.higher_is_better());
+        let level = self.runs.iter().find_map(|run| run.report.bootstrap).map(|setup| setup.level);
+        ComparisonTable { metric, level, columns, rows }
+    }
+
+    /// What the rows of the data set are called, where a report says so.
+    pub fn dataset(&self) -> Option<&str> {
+        let mut datasets = self.runs.iter().filter_map(|run| run.report.dataset.as_ref());
+        datasets.next().map(|dataset| dataset.name.as_str())
+    }
+
+    /// The six tasks and all rows pooled, with the number of rows evaluated.
+    fn columns(&self) -> Vec<Column> {
+        let rows_of = |task: Task| {
+            let rows = |run: &Run| run.report.tasks.get(&task).map(|metrics| metrics.rows);
+            self.runs.iter().find_map(rows).unwrap_or(0)
+        };
+        let mut columns: Vec<_> = Task::ALL
+            .into_iter()
+            .map(|task| Column { slice: Slice::Task(task), rows: rows_of(task) })
+            .collect();
+        let pooled = columns.iter().map(|column| column.rows).sum();
+        columns.push(Column { slice: Slice::Pooled, rows: pooled });
+        columns
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), LabError> {
+        let mut names = self.runs.iter().map(|run| &run.name);
+        let mut baselines = self.baselines.iter().map(|baseline| &baseline.name);
+        if names.any(|taken| taken == name) || baselines.any(|taken| taken == name) {
+            return Err(LabError::SameName { name: name.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+/// Checks what two reports tell of their rows.
+fn same_rows(first: &Run, second: &Run) -> Result<(), LabError> {
+    let names = || (first.name.clone(), second.name.clone());
+    if let (Some(a), Some(b)) = (&first.report.dataset, &second.report.dataset) {
+        let same = match (&a.sha256, &b.sha256) {
+            (Some(a), Some(b)) => a == b,
+            _ => a.name == b.name,
+        };
+        if !same {
+            let text = |dataset: &sextant_eval::Dataset| match &dataset.sha256 {
+                Some(sha256) => format!("`{}` (sha256 {sha256})", dataset.name),
+                None => format!("`{}`", dataset.name),
+            };
+            let ((first, second), first_dataset, second_dataset) = (names(), text(a), text(b));
+            return Err(LabError::Datasets { first, first_dataset, second, second_dataset });
+        }
+    }
+    for (&task, metrics) in &first.report.tasks {
+        let first_rows = metrics.rows;
+        let second_rows = second.report.tasks.get(&task).map_or(first_rows, |other| other.rows);
+        if first_rows != second_rows {
+            let (first, second) = names();
+            return Err(LabError::Rows { first, first_rows, second, second_rows, task });
+        }
+    }
+    if let (Some(a), Some(b)) = (first.report.bootstrap, second.report.bootstrap)
+        && a.level != b.level
+    {
+        let ((first, second), first_level, second_level) =
+            (names(), a.level * 100.0, b.level * 100.0);
+        return Err(LabError::Levels { first, first_level, second, second_level });
+    }
+    Ok(())
+}
+
+fn run_row(run: &Run, metric: Metric, columns: &[Column]) -> Row {
+    let report = &run.report;
+    let pooled_rows = columns.iter().find(|column| column.slice == Slice::Pooled);
+    let answers_all = pooled_rows.is_some_and(|column| column.rows == report.pooled.rows);
+    let estimate = |column: &Column| match column.slice {
+        Slice::Task(task) => report.tasks.get(&task)?.estimate(metric),
+        Slice::Pooled => report.pooled.estimate(metric).filter(|_| answers_all),
+    };
+    Row {
+        name: run.name.clone(),
+        kind: RowKind::Run,
+        cells: columns.iter().map(|column| estimate(column).map(Cell::new)).collect(),
+        facts: Some(run.facts.clone()),
+    }
+}
+
+fn baseline_row(baseline: &Baseline, columns: &[Column]) -> Row {
+    let value = |column: &Column| match column.slice {
+        Slice::Task(task) => baseline.accuracy.get(&task).copied(),
+        Slice::Pooled => baseline.pooled,
+    };
+    let cell = |value| Cell::new(Estimate { value, interval: None });
+    Row {
+        name: baseline.name.clone(),
+        kind: RowKind::Baseline,
+        cells: columns.iter().map(|column| value(column).map(cell)).collect(),
+        facts: None,
+    }
+}
+
+fn mark_best(rows: &mut [Row], columns: usize, higher_is_better: bool) {
+    for column in 0..columns {
+        let values = rows.iter().filter_map(|row| row.cells[column].as_ref());
+        let sign = if higher_is_better { 1.0 } else { -1.0 };
+        let best = values.map(|cell| sign * cell.estimate.value).fold(f64::NEG_INFINITY, f64::max);
+        for cell in rows.iter_mut().filter_map(|row| row.cells[column].as_mut()) {
+            cell.best = sign * cell.estimate.value == best;
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why runs cannot be compared, or a report not be written.
+
+/// What went wrong in the lab.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabError {
+    /// Two rows of one table would have the same name.
+    #[error("two runs are called `{name}`; give each its own name")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// Two runs were evaluated on different data sets.
+    #[error(
+        "`{first}` was evaluated on {first_dataset}, `{second}` on {second_dataset}; evaluate both on the same rows to compare them"
+    )]
+    Datasets {
+        /// A run that is there.
+        first: String,
+        /// Its data set.
+        first_dataset: String,
+        /// The run that was added.
+        second: String,
+        /// Its data set.
+        second_dataset: String,
+    },
+    /// Two runs were evaluated on different numbers of rows of a task.
+    #[error(
+        "`{first}` was evaluated on {first_rows} rows of {task}, `{second}` on {second_rows}; evaluate both on the same rows to compare them"
+    )]
+    Rows {
+        /// A run that is there.
+        first: String,
+        /// Its rows.
+        first_rows: usize,
+        /// The run that was added.
+        second: String,
+        /// Its rows.
+        second_rows: usize,
+        /// The task.
+        task: sextant_core::Task,
+    },
+    /// Two runs have intervals of different coverage.
+    #[error(
+        "`{first}` has {first_level} % intervals, `{second}` has {second_level} %; evaluate both with the same level"
+    )]
+    Levels {
+        /// A run that is there.
+        first: String,
+        /// Its level, in percent.
+        first_level: f64,
+        /// The run that was added.
+        second: String,
+        /// Its level, in percent.
+        second_level: f64,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] sextant_data::DataError),
+    /// A table cannot be written as CSV.
+    #[error("cannot write the table as CSV: {0}")]
+    Csv(#[from] csv::Error),
+    /// A table cannot be written as JSON.
+    #[error("cannot write the table as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
