@@ -2,7 +2,10 @@ use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::flex::{self, FlexOperations, Maybe, Turn};
-use crate::{Activation, AdamWStep, AttentionSpec, Dropout, Precision, Rotary, Segments, composed};
+use crate::{
+    Activation, AdamWStep, AttentionSpec, Dropout, Int8Weight, Precision, Rotary, Segments,
+    composed,
+};
 
 /// Whether the handwritten kernels serve this device.
 fn has_kernels(device: &Device) -> bool {
@@ -63,6 +66,43 @@ pub fn linear(
         Tensor::from_dispatch(y)
     } else {
         composed::linear(x, weight, bias, activation, precision)
+    }
+}
+
+/// [`linear`] in 8 bits, for scoring: it has no gradient.
+///
+/// `x` is `[tokens, in]`. Each row is rounded to 8 bits with its own scale, its greatest absolute
+/// value divided by 127; sums are exact, and the result is `f32`.
+///
+/// # Panics
+/// When the shapes do not fit together, or a tensor is on an autodiff device.
+pub fn linear_int8(
+    x: Tensor<2>,
+    weight: &Int8Weight,
+    bias: Option<Tensor<1>>,
+    activation: Activation,
+) -> Tensor<2> {
+    let ([_, inputs], [rows, outputs]) = (x.dims(), weight.dims());
+    assert!(
+        inputs == rows,
+        "linear_int8: input of width {inputs} does not fit a weight of [{rows}, {outputs}]"
+    );
+    if let Some(bias) = &bias {
+        let [length] = bias.dims();
+        assert!(
+            length == outputs,
+            "linear_int8: bias of length {length} does not fit a weight of [{rows}, {outputs}]"
+        );
+    }
+    let tracked = |tensor: &Device| tensor.is_autodiff();
+    assert!(
+        !tracked(&x.device()) && !bias.as_ref().is_some_and(|bias| tracked(&bias.device())),
+        "linear_int8: a tensor is tracked by autodiff; 8 bits are for scoring, pass inner tensors"
+    );
+    if has_kernels(&x.device()) {
+        flex::linear_int8(x, weight, bias, activation)
+    } else {
+        composed::linear_int8(x, weight, bias, activation)
     }
 }
 

@@ -7,9 +7,9 @@ use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sextant_kernels::simd::{Level, with_level};
 use sextant_kernels::{
-    Activation, AdamWStep, AttentionSpec, Dropout, Mask, Precision, Rotary, Segments, adamw,
-    add_layer_norm, attention, composed, dropout, embedding, gated, linear, rms_norm, rotary,
-    sum_of_squares,
+    Activation, AdamWStep, AttentionSpec, Dropout, Int8Weight, Mask, Precision, Rotary, Segments,
+    adamw, add_layer_norm, attention, composed, dropout, embedding, gated, linear, linear_int8,
+    rms_norm, rotary, sum_of_squares,
 };
 
 fn tracked() -> Device {
@@ -359,5 +359,33 @@ proptest! {
             |t| rotary(t.matrices[0].clone(), &segments, &spec, &positions),
             |t| composed::rotary(t.matrices[0].clone(), &segments, &spec, &positions),
         );
+    }
+
+    #[test]
+    fn ragged_int8([rows, inputs, outputs] in [1usize..150, 1usize..90, 1usize..120], bias: bool) {
+        let device = Device::flex();
+        let (x, w) = (random([rows, inputs], &device), random([inputs, outputs], &device));
+        let bias = bias.then(|| random::<1>([outputs], &device));
+        let exact = values(linear(
+            x.clone(),
+            w.clone(),
+            bias.clone(),
+            Activation::Silu,
+            Precision::F32,
+        ));
+        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+            let weight = with_level(level, || Int8Weight::new(w.clone()));
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let (x, bias) = (x.clone(), bias.clone());
+                values(pool.install(|| linear_int8(x, &weight, bias, Activation::Silu)))
+            };
+            let ours = run(2);
+            assert_eq!(&ours, &run(1));
+            let theirs = composed::linear_int8(x.clone(), &weight, bias.clone(), Activation::Silu);
+            // a value just between two bytes may be rounded either way
+            assert_close("int8", &ours, &values(theirs), 5e-3);
+            assert_close("int8 and f32", &ours, &exact, 4e-2);
+        }
     }
 }

@@ -9,6 +9,7 @@ mod buffer;
 mod dropout;
 mod embedding;
 mod gated;
+mod int8;
 mod layer_norm;
 mod linear;
 mod optimizer;
@@ -20,6 +21,7 @@ use burn::backend::{Autodiff, Backend, ExtensionType, Flex, backend_extension};
 
 use crate::{Activation, AttentionSpec, Dropout, Precision, Segments};
 
+pub(crate) use int8::linear_int8;
 pub(crate) use optimizer::{adamw, sum_of_squares};
 pub(crate) use rotary::Turn;
 

@@ -7,7 +7,7 @@ use crate::{AdamWStep, kernels, simd};
 
 /// The flex primitive of a tensor on a flex device without autodiff.
 #[expect(clippy::expect_used, reason = "callers ask for the device first")]
-fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+pub(super) fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     tensor.try_into_primitive::<Flex>().expect("a flex tensor without autodiff")
 }
 

@@ -215,4 +215,23 @@ impl Simd for Avx2 {
             _mm256_castsi256_ps(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed))
         }
     }
+    #[inline(always)]
+    unsafe fn dot_bytes(acc: V, a: V, b: V) -> V {
+        // SAFETY: see above.
+        unsafe {
+            let (a, b) = (_mm256_castps_si256(a), _mm256_castps_si256(b));
+            // bytes 0 and 2, then 1 and 3, of each lane as 16-bit numbers: no product saturates
+            let even_a = _mm256_and_si256(a, _mm256_set1_epi32(0x00ff_00ff));
+            let even_b = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b));
+            let even = _mm256_madd_epi16(even_a, even_b);
+            let odd = _mm256_madd_epi16(_mm256_srli_epi16::<8>(a), _mm256_srai_epi16::<8>(b));
+            let sum = _mm256_add_epi32(_mm256_castps_si256(acc), _mm256_add_epi32(even, odd));
+            _mm256_castsi256_ps(sum)
+        }
+    }
+    #[inline(always)]
+    unsafe fn from_i32(a: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm256_cvtepi32_ps(_mm256_castps_si256(a)) }
+    }
 }

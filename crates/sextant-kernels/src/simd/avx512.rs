@@ -181,6 +181,28 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn dot_bytes(acc: V, a: V, b: V) -> V {
+        // SAFETY: see above.
+        unsafe {
+            let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
+            _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(acc), a, b))
+        }
+    }
+    #[inline(always)]
+    unsafe fn from_i32(a: V) -> V {
+        // SAFETY: see above.
+        unsafe { _mm512_cvtepi32_ps(_mm512_castps_si512(a)) }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(to: *mut u8, v: V, n: usize) {
+        // SAFETY: see above; masked bytes are not touched.
+        unsafe {
+            let bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v));
+            _mm_mask_storeu_epi8(to.cast(), first(n.min(16)), bytes);
+        }
+    }
+
+    #[inline(always)]
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         // SAFETY: see above; the block is 16 by 16.
         unsafe {

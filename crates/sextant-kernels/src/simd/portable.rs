@@ -165,4 +165,19 @@ impl Simd for Portable {
             f32::from_bits(to_bf16(*from.add(2 * i)) | (to_bf16(*from.add(2 * i + 1)) << 16))
         })
     }
+    #[inline(always)]
+    unsafe fn dot_bytes(acc: V, a: V, b: V) -> V {
+        std::array::from_fn(|i| {
+            let (a, b) = (a[i].to_bits().to_le_bytes(), b[i].to_bits().to_le_bytes());
+            let mut sum = acc[i].to_bits() as i32;
+            for k in 0..4 {
+                sum = sum.wrapping_add(i32::from(a[k]) * i32::from(b[k] as i8));
+            }
+            f32::from_bits(sum as u32)
+        })
+    }
+    #[inline(always)]
+    unsafe fn from_i32(a: V) -> V {
+        map(a, |a| (a.to_bits() as i32) as f32)
+    }
 }

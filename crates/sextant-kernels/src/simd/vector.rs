@@ -63,6 +63,25 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Lanes of pairs of bf16 numbers from `2 * LANES` numbers that follow each other in memory.
     unsafe fn pack_bf16(from: *const f32) -> Self::V;
 
+    /// `acc + Σ a.i * b.i` over the four bytes of each lane, those of `a` unsigned, those of `b`
+    /// signed; `acc` and the result are lanes of `i32`. Exact while sums fit.
+    unsafe fn dot_bytes(acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// Lanes of `i32` as `f32`.
+    unsafe fn from_i32(a: Self::V) -> Self::V;
+
+    /// Stores the first `n` lanes, numbers in `0..=255`, as bytes, rounded to the nearest.
+    #[inline(always)]
+    unsafe fn store_bytes(to: *mut u8, v: Self::V, n: usize) {
+        let mut lanes = [0.0f32; 16];
+        // SAFETY: the array holds a vector of any level; the caller promises n bytes.
+        unsafe {
+            Self::store(lanes.as_mut_ptr(), Self::round(v));
+            for (i, x) in lanes.into_iter().enumerate().take(n.min(Self::LANES)) {
+                *to.add(i) = x as u8;
+            }
+        }
+    }
+
     /// Transposes a square block: `to[c][r] = from[r][c]` for `r`, `c` below `LANES`.
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {

@@ -14,7 +14,7 @@ use crate::simd::{Kernel, Level, Simd, launch};
 use super::parallel::{self, Scratch, SharedMut};
 use pack::convert_rows;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
-pub(crate) use tile::{Bf16, F32, Product, Start, Strip};
+pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
 
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
 #[derive(Clone, Copy)]

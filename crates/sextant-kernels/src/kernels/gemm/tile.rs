@@ -40,6 +40,19 @@ impl Product for Bf16 {
     }
 }
 
+/// Words of four bytes, unsigned times signed, summed in `i32`.
+#[derive(Clone, Copy)]
+pub(crate) struct Bytes;
+
+impl Product for Bytes {
+    const PER_WORD: usize = 4;
+    #[inline(always)]
+    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
+        // SAFETY: passed on to the caller.
+        unsafe { S::dot_bytes(acc, a, b) }
+    }
+}
+
 /// What a strip's result starts from.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {

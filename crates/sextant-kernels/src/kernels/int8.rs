@@ -1,0 +1,223 @@
+//! Linear layers in 8 bits, for scoring.
+//!
+//! Weights are rounded once, with one scale for each output; activations at each call, with one
+//! scale for each row (dynamic quantisation). Products are exact in `i32`. Activations are stored
+//! shifted by 128, as unsigned bytes, because the instruction multiplies unsigned by signed: the
+//! sums start at `-128 · Σ weights`, which takes the shift away again.
+
+use std::marker::PhantomData;
+
+use super::gemm::{Bytes, Product, Start, Strip, panel_width};
+use super::linear::activate;
+use super::parallel::{self, Scratch, SharedMut, uninitialised};
+use crate::Activation;
+use crate::simd::{Kernel, Level, Simd, launch};
+
+/// The greatest absolute value of a weight or an activation in 8 bits.
+const GREATEST: f32 = 127.0;
+/// Rows of a task.
+const BLOCK: usize = 64;
+
+/// A weight in 8 bits, packed for a level in panels of words of four inputs.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    panels: Vec<u32>,
+    width: usize,
+    /// What sums start from, for each output, as `i32` bits.
+    starts: Vec<u32>,
+    scales: Vec<f32>,
+    inputs: usize,
+    level: Level,
+}
+
+impl Weight {
+    /// Packs `values`, `[inputs, outputs]`, which stand for themselves times their output's scale.
+    pub(crate) fn new(level: Level, values: &[i8], scales: &[f32]) -> Self {
+        let outputs = scales.len();
+        let inputs = values.len() / outputs.max(1);
+        assert_eq!(values.len(), inputs * outputs, "int8: length of the weight");
+        // SAFETY: the level is supported; the kernel only computes a width.
+        let width = unsafe { launch(level, Width(outputs)) };
+        let words = inputs.div_ceil(Bytes::PER_WORD);
+        let mut panels = vec![0u32; outputs.div_ceil(width) * words * width];
+        let mut sums = vec![0i32; outputs];
+        for (input, line) in values.chunks_exact(outputs.max(1)).enumerate() {
+            let (word, byte) = (input / 4, input % 4);
+            for (output, &value) in line.iter().enumerate() {
+                let panel = output / width * words * width;
+                let at = panel + word * width + output % width;
+                panels[at] |= u32::from(value as u8) << (8 * byte);
+                sums[output] += i32::from(value);
+            }
+        }
+        Self {
+            panels,
+            width,
+            starts: sums.into_iter().map(|sum| (-128 * sum) as u32).collect(),
+            scales: scales.to_vec(),
+            inputs,
+            level,
+        }
+    }
+
+    fn words(&self) -> usize {
+        self.inputs.div_ceil(Bytes::PER_WORD)
+    }
+}
+
+struct Width(usize);
+
+impl Kernel for Width {
+    type Output = usize;
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> usize {
+        panel_width::<S>(self.0)
+    }
+}
+
+/// Rounds a weight of `[inputs, outputs]` to 8 bits: the values, and a scale for each output.
+pub(crate) fn quantise(weight: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
+    let mut scales = vec![0.0f32; outputs];
+    for line in weight.chunks_exact(outputs.max(1)) {
+        for (scale, w) in scales.iter_mut().zip(line) {
+            *scale = scale.max(w.abs());
+        }
+    }
+    for scale in &mut scales {
+        *scale = if *scale > 0.0 { *scale / GREATEST } else { 1.0 };
+    }
+    let lines = weight.chunks_exact(outputs.max(1));
+    let values = lines.flat_map(|line| line.iter().zip(&scales));
+    let values = values.map(|(w, scale)| (w / scale).round_ties_even() as i8);
+    (values.collect(), scales)
+}
+
+/// `activation(x · weight + bias)` for `x` of `[rows, inputs]`.
+pub(crate) fn linear(
+    rows: usize,
+    x: &[f32],
+    weight: &Weight,
+    bias: Option<&[f32]>,
+    activation: Activation,
+) -> Vec<f32> {
+    let outputs = weight.scales.len();
+    assert_eq!(x.len(), rows * weight.inputs, "int8: length of the input");
+    assert!(bias.is_none_or(|bias| bias.len() == outputs), "int8: bias");
+    let mut y = uninitialised(rows * outputs);
+    let to = SharedMut::new(&mut y);
+    let panels = outputs.div_ceil(weight.width);
+    let row_tasks = rows.div_ceil(BLOCK);
+    // few rows: cut the outputs too, though each task then rounds its rows again
+    let column_tasks = 4usize.div_ceil(row_tasks.max(1)).min(panels).max(1);
+    let share = panels.div_ceil(column_tasks);
+    parallel::for_each(row_tasks * column_tasks, x.len() * outputs / 4, |task| {
+        let first_row = task / column_tasks * BLOCK;
+        let first_panel = task % column_tasks * share;
+        let block = Block {
+            rows: BLOCK.min(rows - first_row),
+            x: x[first_row * weight.inputs..].as_ptr(),
+            weight,
+            panels: first_panel..(first_panel + share).min(panels),
+            bias,
+            activation,
+            y: to.at(first_row * outputs),
+        };
+        // SAFETY: the weight was packed for this level, which is supported; lengths were checked,
+        // and tasks write disjoint blocks.
+        unsafe { launch(weight.level, block) };
+    });
+    y
+}
+
+struct Block<'a> {
+    rows: usize,
+    x: *const f32,
+    weight: &'a Weight,
+    panels: std::ops::Range<usize>,
+    bias: Option<&'a [f32]>,
+    activation: Activation,
+    y: *mut f32,
+}
+
+impl Kernel for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let weight = self.weight;
+        let (words, width) = (weight.words(), weight.width);
+        let outputs = weight.scales.len();
+        let mut scratch = Scratch::take(self.rows * (words + width + 1));
+        let bytes = scratch.start();
+        // SAFETY: the scratch holds the rows as bytes, a block of sums and the rows' scales; the
+        // rest is the caller's promise.
+        unsafe {
+            let sums = bytes.add(self.rows * words);
+            let scales = sums.add(self.rows * width);
+            for row in 0..self.rows {
+                let to = bytes.add(row * words).cast::<u8>();
+                *scales.add(row) =
+                    round_row::<S>(self.x.add(row * weight.inputs), weight.inputs, to);
+            }
+            for panel in self.panels.clone() {
+                let first = panel * width;
+                let columns = width.min(outputs - first);
+                Strip::<Bytes> {
+                    rows: self.rows,
+                    columns,
+                    depth: words,
+                    a: bytes,
+                    a_row: words,
+                    a_step: 1,
+                    b: weight.panels[panel * words * width..].as_ptr().cast(),
+                    b_step: width,
+                    c: sums,
+                    c_row: width,
+                    start: Start::Row(weight.starts[first..].as_ptr().cast()),
+                    product: PhantomData,
+                }
+                .run::<S>();
+                for row in 0..self.rows {
+                    let row_scale = S::splat(*scales.add(row));
+                    for column in (0..columns).step_by(S::LANES) {
+                        let (at, left) = (first + column, columns - column);
+                        let sum = S::load_upto(sums.add(row * width + column), left);
+                        let scale = S::load_upto(weight.scales[at..].as_ptr(), left);
+                        let bias = match self.bias {
+                            Some(bias) => S::load_upto(bias[at..].as_ptr(), left),
+                            None => S::splat(0.0),
+                        };
+                        let z = S::fma(S::mul(S::from_i32(sum), row_scale), scale, bias);
+                        let y = activate::<S>(self.activation, z);
+                        S::store_upto(self.y.add(row * outputs + at), left, y);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rounds a row to bytes shifted by 128 and returns its scale.
+///
+/// # Safety
+/// The machine supports `S`, and the pointers are valid for `count` numbers.
+#[inline(always)]
+unsafe fn round_row<S: Simd>(x: *const f32, count: usize, to: *mut u8) -> f32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut greatest = S::splat(0.0);
+        for i in (0..count).step_by(S::LANES) {
+            greatest = S::max(greatest, S::abs(S::load_upto(x.add(i), count - i)));
+        }
+        let greatest = S::greatest(greatest);
+        let (by, scale) =
+            if greatest > 0.0 { (GREATEST / greatest, greatest / GREATEST) } else { (0.0, 1.0) };
+        let (by, shift) = (S::splat(by), S::splat(128.0));
+        for i in (0..count).step_by(S::LANES) {
+            let left = count - i;
+            let v = S::fma(S::load_upto(x.add(i), left), by, shift);
+            S::store_bytes(to.add(i), v, left);
+        }
+        scale
+    }
+}
