@@ -10,8 +10,8 @@ use std::hint::black_box;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use sextant_kernels::{
-    Activation, AdamWStep, AttentionSpec, CachingAllocator, Dropout, Int8Weight, Precision,
-    Segments, adamw, add_layer_norm, attention, embedding, linear, linear_int8,
+    Activation, AdamWStep, AttentionSpec, CachingAllocator, Dropout, PackedWeight, Precision,
+    Segments, adamw, add_layer_norm, attention, embedding, linear, linear_packed,
 };
 
 #[global_allocator]
@@ -96,10 +96,10 @@ fn main() {
     }
     for (inputs, outputs) in [(384, 1536), (1536, 384), (384, 384)] {
         let device = Device::flex();
-        let weight = Int8Weight::new(random([inputs, outputs], &device));
+        let weight = PackedWeight::int8(random([inputs, outputs], &device));
         let x = random([tokens, inputs], &device);
         let time = median(|| {
-            black_box(linear_int8(x.clone(), &weight, None, Activation::None));
+            black_box(linear_packed(x.clone(), &weight, None, Activation::None));
         });
         let rate = (2 * tokens * inputs * outputs) as f64 / time / 1e6;
         println!("linear int8 {inputs}x{outputs}   {time:8.3} ms  {rate:4.0} GOP/s");

@@ -6,7 +6,7 @@
 //!
 //! * [`embedding`], [`linear`] (with bias and activation), [`add_layer_norm`], [`rms_norm`],
 //!   [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model,
-//! * [`linear_int8`] for scoring with weights in 8 bits,
+//! * [`linear_packed`] for scoring, with weights packed once, also in 8 bits,
 //! * [`adamw`] and [`sum_of_squares`] for the optimizer.
 //!
 //! [`CachingAllocator`] keeps the buffers of a step for the next one.
@@ -33,9 +33,9 @@ mod allocator;
 pub mod composed;
 mod dropout;
 mod flex;
-mod int8;
 mod kernels;
 mod operations;
+mod packed_weight;
 mod precision;
 mod rotary;
 mod segments;
@@ -46,11 +46,11 @@ pub use activation::Activation;
 pub use adamw::AdamWStep;
 pub use allocator::CachingAllocator;
 pub use dropout::Dropout;
-pub use int8::Int8Weight;
 pub use operations::{
-    adamw, add_layer_norm, attention, dropout, embedding, gated, linear, linear_int8, rms_norm,
+    adamw, add_layer_norm, attention, dropout, embedding, gated, linear, linear_packed, rms_norm,
     rotary, sum_of_squares,
 };
+pub use packed_weight::PackedWeight;
 pub use precision::{Precision, UnknownPrecision};
 pub use rotary::Rotary;
 pub use segments::{Segments, SegmentsError};

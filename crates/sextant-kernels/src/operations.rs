@@ -3,12 +3,12 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::flex::{self, FlexOperations, Maybe, Turn};
 use crate::{
-    Activation, AdamWStep, AttentionSpec, Dropout, Int8Weight, Precision, Rotary, Segments,
+    Activation, AdamWStep, AttentionSpec, Dropout, PackedWeight, Precision, Rotary, Segments,
     composed,
 };
 
 /// Whether the handwritten kernels serve this device.
-fn has_kernels(device: &Device) -> bool {
+pub(crate) fn has_kernels(device: &Device) -> bool {
     matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
 }
 
@@ -69,40 +69,40 @@ pub fn linear(
     }
 }
 
-/// [`linear`] in 8 bits, for scoring: it has no gradient.
+/// [`linear`] with a weight that was packed once, for scoring: it has no gradient.
 ///
-/// `x` is `[tokens, in]`. Each row is rounded to 8 bits with its own scale, its greatest absolute
-/// value divided by 127; sums are exact, and the result is `f32`.
+/// `x` is `[tokens, in]`. With a weight of 8 bits each row of `x` is rounded to 8 bits too, in
+/// multiples of its greatest absolute value divided by 127; sums of products are exact.
 ///
 /// # Panics
 /// When the shapes do not fit together, or a tensor is on an autodiff device.
-pub fn linear_int8(
+pub fn linear_packed(
     x: Tensor<2>,
-    weight: &Int8Weight,
+    weight: &PackedWeight,
     bias: Option<Tensor<1>>,
     activation: Activation,
 ) -> Tensor<2> {
     let ([_, inputs], [rows, outputs]) = (x.dims(), weight.dims());
     assert!(
         inputs == rows,
-        "linear_int8: input of width {inputs} does not fit a weight of [{rows}, {outputs}]"
+        "linear_packed: input of width {inputs} does not fit a weight of [{rows}, {outputs}]"
     );
     if let Some(bias) = &bias {
         let [length] = bias.dims();
         assert!(
             length == outputs,
-            "linear_int8: bias of length {length} does not fit a weight of [{rows}, {outputs}]"
+            "linear_packed: bias of length {length} does not fit a weight of [{rows}, {outputs}]"
         );
     }
     let tracked = |tensor: &Device| tensor.is_autodiff();
     assert!(
         !tracked(&x.device()) && !bias.as_ref().is_some_and(|bias| tracked(&bias.device())),
-        "linear_int8: a tensor is tracked by autodiff; 8 bits are for scoring, pass inner tensors"
+        "linear_packed: a tensor is tracked by autodiff, but packed weights are for scoring; pass inner tensors"
     );
     if has_kernels(&x.device()) {
-        flex::linear_int8(x, weight, bias, activation)
+        flex::linear_packed(x, weight, bias, activation)
     } else {
-        composed::linear_int8(x, weight, bias, activation)
+        composed::linear_packed(x, weight, bias, activation)
     }
 }
 

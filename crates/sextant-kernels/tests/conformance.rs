@@ -7,8 +7,8 @@ use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sextant_kernels::simd::{Level, with_level};
 use sextant_kernels::{
-    Activation, AdamWStep, AttentionSpec, Dropout, Int8Weight, Mask, Precision, Rotary, Segments,
-    adamw, add_layer_norm, attention, composed, dropout, embedding, gated, linear, linear_int8,
+    Activation, AdamWStep, AttentionSpec, Dropout, Mask, PackedWeight, Precision, Rotary, Segments,
+    adamw, add_layer_norm, attention, composed, dropout, embedding, gated, linear, linear_packed,
     rms_norm, rotary, sum_of_squares,
 };
 
@@ -374,18 +374,32 @@ proptest! {
             Precision::F32,
         ));
         for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
-            let weight = with_level(level, || Int8Weight::new(w.clone()));
+            let weight = with_level(level, || PackedWeight::int8(w.clone()));
             let run = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let (x, bias) = (x.clone(), bias.clone());
-                values(pool.install(|| linear_int8(x, &weight, bias, Activation::Silu)))
+                values(pool.install(|| linear_packed(x, &weight, bias, Activation::Silu)))
             };
             let ours = run(2);
             assert_eq!(&ours, &run(1));
-            let theirs = composed::linear_int8(x.clone(), &weight, bias.clone(), Activation::Silu);
+            let theirs = composed::linear_packed(x.clone(), &weight, bias.clone(), Activation::Silu);
             // a value just between two bytes may be rounded either way
             assert_close("int8", &ours, &values(theirs), 5e-3);
             assert_close("int8 and f32", &ours, &exact, 4e-2);
         }
+    }
+
+    #[test]
+    fn packed_weights_change_no_bit(
+        [rows, inputs, outputs] in [1usize..90, 1usize..90, 1usize..120], bf16: bool,
+    ) {
+        let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+        let device = Device::flex();
+        let (x, w) = (random([rows, inputs], &device), random([inputs, outputs], &device));
+        let bias = Some(random::<1>([outputs], &device));
+        let weight = PackedWeight::new(w.clone(), precision);
+        let ours = linear_packed(x.clone(), &weight, bias.clone(), Activation::Gelu);
+        let theirs = linear(x, w, bias, Activation::Gelu, precision);
+        prop_assert_eq!(values(ours), values(theirs));
     }
 }

@@ -5,13 +5,13 @@
 //! checked here; call the functions of the crate's root instead.
 
 mod attention;
-mod int8;
 mod optimizer;
+mod packed;
 mod pointwise;
 mod rotary;
 
 pub use attention::attention;
-pub use int8::linear_int8;
 pub use optimizer::{adamw, sum_of_squares};
+pub use packed::linear_packed;
 pub use pointwise::{activate, add_layer_norm, dropout, embedding, gated, linear, rms_norm};
 pub use rotary::rotary;

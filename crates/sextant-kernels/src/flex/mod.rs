@@ -9,10 +9,10 @@ mod buffer;
 mod dropout;
 mod embedding;
 mod gated;
-mod int8;
 mod layer_norm;
 mod linear;
 mod optimizer;
+mod packed;
 mod rotary;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -21,8 +21,8 @@ use burn::backend::{Autodiff, Backend, ExtensionType, Flex, backend_extension};
 
 use crate::{Activation, AttentionSpec, Dropout, Precision, Segments};
 
-pub(crate) use int8::linear_int8;
 pub(crate) use optimizer::{adamw, sum_of_squares};
+pub(crate) use packed::linear_packed;
 pub(crate) use rotary::Turn;
 
 /// A tensor that an operation can do without.

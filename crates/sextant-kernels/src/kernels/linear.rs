@@ -26,11 +26,24 @@ pub(crate) fn forward<P: Product>(
 ) -> (Vec<f32>, Option<Vec<f32>>) {
     let Size { rows, inputs, outputs } = size;
     let weight = Packed::<P>::new(level, Matrix::rows(weight, outputs), inputs, outputs);
-    let mut z = uninitialised(rows * outputs);
-    let mut y = (keep && activation != Activation::None).then(|| uninitialised(rows * outputs));
+    with_packed(rows, x, &weight, bias, activation, keep)
+}
+
+/// [`forward`] with a weight that is packed already.
+pub(crate) fn with_packed<P: Product>(
+    rows: usize,
+    x: &[f32],
+    weight: &Packed<P>,
+    bias: Option<&[f32]>,
+    activation: Activation,
+    keep: bool,
+) -> (Vec<f32>, Option<Vec<f32>>) {
+    let count = rows * weight.columns();
+    let mut z = uninitialised(count);
+    let mut y = (keep && activation != Activation::None).then(|| uninitialised(count));
     let epilogue = Epilogue { activation, output: y.as_deref_mut().map(SharedMut::new) };
-    let x = Matrix::rows(x, inputs);
-    gemm::multiply(level, rows, x, &weight, bias, &mut z, epilogue);
+    let x = Matrix::rows(x, weight.depth());
+    gemm::multiply(rows, x, weight, bias, &mut z, epilogue);
     match y {
         Some(y) => (y, Some(z)),
         None => (z, None),
@@ -74,14 +87,14 @@ pub(crate) fn backward<P: Product>(
         let packed = Packed::<P>::new(level, transposed, outputs, inputs);
         let mut dx = uninitialised(rows * inputs);
         let dz = Matrix::rows(dz, outputs);
-        gemm::multiply(level, rows, dz, &packed, None, &mut dx, Epilogue::NONE);
+        gemm::multiply(rows, dz, &packed, None, &mut dx, Epilogue::NONE);
         dx
     });
     let dw = wanted.weight.then(|| {
         let packed = Packed::<P>::new(level, Matrix::rows(dz, outputs), rows, outputs);
         let mut dw = uninitialised(inputs * outputs);
         let x = Matrix::rows(x, inputs).transposed();
-        gemm::multiply(level, inputs, x, &packed, None, &mut dw, Epilogue::NONE);
+        gemm::multiply(inputs, x, &packed, None, &mut dw, Epilogue::NONE);
         dw
     });
     Gradients { x: dx, weight: dw, bias }

@@ -9,7 +9,7 @@ mod pack;
 mod tile;
 
 use crate::Activation;
-use crate::simd::{Kernel, Level, Simd, launch};
+use crate::simd::{Kernel, Simd, launch};
 
 use super::parallel::{self, Scratch, SharedMut};
 use pack::convert_rows;
@@ -60,9 +60,9 @@ impl Epilogue {
 /// Words of depth that one pass over a block of `C` takes.
 const DEPTH: usize = 768;
 
-/// `C = A · B + bias` for `rows` rows of `a`; `c` is row-major and dense.
+/// `C = A · B + bias` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
+/// was packed for.
 pub(crate) fn multiply<P: Product>(
-    level: Level,
     rows: usize,
     a: Matrix<'_>,
     b: &Packed<P>,
@@ -70,11 +70,10 @@ pub(crate) fn multiply<P: Product>(
     c: &mut [f32],
     epilogue: Epilogue,
 ) {
-    let (depth, columns) = (b.depth(), b.columns());
+    let (level, depth, columns) = (b.level(), b.depth(), b.columns());
     a.check(rows, depth);
     assert_eq!(c.len(), rows * columns, "gemm: length of the result");
     assert!(bias.is_none_or(|bias| bias.len() == columns), "gemm: bias");
-    assert_eq!(b.level(), level, "gemm: packed for another level");
     if rows == 0 || columns == 0 {
         return;
     }

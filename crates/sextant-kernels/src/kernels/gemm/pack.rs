@@ -8,6 +8,7 @@ use super::{Matrix, Product};
 /// The right factor of a product, in panels.
 ///
 /// Panel `p` holds columns `p * width..` as `[words][width]`; columns past the end are zero.
+#[derive(Debug)]
 pub(crate) struct Packed<P> {
     data: Vec<f32>,
     depth: usize,
@@ -44,10 +45,10 @@ impl<P: Product> Packed<P> {
         Self { data, depth, columns, width, level, product: PhantomData }
     }
 
-    pub(super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.depth
     }
-    pub(super) fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.columns
     }
     pub(super) fn width(&self) -> usize {

@@ -15,7 +15,7 @@ pub(crate) trait Product: Copy + Send + Sync + 'static {
 }
 
 /// Words of one `f32`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct F32;
 
 impl Product for F32 {
@@ -28,7 +28,7 @@ impl Product for F32 {
 }
 
 /// Words of two bf16 numbers, summed in `f32`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Bf16;
 
 impl Product for Bf16 {

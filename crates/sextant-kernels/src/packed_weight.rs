@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use crate::kernels::gemm::{Bf16, F32, Matrix, Packed};
+use crate::kernels::int8;
+use crate::operations::has_kernels;
+use crate::{Precision, simd};
+
+/// The weight of a linear layer made ready once for many calls of
+/// [`linear_packed`](crate::linear_packed): for scoring, where weights do not change.
+///
+/// Holds the weight in the order that the kernels read it, in its number format. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PackedWeight {
+    form: Arc<Form>,
+    dims: [usize; 2],
+}
+
+#[derive(Debug)]
+pub(crate) enum Form {
+    F32(Packed<F32>),
+    Bf16(Packed<Bf16>),
+    Int8(RoundedWeight),
+    /// On a device without kernels: the weight as it is.
+    Plain(Tensor<2>, Precision),
+}
+
+/// A weight rounded to 8 bits: multiples of a scale for each output.
+#[derive(Debug)]
+pub(crate) struct RoundedWeight {
+    /// `[inputs, outputs]`
+    pub(crate) values: Vec<i8>,
+    pub(crate) scales: Vec<f32>,
+    pub(crate) packed: int8::Weight,
+}
+
+impl PackedWeight {
+    /// Packs a weight of `[inputs, outputs]` in the format of a precision.
+    pub fn new(weight: Tensor<2>, precision: Precision) -> Self {
+        let dims = weight.dims();
+        let form = if has_kernels(&weight.device()) {
+            let numbers = numbers(weight);
+            let (matrix, level) = (Matrix::rows(&numbers, dims[1]), simd::level());
+            match precision {
+                Precision::F32 => Form::F32(Packed::new(level, matrix, dims[0], dims[1])),
+                Precision::Bf16 => Form::Bf16(Packed::new(level, matrix, dims[0], dims[1])),
+            }
+        } else {
+            Form::Plain(weight, precision)
+        };
+        Self { form: Arc::new(form), dims }
+    }
+
+    /// Rounds a weight of `[inputs, outputs]` to 8 bits.
+    ///
+    /// Each output has a scale, its greatest absolute weight divided by 127, and its weights become
+    /// multiples of it. Inputs are rounded at each call, with a scale for each row.
+    pub fn int8(weight: Tensor<2>) -> Self {
+        let dims = weight.dims();
+        let (values, scales) = int8::quantise(&numbers(weight), dims[1]);
+        let packed = int8::Weight::new(simd::level(), &values, &scales);
+        let rounded = RoundedWeight { values, scales, packed };
+        Self { form: Arc::new(Form::Int8(rounded)), dims }
+    }
+
+    /// Inputs and outputs.
+    pub fn dims(&self) -> [usize; 2] {
+        self.dims
+    }
+
+    pub(crate) fn form(&self) -> &Form {
+        &self.form
+    }
+}
+
+/// The numbers of a tensor as `f32`.
+#[expect(clippy::expect_used, reason = "converted to f32 just before")]
+fn numbers(tensor: Tensor<2>) -> Vec<f32> {
+    let data = tensor.into_data().convert::<f32>();
+    data.try_into_vec().expect("numbers of f32")
+}
