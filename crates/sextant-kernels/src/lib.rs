@@ -7,7 +7,8 @@
 //! * [`embedding`], [`linear`] (with bias and activation), [`add_layer_norm`], [`rms_norm`],
 //!   [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model,
 //! * [`linear_packed`] for scoring, with weights packed once, also in 8 bits,
-//! * [`adamw`] and [`sum_of_squares`] for the optimizer.
+//! * [`adamw`] and [`sum_of_squares`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
+//!   for large vocabularies, whose tables have few rows with a gradient.
 //!
 //! [`CachingAllocator`] keeps the buffers of a step for the next one.
 //!
@@ -38,6 +39,7 @@ mod operations;
 mod packed_weight;
 mod precision;
 mod rotary;
+mod row_gradient;
 mod segments;
 pub mod simd;
 mod spec;
@@ -47,11 +49,12 @@ pub use adamw::AdamWStep;
 pub use allocator::CachingAllocator;
 pub use dropout::Dropout;
 pub use operations::{
-    adamw, add_layer_norm, attention, dropout, embedding, gated, linear, linear_packed, rms_norm,
-    rotary, sum_of_squares,
+    adamw, adamw_rows, add_layer_norm, attention, dropout, embedding, embedding_rows, gated,
+    linear, linear_packed, rms_norm, rotary, sum_of_squares,
 };
 pub use packed_weight::PackedWeight;
 pub use precision::{Precision, UnknownPrecision};
 pub use rotary::Rotary;
+pub use row_gradient::{RowGradient, RowGradientSink, UntouchedRows};
 pub use segments::{Segments, SegmentsError};
 pub use spec::{AttentionSpec, Mask};

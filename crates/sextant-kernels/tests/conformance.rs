@@ -7,9 +7,10 @@ use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sextant_kernels::simd::{Level, with_level};
 use sextant_kernels::{
-    Activation, AdamWStep, AttentionSpec, Dropout, Mask, PackedWeight, Precision, Rotary, Segments,
-    adamw, add_layer_norm, attention, composed, dropout, embedding, gated, linear, linear_packed,
-    rms_norm, rotary, sum_of_squares,
+    Activation, AdamWStep, AttentionSpec, Dropout, Mask, PackedWeight, Precision, Rotary,
+    RowGradientSink, Segments, UntouchedRows, adamw, adamw_rows, add_layer_norm, attention,
+    composed, dropout, embedding, embedding_rows, gated, linear, linear_packed, rms_norm, rotary,
+    sum_of_squares,
 };
 
 fn tracked() -> Device {
@@ -232,6 +233,40 @@ fn adamw_follows_its_definition() {
         for (ours, theirs) in ours.into_iter().zip(theirs) {
             assert_close("adamw", &values(ours), &values(theirs), 1e-6);
         }
+    }
+}
+
+#[test]
+fn row_gradients_step_as_dense_ones_do() {
+    let device = tracked();
+    let table = random([301, 33], &device).require_grad();
+    let ids: Vec<i32> = (0..90).map(|i| (i * i + 5) % 300).collect();
+    let ids = Tensor::<1, Int>::from_data(TensorData::from(&ids[..]), &device);
+    let weights = random([90, 33], &device);
+    let sink = RowGradientSink::new();
+    let dense = (embedding(table.clone(), ids.clone()) * weights.clone()).sum().backward();
+    let dense = table.grad(&dense).unwrap();
+    let sparse = (embedding_rows(table.clone(), ids, &sink) * weights).sum().backward();
+    assert!(table.grad(&sparse).is_none());
+    let rows = sink.take().unwrap();
+    assert!((rows.sum_of_squares() / sum_of_squares(&dense) - 1.0).abs() < 1e-6);
+
+    let table = table.inner();
+    let (m, v) = (table.clone() * 0.1, table.clone().abs() * 0.01);
+    let expected = adamw(table.clone(), dense, m.clone(), v.clone(), &step(2));
+    let found =
+        adamw_rows(table.clone(), &rows, m.clone(), v.clone(), &step(2), UntouchedRows::Decay);
+    assert_eq!(values(found.0), values(expected.0.clone()));
+    assert_eq!(values(found.1), values(expected.1));
+    assert_eq!(values(found.2), values(expected.2));
+
+    let before = values(table.clone());
+    let (found, ..) = adamw_rows(table, &rows, m, v, &step(2), UntouchedRows::Keep);
+    let (found, expected) = (values(found), values(expected.0));
+    for row in 0..301 {
+        let touched = rows.ids().contains(&(row as i32));
+        let wanted = if touched { &expected } else { &before };
+        assert_eq!(found[row * 33..][..33], wanted[row * 33..][..33], "row {row}");
     }
 }
 

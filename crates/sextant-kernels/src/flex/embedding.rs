@@ -7,6 +7,7 @@ use burn_flex::FlexTensor;
 
 use super::buffer::{dense, dense_ids, ids, numbers, tensor};
 use crate::kernels::embedding;
+use crate::{RowGradient, RowGradientSink};
 
 pub(super) fn forward(table: &FlexTensor, tokens: &FlexTensor) -> FlexTensor {
     let (table, tokens) = (dense(table.clone()), dense_ids(tokens.clone()));
@@ -19,13 +20,16 @@ pub(super) fn forward(table: &FlexTensor, tokens: &FlexTensor) -> FlexTensor {
 struct Step;
 
 impl Backward<Flex, 1> for Step {
-    /// The ids and the shape of the table.
-    type State = (FlexTensor, [usize; 2]);
+    /// The ids, the shape of the table, and where its gradient goes if not to the table.
+    type State = (FlexTensor, [usize; 2], Option<RowGradientSink>);
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = dense(gradients.consume::<Flex>(&ops.node));
-        let (tokens, [rows, width]) = ops.state;
-        if let [Some(table)] = ops.parents {
+        let (tokens, [rows, width], sink) = ops.state;
+        let [Some(table)] = ops.parents else { return };
+        if let Some(sink) = sink {
+            sink.leave(RowGradient::from_tokens(ids(&tokens), numbers(&dy), width));
+        } else {
             let gradient = embedding::scatter(numbers(&dy), width, ids(&tokens), rows);
             gradients.register::<Flex>(table.id, tensor(gradient, [rows, width]));
         }
@@ -35,6 +39,7 @@ impl Backward<Flex, 1> for Step {
 pub(super) fn tracked<C: CheckpointStrategy>(
     table: FloatTensor<Autodiff<Flex, C>>,
     tokens: FlexTensor,
+    sink: Option<RowGradientSink>,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let (table, node) = table.into_parts();
     let tokens = dense_ids(tokens);
@@ -42,7 +47,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     match Step.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let shape = [table.shape()[0], table.shape()[1]];
-            prepared.finish((tokens, shape), out)
+            prepared.finish((tokens, shape, sink), out)
         }
         OpsKind::UnTracked(prepared) => prepared.finish(out),
     }

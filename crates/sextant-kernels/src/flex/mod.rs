@@ -19,9 +19,9 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, ExtensionType, Flex, backend_extension};
 
-use crate::{Activation, AttentionSpec, Dropout, Precision, Segments};
+use crate::{Activation, AttentionSpec, Dropout, Precision, RowGradientSink, Segments};
 
-pub(crate) use optimizer::{adamw, sum_of_squares};
+pub(crate) use optimizer::{adamw, adamw_rows, sum_of_squares};
 pub(crate) use packed::linear_packed;
 pub(crate) use rotary::Turn;
 
@@ -35,7 +35,11 @@ pub(crate) enum Maybe<B: Backend> {
 /// The operations; see the functions of the same names at the crate's root.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait FlexOperations: Backend {
-    fn packed_embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self>;
+    fn packed_embedding(
+        table: FloatTensor<Self>,
+        ids: IntTensor<Self>,
+        sink: Option<RowGradientSink>,
+    ) -> FloatTensor<Self>;
 
     fn packed_linear(
         x: FloatTensor<Self>,
@@ -74,7 +78,11 @@ pub(crate) trait FlexOperations: Backend {
 }
 
 impl FlexOperations for Flex {
-    fn packed_embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
+    fn packed_embedding(
+        table: FloatTensor<Self>,
+        ids: IntTensor<Self>,
+        _: Option<RowGradientSink>,
+    ) -> FloatTensor<Self> {
         embedding::forward(&table, &ids)
     }
 
@@ -129,8 +137,12 @@ impl FlexOperations for Flex {
 }
 
 impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
-    fn packed_embedding(table: FloatTensor<Self>, ids: IntTensor<Self>) -> FloatTensor<Self> {
-        embedding::tracked::<C>(table, ids)
+    fn packed_embedding(
+        table: FloatTensor<Self>,
+        ids: IntTensor<Self>,
+        sink: Option<RowGradientSink>,
+    ) -> FloatTensor<Self> {
+        embedding::tracked::<C>(table, ids, sink)
     }
 
     fn packed_linear(

@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
 use super::buffer::{dense, numbers};
-use crate::{AdamWStep, kernels, simd};
+use crate::{AdamWStep, RowGradient, UntouchedRows, kernels, simd};
 
 /// The flex primitive of a tensor on a flex device without autodiff.
 #[expect(clippy::expect_used, reason = "callers ask for the device first")]
@@ -39,6 +39,28 @@ pub(crate) fn adamw<const D: usize>(
         m.storage_mut(),
         v.storage_mut(),
         step,
+    );
+    let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
+    (tensor(param), tensor(m), tensor(v))
+}
+
+pub(crate) fn adamw_rows(
+    param: Tensor<2>,
+    gradient: &RowGradient,
+    m: Tensor<2>,
+    v: Tensor<2>,
+    step: &AdamWStep,
+    untouched: UntouchedRows,
+) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+    let (mut param, mut m, mut v) = (owned(param), owned(m), owned(v));
+    kernels::adamw::step_rows(
+        simd::level(),
+        param.storage_mut(),
+        gradient,
+        m.storage_mut(),
+        v.storage_mut(),
+        step,
+        untouched,
     );
     let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
     (tensor(param), tensor(m), tensor(v))

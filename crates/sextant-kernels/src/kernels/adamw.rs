@@ -1,8 +1,8 @@
 //! AdamW in one pass over parameter, gradient and both moments.
 
 use super::parallel::{self, SharedMut};
-use crate::AdamWStep;
 use crate::simd::{Kernel, Level, Simd, launch};
+use crate::{AdamWStep, RowGradient, UntouchedRows};
 
 /// Elements of a chunk.
 const CHUNK: usize = 1 << 15;
@@ -23,7 +23,7 @@ pub(crate) fn step(
         let update = Update {
             count: CHUNK.min(count - start),
             param: param.at(start),
-            grad: grad[start..].as_ptr(),
+            grad: Some(grad[start..].as_ptr()),
             m: m.at(start),
             v: v.at(start),
             step: *step,
@@ -33,10 +33,61 @@ pub(crate) fn step(
     });
 }
 
+/// One step on a table of which only some rows have a gradient.
+pub(crate) fn step_rows(
+    level: Level,
+    param: &mut [f32],
+    gradient: &RowGradient,
+    m: &mut [f32],
+    v: &mut [f32],
+    step: &AdamWStep,
+    untouched: UntouchedRows,
+) {
+    let (count, width) = (param.len(), gradient.width());
+    let rows = count / width.max(1);
+    let inside = |id: &i32| usize::try_from(*id).is_ok_and(|id| id < rows);
+    assert!(count == rows * width && m.len() == count && v.len() == count, "adamw: lengths");
+    assert!(gradient.ids().iter().all(inside), "adamw: rows of the gradient");
+    let (param, m, v) = (SharedMut::new(param), SharedMut::new(m), SharedMut::new(v));
+    // rows of a chunk
+    let share = (CHUNK / width.max(1)).max(1);
+    parallel::for_each(rows.div_ceil(share), count * 4, |chunk| {
+        let (mut next, end) = (chunk * share, ((chunk + 1) * share).min(rows));
+        let update = |rows: std::ops::Range<usize>, grad: Option<*const f32>| {
+            if rows.is_empty() || (grad.is_none() && untouched == UntouchedRows::Keep) {
+                return;
+            }
+            let start = rows.start * width;
+            let update = Update {
+                count: rows.len() * width,
+                param: param.at(start),
+                grad,
+                m: m.at(start),
+                v: v.at(start),
+                step: *step,
+            };
+            // SAFETY: the level is supported; chunks are disjoint rows of buffers of one length.
+            unsafe { launch(level, update) };
+        };
+        let first = gradient.ids().partition_point(|&id| (id as usize) < next);
+        for (place, &id) in gradient.ids().iter().enumerate().skip(first) {
+            let row = id as usize;
+            if row >= end {
+                break;
+            }
+            update(next..row, None);
+            update(row..row + 1, Some(gradient.values()[place * width..].as_ptr()));
+            next = row + 1;
+        }
+        update(next..end, None);
+    });
+}
+
 struct Update {
     count: usize,
     param: *mut f32,
-    grad: *const f32,
+    /// `None` stands for zeros.
+    grad: Option<*const f32>,
     m: *mut f32,
     v: *mut f32,
     step: AdamWStep,
@@ -59,7 +110,10 @@ impl Kernel for Update {
             let (correction, eps) = (splat(1.0 / second.sqrt()), splat(step.eps));
             for i in (0..self.count).step_by(S::LANES) {
                 let left = self.count - i;
-                let g = S::mul(S::load_upto(self.grad.add(i), left), scale);
+                let g = match self.grad {
+                    Some(grad) => S::mul(S::load_upto(grad.add(i), left), scale),
+                    None => S::splat(0.0),
+                };
                 let m = S::load_upto(self.m.add(i), left);
                 let m = S::fma(rest1, g, S::mul(beta1, m));
                 let v = S::load_upto(self.v.add(i), left);

@@ -1,7 +1,7 @@
 //! One kernel source for three instruction sets.
 //!
-//! A [`Kernel`] is written once over the small vector trait [`Simd`] with everything
-//! `#[inline(always)]`, and [`launch`] compiles it into one entry point per [`Level`] with that
+//! A `Kernel` is written once over the small vector trait `Simd` with everything
+//! `#[inline(always)]`, and `launch` compiles it into one entry point per [`Level`] with that
 //! level's target features. The level is found at run time: the best the machine has, unless the
 //! environment variable `SEXTANT_SIMD` (`portable`, `avx2` or `avx512`) or [`with_level`] asks for
 //! a lower one.

@@ -1,0 +1,24 @@
+//! The operations of the crate's root: they check shapes, then run a kernel or the composed body.
+
+mod layers;
+mod optimizer;
+mod pack;
+
+pub use layers::{add_layer_norm, dropout, gated, linear, linear_packed, rms_norm};
+pub use optimizer::{adamw, adamw_rows, sum_of_squares};
+pub use pack::{attention, embedding, embedding_rows, rotary};
+
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::tensor::{Device, Tensor};
+
+use crate::flex::Maybe;
+
+/// Whether the handwritten kernels serve this device.
+pub(crate) fn has_kernels(device: &Device) -> bool {
+    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
+}
+
+/// An optional tensor for the backend extension.
+fn maybe<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<Dispatch> {
+    tensor.map_or(Maybe::Absent, |tensor| Maybe::Given(tensor.into_dispatch()))
+}

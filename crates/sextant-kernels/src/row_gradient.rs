@@ -1,0 +1,121 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::simd;
+
+/// The gradient of an embedding table, as those of its rows that have one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowGradient {
+    ids: Vec<i32>,
+    values: Vec<f32>,
+    width: usize,
+}
+
+/// Where [`embedding_rows`](crate::embedding_rows) leaves the gradient of its table.
+///
+/// Clones share their content. What several backward passes leave is added up.
+#[derive(Clone, Debug, Default)]
+pub struct RowGradientSink(Arc<Mutex<RowGradient>>);
+
+/// What an optimizer step does to the rows of a table that have no gradient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UntouchedRows {
+    /// The same as with a dense gradient of zeros: moments and weights decay.
+    #[default]
+    Decay,
+    /// Nothing, as PyTorch's `SparseAdam` does: a step costs as much as the rows it touches.
+    Keep,
+}
+
+impl RowGradient {
+    /// From the gradient of each token, `[ids.len(), width]`: tokens of one id are added up in
+    /// their order.
+    pub fn from_tokens(ids: &[i32], values: &[f32], width: usize) -> Self {
+        assert_eq!(values.len(), ids.len() * width, "row gradient: length");
+        let mut order: Vec<usize> = (0..ids.len()).collect();
+        order.sort_by_key(|&token| ids[token]);
+        let mut rows = Self { width, ..Self::default() };
+        for token in order {
+            let from = &values[token * width..][..width];
+            if rows.ids.last() == Some(&ids[token]) {
+                let last = rows.values.len() - width;
+                let to = &mut rows.values[last..];
+                to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+            } else {
+                rows.ids.push(ids[token]);
+                rows.values.extend_from_slice(from);
+            }
+        }
+        rows
+    }
+
+    /// The rows that have a gradient, ascending.
+    pub fn ids(&self) -> &[i32] {
+        &self.ids
+    }
+
+    /// Their gradients, `[ids, width]`.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The width of the table.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The sum of the squares of all entries, as [`sum_of_squares`](crate::sum_of_squares).
+    pub fn sum_of_squares(&self) -> f64 {
+        crate::kernels::reduce::sum_of_squares(simd::level(), &self.values)
+    }
+
+    fn add(&mut self, other: Self) {
+        if self.ids.is_empty() {
+            *self = other;
+        } else {
+            let ids = [&self.ids[..], &other.ids].concat();
+            let values = [&self.values[..], &other.values].concat();
+            *self = Self::from_tokens(&ids, &values, self.width);
+        }
+    }
+}
+
+impl RowGradientSink {
+    /// An empty sink.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was left here since the last time; `None` when that is nothing.
+    pub fn take(&self) -> Option<RowGradient> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = std::mem::take(&mut *held);
+        (!rows.ids.is_empty()).then_some(rows)
+    }
+
+    pub(crate) fn leave(&self, rows: RowGradient) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_one_id_are_added_up() {
+        let values = [1.0, 2.0, 10.0, 20.0, 100.0, 200.0];
+        let rows = RowGradient::from_tokens(&[7, 3, 7], &values, 2);
+        assert_eq!(rows.ids(), [3, 7]);
+        assert_eq!(rows.values(), [10.0, 20.0, 101.0, 202.0]);
+        assert_eq!(rows.sum_of_squares(), 100.0 + 400.0 + 10201.0 + 40804.0);
+
+        let sink = RowGradientSink::new();
+        assert_eq!(sink.take(), None);
+        sink.leave(rows);
+        sink.leave(RowGradient::from_tokens(&[1, 3], &[5.0, 5.0, 6.0, 7.0], 2));
+        let both = sink.take().unwrap();
+        assert_eq!(both.ids(), [1, 3, 7]);
+        assert_eq!(both.values(), [5.0, 5.0, 16.0, 27.0, 101.0, 202.0]);
+        assert_eq!(sink.take(), None);
+    }
+}
