@@ -6,15 +6,19 @@
 //! proves that its splits do not leak and says what a trivial model would reach on it; [`DataCard`]
 //! describes it. `docs/data-format.md` is the guide for users.
 
+pub mod build;
 mod card;
 mod check;
 mod dataset;
+mod derive;
 mod entity;
 mod error;
 mod format;
 pub mod market;
 mod read;
 mod row;
+pub mod sources;
+pub mod split;
 mod table;
 mod write;
 

@@ -1,0 +1,150 @@
+//! Building the public six-task benchmark: sources, splits, rules, quotas, files.
+//!
+//! [`build`] reads the data sets ([`crate::sources`]), gives every entity its split
+//! ([`crate::split`]), derives the candidates of each task and selects among them
+//! ([`crate::derive`]), and writes `train.jsonl`, `dev.jsonl`, `test.jsonl` and `build.json`. The
+//! same recipe and sources give the same bytes.
+
+mod recipe;
+
+pub use recipe::{
+    NegativeRule, ProductProductRule, QueryProductRule, QueryQueryRule, QueryTypeRule, Recipe,
+    RecipeError, SplitRule,
+};
+
+pub use crate::derive::{Selection, TypeText};
+
+use crate::derive::{self, Context};
+use crate::sources::{SourceError, Sources};
+use crate::{AtomicFile, DataError, Dataset, Format};
+use serde::Serialize;
+use sextant_core::{Example, Grade, Split, Task};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+/// Why a benchmark could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The recipe cannot be used.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A source file is missing or broken.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The result cannot be written.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A task that the recipe asks for got no rows in a split.
+    #[error(
+        "{task} has no {split} rows; raise rows.{task} in the recipe, or check that the source files are whole"
+    )]
+    NoRows {
+        /// The task.
+        task: Task,
+        /// The empty split.
+        split: Split,
+    },
+}
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BuildReport {
+    /// The recipe's name.
+    pub name: String,
+    /// The recipe's seed.
+    pub seed: u64,
+    /// How many groups of entities were given a split.
+    pub groups: usize,
+    /// The largest share of one data set that a group holds.
+    pub largest_group_share: f64,
+    /// Facts of each task.
+    pub tasks: BTreeMap<Task, TaskReport>,
+}
+
+/// What was built of one task.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct TaskReport {
+    /// From candidates to rows.
+    pub selection: Selection,
+    /// Rows of each grade, for each split.
+    pub grades: BTreeMap<Split, [usize; Grade::COUNT]>,
+    /// Rows of each grade, for each source.
+    pub sources: BTreeMap<String, [usize; Grade::COUNT]>,
+}
+
+/// Builds the benchmark that `recipe` states from the files below `source_folder`, and writes it
+/// into `out_folder`.
+///
+/// # Errors
+/// See [`BuildError`]; nothing is written unless everything could be built.
+pub fn build(
+    recipe: &Recipe,
+    source_folder: &Path,
+    out_folder: &Path,
+) -> Result<BuildReport, BuildError> {
+    let sources = Sources::load(source_folder)?;
+    let (dataset, report) = derive_dataset(recipe, &sources)?;
+    dataset.save(out_folder, Format::Jsonl)?;
+    let path = out_folder.join("build.json");
+    let json =
+        serde_json::to_string_pretty(&report).map_err(|error| DataError::write(&path, error))?;
+    let mut file = AtomicFile::create(&path)?;
+    writeln!(file, "{json}").map_err(|error| DataError::write(&path, error))?;
+    file.commit()?;
+    Ok(report)
+}
+
+/// The benchmark in memory.
+///
+/// # Errors
+/// [`BuildError::NoRows`] where a task that the recipe asks for stays empty.
+pub fn derive_dataset(
+    recipe: &Recipe,
+    sources: &Sources,
+) -> Result<(Dataset, BuildReport), BuildError> {
+    let splits = derive::assign(sources, recipe);
+    let context = Context { sources, recipe, splits: &splits };
+    let mut dataset = Dataset::default();
+    let mut tasks = BTreeMap::new();
+    for task in Task::ALL {
+        let rows = recipe.rows_of(task);
+        if rows == 0 {
+            continue;
+        }
+        let grades = recipe.grades.get(&task).copied();
+        let pool = derive::candidates(task, context);
+        let (kept, selection) =
+            derive::select(pool, recipe.seed, rows, recipe.split.shares(), grades);
+        let report = describe(&kept, selection);
+        for split in Split::ALL {
+            if !report.grades.contains_key(&split) {
+                return Err(BuildError::NoRows { task, split });
+            }
+        }
+        tracing::info!(%task, rows = kept.len(), candidates = selection.candidates, "derived");
+        tasks.insert(task, report);
+        for row in kept {
+            dataset.part_mut(row.split.unwrap_or(Split::Train)).push(row);
+        }
+    }
+    let report = BuildReport {
+        name: recipe.name.clone(),
+        seed: recipe.seed,
+        groups: splits.groups,
+        largest_group_share: splits.largest_group_share,
+        tasks,
+    };
+    Ok((dataset, report))
+}
+
+fn describe(rows: &[Example], selection: Selection) -> TaskReport {
+    let mut report = TaskReport { selection, ..TaskReport::default() };
+    for row in rows {
+        let grade = row.grade.index();
+        report.grades.entry(row.split.unwrap_or(Split::Train)).or_default()[grade] += 1;
+        let source = row.source.clone().unwrap_or_default();
+        report.sources.entry(source).or_default()[grade] += 1;
+    }
+    report
+}

@@ -1,0 +1,148 @@
+//! From a pool of candidate rows to the rows of one task: duplicates out, quotas kept.
+
+use crate::PairKey;
+use crate::split::{Shares, seeded_hash};
+use sextant_core::{Example, Grade, Split};
+use std::collections::BTreeMap;
+
+/// What happened to a pool of candidates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Selection {
+    /// Candidates that the rules gave.
+    pub candidates: usize,
+    /// Candidates dropped because an equal pair of the same grade was there already.
+    pub duplicates: usize,
+    /// Candidates dropped because an equal pair had another grade; all of them are dropped.
+    pub contradictions: usize,
+    /// Rows kept.
+    pub kept: usize,
+}
+
+/// Removes duplicates and contradictions, gives each row its id, and takes at most `rows` rows:
+/// of each split its share, of each grade its share of the split, and of each source an equal
+/// number as long as it lasts. Without `grades`, the mix of grades stays as it is.
+pub(crate) fn select(
+    pool: Vec<Example>,
+    seed: u64,
+    rows: usize,
+    shares: Shares,
+    grades: Option<[f64; Grade::COUNT]>,
+) -> (Vec<Example>, Selection) {
+    let mut selection = Selection { candidates: pool.len(), ..Selection::default() };
+    let mut by_pair: BTreeMap<PairKey, Vec<Example>> = BTreeMap::new();
+    for example in pool {
+        by_pair.entry(PairKey::of(&example.pair)).or_default().push(example);
+    }
+    // Split, grade, then source: rows in the order of their seeded hash.
+    let mut cells: BTreeMap<(Split, Option<Grade>), BySource> = BTreeMap::new();
+    for (key, mut twins) in by_pair {
+        if twins.iter().any(|twin| twin.grade != twins[0].grade) {
+            selection.contradictions += twins.len();
+            continue;
+        }
+        selection.duplicates += twins.len() - 1;
+        let mut example = twins.swap_remove(0);
+        let hash = seeded_hash(seed, &format!("{}\u{1e}{}\u{1e}{}", key.task, key.left, key.right));
+        let digits: String = hash[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        example.id = Some(format!("{}-{digits}", example.pair.task));
+        let split = example.split.unwrap_or(Split::Train);
+        let grade = grades.map(|_| example.grade);
+        let source = example.source.clone().unwrap_or_default();
+        cells.entry((split, grade)).or_default().entry(source).or_default().push((hash, example));
+    }
+    let mut kept = Vec::new();
+    for ((split, grade), sources) in cells {
+        let share = grade.zip(grades).map_or(1.0, |(grade, shares)| shares[grade.index()]);
+        let quota = (rows as f64 * shares.of(split) * share).round() as usize;
+        kept.extend(take_evenly(sources, quota));
+    }
+    kept.sort_by(|(a, _), (b, _)| a.cmp(b));
+    selection.kept = kept.len();
+    (kept.into_iter().map(|(_, example)| example).collect(), selection)
+}
+
+type BySource = BTreeMap<String, Vec<([u8; 32], Example)>>;
+
+/// Up to `quota` rows, an equal number of each source as long as it lasts.
+fn take_evenly(mut sources: BySource, quota: usize) -> Vec<([u8; 32], Example)> {
+    for rows in sources.values_mut() {
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+    // Smallest source first: what it cannot give falls to the larger ones.
+    let mut sources: Vec<_> = sources.into_values().collect();
+    sources.sort_by_key(Vec::len);
+    let mut taken = Vec::new();
+    let count = sources.len();
+    for (index, rows) in sources.into_iter().enumerate() {
+        let fair = (quota - taken.len()).div_ceil(count - index);
+        taken.extend(rows.into_iter().take(fair.min(quota - taken.len())));
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sextant_core::Task;
+
+    const SHARES: Shares = Shares { train: 0.7, dev: 0.1, test: 0.2 };
+
+    fn row(left: &str, right: &str, grade: usize, source: &str) -> Example {
+        let grade = Grade::from_index(grade).unwrap();
+        let mut example = Example::new(Task::QueryQuery, left, right, grade);
+        example.source = Some(source.to_owned());
+        example.split = Some(Split::Train);
+        example
+    }
+
+    #[test]
+    fn duplicates_collapse_and_contradictions_go() {
+        let pool = vec![
+            row("red lamp", "lamp", 2, "a"),
+            row("Lamp", "red  lamp", 2, "a"),
+            row("hose", "pipe", 1, "a"),
+            row("pipe", "hose", 0, "a"),
+        ];
+        let (kept, selection) = select(pool, 1, 100, SHARES, None);
+        assert_eq!(kept.len(), 1);
+        assert_eq!((selection.duplicates, selection.contradictions), (1, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn quotas_hold_and_order_does_not_matter(
+            rows in prop::collection::vec((0_u8..30, 0_u8..30, 0_usize..3, 0_u8..3), 0..120),
+            cap in 1_usize..60,
+        ) {
+            let pool: Vec<Example> = rows
+                .iter()
+                .map(|(a, b, grade, source)| row(&format!("l{a}"), &format!("r{b}"), *grade, &format!("s{source}")))
+                .collect();
+            let mut reversed = pool.clone();
+            reversed.reverse();
+            let grades = Some([0.3, 0.3, 0.4]);
+            let (kept, selection) = select(pool, 9, cap, SHARES, grades);
+            for grade in Grade::ALL {
+                let quota = (cap as f64 * 0.7 * grades.unwrap()[grade.index()]).round() as usize;
+                prop_assert!(kept.iter().filter(|row| row.grade == grade).count() <= quota);
+            }
+            let ids: std::collections::BTreeSet<_> = kept.iter().map(|row| row.id.clone()).collect();
+            prop_assert_eq!(ids.len(), kept.len());
+            prop_assert_eq!(selection.kept, kept.len());
+            let keys = |rows: &[Example]| rows.iter().map(|row| PairKey::of(&row.pair)).collect::<Vec<_>>();
+            let (again, _) = select(reversed, 9, cap, SHARES, grades);
+            prop_assert_eq!(keys(&kept), keys(&again));
+        }
+    }
+
+    #[test]
+    fn sources_share_the_quota() {
+        let mut pool: Vec<Example> =
+            (0..100).map(|i| row(&format!("a{i}"), "x", 2, "large")).collect();
+        pool.extend((0..10).map(|i| row(&format!("b{i}"), "x", 2, "small")));
+        let (kept, _) = select(pool, 1, 100, SHARES, Some([0.0, 0.0, 1.0]));
+        let small = kept.iter().filter(|row| row.source.as_deref() == Some("small")).count();
+        assert_eq!((kept.len(), small), (70, 10));
+    }
+}

@@ -1,0 +1,292 @@
+//! type-type: do two types mean the same?
+//!
+//! Equivalents come from mappings: Shopify to Google, and Shopify's first edition to its present
+//! one. Most mapped nodes have the same name, which is too easy, so names are varied in ways that
+//! do not change their meaning, and shown with or without their parent at the same rate in every
+//! grade. Types are split by branch (the first two levels), so a test type is never seen in training.
+
+use super::draw::{self, PerSplit};
+use super::taxonomy::Taxonomy;
+use super::words::{jaccard, stem_key, stems, word_set};
+use super::{Context, Provenance};
+use crate::sources::{Sources, TypePath};
+use crate::split::Grouping;
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+use sextant_core::{Example, Grade, Split, Task};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The branch that decides a type's split.
+fn branch(path: &[String]) -> String {
+    format!("branch:{}", path[..path.len().min(2)].join(" > ").to_lowercase())
+}
+
+/// Branches that a mapping makes equivalent are bound; so are branches that hold a node of the
+/// same path in another edition, because they have the same name.
+pub(super) fn tie(grouping: &mut Grouping, sources: &Sources) {
+    for path in sources.shopify.nodes.iter().chain(&sources.google).filter(|path| path.len() > 1) {
+        grouping.add(&branch(path), "types");
+    }
+    let mappings = sources.shopify.to_google.iter().chain(&sources.shopify.from_first_edition);
+    for (from, to) in mappings.filter(|(from, to)| from.len() == 2 && to.len() == 2) {
+        grouping.bind(&branch(from), &branch(to));
+    }
+}
+
+pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
+    let shopify = &context.sources.shopify;
+    let here = Taxonomy::new(shopify.nodes.iter().cloned());
+    let google = Taxonomy::new(context.sources.google.iter().cloned());
+    let first = Taxonomy::new(shopify.from_first_edition.iter().map(|(from, _)| from.clone()));
+    let mut rng = context.rng("type-type");
+    let mut rows = Vec::new();
+
+    let to_google = equivalents(&shopify.to_google);
+    rows.extend(same(context, "shopify-google", &to_google, &here, &google, &mut rng));
+    let renamed: Vec<(TypePath, TypePath)> =
+        shopify.from_first_edition.iter().map(|(from, to)| (to.clone(), from.clone())).collect();
+    let renamed = equivalents(&renamed);
+    rows.extend(same(context, "shopify-editions", &renamed, &here, &first, &mut rng));
+    rows.extend(related_and_unrelated(context, "shopify-google", &[&here, &google], &mut rng));
+    rows.extend(related_and_unrelated(context, "shopify-editions", &[&here, &first], &mut rng));
+    rows
+}
+
+/// Mapped pairs that mean the same. A target is often the home of several finer nodes; only the
+/// topmost of them is its equivalent, and only if it is the only topmost one. A target whose name
+/// stands among the source's ancestors is the source's parent, not its equivalent.
+fn equivalents(mapping: &[(TypePath, TypePath)]) -> Vec<(&TypePath, &TypePath)> {
+    let targets: BTreeMap<&[String], &TypePath> =
+        mapping.iter().map(|(from, to)| (from.as_slice(), to)).collect();
+    let mut tops: BTreeMap<&TypePath, Vec<&TypePath>> = BTreeMap::new();
+    for (from, to) in mapping {
+        if targets.get(&from[..from.len() - 1]) != Some(&to) {
+            tops.entry(to).or_default().push(from);
+        }
+    }
+    let mut pairs = Vec::new();
+    for (to, tops) in tops {
+        let [from] = tops.as_slice() else { continue };
+        let ancestors = &from[..from.len() - 1];
+        let leaf = to.last().map(|name| stem_key(name));
+        if from.len() > 1 && !ancestors.iter().any(|name| Some(stem_key(name)) == leaf) {
+            pairs.push((*from, to));
+        }
+    }
+    pairs
+}
+
+/// The split of a type; top-level types have none.
+fn split_of(context: Context<'_>, path: &[String]) -> Option<Split> {
+    (path.len() > 1).then(|| context.splits.split(&branch(path))).flatten()
+}
+
+fn same(
+    context: Context<'_>,
+    source: &'static str,
+    pairs: &[(&TypePath, &TypePath)],
+    left_tree: &Taxonomy,
+    right_tree: &Taxonomy,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Example> {
+    let mut rows = Vec::new();
+    for (left, right) in pairs {
+        let Some(split) = split_of(context, left) else { continue };
+        let nodes = left_tree.find(left).zip(right_tree.find(right));
+        let (Some((a, b)), true) = (nodes, split_of(context, right) == Some(split)) else {
+            continue;
+        };
+        let renamed = stem_key(left_tree.name(a)) != stem_key(right_tree.name(b));
+        let source = if renamed { source } else { "shopify-rewritten" };
+        let row = Provenance::derived(Task::TypeType, source);
+        let mut left_text = shown(context, left_tree, a, rng);
+        let right_text = shown(context, right_tree, b, rng);
+        if left_text == right_text {
+            let Some(other) = rewritten(left_tree.name(a), rng) else { continue };
+            left_text = other;
+        }
+        rows.push(row.row(left_text, right_text, Grade::Relevant, &branch(left), split));
+    }
+    rows
+}
+
+/// The type's name, or in three of ten rows its name after its parent's.
+fn shown(context: Context<'_>, tree: &Taxonomy, node: usize, rng: &mut ChaCha8Rng) -> String {
+    if rng.random_bool(0.3) {
+        tree.text_in_context(node)
+    } else {
+        tree.text(node, context.recipe.type_text)
+    }
+}
+
+/// Another name of the same meaning: the parts of an enumeration in another order (`Coats &
+/// Jackets`, `Jackets & Coats`), or a possessive put last (`Girls' Dresses`, `Dresses for Girls`),
+/// or a two-word compound turned round (`Bird Cage Covers`, `Covers for Bird Cages`).
+fn rewritten(name: &str, rng: &mut ChaCha8Rng) -> Option<String> {
+    let parts: Vec<&str> = name.split(" & ").collect();
+    if let [first, second] = parts.as_slice()
+        && stems(first).len() == 1
+        && stems(second).len() == 1
+    {
+        return Some(format!("{second} & {first}"));
+    }
+    let words: Vec<&str> = name.split(' ').collect();
+    if let [owner, rest @ ..] = words.as_slice()
+        && !rest.is_empty()
+        && let Some(owner) = owner.strip_suffix('\'')
+    {
+        return Some(format!("{} for {owner}", rest.join(" ")));
+    }
+    // `Pool Covers`: only names whose head is a thing made for what the words before it name.
+    let made_for = [
+        "Accessories",
+        "Bags",
+        "Brackets",
+        "Cables",
+        "Cases",
+        "Cleaners",
+        "Covers",
+        "Filters",
+        "Holders",
+        "Kits",
+        "Mounts",
+        "Organizers",
+        "Parts",
+        "Racks",
+        "Stands",
+        "Supplies",
+        "Tools",
+    ];
+    if let [before @ .., last] = words.as_slice()
+        && !before.is_empty()
+        && made_for.contains(last)
+        && before.iter().all(|word| word.chars().all(char::is_alphabetic))
+        && rng.random_bool(0.8)
+    {
+        return Some(format!("{last} for {}", plural(&before.join(" "))));
+    }
+    None
+}
+
+fn plural(text: &str) -> String {
+    if text.ends_with('s') {
+        text.to_owned()
+    } else if let Some(cut) = text.strip_suffix('y').filter(|t| !t.ends_with(['a', 'e', 'o', 'u']))
+    {
+        format!("{cut}ies")
+    } else if ["ch", "sh", "x"].iter().any(|end| text.ends_with(end)) {
+        format!("{text}es")
+    } else {
+        format!("{text}s")
+    }
+}
+
+struct Node<'a> {
+    tree: &'a Taxonomy,
+    node: usize,
+    words: BTreeSet<String>,
+}
+
+/// For each node of the first tree: a parent, child or sibling from either tree as grade 1, and a
+/// node of another top-level branch as grade 0.
+fn related_and_unrelated(
+    context: Context<'_>,
+    source: &'static str,
+    trees: &[&Taxonomy; 2],
+    rng: &mut ChaCha8Rng,
+) -> Vec<Example> {
+    let row = Provenance::derived(Task::TypeType, source);
+    let mut pools: PerSplit<Node> = PerSplit::default();
+    for tree in trees {
+        for node in 0..tree.len() {
+            if let Some(split) = split_of(context, tree.path(node)) {
+                pools.push(split, Node { tree, node, words: word_set(tree.name(node)) });
+            }
+        }
+    }
+    let [here, there] = trees;
+    let mut rows = Vec::new();
+    for node in 0..here.len() {
+        let path = here.path(node);
+        let Some(split) = split_of(context, path) else { continue };
+        let group = branch(path);
+        let text = varied(context, here, node, rng);
+        // The partner comes from the other taxonomy where that has the same node.
+        let (tree, twin) = match there.find(path) {
+            Some(twin) if rng.random_bool(0.5) => (*there, twin),
+            _ => (*here, node),
+        };
+        let parent = tree.parent(twin).filter(|&p| split_of(context, tree.path(p)) == Some(split));
+        let siblings: Vec<usize> = tree
+            .siblings(twin)
+            .into_iter()
+            .filter(|&n| split_of(context, tree.path(n)) == Some(split))
+            .collect();
+        let near = match parent {
+            Some(parent) if siblings.is_empty() || rng.random_bool(0.35) => Some(parent),
+            _ => siblings.choose(rng).copied(),
+        };
+        if let Some(near) = near {
+            let (a, b) = (text.clone(), varied(context, tree, near, rng));
+            // The row may be read either way round, so the parent is as often left as right.
+            let (left, right) = if rng.random_bool(0.5) { (a, b) } else { (b, a) };
+            rows.push(row.row(left, right, Grade::Partial, &group, split));
+        }
+        let words = word_set(here.name(node));
+        let allowed = |other: &Node| other.tree.path(other.node)[0] != path[0];
+        let pool = pools.of(split);
+        let tries = context.recipe.negatives.drawn * 4;
+        let partner = if rng.random_bool(context.recipe.negatives.hard_share) {
+            draw::hardest(rng, pool, tries, |other: &Node| jaccard(&words, &other.words), allowed)
+        } else {
+            draw::any(rng, pool, tries, allowed)
+        };
+        if let Some(partner) = partner {
+            let far = varied(context, partner.tree, partner.node, rng);
+            rows.push(row.row(text, far, Grade::Irrelevant, &group, split));
+        }
+    }
+    rows
+}
+
+/// The text of a node in a pair of grade 0 or 1, rewritten as often as in grade 2.
+fn varied(context: Context<'_>, tree: &Taxonomy, node: usize, rng: &mut ChaCha8Rng) -> String {
+    let rewrite = if rng.random_bool(0.25) { rewritten(tree.name(node), rng) } else { None };
+    rewrite.unwrap_or_else(|| shown(context, tree, node, rng))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    fn path(text: &str) -> TypePath {
+        text.split(" > ").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn only_single_topmost_sources_are_equivalents() {
+        let mapping = [
+            ("A > Rackets", "A > Racquets"),
+            ("A > Rackets > Child Rackets", "A > Racquets"),
+            ("A > Tops", "A > Shirts"),
+            ("A > Blouses", "A > Shirts"),
+            ("A > Cars > Red Cars", "A > Cars"),
+        ]
+        .map(|(from, to)| (path(from), path(to)));
+        let found = equivalents(&mapping);
+        assert_eq!(found, [(&path("A > Rackets"), &path("A > Racquets"))]);
+    }
+
+    #[test]
+    fn rewriting_keeps_the_meaning() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut rewrite = |name| (0..20).find_map(|_| rewritten(name, &mut rng));
+        assert_eq!(rewrite("Coats & Jackets").as_deref(), Some("Jackets & Coats"));
+        assert_eq!(rewrite("Girls' Dresses").as_deref(), Some("Dresses for Girls"));
+        assert_eq!(rewrite("Bird Cage Covers").as_deref(), Some("Covers for Bird Cages"));
+        assert_eq!(rewrite("Hair Pins, Claws & Clips"), None);
+        assert_eq!(rewrite("Trolleys"), None);
+    }
+}

@@ -1,0 +1,352 @@
+//! Which entities belong together, and the split each group of them goes to.
+//!
+//! Splitting rows at random leaks: the same query, or the same product under another title, would
+//! be learnt and then tested. Here every *entity* gets a split before any pair is made. Entities
+//! that must not be separated are bound (union-find over their names); entities that should rather
+//! not be separated are preferred together, strongest preference first, as long as the group stays
+//! small. The second rule matters because a search log is one giant component: taking every shared
+//! product as a bond would put four fifths of Home Depot into one split.
+//!
+//! Groups are visited in the order of a seeded hash of their name, and each goes to the split that
+//! is furthest behind its share in the strata (data sets) to which the group adds. So the shares
+//! hold for every data set, the result does not depend on the order of insertion, and a group's
+//! size does not decide its split.
+
+use sextant_core::Split;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// A disjoint-set forest over `0..n`.
+#[derive(Debug, Clone, Default)]
+pub struct UnionFind {
+    parent: Vec<usize>,
+}
+
+impl UnionFind {
+    /// Adds a set of one element and gives the element's number.
+    pub fn push(&mut self) -> usize {
+        self.parent.push(self.parent.len());
+        self.parent.len() - 1
+    }
+
+    /// The representative of the set of `element`: the smallest number in it.
+    pub fn find(&mut self, element: usize) -> usize {
+        let mut root = element;
+        while self.parent[root] != root {
+            root = self.parent[root];
+        }
+        let mut walk = element;
+        while self.parent[walk] != root {
+            walk = std::mem::replace(&mut self.parent[walk], root);
+        }
+        root
+    }
+
+    /// Joins two sets; gives the representative kept and the one given up, if they were two.
+    pub fn union(&mut self, a: usize, b: usize) -> Option<(usize, usize)> {
+        let (a, b) = (self.find(a), self.find(b));
+        if a == b {
+            return None;
+        }
+        let (kept, lost) = (a.min(b), a.max(b));
+        self.parent[lost] = kept;
+        Some((kept, lost))
+    }
+}
+
+/// The share of each split; they sum to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shares {
+    /// Of the rows, how many to train on.
+    pub train: f64,
+    /// Of the rows, how many to choose by.
+    pub dev: f64,
+    /// Of the rows, how many to report on.
+    pub test: f64,
+}
+
+impl Shares {
+    /// The share of one split.
+    pub const fn of(&self, split: Split) -> f64 {
+        match split {
+            Split::Train => self.train,
+            Split::Dev => self.dev,
+            Split::Test => self.test,
+        }
+    }
+}
+
+/// The weight of a group: for each stratum (a data set), how many of its records the group holds.
+type Weight = BTreeMap<&'static str, f64>;
+
+/// Collects entities and what ties them, then assigns splits.
+#[derive(Debug, Clone, Default)]
+pub struct Grouping {
+    numbers: BTreeMap<String, usize>,
+    sets: UnionFind,
+    weights: Vec<Weight>,
+    totals: Weight,
+    preferences: Vec<(u32, String, String)>,
+}
+
+impl Grouping {
+    fn number(&mut self, name: &str) -> usize {
+        if let Some(&number) = self.numbers.get(name) {
+            return number;
+        }
+        let number = self.sets.push();
+        self.weights.push(Weight::new());
+        self.numbers.insert(name.to_owned(), number);
+        number
+    }
+
+    /// Counts one record of `stratum` for the entity `name`.
+    pub fn add(&mut self, name: &str, stratum: &'static str) {
+        let number = self.number(name);
+        let root = self.sets.find(number);
+        *self.weights[root].entry(stratum).or_default() += 1.0;
+        *self.totals.entry(stratum).or_default() += 1.0;
+    }
+
+    /// Two entities that must be in one split.
+    pub fn bind(&mut self, a: &str, b: &str) {
+        let (a, b) = (self.number(a), self.number(b));
+        self.join(a, b);
+    }
+
+    /// Two entities that should be in one split if their group stays small.
+    pub fn prefer(&mut self, a: &str, b: &str, strength: u32) {
+        let (a, b) = if a <= b { (a, b) } else { (b, a) };
+        self.preferences.push((strength, a.to_owned(), b.to_owned()));
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        if let Some((kept, lost)) = self.sets.union(a, b) {
+            for (stratum, weight) in std::mem::take(&mut self.weights[lost]) {
+                *self.weights[kept].entry(stratum).or_default() += weight;
+            }
+        }
+    }
+
+    /// The largest share of any stratum that the group of `a` and `b` would hold.
+    fn joint_share(&self, a: usize, b: usize) -> f64 {
+        let strata = self.weights[a].keys().chain(self.weights[b].keys());
+        strata
+            .map(|stratum| {
+                let part = |root: usize| self.weights[root].get(stratum).copied().unwrap_or(0.0);
+                (part(a) + part(b)) / self.totals.get(stratum).copied().unwrap_or(1.0)
+            })
+            .fold(0.0, f64::max)
+    }
+
+    /// Follows the preferences as far as groups stay below `max_group_share` of every stratum,
+    /// then gives every group its split.
+    pub fn assign(mut self, seed: u64, shares: Shares, max_group_share: f64) -> Assignment {
+        let mut preferences = std::mem::take(&mut self.preferences);
+        preferences.sort_by(|x, y| y.0.cmp(&x.0).then_with(|| (&x.1, &x.2).cmp(&(&y.1, &y.2))));
+        preferences.dedup();
+        for (_, a, b) in preferences {
+            let (a, b) = (self.number(&a), self.number(&b));
+            let (a, b) = (self.sets.find(a), self.sets.find(b));
+            if a != b && self.joint_share(a, b) <= max_group_share {
+                self.join(a, b);
+            }
+        }
+        self.place(seed, shares)
+    }
+
+    fn place(mut self, seed: u64, shares: Shares) -> Assignment {
+        // A group is named by its first entity in the order of names.
+        let mut names: BTreeMap<usize, &str> = BTreeMap::new();
+        let mut roots = Vec::with_capacity(self.numbers.len());
+        for (name, &number) in &self.numbers {
+            let root = self.sets.find(number);
+            names.entry(root).or_insert(name);
+            roots.push(root);
+        }
+        let mut order: Vec<([u8; 32], usize)> =
+            names.iter().map(|(&root, name)| (seeded_hash(seed, name), root)).collect();
+        order.sort_unstable();
+
+        let mut seen = Weight::new();
+        let mut filled = [Weight::new(), Weight::new(), Weight::new()];
+        let mut split_of_root = BTreeMap::new();
+        for (hash, root) in order {
+            let weight = &self.weights[root];
+            for (stratum, amount) in weight {
+                *seen.entry(stratum).or_default() += amount;
+            }
+            let split = if weight.is_empty() {
+                by_hash(&hash, shares)
+            } else {
+                let behind = |split: Split| -> f64 {
+                    weight
+                        .iter()
+                        .map(|(stratum, amount)| {
+                            let held = filled[split as usize].get(stratum).copied().unwrap_or(0.0);
+                            let total = self.totals[stratum];
+                            amount / total * (shares.of(split) * seen[stratum] - held) / total
+                        })
+                        .sum()
+                };
+                let mut best = Split::Train;
+                for split in [Split::Test, Split::Dev] {
+                    if behind(split) > behind(best) {
+                        best = split;
+                    }
+                }
+                best
+            };
+            for (stratum, amount) in weight {
+                *filled[split as usize].entry(stratum).or_default() += amount;
+            }
+            split_of_root.insert(root, split);
+        }
+        let largest =
+            self.weights.iter().enumerate().map(|(root, _)| self.joint_share(root, root) / 2.0);
+        Assignment {
+            largest_group_share: largest.fold(0.0, f64::max),
+            groups: split_of_root.len(),
+            splits: self
+                .numbers
+                .into_keys()
+                .zip(roots)
+                .map(|(name, root)| (name, split_of_root[&root]))
+                .collect(),
+        }
+    }
+}
+
+/// A share of the hash's range for each split.
+fn by_hash(hash: &[u8; 32], shares: Shares) -> Split {
+    let head = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    let point = f64::from(head) / (f64::from(u32::MAX) + 1.0);
+    if point < shares.train {
+        Split::Train
+    } else if point < shares.train + shares.dev {
+        Split::Dev
+    } else {
+        Split::Test
+    }
+}
+
+/// SHA-256 of the seed and a text: a fixed, well-mixed order of names.
+pub(crate) fn seeded_hash(seed: u64, text: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(seed.to_le_bytes());
+    hasher.update(text.as_bytes());
+    hasher.finalize().into()
+}
+
+/// The split of every entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    splits: BTreeMap<String, Split>,
+    /// How many groups there are.
+    pub groups: usize,
+    /// The largest share of any stratum that one group holds.
+    pub largest_group_share: f64,
+}
+
+impl Assignment {
+    /// The split of an entity; `None` where it was never named.
+    pub fn split(&self, name: &str) -> Option<Split> {
+        self.splits.get(name).copied()
+    }
+
+    /// The split that both entities are in, if it is one.
+    pub fn common(&self, a: &str, b: &str) -> Option<Split> {
+        self.split(a).filter(|&split| self.split(b) == Some(split))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SHARES: Shares = Shares { train: 0.7, dev: 0.1, test: 0.2 };
+
+    proptest! {
+        #[test]
+        fn union_find_agrees_with_reachability(n in 1_usize..24, edges in prop::collection::vec((0_usize..24, 0_usize..24), 0..40)) {
+            let mut sets = UnionFind::default();
+            for _ in 0..n { sets.push(); }
+            let mut linked = vec![vec![false; n]; n];
+            for (i, row) in linked.iter_mut().enumerate() { row[i] = true; }
+            for (a, b) in edges.into_iter().filter(|&(a, b)| a < n && b < n) {
+                sets.union(a, b);
+                linked[a][b] = true;
+                linked[b][a] = true;
+            }
+            for k in 0..n { for i in 0..n { for j in 0..n {
+                linked[i][j] |= linked[i][k] && linked[k][j];
+            }}}
+            for i in 0..n {
+                for j in 0..n {
+                    prop_assert_eq!(sets.find(i) == sets.find(j), linked[i][j]);
+                }
+                prop_assert!(sets.find(i) <= i);
+            }
+        }
+
+        #[test]
+        fn bound_entities_share_a_split_in_any_order(
+            bonds in prop::collection::vec((0_u8..40, 0_u8..40), 0..30),
+            wishes in prop::collection::vec((0_u8..40, 0_u8..40), 0..30),
+            seed in any::<u64>(),
+        ) {
+            let build = |reverse: bool| {
+                let mut grouping = Grouping::default();
+                let mut names: Vec<u8> = (0..40).collect();
+                let mut pairs = bonds.clone();
+                if reverse { names.reverse(); pairs.reverse(); }
+                for name in names { grouping.add(&format!("e{name}"), "set"); }
+                for &(a, b) in &pairs { grouping.bind(&format!("e{a}"), &format!("e{b}")); }
+                for &(a, b) in &wishes { grouping.prefer(&format!("e{a}"), &format!("e{b}"), 1); }
+                grouping.assign(seed, SHARES, 0.1)
+            };
+            let (forward, backward) = (build(false), build(true));
+            prop_assert_eq!(&forward, &backward);
+            for (a, b) in bonds {
+                prop_assert!(forward.common(&format!("e{a}"), &format!("e{b}")).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn shares_hold_in_every_stratum() {
+        let mut grouping = Grouping::default();
+        for group in 0..2000 {
+            for member in 0..=group % 7 {
+                grouping.add(&format!("g{group}"), if member % 2 == 0 { "a" } else { "b" });
+            }
+        }
+        let assignment = grouping.assign(3, SHARES, 0.1);
+        for (stratum, parity) in [("a", 0), ("b", 1)] {
+            let mut counts = [0.0; 3];
+            for group in 0..2000 {
+                let split = assignment.split(&format!("g{group}")).unwrap();
+                counts[split as usize] +=
+                    (0..=group % 7).filter(|m| m % 2 == parity).count() as f64;
+            }
+            let total: f64 = counts.iter().sum();
+            for split in Split::ALL {
+                let share = counts[split as usize] / total;
+                assert!((share - SHARES.of(split)).abs() < 0.01, "{stratum} {split}: {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn preferences_stop_at_the_largest_group() {
+        let mut grouping = Grouping::default();
+        for i in 0..100 {
+            grouping.add(&format!("{i:03}"), "set");
+            grouping.prefer(&format!("{i:03}"), &format!("{:03}", (i + 1) % 100), 1);
+        }
+        let assignment = grouping.assign(1, SHARES, 0.05);
+        assert!(assignment.largest_group_share <= 0.05 + 1e-12);
+        assert!(assignment.groups >= 20 && assignment.groups < 40, "{}", assignment.groups);
+    }
+}
