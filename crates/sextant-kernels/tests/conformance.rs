@@ -51,18 +51,51 @@ impl Inputs {
         }
     }
 
-    /// The output, then the gradient of each input under a fixed linear loss.
+    /// The output, then the gradient of each input under the loss `Σ loss_weight(i) · out(i)`.
     fn run(&self, operation: impl Fn(&Self) -> Tensor<2>) -> Vec<Vec<f32>> {
         let out = operation(self);
         let [rows, columns] = out.dims();
-        let weights = (0..rows * columns).map(|i| ((i * 7919 + 11) % 10_007) as f32 / 5003.5 - 1.0);
-        let weights = TensorData::new(weights.collect::<Vec<f32>>(), [rows, columns]);
+        let weights: Vec<f32> = (0..rows * columns).map(loss_weight).collect();
+        let weights = TensorData::new(weights, [rows, columns]);
         let weights = Tensor::<2>::from_data(weights, &tracked());
         let mut results = vec![values(out.clone().inner())];
         let gradients: Gradients = (out * weights).sum().backward();
         results.extend(self.matrices.iter().map(|x| values(x.grad(&gradients).unwrap())));
         results.extend(self.vectors.iter().map(|x| values(x.grad(&gradients).unwrap())));
         results
+    }
+
+    /// These inputs, each moved by `by` times a fixed direction.
+    fn moved(&self, by: f32) -> Self {
+        fn step<const D: usize>(x: &Tensor<D>, by: f32) -> Tensor<D> {
+            let numbers = (0..x.shape().num_elements()).map(|i| by * direction(i));
+            let step = TensorData::new(numbers.collect::<Vec<f32>>(), x.shape());
+            x.clone().inner() + Tensor::from_data(step, &Device::flex())
+        }
+        Self {
+            matrices: self.matrices.iter().map(|x| step(x, by)).collect(),
+            vectors: self.vectors.iter().map(|x| step(x, by)).collect(),
+        }
+    }
+
+    /// Compares gradients with the slope of the loss along a direction, by central differences.
+    fn check_slope(&self, what: &str, operation: impl Fn(&Self) -> Tensor<2>) {
+        let loss = |by: f32| -> f64 {
+            let out = values(operation(&self.moved(by)));
+            let terms = out.iter().enumerate();
+            terms.map(|(i, x)| f64::from(loss_weight(i)) * f64::from(*x)).sum()
+        };
+        let h = 4e-3;
+        let slope = (loss(h) - loss(-h)) / (2.0 * f64::from(h));
+        let (mut ours, mut length) = (0.0, 0.0);
+        for gradient in &self.run(&operation)[1..] {
+            for (i, g) in gradient.iter().enumerate() {
+                ours += f64::from(*g) * f64::from(direction(i));
+                length += f64::from(*g).powi(2);
+            }
+        }
+        let bound = 1e-2 * (slope.abs() + length.sqrt() + 0.1);
+        assert!((ours - slope).abs() < bound, "{what}: gradient {ours}, slope {slope}");
     }
 
     /// Compares an operation with its composed body at every level, on one thread and on two.
@@ -86,6 +119,16 @@ impl Inputs {
             }
         }
     }
+}
+
+/// The weight of output `i` in the loss.
+fn loss_weight(i: usize) -> f32 {
+    ((i * 7919 + 11) % 10_007) as f32 / 5003.5 - 1.0
+}
+
+/// A direction to move inputs in.
+fn direction(i: usize) -> f32 {
+    ((i * 4801 + 5) % 997) as f32 / 498.5 - 1.0
 }
 
 fn some_dropout(wanted: bool) -> Option<Dropout> {
@@ -165,6 +208,42 @@ fn encoder_sizes() {
     check_attention(&[3, 90, 1, 17, 70, 28, 28, 30, 2, 31], &spec);
     let ids: Vec<i32> = (0..300).map(|i| i * i % 53).collect();
     check_embedding(53, 96, &ids);
+}
+
+/// Gradients against finite differences of the operation's own forward pass.
+#[test]
+fn gradients_are_slopes() {
+    for activation in Activation::ALL {
+        Inputs::new(&[[20, 13], [13, 21]], &[21]).check_slope(&format!("{activation:?}"), |t| {
+            let (x, w) = (t.matrices[0].clone(), t.matrices[1].clone());
+            linear(x, w, Some(t.vectors[0].clone()), activation, Precision::F32)
+        });
+        Inputs::new(&[[20, 26]], &[])
+            .check_slope("gated", |t| gated(t.matrices[0].clone(), activation));
+    }
+    for dropout in [None, some_dropout(true)] {
+        Inputs::new(&[[20, 33], [20, 33]], &[33, 33]).check_slope("add_layer_norm", |t| {
+            let (x, residual) = (t.matrices[0].clone(), t.matrices[1].clone());
+            let (gamma, beta) = (t.vectors[0].clone(), t.vectors[1].clone());
+            add_layer_norm(x, Some(residual), gamma, beta, 1e-5, dropout)
+        });
+        let segments = Segments::from_lengths(&[1, 9, 14]).unwrap();
+        let spec =
+            AttentionSpec { kv_heads: 1, mask: Mask::Causal, dropout, ..AttentionSpec::new(2, 10) };
+        let positions = Rotary::new(10, 1e4);
+        Inputs::new(&[[24, spec.qkv_width()]], &[]).check_slope("rotary and attention", |t| {
+            let qkv = rotary(t.matrices[0].clone(), &segments, &spec, &positions);
+            attention(qkv, &segments, &spec)
+        });
+    }
+    Inputs::new(&[[20, 33]], &[33])
+        .check_slope("rms_norm", |t| rms_norm(t.matrices[0].clone(), t.vectors[0].clone(), 1e-6));
+    let ids = [3, 1, 1, 4, 0, 3, 3];
+    Inputs::new(&[[5, 8]], &[]).check_slope("embedding", |t| {
+        let table = t.matrices[0].clone();
+        let ids = Tensor::<1, Int>::from_data(TensorData::from(ids), &table.device());
+        embedding(table, ids)
+    });
 }
 
 #[test]

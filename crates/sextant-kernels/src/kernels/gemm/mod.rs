@@ -57,6 +57,8 @@ impl Epilogue {
     pub(crate) const NONE: Self = Self { activation: Activation::None, output: None };
 }
 
+/// About how many tasks a product is cut into.
+const TASKS: usize = 32;
 /// Words of depth that one pass over a block of `C` takes.
 const DEPTH: usize = 768;
 
@@ -77,11 +79,12 @@ pub(crate) fn multiply<P: Product>(
     if rows == 0 || columns == 0 {
         return;
     }
-    // rows of a task: A's part stays in the second-level cache; columns are cut too where that
-    // leaves fewer tasks than threads might want
-    let block = ((64 << 10) / b.words()).clamp(24, 128).next_multiple_of(8);
+    // rows of a task: A's part stays in the second-level cache, and all tasks have about as many;
+    // columns are cut too, until there are tasks enough to keep threads evenly busy
+    let most = ((64 << 10) / b.words().max(1)).clamp(24, 128);
+    let block = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(8);
     let row_tasks = rows.div_ceil(block);
-    let column_tasks = 16usize.div_ceil(row_tasks).min(b.panels());
+    let column_tasks = TASKS.div_ceil(row_tasks).min(b.panels());
     let panels = b.panels().div_ceil(column_tasks);
     let c = SharedMut::new(c);
     parallel::for_each(row_tasks * column_tasks, rows * columns * depth, |task| {
