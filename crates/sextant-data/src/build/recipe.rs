@@ -114,6 +114,8 @@ pub struct QueryProductRule {
 pub struct QueryQueryRule {
     /// Likeness from which one shared relevant product is enough for grade 2.
     pub same_from: f64,
+    /// Likeness from which two or more shared relevant products are enough for grade 2.
+    pub same_from_of_several: f64,
     /// Likeness from which one shared product of mixed grades is enough for grade 1.
     pub related_from: f64,
     /// Likeness below which a product that suits one query and not the other makes grade 0.
@@ -130,8 +132,6 @@ pub struct QueryQueryRule {
 pub struct ProductProductRule {
     /// Word overlap from which two different products of a matching set are partial.
     pub near_from: f64,
-    /// Word overlap up to which two different products of a mixed set are irrelevant.
-    pub far_to: f64,
     /// The most characters kept of an Abt-Buy description.
     pub description_characters: usize,
 }
@@ -179,12 +179,12 @@ impl Recipe {
             ("split.max-group-share", self.split.max_group_share),
             ("negatives.hard-share", self.negatives.hard_share),
             ("query-query.same-from", self.query_query.same_from),
+            ("query-query.same-from-of-several", self.query_query.same_from_of_several),
             ("query-query.related-from", self.query_query.related_from),
             ("query-query.unrelated-below", self.query_query.unrelated_below),
             ("query-query.products-apart-below", self.query_query.products_apart_below),
             ("query-query.reordered-share", self.query_query.reordered_share),
             ("product-product.near-from", self.product_product.near_from),
-            ("product-product.far-to", self.product_product.far_to),
             ("query-type.masked-share", self.query_type.masked_share),
         ];
         for (key, share) in shares {
@@ -205,10 +205,6 @@ impl Recipe {
         let rule = &self.query_product;
         if rule.partial_from > rule.relevant_from {
             return bad("query-product.partial-from", "must not be above relevant-from".to_owned());
-        }
-        let rule = &self.product_product;
-        if rule.far_to >= rule.near_from {
-            return bad("product-product.far-to", "must be below near-from".to_owned());
         }
         if self.negatives.drawn == 0 {
             return bad("negatives.drawn", "must be at least 1".to_owned());
@@ -258,7 +254,7 @@ mod tests {
     fn senseless_values_are_named_with_their_key() {
         for (from, to, key) in [
             ("train = 0.7", "train = 0.8", "`split`"),
-            ("hard-share = 0.5", "hard-share = 1.5", "`negatives.hard-share`"),
+            ("hard-share = 0.7", "hard-share = 1.5", "`negatives.hard-share`"),
             ("drawn = 24", "drawn = 0", "`negatives.drawn`"),
         ] {
             let changed = PUBLIC_SIX.replace(from, to);

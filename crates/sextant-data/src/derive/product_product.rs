@@ -158,6 +158,79 @@ impl Kinds {
     }
 }
 
+impl Kinds {
+    /// Whether two offers are in different branches and named by different nouns; nothing where
+    /// one of them names no known kind.
+    fn apart(&self, a: &Matched, b: &Matched) -> Option<bool> {
+        let (a, b) = a.kind.zip(b.kind)?;
+        let heads = [a, b].map(|node| head(self.taxonomy.name(node)));
+        Some(self.taxonomy.common_depth(a, b) == 0 && heads[0] != heads[1])
+    }
+}
+
+/// Words that unlike things share: colors, sizes, sales talk.
+const LIGHT: [&str; 44] = [
+    "black",
+    "white",
+    "silver",
+    "blue",
+    "red",
+    "pink",
+    "green",
+    "grey",
+    "gray",
+    "gold",
+    "brown",
+    "purple",
+    "yellow",
+    "orange",
+    "new",
+    "with",
+    "series",
+    "pack",
+    "inch",
+    "portable",
+    "digital",
+    "wireless",
+    "pro",
+    "system",
+    "size",
+    "high",
+    "low",
+    "dual",
+    "mini",
+    "ultra",
+    "classic",
+    "premium",
+    "professional",
+    "deluxe",
+    "edition",
+    "version",
+    "sale",
+    "online",
+    "price",
+    "shop",
+    "de",
+    "en",
+    "le",
+    "mm",
+];
+
+/// Whether two offers share a word that is neither a brand (a brand field, or the first word of a
+/// title) nor one of [`LIGHT`]. Offers that do may be of one kind, whatever else is known.
+fn share_a_noun(a: &Matched, b: &Matched) -> bool {
+    let brands: BTreeSet<String> = [a, b]
+        .iter()
+        .flat_map(|offer| {
+            let brand = word_set(offer.product.brand.as_deref().unwrap_or_default());
+            brand.into_iter().chain(super::words::stems(&offer.product.title).into_iter().take(1))
+        })
+        .collect();
+    a.words
+        .intersection(&b.words)
+        .any(|word| !brands.contains(word) && !LIGHT.contains(&word.as_str()))
+}
+
 struct Matched<'a> {
     set: &'static str,
     product: &'a Product,
@@ -201,9 +274,7 @@ fn matching(context: Context<'_>) -> Vec<Example> {
             || known.is_some_and(|(a, b)| a == b)
         {
             Grade::Partial
-        } else if overlap <= rule.far_to
-            && known.is_some_and(|(a, b)| kinds.taxonomy.common_depth(a, b) == 0)
-        {
+        } else if kinds.apart(a, b) == Some(true) && !share_a_noun(a, b) {
             Grade::Irrelevant
         } else {
             continue;
@@ -255,20 +326,15 @@ fn unrelated(context: Context<'_>, kinds: &Kinds, offers: &[Matched]) -> Vec<Exa
         }
         for offer in offers.iter().filter(|offer| style.contains(&offer.set)) {
             let allowed = |other: &&Matched| {
-                let apart = offer.kind.zip(other.kind).map(|(a, b)| {
-                    kinds.taxonomy.common_depth(a, b) == 0
-                        && head(kinds.taxonomy.name(a)) != head(kinds.taxonomy.name(b))
-                });
                 // Of the same set, only what is known to be of another branch; of another set,
-                // what is not known to be of the same branch. Amazon-Google holds software only.
-                other.name != offer.name
-                    && jaccard(&offer.words, &other.words)
-                        < context.recipe.product_product.near_from
-                    && if other.set == offer.set {
-                        apart == Some(true)
-                    } else {
-                        apart != Some(false)
-                    }
+                // what is not known to be of the same branch.
+                let apart = kinds.apart(offer, other);
+                let other_kind = if other.set == offer.set {
+                    apart == Some(true) && !ONE_KIND.contains(&offer.set)
+                } else {
+                    apart != Some(false)
+                };
+                other.name != offer.name && other_kind && !share_a_noun(offer, other)
             };
             let pool = pools.of(offer.split);
             let tries = context.recipe.negatives.drawn * 4;

@@ -8,14 +8,14 @@
 use super::draw;
 use super::product_product::is_generic;
 use super::taxonomy::Taxonomy;
-use super::words::{jaccard, stems, tokens, word_set};
+use super::words::{head, jaccard, stems, tokens, word_set};
 use super::{Context, Provenance, product_name};
 use crate::normalize;
 use crate::sources::{FlipkartProduct, Sources, TypePath};
 use crate::split::Grouping;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
-use sextant_core::{Entity, Example, Grade, Task};
+use sextant_core::{Entity, Example, Grade, Product, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where Google's taxonomy has PriceRunner's categories.
@@ -138,16 +138,30 @@ fn pricerunner(sources: &Sources, google: &Taxonomy) -> Vec<Placed> {
 }
 
 /// Walmart-Amazon's categories are wrong for about a quarter of its products (toner under
-/// `stationery`, writing pads under `internal hard drives`), so only products whose title shares a
-/// word with a category that the taxonomy knows are used.
+/// `stationery`, writing pads under `internal hard drives`), so only products are used whose title
+/// has the head noun of the category, and not the whole name of another category.
 fn walmart(sources: &Sources, shopify: &Taxonomy) -> Vec<Placed> {
-    let offers = sources.matching.iter().filter(|pair| pair.set == "Walmart-Amazon");
+    let offers: Vec<&Product> = sources
+        .matching
+        .iter()
+        .filter(|pair| pair.set == "Walmart-Amazon")
+        .flat_map(|pair| [&pair.left, &pair.right])
+        .collect();
+    let node_of = |product: &&Product| match shopify.named(product.type_path.first()?) {
+        [node] => Some(*node),
+        _ => None,
+    };
+    let used: BTreeSet<usize> = offers.iter().filter_map(node_of).collect();
     let mut placed = Vec::new();
-    for product in offers.flat_map(|pair| [&pair.left, &pair.right]) {
+    for product in offers {
         let Some(category) = product.type_path.first() else { continue };
         let [node] = shopify.named(category) else { continue };
-        let words = word_set(category);
-        if words.is_disjoint(&word_set(&product.title)) {
+        let title = stems(&product.title);
+        let rival = |other: &usize| {
+            let name = stems(shopify.name(*other));
+            *other != *node && title.windows(name.len()).any(|window| window == name.as_slice())
+        };
+        if !head(category).is_some_and(|head| title.contains(&head)) || used.iter().any(rival) {
             continue;
         }
         placed.push(Placed {

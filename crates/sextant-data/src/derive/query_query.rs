@@ -43,6 +43,9 @@ pub(super) const VAGUE_HEADS: [&str; 22] = [
     "toy",
 ];
 
+/// Partners drawn for each QueryNER query and grade; more than are needed, so that quotas are met.
+const PARTNERS: usize = 2;
+
 /// A query and its correction are bound, and so are all QueryNER queries after one type.
 pub(super) fn tie(grouping: &mut Grouping, sources: &Sources) {
     for correction in &sources.corrections {
@@ -128,35 +131,37 @@ fn segmented(context: Context<'_>) -> Vec<Example> {
         {
             add(&copy, Grade::Relevant);
         }
-        let hard = rng.random_bool(recipe.negatives.hard_share);
-        let alike = |other: &&Typed| jaccard(&query.other_words, &other.other_words);
+        for _ in 0..PARTNERS {
+            let hard = rng.random_bool(recipe.negatives.hard_share);
+            let alike = |other: &&Typed| jaccard(&query.other_words, &other.other_words);
 
-        let family = &by_span[query.span.as_str()];
-        let vague = head(&query.span).is_some_and(|head| VAGUE_HEADS.contains(&head.as_str()))
-            && query.span_words.len() == 1;
-        let related = |other: &&Typed| other.bag != query.bag && (!vague || alike(other) > 0.0);
-        let partner = if hard || vague {
-            draw::hardest(&mut rng, family, drawn, alike, related)
-        } else {
-            draw::any(&mut rng, family, drawn, related)
-        };
-        if let Some(partner) = partner {
-            add(&partner.text, Grade::Partial);
-        }
+            let family = &by_span[query.span.as_str()];
+            let vague = head(&query.span).is_some_and(|head| VAGUE_HEADS.contains(&head.as_str()))
+                && query.span_words.len() == 1;
+            let related = |other: &&Typed| other.bag != query.bag && (!vague || alike(other) > 0.0);
+            let partner = if hard || vague {
+                draw::hardest(&mut rng, family, drawn, alike, related)
+            } else {
+                draw::any(&mut rng, family, drawn, related)
+            };
+            if let Some(partner) = partner {
+                add(&partner.text, Grade::Partial);
+            }
 
-        let unrelated = |other: &&Typed| {
-            other.span_words.is_disjoint(&query.span_words)
-                && other.span_words.is_disjoint(&query.other_words)
-                && query.span_words.is_disjoint(&other.other_words)
-        };
-        let pool = pools.of(query.split);
-        let partner = if hard {
-            draw::hardest(&mut rng, pool, drawn * 4, alike, unrelated)
-        } else {
-            draw::any(&mut rng, pool, drawn, unrelated)
-        };
-        if let Some(partner) = partner {
-            add(&partner.text, Grade::Irrelevant);
+            let unrelated = |other: &&Typed| {
+                other.span_words.is_disjoint(&query.span_words)
+                    && other.span_words.is_disjoint(&query.other_words)
+                    && query.span_words.is_disjoint(&other.other_words)
+            };
+            let pool = pools.of(query.split);
+            let partner = if hard {
+                draw::hardest(&mut rng, pool, drawn * 4, alike, unrelated)
+            } else {
+                draw::any(&mut rng, pool, drawn, unrelated)
+            };
+            if let Some(partner) = partner {
+                add(&partner.text, Grade::Irrelevant);
+            }
         }
     }
     for family in by_span.values() {
@@ -182,11 +187,14 @@ fn segmented(context: Context<'_>) -> Vec<Example> {
 /// queries of one segment and for queries with words outside all segments.
 fn reordered(query: &SegmentedQuery, rng: &mut ChaCha8Rng) -> Option<String> {
     use crate::sources::SegmentKind::Outside;
-    let opens_late = |text: &str| {
-        ["for", "with", "without", "of", "in", "by", "to", "and", "from", "on", "that", "under"]
-            .contains(&text.split(' ').next().unwrap_or_default())
+    const PREPOSITIONS: [&str; 12] =
+        ["for", "with", "without", "of", "in", "by", "to", "and", "from", "on", "that", "under"];
+    let opens_late =
+        |text: &str| PREPOSITIONS.contains(&text.split(' ').next().unwrap_or_default());
+    let hangs = |segment: &crate::sources::Segment| {
+        segment.words.last().is_some_and(|word| PREPOSITIONS.contains(&word.as_str()))
     };
-    if query.segments.iter().any(|segment| segment.kind == Outside) {
+    if query.segments.iter().any(|segment| segment.kind == Outside || hangs(segment)) {
         return None;
     }
     let texts: Vec<String> = query.segments.iter().map(crate::sources::Segment::text).collect();

@@ -106,7 +106,8 @@ fn grade_of_shared(
     if bag_key(&a.text) == bag_key(&b.text) {
         return Some(Relevant);
     }
-    if both == grades.len() && (both >= 2 || likeness >= rule.same_from) {
+    let needed = if both >= 2 { rule.same_from_of_several } else { rule.same_from };
+    if both == grades.len() && likeness >= needed {
         return Some(Relevant);
     }
     if grades.iter().any(|(low, _)| *low == Irrelevant) {
@@ -137,7 +138,7 @@ fn unrelated(context: Context<'_>, queries: &[Judged]) -> Vec<Example> {
         let allowed = |other: &&Judged| {
             other.products.is_disjoint(&query.products)
                 && other.head != query.head
-                && likeness(&query.text, &other.text) < recipe.query_query.same_from
+                && likeness(&query.text, &other.text) < recipe.query_query.same_from_of_several
                 && !query.suiting.is_empty()
                 && !other.suiting.is_empty()
                 && query.suiting.iter().all(|mine| {

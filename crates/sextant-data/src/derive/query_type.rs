@@ -16,6 +16,11 @@ use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Children of one parent up to which siblings are alike: `Decor` has dozens of unlike ones.
+const CLOSE_FAMILY: usize = 25;
+/// The share of a head noun's nodes that one branch must hold for the noun to have one meaning.
+const ONE_MEANING: f64 = 0.6;
+
 const ROW: Provenance = Provenance::derived(Task::QueryType, "queryner");
 
 /// A type as a partner: its text, its words, and its place in the taxonomy where it has one.
@@ -154,10 +159,11 @@ impl Types {
         self.all.push(Type { text, words, node });
     }
 
-    /// The only node of this name; names of several nodes are ambiguous.
+    /// The only node of this name; names of several nodes are ambiguous, and so are single words
+    /// such as `case`.
     fn only_node(&self, name: &str) -> Option<usize> {
         match self.taxonomy.named(name) {
-            [node] => Some(*node),
+            [node] if !VAGUE_HEADS.contains(&stem_key(name).as_str()) => Some(*node),
             _ => None,
         }
     }
@@ -188,22 +194,23 @@ impl Types {
             let parent = self.taxonomy.parent(node);
             let parent = parent.filter(|&p| self.taxonomy.parent(p).is_some());
             kinds.push(parent.and_then(|p| self.text_of_node(p)).into_iter().collect());
-            kinds.push(
-                self.taxonomy
-                    .siblings(node)
-                    .into_iter()
-                    .filter_map(|n| self.text_of_node(n))
-                    .collect(),
-            );
+            let siblings = self.taxonomy.siblings(node);
+            if siblings.len() <= CLOSE_FAMILY {
+                kinds.push(siblings.into_iter().filter_map(|n| self.text_of_node(n)).collect());
+            }
         }
         let head = head(&anchor.span.text());
-        if let Some(head) = head.filter(|head| !VAGUE_HEADS.contains(&head.as_str())) {
-            let same_head = self.by_head.get(&head).map_or(&[][..], Vec::as_slice);
+        let meaning = head.as_deref().and_then(|head| self.meaning(head));
+        if let Some((head, branch)) = head.as_ref().zip(meaning) {
+            let same_head = self.by_head.get(head).map_or(&[][..], Vec::as_slice);
             let fits = |kind: &&Type| {
                 kind.words != anchor.words
                     && (kind.words.len() > 1 || anchor.words.len() > 1)
                     && match (node, kind.node) {
                         (Some(a), Some(b)) => a != b && self.taxonomy.common_depth(a, b) > 0,
+                        (None, Some(b)) => {
+                            branch.is_none_or(|branch| self.taxonomy.path(b)[0] == branch)
+                        }
                         _ => true,
                     }
             };
@@ -219,6 +226,26 @@ impl Types {
         kinds.retain(|texts| !texts.is_empty());
         let texts = kinds.choose(rng)?;
         texts.choose(rng).map(|&text| text.to_owned())
+    }
+
+    /// Whether a head noun means one kind of thing, and the branch of the taxonomy that holds it
+    /// where it is known there: an exercise pen and a vape pen are not alike.
+    fn meaning(&self, head: &str) -> Option<Option<&str>> {
+        if VAGUE_HEADS.contains(&head) {
+            return None;
+        }
+        let mut branches: BTreeMap<&str, usize> = BTreeMap::new();
+        for node in self.by_head.get(head).into_iter().flatten().filter_map(|&p| self.all[p].node) {
+            *branches.entry(self.taxonomy.path(node)[0].as_str()).or_default() += 1;
+        }
+        let total: usize = branches.values().sum();
+        match branches.into_iter().max_by_key(|(_, count)| *count) {
+            None => Some(None),
+            Some((branch, count)) if count as f64 >= ONE_MEANING * total as f64 => {
+                Some(Some(branch))
+            }
+            Some(_) => None,
+        }
     }
 
     /// Grade 0: a type that shares no word with the span and, where both places are known, no

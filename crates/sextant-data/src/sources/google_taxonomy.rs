@@ -17,9 +17,16 @@ pub(super) fn load(folder: &Path) -> Result<Vec<TypePath>, SourceError> {
         let (_, node) = line
             .split_once(" - ")
             .ok_or_else(|| line_error(&path, index as u64 + 1, "expected `ID - A > B > C`"))?;
-        nodes.push(type_path(node));
+        nodes.push(type_path(&repaired(node)));
     }
     Ok(nodes)
+}
+
+/// The copy of the file that circulates was once read as Windows-1251: `EntrГ©es`.
+fn repaired(text: &str) -> String {
+    [("Г©", "é"), ("ГЄ", "ê"), ("ГЁ", "è"), ("Г±", "ñ")]
+        .into_iter()
+        .fold(text.to_owned(), |text, (wrong, right)| text.replace(wrong, right))
 }
 
 /// `A > B > C` as names.
@@ -37,6 +44,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), FILE, b"# version\n1 - Pets\n7 - Pets > Dog - Toys\n");
         assert_eq!(load(folder.path()).unwrap(), [vec!["Pets"], vec!["Pets", "Dog - Toys"]]);
+        write(folder.path(), FILE, "9 - PiГ±atas\n".as_bytes());
+        assert_eq!(load(folder.path()).unwrap(), [vec!["Piñatas"]]);
         write(folder.path(), FILE, b"1 - Pets\nPets > Toys\n");
         let error = load(folder.path()).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
