@@ -148,3 +148,79 @@ fn describe(rows: &[Example], selection: Selection) -> TaskReport {
     }
     report
 }
+
+#[cfg(test)]
+mod fixture;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ReadOptions, check};
+
+    fn recipe() -> Recipe {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/public-six.toml");
+        let mut recipe = Recipe::read(Path::new(file)).unwrap();
+        recipe.rows = Task::ALL.into_iter().map(|task| (task, 120)).collect();
+        recipe.split.max_group_share = 0.05;
+        recipe
+    }
+
+    #[test]
+    fn two_builds_give_the_same_bytes_and_no_leak() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("source");
+        fixture::write_sources(&source);
+        let outs = ["first", "second"].map(|name| folder.path().join(name));
+        for out in &outs {
+            build(&recipe(), &source, out).unwrap();
+        }
+        for file in ["train.jsonl", "dev.jsonl", "test.jsonl", "build.json"] {
+            let [first, second] = outs.each_ref().map(|out| std::fs::read(out.join(file)).unwrap());
+            assert!(!first.is_empty() && first == second, "{file}");
+        }
+        let dataset = Dataset::load(&outs[0], &ReadOptions::default()).unwrap();
+        let report = check(&dataset);
+        assert!(report.is_ok(), "{report}");
+        assert!(report.repetitions.contradictions.is_empty(), "{report}");
+        for task in Task::ALL {
+            let rows = Split::ALL.into_iter().flat_map(|split| dataset.part(split));
+            let grades: std::collections::BTreeSet<Grade> =
+                rows.filter(|row| row.pair.task == task).map(|row| row.grade).collect();
+            assert_eq!(grades.len(), Grade::COUNT, "{task}");
+        }
+    }
+
+    #[test]
+    fn another_seed_gives_another_benchmark() {
+        let folder = tempfile::tempdir().unwrap();
+        fixture::write_sources(folder.path());
+        let sources = Sources::load(folder.path()).unwrap();
+        let (first, _) = derive_dataset(&recipe(), &sources).unwrap();
+        let other = Recipe { seed: 1, ..recipe() };
+        let (second, _) = derive_dataset(&other, &sources).unwrap();
+        assert_ne!(first.part(Split::Test), second.part(Split::Test));
+    }
+
+    #[test]
+    fn a_task_without_rows_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fixture::write_sources(folder.path());
+        let mut sources = Sources::load(folder.path()).unwrap();
+        sources.queries.clear();
+        let error = derive_dataset(&recipe(), &sources).unwrap_err().to_string();
+        assert!(error.contains("query-type") && error.contains("rows.query-type"), "{error}");
+        let without = Recipe { rows: [(Task::QueryProduct, 50)].into(), ..recipe() };
+        let (dataset, report) = derive_dataset(&without, &sources).unwrap();
+        assert_eq!(report.tasks.len(), 1);
+        assert!(dataset.len() <= 50);
+    }
+
+    #[test]
+    fn a_missing_source_leaves_no_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let error = build(&recipe(), folder.path(), &out).unwrap_err().to_string();
+        assert!(error.contains("fold-10.csv"), "{error}");
+        assert!(!out.exists());
+    }
+}

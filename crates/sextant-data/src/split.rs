@@ -8,51 +8,18 @@
 //! product as a bond would put four fifths of Home Depot into one split.
 //!
 //! Groups are visited in the order of a seeded hash of their name, and each goes to the split that
-//! is furthest behind its share in the strata (data sets) to which the group adds. So the shares
-//! hold for every data set, the result does not depend on the order of insertion, and a group's
-//! size does not decide its split.
+//! is furthest behind its share of what groups of its size have held so far, in the strata (data
+//! sets) to which the group adds. So the shares hold for every data set and for large groups as for
+//! small ones (without size classes all large groups would go to the largest split), and the result
+//! does not depend on the order of insertion.
+
+mod union_find;
+
+pub use union_find::UnionFind;
 
 use sextant_core::Split;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-
-/// A disjoint-set forest over `0..n`.
-#[derive(Debug, Clone, Default)]
-pub struct UnionFind {
-    parent: Vec<usize>,
-}
-
-impl UnionFind {
-    /// Adds a set of one element and gives the element's number.
-    pub fn push(&mut self) -> usize {
-        self.parent.push(self.parent.len());
-        self.parent.len() - 1
-    }
-
-    /// The representative of the set of `element`: the smallest number in it.
-    pub fn find(&mut self, element: usize) -> usize {
-        let mut root = element;
-        while self.parent[root] != root {
-            root = self.parent[root];
-        }
-        let mut walk = element;
-        while self.parent[walk] != root {
-            walk = std::mem::replace(&mut self.parent[walk], root);
-        }
-        root
-    }
-
-    /// Joins two sets; gives the representative kept and the one given up, if they were two.
-    pub fn union(&mut self, a: usize, b: usize) -> Option<(usize, usize)> {
-        let (a, b) = (self.find(a), self.find(b));
-        if a == b {
-            return None;
-        }
-        let (kept, lost) = (a.min(b), a.max(b));
-        self.parent[lost] = kept;
-        Some((kept, lost))
-    }
-}
 
 /// The share of each split; they sum to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,6 +45,13 @@ impl Shares {
 
 /// The weight of a group: for each stratum (a data set), how many of its records the group holds.
 type Weight = BTreeMap<&'static str, f64>;
+
+/// How much of a stratum the groups of one size class held so far, in all and for each split.
+#[derive(Debug, Clone, Default)]
+struct Book {
+    seen: f64,
+    held: [f64; 3],
+}
 
 /// Collects entities and what ties them, then assigns splits.
 #[derive(Debug, Clone, Default)]
@@ -168,26 +142,25 @@ impl Grouping {
             names.iter().map(|(&root, name)| (seeded_hash(seed, name), root)).collect();
         order.sort_unstable();
 
-        let mut seen = Weight::new();
-        let mut filled = [Weight::new(), Weight::new(), Weight::new()];
+        let mut books: BTreeMap<(&'static str, u32), Book> = BTreeMap::new();
         let mut split_of_root = BTreeMap::new();
         for (hash, root) in order {
             let weight = &self.weights[root];
+            let class = weight.values().sum::<f64>().max(1.0).log2() as u32;
             for (stratum, amount) in weight {
-                *seen.entry(stratum).or_default() += amount;
+                books.entry((stratum, class)).or_default().seen += amount;
             }
             let split = if weight.is_empty() {
                 by_hash(&hash, shares)
             } else {
                 let behind = |split: Split| -> f64 {
-                    weight
-                        .iter()
-                        .map(|(stratum, amount)| {
-                            let held = filled[split as usize].get(stratum).copied().unwrap_or(0.0);
-                            let total = self.totals[stratum];
-                            amount / total * (shares.of(split) * seen[stratum] - held) / total
-                        })
-                        .sum()
+                    let part = |(stratum, amount): (&&'static str, &f64)| {
+                        let book = &books[&(*stratum, class)];
+                        let missing = shares.of(split) * book.seen - book.held[split as usize];
+                        let total = self.totals[stratum];
+                        amount / total * missing / total
+                    };
+                    weight.iter().map(part).sum()
                 };
                 let mut best = Split::Train;
                 for split in [Split::Test, Split::Dev] {
@@ -198,7 +171,7 @@ impl Grouping {
                 best
             };
             for (stratum, amount) in weight {
-                *filled[split as usize].entry(stratum).or_default() += amount;
+                books.entry((stratum, class)).or_default().held[split as usize] += amount;
             }
             split_of_root.insert(root, split);
         }
@@ -269,28 +242,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn union_find_agrees_with_reachability(n in 1_usize..24, edges in prop::collection::vec((0_usize..24, 0_usize..24), 0..40)) {
-            let mut sets = UnionFind::default();
-            for _ in 0..n { sets.push(); }
-            let mut linked = vec![vec![false; n]; n];
-            for (i, row) in linked.iter_mut().enumerate() { row[i] = true; }
-            for (a, b) in edges.into_iter().filter(|&(a, b)| a < n && b < n) {
-                sets.union(a, b);
-                linked[a][b] = true;
-                linked[b][a] = true;
-            }
-            for k in 0..n { for i in 0..n { for j in 0..n {
-                linked[i][j] |= linked[i][k] && linked[k][j];
-            }}}
-            for i in 0..n {
-                for j in 0..n {
-                    prop_assert_eq!(sets.find(i) == sets.find(j), linked[i][j]);
-                }
-                prop_assert!(sets.find(i) <= i);
-            }
-        }
-
-        #[test]
         fn bound_entities_share_a_split_in_any_order(
             bonds in prop::collection::vec((0_u8..40, 0_u8..40), 0..30),
             wishes in prop::collection::vec((0_u8..40, 0_u8..40), 0..30),
@@ -309,7 +260,8 @@ mod tests {
             let (forward, backward) = (build(false), build(true));
             prop_assert_eq!(&forward, &backward);
             for (a, b) in bonds {
-                prop_assert!(forward.common(&format!("e{a}"), &format!("e{b}")).is_some());
+                let common = forward.common(&format!("e{a}"), &format!("e{b}"));
+                prop_assert!(common.is_some());
             }
         }
     }
@@ -336,6 +288,20 @@ mod tests {
                 assert!((share - SHARES.of(split)).abs() < 0.01, "{stratum} {split}: {share}");
             }
         }
+    }
+
+    #[test]
+    fn large_groups_are_shared_out_too() {
+        let mut grouping = Grouping::default();
+        for group in 0..200 {
+            for _ in 0..if group < 20 { 100 } else { 1 } {
+                grouping.add(&format!("g{group}"), "set");
+            }
+        }
+        let assignment = grouping.assign(8, SHARES, 1.0);
+        let large =
+            |split| (0..20).filter(|g| assignment.split(&format!("g{g}")) == Some(split)).count();
+        assert_eq!(Split::ALL.map(large), [14, 2, 4]);
     }
 
     #[test]

@@ -7,8 +7,9 @@
 
 use super::draw;
 use super::product_product::is_generic;
+use super::query_query::VAGUE_HEADS;
 use super::taxonomy::Taxonomy;
-use super::words::{head, jaccard, stems, tokens, word_set};
+use super::words::{head, jaccard, stem_key, stems, tokens, word_set};
 use super::{Context, Provenance, product_name};
 use crate::normalize;
 use crate::sources::{FlipkartProduct, Sources, TypePath};
@@ -147,19 +148,23 @@ fn walmart(sources: &Sources, shopify: &Taxonomy) -> Vec<Placed> {
         .filter(|pair| pair.set == "Walmart-Amazon")
         .flat_map(|pair| [&pair.left, &pair.right])
         .collect();
-    let node_of = |product: &&Product| match shopify.named(product.type_path.first()?) {
-        [node] => Some(*node),
-        _ => None,
+    let node_of = |product: &&Product| {
+        let category = product.type_path.first()?;
+        match shopify.named(category) {
+            [node] if !VAGUE_HEADS.contains(&stem_key(category).as_str()) => Some(*node),
+            _ => None,
+        }
     };
     let used: BTreeSet<usize> = offers.iter().filter_map(node_of).collect();
     let mut placed = Vec::new();
     for product in offers {
-        let Some(category) = product.type_path.first() else { continue };
-        let [node] = shopify.named(category) else { continue };
+        let Some((node, category)) = node_of(&product).zip(product.type_path.first()) else {
+            continue;
+        };
         let title = stems(&product.title);
         let rival = |other: &usize| {
             let name = stems(shopify.name(*other));
-            *other != *node && title.windows(name.len()).any(|window| window == name.as_slice())
+            *other != node && title.windows(name.len()).any(|window| window == name.as_slice())
         };
         if !head(category).is_some_and(|head| title.contains(&head)) || used.iter().any(rival) {
             continue;
@@ -167,7 +172,7 @@ fn walmart(sources: &Sources, shopify: &Taxonomy) -> Vec<Placed> {
         placed.push(Placed {
             entity: product.title.as_str().into(),
             title: product.title.clone(),
-            node: *node,
+            node,
             shop_word: None,
         });
     }

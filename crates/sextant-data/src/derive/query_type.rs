@@ -39,6 +39,16 @@ struct Anchor<'a> {
     split: Split,
 }
 
+/// How many kinds of thing a head noun names.
+enum Meaning<'a> {
+    /// One, as far as the queries say; the taxonomy does not use the noun.
+    One,
+    /// One, in this branch of the taxonomy.
+    Branch(&'a str),
+    /// Several.
+    Several,
+}
+
 struct Types {
     taxonomy: Taxonomy,
     all: Vec<Type>,
@@ -68,10 +78,11 @@ pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
             pools.push(anchor.split, position);
         }
     }
+    let torn = torn(context, &anchors);
     let mut rng = context.rng("query-type");
     let mut rows = Vec::new();
     for anchor in &anchors {
-        let text = query_text(context, anchor, &mut rng);
+        let text = query_text(context, anchor, &torn, &mut rng);
         let mut add = |partner: String, grade| {
             rows.push(ROW.row(text.as_str(), partner, grade, &query_name(&text), anchor.split));
         };
@@ -91,23 +102,44 @@ pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
     rows
 }
 
-/// The query, or the query without the last word of its span where that is masked: shoppers who
-/// type `rv sewer` mean a sewer pipe. Only spans of several words are masked, and only where the
-/// shorter query is not another known query of another split.
-fn query_text(context: Context<'_>, anchor: &Anchor<'_>, rng: &mut ChaCha8Rng) -> String {
-    let whole = anchor.query.text();
-    if anchor.span.words.len() < 2 || !rng.random_bool(context.recipe.query_type.masked_share) {
-        return whole;
+/// The query without the last word of its span: shoppers who type `rv sewer` mean a sewer pipe.
+/// Only spans of several words are masked, and two words must remain.
+fn masked(anchor: &Anchor<'_>) -> Option<String> {
+    if anchor.span.words.len() < 2 {
+        return None;
     }
     let words = anchor.query.segments.iter().flat_map(|segment| {
         let kept = segment.words.len() - usize::from(std::ptr::eq(segment, anchor.span));
         segment.words[..kept].iter().map(String::as_str)
     });
-    let masked: Vec<&str> = words.collect();
-    let text = masked.join(" ");
-    let known_elsewhere =
-        context.splits.split(&query_name(&text)).is_some_and(|split| split != anchor.split);
-    if masked.len() < 2 || known_elsewhere { whole } else { text }
+    let words: Vec<&str> = words.collect();
+    (words.len() >= 2).then(|| words.join(" "))
+}
+
+/// Masked queries that would be in two splits, because another query gives the same text or is it.
+fn torn(context: Context<'_>, anchors: &[Anchor<'_>]) -> BTreeSet<String> {
+    let mut splits: BTreeMap<String, BTreeSet<Split>> = BTreeMap::new();
+    for anchor in anchors {
+        if let Some(text) = masked(anchor) {
+            let name = query_name(&text);
+            let known = context.splits.split(&name);
+            splits.entry(name).or_default().extend(known.into_iter().chain([anchor.split]));
+        }
+    }
+    splits.into_iter().filter(|(_, splits)| splits.len() > 1).map(|(name, _)| name).collect()
+}
+
+/// The text by which the query is shown.
+fn query_text(
+    context: Context<'_>,
+    anchor: &Anchor<'_>,
+    torn: &BTreeSet<String>,
+    rng: &mut ChaCha8Rng,
+) -> String {
+    let mask = rng.random_bool(context.recipe.query_type.masked_share);
+    masked(anchor)
+        .filter(|text| mask && !torn.contains(&query_name(text)))
+        .unwrap_or_else(|| anchor.query.text())
 }
 
 impl Types {
@@ -200,17 +232,18 @@ impl Types {
             }
         }
         let head = head(&anchor.span.text());
-        let meaning = head.as_deref().and_then(|head| self.meaning(head));
-        if let Some((head, branch)) = head.as_ref().zip(meaning) {
+        let meaning = head.as_deref().map_or(Meaning::Several, |head| self.meaning(head));
+        if let (Some(head), Meaning::One | Meaning::Branch(_)) = (&head, &meaning) {
             let same_head = self.by_head.get(head).map_or(&[][..], Vec::as_slice);
             let fits = |kind: &&Type| {
                 kind.words != anchor.words
                     && (kind.words.len() > 1 || anchor.words.len() > 1)
                     && match (node, kind.node) {
                         (Some(a), Some(b)) => a != b && self.taxonomy.common_depth(a, b) > 0,
-                        (None, Some(b)) => {
-                            branch.is_none_or(|branch| self.taxonomy.path(b)[0] == branch)
-                        }
+                        (None, Some(b)) => match &meaning {
+                            Meaning::Branch(branch) => self.taxonomy.path(b)[0] == *branch,
+                            _ => true,
+                        },
                         _ => true,
                     }
             };
@@ -228,11 +261,10 @@ impl Types {
         texts.choose(rng).map(|&text| text.to_owned())
     }
 
-    /// Whether a head noun means one kind of thing, and the branch of the taxonomy that holds it
-    /// where it is known there: an exercise pen and a vape pen are not alike.
-    fn meaning(&self, head: &str) -> Option<Option<&str>> {
+    /// What is known of a head noun: an exercise pen and a vape pen are not alike.
+    fn meaning(&self, head: &str) -> Meaning<'_> {
         if VAGUE_HEADS.contains(&head) {
-            return None;
+            return Meaning::Several;
         }
         let mut branches: BTreeMap<&str, usize> = BTreeMap::new();
         for node in self.by_head.get(head).into_iter().flatten().filter_map(|&p| self.all[p].node) {
@@ -240,11 +272,11 @@ impl Types {
         }
         let total: usize = branches.values().sum();
         match branches.into_iter().max_by_key(|(_, count)| *count) {
-            None => Some(None),
+            None => Meaning::One,
             Some((branch, count)) if count as f64 >= ONE_MEANING * total as f64 => {
-                Some(Some(branch))
+                Meaning::Branch(branch)
             }
-            Some(_) => None,
+            Some(_) => Meaning::Several,
         }
     }
 

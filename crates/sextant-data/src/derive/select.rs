@@ -41,10 +41,12 @@ pub(crate) fn select(
             continue;
         }
         selection.duplicates += twins.len() - 1;
+        twins.sort_by(|a, b| (&a.source, &a.pair, &a.group).cmp(&(&b.source, &b.pair, &b.group)));
         let mut example = twins.swap_remove(0);
         let hash = seeded_hash(seed, &format!("{}\u{1e}{}\u{1e}{}", key.task, key.left, key.right));
-        let digits: String = hash[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-        example.id = Some(format!("{}-{digits}", example.pair.task));
+        let digits =
+            u64::from_be_bytes(std::array::from_fn(|i| if i < 2 { 0 } else { hash[i - 2] }));
+        example.id = Some(format!("{}-{digits:012x}", example.pair.task));
         let split = example.split.unwrap_or(Split::Train);
         let grade = grades.map(|_| example.grade);
         let source = example.source.clone().unwrap_or_default();
@@ -56,7 +58,7 @@ pub(crate) fn select(
         let quota = (rows as f64 * shares.of(split) * share).round() as usize;
         kept.extend(take_evenly(sources, quota));
     }
-    kept.sort_by(|(a, _), (b, _)| a.cmp(b));
+    kept.sort_by_key(|(hash, _)| *hash);
     selection.kept = kept.len();
     (kept.into_iter().map(|(_, example)| example).collect(), selection)
 }
@@ -66,7 +68,7 @@ type BySource = BTreeMap<String, Vec<([u8; 32], Example)>>;
 /// Up to `quota` rows, an equal number of each source as long as it lasts.
 fn take_evenly(mut sources: BySource, quota: usize) -> Vec<([u8; 32], Example)> {
     for rows in sources.values_mut() {
-        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        rows.sort_by_key(|(hash, _)| *hash);
     }
     // Smallest source first: what it cannot give falls to the larger ones.
     let mut sources: Vec<_> = sources.into_values().collect();
@@ -121,10 +123,11 @@ mod tests {
                 .collect();
             let mut reversed = pool.clone();
             reversed.reverse();
-            let grades = Some([0.3, 0.3, 0.4]);
+            let shares = [0.3, 0.3, 0.4];
+            let grades = Some(shares);
             let (kept, selection) = select(pool, 9, cap, SHARES, grades);
             for grade in Grade::ALL {
-                let quota = (cap as f64 * 0.7 * grades.unwrap()[grade.index()]).round() as usize;
+                let quota = (cap as f64 * 0.7 * shares[grade.index()]).round() as usize;
                 prop_assert!(kept.iter().filter(|row| row.grade == grade).count() <= quota);
             }
             let ids: std::collections::BTreeSet<_> = kept.iter().map(|row| row.id.clone()).collect();

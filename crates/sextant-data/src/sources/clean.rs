@@ -56,15 +56,12 @@ pub(super) fn decode_entities(text: &str) -> String {
         out.push_str(&rest[..start]);
         rest = &rest[start..];
         let entity = rest.find(';').filter(|&end| end <= 8).map(|end| &rest[1..end]);
-        match entity.and_then(decode) {
-            Some(character) => {
-                out.push(character);
-                rest = &rest[entity.map_or(0, str::len) + 2..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
+        if let Some(character) = entity.and_then(decode) {
+            out.push(character);
+            rest = &rest[entity.map_or(0, str::len) + 2..];
+        } else {
+            out.push('&');
+            rest = &rest[1..];
         }
     }
     out.push_str(rest);

@@ -20,7 +20,7 @@ pub(super) fn read_text(path: &Path, charset: Charset) -> Result<String, SourceE
             Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
             Err(error) => {
                 let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = good.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1;
+                let line = good.split(|&byte| byte == b'\n').count() as u64;
                 Err(line_error(path, line, "bytes that are not UTF-8"))
             }
         },
