@@ -7,12 +7,15 @@
 //! the quotas. All randomness is seeded by the recipe's seed and the rule's name.
 
 mod draw;
+mod product_kinds;
 mod product_product;
+mod product_product_pricerunner;
 mod product_type;
 mod query_product;
 mod query_query;
 mod query_query_home_depot;
 mod query_type;
+mod query_type_partners;
 mod select;
 mod taxonomy;
 mod type_type;

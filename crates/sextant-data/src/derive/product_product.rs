@@ -1,19 +1,20 @@
 //! product-product: are two offers the same product, close relatives, or nothing to each other?
 //!
-//! Offers come from PriceRunner (clusters of one product, ten categories) and from seven matching
-//! sets. A matching set says only "same" or "not the same"; whether different products are near is
+//! Offers come from PriceRunner (its own file) and from seven matching sets. A matching set says only "same" or "not the same"; whether different products are near is
 //! told by the kind of thing their titles name and by the words they share, and pairs for which
 //! neither speaks clearly are left out.
 
 use super::draw::{self, PerSplit};
+use super::product_kinds::{Kinds, Matched, share_a_noun};
+use super::product_product_pricerunner;
 use super::taxonomy::Taxonomy;
-use super::words::{content_set, head, jaccard, tokens, word_set};
+use super::words::{content_set, jaccard, tokens};
 use super::{Context, Provenance, product_name};
 use crate::normalize;
-use crate::sources::{Offer, Sources};
+use crate::sources::Sources;
 use crate::split::Grouping;
 use rand::RngExt;
-use sextant_core::{Entity, Example, Grade, Product, Split, Task};
+use sextant_core::{Entity, Example, Grade, Product, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sets whose offers are all of one kind: two different ones are always near.
@@ -23,8 +24,6 @@ const STYLES: [&[&str]; 2] = [
     &["Abt-Buy", "Amazon-Google", "Walmart-Amazon"],
     &["wdc_cameras", "wdc_computers", "wdc_shoes", "wdc_watches"],
 ];
-/// PriceRunner categories that overlap: pairs between them are near, not unrelated.
-pub(super) const COOLING: [&str; 3] = ["Fridges", "Freezers", "Fridge Freezers"];
 
 /// Offers of one product are bound; offers that a matching set compared are preferred together, so
 /// that most of its pairs survive the split.
@@ -61,188 +60,14 @@ pub(super) fn is_generic(title: &str) -> bool {
 }
 
 pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
-    let mut rows = pricerunner(context);
+    let mut rows = product_product_pricerunner::candidates(context);
     rows.extend(matching(context));
     rows
 }
 
-/// An offer as the rules see it.
-struct Listed<'a> {
-    offer: &'a Offer,
-    name: String,
-    split: Split,
-    words: BTreeSet<String>,
-}
-
-fn pricerunner(context: Context<'_>) -> Vec<Example> {
-    let mut seen = BTreeSet::new();
-    let mut offers: Vec<Listed> = Vec::new();
-    for offer in context.sources.pricerunner.iter().filter(|offer| !is_generic(&offer.title)) {
-        let name = product_name(&offer.title);
-        let Some(split) = context.splits.split(&name) else { continue };
-        if seen.insert(name.clone()) {
-            let words = word_set(&offer.title);
-            offers.push(Listed { offer, name, split, words });
-        }
-    }
-    let mut clusters: BTreeMap<String, Vec<&Listed>> = BTreeMap::new();
-    let mut pools: PerSplit<&Listed> = PerSplit::default();
-    for offer in &offers {
-        clusters.entry(normalize(&offer.offer.cluster_name)).or_default().push(offer);
-        pools.push(offer.split, offer);
-    }
-    let row = Provenance::derived(Task::ProductProduct, "pricerunner");
-    let (tries, hard_share) = (context.recipe.negatives.drawn, context.recipe.negatives.hard_share);
-    let mut rng = context.rng("product-product pricerunner");
-    let mut rows = Vec::new();
-    for offer in &offers {
-        let (pool, hard) = (pools.of(offer.split), rng.random_bool(hard_share));
-        let cluster = normalize(&offer.offer.cluster_name);
-        let mut add = |partner: Option<&&Listed>, grade| {
-            if let Some(partner) = partner {
-                let (left, right) = (offer.offer.title.as_str(), partner.offer.title.as_str());
-                rows.push(row.row(left, right, grade, &offer.name, offer.split));
-            }
-        };
-        let others = |other: &&Listed| other.name != offer.name;
-        add(draw::any(&mut rng, &clusters[&cluster], tries, others), Grade::Relevant);
-
-        let alike = |other: &&Listed| jaccard(&offer.words, &other.words);
-        let same_kind = |other: &&Listed| {
-            other.offer.category == offer.offer.category
-                && normalize(&other.offer.cluster_name) != cluster
-        };
-        add(
-            if hard {
-                draw::hardest(&mut rng, pool, tries * 8, alike, same_kind)
-            } else {
-                draw::any(&mut rng, pool, tries * 8, same_kind)
-            },
-            Grade::Partial,
-        );
-        let cooling = |category: &str| COOLING.contains(&category);
-        let other_kind = |other: &&Listed| {
-            other.offer.category != offer.offer.category
-                && !(cooling(&other.offer.category) && cooling(&offer.offer.category))
-        };
-        add(
-            if hard {
-                draw::hardest(&mut rng, pool, tries * 4, alike, other_kind)
-            } else {
-                draw::any(&mut rng, pool, tries, other_kind)
-            },
-            Grade::Irrelevant,
-        );
-    }
-    rows
-}
-
-/// What a title says about the kind of thing, as far as the taxonomy knows it.
-struct Kinds {
-    taxonomy: Taxonomy,
-}
-
-impl Kinds {
-    /// The node that the title names in most words; of equally long names, the last, because the
-    /// noun comes late. Names of several nodes are ambiguous and do not count.
-    fn of(&self, title: &str) -> Option<usize> {
-        let tokens = tokens(title);
-        for length in (1..=3).rev() {
-            for window in tokens.windows(length).rev() {
-                if let [node] = self.taxonomy.named(&window.join(" ")) {
-                    return Some(*node);
-                }
-            }
-        }
-        None
-    }
-}
-
-impl Kinds {
-    /// Whether two offers are in different branches and named by different nouns; nothing where
-    /// one of them names no known kind.
-    fn apart(&self, a: &Matched, b: &Matched) -> Option<bool> {
-        let (a, b) = a.kind.zip(b.kind)?;
-        let heads = [a, b].map(|node| head(self.taxonomy.name(node)));
-        Some(self.taxonomy.common_depth(a, b) == 0 && heads[0] != heads[1])
-    }
-}
-
-/// Words that unlike things share: colors, sizes, sales talk.
-const LIGHT: [&str; 44] = [
-    "black",
-    "white",
-    "silver",
-    "blue",
-    "red",
-    "pink",
-    "green",
-    "grey",
-    "gray",
-    "gold",
-    "brown",
-    "purple",
-    "yellow",
-    "orange",
-    "new",
-    "with",
-    "series",
-    "pack",
-    "inch",
-    "portable",
-    "digital",
-    "wireless",
-    "pro",
-    "system",
-    "size",
-    "high",
-    "low",
-    "dual",
-    "mini",
-    "ultra",
-    "classic",
-    "premium",
-    "professional",
-    "deluxe",
-    "edition",
-    "version",
-    "sale",
-    "online",
-    "price",
-    "shop",
-    "de",
-    "en",
-    "le",
-    "mm",
-];
-
-/// Whether two offers share a word that is neither a brand (a brand field, or the first word of a
-/// title) nor one of [`LIGHT`]. Offers that do may be of one kind, whatever else is known.
-fn share_a_noun(a: &Matched, b: &Matched) -> bool {
-    let brands: BTreeSet<String> = [a, b]
-        .iter()
-        .flat_map(|offer| {
-            let brand = word_set(offer.product.brand.as_deref().unwrap_or_default());
-            brand.into_iter().chain(super::words::stems(&offer.product.title).into_iter().take(1))
-        })
-        .collect();
-    a.words
-        .intersection(&b.words)
-        .any(|word| !brands.contains(word) && !LIGHT.contains(&word.as_str()))
-}
-
-struct Matched<'a> {
-    set: &'static str,
-    product: &'a Product,
-    name: String,
-    split: Split,
-    kind: Option<usize>,
-    words: BTreeSet<String>,
-}
-
 fn matching(context: Context<'_>) -> Vec<Example> {
     let rule = &context.recipe.product_product;
-    let kinds = Kinds { taxonomy: Taxonomy::new(context.sources.shopify.nodes.iter().cloned()) };
+    let kinds = Kinds::new(Taxonomy::new(context.sources.shopify.nodes.iter().cloned()));
     let mut offers: BTreeMap<(&'static str, String), Matched> = BTreeMap::new();
     for pair in &context.sources.matching {
         for product in [&pair.left, &pair.right] {
@@ -361,17 +186,5 @@ mod tests {
         assert!(is_generic("washing machine"));
         assert!(is_generic("built in washing machine"));
         assert!(!is_generic("acme wash 1400 white"));
-    }
-
-    #[test]
-    fn titles_name_the_longest_then_the_last_kind() {
-        let path = |text: &str| text.split(" > ").map(str::to_owned).collect();
-        let taxonomy =
-            Taxonomy::new(["E > Cameras", "E > Cameras > Digital Cameras", "E > Bags"].map(path));
-        let kinds = Kinds { taxonomy };
-        let name = |title: &str| kinds.of(title).map(|node| kinds.taxonomy.name(node).to_owned());
-        assert_eq!(name("acme digital camera bag").as_deref(), Some("Digital Cameras"));
-        assert_eq!(name("camera and bag").as_deref(), Some("Bags"));
-        assert_eq!(name("acme 300"), None);
     }
 }
