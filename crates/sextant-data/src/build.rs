@@ -2,7 +2,7 @@
 //!
 //! [`build`] reads the data sets ([`crate::sources`]), gives every entity its split
 //! ([`crate::split`]), derives the candidates of each task and selects among them
-//! ([`crate::derive`]), and writes `train.jsonl`, `dev.jsonl`, `test.jsonl` and `build.json`. The
+//! (module `derive`), and writes `train.jsonl`, `dev.jsonl`, `test.jsonl` and `build.json`. The
 //! same recipe and sources give the same bytes.
 
 mod recipe;

@@ -3,7 +3,8 @@
 //! Four catalogues put products into trees: Instacart (department, aisle), Flipkart (its category
 //! tree), PriceRunner (ten categories, placed in Google's taxonomy) and Walmart-Amazon (categories
 //! that Shopify's taxonomy knows by name). The rules are the same for all: a product's own type is
-//! grade 2, its parent and siblings are grade 1, types of another branch are grade 0.
+//! grade 2, its parent and siblings are grade 1, types of another branch are grade 0
+//! (in deep trees, also types of another limb of the same branch).
 
 use super::draw;
 use super::product_product::is_generic;
@@ -233,17 +234,27 @@ fn rows(
         }
 
         let words = word_set(&product.title);
-        let allowed = |other: &Far| {
-            tree.common_depth(node, other.node) == 0
-                && other.words.is_disjoint(&own_words)
+        let named_apart = |other: &Far| {
+            other.words.is_disjoint(&own_words)
                 && other.words.is_disjoint(&word_set(tree.name(node)))
+        };
+        let allowed = |other: &Far| tree.common_depth(node, other.node) == 0 && named_apart(other);
+        // In a deep tree, the other limbs of the product's own branch: a television is no
+        // processor, though both are electronics.
+        let deep = |node: usize| tree.path(node).len() >= 3;
+        let other_limb = |other: &Far| {
+            tree.common_depth(node, other.node) == 1 && deep(other.node) && named_apart(other)
         };
         let pool = if rng.random_bool(0.5) { &used } else { &all };
         let drawn = context.recipe.negatives.drawn * 2;
-        let hard = rng.random_bool(context.recipe.negatives.hard_share);
-        let score = |other: &Far| jaccard(&words, &other.words);
-        let partner =
-            if hard { draw::hardest(&mut rng, pool, drawn * 2, score, allowed) } else { None };
+        let partner = if !rng.random_bool(context.recipe.negatives.hard_share) {
+            None
+        } else if deep(node) && rng.random_bool(0.5) {
+            draw::any(&mut rng, pool, drawn * 2, other_limb)
+        } else {
+            let score = |other: &Far| jaccard(&words, &other.words);
+            draw::hardest(&mut rng, pool, drawn * 2, score, allowed)
+        };
         if let Some(partner) = partner.or_else(|| draw::any(&mut rng, pool, drawn, allowed)) {
             add(partner.text.clone(), Grade::Irrelevant);
         }

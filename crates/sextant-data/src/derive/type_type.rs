@@ -142,7 +142,7 @@ fn shown(context: Context<'_>, tree: &Taxonomy, node: usize, rng: &mut ChaCha8Rn
 
 /// Another name of the same meaning: the parts of an enumeration in another order (`Coats &
 /// Jackets`, `Jackets & Coats`), or a possessive put last (`Girls' Dresses`, `Dresses for Girls`),
-/// or a two-word compound turned round (`Bird Cage Covers`, `Covers for Bird Cages`).
+/// or a two-word compound turned round (`Bird Cage Covers`, `Covers for Bird Cage`).
 fn rewritten(name: &str) -> Option<String> {
     let parts: Vec<&str> = name.split(" & ").collect();
     if let [first, second] = parts.as_slice()
@@ -176,24 +176,9 @@ fn rewritten(name: &str) -> Option<String> {
         && made_for.contains(last)
         && before.iter().all(|word| word.chars().all(char::is_alphabetic))
     {
-        return Some(format!("{last} for {}", plural(&before.join(" "))));
+        return Some(format!("{last} for {}", before.join(" ")));
     }
     None
-}
-
-/// The plural of what names things; names of activities and materials stay as they are.
-fn plural(text: &str) -> String {
-    let mass = ["ing", "s", "Makeup", "Equipment", "Furniture", "Paper", "Hair", "Care"];
-    if mass.iter().any(|end| text.ends_with(end)) {
-        text.to_owned()
-    } else if let Some(cut) = text.strip_suffix('y').filter(|t| !t.ends_with(['a', 'e', 'o', 'u']))
-    {
-        format!("{cut}ies")
-    } else if ["ch", "sh", "x"].iter().any(|end| text.ends_with(end)) {
-        format!("{text}es")
-    } else {
-        format!("{text}s")
-    }
 }
 
 struct Place<'a> {
@@ -296,7 +281,7 @@ mod tests {
     fn rewriting_keeps_the_meaning() {
         assert_eq!(rewritten("Coats & Jackets").as_deref(), Some("Jackets & Coats"));
         assert_eq!(rewritten("Girls' Dresses").as_deref(), Some("Dresses for Girls"));
-        assert_eq!(rewritten("Bird Cage Covers").as_deref(), Some("Covers for Bird Cages"));
+        assert_eq!(rewritten("Bird Cage Covers").as_deref(), Some("Covers for Bird Cage"));
         assert_eq!(rewritten("Camping Accessories").as_deref(), Some("Accessories for Camping"));
         assert_eq!(rewritten("Hair Pins, Claws & Clips"), None);
         assert_eq!(rewritten("Trolleys"), None);

@@ -2,7 +2,7 @@
 //!
 //! An adapter knows one file format with its oddities (latin-1, unescaped quotes, HTML, Python
 //! lists) and gives typed records; it decides nothing about tasks or grades, which is the business
-//! of [`crate::derive`]. No file of any of these sets is in the repository: users obtain them, and
+//! of the module `derive`. No file of any of these sets is in the repository: users obtain them, and
 //! [`Sources::load`] says which are missing.
 
 mod clean;
