@@ -182,6 +182,15 @@ mod tests {
         let report = check(&dataset);
         assert!(report.is_ok(), "{report}");
         assert!(report.repetitions.contradictions.is_empty(), "{report}");
+        for task in &report.tasks {
+            let [left, right] = task.seen_in_train.unwrap();
+            let (_, right_kind) = task.task.kinds();
+            let types_only = task.task == Task::TypeType;
+            assert!(types_only || left == 0.0, "{}: known left sides", task.task);
+            if matches!(task.task, Task::QueryQuery | Task::ProductProduct) {
+                assert_eq!(right, 0.0, "{}: known {right_kind} sides", task.task);
+            }
+        }
         for task in Task::ALL {
             let rows = Split::ALL.into_iter().flat_map(|split| dataset.part(split));
             let grades: std::collections::BTreeSet<Grade> =
