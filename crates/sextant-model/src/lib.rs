@@ -1,1 +1,50 @@
-//! (being written)
+//! The relevance model: one transformer block, the families that are spellings of it, and the
+//! routing that turns one backbone into a model of six tasks.
+//!
+//! A [`RelevanceModel`] is embeddings, a *trunk* of shared [`Block`]s, and one or more [`Branch`]es
+//! (private blocks and a head). [`Routing`] is data: the text-prefix model has one branch and no
+//! private blocks, the multi-head model a branch per task, the MHP model a branch per task with
+//! private blocks copied from the top of the backbone. A mixed-task pack runs the trunk once; because
+//! its rows are sorted by task, each branch then sees one contiguous range of tokens.
+//!
+//! Weights come in through a name table per family ([`backbone`]), strictly: a tensor that is missing
+//! or not understood is an error that names it. They go out, and come back bit for bit, as a
+//! [`bundle`].
+
+pub mod backbone;
+pub mod bundle;
+mod block;
+mod branch;
+mod config;
+mod context;
+mod embeddings;
+mod error;
+mod folder;
+mod input;
+mod layers;
+mod loss;
+mod model;
+mod params;
+mod pooling;
+mod predictor;
+mod routing;
+mod spec;
+mod weights;
+
+pub use block::Block;
+pub use branch::Branch;
+pub use config::{BackboneConfig, Family};
+pub use context::ForwardContext;
+pub use embeddings::Embeddings;
+pub use error::ModelError;
+pub use folder::replace_folder;
+pub use input::PackInput;
+pub use layers::{LayerNorm, Linear};
+pub use loss::{LossConfig, LossKind, row_losses};
+pub use model::RelevanceModel;
+pub use params::{ParamInfo, Values, dump, freeze, initialize, load, parameters};
+pub use pooling::Pooling;
+pub use predictor::{Predictor, predict_rows};
+pub use routing::{Heads, PrivateInit, Routing};
+pub use spec::{HeadKind, ModelSpec};
+pub use weights::Archive;

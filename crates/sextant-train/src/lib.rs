@@ -1,1 +1,43 @@
-//! (being written)
+//! From a recipe to a trained bundle.
+//!
+//! What was typed, a [`Recipe`] (a TOML file and `--set key=value`), becomes a validated [`Plan`]
+//! before anything runs. A [`Trainer`] then repeats one step: the [`Sampler`] names rows, they are
+//! packed to a token budget, each pack is run forward and backward, gradients are summed and
+//! averaged over the step's rows, clipped by their global norm, and applied by [`AdamW`] with a rate
+//! per parameter group.
+//!
+//! Everything random is a function of the recipe's seed and a counter, so that the state of a run is
+//! its weights, the optimizer's moments and a few integers; a [`checkpoint`] holds them, and a run
+//! that was killed resumes to the same weights, bit for bit.
+
+pub mod checkpoint;
+mod error;
+mod gradients;
+mod log;
+mod observer;
+mod optimizer;
+mod plan;
+mod prepare;
+mod progress;
+mod recipe;
+mod sampler;
+mod schedule;
+mod settings;
+mod trainer;
+
+pub use error::TrainError;
+pub use gradients::Gradients;
+pub use log::JsonLog;
+pub use observer::{DevEvaluation, Event, Observer, Observers, StepReport};
+pub use optimizer::{AdamW, Moments};
+pub use plan::{BackboneSource, Plan};
+pub use prepare::{Prepared, Rows};
+pub use progress::Progress;
+pub use recipe::{
+    BackboneRecipe, BatchRecipe, DataRecipe, DevRecipe, ModelRecipe, OptimizerRecipe, Recipe,
+    ScheduleRecipe, ScratchRecipe, TextRecipe,
+};
+pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
+pub use schedule::{Decay, Schedule};
+pub use settings::parse_recipe;
+pub use trainer::{RunFolder, Summary, Trainer};

@@ -1,0 +1,87 @@
+//! Everything that can be wrong with a model, a checkpoint or a bundle.
+
+use sextant_core::Task;
+use std::path::{Path, PathBuf};
+
+/// Why a model cannot be built, loaded, run or saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A setting that cannot be, or settings that do not fit together.
+    #[error("model: {0}")]
+    Config(String),
+    /// A file or folder that cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`, ….
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A JSON file that is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        reason: String,
+    },
+    /// A file that is not safetensors, or is cut off.
+    #[error("{} is not a whole safetensors file: {reason}; fetch or copy it again", path.display())]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says.
+        reason: String,
+    },
+    /// Weights that do not fit the model.
+    #[error("{}: {problem}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// Which tensor, what is wrong, what would be right.
+        problem: String,
+    },
+    /// An architecture that no family here covers.
+    #[error("{}: `model_type` is `{found}`; supported: {supported}", path.display())]
+    UnknownFamily {
+        /// The `config.json`.
+        path: PathBuf,
+        /// What it says.
+        found: String,
+        /// What it could say.
+        supported: String,
+    },
+    /// A folder that is not a bundle, or one that this version cannot read.
+    #[error("{}: {problem}", path.display())]
+    Bundle {
+        /// The bundle's folder or the file in it.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A pack with rows of a task for which the model has no head.
+    #[error("the model was not trained for `{task}`; it knows {known}")]
+    UnknownTask {
+        /// The task asked for.
+        task: Task,
+        /// The tasks that it has.
+        known: String,
+    },
+    /// A pack that is not well formed.
+    #[error("pack: {0}")]
+    Pack(String),
+    /// Text that cannot be encoded.
+    #[error(transparent)]
+    Text(#[from] sextant_text::TextError),
+}
+
+impl ModelError {
+    /// Turns an I/O error into one that says where.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}

@@ -1,0 +1,115 @@
+//! What training minimises.
+
+use crate::{HeadKind, ModelError};
+use burn::tensor::{Tensor, TensorData, activation};
+use sextant_core::Grade;
+use serde::{Deserialize, Serialize};
+
+/// The kind of loss; it decides the kind of head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossKind {
+    /// Softmax cross-entropy over the grades.
+    #[default]
+    CrossEntropy,
+    /// Binary cross-entropy of every step of the scale (Cao, Mirjalili & Raschka 2020, CORAL): being
+    /// off by two grades costs more than being off by one.
+    Ordinal,
+}
+
+impl LossKind {
+    /// The head that this loss trains.
+    pub const fn head(self) -> HeadKind {
+        match self {
+            Self::CrossEntropy => HeadKind::Softmax,
+            Self::Ordinal => HeadKind::Cumulative,
+        }
+    }
+}
+
+/// A loss and its options.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// Which loss.
+    pub kind: LossKind,
+    /// Share of the target that is spread evenly over the grades; cross-entropy only.
+    pub label_smoothing: f32,
+    /// Weight of each grade.
+    pub class_weights: [f32; Grade::COUNT],
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self { kind: LossKind::CrossEntropy, label_smoothing: 0.0, class_weights: [1.0; 3] }
+    }
+}
+
+impl LossConfig {
+    /// Checks the options; the error names the key.
+    pub fn validate(&self) -> Result<(), ModelError> {
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return Err(ModelError::Config(format!(
+                "`label_smoothing` {} is not in [0, 1)",
+                self.label_smoothing
+            )));
+        }
+        if self.label_smoothing > 0.0 && self.kind == LossKind::Ordinal {
+            return Err(ModelError::Config(
+                "`label_smoothing` is for `kind = \"cross_entropy\"`; set it to 0 for the ordinal loss".into(),
+            ));
+        }
+        if !self.class_weights.iter().all(|w| w.is_finite() && *w > 0.0) {
+            return Err(ModelError::Config(format!(
+                "`class_weights` {:?} must be finite and positive",
+                self.class_weights
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The loss of each row, `[rows]`, each times the row's weight.
+///
+/// Cross-entropy with smoothing and class weights is that of PyTorch's `CrossEntropyLoss` with
+/// `reduction="none"`: with weights w, smoothing ε and K grades, row loss =
+/// −(1−ε) w_y log p_y − ε/K · Σ_c w_c log p_c.
+pub fn row_losses(
+    logits: Tensor<2>,
+    grades: &[Grade],
+    weights: &[f32],
+    config: &LossConfig,
+) -> Tensor<1> {
+    let device = logits.device();
+    let outputs = config.kind.head().outputs();
+    let matrix = |values: Vec<f32>| {
+        Tensor::<2>::from_data(TensorData::new(values, [grades.len(), outputs]), &device)
+    };
+    let losses = match config.kind {
+        LossKind::CrossEntropy => {
+            let (smoothing, classes) = (config.label_smoothing, config.class_weights);
+            let mut target = Vec::with_capacity(grades.len() * outputs);
+            for (grade, weight) in grades.iter().zip(weights) {
+                for (class, class_weight) in classes.iter().enumerate() {
+                    let hard = if class == grade.index() { 1.0 - smoothing } else { 0.0 };
+                    target.push(-weight * class_weight * (hard + smoothing / classes.len() as f32));
+                }
+            }
+            activation::log_softmax(logits, 1) * matrix(target)
+        }
+        LossKind::Ordinal => {
+            let (mut passed, mut scale) = (Vec::new(), Vec::new());
+            for (grade, weight) in grades.iter().zip(weights) {
+                for step in 1..=outputs {
+                    passed.push(if grade.index() >= step { 1.0 } else { 0.0 });
+                    scale.push(weight * config.class_weights[grade.index()]);
+                }
+            }
+            // max(c, 0) − c·t + log(1 + e^−|c|): binary cross-entropy that cannot overflow.
+            let softplus = (logits.clone().abs().neg().exp() + 1.0).log();
+            let loss = activation::relu(logits.clone()) - logits * matrix(passed) + softplus;
+            loss * matrix(scale)
+        }
+    };
+    losses.sum_dim(1).squeeze_dim::<1>(1)
+}

@@ -1,0 +1,236 @@
+//! Parameters by name: listing, initialising, filling, dumping and freezing them.
+//!
+//! A parameter's name is its path in the model, with branches named rather than numbered:
+//! `trunk.3.qkv.weight`, `branches.query-type.classifier.bias`.
+
+use crate::context::split_mix;
+use crate::{ModelError, RelevanceModel};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+use std::collections::BTreeMap;
+
+/// What is known about one parameter without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParamInfo {
+    /// Its name.
+    pub name: String,
+    /// Its shape: one or two dimensions.
+    pub shape: Vec<usize>,
+    /// Whether training moves it.
+    pub trainable: bool,
+}
+
+impl ParamInfo {
+    /// How many numbers it holds.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds none; never so in a valid model.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether weight decay leaves it alone: norms and biases.
+    pub fn is_norm_or_bias(&self) -> bool {
+        self.shape.len() == 1
+    }
+}
+
+/// A parameter's shape and values, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values {
+    /// One or two dimensions.
+    pub shape: Vec<usize>,
+    /// As many as the shape says.
+    pub data: Vec<f32>,
+}
+
+/// Path of the parameter being visited, with the branches' names in place of their numbers.
+struct Path {
+    parts: Vec<String>,
+    branches: Vec<&'static str>,
+}
+
+impl Path {
+    fn new(model: &RelevanceModel) -> Self {
+        Self { parts: Vec::new(), branches: model.spec().branch_names() }
+    }
+
+    fn enter(&mut self, name: &str) {
+        let branch = match self.parts.as_slice() {
+            [only] if only == "branches" => name.parse().ok().and_then(|i: usize| self.branches.get(i)),
+            _ => None,
+        };
+        self.parts.push(branch.map_or_else(|| name.to_owned(), |&branch| branch.to_owned()));
+    }
+
+    fn exit(&mut self) {
+        self.parts.pop();
+    }
+
+    fn name(&self) -> String {
+        self.parts.join(".")
+    }
+}
+
+/// All parameters, in the order of the model.
+pub fn parameters(model: &RelevanceModel) -> Vec<ParamInfo> {
+    let mut list = Vec::new();
+    visit(model, |name, shape, param| {
+        list.push(ParamInfo { name, shape, trainable: param.trainable() });
+    });
+    list
+}
+
+/// All values, by name.
+pub fn dump(model: &RelevanceModel) -> BTreeMap<String, Values> {
+    let mut values = BTreeMap::new();
+    visit(model, |name, shape, param| {
+        values.insert(name, Values { shape, data: param.values() });
+    });
+    values
+}
+
+/// A parameter whose rank does not matter.
+trait AnyParam {
+    fn trainable(&self) -> bool;
+    fn values(&self) -> Vec<f32>;
+}
+
+impl<const D: usize> AnyParam for Param<Tensor<D>> {
+    fn trainable(&self) -> bool {
+        self.is_require_grad()
+    }
+
+    fn values(&self) -> Vec<f32> {
+        self.val().into_data().convert::<f32>().iter::<f32>().collect()
+    }
+}
+
+fn visit(model: &RelevanceModel, each: impl FnMut(String, Vec<usize>, &dyn AnyParam)) {
+    struct Visitor<F> {
+        path: Path,
+        each: F,
+    }
+    impl<F: FnMut(String, Vec<usize>, &dyn AnyParam)> ModuleVisitor for Visitor<F> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.exit();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            (self.each)(self.path.name(), param.shape().to_vec(), param);
+        }
+    }
+    model.visit(&mut Visitor { path: Path::new(model), each });
+}
+
+/// Gives parameters the values that `source` returns for their name and shape, and leaves alone
+/// those for which it returns none. The first error ends the loading.
+pub fn load<E>(
+    model: RelevanceModel,
+    source: impl FnMut(&str, &[usize]) -> Result<Option<Vec<f32>>, E>,
+) -> Result<RelevanceModel, E> {
+    struct Loader<F, E> {
+        path: Path,
+        source: F,
+        error: Option<E>,
+    }
+    impl<E, F: FnMut(&str, &[usize]) -> Result<Option<Vec<f32>>, E>> ModuleMapper for Loader<F, E> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.exit();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if self.error.is_some() {
+                return param;
+            }
+            let shape = param.shape();
+            match (self.source)(&self.path.name(), &shape.to_vec()) {
+                Ok(Some(values)) => param.map(|old| {
+                    let new = Tensor::from_data(TensorData::new(values, shape), &old.device());
+                    new.set_require_grad(old.is_require_grad())
+                }),
+                Ok(None) => param,
+                Err(error) => {
+                    self.error = Some(error);
+                    param
+                }
+            }
+        }
+    }
+    let mut loader = Loader { path: Path::new(&model), source, error: None };
+    let model = model.map(&mut loader);
+    loader.error.map_or(Ok(model), Err)
+}
+
+/// Fills every parameter afresh: norms with 1 and 0, biases with 0, weights from a normal
+/// distribution of deviation 0.02 (Devlin et al. 2019). A parameter's values depend on `seed` and its
+/// name only, so that models of different routings start from equal numbers where they share names.
+pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
+    const DEVIATION: f32 = 0.02;
+    let filled = load::<std::convert::Infallible>(model, |name, shape| {
+        let length = shape.iter().product();
+        if name.ends_with("gamma") {
+            return Ok(Some(vec![1.0; length]));
+        }
+        if shape.len() == 1 {
+            return Ok(Some(vec![0.0; length]));
+        }
+        let key = name.bytes().fold(split_mix(seed), |key, byte| split_mix(key ^ u64::from(byte)));
+        let mut rng = ChaCha8Rng::seed_from_u64(key);
+        let values = match Normal::new(0.0, DEVIATION) {
+            Ok(normal) => normal.sample_iter(&mut rng).take(length).collect(),
+            Err(_) => vec![0.0; length], // not reached: the deviation is a positive constant
+        };
+        Ok(Some(values))
+    });
+    match filled {
+        Ok(model) => model,
+        Err(never) => match never {},
+    }
+}
+
+/// Freezes the parameters whose names start with one of `prefixes` (whole path parts) and makes all
+/// others trainable. A prefix that names nothing is an error.
+pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceModel, ModelError> {
+    struct Freezer<'a> {
+        path: Path,
+        prefixes: &'a [String],
+    }
+    impl ModuleMapper for Freezer<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.exit();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let name = self.path.name();
+            param.set_require_grad(!self.prefixes.iter().any(|prefix| covers(prefix, &name)))
+        }
+    }
+    let names: Vec<String> = parameters(&model).into_iter().map(|info| info.name).collect();
+    for prefix in prefixes {
+        if !names.iter().any(|name| covers(prefix, name)) {
+            return Err(ModelError::Config(format!(
+                "`freeze` names `{prefix}`, but no parameter is called so; the model has `{}`, …",
+                names.iter().take(3).cloned().collect::<Vec<_>>().join("`, `")
+            )));
+        }
+    }
+    let mut freezer = Freezer { path: Path::new(&model), prefixes };
+    Ok(model.map(&mut freezer))
+}
+
+/// Whether `prefix` is `name` or leads to it along whole path parts.
+fn covers(prefix: &str, name: &str) -> bool {
+    name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}

@@ -1,0 +1,86 @@
+//! From pairs to predictions: encoding, packing, running, and putting results back in order.
+
+use crate::bundle::Bundle;
+use crate::{ForwardContext, ModelError, PackInput, RelevanceModel};
+use sextant_core::{Pair, Prediction};
+use sextant_kernels::Precision;
+use sextant_text::{EncodedRow, Encoder, Pack, plan_sorted};
+
+/// Predicts with a model that is not being trained.
+#[derive(Debug)]
+pub struct Predictor {
+    model: RelevanceModel,
+    encoder: Encoder,
+    precision: Precision,
+    pack_tokens: usize,
+}
+
+impl Predictor {
+    /// Tokens per pack unless set otherwise: enough to keep the products busy, few enough to stay
+    /// near the caches.
+    pub const PACK_TOKENS: usize = 4096;
+
+    /// A predictor over a bundle.
+    pub fn new(bundle: Bundle) -> Self {
+        Self {
+            model: bundle.model,
+            encoder: bundle.encoder,
+            precision: Precision::F32,
+            pack_tokens: Self::PACK_TOKENS,
+        }
+    }
+
+    /// Computes in another precision.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// What turns pairs into rows.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// The model.
+    pub fn model(&self) -> &RelevanceModel {
+        &self.model
+    }
+
+    /// Encodes and predicts pairs, in their order. The first pair that cannot be encoded is an error.
+    pub fn predict(&self, pairs: &[Pair]) -> Result<Vec<Prediction>, ModelError> {
+        self.predict_rows(&self.encoder.encode_all(pairs)?)
+    }
+
+    /// Predicts encoded rows, in their order.
+    pub fn predict_rows(&self, rows: &[EncodedRow]) -> Result<Vec<Prediction>, ModelError> {
+        predict_rows(&self.model, rows, self.precision, self.pack_tokens, |_| {})
+    }
+}
+
+/// Predicts encoded rows with any model, in their order; `done` hears how many rows each pack held.
+///
+/// Rows are packed by length, so that packs are even; what a row scores does not depend on the rows
+/// beside it.
+pub fn predict_rows(
+    model: &RelevanceModel,
+    rows: &[EncodedRow],
+    precision: Precision,
+    pack_tokens: usize,
+    mut done: impl FnMut(usize),
+) -> Result<Vec<Prediction>, ModelError> {
+    let lengths: Vec<usize> = rows.iter().map(EncodedRow::len).collect();
+    let device = model.device();
+    let mut predictions = vec![Prediction { probs: [0.0; 3] }; rows.len()];
+    for indices in plan_sorted(&lengths, pack_tokens, 0) {
+        let members: Vec<_> = indices.iter().map(|&index| (index, &rows[index])).collect();
+        let pack = Pack::new(&members);
+        let input = PackInput::new(&pack, &device)?;
+        let logits = model.forward(&input, &ForwardContext::inference(precision))?;
+        for (&index, prediction) in pack.rows.iter().zip(model.predictions(logits)) {
+            predictions[index] = prediction;
+        }
+        done(pack.row_count());
+    }
+    Ok(predictions)
+}

@@ -1,0 +1,123 @@
+//! How one model learns which task a row belongs to. Routing is data, not a class of models:
+//! the three routings of arXiv 2606.23919 and their ablations are points of this space.
+
+use crate::ModelError;
+use serde::{Deserialize, Serialize};
+
+/// Whether tasks share a classification head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heads {
+    /// One head for all tasks.
+    Shared,
+    /// A head for each task.
+    PerTask,
+}
+
+/// How private blocks begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivateInit {
+    /// As copies of the backbone's top blocks, which leave the trunk: every path keeps the
+    /// backbone's depth.
+    #[default]
+    Copy,
+    /// As fresh random blocks on top of the whole backbone.
+    Fresh,
+}
+
+/// How the model learns the task of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Routing {
+    /// Whether the row's text names the task.
+    pub prefix: bool,
+    /// Whether tasks share a head.
+    pub heads: Heads,
+    /// Transformer blocks that each task has for itself, above the trunk.
+    #[serde(default)]
+    pub private_layers: usize,
+    /// How those blocks begin.
+    #[serde(default)]
+    pub private_init: PrivateInit,
+}
+
+impl Routing {
+    /// The task is named in the text; everything else is shared.
+    pub const TEXT_PREFIX: Self =
+        Self { prefix: true, heads: Heads::Shared, private_layers: 0, private_init: PrivateInit::Copy };
+    /// A head for each task over a shared trunk; no prefix.
+    pub const MULTI_HEAD: Self = Self { prefix: false, heads: Heads::PerTask, ..Self::TEXT_PREFIX };
+
+    /// A head and `layers` private blocks for each task; no prefix.
+    pub const fn mhp(layers: usize) -> Self {
+        Self { private_layers: layers, ..Self::MULTI_HEAD }
+    }
+
+    /// Checks that this routing can be built over a backbone of `layers` blocks.
+    pub fn validate(&self, layers: usize) -> Result<(), ModelError> {
+        if self.private_layers > 0 && self.heads == Heads::Shared {
+            return Err(ModelError::Config(
+                "`private_layers` needs `heads = \"per_task\"`: private blocks belong to a task's branch".into(),
+            ));
+        }
+        if self.private_init == PrivateInit::Copy && self.private_layers > layers {
+            return Err(ModelError::Config(format!(
+                "`private_layers` {} is more than the backbone's {layers} blocks; lower it, or set `private_init = \"fresh\"`",
+                self.private_layers
+            )));
+        }
+        Ok(())
+    }
+
+    /// How many of the backbone's `layers` blocks stay in the trunk.
+    pub fn trunk_layers(&self, layers: usize) -> usize {
+        match self.private_init {
+            PrivateInit::Copy => layers - self.private_layers.min(layers),
+            PrivateInit::Fresh => layers,
+        }
+    }
+
+    /// A short name for tables: `prefix`, `multi-head`, `mhp-2`, `mhp-2+prefix`, `mhp-2 (fresh)`, ….
+    pub fn label(&self) -> String {
+        let mut label = match (self.heads, self.private_layers) {
+            (Heads::Shared, _) if self.prefix => return "prefix".into(),
+            (Heads::Shared, _) => return "shared".into(),
+            (Heads::PerTask, 0) => "multi-head".to_owned(),
+            (Heads::PerTask, k) => format!("mhp-{k}"),
+        };
+        if self.prefix {
+            label.push_str("+prefix");
+        }
+        if self.private_layers > 0 && self.private_init == PrivateInit::Fresh {
+            label.push_str(" (fresh)");
+        }
+        label
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_tell_routings_apart() {
+        let prefixed = Routing { prefix: true, ..Routing::mhp(2) };
+        let fresh = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(1) };
+        let labels: Vec<_> = [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(2), prefixed, fresh]
+            .iter()
+            .map(Routing::label)
+            .collect();
+        assert_eq!(labels, ["prefix", "multi-head", "mhp-2", "mhp-2+prefix", "mhp-1 (fresh)"]);
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_built() {
+        assert!(Routing { private_layers: 1, ..Routing::TEXT_PREFIX }.validate(6).is_err());
+        assert!(Routing::mhp(7).validate(6).is_err());
+        assert!(Routing::mhp(6).validate(6).is_ok());
+        let fresh = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(7) };
+        assert!(fresh.validate(6).is_ok());
+        assert_eq!((fresh.trunk_layers(6), Routing::mhp(2).trunk_layers(6)), (6, 4));
+    }
+}

@@ -1,0 +1,68 @@
+//! Everything that can go wrong between a recipe and a bundle.
+
+use std::path::{Path, PathBuf};
+
+/// Why a run cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A recipe that is not valid TOML, or has an unknown or missing key.
+    #[error("{origin}: {reason}")]
+    Recipe {
+        /// The file, or the `--set` that is wrong.
+        origin: String,
+        /// What is wrong, with its place.
+        reason: String,
+    },
+    /// A recipe that cannot be run: every mistake found.
+    #[error("the recipe cannot be run:\n{}", .0.iter().map(|m| format!("  - {m}")).collect::<Vec<_>>().join("\n"))]
+    Plan(Vec<String>),
+    /// The run's folder cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Run {
+        /// The folder, or the file in it.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Training went out of bounds.
+    #[error(
+        "step {step}: the gradient's norm is {norm}: training has diverged; lower `optimizer.learning_rate` or lengthen `schedule.warmup`, then start again or resume from the last checkpoint"
+    )]
+    Diverged {
+        /// The step, from 1.
+        step: u64,
+        /// The norm: infinite, or not a number.
+        norm: f64,
+    },
+    /// As the data crate says.
+    #[error(transparent)]
+    Data(#[from] sextant_data::DataError),
+    /// As the text crate says.
+    #[error(transparent)]
+    Text(#[from] sextant_text::TextError),
+    /// As the model crate says.
+    #[error(transparent)]
+    Model(#[from] sextant_model::ModelError),
+    /// As the evaluation crate says.
+    #[error(transparent)]
+    Eval(#[from] sextant_eval::EvalError),
+}
+
+impl TrainError {
+    /// Turns an I/O error into one that says where.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a run tells those who watch it.
+
+use sextant_core::Task;
+use sextant_eval::EvalReport;
+
+/// One optimizer step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// Its number, from 1.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Rows and tokens of the step.
+    pub rows: usize,
+    /// Tokens of the step.
+    pub tokens: usize,
+    /// Mean loss over the step's rows.
+    pub loss: f64,
+    /// For each task its summed loss and its rows in this step.
+    pub task_losses: [(f64, usize); Task::COUNT],
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// The learning rate of the top block.
+    pub learning_rate: f64,
+    /// Seconds that the step took.
+    pub seconds: f64,
+}
+
+/// One look at the dev set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DevEvaluation {
+    /// Steps done.
+    pub step: u64,
+    /// The chosen metric's mean over tasks.
+    pub value: f64,
+    /// Whether it is the best so far.
+    pub best: bool,
+    /// Everything measured.
+    pub report: EvalReport,
+}
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// The run begins, or goes on after `step` of `steps`.
+    Started {
+        /// Steps done before.
+        step: u64,
+        /// Steps of the whole run.
+        steps: u64,
+    },
+    /// A step was done.
+    Step(&'a StepReport),
+    /// The dev set was looked at.
+    Dev(&'a DevEvaluation),
+    /// The run is over, or was ended early.
+    Finished {
+        /// Why it ended before its last step, if it did.
+        early: Option<&'a str>,
+    },
+}
+
+/// Hears of everything that happens in a run.
+pub trait Observer {
+    /// Called for each event, in order.
+    fn on_event(&mut self, event: Event<'_>);
+}
+
+/// Several observers as one.
+#[derive(Default)]
+pub struct Observers(pub Vec<Box<dyn Observer>>);
+
+impl Observer for Observers {
+    fn on_event(&mut self, event: Event<'_>) {
+        for observer in &mut self.0 {
+            observer.on_event(event);
+        }
+    }
+}

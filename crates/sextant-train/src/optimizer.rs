@@ -1,0 +1,136 @@
+//! AdamW with a learning rate and a decay for each parameter.
+
+use crate::{Gradients, OptimizerRecipe};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
+use sextant_kernels::{AdamWStep, adamw};
+use sextant_model::{ModelSpec, ParamInfo, RelevanceModel, parameters};
+
+/// A parameter's moments and how often it was stepped.
+#[derive(Debug, Clone)]
+pub struct Moments {
+    /// Steps that moved the parameter: bias correction counts these, as PyTorch does.
+    pub steps: u64,
+    /// Running mean of the gradient, as a vector.
+    pub first: Tensor<1>,
+    /// Running mean of its square.
+    pub second: Tensor<1>,
+}
+
+/// What one parameter's step is like.
+#[derive(Debug, Clone, PartialEq)]
+struct Group {
+    name: String,
+    learning_rate: f64,
+    weight_decay: f64,
+}
+
+/// AdamW (Loshchilov & Hutter 2019) over a model's parameters.
+///
+/// A parameter without a gradient is left alone altogether: neither decayed nor counted, so that the
+/// branch of a task that is absent from a step does not drift.
+#[derive(Debug)]
+pub struct AdamW {
+    recipe: OptimizerRecipe,
+    groups: Vec<Group>,
+    moments: Vec<Option<Moments>>,
+}
+
+impl AdamW {
+    /// An optimizer without history.
+    pub fn new(recipe: OptimizerRecipe, model: &RelevanceModel) -> Self {
+        let spec = model.spec();
+        let groups: Vec<Group> = parameters(model)
+            .into_iter()
+            .map(|info| Group {
+                learning_rate: learning_rate(&recipe, &info, spec),
+                weight_decay: if info.is_norm_or_bias() { 0.0 } else { recipe.weight_decay },
+                name: info.name,
+            })
+            .collect();
+        let moments = groups.iter().map(|_| None).collect();
+        Self { recipe, groups, moments }
+    }
+
+    /// Each parameter's name and, where it was ever stepped, its moments.
+    pub fn moments(&self) -> impl Iterator<Item = (&str, Option<&Moments>)> {
+        self.groups.iter().zip(&self.moments).map(|(group, m)| (group.name.as_str(), m.as_ref()))
+    }
+
+    /// Sets the moments of the parameters that `source` knows.
+    pub fn restore(&mut self, mut source: impl FnMut(&str) -> Option<Moments>) {
+        for (group, moments) in self.groups.iter().zip(&mut self.moments) {
+            *moments = source(&group.name);
+        }
+    }
+
+    /// Steps every parameter that has a gradient. Rates are multiplied by `rate_factor`, gradients by
+    /// `gradient_factor`.
+    pub fn step(
+        &mut self,
+        model: RelevanceModel,
+        gradients: Gradients,
+        rate_factor: f64,
+        gradient_factor: f64,
+    ) -> RelevanceModel {
+        struct Stepper<'a> {
+            optimizer: &'a mut AdamW,
+            gradients: std::vec::IntoIter<Option<Tensor<1>>>,
+            index: usize,
+            rate_factor: f64,
+            gradient_factor: f64,
+        }
+        impl ModuleMapper for Stepper<'_> {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                let index = self.index;
+                self.index += 1;
+                let Some(gradient) = self.gradients.next().flatten() else { return param };
+                let AdamW { recipe, groups, moments } = &mut *self.optimizer;
+                let old = moments[index].take().unwrap_or_else(|| Moments {
+                    steps: 0,
+                    first: gradient.zeros_like(),
+                    second: gradient.zeros_like(),
+                });
+                let step = AdamWStep {
+                    lr: groups[index].learning_rate * self.rate_factor,
+                    beta1: recipe.beta1,
+                    beta2: recipe.beta2,
+                    eps: recipe.eps,
+                    weight_decay: groups[index].weight_decay,
+                    step: old.steps + 1,
+                    grad_scale: self.gradient_factor as f32,
+                };
+                param.map(|tensor| {
+                    let shape = tensor.shape();
+                    let values = tensor.inner().reshape([shape.num_elements()]);
+                    let (values, first, second) =
+                        adamw(values, gradient, old.first, old.second, &step);
+                    moments[index] = Some(Moments { steps: step.step, first, second });
+                    Tensor::from_inner(values.reshape(shape)).require_grad()
+                })
+            }
+        }
+        model.map(&mut Stepper {
+            optimizer: self,
+            gradients: gradients.into_parts().into_iter(),
+            index: 0,
+            rate_factor,
+            gradient_factor,
+        })
+    }
+}
+
+/// The rate of a parameter at the schedule's height: heads and dense layers have their own; each
+/// block's is that of the block above it times the layer decay, and embeddings lie below all blocks.
+fn learning_rate(recipe: &OptimizerRecipe, info: &ParamInfo, spec: &ModelSpec) -> f64 {
+    let trunk = spec.routing.trunk_layers(spec.backbone.layers);
+    let parts: Vec<&str> = info.name.split('.').collect();
+    let number = |text: &str| text.parse::<usize>().unwrap_or(0); // burn numbers a list's entries
+    let height = match parts.as_slice() {
+        ["embeddings", ..] => 0,
+        ["trunk", layer, ..] => 1 + number(layer),
+        ["branches", _, "layers", layer, ..] => 1 + trunk + number(layer),
+        _ => return recipe.head_learning_rate.unwrap_or(recipe.learning_rate),
+    };
+    recipe.learning_rate * recipe.layer_decay.powi((spec.depth() - height.min(spec.depth())) as i32)
+}

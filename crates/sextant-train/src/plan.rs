@@ -1,0 +1,177 @@
+//! A recipe, checked and resolved: what will run.
+
+use crate::{BackboneRecipe, Recipe, Sampling, TrainError};
+use sextant_model::backbone::Backbone;
+use sextant_model::{BackboneConfig, ModelSpec};
+use sextant_text::TextConfig;
+use std::path::Path;
+
+/// Where the weights come from.
+#[derive(Debug, Clone)]
+pub enum BackboneSource {
+    /// A folder in Hugging Face layout.
+    Pretrained(Backbone),
+    /// Random numbers, and a vocabulary of this size made from the training texts.
+    Scratch {
+        /// Entries asked for; small data may give fewer.
+        vocab_size: usize,
+    },
+}
+
+/// A recipe that can be run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What was asked for.
+    pub recipe: Recipe,
+    /// The model's shape. Of a backbone from scratch, the vocabulary size is settled when the
+    /// training texts are read.
+    pub spec: ModelSpec,
+    /// How pairs become text.
+    pub text: TextConfig,
+    /// Where the weights come from.
+    pub backbone: BackboneSource,
+}
+
+impl Plan {
+    /// Checks a recipe. `resolve` turns a backbone's name into its folder.
+    ///
+    /// # Errors
+    /// [`TrainError::Plan`] with every mistake found, each with its key.
+    pub fn new(
+        recipe: Recipe,
+        resolve: impl FnOnce(&str) -> Result<std::path::PathBuf, String>,
+    ) -> Result<Self, TrainError> {
+        let mut mistakes = Vec::new();
+        check_numbers(&recipe, &mut mistakes);
+        let mut text = TextConfig {
+            max_tokens: recipe.text.max_tokens,
+            prefix: recipe.model.routing.prefix,
+            prefix_template: recipe.text.prefix_template.clone(),
+            templates: recipe.text.templates.clone(),
+        };
+        if let Err(error) = text.validate() {
+            mistakes.push(error.to_string());
+        }
+        if let Err(error) = recipe.loss.validate() {
+            mistakes.push(format!("loss: {error}"));
+        }
+        let backbone = match backbone(&recipe, resolve) {
+            Ok(found) => Some(found),
+            Err(mistake) => {
+                mistakes.push(format!("model.backbone: {mistake}"));
+                None
+            }
+        };
+        let spec = backbone.as_ref().map(|(config, _)| spec(&recipe, config.clone()));
+        if let Some(spec) = &spec {
+            if let Err(error) = spec.validate() {
+                mistakes.push(error.to_string());
+            }
+            text.max_tokens = text.max_tokens.min(spec.backbone.max_positions);
+        }
+        match (spec, backbone) {
+            (Some(spec), Some((_, backbone))) if mistakes.is_empty() => {
+                Ok(Self { recipe, spec, text, backbone })
+            }
+            _ => Err(TrainError::Plan(mistakes)),
+        }
+    }
+}
+
+fn backbone(
+    recipe: &Recipe,
+    resolve: impl FnOnce(&str) -> Result<std::path::PathBuf, String>,
+) -> Result<(BackboneConfig, BackboneSource), String> {
+    match &recipe.model.backbone {
+        BackboneRecipe::Pretrained(name) => {
+            let folder = resolve(name)?;
+            let backbone = Backbone::open(&folder).map_err(|error| error.to_string())?;
+            for path in [backbone.weights_path(), backbone.tokenizer_path()] {
+                if !path.exists() {
+                    return Err(missing(&path));
+                }
+            }
+            Ok((backbone.config().clone(), BackboneSource::Pretrained(backbone)))
+        }
+        BackboneRecipe::Scratch(sizes) => {
+            let config = BackboneConfig {
+                hidden_size: sizes.hidden_size,
+                layers: sizes.layers,
+                attention_heads: sizes.attention_heads,
+                intermediate_size: sizes.intermediate_size,
+                max_positions: recipe.text.max_tokens,
+                ..BackboneConfig::small(sizes.vocab_size)
+            };
+            Ok((config, BackboneSource::Scratch { vocab_size: sizes.vocab_size }))
+        }
+    }
+}
+
+fn missing(path: &Path) -> String {
+    format!(
+        "{} is missing; a backbone folder holds config.json, model.safetensors and tokenizer.json",
+        path.display()
+    )
+}
+
+fn spec(recipe: &Recipe, mut backbone: BackboneConfig) -> ModelSpec {
+    let model = &recipe.model;
+    backbone.hidden_dropout = model.hidden_dropout.unwrap_or(backbone.hidden_dropout);
+    backbone.attention_dropout = model.attention_dropout.unwrap_or(backbone.attention_dropout);
+    let mut tasks = recipe.tasks.clone();
+    tasks.sort_by_key(|task| task.index());
+    tasks.dedup();
+    ModelSpec {
+        backbone,
+        tasks,
+        routing: model.routing,
+        pooling: model.pooling,
+        dense: model.dense,
+        head: recipe.loss.kind.head(),
+        head_dropout: model.head_dropout,
+    }
+}
+
+/// Checks what is not a matter of the model or the text.
+fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
+    let mut require = |holds: bool, key: &str, value: &dyn std::fmt::Display, needed: &str| {
+        if !holds {
+            mistakes.push(format!("{key} = {value}: must be {needed}"));
+        }
+    };
+    let (optimizer, schedule, batch) = (&recipe.optimizer, &recipe.schedule, &recipe.batch);
+    let name = recipe.name.as_str();
+    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
+    require(plain, "name", &name, "a name that can be a folder's: not empty, no slash");
+    require(!recipe.tasks.is_empty(), "tasks", &"[]", "at least one task");
+    for (key, value) in [
+        ("optimizer.learning_rate", optimizer.learning_rate),
+        ("optimizer.head_learning_rate", optimizer.head_learning_rate.unwrap_or(1.0)),
+        ("optimizer.eps", optimizer.eps),
+    ] {
+        require(value.is_finite() && value > 0.0, key, &value, "positive");
+    }
+    for (key, value) in [("beta1", optimizer.beta1), ("beta2", optimizer.beta2)] {
+        require((0.0..1.0).contains(&value), &format!("optimizer.{key}"), &value, "in [0, 1)");
+    }
+    for (key, value) in
+        [("weight_decay", optimizer.weight_decay), ("clip_norm", optimizer.clip_norm)]
+    {
+        let holds = value.is_finite() && value >= 0.0;
+        require(holds, &format!("optimizer.{key}"), &value, "0 or more");
+    }
+    let decay = optimizer.layer_decay;
+    require(decay > 0.0 && decay <= 1.0, "optimizer.layer_decay", &decay, "in (0, 1]");
+    let epochs = schedule.epochs;
+    require(epochs.is_finite() && epochs > 0.0, "schedule.epochs", &epochs, "positive");
+    require(schedule.steps != Some(0), "schedule.steps", &0, "at least 1");
+    require((0.0..=1.0).contains(&schedule.warmup), "schedule.warmup", &schedule.warmup, "in [0, 1]");
+    require(batch.rows > 0, "batch.rows", &batch.rows, "at least 1");
+    require(batch.pack_tokens > 0, "batch.pack_tokens", &batch.pack_tokens, "at least 1");
+    if let Sampling::Temperature(t) = batch.sampling {
+        require(t.is_finite() && t > 0.0, "batch.sampling.temperature", &t, "positive");
+    }
+    require(recipe.dev.every != Some(0), "dev.every", &0, "at least 1");
+    require(recipe.data.train_rows != Some(0), "data.train_rows", &0, "at least 1");
+    require(recipe.data.dev_rows != Some(0), "data.dev_rows", &0, "at least 1");
+}

@@ -1,0 +1,127 @@
+//! A run's progress on a terminal: a bar with rate, ETA and loss, and a line for each look at the dev
+//! set. Where there is no terminal, the same as plain lines, now and then.
+
+use crate::{Event, Observer, StepReport};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sextant_core::Task;
+use sextant_eval::Metric;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// Shows progress on standard error.
+pub struct Progress {
+    name: String,
+    bar: ProgressBar,
+    terminal: bool,
+    last_line: Instant,
+    /// Running means of the loss, of all rows and by task.
+    loss: Option<f64>,
+    task_losses: [Option<f64>; Task::COUNT],
+    rows: usize,
+    seconds: f64,
+}
+
+/// Between two plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(15);
+/// Weight of the newest step in the running means.
+const NEWEST: f64 = 0.05;
+
+impl Progress {
+    /// Progress of the run of this name.
+    pub fn new(name: &str) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let template = "{prefix} {bar:24} {pos}/{len} {elapsed}<{eta} {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        bar.set_prefix(name.to_owned());
+        Self {
+            name: name.to_owned(),
+            bar,
+            terminal,
+            last_line: Instant::now(),
+            loss: None,
+            task_losses: [None; Task::COUNT],
+            rows: 0,
+            seconds: 0.0,
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if self.terminal {
+            self.bar.println(text);
+        } else {
+            // Progress that cannot be shown is no reason to end a run.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    fn step(&mut self, report: &StepReport) {
+        let mean = |old: Option<f64>, new: f64| old.map_or(new, |old| old + NEWEST * (new - old));
+        self.loss = Some(mean(self.loss, report.loss));
+        for (running, (loss, rows)) in self.task_losses.iter_mut().zip(report.task_losses) {
+            if rows > 0 {
+                *running = Some(mean(*running, loss / rows as f64));
+            }
+        }
+        self.rows += report.rows;
+        self.seconds += report.seconds;
+        let rate = self.rows as f64 / self.seconds.max(1e-9);
+        let tasks: Vec<String> = Task::ALL
+            .into_iter()
+            .filter_map(|task| {
+                self.task_losses[task.index()].map(|loss| format!("{} {loss:.2}", initials(task)))
+            })
+            .collect();
+        let message = format!(
+            "{rate:.0} rows/s loss {:.3} ({})",
+            self.loss.unwrap_or(report.loss),
+            tasks.join(" ")
+        );
+        self.bar.set_message(message.clone());
+        self.bar.set_position(report.step);
+        if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let left = (report.steps - report.step) as f64 * self.seconds / self.bar.position().max(1) as f64;
+            self.line(&format!(
+                "{} step {}/{} {message} about {left:.0} s left",
+                self.name, report.step, report.steps
+            ));
+        }
+    }
+}
+
+/// `query-product` as `qp`.
+fn initials(task: Task) -> String {
+    task.as_str().split('-').filter_map(|word| word.chars().next()).collect()
+}
+
+impl Observer for Progress {
+    fn on_event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Started { step, steps } => {
+                self.bar.set_length(steps);
+                self.bar.set_position(step);
+                self.bar.reset_eta();
+            }
+            Event::Step(report) => self.step(report),
+            Event::Dev(dev) => {
+                let accuracy = dev.report.pooled.value(Metric::Accuracy).unwrap_or(0.0);
+                self.line(&format!(
+                    "{} step {}: dev {:.4}, pooled accuracy {accuracy:.4}{}",
+                    self.name,
+                    dev.step,
+                    dev.value,
+                    if dev.best { ", best so far" } else { "" }
+                ));
+            }
+            Event::Finished { early } => {
+                self.bar.finish_and_clear();
+                if let Some(reason) = early {
+                    self.line(&format!("{} ended early: {reason}", self.name));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What a user writes to state a run. Nothing here is checked beyond types and names of keys: a
+//! [`crate::Plan`] does that.
+
+use crate::{Decay, Mixing, Sampling};
+use sextant_core::Task;
+use sextant_eval::Metric;
+use sextant_kernels::Precision;
+use sextant_model::{LossConfig, Pooling, Routing};
+use sextant_text::Templates;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A training run, as a TOML file states it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What the run is called; its folder, and its row in tables.
+    pub name: String,
+    /// Decides everything random: the rows taken, their order, fresh weights, dropout.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// The tasks to train; all six unless stated. One task makes a single-task baseline.
+    #[serde(default = "all_tasks")]
+    pub tasks: Vec<Task>,
+    /// Precision of the products: `f32` or `bf16`.
+    #[serde(default = "full_precision", with = "precision")]
+    pub precision: Precision,
+    /// What to train on.
+    pub data: DataRecipe,
+    /// What to train.
+    pub model: ModelRecipe,
+    /// How pairs become text.
+    #[serde(default)]
+    pub text: TextRecipe,
+    /// What to minimise.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// How to step.
+    #[serde(default)]
+    pub optimizer: OptimizerRecipe,
+    /// For how long, and with which rates.
+    #[serde(default)]
+    pub schedule: ScheduleRecipe,
+    /// Which rows make a step.
+    #[serde(default)]
+    pub batch: BatchRecipe,
+    /// When to look at the dev set, and what to do then.
+    #[serde(default)]
+    pub dev: DevRecipe,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn all_tasks() -> Vec<Task> {
+    Task::ALL.to_vec()
+}
+
+fn full_precision() -> Precision {
+    Precision::F32
+}
+
+/// `Precision` as its name: the kernels crate knows nothing of serde.
+mod precision {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use sextant_kernels::Precision;
+
+    pub(super) fn serialize<S: Serializer>(value: &Precision, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(value.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Precision, D::Error> {
+        String::deserialize(d)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataRecipe {
+    /// A data set: a folder with `train`, `dev` and `test` files, or a file with a `split` column.
+    pub path: PathBuf,
+    /// Train on at most so many rows, drawn at random over all tasks; all unless stated.
+    #[serde(default)]
+    pub train_rows: Option<usize>,
+    /// Watch at most so many dev rows while training; all unless stated.
+    #[serde(default)]
+    pub dev_rows: Option<usize>,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRecipe {
+    /// Where the weights come from.
+    pub backbone: BackboneRecipe,
+    /// How the model learns the task of a row.
+    pub routing: Routing,
+    /// Which vector of a row its head reads: `cls`, `mean` or `last`.
+    #[serde(default = "cls")]
+    pub pooling: Pooling,
+    /// Whether a tanh layer stands before the head; the checkpoint's pooler where it has one.
+    #[serde(default = "yes")]
+    pub dense: bool,
+    /// Dropout before the head.
+    #[serde(default = "tenth")]
+    pub head_dropout: f32,
+    /// Dropout of hidden states; the backbone's own unless stated.
+    #[serde(default)]
+    pub hidden_dropout: Option<f32>,
+    /// Dropout of attention weights; the backbone's own unless stated.
+    #[serde(default)]
+    pub attention_dropout: Option<f32>,
+    /// Parameters that stay as they are, by the start of their names: `["embeddings", "trunk.0"]`.
+    #[serde(default)]
+    pub freeze: Vec<String>,
+}
+
+fn cls() -> Pooling {
+    Pooling::Cls
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn tenth() -> f32 {
+    0.1
+}
+
+/// `model.backbone`: a name or folder, or the sizes of a fresh one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a backbone's name or folder, or a table {vocab_size, hidden_size, layers, …} of a fresh one")]
+pub enum BackboneRecipe {
+    /// A known name (`minilm`) or a folder in Hugging Face layout.
+    Pretrained(String),
+    /// A small BERT with random weights and a vocabulary made from the training texts.
+    Scratch(ScratchRecipe),
+}
+
+/// The sizes of a fresh backbone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScratchRecipe {
+    /// Entries of the WordPiece vocabulary.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Transformer blocks.
+    pub layers: usize,
+    /// Attention heads.
+    pub attention_heads: usize,
+    /// Width inside the MLP.
+    pub intermediate_size: usize,
+}
+
+impl Default for ScratchRecipe {
+    fn default() -> Self {
+        Self {
+            vocab_size: 4000,
+            hidden_size: 128,
+            layers: 3,
+            attention_heads: 4,
+            intermediate_size: 512,
+        }
+    }
+}
+
+/// `[text]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TextRecipe {
+    /// Tokens that a row may have.
+    pub max_tokens: usize,
+    /// How the task is named, where the routing asks for it.
+    pub prefix_template: String,
+    /// How entities are written.
+    pub templates: Templates,
+}
+
+impl Default for TextRecipe {
+    fn default() -> Self {
+        let text = sextant_text::TextConfig::default();
+        Self {
+            max_tokens: text.max_tokens,
+            prefix_template: text.prefix_template,
+            templates: text.templates,
+        }
+    }
+}
+
+/// `[optimizer]`: AdamW (Loshchilov & Hutter 2019).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerRecipe {
+    /// Rate of the top block, at its height.
+    pub learning_rate: f64,
+    /// Rate of heads and dense layers; `learning_rate` unless stated.
+    pub head_learning_rate: Option<f64>,
+    /// Each block's rate is the one above it times this; 1 for equal rates.
+    pub layer_decay: f64,
+    /// Decoupled decay; none on norms and biases.
+    pub weight_decay: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Largest global norm of a step's gradient; 0 for no limit.
+    pub clip_norm: f64,
+}
+
+impl Default for OptimizerRecipe {
+    fn default() -> Self {
+        Self {
+            learning_rate: 5e-5,
+            head_learning_rate: None,
+            layer_decay: 1.0,
+            weight_decay: 0.01,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            clip_norm: 1.0,
+        }
+    }
+}
+
+/// `[schedule]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleRecipe {
+    /// Passes over the training rows.
+    pub epochs: f64,
+    /// Steps, in place of epochs.
+    pub steps: Option<u64>,
+    /// Share of the steps in which the rate rises from 0.
+    pub warmup: f64,
+    /// How it falls after that: `linear`, `cosine` or `constant`.
+    pub decay: Decay,
+}
+
+impl Default for ScheduleRecipe {
+    fn default() -> Self {
+        Self { epochs: 3.0, steps: None, warmup: 0.1, decay: Decay::Linear }
+    }
+}
+
+/// `[batch]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchRecipe {
+    /// Rows per optimizer step.
+    pub rows: usize,
+    /// Tokens per pack: a step with more is run in several packs whose gradients are averaged by
+    /// rows, with the same result but for rounding.
+    pub pack_tokens: usize,
+    /// How often each task is drawn.
+    pub sampling: Sampling,
+    /// Whether a step mixes tasks.
+    pub mixing: Mixing,
+}
+
+impl Default for BatchRecipe {
+    fn default() -> Self {
+        Self {
+            rows: 32,
+            pack_tokens: 8192,
+            sampling: Sampling::Proportional,
+            mixing: Mixing::Mixed,
+        }
+    }
+}
+
+/// `[dev]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DevRecipe {
+    /// Steps between two looks at the dev set, each followed by a checkpoint; twice an epoch unless
+    /// stated.
+    pub every: Option<u64>,
+    /// The metric that decides which weights are kept: its mean over tasks.
+    pub metric: Metric,
+    /// End after so many looks without a better one; never unless stated.
+    pub patience: Option<u32>,
+}
+
+impl Default for DevRecipe {
+    fn default() -> Self {
+        Self { every: None, metric: Metric::Accuracy, patience: None }
+    }
+}

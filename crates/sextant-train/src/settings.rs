@@ -1,0 +1,96 @@
+//! From a TOML file and `--set key=value` to a [`Recipe`].
+
+use crate::{Recipe, TrainError};
+use toml_edit::{DocumentMut, Item, Table, Value};
+
+/// Reads a recipe's text and changes it as each `key=value` of `settings` says.
+///
+/// A key is dotted (`model.routing.private_layers`); a value is TOML, or, where it is none, a string:
+/// `--set seed=2`, `--set data.path=data/mine`, `--set 'tasks=["query-type"]'`.
+pub fn parse_recipe(text: &str, origin: &str, settings: &[String]) -> Result<Recipe, TrainError> {
+    let failed = |origin: &str, reason: String| TrainError::Recipe { origin: origin.into(), reason };
+    let mut document: DocumentMut = text
+        .parse()
+        .map_err(|error: toml_edit::TomlError| failed(origin, error.to_string()))?;
+    for setting in settings {
+        let flag = format!("--set {setting}");
+        let (key, value) = setting
+            .split_once('=')
+            .ok_or_else(|| failed(&flag, "expected key=value".into()))?;
+        set(&mut document, key.trim(), value.trim()).map_err(|reason| failed(&flag, reason))?;
+    }
+    // Parsed again from text, so that errors show the line they are about.
+    toml::from_str(&document.to_string()).map_err(|error| failed(origin, error.to_string()))
+}
+
+fn set(document: &mut DocumentMut, key: &str, value: &str) -> Result<(), String> {
+    let value: Value = value.parse().unwrap_or_else(|_| Value::from(value));
+    let mut parts: Vec<&str> = key.split('.').map(str::trim).collect();
+    if parts.iter().any(|part| part.is_empty()) {
+        return Err(format!("`{key}` is not a key"));
+    }
+    let last = parts.pop().unwrap_or_default();
+    let mut place = document.as_item_mut();
+    for part in parts {
+        let table = place
+            .as_table_like_mut()
+            .ok_or_else(|| format!("`{key}`: `{part}` is inside a value that is not a table"))?;
+        place = table.entry(part).or_insert_with(|| Item::Table(Table::new()));
+    }
+    let table = place
+        .as_table_like_mut()
+        .ok_or_else(|| format!("`{key}`: what stands before `{last}` is not a table"))?;
+    table.insert(last, Item::Value(value));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECIPE: &str = r#"
+        name = "r"
+        data = { path = "d" }
+        [model]
+        backbone = "minilm"
+        routing = { prefix = false, heads = "per_task", private_layers = 2 }
+    "#;
+
+    fn parse(settings: &[&str]) -> Result<Recipe, String> {
+        let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
+        parse_recipe(RECIPE, "r.toml", &settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn settings_replace_and_add_keys() {
+        let recipe = parse(&[
+            "seed=7",
+            "data.path=other/place",
+            "model.routing.private_layers=1",
+            "tasks=[\"query-type\"]",
+            "batch.sampling={temperature=2.0}",
+        ])
+        .unwrap();
+        assert_eq!((recipe.seed, recipe.model.routing.private_layers), (7, 1));
+        assert_eq!(recipe.data.path.to_str(), Some("other/place"));
+        assert_eq!(recipe.tasks, [sextant_core::Task::QueryType]);
+        assert_eq!(recipe.batch.sampling, crate::Sampling::Temperature(2.0));
+    }
+
+    #[test]
+    fn mistakes_name_their_place() {
+        for (setting, expected) in [
+            ("batch.size=3", "unknown field `size`"),
+            ("tasks=[\"query-brand\"]", "unknown task `query-brand`"),
+            ("seed", "expected key=value"),
+            ("name.x=1", "not a table"),
+            ("model.pooling=max", "unknown variant `max`"),
+            ("precision=f64", "f64"),
+        ] {
+            let error = parse(&[setting]).unwrap_err();
+            assert!(error.contains(expected), "{setting}: {error}");
+        }
+        let error = parse_recipe("name = 'x'\nnmae = 3", "r.toml", &[]).unwrap_err().to_string();
+        assert!(error.contains("r.toml") && error.contains("nmae"), "{error}");
+    }
+}

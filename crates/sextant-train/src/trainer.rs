@@ -1,0 +1,322 @@
+//! The loop.
+
+use crate::checkpoint::{self, State};
+use crate::{
+    AdamW, DevEvaluation, Event, Gradients, Observer, Plan, Prepared, Rows, Sampler, Schedule,
+    StepReport, TrainError,
+};
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+use sextant_core::Task;
+use sextant_data::AtomicFile;
+use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
+use sextant_model::{
+    ForwardContext, PackInput, Predictor, RelevanceModel, bundle, parameters, predict_rows,
+    row_losses,
+};
+use sextant_text::{Encoder, Pack, fill};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Where a run keeps what it makes.
+#[derive(Debug, Clone)]
+pub struct RunFolder(pub PathBuf);
+
+impl RunFolder {
+    /// The best weights, as a bundle.
+    pub fn bundle(&self) -> PathBuf {
+        self.0.join("bundle")
+    }
+
+    /// The newest state.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.0.join("checkpoint")
+    }
+
+    /// What happened.
+    pub fn log(&self) -> PathBuf {
+        self.0.join("log.jsonl")
+    }
+
+    /// What came out, as JSON.
+    pub fn summary(&self) -> PathBuf {
+        self.0.join("summary.json")
+    }
+}
+
+/// What came out of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The recipe's name.
+    pub name: String,
+    /// The routing's short name.
+    pub routing: String,
+    /// The recipe's seed.
+    pub seed: u64,
+    /// Identifies recipe and data.
+    pub fingerprint: String,
+    /// Numbers in the model.
+    pub parameters: u64,
+    /// Of these, how many were trained.
+    pub trainable_parameters: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Rows trained on, repetitions counted.
+    pub rows: u64,
+    /// Distinct training rows.
+    pub train_rows: usize,
+    /// Tokens trained on.
+    pub tokens: u64,
+    /// Seconds spent in steps.
+    pub seconds: f64,
+    /// The best value of the dev metric, and its step.
+    pub best: Option<(f64, u64)>,
+}
+
+/// Trains one model.
+pub struct Trainer {
+    /// Apart from the rest, because each step consumes it: parameters are updated in place.
+    model: RelevanceModel,
+    job: Job,
+}
+
+/// Everything of a run but the weights.
+struct Job {
+    plan: Plan,
+    encoder: Encoder,
+    train: Rows,
+    dev: Rows,
+    folder: RunFolder,
+    optimizer: AdamW,
+    sampler: Sampler,
+    schedule: Schedule,
+    dev_every: u64,
+    state: State,
+}
+
+impl Trainer {
+    /// A run in `folder`. With `resume` it goes on from the checkpoint there, if there is one;
+    /// otherwise the folder must not hold a run already.
+    pub fn new(prepared: Prepared, folder: RunFolder, resume: bool) -> Result<Self, TrainError> {
+        let fingerprint = prepared.fingerprint();
+        let Prepared { plan, mut model, encoder, train, dev } = prepared;
+        let recipe = &plan.recipe;
+        let batch = &recipe.batch;
+        let mut sampler =
+            Sampler::new(&train.tasks(), batch.rows, batch.sampling, batch.mixing, recipe.seed);
+        let epoch = sampler.batches_per_epoch() as f64;
+        let steps =
+            recipe.schedule.steps.unwrap_or((epoch * recipe.schedule.epochs).ceil() as u64).max(1);
+        let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
+        let mut state = State { fingerprint, ..State::default() };
+        let found = checkpoint::read_state(&folder.checkpoint())?;
+        match found {
+            Some(found) if resume => {
+                if found.fingerprint != state.fingerprint {
+                    return Err(TrainError::Run {
+                        path: folder.checkpoint(),
+                        problem: "was made by another recipe or from other data; start again in another folder with `--out`".into(),
+                    });
+                }
+                model = checkpoint::load(&folder.checkpoint(), &found, model, &mut optimizer)?;
+                sampler.restore(found.sampler.clone());
+                state = found;
+            }
+            None if resume || !folder.bundle().exists() => {}
+            _ => {
+                return Err(TrainError::Run {
+                    path: folder.0,
+                    problem: "holds a run already; add `--resume` to go on with it, or choose another folder with `--out`".into(),
+                });
+            }
+        }
+        std::fs::create_dir_all(&folder.0).map_err(TrainError::io("create", &folder.0))?;
+        let job = Job {
+            schedule: Schedule::new(steps, recipe.schedule.warmup, recipe.schedule.decay),
+            dev_every: recipe.dev.every.unwrap_or_else(|| (epoch / 2.0).ceil().max(1.0) as u64),
+            plan,
+            encoder,
+            train,
+            dev,
+            folder,
+            optimizer,
+            sampler,
+            state,
+        };
+        Ok(Self { model, job })
+    }
+
+    /// Steps done so far: not 0 for a run that was resumed.
+    pub fn steps_done(&self) -> u64 {
+        self.job.state.step
+    }
+
+    /// Trains to the end and leaves the best weights in the run's folder as a bundle.
+    pub fn run(self, observer: &mut dyn Observer) -> Result<Summary, TrainError> {
+        let Self { mut model, mut job } = self;
+        let steps = job.schedule.steps();
+        observer.on_event(Event::Started { step: job.state.step, steps });
+        let mut early = job.out_of_patience();
+        while job.state.step < steps && early.is_none() {
+            let report;
+            (model, report) = job.step(model)?;
+            observer.on_event(Event::Step(&report));
+            if job.state.step.is_multiple_of(job.dev_every) || job.state.step == steps {
+                let dev = job.look_at_dev(&model)?;
+                observer.on_event(Event::Dev(&dev));
+                early = job.out_of_patience();
+            }
+        }
+        let early = early.filter(|_| job.state.step < steps);
+        observer.on_event(Event::Finished { early: early.as_deref() });
+        job.finish(&model)
+    }
+}
+
+impl Job {
+    fn out_of_patience(&self) -> Option<String> {
+        let dev = &self.plan.recipe.dev;
+        let patience = dev.patience?;
+        (self.state.looks_since_best >= patience)
+            .then(|| format!("no better dev {} in {patience} looks", dev.metric))
+    }
+
+    /// One optimizer step.
+    fn step(&mut self, model: RelevanceModel) -> Result<(RelevanceModel, StepReport), TrainError> {
+        let start = Instant::now();
+        let rows = self.sampler.next_batch();
+        let (recipe, train) = (&self.plan.recipe, &self.train);
+        let weight: f64 = rows.iter().map(|&row| f64::from(train.target(row).1)).sum();
+        let lengths: Vec<usize> = rows.iter().map(|&row| train.encoded[row].len()).collect();
+        let device = model.device();
+        let mut gradients = Gradients::default();
+        let mut task_losses = [(0.0, 0); Task::COUNT];
+        for (i, range) in fill(&lengths, recipe.batch.pack_tokens).into_iter().enumerate() {
+            let members: Vec<_> =
+                rows[range].iter().map(|&row| (row, &train.encoded[row])).collect();
+            let pack = Pack::new(&members);
+            let (grades, weights): (Vec<_>, Vec<_>) =
+                pack.rows.iter().map(|&row| train.target(row)).unzip();
+            let input = PackInput::new(&pack, &device)?;
+            let key = [recipe.seed, self.state.step, i as u64];
+            let ctx = ForwardContext::training(recipe.precision, &key);
+            let logits = model.forward(&input, &ctx)?;
+            let losses = row_losses(logits, &grades, &weights, &recipe.loss);
+            let loss = losses.clone().sum() / weight as f32;
+            gradients.add(&model, loss.backward());
+            let losses: Vec<f32> = losses.inner().into_data().iter::<f32>().collect();
+            for (entry, rows) in task_losses.iter_mut().zip(&pack.task_rows) {
+                entry.0 += losses[rows.clone()].iter().map(|&loss| f64::from(loss)).sum::<f64>();
+                entry.1 += rows.len();
+            }
+        }
+        let norm = gradients.norm();
+        let step = self.state.step + 1;
+        if !norm.is_finite() {
+            return Err(TrainError::Diverged { step, norm });
+        }
+        let clip = recipe.optimizer.clip_norm;
+        // As PyTorch's clip_grad_norm_, with its 1e-6.
+        let gradient_factor = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
+        let rate_factor = self.schedule.factor(self.state.step);
+        let learning_rate = recipe.optimizer.learning_rate * rate_factor;
+        let model = self.optimizer.step(model, gradients, rate_factor, gradient_factor);
+        let (tokens, seconds) = (lengths.iter().sum::<usize>(), start.elapsed().as_secs_f64());
+        self.state.step = step;
+        self.state.seconds += seconds;
+        self.state.rows += rows.len() as u64;
+        self.state.tokens += tokens as u64;
+        let report = StepReport {
+            step,
+            steps: self.schedule.steps(),
+            rows: rows.len(),
+            tokens,
+            loss: task_losses.iter().map(|(loss, _)| loss).sum::<f64>() / weight,
+            task_losses,
+            gradient_norm: norm,
+            learning_rate,
+            seconds,
+        };
+        Ok((model, report))
+    }
+
+    /// Evaluates on the dev rows, keeps the weights if they are the best, and writes a checkpoint.
+    fn look_at_dev(&mut self, model: &RelevanceModel) -> Result<DevEvaluation, TrainError> {
+        let recipe = &self.plan.recipe;
+        let predictions = predict_rows(
+            &model.valid(),
+            &self.dev.encoded,
+            recipe.precision,
+            Predictor::PACK_TOKENS,
+            |_| {},
+        )?;
+        let scored: Vec<_> = self
+            .dev
+            .examples
+            .iter()
+            .zip(predictions)
+            .map(|(example, prediction)| Scored::of(example, prediction))
+            .collect();
+        let metric = recipe.dev.metric;
+        let ranking = metric == Metric::NdcgAt10;
+        let report = evaluate(&scored, &EvalOptions { ranking, ..EvalOptions::quick() })?;
+        // A metric that is undefined everywhere (kappa of one grade) is as bad as can be.
+        let worst = if metric.higher_is_better() { f64::MIN } else { f64::MAX };
+        let value = report.macro_value(metric).unwrap_or(worst);
+        let best = self.state.best.is_none_or(|(best, _)| {
+            if metric.higher_is_better() { value > best } else { value < best }
+        });
+        if best {
+            self.state.best = Some((value, self.state.step));
+            self.state.looks_since_best = 0;
+            self.save_bundle(model)?;
+        } else {
+            self.state.looks_since_best += 1;
+        }
+        self.state.sampler = self.sampler.state().clone();
+        checkpoint::save(&self.folder.checkpoint(), model, &self.optimizer, self.state.clone())?;
+        Ok(DevEvaluation { step: self.state.step, value, best, report })
+    }
+
+    fn save_bundle(&self, model: &RelevanceModel) -> Result<(), TrainError> {
+        let recipe = &self.plan.recipe;
+        let provenance = serde_json::json!({
+            "recipe": recipe,
+            "fingerprint": self.state.fingerprint,
+            "step": self.state.step,
+            "dev": {"metric": recipe.dev.metric, "value": self.state.best.map(|(value, _)| value)},
+            "train_rows": self.train.len(),
+            "truncation": self.train.cut(),
+        });
+        bundle::save(&self.folder.bundle(), model, &self.encoder, provenance)?;
+        Ok(())
+    }
+
+    fn finish(self, model: &RelevanceModel) -> Result<Summary, TrainError> {
+        let parameters = parameters(model);
+        let count = |trainable_only: bool| {
+            parameters.iter().filter(|p| p.trainable || !trainable_only).map(|p| p.len() as u64).sum()
+        };
+        let recipe = &self.plan.recipe;
+        let summary = Summary {
+            name: recipe.name.clone(),
+            routing: recipe.model.routing.label(),
+            seed: recipe.seed,
+            fingerprint: self.state.fingerprint.clone(),
+            parameters: count(false),
+            trainable_parameters: count(true),
+            steps: self.state.step,
+            rows: self.state.rows,
+            train_rows: self.train.len(),
+            tokens: self.state.tokens,
+            seconds: self.state.seconds,
+            best: self.state.best,
+        };
+        let path = self.folder.summary();
+        let mut file = AtomicFile::create(&path)?;
+        serde_json::to_writer_pretty(&mut file, &summary)
+            .map_err(|error| TrainError::io("write", &path)(error.into()))?;
+        file.commit()?;
+        Ok(summary)
+    }
+}
