@@ -79,10 +79,8 @@ impl RelevanceModel {
             if rows.is_empty() {
                 continue;
             }
-            let branch = self.spec.branch_of(task).ok_or_else(|| ModelError::UnknownTask {
-                task,
-                known: self.spec.known_tasks(),
-            })?;
+            let branch =
+                self.spec.branch_of(task).ok_or_else(|| self.spec.unknown_task(task))?;
             parts.push(Part { task, branch, rows });
         }
         if self.spec.routing.heads == Heads::Shared {

@@ -92,7 +92,9 @@ impl ModelSpec {
         self.routing.trunk_layers(self.backbone.layers) + self.routing.private_layers
     }
 
-    pub(crate) fn known_tasks(&self) -> String {
-        self.tasks.iter().map(|task| task.as_str()).collect::<Vec<_>>().join(", ")
+    /// The error about a task that the model does not have.
+    pub fn unknown_task(&self, task: Task) -> ModelError {
+        let known: Vec<&str> = self.tasks.iter().map(|task| task.as_str()).collect();
+        ModelError::UnknownTask { task, known: known.join(", ") }
     }
 }

@@ -1,1 +1,162 @@
-//! (being written)
+//! Scores files of pairs of any size: rows stream in, are scored in windows, and stream out in their
+//! order with the prediction's columns added.
+//!
+//! Memory is bounded by one window. The output is written beside its path and renamed when whole. A
+//! row that cannot be read or encoded is an error that names its line, or is passed over and
+//! counted, as the caller says.
+
+use serde_json::Value;
+use sextant_core::Prediction;
+use sextant_data::{Column, ColumnKind, DataError, ReadOptions, Row, RowReader, RowWriter, json_number};
+use sextant_model::{ModelError, Predictor};
+use sextant_text::{CutCount, EncodedRow};
+use std::path::Path;
+
+/// How to score a file.
+#[derive(Debug, Clone)]
+pub struct ScoreOptions {
+    /// How to read the input; grades are not needed.
+    pub read: ReadOptions,
+    /// Whether rows that cannot be read are passed over.
+    pub skip_bad: bool,
+    /// Rows that are read before they are scored: sorted by length among themselves.
+    pub window: usize,
+}
+
+impl Default for ScoreOptions {
+    fn default() -> Self {
+        Self { read: ReadOptions::default(), skip_bad: false, window: 4096 }
+    }
+}
+
+/// What scoring a file came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScoreReport {
+    /// Rows scored.
+    pub rows: u64,
+    /// Why rows were passed over: the first few messages.
+    pub problems: Vec<String>,
+    /// Rows passed over.
+    pub skipped: u64,
+    /// What truncation took.
+    pub cut: CutCount,
+}
+
+/// Messages that a report keeps.
+const PROBLEMS: usize = 20;
+
+/// Why a file cannot be scored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoreError {
+    /// Reading or writing failed, or a row is bad.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The model refuses.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A row has no text that the tokenizer knows, or the model lacks its task.
+    #[error("{path}, line {line}: {source}")]
+    Row {
+        /// The input.
+        path: String,
+        /// The row's line.
+        line: u64,
+        /// What is wrong.
+        source: ModelError,
+    },
+}
+
+/// The columns that scoring adds.
+pub fn added_columns() -> Vec<Column> {
+    vec![
+        Column::new("predicted_grade", ColumnKind::Integer),
+        Column::new("predicted_label", ColumnKind::Text),
+        Column::new("score", ColumnKind::Number),
+        Column::new("probs", ColumnKind::Numbers),
+    ]
+}
+
+/// Scores `input` into `output`; `done` hears how many rows each window held.
+pub fn score_file(
+    predictor: &Predictor,
+    input: &Path,
+    output: &Path,
+    options: &ScoreOptions,
+    mut done: impl FnMut(usize),
+) -> Result<ScoreReport, ScoreError> {
+    let mut columns = RowReader::columns_of(input, &options.read)?;
+    columns.retain(|column| added_columns().iter().all(|added| added.name != column.name));
+    columns.extend(added_columns());
+    let mut writer = RowWriter::create(output, columns)?;
+    let mut report = ScoreReport::default();
+    let mut window: Vec<(Row, EncodedRow)> = Vec::with_capacity(options.window);
+    for row in RowReader::open(input, &options.read)? {
+        match encode(predictor, input, row) {
+            Ok(pair) => window.push(pair),
+            Err(error @ (ScoreError::Data(DataError::Row(_)) | ScoreError::Row { .. }))
+                if options.skip_bad =>
+            {
+                report.skipped += 1;
+                if report.problems.len() < PROBLEMS {
+                    report.problems.push(error.to_string());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        if window.len() >= options.window.max(1) {
+            flush(predictor, &mut window, &mut writer, &mut report, &mut done)?;
+        }
+    }
+    flush(predictor, &mut window, &mut writer, &mut report, &mut done)?;
+    writer.finish()?;
+    Ok(report)
+}
+
+fn encode(
+    predictor: &Predictor,
+    input: &Path,
+    row: Result<Row, DataError>,
+) -> Result<(Row, EncodedRow), ScoreError> {
+    let row = row?;
+    let at_row = |source| ScoreError::Row { path: input.display().to_string(), line: row.line, source };
+    let spec = predictor.model().spec();
+    if spec.branch_of(row.pair.task).is_none() {
+        return Err(at_row(spec.unknown_task(row.pair.task)));
+    }
+    let encoded = predictor.encoder().encode(&row.pair).map_err(|error| at_row(error.into()))?;
+    Ok((row, encoded))
+}
+
+fn flush(
+    predictor: &Predictor,
+    window: &mut Vec<(Row, EncodedRow)>,
+    writer: &mut RowWriter,
+    report: &mut ScoreReport,
+    done: &mut impl FnMut(usize),
+) -> Result<(), ScoreError> {
+    let (rows, encoded): (Vec<Row>, Vec<EncodedRow>) = window.drain(..).unzip();
+    let predictions = predictor.predict_rows(&encoded)?;
+    for ((mut row, encoded), prediction) in rows.into_iter().zip(&encoded).zip(predictions) {
+        report.cut.add(encoded.cut);
+        report.rows += 1;
+        add(&mut row, prediction);
+        writer.write(&row)?;
+    }
+    done(encoded.len());
+    Ok(())
+}
+
+fn add(row: &mut Row, prediction: Prediction) {
+    let grade = prediction.grade();
+    let probs = prediction.probs.iter().map(|&p| json_number(p)).collect();
+    let values = [
+        Value::from(grade.index()),
+        Value::from(grade.as_str()),
+        json_number(prediction.score()),
+        Value::Array(probs),
+    ];
+    for (column, value) in added_columns().into_iter().zip(values) {
+        row.extra.insert(column.name, value);
+    }
+}

@@ -1,1 +1,39 @@
-fn main() {}
+//! The `sextant` command.
+//!
+//! Thin: arguments become calls of the crates below, results become text. See `sextant help`.
+
+mod backbones;
+mod cli;
+mod data;
+mod demo;
+mod evaluate;
+mod inspect;
+mod machine;
+mod score;
+mod train;
+
+use clap::Parser;
+use sextant_kernels::CachingAllocator;
+use std::process::ExitCode;
+
+/// Training allocates and frees the same large blocks at every step; page faults are dear.
+#[global_allocator]
+static ALLOCATOR: CachingAllocator = CachingAllocator::new(4 << 30);
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .init();
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            machine::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The command line's grammar.
+
+use clap::{Args, Parser, Subcommand};
+use sextant_core::Task;
+use sextant_data::{Encoding, ReadOptions};
+
+/// Trains, compares and uses relevance models for e-commerce entity pairs.
+#[derive(Debug, Parser)]
+#[command(name = "sextant", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a synthetic market, train the three routings on it, compare them
+    Demo(crate::demo::Demo),
+    /// Make, check and describe data sets
+    #[command(subcommand)]
+    Data(crate::data::Data),
+    /// Train a model as a recipe says
+    Train(crate::train::Train),
+    /// Evaluate a bundle on labelled rows
+    Eval(crate::evaluate::Eval),
+    /// Score the pairs of a file
+    Score(crate::score::Score),
+    /// Say what a bundle or a data set holds
+    Inspect(crate::inspect::Inspect),
+    /// Fetch a pretrained backbone
+    Get(crate::backbones::Get),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Demo(command) => command.run(),
+            Command::Data(command) => command.run(),
+            Command::Train(command) => command.run(),
+            Command::Eval(command) => command.run(),
+            Command::Score(command) => command.run(),
+            Command::Inspect(command) => command.run(),
+            Command::Get(command) => command.run(),
+        }
+    }
+}
+
+/// How to read files of rows.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Reading {
+    /// How text files stand for characters: utf-8 or latin-1
+    #[arg(long, default_value_t = Encoding::Utf8)]
+    encoding: Encoding,
+    /// The task of rows that name none
+    #[arg(long)]
+    task: Option<Task>,
+}
+
+impl Reading {
+    /// Options for rows that must have a grade, or need none.
+    pub(crate) fn options(&self, require_grade: bool) -> ReadOptions {
+        ReadOptions { encoding: self.encoding, default_task: self.task, require_grade }
+    }
+}
+

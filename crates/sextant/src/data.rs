@@ -1,0 +1,136 @@
+//! `sextant data`.
+
+use crate::cli::Reading;
+use crate::machine::say;
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use sextant_data::market::{ExampleConfig, Market, MarketConfig};
+use sextant_data::{AtomicFile, DataCard, Dataset, Format, build, check};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Make, check and describe data sets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Data {
+    /// Build a benchmark from its sources
+    Build(Build),
+    /// Prove that splits do not leak, and say what a trivial model would reach
+    Check(Inspected),
+    /// Write the data card
+    Stats(Stats),
+    /// Make a synthetic market
+    Market(MarketArgs),
+}
+
+/// `data build`
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The benchmark's recipe
+    recipe: PathBuf,
+    /// The folder with the sources
+    #[arg(long)]
+    source: PathBuf,
+    /// Where to put the data set
+    #[arg(long, default_value = "data/public-six")]
+    out: PathBuf,
+}
+
+/// `data check`
+#[derive(Debug, Args)]
+pub(crate) struct Inspected {
+    /// A data set: a folder, or a file with a `split` column
+    data: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `data stats`
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    #[command(flatten)]
+    inspected: Inspected,
+    /// Write the card to a file, not to standard output
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// `data market`
+#[derive(Debug, Args)]
+pub(crate) struct MarketArgs {
+    /// Where to put the data set
+    out: PathBuf,
+    /// Decides everything random
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// How many of the six departments are open: the measure of difficulty
+    #[arg(long, default_value_t = 2)]
+    departments: usize,
+    /// Rows of query-product; the other tasks in proportion
+    #[arg(long, default_value_t = 6000)]
+    rows: usize,
+}
+
+impl Data {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Build(args) => {
+                let recipe = build::Recipe::read(&args.recipe)?;
+                let report = build::build(&recipe, &args.source, &args.out)?;
+                say(&serde_json::to_string_pretty(&report)?);
+                say(&format!("{}", args.out.display()));
+                Ok(())
+            }
+            Self::Check(args) => {
+                let dataset = Dataset::load(&args.data, &args.reading.options(true))?;
+                let report = check(&dataset);
+                let text =
+                    if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+                say(text.trim_end());
+                if !report.is_ok() {
+                    bail!("{}: the splits leak; see above", args.data.display());
+                }
+                Ok(())
+            }
+            Self::Stats(args) => {
+                let Inspected { data, reading, json } = args.inspected;
+                let card = DataCard::read(&data, &reading.options(true))?;
+                let text = if json { serde_json::to_string_pretty(&card)? } else { card.to_markdown() };
+                let Some(out) = args.out else {
+                    say(text.trim_end());
+                    return Ok(());
+                };
+                let mut file = AtomicFile::create(&out)?;
+                writeln!(file, "{}", text.trim_end()).with_context(|| out.display().to_string())?;
+                Ok(file.commit()?)
+            }
+            Self::Market(args) => {
+                let config = MarketConfig {
+                    seed: args.seed,
+                    departments: args.departments,
+                    ..MarketConfig::default()
+                };
+                let mut examples = ExampleConfig::default();
+                for rows in examples.rows.values_mut() {
+                    *rows = *rows * args.rows / 6000;
+                }
+                let dataset = market(&config, &examples)?;
+                dataset.save(&args.out, Format::Jsonl)?;
+                say(&format!("{}: {} rows", args.out.display(), dataset.len()));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A synthetic market as a data set.
+pub(crate) fn market(config: &MarketConfig, examples: &ExampleConfig) -> anyhow::Result<Dataset> {
+    let mut dataset = Dataset::default();
+    for example in Market::generate(config)?.examples(examples)? {
+        let split = example.split.unwrap_or(sextant_core::Split::Train);
+        dataset.part_mut(split).push(example);
+    }
+    Ok(dataset)
+}

@@ -1,0 +1,30 @@
+//! `sextant inspect`.
+
+use crate::cli::Reading;
+use crate::machine::say;
+use clap::Args;
+use sextant_data::DataCard;
+use sextant_model::bundle;
+use std::path::PathBuf;
+
+/// `inspect`
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// A bundle or a data set
+    path: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+impl Inspect {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        if self.path.join("bundle.json").exists() {
+            let manifest = bundle::read_manifest(&self.path)?;
+            say(&serde_json::to_string_pretty(&manifest)?);
+        } else {
+            let card = DataCard::read(&self.path, &self.reading.options(true))?;
+            say(card.to_markdown().trim_end());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! `sextant train`.
+
+use crate::backbones;
+use crate::machine::{peak_memory, say};
+use anyhow::Context;
+use burn::tensor::Device;
+use clap::Args;
+use sextant_data::{Dataset, ReadOptions};
+use sextant_train::{
+    JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Summary, Trainer, parse_recipe,
+};
+use std::path::PathBuf;
+
+/// `train`
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// The recipe
+    recipe: PathBuf,
+    /// Change a key of the recipe: `--set seed=2 --set model.routing.private_layers=1`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// The run's folder; `runs/NAME` unless given
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Go on with the run in that folder
+    #[arg(long)]
+    resume: bool,
+}
+
+impl Train {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let origin = self.recipe.display().to_string();
+        let text = std::fs::read_to_string(&self.recipe)
+            .with_context(|| format!("cannot read the recipe {origin}"))?;
+        let recipe = parse_recipe(&text, &origin, &self.settings)?;
+        let folder = RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
+        let options = ReadOptions { require_grade: true, ..ReadOptions::default() };
+        let dataset = Dataset::load(&recipe.data.path, &options)?;
+        let summary = train(recipe, &dataset, folder.clone(), self.resume)?;
+        say(&format!(
+            "{}: {} steps, {:.0} rows/s, best dev {} at step {}, peak memory {} MiB",
+            folder.bundle().display(),
+            summary.steps,
+            summary.rows as f64 / summary.seconds.max(1e-9),
+            summary.best.map_or("none".into(), |(value, _)| format!("{value:.4}")),
+            summary.best.map_or(0, |(_, step)| step),
+            peak_memory().unwrap_or(0) >> 20,
+        ));
+        Ok(())
+    }
+}
+
+/// Runs a recipe on a data set.
+pub(crate) fn train(
+    recipe: Recipe,
+    dataset: &Dataset,
+    folder: RunFolder,
+    resume: bool,
+) -> anyhow::Result<Summary> {
+    let name = recipe.name.clone();
+    let plan = Plan::new(recipe, backbones::resolve)?;
+    let prepared = Prepared::new(plan, dataset, &Device::flex())?;
+    let log = folder.log();
+    let trainer = Trainer::new(prepared, folder, resume)?;
+    let log = JsonLog::open(&log, trainer.steps_done())?;
+    let mut observers = Observers(vec![Box::new(Progress::new(&name)), Box::new(log)]);
+    Ok(trainer.run(&mut observers)?)
+}
