@@ -3,6 +3,7 @@
 use crate::{Event, Observer, TrainError};
 use serde_json::{Map, Value, json};
 use sextant_core::Task;
+use sextant_data::AtomicFile;
 use sextant_eval::Metric;
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
@@ -15,10 +16,11 @@ pub struct JsonLog {
 }
 
 impl JsonLog {
-    /// Opens a log. Lines about steps after `done` are dropped: a resumed run does those again.
+    /// Opens a log. Lines about steps after `done` are dropped: a resumed run does those again. So is
+    /// a line that a kill left half-written, and the end of an earlier run.
     pub fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
         let kept: String = match std::fs::read_to_string(path) {
-            Ok(text) => text.lines().filter(|line| line_step(line) <= Some(done)).fold(
+            Ok(text) => text.lines().filter(|line| line_step(line).is_some_and(|step| step <= done)).fold(
                 String::new(),
                 |mut kept, line| {
                     kept.push_str(line);
@@ -29,7 +31,9 @@ impl JsonLog {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(TrainError::io("read", path)(error)),
         };
-        std::fs::write(path, kept).map_err(TrainError::io("write", path))?;
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(kept.as_bytes()).map_err(TrainError::io("write", path))?;
+        file.commit()?;
         let file = OpenOptions::new()
             .append(true)
             .open(path)

@@ -134,3 +134,66 @@ fn learning_rate(recipe: &OptimizerRecipe, info: &ParamInfo, spec: &ModelSpec) -
     };
     recipe.learning_rate * recipe.layer_decay.powi((spec.depth() - height.min(spec.depth())) as i32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use sextant_core::Task;
+    use sextant_model::{BackboneConfig, HeadKind, Pooling, Routing};
+
+    /// Three blocks, the top one private; layer decay 0.5.
+    fn groups(head_learning_rate: Option<f64>) -> Vec<Group> {
+        let spec = ModelSpec {
+            backbone: BackboneConfig {
+                hidden_size: 8,
+                layers: 3,
+                attention_heads: 2,
+                intermediate_size: 16,
+                ..BackboneConfig::small(20)
+            },
+            tasks: vec![Task::QueryType, Task::TypeType],
+            routing: Routing::mhp(1),
+            pooling: Pooling::Cls,
+            dense: true,
+            head: HeadKind::Softmax,
+            head_dropout: 0.0,
+        };
+        let model = RelevanceModel::zeros(spec, &Device::flex().autodiff()).unwrap();
+        let recipe = OptimizerRecipe {
+            learning_rate: 1.0,
+            head_learning_rate,
+            layer_decay: 0.5,
+            weight_decay: 0.25,
+            ..OptimizerRecipe::default()
+        };
+        AdamW::new(recipe, &model).groups
+    }
+
+    #[test]
+    fn rates_halve_from_block_to_block_and_heads_have_their_own() {
+        for (head, expected) in [(None, 1.0), (Some(7.0), 7.0)] {
+            for group in groups(head) {
+                let rate = match group.name.as_str() {
+                    name if name.starts_with("embeddings.") => 0.125,
+                    name if name.starts_with("trunk.0.") => 0.25,
+                    name if name.starts_with("trunk.1.") => 0.5,
+                    name if name.contains(".layers.0.") => 1.0,
+                    _ => expected,
+                };
+                assert_eq!(group.learning_rate, rate, "{}", group.name);
+            }
+        }
+    }
+
+    #[test]
+    fn norms_and_biases_do_not_decay() {
+        let groups = groups(None);
+        for group in &groups {
+            let spared = ["gamma", "beta", "bias"].iter().any(|end| group.name.ends_with(end));
+            assert_eq!(group.weight_decay, if spared { 0.0 } else { 0.25 }, "{}", group.name);
+        }
+        assert!(groups.iter().any(|group| group.weight_decay > 0.0));
+        assert!(groups.iter().any(|group| group.weight_decay == 0.0));
+    }
+}

@@ -1,0 +1,5 @@
+//! What the model crate promises, checked through its public interface.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod goldens;
+mod support;

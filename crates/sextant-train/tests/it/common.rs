@@ -1,0 +1,118 @@
+//! A small market, a tiny recipe, and short ways to run it.
+
+use burn::tensor::Device;
+use sextant_core::{Example, Split, Task};
+use sextant_data::Dataset;
+use sextant_data::market::{ExampleConfig, Market, MarketConfig};
+use sextant_model::{Archive, Values, dump};
+use sextant_train::{
+    Event, Observer, Plan, Prepared, Recipe, RunFolder, Summary, TrainError, Trainer, parse_recipe,
+};
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use tempfile::TempDir;
+
+const RECIPE: &str = r#"
+    name = "tiny"
+    data = { path = "in-memory" }
+    [model]
+    backbone = { vocab_size = 300, hidden_size = 32, layers = 2, attention_heads = 2, intermediate_size = 64 }
+    routing = { prefix = false, heads = "per_task", private_layers = 1 }
+    [text]
+    max_tokens = 24
+    [optimizer]
+    learning_rate = 1e-3
+    [schedule]
+    steps = 6
+    [batch]
+    rows = 8
+    [dev]
+    every = 2
+"#;
+
+pub(crate) fn recipe(settings: &[&str]) -> Recipe {
+    let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
+    parse_recipe(RECIPE, "tiny.toml", &settings).unwrap()
+}
+
+/// About 60 rows of every task.
+pub(crate) fn market() -> &'static Dataset {
+    static MARKET: OnceLock<Dataset> = OnceLock::new();
+    MARKET.get_or_init(|| {
+        let config =
+            MarketConfig { departments: 2, products: 200, queries: 200, ..MarketConfig::default() };
+        let market = Market::generate(&config).unwrap();
+        dataset(market.examples(&ExampleConfig::equal(60)).unwrap())
+    })
+}
+
+pub(crate) fn dataset(examples: Vec<Example>) -> Dataset {
+    let mut dataset = Dataset::default();
+    for example in examples {
+        dataset.part_mut(example.split.unwrap_or(Split::Train)).push(example);
+    }
+    dataset
+}
+
+pub(crate) fn plan(settings: &[&str]) -> Result<Plan, TrainError> {
+    Plan::new(recipe(settings), |name| Err(format!("no backbone `{name}` here")))
+}
+
+pub(crate) fn prepared(settings: &[&str]) -> Prepared {
+    Prepared::new(plan(settings).unwrap(), market(), &Device::flex()).unwrap()
+}
+
+pub(crate) fn folder(temporary: &TempDir) -> RunFolder {
+    RunFolder(temporary.path().join("run"))
+}
+
+/// A run from start to end: the values before, the values after, and the summary.
+pub(crate) fn train(
+    settings: &[&str],
+) -> (BTreeMap<String, Values>, BTreeMap<String, Values>, Summary) {
+    let temporary = TempDir::new().unwrap();
+    let folder = folder(&temporary);
+    let prepared = prepared(settings);
+    let before = dump(&prepared.model);
+    let summary = Trainer::new(prepared, folder.clone(), false).unwrap().run(&mut Silent).unwrap();
+    let after = checkpoint_values(&folder, &before);
+    (before, after, summary)
+}
+
+/// The weights of a run's checkpoint, in the shapes of `like`.
+pub(crate) fn checkpoint_values(
+    folder: &RunFolder,
+    like: &BTreeMap<String, Values>,
+) -> BTreeMap<String, Values> {
+    let path = folder.checkpoint().join("model.safetensors");
+    let archive = Archive::read(&path, |_| false).unwrap();
+    like.iter()
+        .map(|(name, values)| {
+            let data = archive.get(name, &values.shape).unwrap().to_vec();
+            (name.clone(), Values { shape: values.shape.clone(), data })
+        })
+        .collect()
+}
+
+/// Hears nothing.
+pub(crate) struct Silent;
+
+impl Observer for Silent {
+    fn on_event(&mut self, _: Event<'_>) {}
+}
+
+/// Keeps the loss of each step, and its rows of each task.
+#[derive(Default)]
+pub(crate) struct Losses {
+    pub(crate) steps: Vec<f64>,
+    pub(crate) task_rows: Vec<[usize; Task::COUNT]>,
+}
+
+impl Observer for Losses {
+    fn on_event(&mut self, event: Event<'_>) {
+        if let Event::Step(report) = event {
+            self.steps.push(report.loss);
+            self.task_rows.push(report.task_losses.map(|(_, rows)| rows));
+        }
+    }
+}

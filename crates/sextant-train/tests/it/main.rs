@@ -1,0 +1,9 @@
+//! Training from a recipe to a bundle, with tiny models on the synthetic market.
+
+mod accumulation;
+mod common;
+mod failure;
+mod learning;
+mod parameters;
+mod resume;
+mod sampler;
