@@ -30,7 +30,7 @@ fn error<P: Product>(
     let (left, right) = (view(&a, rows, depth, turn_a), view(&b, depth, columns, turn_b));
     let packed = Packed::<P>::new(level, right, depth, columns);
     let mut c = vec![f32::NAN; rows * columns];
-    multiply(rows, left, &packed, Some(&bias), &mut c, Epilogue::NONE);
+    multiply(rows, left, &packed, Init::Bias(&bias), &mut c, Epilogue::NONE);
     let element = |m: Matrix<'_>, i: usize, j: usize| round(m.data[i * m.row + j * m.column]);
     let mut worst = 0.0f64;
     for i in 0..rows {
