@@ -2,8 +2,9 @@
 //!
 //! `B` is packed into *panels* of a few vectors of columns, so that a step along the depth reads
 //! one short run of memory; `A` is read as it lies, one 32-bit *word* broadcast at a time. A word
-//! holds one `f32` or two bf16 numbers that follow each other along the depth, and a [`Product`]
-//! says how words multiply: one tile of registers ([`tile`]) serves every number format.
+//! holds one `f32` or, where the machine multiplies them, two bf16 numbers that follow each other
+//! along the depth, and a [`Product`] says how words multiply: one tile of registers ([`tile`])
+//! serves every number format.
 
 mod pack;
 mod tile;
@@ -143,7 +144,7 @@ impl<P: Product> Kernel for Block<'_, P> {
     unsafe fn run<S: Simd>(self) {
         let words = self.b.words();
         let a = self.a.data.as_ptr().wrapping_add(self.first_row * self.a.row);
-        if P::PER_WORD == 1 {
+        if P::PLAIN {
             // SAFETY: passed on to the caller.
             unsafe { self.strips::<S>(a, self.a.row, self.a.column) };
             return;
@@ -155,7 +156,7 @@ impl<P: Product> Kernel for Block<'_, P> {
         // SAFETY: the scratch is large enough either way; the rest is the caller's promise.
         unsafe {
             if self.a.column == 1 {
-                convert_rows::<S>(a, self.a.row, self.rows, self.b.depth(), to, words);
+                convert_rows::<S, P>(a, self.a.row, self.rows, self.b.depth(), to, words);
                 self.strips::<S>(to, words, 1);
             } else {
                 let depth = self.b.depth();
