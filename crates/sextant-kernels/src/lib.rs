@@ -11,7 +11,8 @@
 //! * [`adamw`] and [`sum_of_squares`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
 //!   for large vocabularies, whose tables have few rows with a gradient.
 //!
-//! [`CachingAllocator`] keeps the buffers of a step for the next one.
+//! [`CachingAllocator`] keeps the buffers of a step for the next one; [`MappedFile`] reads weights
+//! without copying them.
 //!
 //! Every operation has a *composed* body made of burn's own operations ([`composed`]), which is the
 //! definition of what it computes and runs on any device.
@@ -38,6 +39,7 @@ mod dropout;
 mod flex;
 mod kernels;
 mod lora;
+mod mapped_file;
 mod operations;
 mod packed_weight;
 mod precision;
@@ -54,13 +56,14 @@ pub use allocator::CachingAllocator;
 pub use cross_entropy::ClassTargets;
 pub use dropout::Dropout;
 pub use lora::LoraFactors;
+pub use mapped_file::MappedFile;
 pub use operations::{
     adamw, adamw_rows, add_layer_norm, attention, cross_entropy, dropout, embedding,
     embedding_rows, gated, linear, linear_packed, linear_reusing, lora_linear, rms_norm, rotary,
     sum_of_squares,
 };
 pub use packed_weight::PackedWeight;
-pub use precision::{Precision, UnknownPrecision};
+pub use precision::{Precision, ScorePrecision, UnknownPrecision};
 pub use reused_weight::ReusedWeight;
 pub use rotary::Rotary;
 pub use row_gradient::{RowGradient, RowGradientSink, UntouchedRows};

@@ -8,6 +8,7 @@ use clap::Args;
 use sextant_core::{Example, Split};
 use sextant_data::{AtomicFile, Dataset, read_examples};
 use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
+use sextant_kernels::ScorePrecision;
 use sextant_model::{Predictor, bundle};
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,6 +25,9 @@ pub(crate) struct Eval {
     split: Split,
     #[command(flatten)]
     reading: Reading,
+    /// Precision of the products: f32, bf16 or int8
+    #[arg(long, default_value_t = ScorePrecision::F32)]
+    precision: ScorePrecision,
     /// Write the report as JSON
     #[arg(long)]
     out: Option<PathBuf>,
@@ -37,7 +41,8 @@ impl Eval {
         } else {
             read_examples(&self.data, &options)?
         };
-        let predictor = Predictor::new(bundle::open(&self.bundle, &Device::flex())?);
+        let predictor = Predictor::new(bundle::open(&self.bundle, &Device::flex())?)
+            .with_precision(self.precision);
         let tasks = &predictor.model().spec().tasks;
         examples.retain(|example| tasks.contains(&example.pair.task));
         if examples.is_empty() {

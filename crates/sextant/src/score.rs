@@ -5,6 +5,7 @@ use crate::machine::{complain, say};
 use burn::tensor::Device;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use sextant_kernels::ScorePrecision;
 use sextant_model::{Predictor, bundle};
 use sextant_score::{ScoreOptions, score_file};
 use std::path::PathBuf;
@@ -20,6 +21,9 @@ pub(crate) struct Score {
     output: PathBuf,
     #[command(flatten)]
     reading: Reading,
+    /// Precision of the products: f32, bf16 or int8
+    #[arg(long, default_value_t = ScorePrecision::F32)]
+    precision: ScorePrecision,
     /// Pass over rows that cannot be read, and say which
     #[arg(long)]
     skip_bad: bool,
@@ -27,7 +31,8 @@ pub(crate) struct Score {
 
 impl Score {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let predictor = Predictor::new(bundle::open(&self.bundle, &Device::flex())?);
+        let predictor = Predictor::new(bundle::open(&self.bundle, &Device::flex())?)
+            .with_precision(self.precision);
         let options = ScoreOptions {
             read: self.reading.options(false),
             skip_bad: self.skip_bad,
