@@ -1,7 +1,7 @@
 //! From token ids to the residual stream.
 
-use crate::{BackboneConfig, ForwardContext, LayerNorm, PackInput};
 use crate::layers::zeros;
+use crate::{BackboneConfig, ForwardContext, LayerNorm, PackInput};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use sextant_kernels as kernels;
@@ -36,7 +36,7 @@ impl Embeddings {
 
     /// `[tokens, hidden]`.
     pub fn forward(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
-        let words = kernels::embedding(self.word.val(), input.ids.clone());
+        let words = ctx.words(self.word.val(), input.ids.clone());
         let positions = kernels::embedding(self.position.val(), input.positions.clone());
         let segments = kernels::embedding(self.segment.val(), input.segment_ids.clone());
         let x = self.norm.forward(words, Some(positions + segments), None);

@@ -23,7 +23,12 @@ impl Linear {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: Tensor<2>, activation: Activation, ctx: &ForwardContext) -> Tensor<2> {
-        kernels::linear(x, self.weight.val(), Some(self.bias.val()), activation, ctx.precision())
+        let bias = Some(self.bias.val());
+        if let Some(packed) = ctx.packed(&self.weight) {
+            return kernels::linear_packed(x, &packed, bias, activation);
+        }
+        let reused = ctx.reused(self.weight.id);
+        kernels::linear_reusing(x, self.weight.val(), bias, activation, ctx.precision(), &reused)
     }
 }
 

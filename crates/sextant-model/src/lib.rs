@@ -12,9 +12,9 @@
 //! [`bundle`].
 
 pub mod backbone;
-pub mod bundle;
 mod block;
 mod branch;
+pub mod bundle;
 mod config;
 mod context;
 mod embeddings;
@@ -28,6 +28,7 @@ mod params;
 mod pooling;
 mod predictor;
 mod routing;
+mod shared;
 mod spec;
 mod weights;
 
@@ -46,5 +47,6 @@ pub use params::{ParamInfo, Values, dump, freeze, initialize, load, parameters};
 pub use pooling::Pooling;
 pub use predictor::{Predictor, predict_rows};
 pub use routing::{Heads, PrivateInit, Routing};
+pub use shared::{PackedWeights, StepShared};
 pub use spec::{HeadKind, ModelSpec};
 pub use weights::Archive;

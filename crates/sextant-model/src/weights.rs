@@ -2,40 +2,68 @@
 
 use crate::{ModelError, Values};
 use half::{bf16, f16};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sextant_kernels::MappedFile;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A safetensors file in memory: tensors by name, read as `f32`.
+/// A safetensors file: tensors by name, read as `f32`. The file is mapped, not read: `f32` tensors
+/// are used where they lie, others are converted when they are first asked for.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    tensors: BTreeMap<String, Values>,
+    file: MappedFile,
+    tensors: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    shape: Vec<usize>,
+    dtype: Dtype,
+    bytes: Range<usize>,
+    converted: OnceCell<Vec<f32>>,
 }
 
 impl Archive {
-    /// Reads a whole file. `f32`, `f16` and `bf16` tensors are kept as `f32`; others are refused
-    /// unless `skip` says that their name does not matter.
+    /// Opens a file. `f32`, `f16` and `bf16` tensors are known; others are refused unless `skip` says
+    /// that their name does not matter.
     pub fn read(path: &Path, skip: impl Fn(&str) -> bool) -> Result<Self, ModelError> {
-        let bytes = std::fs::read(path).map_err(ModelError::io("read", path))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| {
-            ModelError::NotSafetensors { path: path.to_owned(), reason: error.to_string() }
-        })?;
+        let file = MappedFile::open(path).map_err(ModelError::io("read", path))?;
+        let invalid = |error: SafeTensorError| ModelError::NotSafetensors {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let (header, metadata) = SafeTensors::read_metadata(&file).map_err(invalid)?;
+        // checks that the tensors fill the file
+        SafeTensors::deserialize(&file).map_err(invalid)?;
+        let start = header + size_of::<u64>();
         let mut tensors = BTreeMap::new();
-        for (name, view) in file.iter() {
-            if skip(name) {
+        for (name, info) in metadata.tensors() {
+            if skip(&name) {
                 continue;
             }
-            let data = floats(&view).ok_or_else(|| ModelError::Weights {
-                path: path.to_owned(),
-                problem: format!(
-                    "tensor `{name}` is of type {:?}; expected F32, F16 or BF16",
-                    view.dtype()
-                ),
-            })?;
-            tensors.insert(name.to_owned(), Values { shape: view.shape().to_vec(), data });
+            if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+                return Err(ModelError::Weights {
+                    path: path.to_owned(),
+                    problem: format!(
+                        "tensor `{name}` is of type {:?}; expected F32, F16 or BF16",
+                        info.dtype
+                    ),
+                });
+            }
+            let (from, to) = info.data_offsets;
+            let entry = Entry {
+                shape: info.shape.clone(),
+                dtype: info.dtype,
+                bytes: start + from..start + to,
+                converted: OnceCell::new(),
+            };
+            tensors.insert(name, entry);
         }
-        Ok(Self { path: path.to_owned(), tensors })
+        Ok(Self { path: path.to_owned(), file, tensors })
     }
 
     /// The tensors' names.
@@ -45,23 +73,30 @@ impl Archive {
 
     /// A tensor of this shape; an error that names it if it is missing or of another shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&[f32], ModelError> {
-        let values = self
+        let entry = self
             .tensors
             .get(name)
             .ok_or_else(|| self.problem(format!("tensor `{name}` {shape:?} is missing")))?;
-        if values.shape != shape {
+        if entry.shape != shape {
             return Err(self.problem(format!(
                 "tensor `{name}` has shape {:?}; the model needs {shape:?}",
-                values.shape
+                entry.shape
             )));
         }
-        Ok(&values.data)
+        let bytes = &self.file[entry.bytes.clone()];
+        if entry.dtype == Dtype::F32
+            && cfg!(target_endian = "little")
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(values);
+        }
+        Ok(entry.converted.get_or_init(|| floats(entry.dtype, bytes)))
     }
 
     /// A vector of any length.
     pub fn vector(&self, name: &str) -> Result<&[f32], ModelError> {
         match self.tensors.get(name) {
-            Some(values) => self.get(name, &[values.data.len()]),
+            Some(entry) => self.get(name, &[entry.shape.iter().product()]),
             None => self.get(name, &[]),
         }
     }
@@ -91,21 +126,18 @@ impl Archive {
                 .map_err(|error| failed(format!("tensor `{name}`: {error}")))?;
             views.push((name.as_str(), view));
         }
-        let whole = safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
+        let whole =
+            safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
         std::fs::write(path, whole).map_err(ModelError::io("write", path))
     }
 }
 
-fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let words = || view.data().chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-    Some(match view.dtype() {
-        Dtype::F32 => view
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect(),
-        Dtype::F16 => words().map(|bits| f16::from_bits(bits).to_f32()).collect(),
-        Dtype::BF16 => words().map(|bits| bf16::from_bits(bits).to_f32()).collect(),
-        _ => return None,
-    })
+/// The numbers of a tensor of a type that [`Archive::read`] lets pass.
+fn floats(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+    let words = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    match dtype {
+        Dtype::F16 => words.map(|bits| f16::from_bits(bits).to_f32()).collect(),
+        Dtype::BF16 => words.map(|bits| bf16::from_bits(bits).to_f32()).collect(),
+        _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+    }
 }

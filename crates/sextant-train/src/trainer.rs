@@ -11,11 +11,13 @@ use sextant_core::Task;
 use sextant_data::AtomicFile;
 use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
 use sextant_model::{
-    ForwardContext, PackInput, Predictor, RelevanceModel, bundle, parameters, predict_rows,
-    row_losses,
+    ForwardContext, PackInput, PackedWeights, Predictor, RelevanceModel, StepShared, bundle,
+    parameters, predict_rows, row_losses,
 };
 use sextant_text::{Encoder, Pack, fill};
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Where a run keeps what it makes.
@@ -193,6 +195,7 @@ impl Job {
         let lengths: Vec<usize> = rows.iter().map(|&row| train.encoded[row].len()).collect();
         let device = model.device();
         let mut gradients = Gradients::default();
+        let shared = Rc::new(StepShared::default());
         let mut task_losses = [(0.0, 0); Task::COUNT];
         for (i, range) in fill(&lengths, recipe.batch.pack_tokens).into_iter().enumerate() {
             let members: Vec<_> =
@@ -202,7 +205,7 @@ impl Job {
                 pack.rows.iter().map(|&row| train.target(row)).unzip();
             let input = PackInput::new(&pack, &device)?;
             let key = [recipe.seed, self.state.step, i as u64];
-            let ctx = ForwardContext::training(recipe.precision, &key);
+            let ctx = ForwardContext::training(recipe.precision, &key).sharing(&shared);
             let logits = model.forward(&input, &ctx)?;
             let losses = row_losses(logits, &grades, &weights, &recipe.loss);
             let loss = losses.clone().sum() / weight as f32;
@@ -213,6 +216,7 @@ impl Job {
                 entry.1 += rows.len();
             }
         }
+        gradients.take_rows(&model, &shared);
         let norm = gradients.norm();
         let step = self.state.step + 1;
         if !norm.is_finite() {
@@ -249,7 +253,7 @@ impl Job {
         let predictions = predict_rows(
             &model.valid(),
             &self.dev.encoded,
-            recipe.precision,
+            &Arc::new(PackedWeights::new(recipe.precision.into())),
             Predictor::PACK_TOKENS,
             |_| {},
         )?;

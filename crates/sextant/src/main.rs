@@ -12,6 +12,7 @@ mod evaluate;
 mod inspect;
 mod say;
 mod score;
+mod scoring;
 mod train;
 
 use clap::Parser;
