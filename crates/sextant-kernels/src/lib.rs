@@ -43,6 +43,8 @@ mod mapped_file;
 mod operations;
 mod packed_weight;
 mod precision;
+#[cfg(feature = "profile")]
+pub mod profile;
 mod reused_weight;
 mod rotary;
 mod row_gradient;

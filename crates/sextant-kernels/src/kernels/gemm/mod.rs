@@ -173,6 +173,11 @@ impl<P: Product> Block<'_, P> {
     unsafe fn strips<S: Simd>(&self, a: *const f32, a_row: usize, a_step: usize) {
         let (words, columns) = (self.b.words(), self.b.columns());
         let width = self.b.width();
+        #[cfg(feature = "profile")]
+        let _span = {
+            let columns = (self.panels.end * width).min(columns) - self.panels.start * width;
+            crate::profile::Span::new(2 * self.rows * columns * self.b.depth())
+        };
         for panel in self.panels.clone() {
             let first_column = panel * width;
             let place = self.first_row * columns + first_column;
