@@ -3,8 +3,8 @@
 use crate::checkpoint::{self, State};
 use crate::step::{self, StepGradients, StepOptions};
 use crate::{
-    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, Sampler, Schedule,
-    StepReport, TrainError,
+    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, Sampler, Schedule, StepReport,
+    TrainError,
 };
 use burn::module::Module;
 use serde::{Deserialize, Serialize};

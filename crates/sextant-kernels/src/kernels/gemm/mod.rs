@@ -175,7 +175,8 @@ impl<P: Product> Block<'_, P> {
         let width = self.b.width();
         #[cfg(feature = "profile")]
         let _span = {
-            let columns = (self.panels.end * width).min(columns) - self.panels.start * width;
+            let end = (self.panels.end * width).min(columns);
+            let columns = end.saturating_sub(self.panels.start * width); // the last task may be empty
             crate::profile::Span::new(2 * self.rows * columns * self.b.depth())
         };
         for panel in self.panels.clone() {
