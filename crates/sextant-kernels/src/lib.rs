@@ -6,6 +6,7 @@
 //!
 //! * [`embedding`], [`linear`] (with bias and activation), [`add_layer_norm`], [`rms_norm`],
 //!   [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model,
+//! * [`relative_attention`] and [`capped_attention`] for the families that change the scores,
 //! * [`linear_packed`] for scoring, with weights packed once, also in 8 bits,
 //! * [`adamw`] and [`sum_of_squares`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
 //!   for large vocabularies, whose tables have few rows with a gradient.
@@ -38,6 +39,7 @@ mod kernels;
 mod operations;
 mod packed_weight;
 mod precision;
+mod relative;
 mod rotary;
 mod row_gradient;
 mod segments;
@@ -49,11 +51,13 @@ pub use adamw::AdamWStep;
 pub use allocator::CachingAllocator;
 pub use dropout::Dropout;
 pub use operations::{
-    adamw, adamw_rows, add_layer_norm, attention, dropout, embedding, embedding_rows, gated,
-    linear, linear_packed, rms_norm, rotary, sum_of_squares,
+    adamw, adamw_rows, add_layer_norm, attention, capped_attention, dropout, embedding,
+    embedding_rows, gated, linear, linear_packed, relative_attention, rms_norm, rotary,
+    sum_of_squares,
 };
 pub use packed_weight::PackedWeight;
 pub use precision::{Precision, UnknownPrecision};
+pub use relative::RelativePositions;
 pub use rotary::Rotary;
 pub use row_gradient::{RowGradient, RowGradientSink, UntouchedRows};
 pub use segments::{Segments, SegmentsError};

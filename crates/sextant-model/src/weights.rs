@@ -3,7 +3,7 @@
 use crate::{ModelError, Values};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// A safetensors file in memory: tensors by name, read as `f32`.
@@ -26,7 +26,7 @@ impl Archive {
             if skip(name) {
                 continue;
             }
-            let data = floats(&view).ok_or_else(|| ModelError::Weights {
+            let data = decode(view.dtype(), view.data()).ok_or_else(|| ModelError::Weights {
                 path: path.to_owned(),
                 problem: format!(
                     "tensor `{name}` is of type {:?}; expected F32, F16 or BF16",
@@ -36,6 +36,21 @@ impl Archive {
             tensors.insert(name.to_owned(), Values { shape: view.shape().to_vec(), data });
         }
         Ok(Self { path: path.to_owned(), tensors })
+    }
+
+    /// An archive of tensors that were read from `path` in another way.
+    pub(crate) fn of(path: &Path, tensors: BTreeMap<String, Values>) -> Self {
+        Self { path: path.to_owned(), tensors }
+    }
+
+    /// The tensors.
+    pub(crate) fn into_tensors(self) -> BTreeMap<String, Values> {
+        self.tensors
+    }
+
+    /// A tensor's shape, if it is there.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|values| values.shape.as_slice())
     }
 
     /// The tensors' names.
@@ -74,6 +89,23 @@ impl Archive {
     /// Writes tensors as `f32` safetensors, straight to `path`: the caller writes into a folder that is
     /// renamed when whole.
     pub fn write(path: &Path, tensors: &BTreeMap<String, Values>) -> Result<(), ModelError> {
+        Self::write_with(path, tensors, None)
+    }
+
+    /// [`Archive::write`] with the mark by which `transformers` knows PyTorch's layouts.
+    pub(crate) fn write_for_torch(
+        path: &Path,
+        tensors: &BTreeMap<String, Values>,
+    ) -> Result<(), ModelError> {
+        let mark = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        Self::write_with(path, tensors, Some(mark))
+    }
+
+    fn write_with(
+        path: &Path,
+        tensors: &BTreeMap<String, Values>,
+        metadata: Option<HashMap<String, String>>,
+    ) -> Result<(), ModelError> {
         let failed = |reason: String| ModelError::Io {
             action: "write",
             path: path.to_owned(),
@@ -91,19 +123,19 @@ impl Archive {
                 .map_err(|error| failed(format!("tensor `{name}`: {error}")))?;
             views.push((name.as_str(), view));
         }
-        let whole = safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
+        let whole =
+            safetensors::serialize(views, metadata).map_err(|error| failed(error.to_string()))?;
         std::fs::write(path, whole).map_err(ModelError::io("write", path))
     }
 }
 
-fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let words = || view.data().chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-    Some(match view.dtype() {
-        Dtype::F32 => view
-            .data()
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect(),
+/// Bytes as numbers; none for a type that is not `f32`, `f16` or `bf16`.
+pub(crate) fn decode(kind: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    let words = || bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    Some(match kind {
+        Dtype::F32 => {
+            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+        }
         Dtype::F16 => words().map(|bits| f16::from_bits(bits).to_f32()).collect(),
         Dtype::BF16 => words().map(|bits| bf16::from_bits(bits).to_f32()).collect(),
         _ => return None,

@@ -27,6 +27,10 @@ enum Command {
     Score(crate::score::Score),
     /// Say what a bundle or a data set holds
     Inspect(crate::inspect::Inspect),
+    /// Write a task of a bundle for transformers or ONNX Runtime
+    Export(crate::export::Export),
+    /// Make a bundle of a published reranker or classifier
+    Import(crate::import::Import),
     /// Fetch a pretrained backbone
     Get(crate::backbones::Get),
 }
@@ -40,6 +44,8 @@ impl Cli {
             Command::Eval(command) => command.run(),
             Command::Score(command) => command.run(),
             Command::Inspect(command) => command.run(),
+            Command::Export(command) => command.run(),
+            Command::Import(command) => command.run(),
             Command::Get(command) => command.run(),
         }
     }
@@ -62,4 +68,3 @@ impl Reading {
         ReadOptions { encoding: self.encoding, default_task: self.task, require_grade }
     }
 }
-

@@ -10,7 +10,7 @@ mod packed;
 mod pointwise;
 mod rotary;
 
-pub use attention::attention;
+pub use attention::{attention, capped_attention, relative_attention};
 pub use optimizer::{adamw, sum_of_squares};
 pub use packed::linear_packed;
 pub use pointwise::{activate, add_layer_norm, dropout, embedding, gated, linear, rms_norm};

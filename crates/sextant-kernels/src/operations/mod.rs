@@ -3,10 +3,12 @@
 mod layers;
 mod optimizer;
 mod pack;
+mod scores;
 
 pub use layers::{add_layer_norm, dropout, gated, linear, linear_packed, rms_norm};
 pub use optimizer::{adamw, adamw_rows, sum_of_squares};
 pub use pack::{attention, embedding, embedding_rows, rotary};
+pub use scores::{capped_attention, relative_attention};
 
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{Device, Tensor};

@@ -1,5 +1,8 @@
 //! What the model crate promises, checked through its public interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod checkpoints;
+mod export;
+mod families;
 mod goldens;
 mod support;
