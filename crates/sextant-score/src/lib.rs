@@ -7,7 +7,9 @@
 
 use serde_json::Value;
 use sextant_core::Prediction;
-use sextant_data::{Column, ColumnKind, DataError, ReadOptions, Row, RowReader, RowWriter, json_number};
+use sextant_data::{
+    Column, ColumnKind, DataError, ReadOptions, Row, RowReader, RowWriter, json_number,
+};
 use sextant_model::{ModelError, Predictor};
 use sextant_text::{CutCount, EncodedRow};
 use std::path::Path;
@@ -119,7 +121,8 @@ fn encode(
     row: Result<Row, DataError>,
 ) -> Result<(Row, EncodedRow), ScoreError> {
     let row = row?;
-    let at_row = |source| ScoreError::Row { path: input.display().to_string(), line: row.line, source };
+    let at_row =
+        |source| ScoreError::Row { path: input.display().to_string(), line: row.line, source };
     let spec = predictor.model().spec();
     if spec.branch_of(row.pair.task).is_none() {
         return Err(at_row(spec.unknown_task(row.pair.task)));

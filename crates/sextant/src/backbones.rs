@@ -1,7 +1,7 @@
 //! `sextant get`, and how a backbone's name becomes a folder.
 
 use crate::hub::Repository;
-use crate::machine::say;
+use crate::say::say;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use sextant_model::backbone::weights_path;

@@ -23,6 +23,8 @@ enum Command {
     Train(crate::train::Train),
     /// Evaluate a bundle on labelled rows
     Eval(crate::evaluate::Eval),
+    /// Put runs side by side on the same rows
+    Compare(crate::compare::Compare),
     /// Score the pairs of a file
     Score(crate::score::Score),
     /// Say what a bundle or a data set holds
@@ -42,6 +44,7 @@ impl Cli {
             Command::Data(command) => command.run(),
             Command::Train(command) => command.run(),
             Command::Eval(command) => command.run(),
+            Command::Compare(command) => command.run(),
             Command::Score(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Export(command) => command.run(),

@@ -1,6 +1,6 @@
 //! `sextant export`.
 
-use crate::machine::say;
+use crate::say::say;
 use anyhow::Context;
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};

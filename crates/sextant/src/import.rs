@@ -1,7 +1,7 @@
 //! `sextant import`.
 
 use crate::backbones;
-use crate::machine::say;
+use crate::say::say;
 use anyhow::{anyhow, ensure};
 use burn::tensor::Device;
 use clap::Args;

@@ -4,14 +4,16 @@
 
 mod backbones;
 mod cli;
+mod compare;
 mod data;
 mod demo;
+mod device;
 mod evaluate;
 mod export;
 mod hub;
 mod import;
 mod inspect;
-mod machine;
+mod say;
 mod score;
 mod train;
 
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            machine::complain(&format!("error: {error:#}"));
+            say::complain(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -1,8 +1,12 @@
 //! What the model crate promises, checked through its public interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod bundle;
 mod checkpoints;
 mod export;
 mod families;
 mod goldens;
+mod loss;
+mod minilm;
+mod routing;
 mod support;

@@ -9,7 +9,7 @@ use sextant_model::{
     Routing, Values, parameters,
 };
 use sextant_text::{Cut, EncodedRow, Pack};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A shape of every routing, small enough to run in no time.
 pub(crate) fn spec(backbone: BackboneConfig, routing: Routing, pooling: Pooling) -> ModelSpec {
@@ -30,6 +30,12 @@ pub(crate) fn forward(model: &RelevanceModel, pack: &Pack) -> Tensor<2> {
     model.forward(&input, &ForwardContext::inference(Precision::F32)).unwrap()
 }
 
+/// A matrix as rows of numbers.
+pub(crate) fn matrix(x: Tensor<2>) -> Vec<Vec<f32>> {
+    let width = x.dims()[1];
+    floats(x).chunks_exact(width).map(<[f32]>::to_vec).collect()
+}
+
 /// A tensor's numbers, row-major.
 pub(crate) fn floats<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().iter::<f32>().collect()
@@ -41,6 +47,17 @@ pub(crate) fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what
     for (i, (a, b)) in found.iter().zip(expected).enumerate() {
         assert!((a - b).abs() <= tolerance, "{what}[{i}]: {a} instead of {b}");
     }
+}
+
+/// Rows of these tasks and lengths, with ids below 50 that differ from row to row.
+pub(crate) fn rows(shape: &[(Task, usize)]) -> Vec<EncodedRow> {
+    let row = |(number, &(task, length)): (usize, &(Task, usize))| EncodedRow {
+        task,
+        ids: (0..length).map(|i| ((i * 7 + number * 13 + 1) % 50) as u32).collect(),
+        segments: (0..length).map(|i| u8::from(2 * i >= length)).collect(),
+        cut: Cut::default(),
+    };
+    shape.iter().enumerate().map(row).collect()
 }
 
 /// A row of ids, with the segment of each token.
@@ -70,4 +87,9 @@ pub(crate) fn gradients(model: &RelevanceModel, gradients: &Gradients) -> BTreeM
     found
         .filter_map(|(info, data)| Some((info.name, Values { shape: info.shape, data: data? })))
         .collect()
+}
+
+/// The names of the parameters that a backward pass gave a gradient to.
+pub(crate) fn with_gradient(model: &RelevanceModel, found: &Gradients) -> BTreeSet<String> {
+    gradients(model, found).into_keys().collect()
 }
