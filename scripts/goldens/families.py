@@ -1,4 +1,4 @@
-"""Writes a tiny random checkpoint of every encoder family, and what `transformers` computes with it.
+"""Writes a tiny random checkpoint of every family, and what `transformers` computes with it.
 
     python scripts/goldens/families.py [OUT]      (needs torch and transformers)
 
@@ -8,8 +8,8 @@ OUT is `crates/sextant-model/tests/goldens/families` unless given. It receives a
   writes it;
 * `gradients.safetensors`: the gradient of every parameter, by the checkpoint's names, of the mean
   cross-entropy over the rows;
-* `golden.json`: the rows (`input_ids`, `token_type_ids`), `labels`, `logits`, `loss`, and for each row `cls`,
-  the last hidden state of its first token;
+* `golden.json`: the rows (`input_ids`, `token_type_ids`), `labels`, `logits`, `loss`, and for each row `pooled`,
+  the last hidden state of its first token (encoders) or of its last (decoders);
 * `base/`: the same trunk as a model without a head, as `transformers` writes it.
 
 RoBERTa's folder also holds `pytorch_model.bin`, the same weights as `torch.save` writes them.
@@ -96,6 +96,51 @@ def families():
     }
 
 
+def decoders():
+    """As `families`; rows are a start token, the left side, a separator, the right side."""
+    layout = ([1], [2], [], 0)
+    sizes = SIZES | dict(
+        num_attention_heads=4, num_key_value_heads=2, pad_token_id=None, bos_token_id=1, eos_token_id=2
+    )
+    gemma = sizes | dict(head_dim=8, num_key_value_heads=1)
+    llama3 = dict(
+        rope_type="llama3",
+        factor=8.0,
+        low_freq_factor=1.0,
+        high_freq_factor=4.0,
+        original_max_position_embeddings=16,
+        rope_theta=500.0,
+    )
+    window = dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)
+    linear = {
+        "full_attention": dict(rope_type="linear", factor=8.0, rope_theta=1000.0),
+        "sliding_attention": dict(rope_type="default", rope_theta=100.0),
+    }
+    return {
+        "llama": (t.LlamaForSequenceClassification, t.LlamaConfig(**sizes, rope_parameters=llama3), layout),
+        "mistral": (t.MistralForSequenceClassification, t.MistralConfig(**sizes, sliding_window=5), layout),
+        "qwen2": (t.Qwen2ForSequenceClassification, t.Qwen2Config(**sizes, **window), layout),
+        "qwen3": (t.Qwen3ForSequenceClassification, t.Qwen3Config(**sizes, head_dim=8), layout),
+        "gemma": (t.GemmaForSequenceClassification, t.GemmaConfig(**gemma), layout),
+        "gemma2": (
+            t.Gemma2ForSequenceClassification,
+            t.Gemma2Config(**gemma, sliding_window=5, query_pre_attn_scalar=24, attn_logit_softcapping=2.0),
+            layout,
+        ),
+        "gemma3": (
+            t.Gemma3TextForSequenceClassification,
+            t.Gemma3TextConfig(
+                **(gemma | {"num_hidden_layers": 3}),
+                sliding_window=5,
+                sliding_window_pattern=3,
+                query_pre_attn_scalar=24,
+                rope_parameters=linear,
+            ),
+            layout,
+        ),
+    }
+
+
 def numbers(tensor):
     """Nested lists with nine significant digits, which is all that an f32 has."""
     values = tensor.tolist() if isinstance(tensor, torch.Tensor) else tensor
@@ -103,12 +148,13 @@ def numbers(tensor):
 
 
 def randomise(model, generator):
+    centre = 0 if model.config.model_type.startswith("gemma") else 1
     """Draws every parameter, in name order."""
     with torch.no_grad():
         for name, tensor in sorted(model.named_parameters()):
             noise = torch.randn(tensor.shape, generator=generator)
             if "norm" in name.lower() and name.endswith("weight"):
-                tensor.copy_(1 + 0.2 * noise)
+                tensor.copy_(centre + 0.2 * noise)
             elif tensor.dim() == 1:
                 tensor.copy_(0.1 * noise)
             else:
@@ -135,13 +181,14 @@ def write(folder, model, layout, generator):
     model.base_model.save_pretrained(folder / "base")
     data = rows(layout, generator)
     has_segments = getattr(model.config, "type_vocab_size", 0) > 1
-    logits, cls = [], []
+    pooled_at = -1 if hasattr(model, "score") else 0
+    logits, pooled = [], []
     for ids, types in data:
         inputs = {"input_ids": torch.tensor([ids])}
         if has_segments:
             inputs["token_type_ids"] = torch.tensor([types])
         logits.append(model(**inputs).logits[0])
-        cls.append(model.base_model(**inputs).last_hidden_state[0, 0])
+        pooled.append(model.base_model(**inputs).last_hidden_state[0, pooled_at])
     labels = [index % LABELS for index in range(len(data))]
     loss = torch.nn.functional.cross_entropy(torch.stack(logits), torch.tensor(labels))
     loss.backward()
@@ -156,7 +203,7 @@ def write(folder, model, layout, generator):
         "labels": labels,
         "logits": numbers(torch.stack(logits)),
         "loss": numbers(loss),
-        "cls": numbers(torch.stack(cls)),
+        "pooled": numbers(torch.stack(pooled)),
     }
     (folder / "golden.json").write_text(json.dumps(golden) + "\n")
 
@@ -167,7 +214,7 @@ def main():
         root = Path(sys.argv[1])
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(SEED)
-    for name, (kind, config, layout) in families().items():
+    for name, (kind, config, layout) in (families() | decoders()).items():
         config._attn_implementation = "eager"
         model = kind(config).eval()
         write(root / name, model, layout, generator)

@@ -31,11 +31,13 @@ pub struct Branch {
 impl Branch {
     /// A branch of zeros, to be initialised or loaded.
     pub fn zeros(spec: &ModelSpec, device: &Device) -> Self {
+        let cumulative = spec.head == HeadKind::Cumulative;
         let (backbone, hidden) = (&spec.backbone, spec.backbone.hidden_size);
         let dense = backbone.dense;
+        // The bias of a cumulative head is its first threshold.
+        let bias = cumulative || !backbone.head_bias_absent;
         let private = spec.routing.private_layers;
         let first = spec.routing.trunk_layers(backbone.layers);
-        let cumulative = spec.head == HeadKind::Cumulative;
         let outputs = if cumulative { 1 } else { spec.head.outputs() };
         Self {
             layers: (first..first + private)
@@ -45,7 +47,7 @@ impl Branch {
                 .then(|| Norm::zeros(backbone, hidden, device)),
             dense: spec.dense.then(|| Linear::zeros(hidden, hidden, dense.bias, device)),
             dense_norm: (spec.dense && dense.norm).then(|| Norm::zeros(backbone, hidden, device)),
-            classifier: Linear::zeros(hidden, outputs, true, device),
+            classifier: Linear::zeros(hidden, outputs, bias, device),
             step: cumulative.then(|| zeros([1], device)),
             dense_activation: dense.activation,
             dropout: spec.head_dropout,

@@ -21,6 +21,22 @@ pub enum Family {
     Modernbert,
     /// DeBERTa v2 and v3: BERT's block with disentangled relative positions.
     DebertaV2,
+    /// Llama 2 and 3, SmolLM2: causal, rotary positions, RMSNorm before sublayers, gated MLP.
+    Llama,
+    /// Mistral: Llama, with a window in every layer where its file says so.
+    Mistral,
+    /// Qwen 2 and 2.5: Llama with biases on queries, keys and values.
+    Qwen2,
+    /// Qwen 3: Llama with norms over each head's queries and keys.
+    Qwen3,
+    /// Gemma 1: Llama with GELU, norms that scale by one plus the weight, and scaled embeddings.
+    Gemma,
+    /// Gemma 2: norms around sublayers, capped scores, a window in every other layer.
+    Gemma2,
+    /// Gemma 3 (text): norms over queries and keys, a window and another rotary base in five of six
+    /// layers.
+    #[serde(rename = "gemma3_text")]
+    Gemma3,
 }
 
 /// The function of the dense layer before the head.
@@ -98,6 +114,9 @@ pub struct BackboneConfig {
     /// Whether a norm follows the last block.
     #[serde(default, skip_serializing_if = "is_default")]
     pub final_norm: bool,
+    /// Whether heads have no bias.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub head_bias_absent: bool,
     /// The dense layer before the head.
     #[serde(default, skip_serializing_if = "is_default")]
     pub dense: DenseConfig,
@@ -131,6 +150,7 @@ impl BackboneConfig {
             embedding_norm_absent: false,
             embedding_scale: None,
             final_norm: false,
+            head_bias_absent: false,
             dense: DenseConfig::default(),
             block: BlockConfig::default(),
         }

@@ -2,8 +2,8 @@
 
 use crate::{HeadKind, ModelError};
 use burn::tensor::{Tensor, TensorData, activation};
-use sextant_core::Grade;
 use serde::{Deserialize, Serialize};
+use sextant_core::Grade;
 
 /// The kind of loss; it decides the kind of head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,11 +44,12 @@ impl Head {
             Source::Plain(name) | Source::Transposed(name) => Some(name),
             _ => None,
         };
-        let (weight, bias) = (name("classifier.weight")?, name("classifier.bias")?);
+        let weight = name("classifier.weight")?;
         let shape = archive.shape(&weight)?.to_vec();
         let &[count, inputs] = shape.as_slice() else { return None };
         let matrix = archive.get(&weight, &shape).ok()?;
-        let bias = archive.get(&bias, &[count]).ok()?.to_vec();
+        let bias = name("classifier.bias").and_then(|bias| archive.get(&bias, &[count]).ok());
+        let bias = bias.map_or_else(|| vec![0.0; count], <[f32]>::to_vec);
         if !judges_relevance(count, labels) {
             tracing::warn!(
                 "the checkpoint's head has {count} labels ({}), which are not grades of relevance: heads start fresh",

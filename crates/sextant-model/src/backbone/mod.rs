@@ -2,11 +2,12 @@
 //!
 //! Each family has a file here with two things: how its `config.json` says the sizes, and a table
 //! from our parameter names to the checkpoint's. Adding a family is adding such a file and its line in
-//! [`FORMATS`]; the table serves both reading and [export](crate::export).
+//! [`formats`]; the table serves both reading and [export](crate::export).
 
 mod bert;
 mod checkpoint;
 mod deberta;
+mod decoder;
 mod distilbert;
 mod electra;
 mod head;
@@ -49,8 +50,8 @@ pub(crate) struct Format {
     source: fn(&str) -> Option<Source>,
 }
 
-/// Every family.
-static FORMATS: [Format; 7] = [
+/// Every encoder family.
+static ENCODERS: [Format; 7] = [
     bert::FORMAT,
     roberta::ROBERTA,
     roberta::XLM_ROBERTA,
@@ -60,11 +61,16 @@ static FORMATS: [Format; 7] = [
     deberta::FORMAT,
 ];
 
+/// Every family.
+fn formats() -> impl Iterator<Item = &'static Format> {
+    ENCODERS.iter().chain(&decoder::FORMATS)
+}
+
 impl Format {
     /// The format of a family's folders.
     pub(crate) fn of(family: Family) -> &'static Self {
         // Every variant has its line in the table, as a test checks.
-        FORMATS.iter().find(|format| format.family == family).unwrap_or(&FORMATS[0])
+        formats().find(|format| format.family == family).unwrap_or(&ENCODERS[0])
     }
 
     /// The name in a checkpoint with a head.
@@ -104,20 +110,17 @@ impl Backbone {
         let json: Value = serde_json::from_str(&text)
             .map_err(|error| ModelError::Json { path: path.clone(), reason: error.to_string() })?;
         let found = json.get("model_type").and_then(Value::as_str);
-        let Some(format) = FORMATS.iter().find(|format| Some(format.model_type) == found) else {
+        let Some(format) = formats().find(|format| Some(format.model_type) == found) else {
             return Err(ModelError::UnknownFamily {
                 path,
                 found: found.unwrap_or("absent").to_owned(),
-                supported: FORMATS
-                    .iter()
-                    .map(|format| format.model_type)
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                supported: formats().map(|format| format.model_type).collect::<Vec<_>>().join(", "),
             });
         };
         let config = (format.config)(&json, &path)?;
         config.validate().map_err(|error| ModelError::Json { path, reason: error.to_string() })?;
         let pooling = match json.get("classifier_pooling").and_then(Value::as_str) {
+            _ if config.block.causal => Pooling::Last,
             Some("mean") => Pooling::Mean,
             _ => Pooling::Cls,
         };
@@ -264,9 +267,9 @@ mod tests {
 
     #[test]
     fn every_family_has_its_format() {
-        let types: BTreeSet<_> = FORMATS.iter().map(|format| format.model_type).collect();
-        assert_eq!(types.len(), FORMATS.len());
-        for format in &FORMATS {
+        let types: BTreeSet<_> = formats().map(|format| format.model_type).collect();
+        assert_eq!(types.len(), formats().count());
+        for format in formats() {
             // kebab-case names of the enum are the model types, so none can be forgotten
             let family: Family = serde_json::from_value(format.model_type.into()).unwrap();
             assert_eq!(Format::of(family).model_type, format.model_type);

@@ -32,26 +32,34 @@ pub fn huggingface(bundle: &Bundle, task: Task, folder: &Path) -> Result<(), Mod
 /// What the class computes must be what the bundle does.
 fn check(stack: &Stack<'_>, class: &str) -> Result<(), ModelError> {
     let spec = stack.spec();
-    if !spec.dense {
+    let decoder = stack.backbone.block.causal;
+    if decoder && spec.dense {
+        return Err(ModelError::Export(format!(
+            "the bundle has a dense layer before its heads, but {class} has none; train with `model.dense = false`"
+        )));
+    }
+    if !decoder && !spec.dense {
         return Err(ModelError::Export(format!(
             "the bundle's heads read the pooled vector directly (`model.dense = false`), but {class} has a dense layer before the head; train with `model.dense = true`, or export ONNX"
         )));
     }
     let fits = match spec.pooling {
-        Pooling::Cls => true,
+        Pooling::Cls => !decoder,
         Pooling::Mean => stack.backbone.family == Family::Modernbert,
-        Pooling::Last => false,
+        Pooling::Last => decoder,
     };
     if fits {
         return Ok(());
     }
     Err(ModelError::Export(format!(
-        "the bundle pools by `{}`, but {class} reads the first token; train with `model.pooling = \"cls\"`, or export ONNX",
+        "the bundle pools by `{}`, but {class} reads the {} token; train with `model.pooling = \"{}\"`",
         match spec.pooling {
             Pooling::Cls => "cls",
             Pooling::Mean => "mean",
             Pooling::Last => "last",
-        }
+        },
+        if decoder { "last" } else { "first" },
+        if decoder { "last" } else { "cls" },
     )))
 }
 

@@ -148,6 +148,8 @@ fn what_no_family_computes_is_told_by_key() {
         "distilbert",
         "modernbert",
         "deberta-v2",
+        "llama",
+        "gemma3_text",
     ] {
         assert!(error.contains(name), "{name}: {error}");
     }
@@ -157,6 +159,9 @@ fn what_no_family_computes_is_told_by_key() {
         ("roberta", "max_position_embeddings", 2.into()),
         ("distilbert", "activation", "relu".into()),
         ("modernbert", "hidden_activation", "silu".into()),
+        ("llama", "hidden_act", "gelu".into()),
+        ("gemma2", "hidden_activation", "silu".into()),
+        ("qwen2", "use_bidirectional_attention", true.into()),
         ("deberta_v2", "conv_kernel_size", 3.into()),
         ("deberta_v2", "share_att_key", false.into()),
         ("deberta_v2", "pos_att_type", serde_json::json!(["c2p"])),
@@ -194,4 +199,26 @@ fn a_head_of_another_kind_is_left_out() {
     assert!(!Backbone::open(&folder("bert").join("base")).unwrap().has_relevance_head().unwrap());
     let model = load(place.path()).unwrap();
     assert!(floats(model.branches[0].classifier.weight.val()).iter().all(|x| *x == 0.0));
+}
+
+#[test]
+fn both_generations_of_decoders_files_say_the_same() {
+    let old = configured("gemma3", |json| {
+        let keys = json.as_object_mut().unwrap();
+        keys.remove("layer_types");
+        keys.remove("rope_parameters");
+        keys.insert("sliding_window_pattern".to_owned(), 3.into());
+        keys.insert("rope_theta".to_owned(), 1000.0.into());
+        keys.insert("rope_local_base_freq".to_owned(), 100.0.into());
+        keys.insert(
+            "rope_scaling".to_owned(),
+            serde_json::json!({ "rope_type": "linear", "factor": 8.0 }),
+        );
+    });
+    let new = Backbone::open(&folder("gemma3")).unwrap();
+    assert_eq!(Backbone::open(old.path()).unwrap().config(), new.config());
+    assert_eq!(new.config().block.windowed_layers, [true, true, false]);
+    let error = configured("llama", |json| json["rope_parameters"]["rope_type"] = "yarn".into());
+    let error = Backbone::open(error.path()).unwrap_err().to_string();
+    assert!(error.contains("`yarn`") && error.contains("llama3"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! Every encoder family against `transformers`, and under every routing:
+//! Every family against `transformers`, and under every routing:
 //! `scripts/goldens/families.py` wrote the checkpoints and the numbers.
 
 use crate::support::{assert_close, floats, forward, gradients, pack, row, spec};
@@ -13,8 +13,15 @@ use sextant_model::{
 use sextant_text::EncodedRow;
 use std::path::{Path, PathBuf};
 
+/// The encoders.
 pub(crate) const FAMILIES: [&str; 7] =
     ["bert", "roberta", "xlm_roberta", "electra", "distilbert", "modernbert", "deberta_v2"];
+
+const DECODERS: [&str; 7] = ["llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3"];
+
+fn all() -> impl Iterator<Item = &'static str> {
+    FAMILIES.into_iter().chain(DECODERS)
+}
 
 #[derive(Deserialize)]
 pub(crate) struct Golden {
@@ -22,7 +29,7 @@ pub(crate) struct Golden {
     labels: Vec<usize>,
     pub(crate) logits: Vec<Vec<f32>>,
     loss: f32,
-    cls: Vec<Vec<f32>>,
+    pooled: Vec<Vec<f32>>,
 }
 
 #[derive(Deserialize)]
@@ -50,8 +57,9 @@ impl Golden {
 /// One task, one head, as the golden models are.
 pub(crate) fn plain(backbone: &Backbone) -> ModelSpec {
     let routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
-    let spec = spec(backbone.config().clone(), routing, Pooling::Cls);
-    ModelSpec { tasks: vec![Task::QueryProduct], dense: true, ..spec }
+    let spec = spec(backbone.config().clone(), routing, backbone.pooling());
+    let dense = !backbone.config().block.causal; // decoders have no layer before the head
+    ModelSpec { tasks: vec![Task::QueryProduct], dense, ..spec }
 }
 
 pub(crate) fn loaded(folder: &Path, spec: ModelSpec, device: &Device) -> RelevanceModel {
@@ -61,7 +69,7 @@ pub(crate) fn loaded(folder: &Path, spec: ModelSpec, device: &Device) -> Relevan
 
 #[test]
 fn logits_and_every_gradient_are_those_of_transformers() {
-    for family in FAMILIES {
+    for family in all() {
         let golden = Golden::read(family);
         let backbone = Backbone::open(&folder(family)).unwrap();
         let device = Device::flex().autodiff();
@@ -96,7 +104,7 @@ fn logits_and_every_gradient_are_those_of_transformers() {
 
 #[test]
 fn a_checkpoint_without_head_gives_the_hidden_states_of_transformers() {
-    for family in FAMILIES {
+    for family in all() {
         let golden = Golden::read(family);
         let base = folder(family).join("base");
         let backbone = Backbone::open(&base).unwrap();
@@ -114,7 +122,7 @@ fn a_checkpoint_without_head_gives_the_hidden_states_of_transformers() {
             });
             let found = forward(&model.unwrap(), &pack(&golden.rows(|_| Task::QueryProduct)));
             let expected: Vec<f32> =
-                golden.cls.iter().flat_map(|row| row[3 * first..][..3].to_vec()).collect();
+                golden.pooled.iter().flat_map(|row| row[3 * first..][..3].to_vec()).collect();
             assert_close(&floats(found), &expected, 1e-4, family);
         }
     }
@@ -122,7 +130,7 @@ fn a_checkpoint_without_head_gives_the_hidden_states_of_transformers() {
 
 #[test]
 fn packed_rows_score_as_they_do_alone() {
-    for family in FAMILIES {
+    for family in all() {
         let backbone = Backbone::open(&folder(family)).unwrap();
         let model = loaded(&folder(family), plain(&backbone), &Device::flex());
         let rows = Golden::read(family).rows(|_| Task::QueryProduct);
@@ -142,7 +150,7 @@ fn routings() -> [Routing; 4] {
 
 #[test]
 fn every_routing_trains_and_frozen_parts_stay() {
-    for family in FAMILIES {
+    for family in all() {
         let backbone = Backbone::open(&folder(family)).unwrap();
         for routing in routings() {
             let what = format!("{family}, {}", routing.label());
@@ -188,7 +196,7 @@ fn every_routing_trains_and_frozen_parts_stay() {
 
 #[test]
 fn private_layers_are_copies_of_the_top_of_the_backbone() {
-    for family in FAMILIES {
+    for family in all() {
         let backbone = Backbone::open(&folder(family)).unwrap();
         let golden = Golden::read(family);
         for routing in [Routing::MULTI_HEAD, Routing::mhp(1), Routing::mhp(2)] {

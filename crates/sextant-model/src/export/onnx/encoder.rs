@@ -171,9 +171,11 @@ impl<'a> Writer<'a> {
         }
         if let Some(table) = self.values.get("embeddings.segment") {
             let table = self.graph.values(table);
-            let zero = self.graph.ints(&[], &[0]);
-            let segments = if self.config.segment_types > 1 { "token_type_ids" } else { &zero };
-            let segments = self.graph.node("Gather", &[&table, segments], &[]);
+            let segments = match self.config.segment_types {
+                1 => self.graph.ints(&[], &[0]),
+                _ => "token_type_ids".to_owned(),
+            };
+            let segments = self.graph.node("Gather", &[&table, &segments], &[]);
             x = self.graph.node("Add", &[&x, &segments], &[]);
         }
         if !self.config.embedding_norm_absent {
