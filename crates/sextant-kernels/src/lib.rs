@@ -7,6 +7,7 @@
 //! * [`embedding`], [`linear`] (with bias and activation), [`lora_linear`], [`add_layer_norm`],
 //!   [`rms_norm`], [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model, and
 //!   [`cross_entropy`] for its loss,
+//! * [`relative_attention`] and [`capped_attention`] for the families that change the scores,
 //! * [`linear_packed`] for scoring, with weights packed once, also in 8 bits,
 //! * [`adamw`] and [`sum_of_squares`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
 //!   for large vocabularies, whose tables have few rows with a gradient.
@@ -45,6 +46,7 @@ mod packed_weight;
 mod precision;
 #[cfg(feature = "profile")]
 pub mod profile;
+mod relative;
 mod reused_weight;
 mod rotary;
 mod row_gradient;
@@ -60,12 +62,13 @@ pub use dropout::Dropout;
 pub use lora::LoraFactors;
 pub use mapped_file::MappedFile;
 pub use operations::{
-    adamw, adamw_rows, add_layer_norm, attention, cross_entropy, dropout, embedding,
-    embedding_rows, gated, linear, linear_packed, linear_reusing, lora_linear, rms_norm, rotary,
-    sum_of_squares,
+    adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dropout,
+    embedding, embedding_rows, gated, linear, linear_packed, linear_reusing, lora_linear,
+    relative_attention, rms_norm, rotary, sum_of_squares,
 };
 pub use packed_weight::PackedWeight;
 pub use precision::{Precision, ScorePrecision, UnknownPrecision};
+pub use relative::RelativePositions;
 pub use reused_weight::ReusedWeight;
 pub use rotary::Rotary;
 pub use row_gradient::{RowGradient, RowGradientSink, UntouchedRows};

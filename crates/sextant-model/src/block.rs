@@ -1,48 +1,112 @@
 //! The transformer block. There is one; families differ by its configuration.
 
-use crate::{BackboneConfig, ForwardContext, LayerNorm, Linear};
+use crate::layers::add;
+use crate::{BackboneConfig, ForwardContext, Linear, Norm, NormPlace};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
-use sextant_kernels::{self as kernels, Activation, AttentionSpec, Mask, Segments};
+use sextant_kernels::{
+    self as kernels, Activation, AttentionSpec, Mask, RelativePositions, Rotary, Segments,
+};
 
-/// Self-attention and an MLP, each followed by residual and LayerNorm (post-norm).
+/// Self-attention and an MLP, each with a residual sum; see [`BlockConfig`](crate::BlockConfig) for
+/// what families choose. Parts that the configuration leaves out are absent.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// Queries, keys and values in one product: `[hidden, 3 · hidden]`.
+    /// Before attention.
+    pub attention_input_norm: Option<Norm>,
+    /// Queries, keys and values in one product: `[hidden, (heads + 2 · kv_heads) · head_dim]`.
     pub qkv: Linear,
+    /// Over each head's queries.
+    pub query_norm: Option<Norm>,
+    /// Over each head's keys.
+    pub key_norm: Option<Norm>,
     /// From the heads back to the residual stream.
     pub attention_output: Linear,
-    /// After attention.
-    pub attention_norm: LayerNorm,
-    /// Into the MLP.
+    /// After attention: on the residual sum, or before it.
+    pub attention_norm: Option<Norm>,
+    /// Before the MLP.
+    pub mlp_input_norm: Option<Norm>,
+    /// Into the MLP: `[hidden, inner]`, or `[hidden, 2 · inner]` where it is gated.
     pub up: Linear,
     /// Out of the MLP.
     pub down: Linear,
-    /// After the MLP.
-    pub output_norm: LayerNorm,
+    /// After the MLP: on the residual sum, or before it.
+    pub output_norm: Option<Norm>,
     #[module(skip)]
+    options: Options,
+}
+
+/// What a block does with its parameters.
+#[derive(Debug, Clone)]
+struct Options {
     heads: usize,
-    #[module(skip)]
+    kv_heads: usize,
+    head_dim: usize,
+    scale: f32,
+    soft_cap: Option<f32>,
+    mask: Mask,
+    rotary: Option<Rotary>,
+    relative: Option<RelativePositions>,
+    activation: Activation,
+    gated: bool,
+    place: NormPlace,
     hidden_dropout: f32,
-    #[module(skip)]
     attention_dropout: f32,
 }
 
+/// What the blocks of one pass share.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockContext<'a> {
+    /// The rows of the pack.
+    pub segments: &'a Segments,
+    /// Embeddings of relative positions, for families that have them: `[2 · span, hidden]`.
+    pub relative: Option<&'a Tensor<2>>,
+    /// Precision and dropout.
+    pub pass: &'a ForwardContext,
+}
+
 impl Block {
-    /// A block of zeros, to be initialised or loaded.
-    pub fn zeros(config: &BackboneConfig, device: &Device) -> Self {
+    /// A block of zeros, to be initialised or loaded; `layer` is its place in the backbone.
+    pub fn zeros(config: &BackboneConfig, layer: usize, device: &Device) -> Self {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let norm = || LayerNorm::zeros(hidden, config.norm_eps, device);
+        let (heads, kv_heads) = (config.attention_heads, config.key_value_heads());
+        let head_dim = config.head_dim();
+        let block = &config.block;
+        let (biases, place) = (block.biases, block.norm_place);
+        let norm = |wanted: bool, width| wanted.then(|| Norm::zeros(config, width, device));
+        let before = place != NormPlace::Post;
+        let after = place != NormPlace::Pre;
+        let first = layer == 0 && block.first_norm_absent;
+        let columns = if block.mlp_gated { 2 * inner } else { inner };
+        let linear = |inputs, outputs, bias| Linear::zeros(inputs, outputs, bias, device);
         Self {
-            qkv: Linear::zeros(hidden, 3 * hidden, device),
-            attention_output: Linear::zeros(hidden, hidden, device),
-            attention_norm: norm(),
-            up: Linear::zeros(hidden, inner, device),
-            down: Linear::zeros(inner, hidden, device),
-            output_norm: norm(),
-            heads: config.attention_heads,
-            hidden_dropout: config.hidden_dropout,
-            attention_dropout: config.attention_dropout,
+            attention_input_norm: norm(before && !first, hidden),
+            qkv: linear(hidden, (heads + 2 * kv_heads) * head_dim, biases.qkv),
+            query_norm: norm(block.query_key_norm, head_dim),
+            key_norm: norm(block.query_key_norm, head_dim),
+            attention_output: linear(heads * head_dim, hidden, biases.attention_output),
+            attention_norm: norm(after, hidden),
+            mlp_input_norm: norm(before, hidden),
+            up: linear(hidden, columns, biases.mlp),
+            down: linear(inner, hidden, biases.mlp),
+            output_norm: norm(after, hidden),
+            options: Options {
+                heads,
+                kv_heads,
+                head_dim,
+                scale: block.attention_scale.unwrap_or(1.0 / (head_dim as f32).sqrt()),
+                soft_cap: block.attention_soft_cap,
+                mask: block.mask(layer),
+                rotary: block.rotary(layer, head_dim),
+                relative: block
+                    .relative
+                    .map(|relative| RelativePositions::new(relative.span, relative.bucketed_up_to)),
+                activation: block.mlp_activation.kernel(),
+                gated: block.mlp_gated,
+                place,
+                hidden_dropout: config.hidden_dropout,
+                attention_dropout: config.attention_dropout,
+            },
         }
     }
 
@@ -51,31 +115,103 @@ impl Block {
     pub fn forward(
         &self,
         x: Tensor<2>,
-        segments: &Segments,
         keep: Option<&Tensor<1, Int>>,
-        ctx: &ForwardContext,
+        ctx: BlockContext<'_>,
     ) -> Tensor<2> {
-        let head_dim = x.dims()[1] / self.heads;
-        let spec = AttentionSpec {
-            heads: self.heads,
-            kv_heads: self.heads,
-            head_dim,
-            scale: 1.0 / (head_dim as f32).sqrt(),
-            mask: Mask::Bidirectional,
-            dropout: ctx.dropout(self.attention_dropout),
-        };
-        let qkv = self.qkv.forward(x.clone(), Activation::None, ctx);
-        let mut attended = kernels::attention(qkv, segments, &spec);
+        let pass = ctx.pass;
+        let mut attended = self.attend(before(&self.attention_input_norm, &x), ctx);
         let mut residual = x;
         if let Some(tokens) = keep {
             attended = attended.select(0, tokens.clone());
             residual = residual.select(0, tokens.clone());
         }
-        let output = self.attention_output.forward(attended, Activation::None, ctx);
-        let x =
-            self.attention_norm.forward(output, Some(residual), ctx.dropout(self.hidden_dropout));
-        let inner = self.up.forward(x.clone(), Activation::Gelu, ctx);
-        let output = self.down.forward(inner, Activation::None, ctx);
-        self.output_norm.forward(output, Some(x), ctx.dropout(self.hidden_dropout))
+        let output = self.attention_output.forward(attended, Activation::None, pass);
+        let x = self.sum(output, residual, self.attention_norm.as_ref(), pass);
+        let inner = before(&self.mlp_input_norm, &x);
+        let inner = if self.options.gated {
+            let both = self.up.forward(inner, Activation::None, pass);
+            kernels::gated(both, self.options.activation)
+        } else {
+            self.up.forward(inner, self.options.activation, pass)
+        };
+        let output = self.down.forward(inner, Activation::None, pass);
+        self.sum(output, x, self.output_norm.as_ref(), pass)
     }
+
+    /// What the heads gather, `[tokens, heads · head_dim]`.
+    fn attend(&self, x: Tensor<2>, ctx: BlockContext<'_>) -> Tensor<2> {
+        let BlockContext { segments, relative, pass } = ctx;
+        let options = &self.options;
+        let spec = AttentionSpec {
+            heads: options.heads,
+            kv_heads: options.kv_heads,
+            head_dim: options.head_dim,
+            scale: options.scale,
+            mask: options.mask,
+            dropout: pass.dropout(options.attention_dropout),
+        };
+        let mut qkv = self.qkv.forward(x, Activation::None, pass);
+        if let (Some(query_norm), Some(key_norm)) = (&self.query_norm, &self.key_norm) {
+            qkv = norm_heads(qkv, query_norm, key_norm, &spec);
+        }
+        if let Some(rotary) = &options.rotary {
+            qkv = kernels::rotary(qkv, segments, &spec, rotary);
+        }
+        if let (Some(positions), Some(table)) = (&options.relative, relative) {
+            // Positions pass the projections of queries and keys that tokens pass.
+            let columns = 2 * spec.width();
+            let weight = self.qkv.weight.val().narrow(1, 0, columns);
+            let bias = self.qkv.bias().map(|bias| bias.narrow(0, 0, columns));
+            let table = table.clone();
+            let projected =
+                kernels::linear(table, weight, bias, Activation::None, pass.precision());
+            return kernels::relative_attention(qkv, projected, segments, &spec, positions);
+        }
+        match options.soft_cap {
+            Some(cap) => kernels::capped_attention(qkv, segments, &spec, cap),
+            None => kernels::attention(qkv, segments, &spec),
+        }
+    }
+
+    /// The residual sum, with the norm that stands on it or before it.
+    fn sum(
+        &self,
+        x: Tensor<2>,
+        residual: Tensor<2>,
+        norm: Option<&Norm>,
+        pass: &ForwardContext,
+    ) -> Tensor<2> {
+        let dropout = pass.dropout(self.options.hidden_dropout);
+        match (self.options.place, norm) {
+            (NormPlace::Post, Some(norm)) => norm.forward_sum(x, Some(residual), dropout),
+            (NormPlace::Both, Some(norm)) => add(norm.forward(x), Some(residual), dropout),
+            _ => add(x, Some(residual), dropout),
+        }
+    }
+}
+
+/// The input as a sublayer reads it.
+fn before(norm: &Option<Norm>, x: &Tensor<2>) -> Tensor<2> {
+    match norm {
+        Some(norm) => norm.forward(x.clone()),
+        None => x.clone(),
+    }
+}
+
+/// Normalises each head's queries and keys of a fused projection.
+fn norm_heads(
+    qkv: Tensor<2>,
+    query_norm: &Norm,
+    key_norm: &Norm,
+    spec: &AttentionSpec,
+) -> Tensor<2> {
+    let [tokens, columns] = qkv.dims();
+    let (dim, queries) = (spec.head_dim, spec.width());
+    let keys = spec.kv_heads * dim;
+    let heads = |first, width: usize, norm: &Norm| {
+        let part = qkv.clone().narrow(1, first, width).reshape([tokens * width / dim, dim]);
+        norm.forward(part).reshape([tokens, width])
+    };
+    let values = qkv.clone().narrow(1, queries + keys, columns - queries - keys);
+    Tensor::cat(vec![heads(0, queries, query_norm), heads(queries, keys, key_norm), values], 1)
 }

@@ -1,22 +1,29 @@
 //! What a task has for itself: private blocks, perhaps a dense layer, and its head.
 
+use crate::block::BlockContext;
 use crate::layers::zeros;
-use crate::{Block, ForwardContext, HeadKind, Linear, ModelSpec, Pooling};
+use crate::{Block, DenseActivation, ForwardContext, HeadKind, Linear, ModelSpec, Norm, Pooling};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation};
-use sextant_kernels::{self as kernels, Activation, Segments};
+use sextant_kernels::{self as kernels, Activation};
 
 /// A task's private blocks and head; the only branch of a model whose heads are shared.
 #[derive(Module, Debug)]
 pub struct Branch {
     /// Private blocks, lowest first; often none.
     pub layers: Vec<Block>,
-    /// BERT's pooler: a tanh layer before the head.
+    /// The backbone's final norm, where it has one and private blocks stand below it.
+    pub norm: Option<Norm>,
+    /// A layer before the head, such as BERT's pooler.
     pub dense: Option<Linear>,
+    /// After it (ModernBERT).
+    pub dense_norm: Option<Norm>,
     /// To the logits: `[hidden, 3]`, or `[hidden, 1]` for a cumulative head.
     pub classifier: Linear,
     /// Of a cumulative head: how far the second step lies beyond the first, before softplus; `[1]`.
     pub step: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    dense_activation: DenseActivation,
     #[module(skip)]
     dropout: f32,
 }
@@ -24,16 +31,25 @@ pub struct Branch {
 impl Branch {
     /// A branch of zeros, to be initialised or loaded.
     pub fn zeros(spec: &ModelSpec, device: &Device) -> Self {
-        let hidden = spec.backbone.hidden_size;
         let cumulative = spec.head == HeadKind::Cumulative;
+        let (backbone, hidden) = (&spec.backbone, spec.backbone.hidden_size);
+        let dense = backbone.dense;
+        // The bias of a cumulative head is its first threshold.
+        let bias = cumulative || !backbone.head_bias_absent;
+        let private = spec.routing.private_layers;
+        let first = spec.routing.trunk_layers(backbone.layers);
         let outputs = if cumulative { 1 } else { spec.head.outputs() };
         Self {
-            layers: (0..spec.routing.private_layers)
-                .map(|_| Block::zeros(&spec.backbone, device))
+            layers: (first..first + private)
+                .map(|layer| Block::zeros(backbone, layer, device))
                 .collect(),
-            dense: spec.dense.then(|| Linear::zeros(hidden, hidden, device)),
-            classifier: Linear::zeros(hidden, outputs, device),
+            norm: (backbone.final_norm && private > 0)
+                .then(|| Norm::zeros(backbone, hidden, device)),
+            dense: spec.dense.then(|| Linear::zeros(hidden, hidden, dense.bias, device)),
+            dense_norm: (spec.dense && dense.norm).then(|| Norm::zeros(backbone, hidden, device)),
+            classifier: Linear::zeros(hidden, outputs, bias, device),
             step: cumulative.then(|| zeros([1], device)),
+            dense_activation: dense.activation,
             dropout: spec.head_dropout,
         }
     }
@@ -42,7 +58,14 @@ impl Branch {
     pub fn logits(&self, pooled: Tensor<2>, ctx: &ForwardContext) -> Tensor<2> {
         let mut x = pooled;
         if let Some(dense) = &self.dense {
-            x = dense.forward(x, Activation::Tanh, ctx);
+            x = match self.dense_activation {
+                DenseActivation::Tanh => dense.forward(x, Activation::Tanh, ctx),
+                DenseActivation::Gelu => dense.forward(x, Activation::Gelu, ctx),
+                DenseActivation::Relu => activation::relu(dense.forward(x, Activation::None, ctx)),
+            };
+        }
+        if let Some(norm) = &self.dense_norm {
+            x = norm.forward(x);
         }
         if let Some(dropout) = ctx.dropout(self.dropout) {
             x = kernels::dropout(x, dropout);
@@ -52,7 +75,7 @@ impl Branch {
         let logits = kernels::linear(
             x,
             weight,
-            Some(self.classifier.bias.val()),
+            self.classifier.bias(),
             Activation::None,
             kernels::Precision::F32,
         );
@@ -67,24 +90,30 @@ impl Branch {
     }
 }
 
-/// Runs blocks and pools: `[tokens, hidden]` to `[rows, hidden]`.
+/// Runs blocks, normalises what they give where the backbone has a final norm, and pools:
+/// `[tokens, hidden]` to `[rows, hidden]`.
 ///
 /// Where one token stands for its row, the last block finishes only those tokens.
 pub(crate) fn run_and_pool(
     blocks: &[Block],
+    norm: Option<&Norm>,
     mut x: Tensor<2>,
-    segments: &Segments,
     pooling: Pooling,
-    ctx: &ForwardContext,
+    ctx: BlockContext<'_>,
 ) -> Tensor<2> {
-    let keep = pooling.tokens(segments, &x.device());
+    let keep = pooling.tokens(ctx.segments, &x.device());
     for (i, block) in blocks.iter().enumerate() {
         let keep = if i + 1 == blocks.len() { keep.as_ref() } else { None };
-        x = block.forward(x, segments, keep, ctx);
+        x = block.forward(x, keep, ctx);
+    }
+    if let (Some(tokens), []) = (&keep, blocks) {
+        x = x.select(0, tokens.clone());
+    }
+    if let Some(norm) = norm {
+        x = norm.forward(x);
     }
     match keep {
-        Some(tokens) if blocks.is_empty() => x.select(0, tokens),
         Some(_) => x,
-        None => Pooling::mean(x, segments),
+        None => Pooling::mean(x, ctx.segments),
     }
 }

@@ -1,17 +1,76 @@
 //! The shape of a backbone, whatever family it is of.
 
-use crate::ModelError;
+use crate::{BlockConfig, ModelError};
 use serde::{Deserialize, Serialize};
 
-/// A backbone family: a spelling of the one block and a table of weight names.
+/// A backbone family: a [`BlockConfig`] and a table of weight names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// BERT and what shares its shape (MiniLM, TinyBERT): learned positions, post-LayerNorm, erf-GELU.
     Bert,
+    /// RoBERTa: BERT's block; positions counted past the padding id, one segment.
+    Roberta,
+    /// XLM-RoBERTa, of which BGE-M3 and bge-reranker are made: RoBERTa with another vocabulary.
+    XlmRoberta,
+    /// ELECTRA: BERT's block, perhaps with narrower embeddings.
+    Electra,
+    /// DistilBERT: BERT's block without segments.
+    Distilbert,
+    /// ModernBERT: rotary positions, gated MLP, pre-norm, alternating global and local attention.
+    Modernbert,
+    /// DeBERTa v2 and v3: BERT's block with disentangled relative positions.
+    DebertaV2,
+    /// Llama 2 and 3, SmolLM2: causal, rotary positions, RMSNorm before sublayers, gated MLP.
+    Llama,
+    /// Mistral: Llama, with a window in every layer where its file says so.
+    Mistral,
+    /// Qwen 2 and 2.5: Llama with biases on queries, keys and values.
+    Qwen2,
+    /// Qwen 3: Llama with norms over each head's queries and keys.
+    Qwen3,
+    /// Gemma 1: Llama with GELU, norms that scale by one plus the weight, and scaled embeddings.
+    Gemma,
+    /// Gemma 2: norms around sublayers, capped scores, a window in every other layer.
+    Gemma2,
+    /// Gemma 3 (text): norms over queries and keys, a window and another rotary base in five of six
+    /// layers.
+    #[serde(rename = "gemma3_text")]
+    Gemma3,
 }
 
-/// The sizes of a backbone.
+/// The function of the dense layer before the head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DenseActivation {
+    /// BERT's pooler, RoBERTa's head.
+    #[default]
+    Tanh,
+    /// By `erf`: ELECTRA, ModernBERT, DeBERTa.
+    Gelu,
+    /// DistilBERT.
+    Relu,
+}
+
+/// The dense layer before the head, where the model has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DenseConfig {
+    /// Its function.
+    pub activation: DenseActivation,
+    /// Whether it has a bias.
+    pub bias: bool,
+    /// Whether a norm of the backbone's kind follows.
+    pub norm: bool,
+}
+
+impl Default for DenseConfig {
+    fn default() -> Self {
+        Self { activation: DenseActivation::Tanh, bias: true, norm: false }
+    }
+}
+
+/// The sizes of a backbone and what it is made of. Keys that are absent have BERT's values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackboneConfig {
@@ -23,20 +82,51 @@ pub struct BackboneConfig {
     pub hidden_size: usize,
     /// Transformer blocks.
     pub layers: usize,
-    /// Attention heads; `hidden_size` is a multiple of it.
+    /// Attention heads.
     pub attention_heads: usize,
     /// Width inside the MLP.
     pub intermediate_size: usize,
-    /// Longest row in tokens that the position table can hold.
+    /// Longest row in tokens.
     pub max_positions: usize,
-    /// Entries of the segment (token type) table.
+    /// Entries of the segment (token type) table; 0 where there is none.
     pub segment_types: usize,
-    /// Added to the variance in every LayerNorm.
+    /// Added to the variance in every norm.
     pub norm_eps: f64,
     /// Probability with which an entry of a hidden state is dropped in training.
     pub hidden_dropout: f32,
     /// Probability with which an attention weight is dropped in training.
     pub attention_dropout: f32,
+    /// Width of the embedding tables, where it differs from `hidden_size`: a linear layer follows.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub embedding_size: Option<usize>,
+    /// The position table's entry of a row's first token (RoBERTa).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub position_offset: usize,
+    /// Whether there is no table of positions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub positions_absent: bool,
+    /// Whether embeddings go into the blocks without a norm.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub embedding_norm_absent: bool,
+    /// What word embeddings are multiplied by.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub embedding_scale: Option<f32>,
+    /// Whether a norm follows the last block.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub final_norm: bool,
+    /// Whether heads have no bias.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub head_bias_absent: bool,
+    /// The dense layer before the head.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub dense: DenseConfig,
+    /// What blocks are made of.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub block: BlockConfig,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl BackboneConfig {
@@ -54,12 +144,31 @@ impl BackboneConfig {
             norm_eps: 1e-12,
             hidden_dropout: 0.0,
             attention_dropout: 0.0,
+            embedding_size: None,
+            position_offset: 0,
+            positions_absent: false,
+            embedding_norm_absent: false,
+            embedding_scale: None,
+            final_norm: false,
+            head_bias_absent: false,
+            dense: DenseConfig::default(),
+            block: BlockConfig::default(),
         }
     }
 
     /// Width of one attention head.
     pub fn head_dim(&self) -> usize {
-        self.hidden_size / self.attention_heads
+        self.block.head_dim.unwrap_or(self.hidden_size / self.attention_heads)
+    }
+
+    /// Key and value heads.
+    pub fn key_value_heads(&self) -> usize {
+        self.block.key_value_heads.unwrap_or(self.attention_heads)
+    }
+
+    /// Width of the embedding tables.
+    pub fn embedding_width(&self) -> usize {
+        self.embedding_size.unwrap_or(self.hidden_size)
     }
 
     /// Checks that the sizes fit together; the error names the key.
@@ -71,17 +180,23 @@ impl BackboneConfig {
             ("attention_heads", self.attention_heads),
             ("intermediate_size", self.intermediate_size),
             ("max_positions", self.max_positions),
-            ("segment_types", self.segment_types),
+            ("embedding_size", self.embedding_width()),
         ];
         for (key, value) in sizes {
             if value == 0 {
                 return Err(ModelError::Config(format!("`{key}` is 0; it must be at least 1")));
             }
         }
-        if !self.hidden_size.is_multiple_of(self.attention_heads) {
+        if self.block.head_dim.is_none() && !self.hidden_size.is_multiple_of(self.attention_heads) {
             return Err(ModelError::Config(format!(
                 "`hidden_size` {} is not a multiple of `attention_heads` {}",
                 self.hidden_size, self.attention_heads
+            )));
+        }
+        if self.block.rotary.is_some() && !self.head_dim().is_multiple_of(2) {
+            return Err(ModelError::Config(format!(
+                "rotary positions turn pairs of numbers, but heads have {}",
+                self.head_dim()
             )));
         }
         for (key, p) in
@@ -97,6 +212,6 @@ impl BackboneConfig {
                 self.norm_eps
             )));
         }
-        Ok(())
+        self.block.validate(self.attention_heads)
     }
 }

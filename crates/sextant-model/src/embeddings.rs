@@ -1,22 +1,32 @@
 //! From token ids to the residual stream.
 
 use crate::layers::zeros;
-use crate::{BackboneConfig, ForwardContext, LayerNorm, PackInput};
+use crate::{BackboneConfig, ForwardContext, Linear, Norm, PackInput};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use sextant_kernels as kernels;
+use sextant_kernels::{self as kernels, Activation};
 
-/// Word, position and segment tables, summed and normalised.
+/// Word, position and segment tables, summed and normalised; what a family lacks is absent.
 #[derive(Module, Debug)]
 pub struct Embeddings {
-    /// `[vocabulary, hidden]`.
+    /// `[vocabulary, width]`.
     pub word: Param<Tensor<2>>,
-    /// `[positions, hidden]`.
-    pub position: Param<Tensor<2>>,
-    /// `[segment types, hidden]`.
-    pub segment: Param<Tensor<2>>,
+    /// `[offset + positions, width]`.
+    pub position: Option<Param<Tensor<2>>>,
+    /// `[segment types, width]`.
+    pub segment: Option<Param<Tensor<2>>>,
     /// Over the sum.
-    pub norm: LayerNorm,
+    pub norm: Option<Norm>,
+    /// From the tables' width to the residual stream's.
+    pub projection: Option<Linear>,
+    /// Embeddings of relative positions, which all blocks read: `[2 · span, hidden]`.
+    pub relative: Option<Param<Tensor<2>>>,
+    /// Over those.
+    pub relative_norm: Option<Norm>,
+    #[module(skip)]
+    position_offset: usize,
+    #[module(skip)]
+    scale: Option<f32>,
     #[module(skip)]
     dropout: f32,
 }
@@ -24,25 +34,72 @@ pub struct Embeddings {
 impl Embeddings {
     /// Tables of zeros, to be initialised or loaded.
     pub fn zeros(config: &BackboneConfig, device: &Device) -> Self {
-        let table = |entries| zeros([entries, config.hidden_size], device);
+        let (width, hidden) = (config.embedding_width(), config.hidden_size);
+        let table = |entries| zeros([entries, width], device);
+        let positions = config.position_offset + config.max_positions;
+        let relative = config.block.relative;
         Self {
             word: table(config.vocab_size),
-            position: table(config.max_positions),
-            segment: table(config.segment_types),
-            norm: LayerNorm::zeros(config.hidden_size, config.norm_eps, device),
+            position: (!config.positions_absent).then(|| table(positions)),
+            segment: (config.segment_types > 0).then(|| table(config.segment_types)),
+            norm: (!config.embedding_norm_absent).then(|| Norm::zeros(config, width, device)),
+            projection: (width != hidden).then(|| Linear::zeros(width, hidden, true, device)),
+            relative: relative.map(|relative| zeros([2 * relative.span, hidden], device)),
+            relative_norm: relative
+                .filter(|relative| relative.norm)
+                .map(|_| Norm::zeros(config, hidden, device)),
+            position_offset: config.position_offset,
+            scale: config.embedding_scale,
             dropout: config.hidden_dropout,
         }
     }
 
     /// `[tokens, hidden]`.
     pub fn forward(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
-        let words = ctx.words(self.word.val(), input.ids.clone());
-        let positions = kernels::embedding(self.position.val(), input.positions.clone());
-        let segments = kernels::embedding(self.segment.val(), input.segment_ids.clone());
-        let x = self.norm.forward(words, Some(positions + segments), None);
-        match ctx.dropout(self.dropout) {
+        let mut words = ctx.words(self.word.val(), input.ids.clone());
+        if let Some(scale) = self.scale {
+            words = words * scale;
+        }
+        let positions = self.position.as_ref().map(|table| {
+            let positions = match self.position_offset {
+                0 => input.positions.clone(),
+                offset => input.positions.clone() + offset as i32,
+            };
+            kernels::embedding(table.val(), positions)
+        });
+        let segments = self.segment.as_ref().map(|table| {
+            // Layouts number two sides whatever the family; a table of one entry serves both.
+            let ids = match table.dims() {
+                [1, _] => input.segment_ids.zeros_like(),
+                _ => input.segment_ids.clone(),
+            };
+            kernels::embedding(table.val(), ids)
+        });
+        let added = match (positions, segments) {
+            (Some(positions), Some(segments)) => Some(positions + segments),
+            (Some(one), None) | (None, Some(one)) => Some(one),
+            (None, None) => None,
+        };
+        let x = match &self.norm {
+            Some(norm) => norm.forward_sum(words, added, None),
+            None => crate::layers::add(words, added, None),
+        };
+        let x = match ctx.dropout(self.dropout) {
             Some(dropout) => kernels::dropout(x, dropout),
             None => x,
+        };
+        match &self.projection {
+            Some(projection) => projection.forward(x, Activation::None, ctx),
+            None => x,
         }
+    }
+
+    /// The normalised embeddings of relative positions, for families that have them.
+    pub(crate) fn relative(&self) -> Option<Tensor<2>> {
+        let table = self.relative.as_ref()?.val();
+        Some(match &self.relative_norm {
+            Some(norm) => norm.forward(table),
+            None => table,
+        })
     }
 }

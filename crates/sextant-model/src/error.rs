@@ -62,6 +62,9 @@ pub enum ModelError {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// A model that cannot be written in another program's format.
+    #[error("cannot export: {0}")]
+    Export(String),
     /// A pack with rows of a task for which the model has no head.
     #[error("the model was not trained for `{task}`; it knows {known}")]
     UnknownTask {

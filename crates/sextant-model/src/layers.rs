@@ -1,10 +1,10 @@
 //! The two layers that every block is made of, as holders of parameters; the computing is in
 //! `sextant-kernels`.
 
-use crate::ForwardContext;
+use crate::{BackboneConfig, ForwardContext, NormKind};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
-use sextant_kernels::{self as kernels, Activation};
+use sextant_kernels::{self as kernels, Activation, Dropout};
 
 /// `activation(x · weight + bias)`.
 #[derive(Module, Debug)]
@@ -12,52 +12,101 @@ pub struct Linear {
     /// `[inputs, outputs]`: the transpose of PyTorch's layout.
     pub weight: Param<Tensor<2>>,
     /// `[outputs]`.
-    pub bias: Param<Tensor<1>>,
+    pub bias: Option<Param<Tensor<1>>>,
 }
 
 impl Linear {
     /// A layer of zeros, to be initialised or loaded.
-    pub fn zeros(inputs: usize, outputs: usize, device: &Device) -> Self {
-        Self { weight: zeros([inputs, outputs], device), bias: zeros([outputs], device) }
+    pub fn zeros(inputs: usize, outputs: usize, bias: bool, device: &Device) -> Self {
+        Self {
+            weight: zeros([inputs, outputs], device),
+            bias: bias.then(|| zeros([outputs], device)),
+        }
     }
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: Tensor<2>, activation: Activation, ctx: &ForwardContext) -> Tensor<2> {
-        let bias = Some(self.bias.val());
+        let bias = self.bias();
         if let Some(packed) = ctx.packed(&self.weight) {
             return kernels::linear_packed(x, &packed, bias, activation);
         }
         let reused = ctx.reused(self.weight.id);
         kernels::linear_reusing(x, self.weight.val(), bias, activation, ctx.precision(), &reused)
     }
+
+    /// The bias, if there is one.
+    pub(crate) fn bias(&self) -> Option<Tensor<1>> {
+        self.bias.as_ref().map(Param::val)
+    }
 }
 
-/// Layer normalisation over the last dimension.
+/// Normalisation over the last dimension, of the backbone's kind.
 #[derive(Module, Debug)]
-pub struct LayerNorm {
-    /// Scale, `[hidden]`.
+pub struct Norm {
+    /// Scale, `[width]`.
     pub gamma: Param<Tensor<1>>,
-    /// Shift, `[hidden]`.
-    pub beta: Param<Tensor<1>>,
-    /// Added to the variance.
+    /// Shift, `[width]`, where the kind has one.
+    pub beta: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    pub eps: f64,
+    kind: NormKind,
+    #[module(skip)]
+    eps: f64,
 }
 
-impl LayerNorm {
+impl Norm {
     /// A norm of zeros, to be initialised or loaded.
-    pub fn zeros(hidden: usize, eps: f64, device: &Device) -> Self {
-        Self { gamma: zeros([hidden], device), beta: zeros([hidden], device), eps }
+    pub fn zeros(config: &BackboneConfig, width: usize, device: &Device) -> Self {
+        let kind = config.block.norm;
+        Self {
+            gamma: zeros([width], device),
+            beta: (kind == NormKind::Layer).then(|| zeros([width], device)),
+            kind,
+            eps: config.norm_eps,
+        }
     }
 
-    /// `LayerNorm(dropout(x) + residual)`, `[tokens, hidden]`.
-    pub fn forward(
+    /// `norm(x)`, `[tokens, width]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.forward_sum(x, None, None)
+    }
+
+    /// `norm(dropout(x) + residual)`, `[tokens, width]`.
+    pub fn forward_sum(
         &self,
         x: Tensor<2>,
         residual: Option<Tensor<2>>,
-        dropout: Option<kernels::Dropout>,
+        dropout: Option<Dropout>,
     ) -> Tensor<2> {
-        kernels::add_layer_norm(x, residual, self.gamma.val(), self.beta.val(), self.eps, dropout)
+        let gamma = self.gamma.val();
+        match self.kind {
+            NormKind::Layer | NormKind::LayerUnshifted => {
+                let beta = match &self.beta {
+                    Some(beta) => beta.val(),
+                    None => Tensor::zeros(gamma.shape(), &gamma.device()),
+                };
+                kernels::add_layer_norm(x, residual, gamma, beta, self.eps, dropout)
+            }
+            NormKind::Rms => kernels::rms_norm(add(x, residual, dropout), gamma, self.eps),
+            NormKind::RmsOnePlus => {
+                kernels::rms_norm(add(x, residual, dropout), gamma + 1.0, self.eps)
+            }
+        }
+    }
+}
+
+/// `dropout(x) + residual`.
+pub(crate) fn add(
+    x: Tensor<2>,
+    residual: Option<Tensor<2>>,
+    dropout: Option<Dropout>,
+) -> Tensor<2> {
+    let x = match dropout {
+        Some(dropout) => kernels::dropout(x, dropout),
+        None => x,
+    };
+    match residual {
+        Some(residual) => x + residual,
+        None => x,
     }
 }
 

@@ -9,16 +9,18 @@
 //!
 //! Weights come in through a name table per family ([`backbone`]), strictly: a tensor that is missing
 //! or not understood is an error that names it. They go out, and come back bit for bit, as a
-//! [`bundle`].
+//! [`bundle`], or as a model for other programs ([`export`]).
 
 pub mod backbone;
 mod block;
+mod block_config;
 mod branch;
 pub mod bundle;
 mod config;
 mod context;
 mod embeddings;
 mod error;
+pub mod export;
 mod folder;
 mod input;
 mod layers;
@@ -32,15 +34,19 @@ mod shared;
 mod spec;
 mod weights;
 
-pub use block::Block;
+pub use block::{Block, BlockContext};
+pub use block_config::{
+    Biases, BlockConfig, MlpActivation, NormKind, NormPlace, RelativeConfig, RotaryConfig,
+    RotaryScaling, Window,
+};
 pub use branch::Branch;
-pub use config::{BackboneConfig, Family};
+pub use config::{BackboneConfig, DenseActivation, DenseConfig, Family};
 pub use context::ForwardContext;
 pub use embeddings::Embeddings;
 pub use error::ModelError;
 pub use folder::replace_folder;
 pub use input::PackInput;
-pub use layers::{LayerNorm, Linear};
+pub use layers::{Linear, Norm};
 pub use loss::{LossConfig, LossKind, row_losses};
 pub use model::RelevanceModel;
 pub use params::{ParamInfo, Values, dump, freeze, initialize, load, parameters};

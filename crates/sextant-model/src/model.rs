@@ -1,8 +1,10 @@
 //! The whole model: embeddings, trunk, branches.
 
+use crate::block::BlockContext;
 use crate::branch::run_and_pool;
 use crate::{
-    Block, Branch, Embeddings, ForwardContext, HeadKind, Heads, ModelError, ModelSpec, PackInput,
+    Block, Branch, Embeddings, ForwardContext, HeadKind, Heads, ModelError, ModelSpec, Norm,
+    PackInput,
 };
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
@@ -16,6 +18,9 @@ pub struct RelevanceModel {
     pub embeddings: Embeddings,
     /// Blocks that all tasks share.
     pub trunk: Vec<Block>,
+    /// The backbone's final norm, where it has one and the trunk is all of its blocks; with private
+    /// blocks each branch has its own.
+    pub trunk_norm: Option<Norm>,
     /// One branch for all tasks, or one for each in the order of the spec's tasks.
     pub branches: Vec<Branch>,
     #[module(skip)]
@@ -27,9 +32,12 @@ impl RelevanceModel {
     pub fn zeros(spec: ModelSpec, device: &Device) -> Result<Self, ModelError> {
         spec.validate()?;
         let trunk = spec.routing.trunk_layers(spec.backbone.layers);
+        let backbone = &spec.backbone;
+        let norm = backbone.final_norm && spec.routing.private_layers == 0;
         Ok(Self {
-            embeddings: Embeddings::zeros(&spec.backbone, device),
-            trunk: (0..trunk).map(|_| Block::zeros(&spec.backbone, device)).collect(),
+            embeddings: Embeddings::zeros(backbone, device),
+            trunk: (0..trunk).map(|layer| Block::zeros(backbone, layer, device)).collect(),
+            trunk_norm: norm.then(|| Norm::zeros(backbone, backbone.hidden_size, device)),
             branches: spec.branch_names().iter().map(|_| Branch::zeros(&spec, device)).collect(),
             spec,
         })
@@ -52,24 +60,29 @@ impl RelevanceModel {
         ctx: &ForwardContext,
     ) -> Result<Tensor<2>, ModelError> {
         let parts = self.parts(input)?;
-        let (pooling, segments) = (self.spec.pooling, &input.segments);
+        let pooling = self.spec.pooling;
+        let relative = self.embeddings.relative();
+        let blocks =
+            BlockContext { segments: &input.segments, relative: relative.as_ref(), pass: ctx };
         let mut x = self.embeddings.forward(input, ctx);
         if self.spec.routing.private_layers == 0 {
-            let pooled = run_and_pool(&self.trunk, x, segments, pooling, ctx);
+            let pooled = run_and_pool(&self.trunk, self.trunk_norm.as_ref(), x, pooling, blocks);
             let logits = parts
                 .iter()
                 .map(|part| self.branches[part.branch].logits(narrow(&pooled, &part.rows), ctx));
             return Ok(Tensor::cat(logits.collect(), 0));
         }
         for block in &self.trunk {
-            x = block.forward(x, segments, None, ctx);
+            x = block.forward(x, None, blocks);
         }
         let mut logits = Vec::with_capacity(parts.len());
         for part in &parts {
             let branch = &self.branches[part.branch];
             let segments = input.task_segments(part.task)?;
             let tokens = narrow(&x, &input.task_tokens[part.task.index()]);
-            let pooled = run_and_pool(&branch.layers, tokens, &segments, pooling, ctx);
+            let blocks = BlockContext { segments: &segments, ..blocks };
+            let norm = branch.norm.as_ref();
+            let pooled = run_and_pool(&branch.layers, norm, tokens, pooling, blocks);
             logits.push(branch.logits(pooled, ctx));
         }
         Ok(Tensor::cat(logits, 0))

@@ -4,7 +4,7 @@
 //! `trunk.3.qkv.weight`, `branches.query-type.classifier.bias`.
 
 use crate::context::split_mix;
-use crate::{ModelError, RelevanceModel};
+use crate::{ModelError, NormKind, RelevanceModel};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use rand::SeedableRng;
@@ -173,15 +173,17 @@ pub fn load<E>(
     loader.error.map_or(Ok(model), Err)
 }
 
-/// Fills every parameter afresh: norms with 1 and 0, biases with 0, weights from a normal
+/// Fills every parameter afresh: norms to scale by 1 and shift by 0, biases with 0, weights from a normal
 /// distribution of deviation 0.02 (Devlin et al. 2019). A parameter's values depend on `seed` and its
 /// name only, so that models of different routings start from equal numbers where they share names.
 pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
     const DEVIATION: f32 = 0.02;
+    // Such a norm stores its scale less one.
+    let scale = if model.spec().backbone.block.norm == NormKind::RmsOnePlus { 0.0 } else { 1.0 };
     let filled = load::<std::convert::Infallible>(model, |name, shape| {
         let length = shape.iter().product();
         if name.ends_with("gamma") {
-            return Ok(Some(vec![1.0; length]));
+            return Ok(Some(vec![scale; length]));
         }
         if shape.len() == 1 {
             return Ok(Some(vec![0.0; length]));

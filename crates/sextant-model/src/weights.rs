@@ -6,32 +6,60 @@ use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sextant_kernels::MappedFile;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A safetensors file: tensors by name, read as `f32`. The file is mapped, not read: `f32` tensors
 /// are used where they lie, others are converted when they are first asked for.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    file: MappedFile,
     tensors: BTreeMap<String, Entry>,
 }
 
+/// One tensor of an archive.
 #[derive(Debug)]
-struct Entry {
+pub(crate) struct Entry {
     shape: Vec<usize>,
     dtype: Dtype,
-    bytes: Range<usize>,
+    bytes: Bytes,
     converted: OnceCell<Vec<f32>>,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Arc<MappedFile>, Range<usize>),
+    Owned(Vec<u8>),
+}
+
+impl Entry {
+    /// A tensor whose bytes were read in another way: `f32`, `f16` or `bf16`.
+    pub(crate) fn owned(shape: Vec<usize>, dtype: Dtype, bytes: Vec<u8>) -> Self {
+        Self { shape, dtype, bytes: Bytes::Owned(bytes), converted: OnceCell::new() }
+    }
+
+    fn values(&self) -> &[f32] {
+        let bytes = match &self.bytes {
+            Bytes::Mapped(file, range) => &file[range.clone()],
+            Bytes::Owned(bytes) => bytes,
+        };
+        if self.dtype == Dtype::F32
+            && cfg!(target_endian = "little")
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return values;
+        }
+        self.converted.get_or_init(|| floats(self.dtype, bytes))
+    }
 }
 
 impl Archive {
     /// Opens a file. `f32`, `f16` and `bf16` tensors are known; others are refused unless `skip` says
     /// that their name does not matter.
     pub fn read(path: &Path, skip: impl Fn(&str) -> bool) -> Result<Self, ModelError> {
-        let file = MappedFile::open(path).map_err(ModelError::io("read", path))?;
+        let file = Arc::new(MappedFile::open(path).map_err(ModelError::io("read", path))?);
         let invalid = |error: SafeTensorError| ModelError::NotSafetensors {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -58,12 +86,27 @@ impl Archive {
             let entry = Entry {
                 shape: info.shape.clone(),
                 dtype: info.dtype,
-                bytes: start + from..start + to,
+                bytes: Bytes::Mapped(Arc::clone(&file), start + from..start + to),
                 converted: OnceCell::new(),
             };
             tensors.insert(name, entry);
         }
-        Ok(Self { path: path.to_owned(), file, tensors })
+        Ok(Self::of(path, tensors))
+    }
+
+    /// An archive of tensors that were found in other files; errors name `path`.
+    pub(crate) fn of(path: &Path, tensors: BTreeMap<String, Entry>) -> Self {
+        Self { path: path.to_owned(), tensors }
+    }
+
+    /// The tensors.
+    pub(crate) fn into_tensors(self) -> BTreeMap<String, Entry> {
+        self.tensors
+    }
+
+    /// A tensor's shape, if it is there.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|entry| entry.shape.as_slice())
     }
 
     /// The tensors' names.
@@ -83,14 +126,7 @@ impl Archive {
                 entry.shape
             )));
         }
-        let bytes = &self.file[entry.bytes.clone()];
-        if entry.dtype == Dtype::F32
-            && cfg!(target_endian = "little")
-            && let Ok(values) = bytemuck::try_cast_slice(bytes)
-        {
-            return Ok(values);
-        }
-        Ok(entry.converted.get_or_init(|| floats(entry.dtype, bytes)))
+        Ok(entry.values())
     }
 
     /// A vector of any length.
@@ -109,6 +145,23 @@ impl Archive {
     /// Writes tensors as `f32` safetensors, straight to `path`: the caller writes into a folder that is
     /// renamed when whole.
     pub fn write(path: &Path, tensors: &BTreeMap<String, Values>) -> Result<(), ModelError> {
+        Self::write_with(path, tensors, None)
+    }
+
+    /// [`Archive::write`] with the mark by which `transformers` knows PyTorch's layouts.
+    pub(crate) fn write_for_torch(
+        path: &Path,
+        tensors: &BTreeMap<String, Values>,
+    ) -> Result<(), ModelError> {
+        let mark = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        Self::write_with(path, tensors, Some(mark))
+    }
+
+    fn write_with(
+        path: &Path,
+        tensors: &BTreeMap<String, Values>,
+        metadata: Option<HashMap<String, String>>,
+    ) -> Result<(), ModelError> {
         let failed = |reason: String| ModelError::Io {
             action: "write",
             path: path.to_owned(),
@@ -127,7 +180,7 @@ impl Archive {
             views.push((name.as_str(), view));
         }
         let whole =
-            safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
+            safetensors::serialize(views, metadata).map_err(|error| failed(error.to_string()))?;
         std::fs::write(path, whole).map_err(ModelError::io("write", path))
     }
 }

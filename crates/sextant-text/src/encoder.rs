@@ -128,15 +128,28 @@ impl Encoder {
         if entity.is_blank() {
             return Err(empty());
         }
+        let spans = self.tokenize(&self.render(task, side, kind, entity))?;
+        let named = |span: &Span| span.field.is_some_and(Field::is_naming) && !span.ids.is_empty();
+        if spans.iter().any(named) { Ok(spans) } else { Err(empty()) }
+    }
+
+    /// An entity as text, after the task's prefix on the left side.
+    fn render(&self, task: Task, side: Side, kind: EntityKind, entity: &Entity) -> Rendered {
         let mut rendered = Rendered::default();
         if let (Side::Left, Some(prefix)) = (side, self.templates.prefix(task)) {
             rendered.push(prefix, None);
             rendered.push(" ", None);
         }
         self.templates.template(kind).render(entity, &mut rendered);
-        let spans = self.tokenize(&rendered)?;
-        let named = |span: &Span| span.field.is_some_and(Field::is_naming) && !span.ids.is_empty();
-        if spans.iter().any(named) { Ok(spans) } else { Err(empty()) }
+        rendered
+    }
+
+    /// The texts of a pair's two sides, before tokenizing and cutting: what to give another program
+    /// that runs an exported model.
+    pub fn texts(&self, pair: &Pair) -> [String; 2] {
+        let (left, right) = pair.task.kinds();
+        [(Side::Left, left, &pair.left), (Side::Right, right, &pair.right)]
+            .map(|(side, kind, entity)| self.render(pair.task, side, kind, entity).text)
     }
 
     /// Tokenizes a text as a whole, as its tokenizer was trained, then gives each token to the

@@ -3,6 +3,7 @@
 use crate::{RowLayout, TextError};
 use std::path::Path;
 use tokenizers::Tokenizer as HfTokenizer;
+use tokenizers::processors::template::TemplateProcessing;
 
 /// Turns text into token ids, and knows the special tokens of rows.
 ///
@@ -46,6 +47,34 @@ impl Tokenizer {
     /// bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TextError> {
         self.inner.to_string(false).map(String::into_bytes).map_err(failed)
+    }
+
+    /// The tokenizer as `tokenizer.json` for other programs: whatever the file said that it came
+    /// from, encoding a pair of texts gives the rows of [`RowLayout`].
+    pub fn to_bytes_for_pairs(&self) -> Result<Vec<u8>, TextError> {
+        let piece = |ids: &[u32], segment: u8| -> String {
+            let token = |&id: &u32| format!(" {}:{segment}", self.token(id).unwrap_or_default());
+            ids.iter().map(token).collect()
+        };
+        let RowLayout { open, between, close, right_segment: right } = &self.layout;
+        let (start, end) = (piece(open, 0), piece(close, 0));
+        let single = format!("{start} $A:0{end}");
+        let pair = format!("{start} $A:0{} $B:{right}{}", piece(between, 0), piece(close, *right));
+        let mut special: Vec<u32> = [open.as_slice(), between, close].concat();
+        special.sort_unstable();
+        special.dedup();
+        let tokens: Vec<(String, u32)> =
+            special.into_iter().map(|id| (self.token(id).unwrap_or_default(), id)).collect();
+        let processor = TemplateProcessing::builder()
+            .try_single(single.trim())
+            .and_then(|builder| builder.try_pair(pair.trim()))
+            .map_err(TextError::Tokenizer)?
+            .special_tokens(tokens)
+            .build()
+            .map_err(|error| TextError::Tokenizer(error.to_string()))?;
+        let mut inner = self.inner.clone();
+        inner.with_post_processor(Some(processor));
+        inner.to_string(false).map(String::into_bytes).map_err(failed)
     }
 
     /// How many ids there are: one more than the largest, added tokens included. The embedding

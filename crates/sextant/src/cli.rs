@@ -29,6 +29,10 @@ enum Command {
     Score(crate::score::Score),
     /// Say what a bundle or a data set holds
     Inspect(crate::inspect::Inspect),
+    /// Write a task of a bundle for transformers or ONNX Runtime
+    Export(crate::export::Export),
+    /// Make a bundle of a published reranker or classifier
+    Import(crate::import::Import),
     /// Fetch a pretrained backbone
     Get(crate::backbones::Get),
 }
@@ -43,6 +47,8 @@ impl Cli {
             Command::Compare(command) => command.run(),
             Command::Score(command) => command.run(),
             Command::Inspect(command) => command.run(),
+            Command::Export(command) => command.run(),
+            Command::Import(command) => command.run(),
             Command::Get(command) => command.run(),
         }
     }

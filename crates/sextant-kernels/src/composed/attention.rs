@@ -1,9 +1,77 @@
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
-use crate::{AttentionSpec, Segments};
+use crate::{AttentionSpec, RelativePositions, Segments};
 
 /// See [`crate::attention`]. Rows are padded to the longest one and masked.
 pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> Tensor<2> {
+    with_scores(qkv, segments, spec, |query, key| query.matmul(key.swap_dims(2, 3)) * spec.scale)
+}
+
+/// See [`crate::capped_attention`].
+pub fn capped_attention(
+    qkv: Tensor<2>,
+    segments: &Segments,
+    spec: &AttentionSpec,
+    cap: f32,
+) -> Tensor<2> {
+    with_scores(qkv, segments, spec, |query, key| {
+        activation::tanh(query.matmul(key.swap_dims(2, 3)) * (spec.scale / cap)) * cap
+    })
+}
+
+/// See [`crate::relative_attention`].
+pub fn relative_attention(
+    qkv: Tensor<2>,
+    table: Tensor<2>,
+    segments: &Segments,
+    spec: &AttentionSpec,
+    positions: &RelativePositions,
+) -> Tensor<2> {
+    let (device, longest) = (qkv.device(), segments.max_len());
+    let used = positions.used(longest);
+    let (first, count) = (*used.start(), used.end() - used.start() + 1);
+    let table = table.narrow(0, first, count);
+    // [count, columns] → [1, heads, dim, count]
+    let part = |at: usize| {
+        let columns = table.clone().narrow(1, at * spec.width(), spec.width());
+        columns.reshape([1, count, spec.heads, spec.head_dim]).permute([0, 2, 3, 1])
+    };
+    let (query_positions, key_positions) = (part(0), part(1));
+    // for each query and key, and for each key and query, the row of their distance
+    let rows = |transposed: bool| {
+        let row = |i: usize, j: usize| {
+            let distance =
+                if transposed { j as isize - i as isize } else { i as isize - j as isize };
+            (positions.row(distance) - first) as i32
+        };
+        let rows: Vec<i32> = (0..longest)
+            .flat_map(|i| (0..longest).map(move |j| (i, j)))
+            .map(|(i, j)| row(i, j))
+            .collect();
+        let rows = TensorData::new(rows, [1, 1, longest, longest]);
+        Tensor::<4, Int>::from_data(rows, &device).expand([
+            segments.rows(),
+            spec.heads,
+            longest,
+            longest,
+        ])
+    };
+    with_scores(qkv, segments, spec, |query, key| {
+        let content = query.clone().matmul(key.clone().swap_dims(2, 3));
+        let to_position = query.matmul(key_positions).gather(3, rows(false));
+        let from_position = key.matmul(query_positions).gather(3, rows(true)).swap_dims(2, 3);
+        (content + to_position + from_position) * spec.scale
+    })
+}
+
+/// Attention whose scores `score` computes from queries and keys, both
+/// `[rows, heads, longest, head_dim]`.
+fn with_scores(
+    qkv: Tensor<2>,
+    segments: &Segments,
+    spec: &AttentionSpec,
+    score: impl FnOnce(Tensor<4>, Tensor<4>) -> Tensor<4>,
+) -> Tensor<2> {
     let device = qkv.device();
     let (rows, longest) = (segments.rows(), segments.max_len());
     let (dim, group) = (spec.head_dim, spec.group());
@@ -33,8 +101,7 @@ pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> T
     let value = repeat(part(spec.heads + spec.kv_heads, spec.kv_heads));
 
     let bias = TensorData::new(mask_bias(segments, spec), [rows, 1, longest, longest]);
-    let scores =
-        query.matmul(key.swap_dims(2, 3)) * spec.scale + Tensor::<4>::from_data(bias, &device);
+    let scores = score(query, key) + Tensor::<4>::from_data(bias, &device);
     let mut probabilities = activation::softmax(scores, 3);
     if spec.dropout.is_some() {
         let shape = [rows, spec.heads, longest, longest];

@@ -11,7 +11,7 @@ mod packed;
 mod pointwise;
 mod rotary;
 
-pub use attention::attention;
+pub use attention::{attention, capped_attention, relative_attention};
 pub use cross_entropy::cross_entropy;
 pub use optimizer::{adamw, sum_of_squares};
 pub use packed::linear_packed;

@@ -79,27 +79,32 @@ pub fn rotary(
 /// When the shape of `qkv` is not that of the segments and the spec, `kv_heads` does not divide
 /// `heads`, or the dropout probability is not in `[0, 1)`.
 pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> Tensor<2> {
+    check("attention", &qkv, segments, spec);
+    if has_kernels(&qkv.device()) {
+        let (qkv, segments) = (qkv.into_dispatch(), segments.clone());
+        Tensor::from_dispatch(Dispatch::packed_attention(qkv, segments, *spec))
+    } else {
+        composed::attention(qkv, segments, spec)
+    }
+}
+
+/// Checks what every attention asks of its input.
+pub(super) fn check(operation: &str, qkv: &Tensor<2>, segments: &Segments, spec: &AttentionSpec) {
     assert!(
         spec.kv_heads > 0 && spec.head_dim > 0 && spec.heads.is_multiple_of(spec.kv_heads),
-        "attention: {} key heads do not divide {} query heads of dimension {}",
+        "{operation}: {} key heads do not divide {} query heads of dimension {}",
         spec.kv_heads,
         spec.heads,
         spec.head_dim
     );
     assert!(
         qkv.dims() == [segments.tokens(), spec.qkv_width()],
-        "attention: input of {:?} where segments and heads ask for [{}, {}]",
+        "{operation}: input of {:?} where segments and heads ask for [{}, {}]",
         qkv.dims(),
         segments.tokens(),
         spec.qkv_width()
     );
     if let Some(dropout) = spec.dropout {
-        dropout.check("attention");
-    }
-    if has_kernels(&qkv.device()) {
-        let (qkv, segments) = (qkv.into_dispatch(), segments.clone());
-        Tensor::from_dispatch(Dispatch::packed_attention(qkv, segments, *spec))
-    } else {
-        composed::attention(qkv, segments, spec)
+        dropout.check(operation);
     }
 }

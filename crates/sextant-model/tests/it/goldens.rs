@@ -1,10 +1,10 @@
 //! Against `transformers` and PyTorch: `scripts/goldens/bert_tiny.py` wrote the numbers.
 
-use crate::support::{assert_close, floats, forward, matrix, spec};
-use burn::tensor::{Device, Gradients, Tensor};
+use crate::support::{assert_close, floats, forward, gradients, spec};
+use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use sextant_core::{Grade, Task};
-use sextant_model::backbone::Backbone;
+use sextant_model::backbone::{Backbone, to_checkpoint};
 use sextant_model::{
     Archive, LossConfig, ModelSpec, Pooling, RelevanceModel, Routing, freeze, initialize, load,
     row_losses,
@@ -125,13 +125,18 @@ fn logits_loss_and_gradients_are_those_of_pytorch() {
     let loss = row_losses(logits, &grades, &ones, &LossConfig::default()).mean();
     assert_close(&floats(loss.clone()), &[golden.head.loss], 1e-4, "loss");
 
-    let gradients = loss.backward();
+    let found = gradients(&model, &loss.backward());
+    let found = to_checkpoint(model.spec(), "shared", &found);
     assert!(golden.head.gradients.len() >= 15);
     for (name, expected) in &golden.head.gradients {
-        let found = gradient(&model, &gradients, name);
+        let place = match name.strip_prefix("head.") {
+            Some(kind) => format!("classifier.{kind}"),
+            None => format!("bert.{name}"),
+        };
+        let found = &found[&place].data;
         let largest = expected.values.iter().fold(0f32, |m, x| m.max(x.abs()));
         // A gradient that is zero but for rounding (the keys' bias) is compared absolutely.
-        assert_close(&found, &expected.values, 1e-4 * largest.max(1e-2), name);
+        assert_close(found, &expected.values, 1e-4 * largest.max(1e-2), name);
         assert_eq!(found.len(), expected.shape.iter().product::<usize>());
     }
 }
@@ -194,41 +199,4 @@ fn names_under_bert_are_read_and_the_classifier_is_left_out() {
     let spec = shape(Pooling::Cls, true);
     let model = with_head(place.path(), spec, &weight, bias, &Device::flex());
     assert_rows(forward(&model, &pack(&golden())), &expected.logits, "logits");
-}
-
-/// A gradient by the name and in the layout of `transformers`.
-fn gradient(model: &RelevanceModel, gradients: &Gradients, name: &str) -> Vec<f32> {
-    let vector = |x: Tensor<1>| floats(x.grad(gradients).unwrap());
-    let plain = |x: Tensor<2>| floats(x.grad(gradients).unwrap());
-    let linear = |x: Tensor<2>| transposed(&matrix(x.grad(gradients).unwrap()));
-    let embeddings = &model.embeddings;
-    match name {
-        "embeddings.word_embeddings.weight" => return plain(embeddings.word.val()),
-        "embeddings.position_embeddings.weight" => return plain(embeddings.position.val()),
-        "embeddings.token_type_embeddings.weight" => return plain(embeddings.segment.val()),
-        "embeddings.LayerNorm.weight" => return vector(embeddings.norm.gamma.val()),
-        "head.weight" => return linear(model.branches[0].classifier.weight.val()),
-        "head.bias" => return vector(model.branches[0].classifier.bias.val()),
-        _ => {}
-    }
-    let (layer, rest) = name.strip_prefix("encoder.layer.").unwrap().split_once('.').unwrap();
-    let block = &model.trunk[layer.parse::<usize>().unwrap()];
-    if let Some(rest) = rest.strip_prefix("attention.self.") {
-        let (part, kind) = rest.split_once('.').unwrap();
-        let part = ["query", "key", "value"].iter().position(|name| *name == part).unwrap();
-        let fused = match kind {
-            "weight" => linear(block.qkv.weight.val()),
-            _ => vector(block.qkv.bias.val()),
-        };
-        let length = fused.len() / 3;
-        return fused[part * length..][..length].to_vec();
-    }
-    match rest {
-        "attention.output.dense.weight" => linear(block.attention_output.weight.val()),
-        "attention.output.LayerNorm.bias" => vector(block.attention_norm.beta.val()),
-        "intermediate.dense.bias" => vector(block.up.bias.val()),
-        "output.dense.bias" => vector(block.down.bias.val()),
-        "output.LayerNorm.weight" => vector(block.output_norm.gamma.val()),
-        _ => panic!("no gradient is mapped for `{name}`"),
-    }
 }

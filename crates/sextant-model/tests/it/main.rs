@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod bundle;
+mod checkpoints;
+mod export;
+mod families;
 mod goldens;
 mod loss;
 mod minilm;

@@ -6,10 +6,10 @@ use sextant_core::Task;
 use sextant_kernels::Precision;
 use sextant_model::{
     BackboneConfig, ForwardContext, HeadKind, ModelSpec, PackInput, Pooling, RelevanceModel,
-    Routing, parameters,
+    Routing, Values, parameters,
 };
 use sextant_text::{Cut, EncodedRow, Pack};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A shape of every routing, small enough to run in no time.
 pub(crate) fn spec(backbone: BackboneConfig, routing: Routing, pooling: Pooling) -> ModelSpec {
@@ -60,19 +60,36 @@ pub(crate) fn rows(shape: &[(Task, usize)]) -> Vec<EncodedRow> {
     shape.iter().enumerate().map(row).collect()
 }
 
-/// The names of the parameters that a backward pass gave a gradient to.
-pub(crate) fn with_gradient(model: &RelevanceModel, gradients: &Gradients) -> BTreeSet<String> {
-    struct Visitor<'a> {
+/// A row of ids, with the segment of each token.
+pub(crate) fn row(task: Task, ids: &[u32], segments: &[u8]) -> EncodedRow {
+    EncodedRow { task, ids: ids.to_vec(), segments: segments.to_vec(), cut: Cut::default() }
+}
+
+/// Rows as one pack.
+pub(crate) fn pack(rows: &[EncodedRow]) -> Pack {
+    Pack::new(&rows.iter().enumerate().collect::<Vec<_>>())
+}
+
+/// The gradient of every parameter that has one, by name.
+pub(crate) fn gradients(model: &RelevanceModel, gradients: &Gradients) -> BTreeMap<String, Values> {
+    struct Collector<'a> {
         gradients: &'a Gradients,
-        found: Vec<bool>,
+        found: Vec<Option<Vec<f32>>>,
     }
-    impl ModuleVisitor for Visitor<'_> {
+    impl ModuleVisitor for Collector<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.found.push(param.val().grad(self.gradients).is_some());
+            self.found.push(param.val().grad(self.gradients).map(floats));
         }
     }
-    let mut visitor = Visitor { gradients, found: Vec::new() };
-    model.visit(&mut visitor);
-    let names = parameters(model).into_iter().map(|info| info.name);
-    names.zip(visitor.found).filter(|(_, found)| *found).map(|(name, _)| name).collect()
+    let mut collector = Collector { gradients, found: Vec::new() };
+    model.visit(&mut collector);
+    let found = parameters(model).into_iter().zip(collector.found);
+    found
+        .filter_map(|(info, data)| Some((info.name, Values { shape: info.shape, data: data? })))
+        .collect()
+}
+
+/// The names of the parameters that a backward pass gave a gradient to.
+pub(crate) fn with_gradient(model: &RelevanceModel, found: &Gradients) -> BTreeSet<String> {
+    gradients(model, found).into_keys().collect()
 }

@@ -1,0 +1,122 @@
+//! The weights of a Hugging Face folder: one safetensors file, several with an index, or PyTorch's own
+//! format.
+
+use crate::weights::Entry;
+use crate::{Archive, ModelError};
+use pytorch_reader::{DType, PytorchReader};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+/// What a folder may hold, the preferred first.
+const FILES: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
+/// The list of a sharded checkpoint's files.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, PathBuf>,
+}
+
+/// Where a folder's weights are: the first of the known files that is there (safetensors, the index of
+/// their shards, PyTorch's own format), or where the usual one would be.
+pub fn locate(folder: &Path) -> PathBuf {
+    let found = FILES.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| folder.join(FILES[0]))
+}
+
+/// Reads all weights of a folder, `f32`, by their current names.
+pub(super) fn read(folder: &Path) -> Result<Archive, ModelError> {
+    let path = locate(folder);
+    let mut tensors = BTreeMap::new();
+    if path.extension().is_some_and(|extension| extension == "json") {
+        read_shards(&path, folder, &mut tensors)?;
+    } else {
+        read_file(&path, &mut tensors)?;
+    }
+    let tensors = tensors.into_iter().map(|(name, values)| (current_name(name), values)).collect();
+    Ok(Archive::of(&path, tensors))
+}
+
+/// Old checkpoints call a LayerNorm's scale and shift `gamma` and `beta`.
+fn current_name(name: String) -> String {
+    for (old, new) in
+        [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
+    {
+        if let Some(start) = name.strip_suffix(old) {
+            return format!("{start}{new}");
+        }
+    }
+    name
+}
+
+fn read_shards(
+    index: &Path,
+    folder: &Path,
+    tensors: &mut BTreeMap<String, Entry>,
+) -> Result<(), ModelError> {
+    let text = std::fs::read_to_string(index).map_err(ModelError::io("read", index))?;
+    let Index { weight_map } = serde_json::from_str(&text)
+        .map_err(|error| ModelError::Json { path: index.to_owned(), reason: error.to_string() })?;
+    let problem = |problem: String| Err(ModelError::Weights { path: index.to_owned(), problem });
+    for shard in weight_map.values().collect::<BTreeSet<_>>() {
+        if !matches!(shard.components().collect::<Vec<_>>()[..], [Component::Normal(_)]) {
+            return problem(format!("names `{}`, which is not a file beside it", shard.display()));
+        }
+        let path = folder.join(shard);
+        if !path.exists() {
+            return problem(format!(
+                "names `{}`, which is missing; copy or fetch every shard",
+                shard.display()
+            ));
+        }
+        read_file(&path, tensors)?;
+    }
+    match weight_map.iter().find(|(name, _)| !is_buffer(name) && !tensors.contains_key(*name)) {
+        None => Ok(()),
+        Some((name, shard)) => {
+            problem(format!("tensor `{name}` is not in `{}` as the index says", shard.display()))
+        }
+    }
+}
+
+/// Position numbers that old checkpoints store beside the parameters.
+fn is_buffer(name: &str) -> bool {
+    name.ends_with("position_ids")
+}
+
+fn read_file(path: &Path, tensors: &mut BTreeMap<String, Entry>) -> Result<(), ModelError> {
+    if path.extension().is_some_and(|extension| extension == "safetensors") {
+        tensors.extend(Archive::read(path, is_buffer)?.into_tensors());
+        return Ok(());
+    }
+    let problem = |problem: String| ModelError::Weights { path: path.to_owned(), problem };
+    let failed = |error: &dyn std::fmt::Display| {
+        problem(format!(
+            "cannot be read as a PyTorch checkpoint: {error}; convert it with `save_pretrained(…)` of transformers, which writes safetensors"
+        ))
+    };
+    let file = PytorchReader::new(path).map_err(|error| failed(&error))?;
+    for (name, tensor) in file.tensors() {
+        if is_buffer(name) {
+            continue;
+        }
+        let bytes = tensor.read().map_err(|error| failed(&error))?;
+        let kind = match tensor.dtype() {
+            DType::F32 => safetensors::Dtype::F32,
+            DType::F16 => safetensors::Dtype::F16,
+            DType::BF16 => safetensors::Dtype::BF16,
+            other => {
+                return Err(problem(format!(
+                    "tensor `{name}` is of type {other:?}; expected F32, F16 or BF16"
+                )));
+            }
+        };
+        tensors.insert(name.clone(), Entry::owned(tensor.shape().to_vec(), kind, bytes));
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! DistilBERT: BERT's block without segments, under names of its own.
+
+use super::{Format, Source, names, raw};
+use crate::{BackboneConfig, DenseActivation, DenseConfig, Family, ModelError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub(super) const FORMAT: Format = Format {
+    family: Family::Distilbert,
+    model_type: "distilbert",
+    class: "DistilBertForSequenceClassification",
+    prefix: "distilbert.",
+    head: &["pre_classifier.", "classifier."],
+    ignored: &[
+        "classifier.",
+        "pre_classifier.",
+        "qa_outputs.",
+        "vocab_layer_norm.",
+        "vocab_projector.",
+        "vocab_transform.",
+    ],
+    config,
+    json: |config| {
+        json!({
+            "vocab_size": config.vocab_size,
+            "dim": config.hidden_size,
+            "n_layers": config.layers,
+            "n_heads": config.attention_heads,
+            "hidden_dim": config.intermediate_size,
+            "max_position_embeddings": config.max_positions,
+            "dropout": config.hidden_dropout,
+            "attention_dropout": config.attention_dropout,
+            "activation": "gelu",
+            "sinusoidal_pos_embds": false,
+        })
+    },
+    source,
+};
+
+#[derive(Deserialize)]
+struct Keys {
+    vocab_size: usize,
+    dim: usize,
+    n_layers: usize,
+    n_heads: usize,
+    hidden_dim: usize,
+    max_position_embeddings: usize,
+    #[serde(default)]
+    dropout: f32,
+    #[serde(default)]
+    attention_dropout: f32,
+    #[serde(default)]
+    activation: Option<String>,
+}
+
+fn config(json: &Value, path: &Path) -> Result<BackboneConfig, ModelError> {
+    let keys: Keys = raw::parse(json, path)?;
+    raw::require(path, "activation", keys.activation.as_deref().unwrap_or("gelu"), "gelu")?;
+    Ok(BackboneConfig {
+        family: Family::Distilbert,
+        hidden_size: keys.dim,
+        layers: keys.n_layers,
+        attention_heads: keys.n_heads,
+        intermediate_size: keys.hidden_dim,
+        max_positions: keys.max_position_embeddings,
+        segment_types: 0,
+        hidden_dropout: keys.dropout,
+        attention_dropout: keys.attention_dropout,
+        dense: DenseConfig { activation: DenseActivation::Relu, ..DenseConfig::default() },
+        ..BackboneConfig::small(keys.vocab_size)
+    })
+}
+
+fn source(canonical: &str) -> Option<Source> {
+    match canonical.split_once('.') {
+        Some(("dense", kind)) => return Source::linear("pre_classifier", kind),
+        Some(("classifier", kind)) => return Source::linear("classifier", kind),
+        _ => {}
+    }
+    let Some((layer, module, kind)) = names::layer(canonical) else {
+        return names::source(canonical, names::QKV);
+    };
+    let name = |rest: &str| format!("transformer.layer.{layer}.{rest}");
+    match module {
+        "qkv" => Source::linears(
+            &["q", "k", "v"].map(|part| name(&format!("attention.{part}_lin"))),
+            kind,
+        ),
+        "attention_output" => Source::linear(&name("attention.out_lin"), kind),
+        "attention_norm" => Source::norm(&name("sa_layer_norm"), kind),
+        "up" => Source::linear(&name("ffn.lin1"), kind),
+        "down" => Source::linear(&name("ffn.lin2"), kind),
+        "output_norm" => Source::norm(&name("output_layer_norm"), kind),
+        _ => None,
+    }
+}

@@ -1,0 +1,51 @@
+//! ELECTRA: BERT's block; embeddings may be narrower than the blocks.
+
+use super::raw::{self, Raw};
+use super::{Format, Source, names};
+use crate::{BackboneConfig, DenseActivation, DenseConfig, Family, ModelError};
+use serde_json::Value;
+use std::path::Path;
+
+pub(super) const FORMAT: Format = Format {
+    family: Family::Electra,
+    model_type: "electra",
+    class: "ElectraForSequenceClassification",
+    prefix: "electra.",
+    head: &["classifier."],
+    ignored: &[
+        "classifier.",
+        "discriminator_predictions.",
+        "generator_predictions.",
+        "generator_lm_head.",
+        "qa_outputs.",
+    ],
+    config,
+    json: |config| {
+        let mut json = raw::write(config);
+        json["embedding_size"] = config.embedding_width().into();
+        json
+    },
+    source,
+};
+
+fn config(json: &Value, path: &Path) -> Result<BackboneConfig, ModelError> {
+    let raw = Raw::read(json, path)?;
+    // transformers' default is that of the small model, not `hidden_size`.
+    let size = raw.embedding_size.unwrap_or(128);
+    let raw = Raw { embedding_size: Some(size), ..raw };
+    Ok(BackboneConfig {
+        dense: DenseConfig { activation: DenseActivation::Gelu, ..DenseConfig::default() },
+        ..raw.backbone(Family::Electra)
+    })
+}
+
+fn source(canonical: &str) -> Option<Source> {
+    if let Some(kind) = canonical.strip_prefix("embeddings.projection.") {
+        return Source::linear("embeddings_project", kind);
+    }
+    match canonical.split_once('.') {
+        Some(("dense", kind)) => Source::linear("classifier.dense", kind),
+        Some(("classifier", kind)) => Source::linear("classifier.out_proj", kind),
+        _ => names::source(canonical, names::QKV),
+    }
+}

@@ -1,0 +1,124 @@
+//! `config.json` of BERT and the families that grew from its code: one set of keys.
+
+use crate::{BackboneConfig, Family, ModelError};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The keys; those that a family lacks have the value that changes nothing. Defaults are those of
+/// `transformers`.
+#[derive(Deserialize)]
+pub(super) struct Raw {
+    pub(super) vocab_size: usize,
+    pub(super) hidden_size: usize,
+    pub(super) num_hidden_layers: usize,
+    pub(super) num_attention_heads: usize,
+    pub(super) intermediate_size: usize,
+    pub(super) max_position_embeddings: usize,
+    #[serde(default = "two")]
+    pub(super) type_vocab_size: usize,
+    #[serde(default = "small")]
+    pub(super) layer_norm_eps: f64,
+    #[serde(default = "tenth")]
+    pub(super) hidden_dropout_prob: f32,
+    #[serde(default = "tenth")]
+    pub(super) attention_probs_dropout_prob: f32,
+    #[serde(default = "gelu")]
+    pub(super) hidden_act: String,
+    #[serde(default = "absolute")]
+    pub(super) position_embedding_type: String,
+    pub(super) embedding_size: Option<usize>,
+    pub(super) pad_token_id: Option<usize>,
+}
+
+fn two() -> usize {
+    2
+}
+
+fn small() -> f64 {
+    1e-12
+}
+
+fn tenth() -> f32 {
+    0.1
+}
+
+fn gelu() -> String {
+    "gelu".to_owned()
+}
+
+fn absolute() -> String {
+    "absolute".to_owned()
+}
+
+/// Reads a `config.json` into a family's struct of keys.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    json: &Value,
+    path: &Path,
+) -> Result<T, ModelError> {
+    T::deserialize(json)
+        .map_err(|error| ModelError::Json { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// The error about a value that the family's implementation here does not cover.
+pub(super) fn unsupported(path: &Path, key: &str, found: &str, supported: &str) -> ModelError {
+    ModelError::Json {
+        path: path.to_owned(),
+        reason: format!("`{key}` is `{found}`; supported: `{supported}`"),
+    }
+}
+
+/// Refuses a value other than the one supported.
+pub(super) fn require(
+    path: &Path,
+    key: &str,
+    found: &str,
+    supported: &str,
+) -> Result<(), ModelError> {
+    if found == supported { Ok(()) } else { Err(unsupported(path, key, found, supported)) }
+}
+
+impl Raw {
+    /// Reads the keys and refuses what no family here computes.
+    pub(super) fn read(json: &Value, path: &Path) -> Result<Self, ModelError> {
+        let raw: Self = parse(json, path)?;
+        require(path, "hidden_act", &raw.hidden_act, "gelu")?;
+        require(path, "position_embedding_type", &raw.position_embedding_type, "absolute")?;
+        Ok(raw)
+    }
+
+    /// A backbone of BERT's block.
+    pub(super) fn backbone(&self, family: Family) -> BackboneConfig {
+        BackboneConfig {
+            family,
+            hidden_size: self.hidden_size,
+            layers: self.num_hidden_layers,
+            attention_heads: self.num_attention_heads,
+            intermediate_size: self.intermediate_size,
+            max_positions: self.max_position_embeddings,
+            segment_types: self.type_vocab_size,
+            norm_eps: self.layer_norm_eps,
+            hidden_dropout: self.hidden_dropout_prob,
+            attention_dropout: self.attention_probs_dropout_prob,
+            embedding_size: self.embedding_size.filter(|&size| size != self.hidden_size),
+            ..BackboneConfig::small(self.vocab_size)
+        }
+    }
+}
+
+/// The keys for a backbone of BERT's block, for export.
+pub(super) fn write(config: &BackboneConfig) -> Value {
+    json!({
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.attention_heads,
+        "intermediate_size": config.intermediate_size,
+        "max_position_embeddings": config.position_offset + config.max_positions,
+        "type_vocab_size": config.segment_types,
+        "layer_norm_eps": config.norm_eps,
+        "hidden_dropout_prob": config.hidden_dropout,
+        "attention_probs_dropout_prob": config.attention_dropout,
+        "hidden_act": "gelu",
+    })
+}

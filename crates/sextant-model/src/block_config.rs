@@ -1,0 +1,277 @@
+//! What a transformer block is made of. A family is a value of [`BlockConfig`].
+
+use crate::ModelError;
+use serde::{Deserialize, Serialize};
+use sextant_kernels::{Activation, Mask, Rotary};
+
+/// The kind of every normalisation of a backbone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// LayerNorm with scale and shift.
+    #[default]
+    Layer,
+    /// LayerNorm with a scale alone.
+    LayerUnshifted,
+    /// RMSNorm (Zhang & Sennrich 2019).
+    Rms,
+    /// RMSNorm whose scale is one plus the stored weight (Gemma).
+    RmsOnePlus,
+}
+
+/// Where a block normalises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormPlace {
+    /// After each residual sum (BERT).
+    #[default]
+    Post,
+    /// Before attention and before the MLP (Llama, ModernBERT).
+    Pre,
+    /// Before attention and MLP, and again on what they give, before the residual sum (Gemma 2, 3).
+    Both,
+}
+
+/// The function inside the MLP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MlpActivation {
+    /// GELU by `erf`.
+    #[default]
+    Gelu,
+    /// GELU by its tanh approximation.
+    GeluTanh,
+    /// `x · sigmoid(x)`.
+    Silu,
+}
+
+impl MlpActivation {
+    /// As the kernels call it.
+    pub(crate) fn kernel(self) -> Activation {
+        match self {
+            Self::Gelu => Activation::Gelu,
+            Self::GeluTanh => Activation::GeluTanh,
+            Self::Silu => Activation::Silu,
+        }
+    }
+}
+
+/// Which linear layers of a block have a bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Biases {
+    /// Queries, keys and values.
+    pub qkv: bool,
+    /// From the heads back to the residual stream.
+    pub attention_output: bool,
+    /// Both products of the MLP.
+    pub mlp: bool,
+}
+
+impl Biases {
+    /// No bias anywhere.
+    pub const NONE: Self = Self { qkv: false, attention_output: false, mlp: false };
+}
+
+impl Default for Biases {
+    fn default() -> Self {
+        Self { qkv: true, attention_output: true, mlp: true }
+    }
+}
+
+/// How rotary frequencies are stretched for rows longer than those of pretraining.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RotaryScaling {
+    /// Not at all.
+    #[default]
+    None,
+    /// All by one factor (Chen et al. 2023).
+    Linear {
+        /// Positions are divided by it.
+        factor: f64,
+    },
+    /// Low frequencies by a factor, high ones not, those between in proportion (Llama 3.1).
+    Llama3 {
+        /// Divides the low frequencies.
+        factor: f64,
+        /// Wavelengths above `original / low` are low frequencies.
+        low: f64,
+        /// Wavelengths below `original / high` are high frequencies.
+        high: f64,
+        /// Longest row of pretraining.
+        original: usize,
+    },
+}
+
+/// Rotary positions of queries and keys (Su et al. 2021).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotaryConfig {
+    /// The base of the frequencies.
+    pub base: f64,
+    /// The base in layers with a window, where it differs.
+    #[serde(default)]
+    pub local_base: Option<f64>,
+    /// Scaling in layers without a window.
+    #[serde(default)]
+    pub scaling: RotaryScaling,
+}
+
+/// Disentangled relative positions (DeBERTa, He et al. 2021): scores are the sum of content to
+/// content, content to position and position to content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelativeConfig {
+    /// Distances in one direction that have an embedding each or in logarithmic buckets; the table
+    /// has twice as many rows.
+    pub span: usize,
+    /// Distances up to half the span are exact and further ones, up to this one, share buckets of
+    /// logarithmic width; none where all distances up to the span are exact.
+    #[serde(default)]
+    pub bucketed_up_to: Option<usize>,
+    /// Whether the table of position embeddings is normalised before use.
+    #[serde(default)]
+    pub norm: bool,
+}
+
+/// The keys around a query that layers with a window see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// How far to the left.
+    pub before: usize,
+    /// How far to the right.
+    pub after: usize,
+}
+
+/// What the blocks of a backbone are made of. The default is BERT's block.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BlockConfig {
+    /// The kind of norms.
+    pub norm: NormKind,
+    /// Where they stand.
+    pub norm_place: NormPlace,
+    /// The first block takes its input as it is: it is normalised already (ModernBERT).
+    pub first_norm_absent: bool,
+    /// Which layers have a bias.
+    pub biases: Biases,
+    /// The function inside the MLP.
+    pub mlp_activation: MlpActivation,
+    /// Whether the MLP multiplies the activation of one projection with another one.
+    pub mlp_gated: bool,
+    /// Key and value heads, where queries share them (grouped-query attention).
+    pub key_value_heads: Option<usize>,
+    /// Numbers per head, where it is not `hidden_size / attention_heads`.
+    pub head_dim: Option<usize>,
+    /// What scores are multiplied by, where it is not `1 / sqrt(head_dim)`.
+    pub attention_scale: Option<f32>,
+    /// Scores are kept within this bound by `cap · tanh(score / cap)` (Gemma 2).
+    pub attention_soft_cap: Option<f32>,
+    /// RMSNorm over each head's queries and keys, before they are turned (Qwen 3, Gemma 3).
+    pub query_key_norm: bool,
+    /// Whether a token sees only what stands before it.
+    pub causal: bool,
+    /// What layers with a window see.
+    pub window: Option<Window>,
+    /// For each layer of the backbone, whether it has the window; layers past the end have none.
+    pub windowed_layers: Vec<bool>,
+    /// Rotary positions.
+    pub rotary: Option<RotaryConfig>,
+    /// Relative positions in the scores.
+    pub relative: Option<RelativeConfig>,
+}
+
+impl BlockConfig {
+    /// Whether a layer of the backbone sees a window only.
+    pub fn is_windowed(&self, layer: usize) -> bool {
+        self.window.is_some() && self.windowed_layers.get(layer).copied().unwrap_or(false)
+    }
+
+    /// What a layer's queries see.
+    pub(crate) fn mask(&self, layer: usize) -> Mask {
+        match self.window {
+            Some(Window { before, after }) if self.is_windowed(layer) => {
+                Mask::SlidingWindow { before, after }
+            }
+            _ if self.causal => Mask::Causal,
+            _ => Mask::Bidirectional,
+        }
+    }
+
+    /// A layer's rotary frequencies over heads of `head_dim` numbers.
+    pub(crate) fn rotary(&self, layer: usize, head_dim: usize) -> Option<Rotary> {
+        let config = self.rotary?;
+        match config.local_base.filter(|_| self.is_windowed(layer)) {
+            Some(base) => Some(Rotary::new(head_dim, base)),
+            None => Some(config.scaling.frequencies(head_dim, config.base)),
+        }
+    }
+
+    /// Checks the options; the error names the key.
+    pub(crate) fn validate(&self, heads: usize) -> Result<(), ModelError> {
+        let failed = |problem: String| Err(ModelError::Config(problem));
+        if let Some(kv_heads) = self.key_value_heads
+            && (kv_heads == 0 || !heads.is_multiple_of(kv_heads))
+        {
+            return failed(format!(
+                "`key_value_heads` {kv_heads} does not divide `attention_heads` {heads}"
+            ));
+        }
+        if self.head_dim == Some(0) {
+            return failed("`head_dim` is 0; it must be at least 1".into());
+        }
+        if let Some(rotary) = self.rotary {
+            for base in [Some(rotary.base), rotary.local_base].into_iter().flatten() {
+                if !(base.is_finite() && base > 1.0) {
+                    return failed(format!("rotary base {base} must be above 1"));
+                }
+            }
+        }
+        for (key, value) in [
+            ("attention_scale", self.attention_scale),
+            ("attention_soft_cap", self.attention_soft_cap),
+        ] {
+            if value.is_some_and(|value| !(value.is_finite() && value > 0.0)) {
+                return failed(format!("`{key}` must be positive"));
+            }
+        }
+        if let Some(relative) = self.relative {
+            let reach = relative.bucketed_up_to.unwrap_or(relative.span + 1);
+            if relative.span < 2 || reach <= relative.span / 2 + 1 {
+                return failed(format!(
+                    "relative positions with a span of {} up to a distance of {reach}: the span must be at least 2 and less than the distance",
+                    relative.span
+                ));
+            }
+            if self.causal || self.window.is_some() || self.key_value_heads.is_some() {
+                return failed(
+                    "relative positions go with bidirectional attention and equal heads only"
+                        .into(),
+                );
+            }
+        }
+        if self.attention_soft_cap.is_some() && self.relative.is_some() {
+            return failed("`attention_soft_cap` does not go with relative positions".into());
+        }
+        Ok(())
+    }
+}
+
+impl RotaryScaling {
+    /// The scaled frequencies of heads of `dim` numbers.
+    fn frequencies(self, dim: usize, base: f64) -> Rotary {
+        let frequency = |i: usize| base.powf(-2.0 * i as f64 / dim as f64);
+        let scaled = |frequency: f64| match self {
+            Self::None => frequency,
+            Self::Linear { factor } => frequency / factor,
+            Self::Llama3 { factor, low, high, original } => {
+                let turns = original as f64 * frequency / std::f64::consts::TAU;
+                let share = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+                frequency * (share + (1.0 - share) / factor)
+            }
+        };
+        Rotary::from_frequencies((0..dim / 2).map(|i| scaled(frequency(i)) as f32).collect())
+    }
+}

@@ -1,0 +1,123 @@
+//! A Hugging Face sequence-classification folder.
+
+use super::{Stack, card, write, write_folder, write_json};
+use crate::backbone::{Format, to_checkpoint};
+use crate::bundle::Bundle;
+use crate::{Archive, Family, ModelError, Pooling, dump};
+use serde_json::{Value, json};
+use sextant_core::{Grade, Task};
+use std::path::Path;
+
+/// Writes a task of a bundle as a folder that `transformers` opens with
+/// `AutoModelForSequenceClassification` and `AutoTokenizer`, and [`Backbone`](crate::backbone::Backbone)
+/// again: configuration, weights (`f32` safetensors), tokenizer, model card.
+///
+/// # Errors
+/// [`ModelError::Export`] for what the family's class cannot express: ordinal heads, a head without
+/// the dense layer before it, another pooling.
+pub fn huggingface(bundle: &Bundle, task: Task, folder: &Path) -> Result<(), ModelError> {
+    let stack = Stack::new(bundle, task)?;
+    let format = Format::of(stack.backbone.family);
+    check(&stack, format.class)?;
+    let values = dump(&bundle.model);
+    let tensors = to_checkpoint(stack.spec(), stack.branch, &values);
+    write_folder(folder, |place| {
+        write_json(place, "config.json", &config(&stack, format))?;
+        Archive::write_for_torch(&place.join("model.safetensors"), &tensors)?;
+        write_tokenizer(&stack, place)?;
+        write(place, card::FILE, card::huggingface(&stack, format.class).as_bytes())
+    })
+}
+
+/// What the class computes must be what the bundle does.
+fn check(stack: &Stack<'_>, class: &str) -> Result<(), ModelError> {
+    let spec = stack.spec();
+    let decoder = stack.backbone.block.causal;
+    if decoder && spec.dense {
+        return Err(ModelError::Export(format!(
+            "the bundle has a dense layer before its heads, but {class} has none; train with `model.dense = false`"
+        )));
+    }
+    if !decoder && !spec.dense {
+        return Err(ModelError::Export(format!(
+            "the bundle's heads read the pooled vector directly (`model.dense = false`), but {class} has a dense layer before the head; train with `model.dense = true`, or export ONNX"
+        )));
+    }
+    let fits = match spec.pooling {
+        Pooling::Cls => !decoder,
+        Pooling::Mean => stack.backbone.family == Family::Modernbert,
+        Pooling::Last => decoder,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(ModelError::Export(format!(
+        "the bundle pools by `{}`, but {class} reads the {} token; train with `model.pooling = \"{}\"`",
+        match spec.pooling {
+            Pooling::Cls => "cls",
+            Pooling::Mean => "mean",
+            Pooling::Last => "last",
+        },
+        if decoder { "last" } else { "first" },
+        if decoder { "last" } else { "cls" },
+    )))
+}
+
+fn config(stack: &Stack<'_>, format: &Format) -> Value {
+    let mut config = (format.json)(&stack.backbone);
+    let tokenizer = stack.bundle.encoder.tokenizer();
+    let layout = tokenizer.layout();
+    let dropout = stack.spec().head_dropout;
+    let labels = Grade::ALL.map(|grade| (grade.index().to_string(), grade.as_str()));
+    config["model_type"] = format.model_type.into();
+    config["architectures"] = [format.class].as_slice().into();
+    config["id2label"] = labels.iter().map(|(id, label)| (id.clone(), json!(label))).collect();
+    config["label2id"] =
+        Grade::ALL.iter().map(|grade| (grade.as_str().to_owned(), json!(grade.index()))).collect();
+    config["problem_type"] = "single_label_classification".into();
+    config["torch_dtype"] = "float32".into();
+    // RoBERTa counts positions from this id on, and has set it already.
+    if config.get("pad_token_id").is_none() {
+        config["pad_token_id"] = tokenizer.pad_id().into();
+    }
+    let first = layout.open.first();
+    for key in ["bos_token_id", "cls_token_id"] {
+        config[key] = first.copied().into();
+    }
+    for key in ["eos_token_id", "sep_token_id"] {
+        config[key] = layout.close.first().copied().into();
+    }
+    let key = match stack.backbone.family {
+        Family::Distilbert => "seq_classif_dropout",
+        Family::DebertaV2 => "cls_dropout",
+        _ => "classifier_dropout",
+    };
+    config[key] = dropout.into();
+    if stack.spec().pooling == Pooling::Mean {
+        config["classifier_pooling"] = "mean".into();
+    }
+    config
+}
+
+/// `tokenizer.json` and what `transformers` wants to know beside it.
+pub(super) fn write_tokenizer(stack: &Stack<'_>, folder: &Path) -> Result<(), ModelError> {
+    let encoder = &stack.bundle.encoder;
+    let tokenizer = encoder.tokenizer();
+    write(folder, "tokenizer.json", &tokenizer.to_bytes_for_pairs()?)?;
+    let layout = tokenizer.layout();
+    let token = |id: Option<&u32>| id.and_then(|&id| tokenizer.token(id));
+    let mut inputs = vec!["input_ids", "attention_mask"];
+    if stack.backbone.segment_types > 1 {
+        inputs.push("token_type_ids");
+    }
+    let config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": encoder.config().max_tokens,
+        "model_input_names": inputs,
+        "cls_token": token(layout.open.first()),
+        "sep_token": token(layout.close.first()),
+        "pad_token": tokenizer.token(tokenizer.pad_id()),
+        "clean_up_tokenization_spaces": false,
+    });
+    write_json(folder, "tokenizer_config.json", &config)
+}

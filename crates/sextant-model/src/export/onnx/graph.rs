@@ -1,0 +1,209 @@
+//! A graph of ONNX operators, built up node by node.
+
+use super::Numbers;
+use super::proto::{
+    Attribute, Dimension, GraphProto, Model, Node, OperatorSet, Shape, TensorProto, TensorType,
+    Type, ValueInfo, attribute_type, data_type,
+};
+use crate::Values;
+
+/// The operator set: the first with `LayerNormalization`.
+const OPSET: i64 = 17;
+/// The intermediate representation that goes with it.
+const IR_VERSION: i64 = 8;
+
+/// A tensor of the graph, by name.
+pub(super) type Edge = String;
+
+/// A value of a node's attribute.
+#[derive(Clone)]
+pub(super) enum Value {
+    Float(f32),
+    Int(i64),
+    Ints(Vec<i64>),
+}
+
+/// A graph under construction.
+pub(super) struct Graph {
+    graph: GraphProto,
+    numbers: Numbers,
+    count: usize,
+}
+
+impl Graph {
+    /// An empty graph whose products are computed in `numbers`.
+    pub(super) fn new(numbers: Numbers) -> Self {
+        let graph = GraphProto { name: "relevance".to_owned(), ..GraphProto::default() };
+        Self { graph, numbers, count: 0 }
+    }
+
+    fn fresh(&mut self, kind: &str) -> String {
+        self.count += 1;
+        format!("{kind}_{}", self.count)
+    }
+
+    /// An input of `int64`, `[rows, tokens]`.
+    pub(super) fn input(&mut self, name: &str) -> Edge {
+        self.graph.input.push(info(name, data_type::INT64, &[Err("rows"), Err("tokens")]));
+        name.to_owned()
+    }
+
+    /// Makes a tensor of `f32`, `[rows, columns]`, the graph's output.
+    pub(super) fn output(&mut self, name: &str, edge: &str, columns: i64) {
+        let node = Node {
+            input: vec![edge.to_owned()],
+            output: vec![name.to_owned()],
+            name: name.to_owned(),
+            op_type: "Identity".to_owned(),
+            attribute: Vec::new(),
+        };
+        self.graph.node.push(node);
+        self.graph.output.push(info(name, data_type::FLOAT, &[Err("rows"), Ok(columns)]));
+    }
+
+    /// A node with one output.
+    pub(super) fn node(
+        &mut self,
+        kind: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Value)],
+    ) -> Edge {
+        let mut outputs = self.nodes(kind, inputs, attributes, 1);
+        outputs.swap_remove(0)
+    }
+
+    /// A node with several outputs.
+    pub(super) fn nodes(
+        &mut self,
+        kind: &str,
+        inputs: &[&str],
+        attributes: &[(&str, Value)],
+        outputs: usize,
+    ) -> Vec<Edge> {
+        let name = self.fresh(kind);
+        let output: Vec<String> = match outputs {
+            1 => vec![name.clone()],
+            _ => (0..outputs).map(|i| format!("{name}_{i}")).collect(),
+        };
+        self.graph.node.push(Node {
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: output.clone(),
+            name,
+            op_type: kind.to_owned(),
+            attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
+        });
+        output
+    }
+
+    /// A constant of `f32`.
+    pub(super) fn floats(&mut self, shape: &[usize], data: &[f32]) -> Edge {
+        let bytes = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.constant(shape, data_type::FLOAT, bytes)
+    }
+
+    /// A constant of `int64`.
+    pub(super) fn ints(&mut self, shape: &[usize], data: &[i64]) -> Edge {
+        let bytes = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.constant(shape, data_type::INT64, bytes)
+    }
+
+    /// A number.
+    pub(super) fn scalar(&mut self, value: f32) -> Edge {
+        self.floats(&[], &[value])
+    }
+
+    /// Stored values.
+    pub(super) fn values(&mut self, values: &Values) -> Edge {
+        self.floats(&values.shape, &values.data)
+    }
+
+    fn constant(&mut self, shape: &[usize], kind: i32, bytes: Vec<u8>) -> Edge {
+        let name = self.fresh("constant");
+        self.graph.initializer.push(TensorProto {
+            dims: shape.iter().map(|&size| size as i64).collect(),
+            data_type: kind,
+            name: name.clone(),
+            raw_data: bytes,
+        });
+        name
+    }
+
+    /// `x · weight + bias`; weights are `[inputs, outputs]` as ours are.
+    pub(super) fn linear(&mut self, x: &str, weight: &Values, bias: Option<&Values>) -> Edge {
+        let product = match self.numbers {
+            Numbers::F32 => {
+                let weight = self.values(weight);
+                self.node("MatMul", &[x, &weight], &[])
+            }
+            Numbers::Int8 => self.product_int8(x, weight),
+        };
+        match bias {
+            Some(bias) => {
+                let bias = self.values(bias);
+                self.node("Add", &[&product, &bias], &[])
+            }
+            None => product,
+        }
+    }
+
+    /// A product in 8 bits: the weight is rounded once, to multiples of a scale for each output, the
+    /// input when the model runs, to multiples of one scale (dynamic quantisation).
+    fn product_int8(&mut self, x: &str, weight: &Values) -> Edge {
+        let outputs = weight.shape[1];
+        let mut scales = vec![0f32; outputs];
+        for row in weight.data.chunks_exact(outputs) {
+            for (scale, x) in scales.iter_mut().zip(row) {
+                *scale = scale.max(x.abs() / 127.0);
+            }
+        }
+        // A column of zeros stays one under any scale.
+        scales.iter_mut().filter(|scale| **scale == 0.0).for_each(|scale| *scale = 1.0);
+        let rounded: Vec<u8> = weight
+            .data
+            .chunks_exact(outputs)
+            .flat_map(|row| row.iter().zip(&scales).map(|(x, s)| (x / s).round() as i8 as u8))
+            .collect();
+        let rounded = self.constant(&weight.shape, data_type::INT8, rounded);
+        let scales = self.floats(&[outputs], &scales);
+        let parts = self.nodes("DynamicQuantizeLinear", &[x], &[], 3);
+        let sums = self.node("MatMulInteger", &[&parts[0], &rounded, &parts[2]], &[]);
+        let float = Value::Int(i64::from(data_type::FLOAT));
+        let sums = self.node("Cast", &[&sums], &[("to", float)]);
+        let scale = self.node("Mul", &[&parts[1], &scales], &[]);
+        self.node("Mul", &[&sums, &scale], &[])
+    }
+
+    /// The whole file.
+    pub(super) fn finish(self) -> Model {
+        Model {
+            ir_version: IR_VERSION,
+            opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
+            producer_name: "sextant".to_owned(),
+            producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+            graph: Some(self.graph),
+        }
+    }
+}
+
+fn attribute(name: &str, value: &Value) -> Attribute {
+    let mut attribute = Attribute { name: name.to_owned(), ..Attribute::default() };
+    match value {
+        Value::Float(x) => (attribute.f, attribute.kind) = (Some(*x), attribute_type::FLOAT),
+        Value::Int(x) => (attribute.i, attribute.kind) = (Some(*x), attribute_type::INT),
+        Value::Ints(x) => (attribute.ints, attribute.kind) = (x.clone(), attribute_type::INTS),
+    }
+    attribute
+}
+
+/// A tensor's type; sizes that may vary have names.
+fn info(name: &str, kind: i32, sizes: &[Result<i64, &str>]) -> ValueInfo {
+    let dim = sizes
+        .iter()
+        .map(|size| match size {
+            Ok(value) => Dimension { value: Some(*value), parameter: None },
+            Err(parameter) => Dimension { value: None, parameter: Some((*parameter).to_owned()) },
+        })
+        .collect();
+    let tensor = TensorType { elem_type: kind, shape: Some(Shape { dim }) };
+    ValueInfo { name: name.to_owned(), r#type: Some(Type { tensor: Some(tensor) }) }
+}

@@ -1,0 +1,75 @@
+//! An ONNX file.
+
+mod attention;
+mod encoder;
+mod graph;
+mod proto;
+
+use super::huggingface::write_tokenizer;
+use super::{Stack, card, write, write_folder};
+use crate::backbone::stacked;
+use crate::bundle::Bundle;
+use crate::{ModelError, Pooling, dump};
+use graph::Graph;
+use prost::Message;
+use sextant_core::Task;
+use std::path::Path;
+
+/// The file in the folder.
+const FILE: &str = "model.onnx";
+/// A protobuf message may not be larger.
+const LIMIT: usize = i32::MAX as usize;
+
+/// The numbers that an ONNX file multiplies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    /// As they were trained.
+    F32,
+    /// Weights of linear layers rounded to 8 bits, a scale for each output; inputs rounded when the
+    /// model runs. Embeddings, norms and attention stay `f32`.
+    Int8,
+}
+
+/// Writes a task of a bundle as an ONNX file with a dynamic number of rows and tokens, next to its
+/// tokenizer and a model card. Inputs: `input_ids`, `attention_mask` and, for families with two
+/// segments, `token_type_ids`; output: `logits`.
+///
+/// # Errors
+/// [`ModelError::Export`] for ordinal heads, decoders, and files past protobuf's 2 GiB.
+pub fn onnx(
+    bundle: &Bundle,
+    task: Task,
+    numbers: Numbers,
+    folder: &Path,
+) -> Result<(), ModelError> {
+    let stack = Stack::new(bundle, task)?;
+    let spec = stack.spec();
+    if stack.backbone.block.causal || spec.pooling == Pooling::Last {
+        return Err(ModelError::Export(
+            "ONNX export covers encoders with first-token or mean pooling".into(),
+        ));
+    }
+    let other = |name: &str| {
+        let branch = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
+        branch.is_some_and(|(found, _)| found != stack.branch)
+    };
+    let values = dump(&bundle.model)
+        .into_iter()
+        .filter(|(name, _)| !other(name))
+        .filter_map(|(name, values)| Some((stacked(&name, spec)?, values)))
+        .collect();
+    let mut graph = Graph::new(numbers);
+    let inputs = encoder::Writer::new(&stack.backbone, spec, &values, &mut graph).write()?;
+    let bytes = graph.finish().encode_to_vec();
+    if bytes.len() > LIMIT {
+        return Err(ModelError::Export(format!(
+            "the file would have {} bytes, more than the 2 GiB that ONNX allows in one",
+            bytes.len()
+        )));
+    }
+    write_folder(folder, |place| {
+        write(place, FILE, &bytes)?;
+        write_tokenizer(&stack, place)?;
+        write(place, card::FILE, card::onnx(&stack, FILE, &inputs).as_bytes())
+    })
+}
