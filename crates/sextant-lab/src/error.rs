@@ -54,6 +54,9 @@ pub enum LabError {
         /// Its level, in percent.
         second_level: f64,
     },
+    /// Rows of two runs that cannot be compared one by one.
+    #[error(transparent)]
+    Eval(#[from] sextant_eval::EvalError),
     /// A file cannot be written.
     #[error(transparent)]
     File(#[from] sextant_data::DataError),

@@ -4,12 +4,13 @@
 //! behind it, and [`Baseline`]s that need no training. It refuses reports of different rows, since
 //! their numbers cannot stand in one table. [`Comparison::table`] lays one metric out with a row
 //! for each run and a column for each task; the [`ComparisonTable`] is written as Markdown, CSV,
-//! JSON or text for a terminal. [`Report`] puts tables and explanations into one `report.md`,
+//! JSON or text for a terminal. [`PairedTable`] tests differences between runs row by row. [`Report`] puts tables and explanations into one `report.md`,
 //! which appears whole or not at all.
 
 mod comparison;
 mod error;
 mod facts;
+mod paired;
 mod render;
 mod report;
 mod table;
@@ -17,5 +18,6 @@ mod table;
 pub use comparison::{Baseline, Comparison, Run};
 pub use error::LabError;
 pub use facts::RunFacts;
+pub use paired::{Difference, PairedTable};
 pub use report::Report;
 pub use table::{Cell, Column, ComparisonTable, Row, RowKind, Slice};

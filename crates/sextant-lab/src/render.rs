@@ -137,7 +137,7 @@ fn text(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
 }
 
 /// A Markdown table: the first column to the left, the others to the right.
-fn markdown(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(crate) fn markdown(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "| {} |", header.join(" | "));
     let _ = writeln!(text, "|---|{}", "---:|".repeat(header.len() - 1));
@@ -154,11 +154,11 @@ pub(crate) fn heading(metric: Metric) -> String {
 }
 
 /// Text that cannot end a cell.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 
-fn dash() -> String {
+pub(crate) fn dash() -> String {
     "–".to_owned()
 }
 

@@ -1,7 +1,7 @@
 //! The report that a demo or a set of runs leaves behind.
 
 use crate::render::heading;
-use crate::{Comparison, LabError};
+use crate::{Comparison, LabError, PairedTable};
 use sextant_data::{AtomicFile, DataError};
 use sextant_eval::Metric;
 use std::fmt::Write as _;
@@ -19,6 +19,8 @@ pub struct Report {
     pub command: Option<String>,
     /// The metrics to show, a table for each; the first is the headline.
     pub metrics: Vec<Metric>,
+    /// Differences between runs, tested on the same rows.
+    pub paired: Option<PairedTable>,
     /// What the reader should know: one bullet for each.
     pub notes: Vec<String>,
 }
@@ -37,6 +39,14 @@ impl Report {
             let table = comparison.table(metric);
             let _ = write!(text, "\n## {}\n\n{}\n", heading(metric), table.to_markdown());
             let _ = writeln!(text, "Bold: best of its column. {}", table.legend());
+        }
+        if let Some(paired) = &self.paired {
+            let _ = write!(
+                text,
+                "\n## Differences from {}\n\nAccuracy in percentage points on the same rows; 95 % intervals and p from a paired bootstrap over groups; p-values are not corrected for their number.\n\n{}",
+                paired.reference,
+                paired.to_markdown()
+            );
         }
         let facts = comparison.table(Metric::Accuracy).facts_to_markdown();
         if !facts.is_empty() {

@@ -72,7 +72,8 @@ impl Block {
             residual = residual.select(0, tokens.clone());
         }
         let output = self.attention_output.forward(attended, Activation::None, ctx);
-        let x = self.attention_norm.forward(output, Some(residual), ctx.dropout(self.hidden_dropout));
+        let x =
+            self.attention_norm.forward(output, Some(residual), ctx.dropout(self.hidden_dropout));
         let inner = self.up.forward(x.clone(), Activation::Gelu, ctx);
         let output = self.down.forward(inner, Activation::None, ctx);
         self.output_norm.forward(output, Some(x), ctx.dropout(self.hidden_dropout))

@@ -59,7 +59,8 @@ impl Branch {
         match &self.step {
             None => logits,
             Some(step) => {
-                let second = logits.clone() - activation::softplus(step.val(), 1.0).unsqueeze::<2>();
+                let second =
+                    logits.clone() - activation::softplus(step.val(), 1.0).unsqueeze::<2>();
                 Tensor::cat(vec![logits, second], 1)
             }
         }

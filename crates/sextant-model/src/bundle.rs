@@ -106,12 +106,15 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, ModelError> {
         },
         _ => ModelError::Io { action: "read", path: path.clone(), source },
     })?;
-    let failed =
-        |error: serde_json::Error| ModelError::Json { path: path.clone(), reason: error.to_string() };
+    let failed = |error: serde_json::Error| ModelError::Json {
+        path: path.clone(),
+        reason: error.to_string(),
+    };
     let json: serde_json::Value = serde_json::from_str(&text).map_err(failed)?;
     let version = json.get("format_version").and_then(serde_json::Value::as_u64);
     if version != Some(u64::from(FORMAT_VERSION)) {
-        let found = version.map_or("no format version".to_owned(), |v| format!("format version {v}"));
+        let found =
+            version.map_or("no format version".to_owned(), |v| format!("format version {v}"));
         return Err(ModelError::Bundle {
             path,
             problem: format!(
@@ -133,16 +136,16 @@ pub fn open(folder: &Path, device: &Device) -> Result<Bundle, ModelError> {
         if manifest.files.get(name) != Some(&found) {
             return Err(ModelError::Bundle {
                 path,
-                problem: format!("is not the file that `{MANIFEST}` was written with (its SHA-256 differs); copy the bundle again"),
+                problem: format!(
+                    "is not the file that `{MANIFEST}` was written with (its SHA-256 differs); copy the bundle again"
+                ),
             });
         }
     }
     let tokenizer = Tokenizer::from_file(&folder.join(TOKENIZER))?;
     let encoder = Encoder::new(tokenizer, manifest.text.clone())?;
-    let model = load_weights(
-        RelevanceModel::zeros(manifest.spec.clone(), device)?,
-        &folder.join(WEIGHTS),
-    )?;
+    let model =
+        load_weights(RelevanceModel::zeros(manifest.spec.clone(), device)?, &folder.join(WEIGHTS))?;
     Ok(Bundle { manifest, model, encoder })
 }
 

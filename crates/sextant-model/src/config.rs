@@ -92,7 +92,10 @@ impl BackboneConfig {
             }
         }
         if !(self.norm_eps > 0.0 && self.norm_eps.is_finite()) {
-            return Err(ModelError::Config(format!("`norm_eps` {} is not positive", self.norm_eps)));
+            return Err(ModelError::Config(format!(
+                "`norm_eps` {} is not positive",
+                self.norm_eps
+            )));
         }
         Ok(())
     }

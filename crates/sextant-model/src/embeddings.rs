@@ -1,7 +1,7 @@
 //! From token ids to the residual stream.
 
-use crate::{BackboneConfig, ForwardContext, LayerNorm, PackInput};
 use crate::layers::zeros;
+use crate::{BackboneConfig, ForwardContext, LayerNorm, PackInput};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use sextant_kernels as kernels;

@@ -12,9 +12,9 @@
 //! [`bundle`].
 
 pub mod backbone;
-pub mod bundle;
 mod block;
 mod branch;
+pub mod bundle;
 mod config;
 mod context;
 mod embeddings;

@@ -2,9 +2,9 @@
 
 use crate::{HeadKind, ModelError};
 use burn::tensor::{Tensor, TensorData, activation};
-use sextant_kernels::{self as kernels, ClassTargets};
-use sextant_core::Grade;
 use serde::{Deserialize, Serialize};
+use sextant_core::Grade;
+use sextant_kernels::{self as kernels, ClassTargets};
 
 /// The kind of loss; it decides the kind of head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,17 +82,15 @@ pub fn row_losses(
     config: &LossConfig,
 ) -> Tensor<1> {
     match config.kind {
-        LossKind::CrossEntropy => {
-            kernels::cross_entropy(
-                logits,
-                &ClassTargets {
-                    classes: grades.iter().map(|grade| grade.index() as u32).collect(),
-                    row_weights: weights.to_vec(),
-                    class_weights: config.class_weights.to_vec(),
-                    label_smoothing: config.label_smoothing,
-                },
-            )
-        }
+        LossKind::CrossEntropy => kernels::cross_entropy(
+            logits,
+            &ClassTargets {
+                classes: grades.iter().map(|grade| grade.index() as u32).collect(),
+                row_weights: weights.to_vec(),
+                class_weights: config.class_weights.to_vec(),
+                label_smoothing: config.label_smoothing,
+            },
+        ),
         LossKind::Ordinal => {
             let (device, outputs) = (logits.device(), config.kind.head().outputs());
             let matrix = |values: Vec<f32>| {

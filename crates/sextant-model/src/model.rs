@@ -46,15 +46,19 @@ impl RelevanceModel {
     }
 
     /// Logits of a pack's rows, in the pack's order: `[rows, outputs]` (see [`HeadKind`]).
-    pub fn forward(&self, input: &PackInput, ctx: &ForwardContext) -> Result<Tensor<2>, ModelError> {
+    pub fn forward(
+        &self,
+        input: &PackInput,
+        ctx: &ForwardContext,
+    ) -> Result<Tensor<2>, ModelError> {
         let parts = self.parts(input)?;
         let (pooling, segments) = (self.spec.pooling, &input.segments);
         let mut x = self.embeddings.forward(input, ctx);
         if self.spec.routing.private_layers == 0 {
             let pooled = run_and_pool(&self.trunk, x, segments, pooling, ctx);
-            let logits = parts.iter().map(|part| {
-                self.branches[part.branch].logits(narrow(&pooled, &part.rows), ctx)
-            });
+            let logits = parts
+                .iter()
+                .map(|part| self.branches[part.branch].logits(narrow(&pooled, &part.rows), ctx));
             return Ok(Tensor::cat(logits.collect(), 0));
         }
         for block in &self.trunk {
@@ -79,8 +83,7 @@ impl RelevanceModel {
             if rows.is_empty() {
                 continue;
             }
-            let branch =
-                self.spec.branch_of(task).ok_or_else(|| self.spec.unknown_task(task))?;
+            let branch = self.spec.branch_of(task).ok_or_else(|| self.spec.unknown_task(task))?;
             parts.push(Part { task, branch, rows });
         }
         if self.spec.routing.heads == Heads::Shared {

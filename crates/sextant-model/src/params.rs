@@ -62,7 +62,9 @@ impl Path {
 
     fn enter(&mut self, name: &str) {
         let branch = match self.parts.as_slice() {
-            [only] if only == "branches" => name.parse().ok().and_then(|i: usize| self.branches.get(i)),
+            [only] if only == "branches" => {
+                name.parse().ok().and_then(|i: usize| self.branches.get(i))
+            }
             _ => None,
         };
         self.parts.push(branch.map_or_else(|| name.to_owned(), |&branch| branch.to_owned()));

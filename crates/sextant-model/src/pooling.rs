@@ -1,8 +1,8 @@
 //! From a row's tokens to the one vector that its head reads.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use sextant_kernels::Segments;
 use serde::{Deserialize, Serialize};
+use sextant_kernels::Segments;
 
 /// Which vector of a row its head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,8 +44,12 @@ pub struct Routing {
 
 impl Routing {
     /// The task is named in the text; everything else is shared.
-    pub const TEXT_PREFIX: Self =
-        Self { prefix: true, heads: Heads::Shared, private_layers: 0, private_init: PrivateInit::Copy };
+    pub const TEXT_PREFIX: Self = Self {
+        prefix: true,
+        heads: Heads::Shared,
+        private_layers: 0,
+        private_init: PrivateInit::Copy,
+    };
     /// A head for each task over a shared trunk; no prefix.
     pub const MULTI_HEAD: Self = Self { prefix: false, heads: Heads::PerTask, ..Self::TEXT_PREFIX };
 
@@ -104,10 +108,11 @@ mod tests {
     fn labels_tell_routings_apart() {
         let prefixed = Routing { prefix: true, ..Routing::mhp(2) };
         let fresh = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(1) };
-        let labels: Vec<_> = [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(2), prefixed, fresh]
-            .iter()
-            .map(Routing::label)
-            .collect();
+        let labels: Vec<_> =
+            [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(2), prefixed, fresh]
+                .iter()
+                .map(Routing::label)
+                .collect();
         assert_eq!(labels, ["prefix", "multi-head", "mhp-2", "mhp-2+prefix", "mhp-1 (fresh)"]);
     }
 

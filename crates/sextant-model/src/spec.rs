@@ -1,8 +1,8 @@
 //! Everything that decides a model's shape.
 
 use crate::{BackboneConfig, Heads, ModelError, Pooling, Routing};
-use sextant_core::{Grade, Task};
 use serde::{Deserialize, Serialize};
+use sextant_core::{Grade, Task};
 
 /// What a head says about a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -126,7 +126,8 @@ impl Archive {
                 .map_err(|error| failed(format!("tensor `{name}`: {error}")))?;
             views.push((name.as_str(), view));
         }
-        let whole = safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
+        let whole =
+            safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
         std::fs::write(path, whole).map_err(ModelError::io("write", path))
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::{AdamW, Moments, SamplerState, TrainError};
 use burn::tensor::{Tensor, TensorData};
-use sextant_model::{Archive, ModelError, RelevanceModel, Values, bundle, dump, replace_folder};
 use serde::{Deserialize, Serialize};
+use sextant_model::{Archive, ModelError, RelevanceModel, Values, bundle, dump, replace_folder};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -60,11 +60,13 @@ pub fn save(
         Archive::write(&staging.join(WEIGHTS), &dump(model))?;
         Archive::write(&staging.join(OPTIMIZER), &moments)?;
         let path = staging.join(STATE);
-        let json = serde_json::to_vec_pretty(&state).map_err(|error| {
-            ModelError::Json { path: path.clone(), reason: error.to_string() }
-        })?;
-        std::fs::write(&path, json)
-            .map_err(|source| ModelError::Io { action: "write", path, source })
+        let json = serde_json::to_vec_pretty(&state)
+            .map_err(|error| ModelError::Json { path: path.clone(), reason: error.to_string() })?;
+        std::fs::write(&path, json).map_err(|source| ModelError::Io {
+            action: "write",
+            path,
+            source,
+        })
     })?;
     Ok(())
 }
@@ -79,7 +81,9 @@ pub fn read_state(folder: &Path) -> Result<Option<State>, TrainError> {
     };
     serde_json::from_str(&text).map(Some).map_err(|error| TrainError::Run {
         path,
-        problem: format!("is not a checkpoint of this version: {error}; start again without `--resume`"),
+        problem: format!(
+            "is not a checkpoint of this version: {error}; start again without `--resume`"
+        ),
     })
 }
 

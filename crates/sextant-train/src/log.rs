@@ -20,24 +20,22 @@ impl JsonLog {
     /// a line that a kill left half-written, and the end of an earlier run.
     pub fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
         let kept: String = match std::fs::read_to_string(path) {
-            Ok(text) => text.lines().filter(|line| line_step(line).is_some_and(|step| step <= done)).fold(
-                String::new(),
-                |mut kept, line| {
+            Ok(text) => text
+                .lines()
+                .filter(|line| line_step(line).is_some_and(|step| step <= done))
+                .fold(String::new(), |mut kept, line| {
                     kept.push_str(line);
                     kept.push('\n');
                     kept
-                },
-            ),
+                }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(TrainError::io("read", path)(error)),
         };
         let mut file = AtomicFile::create(path)?;
         file.write_all(kept.as_bytes()).map_err(TrainError::io("write", path))?;
         file.commit()?;
-        let file = OpenOptions::new()
-            .append(true)
-            .open(path)
-            .map_err(TrainError::io("open", path))?;
+        let file =
+            OpenOptions::new().append(true).open(path).map_err(TrainError::io("open", path))?;
         Ok(Self { path: path.to_owned(), file: Some(BufWriter::new(file)) })
     }
 
@@ -57,7 +55,9 @@ fn line_step(line: &str) -> Option<u64> {
 impl Observer for JsonLog {
     fn on_event(&mut self, event: Event<'_>) {
         let line = match event {
-            Event::Started { step, steps } => json!({"event": "started", "step": step, "steps": steps}),
+            Event::Started { step, steps } => {
+                json!({"event": "started", "step": step, "steps": steps})
+            }
             Event::Step(report) => {
                 let tasks: Map<String, Value> = Task::ALL
                     .into_iter()

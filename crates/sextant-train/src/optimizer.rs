@@ -88,7 +88,8 @@ impl AdamW {
                 let Some(gradient) = self.gradients.next().flatten() else { return param };
                 let AdamW { recipe, groups, moments } = &mut *self.optimizer;
                 let old = moments[index].take().unwrap_or_else(|| {
-                    let zeros = Tensor::zeros([param.shape().num_elements()], &param.device().inner());
+                    let zeros =
+                        Tensor::zeros([param.shape().num_elements()], &param.device().inner());
                     Moments { steps: 0, first: zeros.clone(), second: zeros }
                 });
                 let step = AdamWStep {
@@ -129,9 +130,7 @@ fn advance<const D: usize>(
 ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
     let length = values.shape().num_elements();
     match gradient {
-        Gradient::Dense(gradient) => {
-            adamw(values.reshape([length]), gradient, first, second, step)
-        }
+        Gradient::Dense(gradient) => adamw(values.reshape([length]), gradient, first, second, step),
         Gradient::Rows(rows) => {
             let table = [length / rows.width(), rows.width()];
             let (values, first, second) = adamw_rows(

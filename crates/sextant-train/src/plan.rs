@@ -165,7 +165,12 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     let epochs = schedule.epochs;
     require(epochs.is_finite() && epochs > 0.0, "schedule.epochs", &epochs, "positive");
     require(schedule.steps != Some(0), "schedule.steps", &0, "at least 1");
-    require((0.0..=1.0).contains(&schedule.warmup), "schedule.warmup", &schedule.warmup, "in [0, 1]");
+    require(
+        (0.0..=1.0).contains(&schedule.warmup),
+        "schedule.warmup",
+        &schedule.warmup,
+        "in [0, 1]",
+    );
     require(batch.rows > 0, "batch.rows", &batch.rows, "at least 1");
     require(batch.pack_tokens > 0, "batch.pack_tokens", &batch.pack_tokens, "at least 1");
     if let Sampling::Temperature(t) = batch.sampling {

@@ -6,10 +6,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Task};
-use sha2::{Digest, Sha256};
 use sextant_data::Dataset;
 use sextant_model::{ModelSpec, RelevanceModel, freeze, initialize};
 use sextant_text::{CutCount, EncodedRow, Encoder, TextConfig, Tokenizer, train_wordpiece};
+use sha2::{Digest, Sha256};
 
 /// Examples with their encoded rows, side by side.
 #[derive(Debug, Clone)]
@@ -96,7 +96,9 @@ impl Prepared {
             return Err(TrainError::Plan(mistakes));
         }
         let tokenizer = match &plan.backbone {
-            BackboneSource::Pretrained(backbone) => Tokenizer::from_file(backbone.tokenizer_path())?,
+            BackboneSource::Pretrained(backbone) => {
+                Tokenizer::from_file(backbone.tokenizer_path())?
+            }
             BackboneSource::Scratch { vocab_size } => {
                 train_wordpiece(&texts(&train, &plan.text), *vocab_size)?
             }
@@ -132,15 +134,17 @@ impl Prepared {
     }
 }
 
-/// The examples of some tasks; where there are more than `limit`, a random choice, in file order.
+/// The examples of some tasks, in file order. Where there are more than `limit` examples of any task, a
+/// random choice of so many is made first, and only then are tasks chosen: a single-task model
+/// trains on exactly the rows of its task that a multi-task model of the same seed gets.
 fn take(examples: &[Example], tasks: &[Task], limit: Option<usize>, seed: u64) -> Vec<Example> {
-    let mut rows: Vec<usize> =
-        (0..examples.len()).filter(|&row| tasks.contains(&examples[row].pair.task)).collect();
+    let mut rows: Vec<usize> = (0..examples.len()).collect();
     if let Some(limit) = limit.filter(|&limit| limit < rows.len()) {
         rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         rows.truncate(limit);
         rows.sort_unstable();
     }
+    rows.retain(|&row| tasks.contains(&examples[row].pair.task));
     rows.into_iter().map(|row| examples[row].clone()).collect()
 }
 
@@ -177,7 +181,9 @@ fn texts(examples: &[Example], text: &TextConfig) -> Vec<String> {
             texts.push(side.text().to_owned());
             if let sextant_core::Entity::Product(product) = side {
                 texts.extend(product.brand.iter().chain(&product.description).cloned());
-                texts.extend(product.attributes.iter().map(|(name, value)| format!("{name} {value}")));
+                texts.extend(
+                    product.attributes.iter().map(|(name, value)| format!("{name} {value}")),
+                );
                 texts.extend(product.type_path.iter().cloned());
             }
         }

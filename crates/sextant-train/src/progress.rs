@@ -83,7 +83,8 @@ impl Progress {
         self.bar.set_position(report.step);
         if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            let left = (report.steps - report.step) as f64 * self.seconds / self.bar.position().max(1) as f64;
+            let left = (report.steps - report.step) as f64 * self.seconds
+                / self.bar.position().max(1) as f64;
             self.line(&format!(
                 "{} step {}/{} {message} about {left:.0} s left",
                 self.name, report.step, report.steps

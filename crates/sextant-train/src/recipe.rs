@@ -2,12 +2,12 @@
 //! [`crate::Plan`] does that.
 
 use crate::{Decay, Mixing, Sampling};
+use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_eval::Metric;
 use sextant_kernels::Precision;
 use sextant_model::{LossConfig, Pooling, Routing};
 use sextant_text::Templates;
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A training run, as a TOML file states it.
@@ -81,10 +81,12 @@ mod precision {
 pub struct DataRecipe {
     /// A data set: a folder with `train`, `dev` and `test` files, or a file with a `split` column.
     pub path: PathBuf,
-    /// Train on at most so many rows, drawn at random over all tasks; all unless stated.
+    /// Train on at most so many rows, drawn at random from all tasks of the data set before those
+    /// of `tasks` are chosen, so that a single-task baseline gets the rows of its task that the
+    /// multi-task model gets; all unless stated.
     #[serde(default)]
     pub train_rows: Option<usize>,
-    /// Watch at most so many dev rows while training; all unless stated.
+    /// Watch at most so many dev rows while training, drawn likewise; all unless stated.
     #[serde(default)]
     pub dev_rows: Option<usize>,
 }
@@ -131,7 +133,10 @@ fn tenth() -> f32 {
 
 /// `model.backbone`: a name or folder, or the sizes of a fresh one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a backbone's name or folder, or a table {vocab_size, hidden_size, layers, …} of a fresh one")]
+#[serde(
+    untagged,
+    expecting = "a backbone's name or folder, or a table {vocab_size, hidden_size, layers, …} of a fresh one"
+)]
 pub enum BackboneRecipe {
     /// A known name (`minilm`) or a folder in Hugging Face layout.
     Pretrained(String),

@@ -8,15 +8,14 @@ use toml_edit::{DocumentMut, Item, Table, Value};
 /// A key is dotted (`model.routing.private_layers`); a value is TOML, or, where it is none, a string:
 /// `--set seed=2`, `--set data.path=data/mine`, `--set 'tasks=["query-type"]'`.
 pub fn parse_recipe(text: &str, origin: &str, settings: &[String]) -> Result<Recipe, TrainError> {
-    let failed = |origin: &str, reason: String| TrainError::Recipe { origin: origin.into(), reason };
-    let mut document: DocumentMut = text
-        .parse()
-        .map_err(|error: toml_edit::TomlError| failed(origin, error.to_string()))?;
+    let failed =
+        |origin: &str, reason: String| TrainError::Recipe { origin: origin.into(), reason };
+    let mut document: DocumentMut =
+        text.parse().map_err(|error: toml_edit::TomlError| failed(origin, error.to_string()))?;
     for setting in settings {
         let flag = format!("--set {setting}");
-        let (key, value) = setting
-            .split_once('=')
-            .ok_or_else(|| failed(&flag, "expected key=value".into()))?;
+        let (key, value) =
+            setting.split_once('=').ok_or_else(|| failed(&flag, "expected key=value".into()))?;
         set(&mut document, key.trim(), value.trim()).map_err(|reason| failed(&flag, reason))?;
     }
     // Parsed again from text, so that errors show the line they are about.

@@ -3,8 +3,8 @@
 use crate::checkpoint::{self, State};
 use crate::step::{self, StepGradients, StepOptions};
 use crate::{
-    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, Sampler, Schedule,
-    StepReport, TrainError,
+    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, Sampler, Schedule, StepReport,
+    TrainError,
 };
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,9 @@ pub struct Summary {
     pub seconds: f64,
     /// The best value of the dev metric, and its step.
     pub best: Option<(f64, u64)>,
+    /// The most memory that the process held, in bytes, where the system says.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// Trains one model.
@@ -279,7 +282,11 @@ impl Job {
     fn finish(self, model: &RelevanceModel) -> Result<Summary, TrainError> {
         let parameters = parameters(model);
         let count = |trainable_only: bool| {
-            parameters.iter().filter(|p| p.trainable || !trainable_only).map(|p| p.len() as u64).sum()
+            parameters
+                .iter()
+                .filter(|p| p.trainable || !trainable_only)
+                .map(|p| p.len() as u64)
+                .sum()
         };
         let recipe = &self.plan.recipe;
         let summary = Summary {
@@ -295,6 +302,7 @@ impl Job {
             tokens: self.state.tokens,
             seconds: self.state.seconds,
             best: self.state.best,
+            peak_memory_bytes: crate::peak_memory(),
         };
         let path = self.folder.summary();
         let mut file = AtomicFile::create(&path)?;

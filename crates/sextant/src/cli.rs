@@ -23,6 +23,8 @@ enum Command {
     Train(crate::train::Train),
     /// Evaluate a bundle on labelled rows
     Eval(crate::evaluate::Eval),
+    /// Put runs side by side on the same rows
+    Compare(crate::compare::Compare),
     /// Score the pairs of a file
     Score(crate::score::Score),
     /// Say what a bundle or a data set holds
@@ -38,6 +40,7 @@ impl Cli {
             Command::Data(command) => command.run(),
             Command::Train(command) => command.run(),
             Command::Eval(command) => command.run(),
+            Command::Compare(command) => command.run(),
             Command::Score(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Get(command) => command.run(),
@@ -62,4 +65,3 @@ impl Reading {
         ReadOptions { encoding: self.encoding, default_task: self.task, require_grade }
     }
 }
-

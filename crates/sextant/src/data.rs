@@ -1,7 +1,7 @@
 //! `sextant data`.
 
 use crate::cli::Reading;
-use crate::machine::say;
+use crate::say::say;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use sextant_data::market::{ExampleConfig, Market, MarketConfig};
@@ -86,8 +86,11 @@ impl Data {
             Self::Check(args) => {
                 let dataset = Dataset::load(&args.data, &args.reading.options(true))?;
                 let report = check(&dataset);
-                let text =
-                    if args.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+                let text = if args.json {
+                    serde_json::to_string_pretty(&report)?
+                } else {
+                    report.to_string()
+                };
                 say(text.trim_end());
                 if !report.is_ok() {
                     bail!("{}: the splits leak; see above", args.data.display());
@@ -97,7 +100,8 @@ impl Data {
             Self::Stats(args) => {
                 let Inspected { data, reading, json } = args.inspected;
                 let card = DataCard::read(&data, &reading.options(true))?;
-                let text = if json { serde_json::to_string_pretty(&card)? } else { card.to_markdown() };
+                let text =
+                    if json { serde_json::to_string_pretty(&card)? } else { card.to_markdown() };
                 let Some(out) = args.out else {
                     say(text.trim_end());
                     return Ok(());

@@ -1,6 +1,7 @@
 //! `sextant demo`: the whole line on a synthetic market.
 
-use crate::machine::{peak_memory, say};
+use crate::device::Place;
+use crate::say::say;
 use crate::train::train;
 use crate::{data, evaluate};
 use anyhow::{Context, bail};
@@ -12,7 +13,7 @@ use sextant_data::{Baselines, CheckReport, Dataset, Format, check};
 use sextant_eval::Metric;
 use sextant_lab::{Baseline, Comparison, Report, Run, RunFacts};
 use sextant_model::{Predictor, Routing, bundle};
-use sextant_train::{BackboneRecipe, Recipe, RunFolder, parse_recipe};
+use sextant_train::{BackboneRecipe, Recipe, RunFolder, parse_recipe, peak_memory};
 use std::path::PathBuf;
 
 /// The recipe that the demo's runs share.
@@ -30,11 +31,14 @@ pub(crate) struct Demo {
     /// Change a key of the demo's recipe
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let start = std::time::Instant::now();
+        let device = self.place.open()?;
         self.clear()?;
         let dataset = data::market(&MarketConfig::default(), &ExampleConfig::default())?;
         let market = self.out.join("market");
@@ -55,10 +59,14 @@ impl Demo {
             comparison.add_baseline(baseline)?;
         }
         for routing in [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(1)] {
-            comparison.add_run(self.train(routing, &dataset)?)?;
+            comparison.add_run(self.train(routing, &dataset, &device)?)?;
         }
         let table = comparison.table(Metric::Accuracy);
-        say(&format!("\nAccuracy on the test pairs\n{}\n{}", table.to_text(), table.facts_to_text()));
+        say(&format!(
+            "\nAccuracy on the test pairs\n{}\n{}",
+            table.to_text(),
+            table.facts_to_text()
+        ));
         let report = Report {
             title: "Sextant demo".into(),
             introduction: "Three task routings of one encoder, trained on a synthetic market whose grades are known exactly.".into(),
@@ -67,6 +75,7 @@ impl Demo {
             notes: vec![
                 "A small model, minutes of training, an invented market: this shows that the line works, not which routing is better on real data.".into(),
             ],
+            paired: None,
         };
         let path = self.out.join("report.md");
         report.write(&comparison, &path)?;
@@ -84,7 +93,10 @@ impl Demo {
     fn clear(&self) -> anyhow::Result<()> {
         if self.out.exists() {
             if !self.out.join("market").exists() {
-                bail!("{} exists and is not a demo's; choose another place with --out", self.out.display());
+                bail!(
+                    "{} exists and is not a demo's; choose another place with --out",
+                    self.out.display()
+                );
             }
             std::fs::remove_dir_all(&self.out)
                 .with_context(|| format!("cannot remove {}", self.out.display()))?;
@@ -108,12 +120,12 @@ impl Demo {
         Ok(recipe)
     }
 
-    fn train(&self, routing: Routing, dataset: &Dataset) -> anyhow::Result<Run> {
+    fn train(&self, routing: Routing, dataset: &Dataset, device: &Device) -> anyhow::Result<Run> {
         let recipe = self.recipe(routing)?;
         let name = recipe.name.clone();
         let folder = RunFolder(self.out.join(&name));
-        let summary = train(recipe, dataset, folder.clone(), false)?;
-        let predictor = Predictor::new(bundle::open(&folder.bundle(), &Device::flex())?);
+        let summary = train(recipe, dataset, folder.clone(), false, device)?;
+        let predictor = Predictor::new(bundle::open(&folder.bundle(), device)?);
         let report = evaluate::report(&predictor, &dataset.test, "synthetic market, test")?;
         let facts = RunFacts {
             recipe: Some("recipes/demo.toml".into()),

@@ -1,11 +1,11 @@
 //! `sextant eval`.
 
 use crate::cli::Reading;
-use crate::machine::say;
+use crate::device::Place;
+use crate::say::say;
 use anyhow::{Context, bail};
-use burn::tensor::Device;
 use clap::Args;
-use sextant_core::{Example, Split};
+use sextant_core::{Example, Prediction, Split};
 use sextant_data::{AtomicFile, Dataset, read_examples};
 use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
 use sextant_kernels::ScorePrecision;
@@ -28,6 +28,8 @@ pub(crate) struct Eval {
     /// Precision of the products: f32, bf16 or int8
     #[arg(long, default_value_t = ScorePrecision::F32)]
     precision: ScorePrecision,
+    #[command(flatten)]
+    place: Place,
     /// Write the report as JSON
     #[arg(long)]
     out: Option<PathBuf>,
@@ -41,7 +43,7 @@ impl Eval {
         } else {
             read_examples(&self.data, &options)?
         };
-        let predictor = Predictor::new(bundle::open(&self.bundle, &Device::flex())?)
+        let predictor = Predictor::new(bundle::open(&self.bundle, &self.place.open()?)?)
             .with_precision(self.precision);
         let tasks = &predictor.model().spec().tasks;
         examples.retain(|example| tasks.contains(&example.pair.task));
@@ -66,13 +68,26 @@ pub(crate) fn report(
     examples: &[Example],
     name: &str,
 ) -> anyhow::Result<EvalReport> {
+    evaluated(&scored(examples, predict(predictor, examples)?), name)
+}
+
+/// What the model says about examples, in their order.
+pub(crate) fn predict(
+    predictor: &Predictor,
+    examples: &[Example],
+) -> anyhow::Result<Vec<Prediction>> {
     let pairs: Vec<_> = examples.iter().map(|example| example.pair.clone()).collect();
-    let predictions = predictor.predict(&pairs)?;
-    let scored: Vec<_> = examples
-        .iter()
-        .zip(predictions)
-        .map(|(example, prediction)| Scored::of(example, prediction))
-        .collect();
+    Ok(predictor.predict(&pairs)?)
+}
+
+/// Examples beside what was predicted for them.
+pub(crate) fn scored(examples: &[Example], predictions: Vec<Prediction>) -> Vec<Scored<'_>> {
+    let pairs = examples.iter().zip(predictions);
+    pairs.map(|(example, prediction)| Scored::of(example, prediction)).collect()
+}
+
+/// The full report on scored rows.
+pub(crate) fn evaluated(rows: &[Scored<'_>], name: &str) -> anyhow::Result<EvalReport> {
     let dataset = Some(Evaluated { name: name.to_owned(), sha256: None });
-    Ok(evaluate(&scored, &EvalOptions { dataset, ..EvalOptions::full() })?)
+    Ok(evaluate(rows, &EvalOptions { dataset, ..EvalOptions::full() })?)
 }

@@ -1,7 +1,7 @@
 //! `sextant inspect`.
 
 use crate::cli::Reading;
-use crate::machine::say;
+use crate::say::say;
 use clap::Args;
 use sextant_data::DataCard;
 use sextant_model::bundle;

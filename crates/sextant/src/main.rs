@@ -4,11 +4,13 @@
 
 mod backbones;
 mod cli;
+mod compare;
 mod data;
 mod demo;
+mod device;
 mod evaluate;
 mod inspect;
-mod machine;
+mod say;
 mod score;
 mod train;
 
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            machine::complain(&format!("error: {error:#}"));
+            say::complain(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

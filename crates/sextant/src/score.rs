@@ -1,8 +1,8 @@
 //! `sextant score`.
 
 use crate::cli::Reading;
-use crate::machine::{complain, say};
-use burn::tensor::Device;
+use crate::device::Place;
+use crate::say::{complain, say};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sextant_kernels::ScorePrecision;
@@ -24,6 +24,8 @@ pub(crate) struct Score {
     /// Precision of the products: f32, bf16 or int8
     #[arg(long, default_value_t = ScorePrecision::F32)]
     precision: ScorePrecision,
+    #[command(flatten)]
+    place: Place,
     /// Pass over rows that cannot be read, and say which
     #[arg(long)]
     skip_bad: bool,
@@ -31,7 +33,7 @@ pub(crate) struct Score {
 
 impl Score {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let predictor = Predictor::new(bundle::open(&self.bundle, &Device::flex())?)
+        let predictor = Predictor::new(bundle::open(&self.bundle, &self.place.open()?)?)
             .with_precision(self.precision);
         let options = ScoreOptions {
             read: self.reading.options(false),
@@ -39,11 +41,13 @@ impl Score {
             ..ScoreOptions::default()
         };
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} rows {per_sec} {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} rows {per_sec} {elapsed}")
+        {
             bar.set_style(style);
         }
-        let report =
-            score_file(&predictor, &self.input, &self.output, &options, |rows| bar.inc(rows as u64))?;
+        let report = score_file(&predictor, &self.input, &self.output, &options, |rows| {
+            bar.inc(rows as u64)
+        })?;
         bar.finish_and_clear();
         report.problems.iter().for_each(|problem| complain(&format!("skipped: {problem}")));
         say(&format!(

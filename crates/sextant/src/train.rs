@@ -1,13 +1,15 @@
 //! `sextant train`.
 
 use crate::backbones;
-use crate::machine::{peak_memory, say};
+use crate::device::Place;
+use crate::say::say;
 use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
 use sextant_data::{Dataset, ReadOptions};
 use sextant_train::{
-    JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Summary, Trainer, parse_recipe,
+    JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Summary, Trainer,
+    parse_recipe, peak_memory,
 };
 use std::path::PathBuf;
 
@@ -25,6 +27,8 @@ pub(crate) struct Train {
     /// Go on with the run in that folder
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Train {
@@ -33,10 +37,11 @@ impl Train {
         let text = std::fs::read_to_string(&self.recipe)
             .with_context(|| format!("cannot read the recipe {origin}"))?;
         let recipe = parse_recipe(&text, &origin, &self.settings)?;
-        let folder = RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
+        let folder =
+            RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
         let options = ReadOptions { require_grade: true, ..ReadOptions::default() };
         let dataset = Dataset::load(&recipe.data.path, &options)?;
-        let summary = train(recipe, &dataset, folder.clone(), self.resume)?;
+        let summary = train(recipe, &dataset, folder.clone(), self.resume, &self.place.open()?)?;
         say(&format!(
             "{}: {} steps, {:.0} rows/s, best dev {} at step {}, peak memory {} MiB",
             folder.bundle().display(),
@@ -56,10 +61,11 @@ pub(crate) fn train(
     dataset: &Dataset,
     folder: RunFolder,
     resume: bool,
+    device: &Device,
 ) -> anyhow::Result<Summary> {
     let name = recipe.name.clone();
     let plan = Plan::new(recipe, backbones::resolve)?;
-    let prepared = Prepared::new(plan, dataset, &Device::flex())?;
+    let prepared = Prepared::new(plan, dataset, device)?;
     let log = folder.log();
     let trainer = Trainer::new(prepared, folder, resume)?;
     let log = JsonLog::open(&log, trainer.steps_done())?;

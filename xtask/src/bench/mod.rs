@@ -51,8 +51,7 @@ impl Bench {
         let place = tempfile::tempdir()?;
         let path = place.path().join("workload.json");
         std::fs::write(&path, workload.to_json(&model)?)?;
-        let wanted =
-            |case: &str| self.only.as_deref().is_none_or(|only| case.contains(only));
+        let wanted = |case: &str| self.only.as_deref().is_none_or(|only| case.contains(only));
         let mut peers: Vec<Peer> = match &self.python {
             Some(python) => peers::start(python, &path),
             None => {

@@ -34,9 +34,9 @@ pub(crate) fn print(times: &Times, ours: &Ours) {
     for (case, times) in times {
         let set = if case.contains(" equal ") { "equal" } else { "mix" };
         let middle = median(times);
-        let (least, most) = times.iter().fold((f64::MAX, 0.0_f64), |(least, most), &time| {
-            (least.min(time), most.max(time))
-        });
+        let (least, most) = times
+            .iter()
+            .fold((f64::MAX, 0.0_f64), |(least, most), &time| (least.min(time), most.max(time)));
         let rate = ours.rows(set) as f64 / middle * 1e3;
         println!("| {case} | {middle:.0} | {least:.0} | {most:.0} | {rate:.0} |");
     }
@@ -65,11 +65,7 @@ fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        (sorted[middle - 1] + sorted[middle]) / 2.0
-    }
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }
 
 fn rayon_threads() -> usize {

@@ -1,9 +1,9 @@
 //! The rows that all contenders run: the same tokens, and texts that give them.
 
 use anyhow::{Context, ensure};
+use serde::Serialize;
 use sextant_core::{Entity, Pair, Task};
 use sextant_text::{EncodedRow, Encoder, TextConfig, Tokenizer};
-use serde::Serialize;
 use std::path::Path;
 
 /// Token lengths of rows of public-six; the file says where they come from.
@@ -95,11 +95,7 @@ impl Set {
                 right: Entity::from(right.as_str()),
             };
             let row = encoder.encode(&pair)?;
-            ensure!(
-                row.len() == words + 3,
-                "a row of {words} words has {} tokens",
-                row.len()
-            );
+            ensure!(row.len() == words + 3, "a row of {words} words has {} tokens", row.len());
             set.ids.push(row.ids.clone());
             set.segments.push(row.segments.clone());
             // the task decides the branch only: packs of all tasks

@@ -100,7 +100,10 @@ pub(super) fn source(canonical: &str) -> Option<Source> {
     let (layer, rest) = canonical.strip_prefix("layers.")?.split_once('.')?;
     let name = |rest: &str| format!("encoder.layer.{layer}.{rest}");
     let fused = |kind: &str| {
-        ["query", "key", "value"].iter().map(|part| name(&format!("attention.self.{part}.{kind}"))).collect()
+        ["query", "key", "value"]
+            .iter()
+            .map(|part| name(&format!("attention.self.{part}.{kind}")))
+            .collect()
     };
     Some(match rest {
         "qkv.weight" => Source::ConcatTransposed(fused("weight")),

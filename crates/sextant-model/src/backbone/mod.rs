@@ -38,7 +38,12 @@ impl Source {
     }
 
     /// Reads the values of a parameter of this shape.
-    fn read(&self, archive: &Archive, prefix: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+    fn read(
+        &self,
+        archive: &Archive,
+        prefix: &str,
+        shape: &[usize],
+    ) -> Result<Vec<f32>, ModelError> {
         let get = |name: &str, shape: &[usize]| archive.get(&format!("{prefix}{name}"), shape);
         match (self, shape) {
             (Self::Plain(name), _) => Ok(get(name, shape)?.to_vec()),
@@ -54,7 +59,9 @@ impl Source {
                 let part = outputs / names.len();
                 let mut values = vec![0.0; inputs * outputs];
                 for (i, name) in names.iter().enumerate() {
-                    for (column, weights) in get(name, &[part, inputs])?.chunks_exact(inputs).enumerate() {
+                    for (column, weights) in
+                        get(name, &[part, inputs])?.chunks_exact(inputs).enumerate()
+                    {
                         for (row, weight) in weights.iter().enumerate() {
                             values[row * outputs + i * part + column] = *weight;
                         }

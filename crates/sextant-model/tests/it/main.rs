@@ -1,5 +1,10 @@
 //! What the model crate promises, checked through its public interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod bundle;
 mod goldens;
+mod loss;
+mod minilm;
+mod minilm_gradients;
+mod routing;
 mod support;

@@ -1,13 +1,15 @@
 //! Models, rows and comparisons that the tests share.
 
-use burn::tensor::Tensor;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
 use sextant_core::Task;
 use sextant_kernels::Precision;
 use sextant_model::{
     BackboneConfig, ForwardContext, HeadKind, ModelSpec, PackInput, Pooling, RelevanceModel,
-    Routing,
+    Routing, parameters,
 };
-use sextant_text::Pack;
+use sextant_text::{Cut, EncodedRow, Pack};
+use std::collections::BTreeSet;
 
 /// A shape of every routing, small enough to run in no time.
 pub(crate) fn spec(backbone: BackboneConfig, routing: Routing, pooling: Pooling) -> ModelSpec {
@@ -45,4 +47,32 @@ pub(crate) fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what
     for (i, (a, b)) in found.iter().zip(expected).enumerate() {
         assert!((a - b).abs() <= tolerance, "{what}[{i}]: {a} instead of {b}");
     }
+}
+
+/// Rows of these tasks and lengths, with ids below 50 that differ from row to row.
+pub(crate) fn rows(shape: &[(Task, usize)]) -> Vec<EncodedRow> {
+    let row = |(number, &(task, length)): (usize, &(Task, usize))| EncodedRow {
+        task,
+        ids: (0..length).map(|i| ((i * 7 + number * 13 + 1) % 50) as u32).collect(),
+        segments: (0..length).map(|i| u8::from(2 * i >= length)).collect(),
+        cut: Cut::default(),
+    };
+    shape.iter().enumerate().map(row).collect()
+}
+
+/// The names of the parameters that a backward pass gave a gradient to.
+pub(crate) fn with_gradient(model: &RelevanceModel, gradients: &Gradients) -> BTreeSet<String> {
+    struct Visitor<'a> {
+        gradients: &'a Gradients,
+        found: Vec<bool>,
+    }
+    impl ModuleVisitor for Visitor<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push(param.val().grad(self.gradients).is_some());
+        }
+    }
+    let mut visitor = Visitor { gradients, found: Vec::new() };
+    model.visit(&mut visitor);
+    let names = parameters(model).into_iter().map(|info| info.name);
+    names.zip(visitor.found).filter(|(_, found)| *found).map(|(name, _)| name).collect()
 }

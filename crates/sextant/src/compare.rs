@@ -1,0 +1,154 @@
+//! `sextant compare`: runs side by side on the same rows.
+
+use crate::demo::baselines;
+use crate::device::Place;
+use crate::evaluate::{evaluated, predict, scored};
+use crate::say::say;
+use anyhow::{Context, bail, ensure};
+use burn::tensor::Device;
+use clap::Args;
+use sextant_core::{Example, Prediction, Split};
+use sextant_data::{Dataset, ReadOptions, check};
+use sextant_eval::{Bootstrap, Metric, Scored};
+use sextant_lab::{Comparison, PairedTable, Report, Run, RunFacts};
+use sextant_model::{Predictor, bundle};
+use sextant_train::{RunFolder, Summary};
+use std::path::PathBuf;
+
+/// `compare`
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Folders of runs, the reference first; `NAME=FOLDER,FOLDER,…` puts models of different tasks
+    /// together as one, as single-task baselines
+    #[arg(required = true)]
+    runs: Vec<String>,
+    /// A data set, on whose rows all are evaluated
+    #[arg(long)]
+    data: PathBuf,
+    /// Which part of it
+    #[arg(long, default_value_t = Split::Test)]
+    split: Split,
+    #[command(flatten)]
+    place: Place,
+    /// The report's heading
+    #[arg(long, default_value = "Runs compared")]
+    title: String,
+    /// Write the report as Markdown, and the headline table as CSV beside it
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// One row of the tables: a model, or several that share the tasks among them.
+struct Entry {
+    name: String,
+    folders: Vec<RunFolder>,
+}
+
+impl Entry {
+    fn parse(text: &str) -> Self {
+        match text.split_once('=') {
+            Some((name, folders)) => Self {
+                name: name.to_owned(),
+                folders: folders.split(',').map(|folder| RunFolder(folder.into())).collect(),
+            },
+            None => {
+                let folder = PathBuf::from(text);
+                let name = folder.file_name().map_or(text.into(), |name| name.to_string_lossy());
+                Self { name: name.into_owned(), folders: vec![RunFolder(folder.clone())] }
+            }
+        }
+    }
+
+    /// Predictions for all examples, each from the model that knows its task.
+    fn predict(&self, examples: &[Example], device: &Device) -> anyhow::Result<Vec<Prediction>> {
+        let mut found: Vec<Option<Prediction>> = vec![None; examples.len()];
+        for folder in &self.folders {
+            let predictor = Predictor::new(bundle::open(&folder.bundle(), device)?);
+            let tasks = &predictor.model().spec().tasks;
+            let rows: Vec<usize> = (0..examples.len())
+                .filter(|&row| tasks.contains(&examples[row].pair.task))
+                .collect();
+            let mine: Vec<Example> = rows.iter().map(|&row| examples[row].clone()).collect();
+            for (row, prediction) in rows.into_iter().zip(predict(&predictor, &mine)?) {
+                ensure!(
+                    found[row].replace(prediction).is_none(),
+                    "{}: task `{}` is answered by an earlier model of `{}` too",
+                    folder.0.display(),
+                    examples[row].pair.task,
+                    self.name
+                );
+            }
+        }
+        match found.iter().position(Option::is_none) {
+            Some(row) => bail!(
+                "`{}` has no model for task `{}`; add one, or compare on data without that task",
+                self.name,
+                examples[row].pair.task
+            ),
+            None => Ok(found.into_iter().flatten().collect()),
+        }
+    }
+
+    /// What training cost: sums over the models.
+    fn facts(&self) -> anyhow::Result<RunFacts> {
+        let mut facts = RunFacts::default();
+        let (mut rows, mut seconds) = (0, 0.0);
+        for folder in &self.folders {
+            let path = folder.summary();
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}; is the run finished?", path.display()))?;
+            let summary: Summary = serde_json::from_str(&text)
+                .with_context(|| format!("{} is not a run's summary", path.display()))?;
+            facts.seed = Some(summary.seed);
+            *facts.trainable_parameters.get_or_insert(0) += summary.trainable_parameters;
+            *facts.train_rows.get_or_insert(0) += summary.train_rows as u64;
+            facts.peak_memory_bytes = facts.peak_memory_bytes.max(summary.peak_memory_bytes);
+            rows += summary.rows;
+            seconds += summary.seconds;
+        }
+        facts.wall_seconds = Some(seconds);
+        facts.rows_per_second = Some(rows as f64 / f64::max(seconds, 1e-9));
+        Ok(facts)
+    }
+}
+
+impl Compare {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let options = ReadOptions { require_grade: true, ..ReadOptions::default() };
+        let dataset = Dataset::load(&self.data, &options)?;
+        let examples = dataset.part(self.split);
+        ensure!(!examples.is_empty(), "{}: no {} rows", self.data.display(), self.split);
+        let name = format!("{}, {}", self.data.display(), self.split);
+        let device = self.place.open()?;
+        let mut comparison = Comparison::new();
+        for baseline in baselines(&check(&dataset)) {
+            comparison.add_baseline(baseline)?;
+        }
+        let mut reference: Option<(PairedTable, Vec<Scored<'_>>)> = None;
+        for entry in self.runs.iter().map(|text| Entry::parse(text)) {
+            let rows = scored(examples, entry.predict(examples, &device)?);
+            let (report, facts) = (evaluated(&rows, &name)?, entry.facts()?);
+            match &mut reference {
+                None => reference = Some((PairedTable::new(&entry.name), rows)),
+                Some((table, first)) => {
+                    table.add(&entry.name, first, &rows, &Bootstrap::default())?
+                }
+            }
+            comparison.add_run(Run { name: entry.name, report, facts })?;
+        }
+        let table = comparison.table(Metric::Accuracy);
+        say(&format!("{}\n{}", table.to_text(), table.facts_to_text()));
+        let Some(out) = self.out else { return Ok(()) };
+        let report = Report {
+            title: self.title,
+            metrics: vec![Metric::Accuracy, Metric::MacroF1, Metric::QuadraticKappa, Metric::Ece],
+            paired: reference.map(|(table, _)| table).filter(|table| !table.differences.is_empty()),
+            ..Report::default()
+        };
+        report.write(&comparison, &out)?;
+        let mut csv = sextant_data::AtomicFile::create(&out.with_extension("csv"))?;
+        std::io::Write::write_all(&mut csv, table.to_csv()?.as_bytes())
+            .with_context(|| format!("cannot write {}", out.with_extension("csv").display()))?;
+        Ok(csv.commit()?)
+    }
+}

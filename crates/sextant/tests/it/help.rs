@@ -1,0 +1,16 @@
+//! The grammar of the command line.
+
+use crate::support::Place;
+
+#[test]
+fn every_command_explains_itself() {
+    let place = Place::empty();
+    insta::assert_snapshot!("help", place.ok(&["--help"]));
+    for command in ["demo", "train", "eval", "score", "inspect", "get"] {
+        insta::assert_snapshot!(format!("help-{command}"), place.ok(&[command, "--help"]));
+    }
+    for command in ["build", "check", "stats", "market"] {
+        let text = place.ok(&["data", command, "--help"]);
+        insta::assert_snapshot!(format!("help-data-{command}"), text);
+    }
+}

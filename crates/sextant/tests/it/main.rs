@@ -1,0 +1,8 @@
+//! The command line as its users run it: real processes, real files.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod bad_input;
+mod help;
+mod kill;
+mod pipeline;
+mod support;

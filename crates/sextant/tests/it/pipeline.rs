@@ -1,0 +1,112 @@
+//! From files to scores, one command after the other.
+
+use crate::support::Place;
+use serde_json::Value;
+
+#[test]
+fn a_market_is_made_the_same_twice_and_passes_its_check() {
+    let place = Place::empty();
+    for out in ["one", "two"] {
+        place.ok(&["data", "market", out, "--rows", "300", "--seed", "5"]);
+    }
+    for file in ["train.jsonl", "dev.jsonl", "test.jsonl"] {
+        assert_eq!(place.read(&format!("one/{file}")), place.read(&format!("two/{file}")));
+    }
+    let report: Value =
+        serde_json::from_str(&place.ok(&["data", "check", "one", "--json"])).unwrap();
+    assert_eq!(report["tasks"].as_array().unwrap().len(), 6);
+    let card = place.ok(&["data", "stats", "one"]);
+    assert!(card.contains("query-product") && card.contains("SHA-256"), "{card}");
+    place.ok(&["data", "stats", "one", "--out", "card.md"]);
+    assert_eq!(place.read("card.md").trim_end(), card.trim_end());
+    assert_eq!(place.ok(&["inspect", "one"]).trim_end(), card.trim_end());
+}
+
+#[test]
+fn a_trained_bundle_evaluates_scores_and_explains_itself() {
+    let place = Place::with_bundle();
+    assert_eq!(place.names("runs/tiny"), ["bundle", "checkpoint", "log.jsonl", "summary.json"]);
+    assert_eq!(
+        place.names("runs/tiny/bundle"),
+        ["bundle.json", "model.safetensors", "tokenizer.json"]
+    );
+    let manifest: Value =
+        serde_json::from_str(&place.ok(&["inspect", "runs/tiny/bundle"])).unwrap();
+    assert_eq!(manifest["spec"]["routing"]["private_layers"], 1);
+    assert_eq!(manifest["provenance"]["recipe"]["name"], "tiny");
+
+    let text = place.ok(&["eval", "runs/tiny/bundle", "market", "--out", "report.json"]);
+    for part in ["query-product", "type-type", "accuracy"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let report: Value = serde_json::from_str(&place.read("report.json")).unwrap();
+    assert_eq!(report["tasks"].as_object().unwrap().len(), 6);
+}
+
+#[test]
+fn scores_are_the_same_in_every_format_and_keep_the_rows() {
+    let place = Place::with_bundle();
+    let bundle = "runs/tiny/bundle";
+    let input: Vec<Value> = lines(&place.read("market/test.jsonl"));
+    let said = place.ok(&["score", bundle, "market/test.jsonl", "scores.jsonl"]);
+    assert!(said.contains(&format!("{} rows scored, 0 skipped", input.len())), "{said}");
+    let scored = lines(&place.read("scores.jsonl"));
+    assert_eq!(scored.len(), input.len());
+    for (row, scored) in input.iter().zip(&scored) {
+        for (key, value) in row.as_object().unwrap() {
+            assert_eq!(scored[key], *value, "{key}");
+        }
+        let probs: Vec<f64> =
+            scored["probs"].as_array().unwrap().iter().map(|p| p.as_f64().unwrap()).collect();
+        assert!((probs.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+        let best = (0..3).max_by(|&a, &b| probs[a].total_cmp(&probs[b])).unwrap();
+        assert_eq!(scored["predicted_grade"], best);
+        let expected = (probs[1] + 2.0 * probs[2]) / 2.0;
+        assert!((scored["score"].as_f64().unwrap() - expected).abs() < 1e-5);
+    }
+    // Through CSV and Parquet and back.
+    place.ok(&["score", bundle, "market/test.jsonl", "scores.csv"]);
+    place.ok(&["score", bundle, "scores.csv", "scores.parquet"]);
+    place.ok(&["score", bundle, "scores.parquet", "again.jsonl"]);
+    let again = lines(&place.read("again.jsonl"));
+    for (a, b) in scored.iter().zip(&again) {
+        assert_eq!((&a["id"], &a["predicted_grade"]), (&b["id"], &b["predicted_grade"]));
+        assert!((a["score"].as_f64().unwrap() - b["score"].as_f64().unwrap()).abs() < 1e-6);
+    }
+    assert_eq!(scored.len(), again.len());
+}
+
+#[test]
+fn training_says_the_same_twice() {
+    let place = Place::with_market();
+    for out in ["one", "two"] {
+        place.ok(&["train", "tiny.toml", "--out", out]);
+    }
+    for file in ["bundle/model.safetensors", "checkpoint/optimizer.safetensors"] {
+        let [one, two] =
+            ["one", "two"].map(|out| std::fs::read(place.path(&format!("{out}/{file}"))).unwrap());
+        assert!(one == two, "{file} differs");
+    }
+}
+
+#[test]
+fn one_task_makes_a_single_task_baseline() {
+    let place = Place::with_market();
+    place.ok(&[
+        "train",
+        "tiny.toml",
+        "--set",
+        "tasks=[\"query-type\"]",
+        "--set",
+        "name=\"single\"",
+    ]);
+    let manifest: Value =
+        serde_json::from_str(&place.ok(&["inspect", "runs/single/bundle"])).unwrap();
+    assert_eq!(manifest["spec"]["tasks"], serde_json::json!(["query-type"]));
+    let text = place.ok(&["eval", "runs/single/bundle", "market"]);
+    assert!(text.contains("query-type") && !text.contains("type-type"), "{text}");
+}
+
+pub(crate) fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
