@@ -8,5 +8,6 @@ mod families;
 mod goldens;
 mod loss;
 mod minilm;
+mod minilm_gradients;
 mod routing;
 mod support;

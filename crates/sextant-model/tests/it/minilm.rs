@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sextant_core::{Pair, Task};
 use sextant_model::backbone::Backbone;
 use sextant_model::{Pooling, RelevanceModel, Routing, initialize, load};
-use sextant_text::{Encoder, Pack, TextConfig, Tokenizer};
+use sextant_text::{Cut, EncodedRow, Encoder, Pack, TextConfig, Tokenizer};
 use std::path::PathBuf;
 
 #[derive(Deserialize)]
@@ -28,7 +28,19 @@ struct GoldenPair {
     mean: Vec<f32>,
 }
 
-fn weights() -> Option<PathBuf> {
+/// The rows of the golden pairs, as `transformers` encoded them.
+pub(crate) fn golden_rows() -> Vec<EncodedRow> {
+    let golden: Golden = serde_json::from_str(include_str!("../goldens/minilm.json")).unwrap();
+    let row = |pair: GoldenPair| EncodedRow {
+        task: Task::QueryQuery,
+        ids: pair.input_ids,
+        segments: pair.token_type_ids,
+        cut: Cut::default(),
+    };
+    golden.pairs.into_iter().map(row).collect()
+}
+
+pub(crate) fn weights() -> Option<PathBuf> {
     let folder = std::env::var_os("SEXTANT_MINILM").map(PathBuf::from).or_else(|| {
         let cache = PathBuf::from(std::env::var_os("HOME")?).join(".cache");
         Some(cache.join("sextant/backbones/minilm"))

@@ -54,6 +54,10 @@ fn logits(model: &RelevanceModel, rows: &[EncodedRow]) -> Vec<Vec<f32>> {
     found
 }
 
+fn packed() -> Arc<PackedWeights> {
+    Arc::new(PackedWeights::new(ScorePrecision::F32))
+}
+
 #[test]
 fn a_mixed_pack_gives_what_each_row_gives_alone() {
     let rows = rows(&[

@@ -7,3 +7,4 @@ mod learning;
 mod parameters;
 mod resume;
 mod sampler;
+mod threads;

@@ -144,7 +144,8 @@ impl<P: Product> Kernel for Block<'_, P> {
     unsafe fn run<S: Simd>(self) {
         let words = self.b.words();
         let a = self.a.data.as_ptr().wrapping_add(self.first_row * self.a.row);
-        if P::PLAIN {
+        // a transposed matrix is copied too: each step along the depth is another line of memory
+        if P::PLAIN && self.a.column == 1 {
             // SAFETY: passed on to the caller.
             unsafe { self.strips::<S>(a, self.a.row, self.a.column) };
             return;

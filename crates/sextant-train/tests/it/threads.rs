@@ -1,0 +1,64 @@
+//! Numbers do not depend on the number of threads: a whole training step and scoring, bit for bit, in
+//! each precision.
+
+use crate::common::prepared;
+use burn::module::Module;
+use sextant_kernels::{Precision, ScorePrecision};
+use sextant_model::{PackedWeights, RelevanceModel, Values, dump, predict_rows};
+use sextant_train::{AdamW, OptimizerRecipe, StepOptions, gradients};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A model wide enough for every kernel to cut its work, with dropout.
+const SETTINGS: &[&str] = &[
+    "model.backbone.hidden_size=128",
+    "model.backbone.intermediate_size=512",
+    "model.hidden_dropout=0.1",
+    "model.attention_dropout=0.1",
+    "text.max_tokens=64",
+];
+
+fn on<T: Send>(threads: usize, body: impl FnOnce() -> T + Send) -> T {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(body)
+}
+
+/// The weights after two steps of two packs each.
+fn train(precision: Precision) -> BTreeMap<String, Values> {
+    let prepared = prepared(SETTINGS);
+    let mut model: RelevanceModel = prepared.model;
+    let mut optimizer = AdamW::new(OptimizerRecipe::default(), &model);
+    let loss = &prepared.plan.recipe.loss;
+    let batch: Vec<_> = (0..64).map(|row| prepared.train.learn(row)).collect();
+    let tokens: usize = batch.iter().map(|target| target.row.len()).sum();
+    for step in 0..2 {
+        let options = StepOptions { precision, loss, pack_tokens: tokens * 2 / 3, key: [1, step] };
+        let found = gradients(&model, &batch, options).unwrap().gradients;
+        let factor = 1.0 / found.norm();
+        model = optimizer.step(model, found, 1.0, factor);
+    }
+    dump(&model)
+}
+
+#[test]
+fn training_steps_do_not_depend_on_threads() {
+    for precision in Precision::ALL {
+        let (one, two) = (on(1, || train(precision)), on(2, || train(precision)));
+        assert!(one == two, "{precision}");
+    }
+}
+
+#[test]
+fn scores_do_not_depend_on_threads() {
+    let prepared = prepared(SETTINGS);
+    let model = prepared.model.valid();
+    for precision in ScorePrecision::ALL {
+        let score = |threads| {
+            on(threads, || {
+                let packed = Arc::new(PackedWeights::new(precision));
+                predict_rows(&model, &prepared.dev.encoded, &packed, 512, |_| {}).unwrap()
+            })
+        };
+        assert!(score(1) == score(2), "{precision}");
+    }
+}
