@@ -7,8 +7,8 @@ use serde::Deserialize;
 use sextant_core::{Grade, Task};
 use sextant_model::backbone::{Backbone, to_checkpoint};
 use sextant_model::{
-    Archive, HeadKind, LossConfig, ModelSpec, Pooling, PrivateInit, RelevanceModel, Routing, dump,
-    freeze, initialize, load, parameters, row_losses,
+    Archive, HeadKind, LossConfig, ModelSpec, PrivateInit, RelevanceModel, Routing, dump, freeze,
+    initialize, load, parameters, row_losses,
 };
 use sextant_text::EncodedRow;
 use std::path::{Path, PathBuf};

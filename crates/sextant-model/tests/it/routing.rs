@@ -8,9 +8,8 @@ use sextant_core::{Grade, Task};
 use sextant_kernels::Precision;
 use sextant_model::backbone::Backbone;
 use sextant_model::{
-    Archive, BackboneConfig, Heads, LossConfig, LossKind, ModelSpec, PackInput, Pooling,
-    PrivateInit, RelevanceModel, Routing, dump, freeze, initialize, parameters, predict_rows,
-    row_losses,
+    BackboneConfig, Heads, LossConfig, LossKind, ModelSpec, PackInput, Pooling, PrivateInit,
+    RelevanceModel, Routing, dump, freeze, initialize, parameters, predict_rows, row_losses,
 };
 use sextant_text::{EncodedRow, Pack};
 use std::collections::BTreeSet;
