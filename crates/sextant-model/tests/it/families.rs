@@ -261,3 +261,10 @@ fn a_reranker_keeps_its_order_under_either_head() {
         }
     }
 }
+
+#[test]
+fn a_decoder_is_not_pooled_at_its_first_token() {
+    let backbone = Backbone::open(&folder("llama")).unwrap();
+    let spec = ModelSpec { pooling: sextant_model::Pooling::Cls, ..plain(&backbone) };
+    assert!(spec.validate().unwrap_err().to_string().contains("pooling = \"last\""));
+}
