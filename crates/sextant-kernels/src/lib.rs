@@ -4,14 +4,16 @@
 //! tensor, bounded by [`Segments`]. A transformer over a pack needs few operations, and this crate
 //! has one function for each, on plain burn tensors:
 //!
-//! * [`embedding`], [`linear`] (with bias and activation), [`add_layer_norm`], [`rms_norm`],
-//!   [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model,
+//! * [`embedding`], [`linear`] (with bias and activation), [`lora_linear`], [`add_layer_norm`],
+//!   [`rms_norm`], [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model, and
+//!   [`cross_entropy`] for its loss,
 //! * [`relative_attention`] and [`capped_attention`] for the families that change the scores,
 //! * [`linear_packed`] for scoring, with weights packed once, also in 8 bits,
 //! * [`adamw`] and [`sum_of_squares`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
 //!   for large vocabularies, whose tables have few rows with a gradient.
 //!
-//! [`CachingAllocator`] keeps the buffers of a step for the next one.
+//! [`CachingAllocator`] keeps the buffers of a step for the next one; [`MappedFile`] reads weights
+//! without copying them.
 //!
 //! Every operation has a *composed* body made of burn's own operations ([`composed`]), which is the
 //! definition of what it computes and runs on any device.
@@ -33,13 +35,19 @@ mod activation;
 mod adamw;
 mod allocator;
 pub mod composed;
+mod cross_entropy;
 mod dropout;
 mod flex;
 mod kernels;
+mod lora;
+mod mapped_file;
 mod operations;
 mod packed_weight;
 mod precision;
+#[cfg(feature = "profile")]
+pub mod profile;
 mod relative;
+mod reused_weight;
 mod rotary;
 mod row_gradient;
 mod segments;
@@ -49,15 +57,19 @@ mod spec;
 pub use activation::Activation;
 pub use adamw::AdamWStep;
 pub use allocator::CachingAllocator;
+pub use cross_entropy::ClassTargets;
 pub use dropout::Dropout;
+pub use lora::LoraFactors;
+pub use mapped_file::MappedFile;
 pub use operations::{
-    adamw, adamw_rows, add_layer_norm, attention, capped_attention, dropout, embedding,
-    embedding_rows, gated, linear, linear_packed, relative_attention, rms_norm, rotary,
-    sum_of_squares,
+    adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dropout,
+    embedding, embedding_rows, gated, linear, linear_packed, linear_reusing, lora_linear,
+    relative_attention, rms_norm, rotary, sum_of_squares,
 };
 pub use packed_weight::PackedWeight;
-pub use precision::{Precision, UnknownPrecision};
+pub use precision::{Precision, ScorePrecision, UnknownPrecision};
 pub use relative::RelativePositions;
+pub use reused_weight::ReusedWeight;
 pub use rotary::Rotary;
 pub use row_gradient::{RowGradient, RowGradientSink, UntouchedRows};
 pub use segments::{Segments, SegmentsError};

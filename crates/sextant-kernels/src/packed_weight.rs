@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::kernels::gemm::{Bf16, F32, Matrix, Packed};
 use crate::kernels::int8;
 use crate::operations::has_kernels;
-use crate::{Precision, simd};
+use crate::{Precision, ScorePrecision, simd};
 
 /// The weight of a linear layer made ready once for many calls of
 /// [`linear_packed`](crate::linear_packed): for scoring, where weights do not change.
@@ -36,6 +36,15 @@ pub(crate) struct RoundedWeight {
 }
 
 impl PackedWeight {
+    /// Packs a weight of `[inputs, outputs]` for scoring in a precision.
+    pub fn for_scoring(weight: Tensor<2>, precision: ScorePrecision) -> Self {
+        match precision {
+            ScorePrecision::F32 => Self::new(weight, Precision::F32),
+            ScorePrecision::Bf16 => Self::new(weight, Precision::Bf16),
+            ScorePrecision::Int8 => Self::int8(weight),
+        }
+    }
+
     /// Packs a weight of `[inputs, outputs]` in the format of a precision.
     pub fn new(weight: Tensor<2>, precision: Precision) -> Self {
         let dims = weight.dims();

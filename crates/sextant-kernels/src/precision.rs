@@ -30,19 +30,76 @@ impl fmt::Display for Precision {
     }
 }
 
+/// The number format of linear layers when scoring, where weights do not change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScorePrecision {
+    /// As [`Precision::F32`].
+    #[default]
+    F32,
+    /// As [`Precision::Bf16`].
+    Bf16,
+    /// Weights and inputs rounded to 8 bits; see [`PackedWeight::int8`](crate::PackedWeight::int8).
+    Int8,
+}
+
+impl ScorePrecision {
+    /// Every precision, in order.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
+
+    /// The name used on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl From<Precision> for ScorePrecision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+impl fmt::Display for ScorePrecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ScorePrecision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|precision| precision.as_str() == name);
+        found.ok_or_else(|| UnknownPrecision {
+            name: name.to_owned(),
+            expected: "\"f32\", \"bf16\" or \"int8\"",
+        })
+    }
+}
+
 /// A precision was asked for by a name that none has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown precision {0:?}: expected \"f32\" or \"bf16\"")]
-pub struct UnknownPrecision(pub String);
+#[error("unknown precision {name:?}: expected {expected}")]
+pub struct UnknownPrecision {
+    /// What was asked for.
+    pub name: String,
+    /// The names that there are.
+    pub expected: &'static str,
+}
 
 impl FromStr for Precision {
     type Err = UnknownPrecision;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|precision| precision.as_str() == name)
-            .ok_or_else(|| UnknownPrecision(name.to_owned()))
+        Self::ALL.into_iter().find(|precision| precision.as_str() == name).ok_or_else(|| {
+            UnknownPrecision { name: name.to_owned(), expected: "\"f32\" or \"bf16\"" }
+        })
     }
 }
 
@@ -53,6 +110,9 @@ mod tests {
     #[test]
     fn names_round_trip() {
         for precision in Precision::ALL {
+            assert_eq!(precision.to_string().parse(), Ok(precision));
+        }
+        for precision in ScorePrecision::ALL {
             assert_eq!(precision.to_string().parse(), Ok(precision));
         }
         let error = "fp16".parse::<Precision>().unwrap_err();

@@ -7,10 +7,10 @@ use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sextant_kernels::simd::{Level, with_level};
 use sextant_kernels::{
-    Activation, AdamWStep, AttentionSpec, Dropout, Mask, PackedWeight, Precision, Rotary,
-    RowGradientSink, Segments, UntouchedRows, adamw, adamw_rows, add_layer_norm, attention,
-    composed, dropout, embedding, embedding_rows, gated, linear, linear_packed, rms_norm, rotary,
-    sum_of_squares,
+    Activation, AdamWStep, AttentionSpec, ClassTargets, Dropout, LoraFactors, Mask, PackedWeight,
+    Precision, ReusedWeight, Rotary, RowGradientSink, Segments, UntouchedRows, adamw, adamw_rows,
+    add_layer_norm, attention, composed, cross_entropy, dropout, embedding, embedding_rows, gated,
+    linear, linear_packed, linear_reusing, lora_linear, rms_norm, rotary, sum_of_squares,
 };
 
 fn tracked() -> Device {
@@ -176,6 +176,60 @@ fn check_layer_norm([rows, width]: [usize; 2], residual: bool, drop: bool) {
     );
 }
 
+/// Targets with or without weights of rows and classes, and smoothing.
+fn targets(rows: usize, classes: usize, options: [bool; 3]) -> ClassTargets {
+    let [weighted, by_class, smooth] = options;
+    let spread = |n: usize, wanted: bool| {
+        if wanted { (0..n).map(|i| 0.5 + (i * 7 % 5) as f32 / 4.0).collect() } else { vec![] }
+    };
+    ClassTargets {
+        classes: (0..rows).map(|row| (row * 31 % classes) as u32).collect(),
+        row_weights: spread(rows, weighted),
+        class_weights: spread(classes, by_class),
+        label_smoothing: if smooth { 0.2 } else { 0.0 },
+    }
+}
+
+fn check_cross_entropy([rows, classes]: [usize; 2], options: [bool; 3]) {
+    let targets = targets(rows, classes, options);
+    Inputs::new(&[[rows, classes]], &[]).check(
+        &format!("cross_entropy {rows}x{classes} {options:?}"),
+        1e-5,
+        |t| cross_entropy(t.matrices[0].clone(), &targets).unsqueeze_dim::<2>(1),
+        |t| composed::cross_entropy(t.matrices[0].clone(), &targets).unsqueeze_dim::<2>(1),
+    );
+}
+
+/// The factors of a LoRA layer from the matrices after its input.
+fn lora(t: &Inputs, drop: bool) -> LoraFactors {
+    let (a, b) = (t.matrices[1].clone(), t.matrices[2].clone());
+    LoraFactors { a, b, scale: 0.5, dropout: some_dropout(drop) }
+}
+
+fn check_lora(
+    [rows, inputs, outputs, rank]: [usize; 4],
+    bias: bool,
+    drop: bool,
+    precision: Precision,
+) {
+    let weight = random([inputs, outputs], &tracked());
+    let biases = if bias { vec![outputs] } else { vec![] };
+    let bound = if precision == Precision::F32 { 2e-5 } else { 3e-2 };
+    Inputs::new(&[[rows, inputs], [inputs, rank], [rank, outputs]], &biases).check(
+        &format!("lora_linear {rows}x{inputs}x{outputs} rank {rank} {bias} {drop} {precision}"),
+        bound,
+        |t| {
+            let (x, bias) = (t.matrices[0].clone(), t.vectors.first().cloned());
+            let packed = ReusedWeight::new();
+            lora_linear(x, weight.clone(), bias, lora(t, drop), precision, &packed)
+        },
+        |t| {
+            let (x, bias) = (t.matrices[0].clone(), t.vectors.first().cloned());
+            composed::lora_linear(x, weight.clone(), bias, lora(t, drop), precision)
+        },
+    );
+}
+
 fn check_attention(lengths: &[usize], spec: &AttentionSpec) {
     let segments = Segments::from_lengths(lengths).unwrap();
     Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]).check(
@@ -203,7 +257,11 @@ fn encoder_sizes() {
         check_linear([300, 96, 200], true, Activation::Gelu, precision);
         check_linear([300, 200, 96], true, Activation::None, precision);
     }
+    for precision in Precision::ALL {
+        check_lora([300, 96, 200, 16], true, true, precision);
+    }
     check_layer_norm([300, 96], true, true);
+    check_cross_entropy([300, 1000], [true; 3]);
     let spec = AttentionSpec { dropout: some_dropout(true), ..AttentionSpec::new(4, 24) };
     check_attention(&[3, 90, 1, 17, 70, 28, 28, 30, 2, 31], &spec);
     let ids: Vec<i32> = (0..300).map(|i| i * i % 53).collect();
@@ -236,6 +294,23 @@ fn gradients_are_slopes() {
             attention(qkv, &segments, &spec)
         });
     }
+    for drop in [false, true] {
+        let weight = random([13, 21], &tracked());
+        Inputs::new(&[[20, 13], [13, 4], [4, 21]], &[21]).check_slope("lora_linear", |t| {
+            let (x, bias) = (t.matrices[0].clone(), Some(t.vectors[0].clone()));
+            // finite differences move tensors that are not tracked
+            let weight =
+                if x.device().is_autodiff() { weight.clone() } else { weight.clone().inner() };
+            let packed = ReusedWeight::new();
+            lora_linear(x, weight, bias, lora(t, drop), Precision::F32, &packed)
+        });
+    }
+    for options in [[false; 3], [true; 3]] {
+        let targets = targets(20, 5, options);
+        Inputs::new(&[[20, 5]], &[]).check_slope("cross_entropy", |t| {
+            cross_entropy(t.matrices[0].clone(), &targets).unsqueeze_dim::<2>(1)
+        });
+    }
     Inputs::new(&[[20, 33]], &[33])
         .check_slope("rms_norm", |t| rms_norm(t.matrices[0].clone(), t.vectors[0].clone(), 1e-6));
     let ids = [3, 1, 1, 4, 0, 3, 3];
@@ -256,6 +331,42 @@ fn frozen_parents_get_no_gradient() {
     let gradients = (y * random([9, 7], &device)).sum().backward();
     assert!(bias.grad(&gradients).is_some());
     assert!(x.grad(&gradients).is_none() && weight.grad(&gradients).is_none());
+}
+
+#[test]
+fn a_lora_layer_gives_its_weight_no_gradient() {
+    let device = tracked();
+    let weight = random([5, 7], &device).require_grad();
+    let factors = LoraFactors {
+        a: random([5, 2], &device).require_grad(),
+        b: random([2, 7], &device).require_grad(),
+        scale: 2.0,
+        dropout: None,
+    };
+    let x = random([9, 5], &device);
+    let packed = ReusedWeight::new();
+    let y = lora_linear(x, weight.clone(), None, factors.clone(), Precision::F32, &packed);
+    let gradients = y.sum().backward();
+    assert!(weight.grad(&gradients).is_none());
+    assert!(factors.a.grad(&gradients).is_some() && factors.b.grad(&gradients).is_some());
+}
+
+#[test]
+fn a_reused_weight_changes_no_bit() {
+    for precision in Precision::ALL {
+        let device = tracked();
+        let (packed, weight) = (ReusedWeight::new(), random([13, 70], &device));
+        for rows in [3, 50] {
+            let inputs = Inputs::new(&[[rows, 13]], &[70]);
+            let run = |packed: &ReusedWeight| {
+                inputs.run(|t| {
+                    let (x, bias) = (t.matrices[0].clone(), Some(t.vectors[0].clone()));
+                    linear_reusing(x, weight.clone(), bias, Activation::Gelu, precision, packed)
+                })
+            };
+            assert_eq!(run(&packed), run(&ReusedWeight::new()), "{rows} rows in {precision}");
+        }
+    }
 }
 
 #[test]
@@ -397,6 +508,19 @@ proptest! {
     ) {
         let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
         check_linear(size, bias, Activation::ALL[activation], precision);
+    }
+
+    #[test]
+    fn ragged_lora(
+        size in [1usize..40, 1usize..60, 1usize..60, 1usize..20], bias: bool, drop: bool, bf16: bool,
+    ) {
+        let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+        check_lora(size, bias, drop, precision);
+    }
+
+    #[test]
+    fn ragged_cross_entropy(size in [1usize..60, 1usize..70], options: [bool; 3]) {
+        check_cross_entropy(size, options);
     }
 
     #[test]

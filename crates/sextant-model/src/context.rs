@@ -1,9 +1,15 @@
 //! What one forward pass needs to know besides its input.
 
-use sextant_kernels::{Dropout, Precision};
+use crate::{PackedWeights, StepShared};
+use burn::module::{Param, ParamId};
+use burn::tensor::{Int, Tensor};
+use sextant_kernels::{self as kernels, Dropout, PackedWeight, Precision, ReusedWeight};
 use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
 
-/// The precision of a forward pass, and its randomness if it is a training one.
+/// The precision of a forward pass, its randomness if it is a training one, and what it shares with
+/// other passes over the same weights.
 ///
 /// Every dropout of a pass takes the next seed of a sequence that starts from the seed given here, so
 /// that masks depend on nothing but that seed: not on threads, and not on what ran before. Resuming a
@@ -12,19 +18,34 @@ use std::cell::Cell;
 pub struct ForwardContext {
     precision: Precision,
     seeds: Option<Cell<u64>>,
+    step: Option<Rc<StepShared>>,
+    packed: Option<Arc<PackedWeights>>,
 }
 
 impl ForwardContext {
-    /// For scoring: nothing is dropped.
+    /// Without dropout, and with weights as they are: gradients can be taken.
     pub fn inference(precision: Precision) -> Self {
-        Self { precision, seeds: None }
+        Self { precision, seeds: None, step: None, packed: None }
+    }
+
+    /// For scoring with weights that are packed once. The model must be on a device without
+    /// autodiff.
+    pub fn scoring(weights: Arc<PackedWeights>) -> Self {
+        // Layers whose weights are not packed run in full precision.
+        Self { packed: Some(weights), ..Self::inference(Precision::F32) }
     }
 
     /// For training: dropout masks are a function of `key`, which must differ for every pass: the
     /// run's seed, the step, the pack.
     pub fn training(precision: Precision, key: &[u64]) -> Self {
         let seed = key.iter().fold(0, |seed, part| split_mix(seed ^ part));
-        Self { precision, seeds: Some(Cell::new(seed)) }
+        Self { seeds: Some(Cell::new(seed)), ..Self::inference(precision) }
+    }
+
+    /// Shares packed weights, and the gradient of the word table, with the other packs of a step.
+    #[must_use]
+    pub fn sharing(self, step: &Rc<StepShared>) -> Self {
+        Self { step: Some(Rc::clone(step)), ..self }
     }
 
     /// The precision in which products are computed.
@@ -38,6 +59,24 @@ impl ForwardContext {
         let seed = split_mix(seeds.get());
         seeds.set(seed);
         (probability > 0.0).then_some(Dropout { probability, seed })
+    }
+
+    /// Rows of the word table; in a training step its gradient is left as rows.
+    pub(crate) fn words(&self, table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
+        match &self.step {
+            Some(step) => kernels::embedding_rows(table, ids, step.word_rows()),
+            None => kernels::embedding(table, ids),
+        }
+    }
+
+    /// A layer's weight packed for scoring; none in other passes.
+    pub(crate) fn packed(&self, weight: &Param<Tensor<2>>) -> Option<PackedWeight> {
+        self.packed.as_ref().map(|packed| packed.of(weight))
+    }
+
+    /// A layer's weight as the other packs of the step left it.
+    pub(crate) fn reused(&self, weight: ParamId) -> ReusedWeight {
+        self.step.as_ref().map(|step| step.weight(weight)).unwrap_or_default()
     }
 }
 

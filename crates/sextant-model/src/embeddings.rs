@@ -56,7 +56,7 @@ impl Embeddings {
 
     /// `[tokens, hidden]`.
     pub fn forward(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
-        let mut words = kernels::embedding(self.word.val(), input.ids.clone());
+        let mut words = ctx.words(self.word.val(), input.ids.clone());
         if let Some(scale) = self.scale {
             words = words * scale;
         }

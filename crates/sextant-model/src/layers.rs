@@ -26,7 +26,12 @@ impl Linear {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: Tensor<2>, activation: Activation, ctx: &ForwardContext) -> Tensor<2> {
-        kernels::linear(x, self.weight.val(), self.bias(), activation, ctx.precision())
+        let bias = self.bias();
+        if let Some(packed) = ctx.packed(&self.weight) {
+            return kernels::linear_packed(x, &packed, bias, activation);
+        }
+        let reused = ctx.reused(self.weight.id);
+        kernels::linear_reusing(x, self.weight.val(), bias, activation, ctx.precision(), &reused)
     }
 
     /// The bias, if there is one.

@@ -30,6 +30,7 @@ mod params;
 mod pooling;
 mod predictor;
 mod routing;
+mod shared;
 mod spec;
 mod weights;
 
@@ -52,5 +53,6 @@ pub use params::{ParamInfo, Values, dump, freeze, initialize, load, parameters};
 pub use pooling::Pooling;
 pub use predictor::{Predictor, predict_rows};
 pub use routing::{Heads, PrivateInit, Routing};
+pub use shared::{PackedWeights, StepShared};
 pub use spec::{HeadKind, ModelSpec};
 pub use weights::Archive;

@@ -4,6 +4,7 @@ use crate::{HeadKind, ModelError};
 use burn::tensor::{Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 use sextant_core::Grade;
+use sextant_kernels::{self as kernels, ClassTargets};
 
 /// The kind of loss; it decides the kind of head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,24 +81,21 @@ pub fn row_losses(
     weights: &[f32],
     config: &LossConfig,
 ) -> Tensor<1> {
-    let device = logits.device();
-    let outputs = config.kind.head().outputs();
-    let matrix = |values: Vec<f32>| {
-        Tensor::<2>::from_data(TensorData::new(values, [grades.len(), outputs]), &device)
-    };
-    let losses = match config.kind {
-        LossKind::CrossEntropy => {
-            let (smoothing, classes) = (config.label_smoothing, config.class_weights);
-            let mut target = Vec::with_capacity(grades.len() * outputs);
-            for (grade, weight) in grades.iter().zip(weights) {
-                for (class, class_weight) in classes.iter().enumerate() {
-                    let hard = if class == grade.index() { 1.0 - smoothing } else { 0.0 };
-                    target.push(-weight * class_weight * (hard + smoothing / classes.len() as f32));
-                }
-            }
-            activation::log_softmax(logits, 1) * matrix(target)
-        }
+    match config.kind {
+        LossKind::CrossEntropy => kernels::cross_entropy(
+            logits,
+            &ClassTargets {
+                classes: grades.iter().map(|grade| grade.index() as u32).collect(),
+                row_weights: weights.to_vec(),
+                class_weights: config.class_weights.to_vec(),
+                label_smoothing: config.label_smoothing,
+            },
+        ),
         LossKind::Ordinal => {
+            let (device, outputs) = (logits.device(), config.kind.head().outputs());
+            let matrix = |values: Vec<f32>| {
+                Tensor::<2>::from_data(TensorData::new(values, [grades.len(), outputs]), &device)
+            };
             let (mut passed, mut scale) = (Vec::new(), Vec::new());
             for (grade, weight) in grades.iter().zip(weights) {
                 for step in 1..=outputs {
@@ -108,8 +106,7 @@ pub fn row_losses(
             // max(c, 0) − c·t + log(1 + e^−|c|): binary cross-entropy that cannot overflow.
             let softplus = (logits.clone().abs().neg().exp() + 1.0).log();
             let loss = activation::relu(logits.clone()) - logits * matrix(passed) + softplus;
-            loss * matrix(scale)
+            (loss * matrix(scale)).sum_dim(1).squeeze_dim::<1>(1)
         }
-    };
-    losses.sum_dim(1).squeeze_dim::<1>(1)
+    }
 }

@@ -1,17 +1,18 @@
 //! From pairs to predictions: encoding, packing, running, and putting results back in order.
 
 use crate::bundle::Bundle;
-use crate::{ForwardContext, ModelError, PackInput, RelevanceModel};
+use crate::{ForwardContext, ModelError, PackInput, PackedWeights, RelevanceModel};
 use sextant_core::{Pair, Prediction};
-use sextant_kernels::Precision;
+use sextant_kernels::ScorePrecision;
 use sextant_text::{EncodedRow, Encoder, Pack, plan_sorted};
+use std::sync::Arc;
 
 /// Predicts with a model that is not being trained.
 #[derive(Debug)]
 pub struct Predictor {
     model: RelevanceModel,
     encoder: Encoder,
-    precision: Precision,
+    weights: Arc<PackedWeights>,
     pack_tokens: usize,
 }
 
@@ -25,15 +26,15 @@ impl Predictor {
         Self {
             model: bundle.model,
             encoder: bundle.encoder,
-            precision: Precision::F32,
+            weights: Arc::new(PackedWeights::new(ScorePrecision::F32)),
             pack_tokens: Self::PACK_TOKENS,
         }
     }
 
     /// Computes in another precision.
     #[must_use]
-    pub fn with_precision(mut self, precision: Precision) -> Self {
-        self.precision = precision;
+    pub fn with_precision(mut self, precision: ScorePrecision) -> Self {
+        self.weights = Arc::new(PackedWeights::new(precision));
         self
     }
 
@@ -54,18 +55,19 @@ impl Predictor {
 
     /// Predicts encoded rows, in their order.
     pub fn predict_rows(&self, rows: &[EncodedRow]) -> Result<Vec<Prediction>, ModelError> {
-        predict_rows(&self.model, rows, self.precision, self.pack_tokens, |_| {})
+        predict_rows(&self.model, rows, &self.weights, self.pack_tokens, |_| {})
     }
 }
 
 /// Predicts encoded rows with any model, in their order; `done` hears how many rows each pack held.
 ///
 /// Rows are packed by length, so that packs are even; what a row scores does not depend on the rows
-/// beside it.
+/// beside it. `weights` serves this model and must be kept for further calls: it packs each weight
+/// once. The model must be on a device without autodiff ([`Module::valid`](burn::module::Module::valid)).
 pub fn predict_rows(
     model: &RelevanceModel,
     rows: &[EncodedRow],
-    precision: Precision,
+    weights: &Arc<PackedWeights>,
     pack_tokens: usize,
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Prediction>, ModelError> {
@@ -76,7 +78,7 @@ pub fn predict_rows(
         let members: Vec<_> = indices.iter().map(|&index| (index, &rows[index])).collect();
         let pack = Pack::new(&members);
         let input = PackInput::new(&pack, &device)?;
-        let logits = model.forward(&input, &ForwardContext::inference(precision))?;
+        let logits = model.forward(&input, &ForwardContext::scoring(Arc::clone(weights)))?;
         for (&index, prediction) in pack.rows.iter().zip(model.predictions(logits)) {
             predictions[index] = prediction;
         }

@@ -2,55 +2,105 @@
 
 use crate::{ModelError, Values};
 use half::{bf16, f16};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sextant_kernels::MappedFile;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A safetensors file in memory: tensors by name, read as `f32`.
+/// A safetensors file: tensors by name, read as `f32`. The file is mapped, not read: `f32` tensors
+/// are used where they lie, others are converted when they are first asked for.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    tensors: BTreeMap<String, Values>,
+    files: Vec<MappedFile>,
+    tensors: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    shape: Vec<usize>,
+    dtype: Dtype,
+    /// Its file, by number, and its place there.
+    file: usize,
+    bytes: Range<usize>,
+    converted: OnceCell<Vec<f32>>,
 }
 
 impl Archive {
-    /// Reads a whole file. `f32`, `f16` and `bf16` tensors are kept as `f32`; others are refused
-    /// unless `skip` says that their name does not matter.
+    /// Opens a file. `f32`, `f16` and `bf16` tensors are known; others are refused unless `skip` says
+    /// that their name does not matter.
     pub fn read(path: &Path, skip: impl Fn(&str) -> bool) -> Result<Self, ModelError> {
-        let bytes = std::fs::read(path).map_err(ModelError::io("read", path))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| {
-            ModelError::NotSafetensors { path: path.to_owned(), reason: error.to_string() }
-        })?;
+        let file = MappedFile::open(path).map_err(ModelError::io("read", path))?;
+        let invalid = |error: SafeTensorError| ModelError::NotSafetensors {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let (header, metadata) = SafeTensors::read_metadata(&file).map_err(invalid)?;
+        // checks that the tensors fill the file
+        SafeTensors::deserialize(&file).map_err(invalid)?;
+        let start = header + size_of::<u64>();
         let mut tensors = BTreeMap::new();
-        for (name, view) in file.iter() {
-            if skip(name) {
+        for (name, info) in metadata.tensors() {
+            if skip(&name) {
                 continue;
             }
-            let data = decode(view.dtype(), view.data()).ok_or_else(|| ModelError::Weights {
-                path: path.to_owned(),
-                problem: format!(
-                    "tensor `{name}` is of type {:?}; expected F32, F16 or BF16",
-                    view.dtype()
-                ),
-            })?;
-            tensors.insert(name.to_owned(), Values { shape: view.shape().to_vec(), data });
+            if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+                return Err(ModelError::Weights {
+                    path: path.to_owned(),
+                    problem: format!(
+                        "tensor `{name}` is of type {:?}; expected F32, F16 or BF16",
+                        info.dtype
+                    ),
+                });
+            }
+            let (from, to) = info.data_offsets;
+            let entry = Entry {
+                shape: info.shape.clone(),
+                dtype: info.dtype,
+                file: 0,
+                bytes: start + from..start + to,
+                converted: OnceCell::new(),
+            };
+            tensors.insert(name, entry);
         }
-        Ok(Self { path: path.to_owned(), tensors })
+        Ok(Self { path: path.to_owned(), files: vec![file], tensors })
     }
 
-    /// An archive of tensors that were read from `path` in another way.
-    pub(crate) fn of(path: &Path, tensors: BTreeMap<String, Values>) -> Self {
-        Self { path: path.to_owned(), tensors }
+    /// An archive without tensors, to be filled from files that `path` lists.
+    pub(crate) fn empty(path: &Path) -> Self {
+        Self { path: path.to_owned(), files: Vec::new(), tensors: BTreeMap::new() }
     }
 
-    /// The tensors.
-    pub(crate) fn into_tensors(self) -> BTreeMap<String, Values> {
-        self.tensors
+    /// Adds the tensors of another archive.
+    pub(crate) fn join(&mut self, other: Self) {
+        let first = self.files.len();
+        self.files.extend(other.files);
+        let tensors = other.tensors.into_iter();
+        self.tensors.extend(tensors.map(|(name, mut entry)| {
+            entry.file += first;
+            (name, entry)
+        }));
+    }
+
+    /// Adds a tensor that was read in another way, of a type that [`Archive::read`] lets pass.
+    pub(crate) fn add(&mut self, name: String, shape: Vec<usize>, dtype: Dtype, bytes: &[u8]) {
+        let converted = OnceCell::from(floats(dtype, bytes));
+        let entry = Entry { shape, dtype, file: usize::MAX, bytes: 0..0, converted };
+        self.tensors.insert(name, entry);
+    }
+
+    /// Gives every tensor the name that `name` makes of its own.
+    pub(crate) fn rename(self, name: impl Fn(String) -> String) -> Self {
+        let tensors = self.tensors.into_iter().map(|(old, entry)| (name(old), entry)).collect();
+        Self { tensors, ..self }
     }
 
     /// A tensor's shape, if it is there.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(|values| values.shape.as_slice())
+        self.tensors.get(name).map(|entry| entry.shape.as_slice())
     }
 
     /// The tensors' names.
@@ -60,23 +110,33 @@ impl Archive {
 
     /// A tensor of this shape; an error that names it if it is missing or of another shape.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<&[f32], ModelError> {
-        let values = self
+        let entry = self
             .tensors
             .get(name)
             .ok_or_else(|| self.problem(format!("tensor `{name}` {shape:?} is missing")))?;
-        if values.shape != shape {
+        if entry.shape != shape {
             return Err(self.problem(format!(
                 "tensor `{name}` has shape {:?}; the model needs {shape:?}",
-                values.shape
+                entry.shape
             )));
         }
-        Ok(&values.data)
+        if let Some(values) = entry.converted.get() {
+            return Ok(values);
+        }
+        let bytes = self.files.get(entry.file).map_or(&[][..], |file| &file[entry.bytes.clone()]);
+        if entry.dtype == Dtype::F32
+            && cfg!(target_endian = "little")
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(values);
+        }
+        Ok(entry.converted.get_or_init(|| floats(entry.dtype, bytes)))
     }
 
     /// A vector of any length.
     pub fn vector(&self, name: &str) -> Result<&[f32], ModelError> {
         match self.tensors.get(name) {
-            Some(values) => self.get(name, &[values.data.len()]),
+            Some(entry) => self.get(name, &[entry.shape.iter().product()]),
             None => self.get(name, &[]),
         }
     }
@@ -129,15 +189,12 @@ impl Archive {
     }
 }
 
-/// Bytes as numbers; none for a type that is not `f32`, `f16` or `bf16`.
-pub(crate) fn decode(kind: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    let words = || bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
-    Some(match kind {
-        Dtype::F32 => {
-            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-        }
-        Dtype::F16 => words().map(|bits| f16::from_bits(bits).to_f32()).collect(),
-        Dtype::BF16 => words().map(|bits| bf16::from_bits(bits).to_f32()).collect(),
-        _ => return None,
-    })
+/// The numbers of a tensor of a type that [`Archive::read`] lets pass.
+fn floats(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+    let words = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    match dtype {
+        Dtype::F16 => words.map(|bits| f16::from_bits(bits).to_f32()).collect(),
+        Dtype::BF16 => words.map(|bits| bf16::from_bits(bits).to_f32()).collect(),
+        _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+    }
 }

@@ -1,7 +1,7 @@
 //! Scores files of pairs of any size: rows stream in, are scored in windows, and stream out in their
 //! order with the prediction's columns added.
 //!
-//! Memory is bounded by one window. The output is written beside its path and renamed when whole. A
+//! Memory is bounded by three windows. The output is written beside its path and renamed when whole. A
 //! row that cannot be read or encoded is an error that names its line, or is passed over and
 //! counted, as the caller says.
 
@@ -10,9 +10,10 @@ use sextant_core::Prediction;
 use sextant_data::{
     Column, ColumnKind, DataError, ReadOptions, Row, RowReader, RowWriter, json_number,
 };
-use sextant_model::{ModelError, Predictor};
-use sextant_text::{CutCount, EncodedRow};
+use sextant_model::{ModelError, ModelSpec, Predictor};
+use sextant_text::{CutCount, EncodedRow, Encoder};
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 
 /// How to score a file.
 #[derive(Debug, Clone)]
@@ -80,6 +81,8 @@ pub fn added_columns() -> Vec<Column> {
 }
 
 /// Scores `input` into `output`; `done` hears how many rows each window held.
+///
+/// Reading and tokenising run one window ahead on a thread of their own.
 pub fn score_file(
     predictor: &Predictor,
     input: &Path,
@@ -92,53 +95,97 @@ pub fn score_file(
     columns.extend(added_columns());
     let mut writer = RowWriter::create(output, columns)?;
     let mut report = ScoreReport::default();
-    let mut window: Vec<(Row, EncodedRow)> = Vec::with_capacity(options.window);
-    for row in RowReader::open(input, &options.read)? {
-        match encode(predictor, input, row) {
-            Ok(pair) => window.push(pair),
-            Err(error @ (ScoreError::Data(DataError::Row(_)) | ScoreError::Row { .. }))
-                if options.skip_bad =>
-            {
-                report.skipped += 1;
-                if report.problems.len() < PROBLEMS {
-                    report.problems.push(error.to_string());
+    let reader = RowReader::open(input, &options.read)?;
+    let (spec, encoder) = (predictor.model().spec(), predictor.encoder());
+    std::thread::scope(|scope| {
+        let (sender, windows) = sync_channel(1);
+        scope.spawn(move || {
+            // An error ends the reading. Sending fails when scoring has ended with an error.
+            let mut windows = Windows { reader, spec, encoder, input, options };
+            while let Some(window) = windows.next().transpose() {
+                let last = window.is_err();
+                if sender.send(window).is_err() || last {
+                    return;
                 }
             }
-            Err(error) => return Err(error),
+        });
+        for window in windows {
+            let Window { rows, problems, skipped } = window?;
+            report.skipped += skipped;
+            let room = PROBLEMS.saturating_sub(report.problems.len());
+            report.problems.extend(problems.into_iter().take(room));
+            flush(predictor, rows, &mut writer, &mut report, &mut done)?;
         }
-        if window.len() >= options.window.max(1) {
-            flush(predictor, &mut window, &mut writer, &mut report, &mut done)?;
-        }
-    }
-    flush(predictor, &mut window, &mut writer, &mut report, &mut done)?;
+        Ok::<_, ScoreError>(())
+    })?;
     writer.finish()?;
     Ok(report)
 }
 
-fn encode(
-    predictor: &Predictor,
-    input: &Path,
-    row: Result<Row, DataError>,
-) -> Result<(Row, EncodedRow), ScoreError> {
-    let row = row?;
-    let at_row =
-        |source| ScoreError::Row { path: input.display().to_string(), line: row.line, source };
-    let spec = predictor.model().spec();
-    if spec.branch_of(row.pair.task).is_none() {
-        return Err(at_row(spec.unknown_task(row.pair.task)));
+/// Rows that are scored together.
+#[derive(Default)]
+struct Window {
+    rows: Vec<(Row, EncodedRow)>,
+    problems: Vec<String>,
+    skipped: u64,
+}
+
+/// Reads and encodes rows window by window.
+struct Windows<'a> {
+    reader: RowReader,
+    spec: &'a ModelSpec,
+    encoder: &'a Encoder,
+    input: &'a Path,
+    options: &'a ScoreOptions,
+}
+
+impl Windows<'_> {
+    /// The next window; none at the end of the file.
+    fn next(&mut self) -> Result<Option<Window>, ScoreError> {
+        let size = self.options.window.max(1);
+        let mut window = Window::default();
+        while window.rows.len() < size
+            && let Some(row) = self.reader.next()
+        {
+            match self.encode(row) {
+                Ok(pair) => window.rows.push(pair),
+                Err(error @ (ScoreError::Data(DataError::Row(_)) | ScoreError::Row { .. }))
+                    if self.options.skip_bad =>
+                {
+                    window.skipped += 1;
+                    if window.problems.len() < PROBLEMS {
+                        window.problems.push(error.to_string());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((!window.rows.is_empty() || window.skipped > 0).then_some(window))
     }
-    let encoded = predictor.encoder().encode(&row.pair).map_err(|error| at_row(error.into()))?;
-    Ok((row, encoded))
+
+    fn encode(&self, row: Result<Row, DataError>) -> Result<(Row, EncodedRow), ScoreError> {
+        let row = row?;
+        let at_row = |source| ScoreError::Row {
+            path: self.input.display().to_string(),
+            line: row.line,
+            source,
+        };
+        if self.spec.branch_of(row.pair.task).is_none() {
+            return Err(at_row(self.spec.unknown_task(row.pair.task)));
+        }
+        let encoded = self.encoder.encode(&row.pair).map_err(|error| at_row(error.into()))?;
+        Ok((row, encoded))
+    }
 }
 
 fn flush(
     predictor: &Predictor,
-    window: &mut Vec<(Row, EncodedRow)>,
+    window: Vec<(Row, EncodedRow)>,
     writer: &mut RowWriter,
     report: &mut ScoreReport,
     done: &mut impl FnMut(usize),
 ) -> Result<(), ScoreError> {
-    let (rows, encoded): (Vec<Row>, Vec<EncodedRow>) = window.drain(..).unzip();
+    let (rows, encoded): (Vec<Row>, Vec<EncodedRow>) = window.into_iter().unzip();
     let predictions = predictor.predict_rows(&encoded)?;
     for ((mut row, encoded), prediction) in rows.into_iter().zip(&encoded).zip(predictions) {
         report.cut.add(encoded.cut);

@@ -24,6 +24,7 @@ mod recipe;
 mod sampler;
 mod schedule;
 mod settings;
+mod step;
 mod trainer;
 
 pub use error::TrainError;
@@ -42,4 +43,5 @@ pub use recipe::{
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::parse_recipe;
+pub use step::{StepGradients, StepOptions, Target, gradients};
 pub use trainer::{RunFolder, Summary, Trainer};

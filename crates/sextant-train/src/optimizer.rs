@@ -1,9 +1,10 @@
 //! AdamW with a learning rate and a decay for each parameter.
 
+use crate::gradients::Gradient;
 use crate::{Gradients, OptimizerRecipe};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use sextant_kernels::{AdamWStep, adamw};
+use sextant_kernels::{AdamWStep, UntouchedRows, adamw, adamw_rows};
 use sextant_model::{ModelSpec, ParamInfo, RelevanceModel, parameters};
 
 /// A parameter's moments and how often it was stepped.
@@ -75,7 +76,7 @@ impl AdamW {
     ) -> RelevanceModel {
         struct Stepper<'a> {
             optimizer: &'a mut AdamW,
-            gradients: std::vec::IntoIter<Option<Tensor<1>>>,
+            gradients: std::vec::IntoIter<Option<Gradient>>,
             index: usize,
             rate_factor: f64,
             gradient_factor: f64,
@@ -86,10 +87,10 @@ impl AdamW {
                 self.index += 1;
                 let Some(gradient) = self.gradients.next().flatten() else { return param };
                 let AdamW { recipe, groups, moments } = &mut *self.optimizer;
-                let old = moments[index].take().unwrap_or_else(|| Moments {
-                    steps: 0,
-                    first: gradient.zeros_like(),
-                    second: gradient.zeros_like(),
+                let old = moments[index].take().unwrap_or_else(|| {
+                    let zeros =
+                        Tensor::zeros([param.shape().num_elements()], &param.device().inner());
+                    Moments { steps: 0, first: zeros.clone(), second: zeros }
                 });
                 let step = AdamWStep {
                     lr: groups[index].learning_rate * self.rate_factor,
@@ -102,9 +103,8 @@ impl AdamW {
                 };
                 param.map(|tensor| {
                     let shape = tensor.shape();
-                    let values = tensor.inner().reshape([shape.num_elements()]);
                     let (values, first, second) =
-                        adamw(values, gradient, old.first, old.second, &step);
+                        advance(tensor.inner(), gradient, old.first, old.second, &step);
                     moments[index] = Some(Moments { steps: step.step, first, second });
                     Tensor::from_inner(values.reshape(shape)).require_grad()
                 })
@@ -117,6 +117,32 @@ impl AdamW {
             rate_factor,
             gradient_factor,
         })
+    }
+}
+
+/// One step of a parameter and its moments, which are vectors, as what is returned is.
+fn advance<const D: usize>(
+    values: Tensor<D>,
+    gradient: Gradient,
+    first: Tensor<1>,
+    second: Tensor<1>,
+    step: &AdamWStep,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    let length = values.shape().num_elements();
+    match gradient {
+        Gradient::Dense(gradient) => adamw(values.reshape([length]), gradient, first, second, step),
+        Gradient::Rows(rows) => {
+            let table = [length / rows.width(), rows.width()];
+            let (values, first, second) = adamw_rows(
+                values.reshape(table),
+                &rows,
+                first.reshape(table),
+                second.reshape(table),
+                step,
+                UntouchedRows::Decay,
+            );
+            (values.reshape([length]), first.reshape([length]), second.reshape([length]))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a plan and a data set to what a run starts from: encoded rows and a model with its weights.
 
-use crate::{BackboneSource, Plan, TrainError};
+use crate::{BackboneSource, Plan, Target, TrainError};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -40,6 +40,12 @@ impl Rows {
     /// The grade and the loss weight of a row.
     pub fn target(&self, row: usize) -> (Grade, f32) {
         (self.examples[row].grade, self.examples[row].weight)
+    }
+
+    /// What a step learns from a row.
+    pub fn learn(&self, row: usize) -> Target<'_> {
+        let (grade, weight) = self.target(row);
+        Target { row: &self.encoded[row], grade, weight }
     }
 
     /// The task of each row.

@@ -19,7 +19,11 @@ pub fn parse_recipe(text: &str, origin: &str, settings: &[String]) -> Result<Rec
         set(&mut document, key.trim(), value.trim()).map_err(|reason| failed(&flag, reason))?;
     }
     // Parsed again from text, so that errors show the line they are about.
-    toml::from_str(&document.to_string()).map_err(|error| failed(origin, error.to_string()))
+    toml::from_str(&document.to_string()).map_err(|error| {
+        let changed: String = settings.iter().map(|setting| format!(" --set {setting}")).collect();
+        let with = if changed.is_empty() { "" } else { " with" };
+        failed(&format!("{origin}{with}{changed}"), error.to_string())
+    })
 }
 
 fn set(document: &mut DocumentMut, key: &str, value: &str) -> Result<(), String> {

@@ -1,21 +1,19 @@
 //! The loop.
 
 use crate::checkpoint::{self, State};
+use crate::step::{self, StepGradients, StepOptions};
 use crate::{
-    AdamW, DevEvaluation, Event, Gradients, Observer, Plan, Prepared, Rows, Sampler, Schedule,
-    StepReport, TrainError,
+    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, Sampler, Schedule, StepReport,
+    TrainError,
 };
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
-use sextant_core::Task;
 use sextant_data::AtomicFile;
 use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
-use sextant_model::{
-    ForwardContext, PackInput, Predictor, RelevanceModel, bundle, parameters, predict_rows,
-    row_losses,
-};
-use sextant_text::{Encoder, Pack, fill};
+use sextant_model::{PackedWeights, Predictor, RelevanceModel, bundle, parameters, predict_rows};
+use sextant_text::Encoder;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Where a run keeps what it makes.
@@ -189,30 +187,16 @@ impl Job {
         let start = Instant::now();
         let rows = self.sampler.next_batch();
         let (recipe, train) = (&self.plan.recipe, &self.train);
-        let weight: f64 = rows.iter().map(|&row| f64::from(train.target(row).1)).sum();
-        let lengths: Vec<usize> = rows.iter().map(|&row| train.encoded[row].len()).collect();
-        let device = model.device();
-        let mut gradients = Gradients::default();
-        let mut task_losses = [(0.0, 0); Task::COUNT];
-        for (i, range) in fill(&lengths, recipe.batch.pack_tokens).into_iter().enumerate() {
-            let members: Vec<_> =
-                rows[range].iter().map(|&row| (row, &train.encoded[row])).collect();
-            let pack = Pack::new(&members);
-            let (grades, weights): (Vec<_>, Vec<_>) =
-                pack.rows.iter().map(|&row| train.target(row)).unzip();
-            let input = PackInput::new(&pack, &device)?;
-            let key = [recipe.seed, self.state.step, i as u64];
-            let ctx = ForwardContext::training(recipe.precision, &key);
-            let logits = model.forward(&input, &ctx)?;
-            let losses = row_losses(logits, &grades, &weights, &recipe.loss);
-            let loss = losses.clone().sum() / weight as f32;
-            gradients.add(&model, loss.backward());
-            let losses: Vec<f32> = losses.inner().into_data().iter::<f32>().collect();
-            for (entry, rows) in task_losses.iter_mut().zip(&pack.task_rows) {
-                entry.0 += losses[rows.clone()].iter().map(|&loss| f64::from(loss)).sum::<f64>();
-                entry.1 += rows.len();
-            }
-        }
+        let batch: Vec<_> = rows.iter().map(|&row| train.learn(row)).collect();
+        let options = StepOptions {
+            precision: recipe.precision,
+            loss: &recipe.loss,
+            pack_tokens: recipe.batch.pack_tokens,
+            key: [recipe.seed, self.state.step],
+        };
+        let found = step::gradients(&model, &batch, options)?;
+        let loss = found.loss();
+        let StepGradients { gradients, task_losses, tokens, .. } = found;
         let norm = gradients.norm();
         let step = self.state.step + 1;
         if !norm.is_finite() {
@@ -224,7 +208,7 @@ impl Job {
         let rate_factor = self.schedule.factor(self.state.step);
         let learning_rate = recipe.optimizer.learning_rate * rate_factor;
         let model = self.optimizer.step(model, gradients, rate_factor, gradient_factor);
-        let (tokens, seconds) = (lengths.iter().sum::<usize>(), start.elapsed().as_secs_f64());
+        let seconds = start.elapsed().as_secs_f64();
         self.state.step = step;
         self.state.seconds += seconds;
         self.state.rows += rows.len() as u64;
@@ -234,7 +218,7 @@ impl Job {
             steps: self.schedule.steps(),
             rows: rows.len(),
             tokens,
-            loss: task_losses.iter().map(|(loss, _)| loss).sum::<f64>() / weight,
+            loss,
             task_losses,
             gradient_norm: norm,
             learning_rate,
@@ -249,7 +233,7 @@ impl Job {
         let predictions = predict_rows(
             &model.valid(),
             &self.dev.encoded,
-            recipe.precision,
+            &Arc::new(PackedWeights::new(recipe.precision.into())),
             Predictor::PACK_TOKENS,
             |_| {},
         )?;

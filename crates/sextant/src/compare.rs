@@ -1,17 +1,15 @@
 //! `sextant compare`: runs side by side on the same rows.
 
 use crate::demo::baselines;
-use crate::device::Place;
 use crate::evaluate::{evaluated, predict, scored};
 use crate::say::say;
+use crate::scoring::Scoring;
 use anyhow::{Context, bail, ensure};
-use burn::tensor::Device;
 use clap::Args;
 use sextant_core::{Example, Prediction, Split};
 use sextant_data::{Dataset, ReadOptions, check};
 use sextant_eval::{Bootstrap, Metric, Scored};
 use sextant_lab::{Comparison, PairedTable, Report, Run, RunFacts};
-use sextant_model::{Predictor, bundle};
 use sextant_train::{RunFolder, Summary};
 use std::path::PathBuf;
 
@@ -29,7 +27,7 @@ pub(crate) struct Compare {
     #[arg(long, default_value_t = Split::Test)]
     split: Split,
     #[command(flatten)]
-    place: Place,
+    scoring: Scoring,
     /// The report's heading
     #[arg(long, default_value = "Runs compared")]
     title: String,
@@ -60,10 +58,10 @@ impl Entry {
     }
 
     /// Predictions for all examples, each from the model that knows its task.
-    fn predict(&self, examples: &[Example], device: &Device) -> anyhow::Result<Vec<Prediction>> {
+    fn predict(&self, examples: &[Example], scoring: &Scoring) -> anyhow::Result<Vec<Prediction>> {
         let mut found: Vec<Option<Prediction>> = vec![None; examples.len()];
         for folder in &self.folders {
-            let predictor = Predictor::new(bundle::open(&folder.bundle(), device)?);
+            let predictor = scoring.open(&folder.bundle())?;
             let tasks = &predictor.model().spec().tasks;
             let rows: Vec<usize> = (0..examples.len())
                 .filter(|&row| tasks.contains(&examples[row].pair.task))
@@ -119,14 +117,13 @@ impl Compare {
         let examples = dataset.part(self.split);
         ensure!(!examples.is_empty(), "{}: no {} rows", self.data.display(), self.split);
         let name = format!("{}, {}", self.data.display(), self.split);
-        let device = self.place.open()?;
         let mut comparison = Comparison::new();
         for baseline in baselines(&check(&dataset)) {
             comparison.add_baseline(baseline)?;
         }
         let mut reference: Option<(PairedTable, Vec<Scored<'_>>)> = None;
         for entry in self.runs.iter().map(|text| Entry::parse(text)) {
-            let rows = scored(examples, entry.predict(examples, &device)?);
+            let rows = scored(examples, entry.predict(examples, &self.scoring)?);
             let (report, facts) = (evaluated(&rows, &name)?, entry.facts()?);
             match &mut reference {
                 None => reference = Some((PairedTable::new(&entry.name), rows)),

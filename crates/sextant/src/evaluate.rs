@@ -1,14 +1,14 @@
 //! `sextant eval`.
 
 use crate::cli::Reading;
-use crate::device::Place;
 use crate::say::say;
+use crate::scoring::Scoring;
 use anyhow::{Context, bail};
 use clap::Args;
 use sextant_core::{Example, Prediction, Split};
 use sextant_data::{AtomicFile, Dataset, read_examples};
 use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
-use sextant_model::{Predictor, bundle};
+use sextant_model::Predictor;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(crate) struct Eval {
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
-    place: Place,
+    scoring: Scoring,
     /// Write the report as JSON
     #[arg(long)]
     out: Option<PathBuf>,
@@ -39,7 +39,7 @@ impl Eval {
         } else {
             read_examples(&self.data, &options)?
         };
-        let predictor = Predictor::new(bundle::open(&self.bundle, &self.place.open()?)?);
+        let predictor = self.scoring.open(&self.bundle)?;
         let tasks = &predictor.model().spec().tasks;
         examples.retain(|example| tasks.contains(&example.pair.task));
         if examples.is_empty() {

@@ -15,6 +15,7 @@ mod import;
 mod inspect;
 mod say;
 mod score;
+mod scoring;
 mod train;
 
 use clap::Parser;

@@ -1,11 +1,10 @@
 //! `sextant score`.
 
 use crate::cli::Reading;
-use crate::device::Place;
 use crate::say::{complain, say};
+use crate::scoring::Scoring;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sextant_model::{Predictor, bundle};
 use sextant_score::{ScoreOptions, score_file};
 use std::path::PathBuf;
 
@@ -21,7 +20,7 @@ pub(crate) struct Score {
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
-    place: Place,
+    scoring: Scoring,
     /// Pass over rows that cannot be read, and say which
     #[arg(long)]
     skip_bad: bool,
@@ -29,7 +28,7 @@ pub(crate) struct Score {
 
 impl Score {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let predictor = Predictor::new(bundle::open(&self.bundle, &self.place.open()?)?);
+        let predictor = self.scoring.open(&self.bundle)?;
         let options = ScoreOptions {
             read: self.reading.options(false),
             skip_bad: self.skip_bad,

@@ -5,13 +5,17 @@
 //! checked here; call the functions of the crate's root instead.
 
 mod attention;
+mod cross_entropy;
 mod optimizer;
 mod packed;
 mod pointwise;
 mod rotary;
 
 pub use attention::{attention, capped_attention, relative_attention};
+pub use cross_entropy::cross_entropy;
 pub use optimizer::{adamw, sum_of_squares};
 pub use packed::linear_packed;
-pub use pointwise::{activate, add_layer_norm, dropout, embedding, gated, linear, rms_norm};
+pub use pointwise::{
+    activate, add_layer_norm, dropout, embedding, gated, linear, lora_linear, rms_norm,
+};
 pub use rotary::rotary;

@@ -1,6 +1,6 @@
 use burn::tensor::{DType, Int, Tensor, TensorData, activation};
 
-use crate::{Activation, Dropout, Precision};
+use crate::{Activation, Dropout, LoraFactors, Precision};
 
 /// See [`crate::embedding`].
 pub fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
@@ -24,6 +24,23 @@ pub fn linear(
         None => product,
     };
     activate(z, activation)
+}
+
+/// See [`crate::lora_linear`].
+pub fn lora_linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    factors: LoraFactors,
+    precision: Precision,
+) -> Tensor<2> {
+    let plain = |x, weight| linear(x, weight, None, Activation::None, precision);
+    let y = linear(x.clone(), weight.detach(), bias, Activation::None, precision);
+    let x = match factors.dropout {
+        Some(dropout) => self::dropout(x, dropout),
+        None => x,
+    };
+    y + plain(plain(x, factors.a), factors.b) * factors.scale
 }
 
 /// Applies an activation to every element.

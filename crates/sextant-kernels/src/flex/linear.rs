@@ -9,7 +9,8 @@ use super::Maybe;
 use super::buffer::{dense, numbers, tensor};
 use crate::kernels::gemm::{Bf16, F32};
 use crate::kernels::linear::{self, Size, Wanted};
-use crate::{Activation, Precision, simd};
+use crate::reused_weight::Reused;
+use crate::{Activation, Precision, ReusedWeight, simd};
 
 fn size(x: &FlexTensor, weight: &FlexTensor) -> Size {
     Size { rows: x.shape()[0], inputs: weight.shape()[0], outputs: weight.shape()[1] }
@@ -22,15 +23,28 @@ fn run(
     bias: Option<&FlexTensor>,
     activation: Activation,
     precision: Precision,
+    packed: &ReusedWeight,
     keep: bool,
 ) -> (FlexTensor, Option<FlexTensor>) {
+    fn products<P: Reused>(
+        Size { rows, inputs, outputs }: Size,
+        x: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        activation: Activation,
+        packed: &ReusedWeight,
+        keep: bool,
+    ) -> (Vec<f32>, Option<Vec<f32>>) {
+        let weight = packed.weight::<P>(simd::level(), weight, [inputs, outputs]);
+        linear::forward(rows, x, weight, bias, activation, keep)
+    }
     let size = size(x, weight);
     let kernel = match precision {
-        Precision::F32 => linear::forward::<F32>,
-        Precision::Bf16 => linear::forward::<Bf16>,
+        Precision::F32 => products::<F32>,
+        Precision::Bf16 => products::<Bf16>,
     };
     let (x, weight, bias) = (numbers(x), numbers(weight), bias.map(numbers));
-    let (y, z) = kernel(simd::level(), size, x, weight, bias, activation, keep);
+    let (y, z) = kernel(size, x, weight, bias, activation, packed, keep);
     let shape = [size.rows, size.outputs];
     (tensor(y, shape), z.map(|z| tensor(z, shape)))
 }
@@ -41,13 +55,14 @@ pub(super) fn forward(
     bias: Maybe<Flex>,
     activation: Activation,
     precision: Precision,
+    packed: &ReusedWeight,
 ) -> FlexTensor {
     let bias = match bias {
         Maybe::Given(bias) => Some(dense(bias)),
         Maybe::Absent => None,
     };
     let (x, weight) = (dense(x), dense(weight));
-    run(&x, &weight, bias.as_ref(), activation, precision, false).0
+    run(&x, &weight, bias.as_ref(), activation, precision, packed, false).0
 }
 
 #[derive(Debug)]
@@ -60,6 +75,23 @@ struct State {
     z: Option<FlexTensor>,
     activation: Activation,
     precision: Precision,
+    packed: ReusedWeight,
+}
+
+/// The gradients of a layer, of dense tensors.
+fn found<P: Reused>(state: &State, dy: &FlexTensor, wanted: Wanted) -> linear::Gradients {
+    let State { x, weight, z, activation, packed, .. } = state;
+    let (size, level) = (size(x, weight), simd::level());
+    linear::backward::<P>(
+        level,
+        size,
+        numbers(x),
+        || packed.turned(level, numbers(weight), [size.inputs, size.outputs]),
+        *activation,
+        z.as_ref().map(numbers),
+        numbers(dy),
+        wanted,
+    )
 }
 
 /// The parents are input, weight and, where there is one, bias.
@@ -68,27 +100,17 @@ impl<const N: usize> Backward<Flex, N> for Step {
 
     fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = dense(gradients.consume::<Flex>(&ops.node));
-        let State { x, weight, z, activation, precision } = ops.state;
+        let state = ops.state;
         let mut parents = ops.parents.into_iter();
         let mut parent = || parents.next().flatten();
         let (to_x, to_weight, to_bias) = (parent(), parent(), parent());
         let wanted =
             Wanted { x: to_x.is_some(), weight: to_weight.is_some(), bias: to_bias.is_some() };
-        let size = size(&x, &weight);
-        let kernel = match precision {
-            Precision::F32 => linear::backward::<F32>,
-            Precision::Bf16 => linear::backward::<Bf16>,
+        let size = size(&state.x, &state.weight);
+        let found = match state.precision {
+            Precision::F32 => found::<F32>(&state, &dy, wanted),
+            Precision::Bf16 => found::<Bf16>(&state, &dy, wanted),
         };
-        let found = kernel(
-            simd::level(),
-            size,
-            numbers(&x),
-            numbers(&weight),
-            activation,
-            z.as_ref().map(numbers),
-            numbers(&dy),
-            wanted,
-        );
         if let (Some(node), Some(dx)) = (to_x, found.x) {
             gradients.register::<Flex>(node.id, tensor(dx, [size.rows, size.inputs]));
         }
@@ -107,6 +129,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     bias: Maybe<Autodiff<Flex, C>>,
     activation: Activation,
     precision: Precision,
+    packed: ReusedWeight,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
     let (x, weight) = (dense(x), dense(weight));
@@ -115,12 +138,13 @@ pub(super) fn tracked<C: CheckpointStrategy>(
         ($nodes:expr, $bias:expr) => {
             match Step.prepare::<C>($nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prepared) => {
-                    let (y, z) = run(&x, &weight, $bias, activation, precision, true);
-                    let state = State { x, weight, z, activation, precision };
+                    let (y, z) = run(&x, &weight, $bias, activation, precision, &packed, true);
+                    let state = State { x, weight, z, activation, precision, packed };
                     prepared.finish(state, y)
                 }
                 OpsKind::UnTracked(prepared) => {
-                    prepared.finish(run(&x, &weight, $bias, activation, precision, false).0)
+                    let (y, _) = run(&x, &weight, $bias, activation, precision, &packed, false);
+                    prepared.finish(y)
                 }
             }
         };

@@ -6,21 +6,29 @@
 
 mod attention;
 mod buffer;
+mod cross_entropy;
 mod dropout;
 mod embedding;
 mod gated;
 mod layer_norm;
 mod linear;
+mod lora;
 mod optimizer;
 mod packed;
 mod rotary;
+
+use std::sync::Arc;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, ExtensionType, Flex, backend_extension};
 
-use crate::{Activation, AttentionSpec, Dropout, Precision, RowGradientSink, Segments};
+use crate::{
+    Activation, AttentionSpec, ClassTargets, Dropout, Precision, ReusedWeight, RowGradientSink,
+    Segments,
+};
 
+pub(crate) use lora::LoraSettings;
 pub(crate) use optimizer::{adamw, adamw_rows, sum_of_squares};
 pub(crate) use packed::linear_packed;
 pub(crate) use rotary::Turn;
@@ -47,6 +55,7 @@ pub(crate) trait FlexOperations: Backend {
         #[extension_type] bias: Maybe<Self>,
         activation: Activation,
         precision: Precision,
+        packed: ReusedWeight,
     ) -> FloatTensor<Self>;
 
     fn packed_layer_norm(
@@ -75,6 +84,20 @@ pub(crate) trait FlexOperations: Backend {
     fn packed_rotary(qkv: FloatTensor<Self>, turn: Turn) -> FloatTensor<Self>;
 
     fn packed_gated(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+
+    fn packed_cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: Arc<ClassTargets>,
+    ) -> FloatTensor<Self>;
+
+    fn packed_lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        #[extension_type] bias: Maybe<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        settings: LoraSettings,
+    ) -> FloatTensor<Self>;
 }
 
 impl FlexOperations for Flex {
@@ -92,8 +115,9 @@ impl FlexOperations for Flex {
         bias: Maybe<Self>,
         activation: Activation,
         precision: Precision,
+        packed: ReusedWeight,
     ) -> FloatTensor<Self> {
-        linear::forward(x, weight, bias, activation, precision)
+        linear::forward(x, weight, bias, activation, precision, &packed)
     }
 
     fn packed_layer_norm(
@@ -134,6 +158,24 @@ impl FlexOperations for Flex {
     fn packed_gated(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         gated::forward(&x, activation)
     }
+
+    fn packed_cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: Arc<ClassTargets>,
+    ) -> FloatTensor<Self> {
+        cross_entropy::forward(logits, &targets)
+    }
+
+    fn packed_lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        settings: LoraSettings,
+    ) -> FloatTensor<Self> {
+        lora::forward(x, weight, bias, a, b, settings)
+    }
 }
 
 impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
@@ -151,8 +193,9 @@ impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
         bias: Maybe<Self>,
         activation: Activation,
         precision: Precision,
+        packed: ReusedWeight,
     ) -> FloatTensor<Self> {
-        linear::tracked::<C>(x, weight, bias, activation, precision)
+        linear::tracked::<C>(x, weight, bias, activation, precision, packed)
     }
 
     fn packed_layer_norm(
@@ -192,5 +235,23 @@ impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
 
     fn packed_gated(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self> {
         gated::tracked::<C>(x, activation)
+    }
+
+    fn packed_cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: Arc<ClassTargets>,
+    ) -> FloatTensor<Self> {
+        cross_entropy::tracked::<C>(logits, targets)
+    }
+
+    fn packed_lora(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: Maybe<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        settings: LoraSettings,
+    ) -> FloatTensor<Self> {
+        lora::tracked::<C>(x, weight, bias, a, b, settings)
     }
 }

@@ -21,8 +21,8 @@ pub(crate) fn linear_packed(
     let rows = x.shape()[0];
     let (x, bias) = (numbers(&x), bias.as_ref().map(numbers));
     let y = match weight.form() {
-        Form::F32(weight) => linear::with_packed(rows, x, weight, bias, activation, false).0,
-        Form::Bf16(weight) => linear::with_packed(rows, x, weight, bias, activation, false).0,
+        Form::F32(weight) => linear::forward(rows, x, weight, bias, activation, false).0,
+        Form::Bf16(weight) => linear::forward(rows, x, weight, bias, activation, false).0,
         Form::Int8(weight) => int8::linear(rows, x, &weight.packed, bias, activation),
         Form::Plain(..) => unreachable!("returned above"),
     };

@@ -7,7 +7,7 @@
 
 use std::marker::PhantomData;
 
-use super::gemm::{Bytes, Product, Start, Strip, panel_width};
+use super::gemm::{Bytes, Start, Strip, panel_width};
 use super::linear::activate;
 use super::parallel::{self, Scratch, SharedMut, uninitialised};
 use crate::Activation;
@@ -15,6 +15,8 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 /// The greatest absolute value of a weight or an activation in 8 bits.
 const GREATEST: f32 = 127.0;
+/// Inputs in a word.
+const BYTES: usize = 4;
 /// Rows of a task.
 const BLOCK: usize = 64;
 
@@ -38,7 +40,7 @@ impl Weight {
         assert_eq!(values.len(), inputs * outputs, "int8: length of the weight");
         // SAFETY: the level is supported; the kernel only computes a width.
         let width = unsafe { launch(level, Width(outputs)) };
-        let words = inputs.div_ceil(Bytes::PER_WORD);
+        let words = inputs.div_ceil(BYTES);
         let mut panels = vec![0u32; outputs.div_ceil(width) * words * width];
         let mut sums = vec![0i32; outputs];
         for (input, line) in values.chunks_exact(outputs.max(1)).enumerate() {
@@ -61,7 +63,7 @@ impl Weight {
     }
 
     fn words(&self) -> usize {
-        self.inputs.div_ceil(Bytes::PER_WORD)
+        self.inputs.div_ceil(BYTES)
     }
 }
 

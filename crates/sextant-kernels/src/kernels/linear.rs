@@ -1,6 +1,6 @@
 //! `y = activation(x · w + b)` and its gradients.
 
-use super::gemm::{self, Epilogue, Matrix, Packed, Product};
+use super::gemm::{self, Epilogue, Init, Matrix, Packed, Product};
 use super::parallel::{self, SharedMut, uninitialised};
 use crate::Activation;
 use crate::simd::{self, Kernel, Level, Simd, launch};
@@ -13,24 +13,9 @@ pub(crate) struct Size {
     pub(crate) outputs: usize,
 }
 
-/// Returns `y` and, when asked to `keep` it and there is an activation, the values before the
-/// activation, which the backward pass needs.
+/// `y` and, when asked to `keep` it and there is an activation, the values before the activation,
+/// which the backward pass needs.
 pub(crate) fn forward<P: Product>(
-    level: Level,
-    size: Size,
-    x: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    activation: Activation,
-    keep: bool,
-) -> (Vec<f32>, Option<Vec<f32>>) {
-    let Size { rows, inputs, outputs } = size;
-    let weight = Packed::<P>::new(level, Matrix::rows(weight, outputs), inputs, outputs);
-    with_packed(rows, x, &weight, bias, activation, keep)
-}
-
-/// [`forward`] with a weight that is packed already.
-pub(crate) fn with_packed<P: Product>(
     rows: usize,
     x: &[f32],
     weight: &Packed<P>,
@@ -43,7 +28,7 @@ pub(crate) fn with_packed<P: Product>(
     let mut y = (keep && activation != Activation::None).then(|| uninitialised(count));
     let epilogue = Epilogue { activation, output: y.as_deref_mut().map(SharedMut::new) };
     let x = Matrix::rows(x, weight.depth());
-    gemm::multiply(rows, x, weight, bias, &mut z, epilogue);
+    gemm::multiply(rows, x, weight, bias.into(), &mut z, epilogue);
     match y {
         Some(y) => (y, Some(z)),
         None => (z, None),
@@ -66,13 +51,14 @@ pub(crate) struct Wanted {
     pub(crate) bias: bool,
 }
 
-/// Gradients from that of `y`; `z` is what [`forward`] kept.
+/// Gradients from that of `y`; `z` is what [`forward`] kept, `turned` packs the transpose of the
+/// weight, which the gradient of `x` takes.
 #[expect(clippy::too_many_arguments, reason = "a layer has this many parts")]
-pub(crate) fn backward<P: Product>(
+pub(crate) fn backward<'a, P: Product>(
     level: Level,
     size: Size,
     x: &[f32],
-    weight: &[f32],
+    turned: impl FnOnce() -> &'a Packed<P>,
     activation: Activation,
     z: Option<&[f32]>,
     dy: &[f32],
@@ -83,18 +69,16 @@ pub(crate) fn backward<P: Product>(
     let (dz, bias) = activation_backward(level, outputs, activation, z, dy, wanted.bias);
     let dz = dz.as_deref().unwrap_or(dy);
     let dx = wanted.x.then(|| {
-        let transposed = Matrix::rows(weight, outputs).transposed();
-        let packed = Packed::<P>::new(level, transposed, outputs, inputs);
         let mut dx = uninitialised(rows * inputs);
         let dz = Matrix::rows(dz, outputs);
-        gemm::multiply(rows, dz, &packed, None, &mut dx, Epilogue::NONE);
+        gemm::multiply(rows, dz, turned(), Init::Zero, &mut dx, Epilogue::NONE);
         dx
     });
     let dw = wanted.weight.then(|| {
         let packed = Packed::<P>::new(level, Matrix::rows(dz, outputs), rows, outputs);
         let mut dw = uninitialised(inputs * outputs);
         let x = Matrix::rows(x, inputs).transposed();
-        gemm::multiply(inputs, x, &packed, None, &mut dw, Epilogue::NONE);
+        gemm::multiply(inputs, x, &packed, Init::Zero, &mut dw, Epilogue::NONE);
         dw
     });
     Gradients { x: dx, weight: dw, bias }
@@ -137,6 +121,12 @@ pub(crate) unsafe fn derivative<S: Simd>(activation: Activation, z: S::V) -> S::
             }
         }
     }
+}
+
+/// The sum of each column.
+pub(crate) fn column_sums(level: Level, columns: usize, dy: &[f32]) -> Vec<f32> {
+    let (_, sums) = activation_backward(level, columns, Activation::None, None, dy, true);
+    sums.unwrap_or_default()
 }
 
 /// Rows of a chunk of column sums.

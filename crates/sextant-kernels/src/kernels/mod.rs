@@ -6,6 +6,7 @@
 
 pub(crate) mod adamw;
 pub(crate) mod attention;
+pub(crate) mod cross_entropy;
 pub(crate) mod dropout;
 pub(crate) mod embedding;
 pub(crate) mod gated;
@@ -13,6 +14,7 @@ pub(crate) mod gemm;
 pub(crate) mod int8;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
+pub(crate) mod lora;
 pub(crate) mod parallel;
 pub(crate) mod reduce;
 pub(crate) mod rotary;

@@ -3,7 +3,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{has_kernels, maybe};
 use crate::flex::{self, FlexOperations};
-use crate::{Activation, Dropout, PackedWeight, Precision, composed};
+use crate::{Activation, Dropout, PackedWeight, Precision, ReusedWeight, composed};
 
 /// `activation(x · weight + bias)`.
 ///
@@ -20,24 +20,49 @@ pub fn linear(
     activation: Activation,
     precision: Precision,
 ) -> Tensor<2> {
-    let ([_, inputs], [rows, outputs]) = (x.dims(), weight.dims());
-    assert!(
-        inputs == rows,
-        "linear: input of width {inputs} does not fit a weight of [{rows}, {outputs}]"
-    );
-    if let Some(bias) = &bias {
-        let [length] = bias.dims();
-        assert!(
-            length == outputs,
-            "linear: bias of length {length} does not fit a weight of [{rows}, {outputs}]"
-        );
-    }
+    linear_reusing(x, weight, bias, activation, precision, &ReusedWeight::new())
+}
+
+/// [`linear`](crate::linear) that packs its weight, and the transpose in the backward pass, only
+/// where `packed` does not hold them yet.
+///
+/// # Panics
+/// When the shapes do not fit together.
+pub fn linear_reusing(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    activation: Activation,
+    precision: Precision,
+    packed: &ReusedWeight,
+) -> Tensor<2> {
+    check_linear("linear", x.dims(), weight.dims(), bias.as_ref());
     if has_kernels(&x.device()) {
         let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), maybe(bias));
-        let y = Dispatch::packed_linear(x, weight, bias, activation, precision);
+        let y = Dispatch::packed_linear(x, weight, bias, activation, precision, packed.clone());
         Tensor::from_dispatch(y)
     } else {
         composed::linear(x, weight, bias, activation, precision)
+    }
+}
+
+/// Checks that an input and a bias fit a weight of `[inputs, outputs]`.
+pub(super) fn check_linear(
+    operation: &str,
+    [_, inputs]: [usize; 2],
+    [rows, outputs]: [usize; 2],
+    bias: Option<&Tensor<1>>,
+) {
+    assert!(
+        inputs == rows,
+        "{operation}: input of width {inputs} does not fit a weight of [{rows}, {outputs}]"
+    );
+    if let Some(bias) = bias {
+        let [length] = bias.dims();
+        assert!(
+            length == outputs,
+            "{operation}: bias of length {length} does not fit a weight of [{rows}, {outputs}]"
+        );
     }
 }
 
@@ -54,18 +79,7 @@ pub fn linear_packed(
     bias: Option<Tensor<1>>,
     activation: Activation,
 ) -> Tensor<2> {
-    let ([_, inputs], [rows, outputs]) = (x.dims(), weight.dims());
-    assert!(
-        inputs == rows,
-        "linear_packed: input of width {inputs} does not fit a weight of [{rows}, {outputs}]"
-    );
-    if let Some(bias) = &bias {
-        let [length] = bias.dims();
-        assert!(
-            length == outputs,
-            "linear_packed: bias of length {length} does not fit a weight of [{rows}, {outputs}]"
-        );
-    }
+    check_linear("linear_packed", x.dims(), weight.dims(), bias.as_ref());
     let tracked = |tensor: &Device| tensor.is_autodiff();
     assert!(
         !tracked(&x.device()) && !bias.as_ref().is_some_and(|bias| tracked(&bias.device())),

@@ -27,21 +27,6 @@ unsafe fn first(n: usize) -> __m256i {
     }
 }
 
-/// Lanes rounded to bf16, in their lower halves; what is not a number stays so.
-#[inline(always)]
-unsafe fn to_bf16(x: V) -> __m256i {
-    // SAFETY: register arithmetic only.
-    unsafe {
-        let bits = _mm256_castps_si256(x);
-        let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
-        let bias = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
-        let rounded = _mm256_srli_epi32::<16>(_mm256_add_epi32(bits, bias));
-        let nan = _mm256_or_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(0x40));
-        let is_nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
-        _mm256_blendv_epi8(rounded, nan, is_nan)
-    }
-}
-
 // SAFETY of the blocks below: register arithmetic on a machine that the caller of every method
 // promises to support AVX2 and FMA; loads and stores touch the lanes their contract names.
 impl Simd for Avx2 {
@@ -49,6 +34,7 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
     const PANEL: usize = 2;
+    const BF16: bool = false;
 
     #[inline(always)]
     unsafe fn call<K: Kernel>(kernel: K) -> K::Output {
@@ -186,33 +172,17 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn dot_bf16(acc: V, a: V, b: V) -> V {
+    unsafe fn round_bf16(x: V) -> V {
         // SAFETY: see above.
         unsafe {
-            let top = _mm256_castsi256_ps(_mm256_set1_epi32(0xffff_0000_u32 as i32));
-            let low_a = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(a)));
-            let low_b = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_castps_si256(b)));
-            let sum = _mm256_fmadd_ps(low_a, low_b, acc);
-            _mm256_fmadd_ps(_mm256_and_ps(a, top), _mm256_and_ps(b, top), sum)
-        }
-    }
-    #[inline(always)]
-    unsafe fn pair_bf16(low: V, high: V) -> V {
-        // SAFETY: see above.
-        unsafe {
-            let high = _mm256_slli_epi32::<16>(to_bf16(high));
-            _mm256_castsi256_ps(_mm256_or_si256(to_bf16(low), high))
-        }
-    }
-    #[inline(always)]
-    unsafe fn pack_bf16(from: *const f32) -> V {
-        // SAFETY: see above.
-        unsafe {
-            let low = to_bf16(_mm256_loadu_ps(from));
-            let high = to_bf16(_mm256_loadu_ps(from.add(8)));
-            // packing works within 128-bit halves: bring its four quarters into order
-            let packed = _mm256_packus_epi32(low, high);
-            _mm256_castsi256_ps(_mm256_permute4x64_epi64::<0b11_01_10_00>(packed))
+            let bits = _mm256_castps_si256(x);
+            let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+            let bias = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+            let nan = _mm256_or_si256(bits, _mm256_set1_epi32(0x40_0000));
+            let is_nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
+            let rounded = _mm256_blendv_epi8(_mm256_add_epi32(bits, bias), nan, is_nan);
+            let top = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+            _mm256_castsi256_ps(_mm256_and_si256(rounded, top))
         }
     }
     #[inline(always)]

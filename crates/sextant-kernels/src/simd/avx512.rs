@@ -6,16 +6,22 @@ use std::mem::transmute;
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
-/// 512-bit vectors with bf16 and 8-bit dot products.
+/// 512-bit vectors with 8-bit dot products, and with those of bf16 where the machine has them.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512;
+pub(super) struct Avx512<const BF16: bool>;
 
 type V = __m512;
 
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
     // SAFETY: the features are enabled here; pointers are the caller's promise.
-    unsafe { kernel.run::<Avx512>() }
+    unsafe { kernel.run::<Avx512<false>>() }
+}
+
+#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
+unsafe fn enter_bf16<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the features are enabled here; pointers are the caller's promise.
+    unsafe { kernel.run::<Avx512<true>>() }
 }
 
 /// A bit for each of the first `n` lanes.
@@ -26,16 +32,17 @@ fn first(n: usize) -> u16 {
 
 // SAFETY of the blocks below: register arithmetic on a machine that the caller of every method
 // promises to support these features; loads and stores touch the lanes their contract names.
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type V = V;
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
     const PANEL: usize = 3;
+    const BF16: bool = BF16;
 
     #[inline(always)]
     unsafe fn call<K: Kernel>(kernel: K) -> K::Output {
         // SAFETY: the caller's promise.
-        unsafe { enter(kernel) }
+        unsafe { if BF16 { enter_bf16(kernel) } else { enter(kernel) } }
     }
 
     #[inline(always)]
@@ -153,6 +160,20 @@ impl Simd for Avx512 {
             let x = _mm512_xor_si512(x, _mm512_srli_epi32::<16>(x));
             let kept = _mm512_cmpge_epu32_mask(x, _mm512_set1_epi32(threshold as i32));
             _mm512_maskz_mov_ps(kept, _mm512_set1_ps(scale))
+        }
+    }
+    #[inline(always)]
+    unsafe fn round_bf16(x: V) -> V {
+        // SAFETY: see above.
+        unsafe {
+            let bits = _mm512_castps_si512(x);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let bias = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+            let is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+            let nan = _mm512_or_si512(bits, _mm512_set1_epi32(0x40_0000));
+            let rounded = _mm512_mask_mov_epi32(_mm512_add_epi32(bits, bias), is_nan, nan);
+            let top = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+            _mm512_castsi512_ps(_mm512_and_si512(rounded, top))
         }
     }
     #[inline(always)]

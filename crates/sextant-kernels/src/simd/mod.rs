@@ -1,10 +1,10 @@
-//! One kernel source for three instruction sets.
+//! One kernel source for four instruction sets.
 //!
 //! A `Kernel` is written once over the small vector trait `Simd` with everything
 //! `#[inline(always)]`, and `launch` compiles it into one entry point per [`Level`] with that
 //! level's target features. The level is found at run time: the best the machine has, unless the
-//! environment variable `SEXTANT_SIMD` (`portable`, `avx2` or `avx512`) or [`with_level`] asks for
-//! a lower one.
+//! environment variable `SEXTANT_SIMD` (`portable`, `avx2`, `avx512` or `avx512bf16`) or
+//! [`with_level`] asks for a lower one.
 
 mod math;
 mod portable;
@@ -30,13 +30,15 @@ pub enum Level {
     Portable,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
-    /// 512-bit vectors with bf16 and 8-bit dot products (Zen 4, Sapphire Rapids and later).
+    /// 512-bit vectors with 8-bit dot products (Cascade Lake, Ice Lake and later).
     Avx512,
+    /// The same with bf16 dot products (Cooper Lake, Sapphire Rapids, Zen 4 and later).
+    Avx512Bf16,
 }
 
 impl Level {
     /// Every level, lowest first.
-    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
 
     /// The name that `SEXTANT_SIMD` takes.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Level {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Bf16 => "avx512bf16",
         }
     }
 
@@ -61,11 +64,12 @@ fn best_supported() -> Level {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512bf16")
         && is_x86_feature_detected!("avx512vnni");
-    match (avx2, avx512) {
-        (_, true) => Level::Avx512,
-        (true, _) => Level::Avx2,
+    let bf16 = avx512 && is_x86_feature_detected!("avx512bf16");
+    match (avx2, avx512, bf16) {
+        (_, _, true) => Level::Avx512Bf16,
+        (_, true, _) => Level::Avx512,
+        (true, ..) => Level::Avx2,
         _ => Level::Portable,
     }
 }
@@ -135,7 +139,9 @@ pub(crate) unsafe fn launch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     unsafe {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => avx512::Avx512::call(kernel),
+            Level::Avx512Bf16 => avx512::Avx512::<true>::call(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => avx512::Avx512::<false>::call(kernel),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => avx2::Avx2::call(kernel),
             _ => portable::Portable::call(kernel),

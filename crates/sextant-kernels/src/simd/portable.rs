@@ -44,6 +44,7 @@ impl Simd for Portable {
     const LANES: usize = N;
     const REGISTERS: usize = 7; // of two 128-bit registers each, on most targets
     const PANEL: usize = 1;
+    const BF16: bool = false;
 
     #[inline(never)]
     unsafe fn call<K: Kernel>(kernel: K) -> K::Output {
@@ -144,6 +145,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| {
             if key.hash(column.wrapping_add(i as u32)) >= threshold { scale } else { 0.0 }
         })
+    }
+    #[inline(always)]
+    unsafe fn round_bf16(x: V) -> V {
+        map(x, |x| f32::from_bits(to_bf16(x) << 16))
     }
     #[inline(always)]
     unsafe fn dot_bf16(acc: V, a: V, b: V) -> V {

@@ -18,6 +18,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Vectors in a panel of a packed matrix.
     const PANEL: usize;
 
+    /// Whether matrix products in bf16 multiply pairs of bf16 numbers. Elsewhere numbers are rounded
+    /// to bf16 and multiplied as `f32`, which gives the same products.
+    const BF16: bool;
+
     /// Runs a kernel in an entry point compiled with this level's features.
     unsafe fn call<K: Kernel>(kernel: K) -> K::Output;
 
@@ -55,13 +59,24 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// 0 or `scale` for `LANES` columns from `column` on: see [`crate::Dropout`].
     unsafe fn dropout(key: RowKey, column: u32, threshold: u32, scale: f32) -> Self::V;
 
+    /// The nearest bf16 numbers, ties to even.
+    unsafe fn round_bf16(x: Self::V) -> Self::V;
     /// `acc + a.0 * b.0 + a.1 * b.1` where each lane of `a` and `b` is a pair of bf16 numbers, the
-    /// lower half first.
-    unsafe fn dot_bf16(acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// lower half first. Like the two functions after it, not for levels without [`Self::BF16`].
+    #[inline(always)]
+    unsafe fn dot_bf16(_acc: Self::V, _a: Self::V, _b: Self::V) -> Self::V {
+        unreachable!("this level does not pair bf16 numbers")
+    }
     /// Lanes of pairs of bf16 numbers, `low` in the lower half, rounded to nearest even.
-    unsafe fn pair_bf16(low: Self::V, high: Self::V) -> Self::V;
+    #[inline(always)]
+    unsafe fn pair_bf16(_low: Self::V, _high: Self::V) -> Self::V {
+        unreachable!("this level does not pair bf16 numbers")
+    }
     /// Lanes of pairs of bf16 numbers from `2 * LANES` numbers that follow each other in memory.
-    unsafe fn pack_bf16(from: *const f32) -> Self::V;
+    #[inline(always)]
+    unsafe fn pack_bf16(_from: *const f32) -> Self::V {
+        unreachable!("this level does not pair bf16 numbers")
+    }
 
     /// `acc + Σ a.i * b.i` over the four bytes of each lane, those of `a` unsigned, those of `b`
     /// signed; `acc` and the result are lanes of `i32`. Exact while sums fit.

@@ -5,14 +5,16 @@ use crate::support::{assert_close, floats, forward, matrix, rows, spec};
 use burn::tensor::Device;
 use proptest::prelude::*;
 use sextant_core::{Grade, Task};
-use sextant_kernels::Precision;
+use sextant_kernels::{Precision, ScorePrecision};
 use sextant_model::backbone::Backbone;
 use sextant_model::{
-    BackboneConfig, Heads, LossConfig, LossKind, ModelSpec, PackInput, Pooling, PrivateInit,
-    RelevanceModel, Routing, dump, freeze, initialize, parameters, predict_rows, row_losses,
+    BackboneConfig, Heads, LossConfig, LossKind, ModelSpec, PackInput, PackedWeights, Pooling,
+    PrivateInit, RelevanceModel, Routing, dump, freeze, initialize, parameters, predict_rows,
+    row_losses,
 };
 use sextant_text::{EncodedRow, Pack};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const FRESH: Routing = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(1) };
 const SHARED: Routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
@@ -36,6 +38,10 @@ fn model(routing: Routing, pooling: Pooling, device: &Device) -> RelevanceModel 
 
 fn pack(rows: &[EncodedRow]) -> Pack {
     Pack::new(&rows.iter().enumerate().collect::<Vec<_>>())
+}
+
+fn packed() -> Arc<PackedWeights> {
+    Arc::new(PackedWeights::new(ScorePrecision::F32))
 }
 
 /// Logits in the order of `rows`, run as one pack.
@@ -84,7 +90,7 @@ proptest! {
         let mut rows = rows(&shape);
         let model = model(Routing::mhp(1), Pooling::Cls, &Device::flex());
         let predict = |rows: &[EncodedRow], tokens| {
-            predict_rows(&model, rows, Precision::F32, tokens, |_| {}).unwrap()
+            predict_rows(&model, rows, &packed(), tokens, |_| {}).unwrap()
         };
         let mut expected = predict(&rows, 4096);
         let turn = turn % rows.len();
@@ -248,7 +254,7 @@ fn ordinal_heads_give_probabilities_in_order() {
     };
     let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), 5);
     let rows = rows(&[(Task::QueryType, 9), (Task::TypeType, 4), (Task::QueryProduct, 13)]);
-    for prediction in predict_rows(&model, &rows, Precision::F32, 64, |_| {}).unwrap() {
+    for prediction in predict_rows(&model, &rows, &packed(), 64, |_| {}).unwrap() {
         assert!((prediction.probs.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         assert!(prediction.probs.iter().all(|&p| p >= 0.0), "{prediction:?}");
     }

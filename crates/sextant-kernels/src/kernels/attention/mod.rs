@@ -9,7 +9,7 @@ mod forward;
 
 use std::ops::Range;
 
-use super::gemm::{F32, Product, Start, Strip, pack_panel, panel_width};
+use super::gemm::{F32, Start, Strip, pack_panel, panel_width};
 use crate::simd::{Kernel, Simd};
 use crate::{AttentionSpec, Mask, Segments};
 
@@ -145,7 +145,7 @@ impl Kernel for MatrixProduct {
             let strip = Strip::<F32> {
                 rows: self.rows,
                 columns: width.min(self.columns.end - first),
-                depth: self.depth.len() / F32::PER_WORD,
+                depth: self.depth.len(),
                 a: self.a,
                 a_row: self.a_row,
                 a_step: self.a_step,

@@ -2,8 +2,9 @@
 //!
 //! `B` is packed into *panels* of a few vectors of columns, so that a step along the depth reads
 //! one short run of memory; `A` is read as it lies, one 32-bit *word* broadcast at a time. A word
-//! holds one `f32` or two bf16 numbers that follow each other along the depth, and a [`Product`]
-//! says how words multiply: one tile of registers ([`tile`]) serves every number format.
+//! holds one `f32` or, where the machine multiplies them, two bf16 numbers that follow each other
+//! along the depth, and a [`Product`] says how words multiply: one tile of registers ([`tile`])
+//! serves every number format.
 
 mod pack;
 mod tile;
@@ -57,25 +58,43 @@ impl Epilogue {
     pub(crate) const NONE: Self = Self { activation: Activation::None, output: None };
 }
 
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub(crate) enum Init<'a> {
+    Zero,
+    /// A row for all rows.
+    Bias(&'a [f32]),
+    /// What `C` holds.
+    Accumulate,
+}
+
+impl<'a> From<Option<&'a [f32]>> for Init<'a> {
+    fn from(bias: Option<&'a [f32]>) -> Self {
+        bias.map_or(Self::Zero, Self::Bias)
+    }
+}
+
 /// About how many tasks a product is cut into.
 const TASKS: usize = 32;
 /// Words of depth that one pass over a block of `C` takes.
 const DEPTH: usize = 768;
 
-/// `C = A · B + bias` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
+/// `C = A · B + init` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
 /// was packed for.
 pub(crate) fn multiply<P: Product>(
     rows: usize,
     a: Matrix<'_>,
     b: &Packed<P>,
-    bias: Option<&[f32]>,
+    init: Init<'_>,
     c: &mut [f32],
     epilogue: Epilogue,
 ) {
     let (level, depth, columns) = (b.level(), b.depth(), b.columns());
     a.check(rows, depth);
     assert_eq!(c.len(), rows * columns, "gemm: length of the result");
-    assert!(bias.is_none_or(|bias| bias.len() == columns), "gemm: bias");
+    if let Init::Bias(bias) = init {
+        assert_eq!(bias.len(), columns, "gemm: bias");
+    }
     if rows == 0 || columns == 0 {
         return;
     }
@@ -96,7 +115,7 @@ pub(crate) fn multiply<P: Product>(
             rows: block.min(rows - first_row),
             b,
             panels: first_panel..(first_panel + panels).min(b.panels()),
-            bias,
+            init,
             c,
             epilogue,
         };
@@ -113,7 +132,7 @@ struct Block<'a, P: Product> {
     rows: usize,
     b: &'a Packed<P>,
     panels: std::ops::Range<usize>,
-    bias: Option<&'a [f32]>,
+    init: Init<'a>,
     c: SharedMut<f32>,
     epilogue: Epilogue,
 }
@@ -125,7 +144,7 @@ impl<P: Product> Kernel for Block<'_, P> {
     unsafe fn run<S: Simd>(self) {
         let words = self.b.words();
         let a = self.a.data.as_ptr().wrapping_add(self.first_row * self.a.row);
-        if P::PER_WORD == 1 {
+        if P::PLAIN {
             // SAFETY: passed on to the caller.
             unsafe { self.strips::<S>(a, self.a.row, self.a.column) };
             return;
@@ -137,7 +156,7 @@ impl<P: Product> Kernel for Block<'_, P> {
         // SAFETY: the scratch is large enough either way; the rest is the caller's promise.
         unsafe {
             if self.a.column == 1 {
-                convert_rows::<S>(a, self.a.row, self.rows, self.b.depth(), to, words);
+                convert_rows::<S, P>(a, self.a.row, self.rows, self.b.depth(), to, words);
                 self.strips::<S>(to, words, 1);
             } else {
                 let depth = self.b.depth();
@@ -154,6 +173,12 @@ impl<P: Product> Block<'_, P> {
     unsafe fn strips<S: Simd>(&self, a: *const f32, a_row: usize, a_step: usize) {
         let (words, columns) = (self.b.words(), self.b.columns());
         let width = self.b.width();
+        #[cfg(feature = "profile")]
+        let _span = {
+            let end = (self.panels.end * width).min(columns);
+            let columns = end.saturating_sub(self.panels.start * width); // the last task may be empty
+            crate::profile::Span::new(2 * self.rows * columns * self.b.depth())
+        };
         for panel in self.panels.clone() {
             let first_column = panel * width;
             let place = self.first_row * columns + first_column;
@@ -161,10 +186,11 @@ impl<P: Product> Block<'_, P> {
             let mut done = 0;
             loop {
                 let depth = DEPTH.min(words - done);
-                let start = match self.bias {
+                let start = match self.init {
                     _ if done > 0 => Start::Accumulate,
-                    Some(bias) => Start::Row(bias[first_column..].as_ptr()),
-                    None => Start::Zero,
+                    Init::Accumulate => Start::Accumulate,
+                    Init::Bias(bias) => Start::Row(bias[first_column..].as_ptr()),
+                    Init::Zero => Start::Zero,
                 };
                 let strip = Strip::<P> {
                     rows: self.rows,

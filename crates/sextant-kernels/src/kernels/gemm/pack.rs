@@ -12,6 +12,7 @@ use super::{Matrix, Product};
 pub(crate) struct Packed<P> {
     data: Vec<f32>,
     depth: usize,
+    words: usize,
     columns: usize,
     width: usize,
     level: Level,
@@ -22,9 +23,9 @@ impl<P: Product> Packed<P> {
     /// Packs a matrix of `depth` rows and `columns` columns.
     pub(crate) fn new(level: Level, matrix: Matrix<'_>, depth: usize, columns: usize) -> Self {
         matrix.check(depth, columns);
-        // SAFETY: the level is supported; the kernel only computes a width.
-        let width = unsafe { launch(level, Width(columns)) };
-        let words = depth.div_ceil(P::PER_WORD);
+        // SAFETY: the level is supported; the kernel only computes sizes.
+        let (width, per_word) = unsafe { launch(level, Sizes::<P>(columns, PhantomData)) };
+        let words = depth.div_ceil(per_word);
         let panels = columns.div_ceil(width);
         let mut data = uninitialised(panels * words * width);
         let to = SharedMut::new(&mut data);
@@ -42,7 +43,7 @@ impl<P: Product> Packed<P> {
             // SAFETY: the matrix was checked above; panels are disjoint parts of the buffer.
             unsafe { launch(level, pack) };
         });
-        Self { data, depth, columns, width, level, product: PhantomData }
+        Self { data, depth, words, columns, width, level, product: PhantomData }
     }
 
     pub(crate) fn depth(&self) -> usize {
@@ -59,7 +60,7 @@ impl<P: Product> Packed<P> {
     }
     /// Words along the depth.
     pub(super) fn words(&self) -> usize {
-        self.depth.div_ceil(P::PER_WORD)
+        self.words
     }
     pub(super) fn panels(&self) -> usize {
         self.columns.div_ceil(self.width)
@@ -69,18 +70,19 @@ impl<P: Product> Packed<P> {
     }
 }
 
-/// How wide the panels of a matrix with some columns are: as many vectors as a tile takes, but
-/// evenly spread where there are few.
-struct Width(usize);
+/// The width of panels for some columns, and the numbers in a word.
+struct Sizes<P>(usize, PhantomData<P>);
 
-impl Kernel for Width {
-    type Output = usize;
+impl<P: Product> Kernel for Sizes<P> {
+    type Output = (usize, usize);
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> usize {
-        panel_width::<S>(self.0)
+    unsafe fn run<S: Simd>(self) -> (usize, usize) {
+        (panel_width::<S>(self.0), P::per_word::<S>())
     }
 }
 
+/// How wide the panels of a matrix with some columns are: as many vectors as a tile takes, but
+/// evenly spread where there are few.
 #[inline(always)]
 pub(crate) fn panel_width<S: Simd>(columns: usize) -> usize {
     let vectors = columns.div_ceil(S::LANES).max(1);
@@ -134,15 +136,16 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
     to: *mut f32,
     width: usize,
 ) {
-    let words = depth.div_ceil(P::PER_WORD);
+    let per_word = P::per_word::<S>();
+    let words = depth.div_ceil(per_word);
     // SAFETY: the caller's promise; partial loads stay inside the matrix.
     unsafe {
         for v in (0..width).step_by(S::LANES) {
             let inside = columns.saturating_sub(v);
             if column == 1 {
                 for word in 0..words {
-                    let x = if P::PER_WORD == 1 {
-                        load_row::<S>(from.wrapping_add(word * step + v), inside)
+                    let x = if per_word == 1 {
+                        P::single::<S>(load_row::<S>(from.wrapping_add(word * step + v), inside))
                     } else {
                         let low = from.wrapping_add(2 * word * step + v);
                         let high = if 2 * word + 1 < depth { inside } else { 0 };
@@ -184,7 +187,8 @@ unsafe fn transpose_block<S: Simd, P: Product>(
     to: *mut f32,
     width: usize,
 ) {
-    let words = depth.div_ceil(P::PER_WORD);
+    let per_word = P::per_word::<S>();
+    let words = depth.div_ceil(per_word);
     let n = S::LANES;
     // the largest number of lanes of any level
     let mut lines = [0.0f32; 16 * 16];
@@ -192,17 +196,17 @@ unsafe fn transpose_block<S: Simd, P: Product>(
     // SAFETY: the caller's promise; blocks have at most 16 by 16 words.
     unsafe {
         for word in (0..words).step_by(n) {
-            let (from, left) = (from.wrapping_add(word * P::PER_WORD), words - word);
-            if P::PER_WORD == 1 && columns == n && left >= n {
+            let (from, left) = (from.wrapping_add(word * per_word), words - word);
+            if P::PLAIN && columns == n && left >= n {
                 S::transpose(from, column, to.add(word * width), width);
                 continue;
             }
             for j in 0..columns {
                 let line = from.wrapping_add(j * column);
-                let x = if P::PER_WORD == 1 {
-                    S::load_upto(line, left)
+                let x = if per_word == 1 {
+                    P::single::<S>(S::load_upto(line, left))
                 } else {
-                    pair_along::<S>(line, depth - word * P::PER_WORD)
+                    pair_along::<S>(line, depth - word * per_word)
                 };
                 S::store(lines[j * n..].as_mut_ptr(), x);
             }
@@ -224,6 +228,9 @@ unsafe fn transpose_block<S: Simd, P: Product>(
 unsafe fn pair_along<S: Simd>(from: *const f32, left: usize) -> S::V {
     // SAFETY: the caller's promise; at most 32 numbers are taken.
     unsafe {
+        if left >= 2 * S::LANES {
+            return S::pack_bf16(from);
+        }
         let mut low = [0.0f32; 16];
         let mut high = [0.0f32; 16];
         for i in 0..left.min(2 * S::LANES) {
@@ -234,12 +241,12 @@ unsafe fn pair_along<S: Simd>(from: *const f32, left: usize) -> S::V {
     }
 }
 
-/// Converts rows of `depth` numbers into rows of bf16 pairs, `words` apart.
+/// Converts rows of `depth` numbers into rows of words, `words` apart.
 ///
 /// # Safety
 /// The machine supports `S`, and the pointers are valid for these sizes.
 #[inline(always)]
-pub(super) unsafe fn convert_rows<S: Simd>(
+pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
     from: *const f32,
     row: usize,
     rows: usize,
@@ -247,17 +254,26 @@ pub(super) unsafe fn convert_rows<S: Simd>(
     to: *mut f32,
     words: usize,
 ) {
+    if P::per_word::<S>() == 1 {
+        for i in 0..rows {
+            for k in (0..depth).step_by(S::LANES) {
+                let left = depth - k;
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let x = P::single::<S>(S::load_upto(from.wrapping_add(i * row + k), left));
+                    S::store_upto(to.add(i * words + k), left, x);
+                }
+            }
+        }
+        return;
+    }
     for i in 0..rows {
         for word in (0..words).step_by(S::LANES) {
             let left = depth - 2 * word;
             // SAFETY: the caller's promise.
             unsafe {
                 let from = from.wrapping_add(i * row + 2 * word);
-                let x = if left >= 2 * S::LANES {
-                    S::pack_bf16(from)
-                } else {
-                    pair_along::<S>(from, left)
-                };
+                let x = pair_along::<S>(from, left);
                 S::store_upto(to.add(i * words + word), words - word, x);
             }
         }

@@ -30,7 +30,7 @@ fn error<P: Product>(
     let (left, right) = (view(&a, rows, depth, turn_a), view(&b, depth, columns, turn_b));
     let packed = Packed::<P>::new(level, right, depth, columns);
     let mut c = vec![f32::NAN; rows * columns];
-    multiply(rows, left, &packed, Some(&bias), &mut c, Epilogue::NONE);
+    multiply(rows, left, &packed, Init::Bias(&bias), &mut c, Epilogue::NONE);
     let element = |m: Matrix<'_>, i: usize, j: usize| round(m.data[i * m.row + j * m.column]);
     let mut worst = 0.0f64;
     for i in 0..rows {
@@ -43,11 +43,32 @@ fn error<P: Product>(
     worst / (depth as f64).sqrt()
 }
 
+/// Pairs of bf16 numbers also on a level that would not pair them, so that packing pairs is tested
+/// on machines without bf16 products.
+#[derive(Clone, Copy)]
+struct Pairs;
+
+impl Product for Pairs {
+    const PLAIN: bool = false;
+    fn per_word<S: Simd>() -> usize {
+        2
+    }
+    #[inline(always)]
+    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
+        // SAFETY: passed on to the caller.
+        unsafe { S::dot_bf16(acc, a, b) }
+    }
+}
+
 fn check(level: Level, size: [usize; 3], turned: [bool; 2]) {
     let e = error::<F32>(level, size, turned, f64::from);
     assert!(e < 4e-6, "f32 {level:?} {size:?} {turned:?}: {e}");
     let e = error::<Bf16>(level, size, turned, |x| bf16::from_f32(x).to_f64());
     assert!(e < 4e-6, "bf16 {level:?} {size:?} {turned:?}: {e}");
+    if level == Level::Portable {
+        let e = error::<Pairs>(level, size, turned, |x| bf16::from_f32(x).to_f64());
+        assert!(e < 4e-6, "pairs {size:?} {turned:?}: {e}");
+    }
 }
 
 #[test]

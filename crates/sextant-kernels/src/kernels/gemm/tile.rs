@@ -4,8 +4,20 @@ use crate::simd::{Kernel, Simd};
 
 /// How 32-bit words multiply.
 pub(crate) trait Product: Copy + Send + Sync + 'static {
+    /// Whether words are the `f32` numbers themselves.
+    const PLAIN: bool;
+
     /// Numbers in a word.
-    const PER_WORD: usize;
+    fn per_word<S: Simd>() -> usize;
+
+    /// Words from numbers, where a word holds one.
+    ///
+    /// # Safety
+    /// The machine supports `S`.
+    #[inline(always)]
+    unsafe fn single<S: Simd>(x: S::V) -> S::V {
+        x
+    }
 
     /// `acc + a · b` in each lane.
     ///
@@ -19,7 +31,11 @@ pub(crate) trait Product: Copy + Send + Sync + 'static {
 pub(crate) struct F32;
 
 impl Product for F32 {
-    const PER_WORD: usize = 1;
+    const PLAIN: bool = true;
+    #[inline(always)]
+    fn per_word<S: Simd>() -> usize {
+        1
+    }
     #[inline(always)]
     unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
         // SAFETY: passed on to the caller.
@@ -27,16 +43,26 @@ impl Product for F32 {
     }
 }
 
-/// Words of two bf16 numbers, summed in `f32`.
+/// Words of two bf16 numbers, summed in `f32`; on levels without bf16 products, words of one `f32`
+/// that was rounded to bf16.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bf16;
 
 impl Product for Bf16 {
-    const PER_WORD: usize = 2;
+    const PLAIN: bool = false;
+    #[inline(always)]
+    fn per_word<S: Simd>() -> usize {
+        if S::BF16 { 2 } else { 1 }
+    }
+    #[inline(always)]
+    unsafe fn single<S: Simd>(x: S::V) -> S::V {
+        // SAFETY: passed on to the caller.
+        unsafe { S::round_bf16(x) }
+    }
     #[inline(always)]
     unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
         // SAFETY: passed on to the caller.
-        unsafe { S::dot_bf16(acc, a, b) }
+        unsafe { if S::BF16 { S::dot_bf16(acc, a, b) } else { S::fma(a, b, acc) } }
     }
 }
 
@@ -45,7 +71,11 @@ impl Product for Bf16 {
 pub(crate) struct Bytes;
 
 impl Product for Bytes {
-    const PER_WORD: usize = 4;
+    const PLAIN: bool = false;
+    #[inline(always)]
+    fn per_word<S: Simd>() -> usize {
+        4
+    }
     #[inline(always)]
     unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
         // SAFETY: passed on to the caller.

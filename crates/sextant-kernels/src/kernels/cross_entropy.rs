@@ -1,0 +1,173 @@
+//! Cross-entropy from logits and its gradient, one pass over the logits each.
+//!
+//! The loss of a row is `Σ t_c · (log Σ exp z - z_c)`, where the targets `t` are what smoothing
+//! spreads plus the true class's share, all times the row's weight. Only the logarithm of each
+//! row's sum is kept for the backward pass.
+
+use super::parallel::{self, SharedMut, uninitialised};
+use crate::ClassTargets;
+use crate::simd::{self, Kernel, Level, Simd, launch};
+
+/// Rows of a chunk.
+const CHUNK: usize = 16;
+
+/// The loss of each row, and the logarithm of each row's sum of exponentials.
+pub(crate) fn forward(
+    level: Level,
+    logits: &[f32],
+    columns: usize,
+    targets: &ClassTargets,
+) -> (Vec<f32>, Vec<f32>) {
+    let rows = targets.classes.len();
+    assert_eq!(logits.len(), rows * columns, "cross_entropy: length");
+    let spread = Spread::new(columns, targets);
+    let (mut losses, mut log_sums) = (uninitialised(rows), uninitialised(rows));
+    let (to_losses, to_sums) = (SharedMut::new(&mut losses), SharedMut::new(&mut log_sums));
+    parallel::for_each(rows.div_ceil(CHUNK), logits.len() * 8, |chunk| {
+        for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(rows) {
+            let logits = &logits[row * columns..][..columns];
+            // SAFETY: the level is supported; the kernel reads slices of one length.
+            let (log_sum, weighted) = unsafe { launch(level, Row(logits, &spread.weights)) };
+            let hard = targets.hard(row);
+            let loss = hard * (log_sum - logits[targets.classes[row] as usize])
+                + (spread.total * log_sum - weighted);
+            // SAFETY: each row belongs to one chunk.
+            unsafe {
+                *to_losses.at(row) = targets.row_weight(row) * loss;
+                *to_sums.at(row) = log_sum;
+            }
+        }
+    });
+    (losses, log_sums)
+}
+
+/// The gradient of the logits from those of the losses.
+pub(crate) fn backward(
+    level: Level,
+    logits: &[f32],
+    log_sums: &[f32],
+    columns: usize,
+    targets: &ClassTargets,
+    dlosses: &[f32],
+) -> Vec<f32> {
+    let rows = targets.classes.len();
+    assert!(
+        logits.len() == rows * columns && log_sums.len() == rows && dlosses.len() == rows,
+        "cross_entropy: lengths"
+    );
+    let spread = Spread::new(columns, targets);
+    let mut gradient = uninitialised(logits.len());
+    let to = SharedMut::new(&mut gradient);
+    parallel::for_each(rows.div_ceil(CHUNK), logits.len() * 8, |chunk| {
+        for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(rows) {
+            let scale = targets.row_weight(row) * dlosses[row];
+            let hard = targets.hard(row);
+            let kernel = BackwardRow {
+                logits: &logits[row * columns..][..columns],
+                spread: &spread.weights,
+                log_sum: log_sums[row],
+                total: hard + spread.total,
+                scale,
+                gradient: to.at(row * columns),
+            };
+            // SAFETY: the level is supported, lengths were checked, and each row of the gradient
+            // belongs to one chunk.
+            unsafe {
+                launch(level, kernel);
+                *to.at(row * columns + targets.classes[row] as usize) -= scale * hard;
+            }
+        }
+    });
+    gradient
+}
+
+/// What smoothing gives to each class of every row; no weights when there is no smoothing.
+struct Spread {
+    weights: Vec<f32>,
+    total: f32,
+}
+
+impl Spread {
+    fn new(columns: usize, targets: &ClassTargets) -> Self {
+        if targets.label_smoothing == 0.0 {
+            return Self { weights: Vec::new(), total: 0.0 };
+        }
+        let share = targets.label_smoothing / columns as f32;
+        let weights: Vec<f32> =
+            (0..columns).map(|class| share * targets.class_weight(class)).collect();
+        Self { total: weights.iter().sum(), weights }
+    }
+}
+
+/// `log Σ exp z`, and `Σ w · z` for the weights of smoothing.
+struct Row<'a>(&'a [f32], &'a [f32]);
+
+impl Kernel for Row<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> (f32, f32) {
+        let Self(z, weights) = self;
+        let whole = z.len() / S::LANES * S::LANES;
+        // SAFETY: vectors inside the slices; partial loads give zeros past the end.
+        unsafe {
+            let mut greatest = S::splat(f32::MIN);
+            for i in (0..whole).step_by(S::LANES) {
+                greatest = S::max(greatest, S::load(z.as_ptr().add(i)));
+            }
+            let top = z[whole..].iter().fold(S::greatest(greatest), |top, &x| top.max(x));
+            let (shift, mut sum) = (S::splat(top), S::splat(0.0));
+            for i in (0..whole).step_by(S::LANES) {
+                sum = S::add(sum, simd::exp::<S>(S::sub(S::load(z.as_ptr().add(i)), shift)));
+            }
+            if whole < z.len() {
+                let left = z.len() - whole;
+                let e = simd::exp::<S>(S::sub(S::load_first(z.as_ptr().add(whole), left), shift));
+                // through memory, so that lanes past the end count as zero
+                let mut lanes = [0.0f32; 16];
+                S::store_first(lanes.as_mut_ptr(), left, e);
+                sum = S::add(sum, S::load(lanes.as_ptr()));
+            }
+            let mut weighted = S::splat(0.0);
+            for i in (0..weights.len()).step_by(S::LANES) {
+                let left = weights.len() - i;
+                let w = S::load_upto(weights.as_ptr().add(i), left);
+                weighted = S::fma(w, S::load_upto(z.as_ptr().add(i), left), weighted);
+            }
+            (top + S::sum(sum).ln(), S::sum(weighted))
+        }
+    }
+}
+
+/// `scale · (total · softmax(z) - spread)`
+struct BackwardRow<'a> {
+    logits: &'a [f32],
+    spread: &'a [f32],
+    log_sum: f32,
+    total: f32,
+    scale: f32,
+    gradient: *mut f32,
+}
+
+impl Kernel for BackwardRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        // SAFETY: the caller passes slices and a row of the gradient of one length; partial loads
+        // and stores stay inside.
+        unsafe {
+            let (shift, scale) = (S::splat(self.log_sum), S::splat(self.scale));
+            let total = S::splat(self.total);
+            for i in (0..self.logits.len()).step_by(S::LANES) {
+                let left = self.logits.len() - i;
+                let z = S::load_upto(self.logits.as_ptr().add(i), left);
+                let mut d = S::mul(total, simd::exp::<S>(S::sub(z, shift)));
+                if !self.spread.is_empty() {
+                    d = S::sub(d, S::load_upto(self.spread.as_ptr().add(i), left));
+                }
+                S::store_upto(self.gradient.add(i), left, S::mul(scale, d));
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! How much of the time is spent in matrix products: counted with the feature `profile`, for
+//! benchmarks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::kernels::gemm::{Bf16, Epilogue, F32, Init, Matrix, Packed, Product, multiply};
+use crate::{Precision, simd};
+
+static NANOSECONDS: AtomicU64 = AtomicU64::new(0);
+static OPERATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// What matrix products of linear layers took since the last time.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// Seconds, summed over threads; converting and packing factors is not in them.
+    pub product_seconds: f64,
+    /// Multiplications and additions.
+    pub operations: f64,
+}
+
+/// Returns what was counted since the last call, and starts again.
+pub fn take() -> Found {
+    Found {
+        product_seconds: NANOSECONDS.swap(0, Ordering::Relaxed) as f64 * 1e-9,
+        operations: OPERATIONS.swap(0, Ordering::Relaxed) as f64,
+    }
+}
+
+/// Counts the time until it is dropped.
+pub(crate) struct Span {
+    start: Instant,
+    operations: usize,
+}
+
+impl Span {
+    pub(crate) fn new(operations: usize) -> Self {
+        Self { start: Instant::now(), operations }
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        NANOSECONDS.fetch_add(self.start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        OPERATIONS.fetch_add(self.operations as u64, Ordering::Relaxed);
+    }
+}
+
+/// Operations a second of the best of some large products whose right factor is packed: what the
+/// machine can do.
+pub fn peak(precision: Precision) -> f64 {
+    fn best<P: Product>() -> f64 {
+        const SIZE: usize = 1024;
+        let numbers: Vec<f32> = (0..SIZE * SIZE).map(|i| (i % 1013) as f32 * 1e-3).collect();
+        let matrix = Matrix::rows(&numbers, SIZE);
+        let packed = Packed::<P>::new(simd::level(), matrix, SIZE, SIZE);
+        let mut product = vec![0.0; SIZE * SIZE];
+        let once = || {
+            let start = Instant::now();
+            multiply(SIZE, matrix, &packed, Init::Zero, &mut product, Epilogue::NONE);
+            2.0 * (SIZE * SIZE * SIZE) as f64 / start.elapsed().as_secs_f64()
+        };
+        std::iter::repeat_with(once).take(20).fold(0.0, f64::max)
+    }
+    match precision {
+        Precision::F32 => best::<F32>(),
+        Precision::Bf16 => best::<Bf16>(),
+    }
+}

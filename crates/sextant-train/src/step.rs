@@ -1,0 +1,88 @@
+//! The gradients of one step's rows: what is between a batch and an optimizer step.
+
+use crate::{Gradients, TrainError};
+use sextant_core::{Grade, Task};
+use sextant_kernels::Precision;
+use sextant_model::{
+    ForwardContext, LossConfig, PackInput, RelevanceModel, StepShared, row_losses,
+};
+use sextant_text::{EncodedRow, Pack, fill};
+use std::rc::Rc;
+
+/// A row to learn from: its tokens, its grade, the weight of its loss.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The encoded pair.
+    pub row: &'a EncodedRow,
+    /// Its grade.
+    pub grade: Grade,
+    /// What its loss is multiplied by.
+    pub weight: f32,
+}
+
+/// How a step's gradients are computed.
+#[derive(Debug, Clone, Copy)]
+pub struct StepOptions<'a> {
+    /// Precision of the products.
+    pub precision: Precision,
+    /// What to minimise.
+    pub loss: &'a LossConfig,
+    /// Tokens per pack.
+    pub pack_tokens: usize,
+    /// The run's seed and the step's number, which decide what dropout drops.
+    pub key: [u64; 2],
+}
+
+/// What a step's rows gave.
+#[derive(Debug)]
+pub struct StepGradients {
+    /// The gradients of the loss, which is the weighted mean over the rows.
+    pub gradients: Gradients,
+    /// For each task, the sum of its rows' losses, and how many rows it had.
+    pub task_losses: [(f64, usize); Task::COUNT],
+    /// The sum of the rows' weights.
+    pub weight: f64,
+    /// Tokens of all rows.
+    pub tokens: usize,
+}
+
+impl StepGradients {
+    /// The loss.
+    pub fn loss(&self) -> f64 {
+        self.task_losses.iter().map(|(loss, _)| loss).sum::<f64>() / self.weight
+    }
+}
+
+/// Runs the rows forward and backward, in as many packs as they fill.
+pub fn gradients(
+    model: &RelevanceModel,
+    batch: &[Target<'_>],
+    options: StepOptions<'_>,
+) -> Result<StepGradients, TrainError> {
+    let weight: f64 = batch.iter().map(|target| f64::from(target.weight)).sum();
+    let lengths: Vec<usize> = batch.iter().map(|target| target.row.len()).collect();
+    let device = model.device();
+    let shared = Rc::new(StepShared::default());
+    let mut gradients = Gradients::default();
+    let mut task_losses = [(0.0, 0); Task::COUNT];
+    for (i, range) in fill(&lengths, options.pack_tokens).into_iter().enumerate() {
+        let members: Vec<_> = range.map(|index| (index, batch[index].row)).collect();
+        let pack = Pack::new(&members);
+        let of_row = |&index: &usize| (batch[index].grade, batch[index].weight);
+        let (grades, weights): (Vec<_>, Vec<_>) = pack.rows.iter().map(of_row).unzip();
+        let input = PackInput::new(&pack, &device)?;
+        let [seed, step] = options.key;
+        let ctx = ForwardContext::training(options.precision, &[seed, step, i as u64]);
+        let logits = model.forward(&input, &ctx.sharing(&shared))?;
+        let losses = row_losses(logits, &grades, &weights, options.loss);
+        let loss = losses.clone().sum() / weight as f32;
+        gradients.add(model, loss.backward());
+        let losses: Vec<f32> = losses.inner().into_data().iter::<f32>().collect();
+        for (entry, rows) in task_losses.iter_mut().zip(&pack.task_rows) {
+            entry.0 += losses[rows.clone()].iter().map(|&loss| f64::from(loss)).sum::<f64>();
+            entry.1 += rows.len();
+        }
+    }
+    gradients.take_rows(model, &shared);
+    Ok(StepGradients { gradients, task_losses, weight, tokens: lengths.iter().sum() })
+}

@@ -1,0 +1,116 @@
+//! The peers: Python processes that measure themselves, one case at a time, when told to.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// A script and what it runs.
+struct Script {
+    file: &'static str,
+    cases: &'static [&'static str],
+    /// The environment in which the peer is at its best.
+    tuned: bool,
+}
+
+const SCRIPTS: [Script; 4] = [
+    Script {
+        file: "torch_bert.py",
+        cases: &[
+            "train equal f32 torch",
+            "train equal bf16 torch",
+            "train mix f32 torch sorted",
+            "train mix bf16 torch sorted",
+            "score equal f32 torch",
+            "score mix bf16 torch sorted",
+        ],
+        tuned: true,
+    },
+    Script { file: "torch_bert.py", cases: &["train mix f32 torch default"], tuned: false },
+    Script {
+        file: "cross_encoder.py",
+        cases: &["train mix f32 sentence-transformers", "score mix f32 sentence-transformers"],
+        tuned: false,
+    },
+    Script {
+        file: "onnx_runtime.py",
+        cases: &[
+            "score equal f32 onnx",
+            "score equal int8 onnx",
+            "score mix f32 onnx sorted",
+            "score mix int8 onnx sorted",
+        ],
+        tuned: true,
+    },
+];
+
+/// glibc keeps freed blocks instead of giving them back: see `docs/performance.md`.
+const MALLOC: [(&str, &str); 3] = [
+    ("MALLOC_MMAP_THRESHOLD_", "4294967296"),
+    ("MALLOC_TRIM_THRESHOLD_", "17179869184"),
+    ("MALLOC_TOP_PAD_", "1073741824"),
+];
+
+/// A running peer.
+pub(crate) struct Peer {
+    script: &'static Script,
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// Starts all peers; one that cannot be started is named and left out.
+pub(crate) fn start(python: &Path, workload: &Path) -> Vec<Peer> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers");
+    let start = |script: &'static Script| {
+        let mut command = Command::new(python);
+        command.arg(folder.join(script.file)).arg(workload);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        if script.tuned {
+            command.envs(MALLOC);
+        }
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                println!("{}: cannot be started: {error}", script.file);
+                return None;
+            }
+        };
+        let (commands, answers) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
+        Some(Peer { script, child, commands, answers })
+    };
+    SCRIPTS.iter().filter_map(start).collect()
+}
+
+impl Peer {
+    pub(crate) fn cases(&self) -> &'static [&'static str] {
+        self.script.cases
+    }
+
+    /// Milliseconds of a case; none when the peer fails, which is said.
+    pub(crate) fn run(&mut self, case: &str) -> Option<f64> {
+        let answer = self.ask(case);
+        match answer.as_deref().map(str::trim).map(str::parse) {
+            Ok(Ok(time)) => Some(time),
+            _ => {
+                println!("{case}: no time from {}: {answer:?}", self.script.file);
+                None
+            }
+        }
+    }
+
+    fn ask(&mut self, case: &str) -> std::io::Result<String> {
+        writeln!(self.commands, "{case}")?;
+        self.commands.flush()?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        Ok(line)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // an empty line would do as well, but a peer may hang
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

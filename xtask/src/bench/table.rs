@@ -1,0 +1,82 @@
+//! The table.
+
+use super::Times;
+use super::ours::Ours;
+use sextant_kernels::{Precision, profile};
+
+/// Ours, the peer, and the ratio that we aim at.
+const COMPARISONS: [(&str, &str, Option<f64>); 15] = [
+    ("train mix bf16 ours", "train mix bf16 torch sorted", Some(2.5)),
+    ("train mix f32 ours", "train mix f32 torch sorted", None),
+    ("train mix bf16 ours", "train mix f32 torch sorted", None),
+    ("train mix f32 ours", "train mix f32 torch default", None),
+    ("train mix bf16 ours text", "train mix f32 sentence-transformers", Some(5.0)),
+    ("train equal bf16 ours", "train equal bf16 torch", Some(1.8)),
+    ("train equal f32 ours", "train equal f32 torch", Some(1.5)),
+    ("score mix int8 ours", "score mix int8 onnx sorted", Some(2.0)),
+    ("score mix f32 ours", "score mix f32 onnx sorted", None),
+    ("score mix bf16 ours", "score mix bf16 torch sorted", None),
+    ("score mix f32 ours text", "score mix f32 sentence-transformers", None),
+    ("score equal int8 ours", "score equal int8 onnx", None),
+    ("score equal f32 ours", "score equal f32 onnx", Some(1.3)),
+    ("score equal f32 ours", "score equal f32 torch", None),
+    ("train mix bf16 ours mhp", "train mix bf16 ours", Some(0.95)),
+];
+
+/// Prints the machine, all times, and the comparisons, as Markdown.
+pub(crate) fn print(times: &Times, ours: &Ours) {
+    let level = sextant_kernels::simd::level().as_str();
+    println!("\n{}, {} threads, kernels at {level}", cpu(), rayon_threads());
+    for set in ["equal", "mix"] {
+        println!("{set}: {} rows, {} tokens", ours.rows(set), ours.tokens(set));
+    }
+    println!("\n| case | median ms | least | most | rows/s |\n|---|---:|---:|---:|---:|");
+    for (case, times) in times {
+        let set = if case.contains(" equal ") { "equal" } else { "mix" };
+        let middle = median(times);
+        let (least, most) = times
+            .iter()
+            .fold((f64::MAX, 0.0_f64), |(least, most), &time| (least.min(time), most.max(time)));
+        let rate = ours.rows(set) as f64 / middle * 1e3;
+        println!("| {case} | {middle:.0} | {least:.0} | {most:.0} | {rate:.0} |");
+    }
+    println!("\n| ours | against | times as fast | target |\n|---|---|---:|---:|");
+    for (mine, theirs, target) in COMPARISONS {
+        let (Some(a), Some(b)) = (times.get(mine), times.get(theirs)) else { continue };
+        let ratios: Vec<f64> = a.iter().zip(b).map(|(mine, theirs)| theirs / mine).collect();
+        let target = target.map_or(String::new(), |target| format!("{target}"));
+        println!("| {mine} | {theirs} | {:.2} | {target} |", median(&ratios));
+    }
+    for precision in Precision::ALL {
+        let peak = profile::peak(precision);
+        if let Some(shares) = ours.shares[precision as usize] {
+            println!(
+                "\n{precision}: {:.0} % of a training step in matrix products, at {:.0} GFLOP/s, {:.0} % of the {:.0} that one large product reaches",
+                shares.products * 1e2,
+                shares.rate / 1e9,
+                shares.rate / peak * 1e2,
+                peak / 1e9,
+            );
+        }
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+}
+
+fn rayon_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn cpu() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split(':').nth(1)).unwrap_or("unknown").trim().to_owned()
+    };
+    format!("{} (family {}, model {})", field("model name"), field("cpu family"), field("model\t"))
+}

@@ -1,0 +1,42 @@
+//! Token lengths of real rows, for benchmarks.
+
+use anyhow::Context;
+use clap::Args;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use sextant_data::{Dataset, ReadOptions};
+use sextant_text::{Encoder, TextConfig, Tokenizer};
+use std::path::PathBuf;
+
+/// `lengths`
+#[derive(Debug, Args)]
+pub(crate) struct Lengths {
+    /// A data set
+    data: PathBuf,
+    /// A backbone's folder
+    model: PathBuf,
+    /// How many rows of its training part to take at random
+    #[arg(long, default_value_t = 256)]
+    rows: usize,
+    /// Cut longer rows
+    #[arg(long, default_value_t = 96)]
+    max_tokens: usize,
+}
+
+impl Lengths {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let options = ReadOptions { require_grade: true, ..ReadOptions::default() };
+        let mut examples = Dataset::load(&self.data, &options)?.train;
+        examples.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
+        examples.truncate(self.rows);
+        let tokenizer = Tokenizer::from_file(self.model.join("tokenizer.json"))
+            .with_context(|| format!("{} holds no tokenizer", self.model.display()))?;
+        let config = TextConfig { max_tokens: self.max_tokens, ..TextConfig::default() };
+        let encoder = Encoder::new(tokenizer, config)?;
+        for example in &examples {
+            println!("{}", encoder.encode(&example.pair)?.len());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask`: what is run on the workspace and is no part of the product.
+
+#![expect(clippy::print_stdout, reason = "a command for developers")]
+
+mod bench;
+mod check;
+mod lengths;
+
+use clap::{Parser, Subcommand};
+use sextant_kernels::CachingAllocator;
+
+/// As in the product: its speed is measured with it.
+#[global_allocator]
+static ALLOCATOR: CachingAllocator = CachingAllocator::new(4 << 30);
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Tasks of the workspace")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Measure training and scoring beside the peers, interleaved, and print one table
+    Bench(bench::Bench),
+    /// Print the token lengths of rows of a data set
+    Lengths(lengths::Lengths),
+    /// Run the kernels' tests with AddressSanitizer, at every level of instructions
+    Asan(check::Asan),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Bench(task) => task.run(),
+        Task::Lengths(task) => task.run(),
+        Task::Asan(task) => task.run(),
+    }
+}
