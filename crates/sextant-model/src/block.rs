@@ -119,7 +119,7 @@ impl Block {
         ctx: BlockContext<'_>,
     ) -> Tensor<2> {
         let pass = ctx.pass;
-        let mut attended = self.attend(before(&self.attention_input_norm, &x), ctx);
+        let mut attended = self.attend(before(self.attention_input_norm.as_ref(), &x), ctx);
         let mut residual = x;
         if let Some(tokens) = keep {
             attended = attended.select(0, tokens.clone());
@@ -127,7 +127,7 @@ impl Block {
         }
         let output = self.attention_output.forward(attended, Activation::None, pass);
         let x = self.sum(output, residual, self.attention_norm.as_ref(), pass);
-        let inner = before(&self.mlp_input_norm, &x);
+        let inner = before(self.mlp_input_norm.as_ref(), &x);
         let inner = if self.options.gated {
             let both = self.up.forward(inner, Activation::None, pass);
             kernels::gated(both, self.options.activation)
@@ -191,7 +191,7 @@ impl Block {
 }
 
 /// The input as a sublayer reads it.
-fn before(norm: &Option<Norm>, x: &Tensor<2>) -> Tensor<2> {
+fn before(norm: Option<&Norm>, x: &Tensor<2>) -> Tensor<2> {
     match norm {
         Some(norm) => norm.forward(x.clone()),
         None => x.clone(),

@@ -148,6 +148,7 @@ pub struct Window {
 /// What the blocks of a backbone are made of. The default is BERT's block.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent options, as files state them")]
 pub struct BlockConfig {
     /// The kind of norms.
     pub norm: NormKind,

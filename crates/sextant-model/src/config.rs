@@ -73,6 +73,7 @@ impl Default for DenseConfig {
 /// The sizes of a backbone and what it is made of. Keys that are absent have BERT's values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "independent options, as files state them")]
 pub struct BackboneConfig {
     /// Which family it is of.
     pub family: Family,

@@ -52,6 +52,11 @@ impl ModelSpec {
     pub fn validate(&self) -> Result<(), ModelError> {
         self.backbone.validate()?;
         self.routing.validate(self.backbone.layers)?;
+        if self.backbone.block.causal && self.pooling == Pooling::Cls {
+            return Err(ModelError::Config(
+                "`pooling = \"cls\"` reads the first token, which in a decoder has seen no other; use `pooling = \"last\"`".into(),
+            ));
+        }
         if self.tasks.is_empty() {
             return Err(ModelError::Config("`tasks` is empty; name at least one".into()));
         }

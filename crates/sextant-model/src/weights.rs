@@ -9,57 +9,31 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A safetensors file: tensors by name, read as `f32`. The file is mapped, not read: `f32` tensors
 /// are used where they lie, others are converted when they are first asked for.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
+    files: Vec<MappedFile>,
     tensors: BTreeMap<String, Entry>,
 }
 
-/// One tensor of an archive.
 #[derive(Debug)]
-pub(crate) struct Entry {
+struct Entry {
     shape: Vec<usize>,
     dtype: Dtype,
-    bytes: Bytes,
+    /// Its file, by number, and its place there.
+    file: usize,
+    bytes: Range<usize>,
     converted: OnceCell<Vec<f32>>,
-}
-
-#[derive(Debug)]
-enum Bytes {
-    Mapped(Arc<MappedFile>, Range<usize>),
-    Owned(Vec<u8>),
-}
-
-impl Entry {
-    /// A tensor whose bytes were read in another way: `f32`, `f16` or `bf16`.
-    pub(crate) fn owned(shape: Vec<usize>, dtype: Dtype, bytes: Vec<u8>) -> Self {
-        Self { shape, dtype, bytes: Bytes::Owned(bytes), converted: OnceCell::new() }
-    }
-
-    fn values(&self) -> &[f32] {
-        let bytes = match &self.bytes {
-            Bytes::Mapped(file, range) => &file[range.clone()],
-            Bytes::Owned(bytes) => bytes,
-        };
-        if self.dtype == Dtype::F32
-            && cfg!(target_endian = "little")
-            && let Ok(values) = bytemuck::try_cast_slice(bytes)
-        {
-            return values;
-        }
-        self.converted.get_or_init(|| floats(self.dtype, bytes))
-    }
 }
 
 impl Archive {
     /// Opens a file. `f32`, `f16` and `bf16` tensors are known; others are refused unless `skip` says
     /// that their name does not matter.
     pub fn read(path: &Path, skip: impl Fn(&str) -> bool) -> Result<Self, ModelError> {
-        let file = Arc::new(MappedFile::open(path).map_err(ModelError::io("read", path))?);
+        let file = MappedFile::open(path).map_err(ModelError::io("read", path))?;
         let invalid = |error: SafeTensorError| ModelError::NotSafetensors {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -86,22 +60,42 @@ impl Archive {
             let entry = Entry {
                 shape: info.shape.clone(),
                 dtype: info.dtype,
-                bytes: Bytes::Mapped(Arc::clone(&file), start + from..start + to),
+                file: 0,
+                bytes: start + from..start + to,
                 converted: OnceCell::new(),
             };
             tensors.insert(name, entry);
         }
-        Ok(Self::of(path, tensors))
+        Ok(Self { path: path.to_owned(), files: vec![file], tensors })
     }
 
-    /// An archive of tensors that were found in other files; errors name `path`.
-    pub(crate) fn of(path: &Path, tensors: BTreeMap<String, Entry>) -> Self {
-        Self { path: path.to_owned(), tensors }
+    /// An archive without tensors, to be filled from files that `path` lists.
+    pub(crate) fn empty(path: &Path) -> Self {
+        Self { path: path.to_owned(), files: Vec::new(), tensors: BTreeMap::new() }
     }
 
-    /// The tensors.
-    pub(crate) fn into_tensors(self) -> BTreeMap<String, Entry> {
-        self.tensors
+    /// Adds the tensors of another archive.
+    pub(crate) fn join(&mut self, other: Self) {
+        let first = self.files.len();
+        self.files.extend(other.files);
+        let tensors = other.tensors.into_iter();
+        self.tensors.extend(tensors.map(|(name, mut entry)| {
+            entry.file += first;
+            (name, entry)
+        }));
+    }
+
+    /// Adds a tensor that was read in another way, of a type that [`Archive::read`] lets pass.
+    pub(crate) fn add(&mut self, name: String, shape: Vec<usize>, dtype: Dtype, bytes: &[u8]) {
+        let converted = OnceCell::from(floats(dtype, bytes));
+        let entry = Entry { shape, dtype, file: usize::MAX, bytes: 0..0, converted };
+        self.tensors.insert(name, entry);
+    }
+
+    /// Gives every tensor the name that `name` makes of its own.
+    pub(crate) fn rename(self, name: impl Fn(String) -> String) -> Self {
+        let tensors = self.tensors.into_iter().map(|(old, entry)| (name(old), entry)).collect();
+        Self { tensors, ..self }
     }
 
     /// A tensor's shape, if it is there.
@@ -126,7 +120,17 @@ impl Archive {
                 entry.shape
             )));
         }
-        Ok(entry.values())
+        if let Some(values) = entry.converted.get() {
+            return Ok(values);
+        }
+        let bytes = self.files.get(entry.file).map_or(&[][..], |file| &file[entry.bytes.clone()]);
+        if entry.dtype == Dtype::F32
+            && cfg!(target_endian = "little")
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(values);
+        }
+        Ok(entry.converted.get_or_init(|| floats(entry.dtype, bytes)))
     }
 
     /// A vector of any length.

@@ -132,7 +132,7 @@ impl Get {
                     Origin::Package(package) => package.requirement.to_owned(),
                     Origin::Hub(hub) => format!("{} @ {}", hub.id, &hub.revision[..12]),
                 };
-                say(&format!("{:<22}{:<12}{from}", known.name, known.licence));
+                say(&format!("{:<22}{from:<58}{}", known.name, known.licence));
             }
             return Ok(());
         };

@@ -42,7 +42,8 @@ impl Import {
             tasks: Task::ALL.to_vec(),
             routing: Routing { prefix: false, ..Routing::TEXT_PREFIX },
             pooling: backbone.pooling(),
-            dense: true,
+            // Decoders have no layer before the head.
+            dense: !backbone.config().block.causal,
             head: HeadKind::Softmax,
             head_dropout: 0.1,
         };

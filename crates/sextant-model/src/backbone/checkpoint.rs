@@ -1,7 +1,6 @@
 //! The weights of a Hugging Face folder: one safetensors file, several with an index, or PyTorch's own
 //! format.
 
-use crate::weights::Entry;
 use crate::{Archive, ModelError};
 use pytorch_reader::{DType, PytorchReader};
 use serde::Deserialize;
@@ -32,14 +31,13 @@ pub fn locate(folder: &Path) -> PathBuf {
 /// Reads all weights of a folder, `f32`, by their current names.
 pub(super) fn read(folder: &Path) -> Result<Archive, ModelError> {
     let path = locate(folder);
-    let mut tensors = BTreeMap::new();
+    let mut archive = Archive::empty(&path);
     if path.extension().is_some_and(|extension| extension == "json") {
-        read_shards(&path, folder, &mut tensors)?;
+        read_shards(&path, folder, &mut archive)?;
     } else {
-        read_file(&path, &mut tensors)?;
+        read_file(&path, &mut archive)?;
     }
-    let tensors = tensors.into_iter().map(|(name, values)| (current_name(name), values)).collect();
-    Ok(Archive::of(&path, tensors))
+    Ok(archive.rename(current_name))
 }
 
 /// Old checkpoints call a LayerNorm's scale and shift `gamma` and `beta`.
@@ -54,11 +52,7 @@ fn current_name(name: String) -> String {
     name
 }
 
-fn read_shards(
-    index: &Path,
-    folder: &Path,
-    tensors: &mut BTreeMap<String, Entry>,
-) -> Result<(), ModelError> {
+fn read_shards(index: &Path, folder: &Path, archive: &mut Archive) -> Result<(), ModelError> {
     let text = std::fs::read_to_string(index).map_err(ModelError::io("read", index))?;
     let Index { weight_map } = serde_json::from_str(&text)
         .map_err(|error| ModelError::Json { path: index.to_owned(), reason: error.to_string() })?;
@@ -74,9 +68,9 @@ fn read_shards(
                 shard.display()
             ));
         }
-        read_file(&path, tensors)?;
+        read_file(&path, archive)?;
     }
-    match weight_map.iter().find(|(name, _)| !is_buffer(name) && !tensors.contains_key(*name)) {
+    match weight_map.iter().find(|(name, _)| !is_buffer(name) && archive.shape(name).is_none()) {
         None => Ok(()),
         Some((name, shard)) => {
             problem(format!("tensor `{name}` is not in `{}` as the index says", shard.display()))
@@ -89,9 +83,9 @@ fn is_buffer(name: &str) -> bool {
     name.ends_with("position_ids")
 }
 
-fn read_file(path: &Path, tensors: &mut BTreeMap<String, Entry>) -> Result<(), ModelError> {
+fn read_file(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
-        tensors.extend(Archive::read(path, is_buffer)?.into_tensors());
+        archive.join(Archive::read(path, is_buffer)?);
         return Ok(());
     }
     let problem = |problem: String| ModelError::Weights { path: path.to_owned(), problem };
@@ -116,7 +110,7 @@ fn read_file(path: &Path, tensors: &mut BTreeMap<String, Entry>) -> Result<(), M
                 )));
             }
         };
-        tensors.insert(name.clone(), Entry::owned(tensor.shape().to_vec(), kind, bytes));
+        archive.add(name.clone(), tensor.shape().to_vec(), kind, &bytes);
     }
     Ok(())
 }

@@ -76,6 +76,7 @@ pub(super) static FORMATS: [Format; 7] = [
 
 /// The keys of all families, of older files and newer ones.
 #[derive(Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "the file's keys")]
 struct Keys {
     vocab_size: usize,
     hidden_size: usize,
@@ -334,9 +335,11 @@ fn source(canonical: &str, sandwich: bool) -> Option<Source> {
         "query_norm" => Source::norm(&name("self_attn.q_norm"), kind),
         "key_norm" => Source::norm(&name("self_attn.k_norm"), kind),
         "attention_output" => Source::linear(&name("self_attn.o_proj"), kind),
-        "attention_norm" => Source::norm(&name("post_attention_layernorm"), kind),
         "mlp_input_norm" if sandwich => Source::norm(&name("pre_feedforward_layernorm"), kind),
-        "mlp_input_norm" => Source::norm(&name("post_attention_layernorm"), kind),
+        // One name for what stands after attention, before or on the residual sum.
+        "attention_norm" | "mlp_input_norm" => {
+            Source::norm(&name("post_attention_layernorm"), kind)
+        }
         "up" => {
             let parts = ["gate", "up"].map(|part| name(&format!("mlp.{part}_proj")));
             Source::linears(&parts, kind)

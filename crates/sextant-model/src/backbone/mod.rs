@@ -97,7 +97,7 @@ impl Format {
 #[derive(Debug, Clone)]
 pub struct Backbone {
     folder: PathBuf,
-    config: BackboneConfig,
+    config: Box<BackboneConfig>,
     labels: Vec<String>,
     pooling: Pooling,
 }
@@ -124,7 +124,12 @@ impl Backbone {
             Some("mean") => Pooling::Mean,
             _ => Pooling::Cls,
         };
-        Ok(Self { folder: folder.to_owned(), config, labels: head::labels(&json), pooling })
+        Ok(Self {
+            folder: folder.to_owned(),
+            config: Box::new(config),
+            labels: head::labels(&json),
+            pooling,
+        })
     }
 
     /// The backbone's sizes.

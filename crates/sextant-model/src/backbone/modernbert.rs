@@ -25,6 +25,7 @@ pub(super) const FORMAT: Format = Format {
 /// Keys of both generations of the file: rotary bases were plain keys before they moved into
 /// `rope_parameters`, and the pattern of layers was a period before it became a list.
 #[derive(Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "the file's keys")]
 struct Keys {
     vocab_size: usize,
     hidden_size: usize,
@@ -104,12 +105,11 @@ fn config(json: &Value, path: &Path) -> Result<BackboneConfig, ModelError> {
         raw::require(path, "rope_parameters.rope_type", kind, "default")?;
         *base = given.rope_theta.or(*base);
     }
-    let windowed = match &keys.layer_types {
-        Some(types) => types.iter().map(|kind| kind == "sliding_attention").collect(),
-        None => {
-            let period = keys.global_attn_every_n_layers.max(1);
-            (0..keys.num_hidden_layers).map(|layer| layer % period != 0).collect()
-        }
+    let windowed = if let Some(types) = &keys.layer_types {
+        types.iter().map(|kind| kind == "sliding_attention").collect()
+    } else {
+        let period = keys.global_attn_every_n_layers.max(1);
+        (0..keys.num_hidden_layers).map(|layer| layer % period != 0).collect()
     };
     let norm = if keys.norm_bias { NormKind::Layer } else { NormKind::LayerUnshifted };
     let half = keys.local_attention / 2;

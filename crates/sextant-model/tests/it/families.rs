@@ -7,8 +7,8 @@ use serde::Deserialize;
 use sextant_core::{Grade, Task};
 use sextant_model::backbone::{Backbone, to_checkpoint};
 use sextant_model::{
-    Archive, HeadKind, LossConfig, ModelSpec, Pooling, PrivateInit, RelevanceModel, Routing, dump,
-    freeze, initialize, load, parameters, row_losses,
+    Archive, HeadKind, LossConfig, ModelSpec, PrivateInit, RelevanceModel, Routing, dump, freeze,
+    initialize, load, parameters, row_losses,
 };
 use sextant_text::EncodedRow;
 use std::path::{Path, PathBuf};
@@ -260,4 +260,11 @@ fn a_reranker_keeps_its_order_under_either_head() {
             }
         }
     }
+}
+
+#[test]
+fn a_decoder_is_not_pooled_at_its_first_token() {
+    let backbone = Backbone::open(&folder("llama")).unwrap();
+    let spec = ModelSpec { pooling: sextant_model::Pooling::Cls, ..plain(&backbone) };
+    assert!(spec.validate().unwrap_err().to_string().contains("pooling = \"last\""));
 }

@@ -22,7 +22,7 @@ pub(super) struct Shared {
 
 impl Writer<'_> {
     /// What all blocks read of the inputs.
-    pub(super) fn shared(&mut self, ids: &str, mask: &str) -> Result<Shared, ModelError> {
+    pub(super) fn shared(&mut self, ids: &str, mask: &str) -> Shared {
         let range = self.range(ids);
         let mask = self.float(mask);
         let one = self.graph.scalar(1.0);
@@ -54,7 +54,7 @@ impl Writer<'_> {
                 }))
             }
         };
-        Ok(Shared { padding, windowed, positions, distances })
+        Shared { padding, windowed, positions, distances }
     }
 
     fn window(&mut self, window: Window, distance: &str, padding: &str) -> Edge {
@@ -159,9 +159,10 @@ impl Writer<'_> {
         let (heads, dim) = (self.config.attention_heads, self.config.head_dim());
         let table = self.value("embeddings.relative")?;
         let table = self.graph.values(table);
-        let table = match self.values.contains_key("embeddings.relative_norm.gamma") {
-            true => self.norm("embeddings.relative_norm", &table)?,
-            false => table,
+        let table = if self.values.contains_key("embeddings.relative_norm.gamma") {
+            self.norm("embeddings.relative_norm", &table)?
+        } else {
+            table
         };
         // In f32 whatever the numbers: the runtime folds it once.
         let weight = self.value(&format!("layers.{layer}.qkv.weight"))?;

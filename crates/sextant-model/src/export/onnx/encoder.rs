@@ -37,7 +37,7 @@ impl<'a> Writer<'a> {
             self.graph.input("token_type_ids");
             inputs.push("token_type_ids");
         }
-        let shared = self.shared(&ids, &mask)?;
+        let shared = self.shared(&ids, &mask);
         let mut x = self.embeddings(&ids, &mask)?;
         for layer in 0..self.config.layers {
             x = self.block(layer, &x, &shared)?;
@@ -190,12 +190,13 @@ impl<'a> Writer<'a> {
     fn block(&mut self, layer: usize, x: &str, shared: &Shared) -> Result<Edge, ModelError> {
         let name = |part: &str| format!("layers.{layer}.{part}");
         let block = &self.config.block;
-        let before = |writer: &mut Self, norm: &str, x: &str| match writer
-            .values
-            .contains_key(&format!("{}.gamma", name(norm)))
-        {
-            true => writer.norm(&name(norm), x),
-            false => Ok(x.to_owned()),
+        let before = |writer: &mut Self, norm: &str, x: &str| {
+            let norm = name(norm);
+            if writer.values.contains_key(&format!("{norm}.gamma")) {
+                writer.norm(&norm, x)
+            } else {
+                Ok(x.to_owned())
+            }
         };
         let input = before(self, "attention_input_norm", x)?;
         let attended = self.attend(layer, &input, shared)?;

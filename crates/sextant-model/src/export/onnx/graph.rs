@@ -25,7 +25,7 @@ pub(super) enum Value {
 
 /// A graph under construction.
 pub(super) struct Graph {
-    graph: GraphProto,
+    proto: GraphProto,
     numbers: Numbers,
     count: usize,
 }
@@ -33,8 +33,8 @@ pub(super) struct Graph {
 impl Graph {
     /// An empty graph whose products are computed in `numbers`.
     pub(super) fn new(numbers: Numbers) -> Self {
-        let graph = GraphProto { name: "relevance".to_owned(), ..GraphProto::default() };
-        Self { graph, numbers, count: 0 }
+        let proto = GraphProto { name: "relevance".to_owned(), ..GraphProto::default() };
+        Self { proto, numbers, count: 0 }
     }
 
     fn fresh(&mut self, kind: &str) -> String {
@@ -44,7 +44,7 @@ impl Graph {
 
     /// An input of `int64`, `[rows, tokens]`.
     pub(super) fn input(&mut self, name: &str) -> Edge {
-        self.graph.input.push(info(name, data_type::INT64, &[Err("rows"), Err("tokens")]));
+        self.proto.input.push(info(name, data_type::INT64, &[Err("rows"), Err("tokens")]));
         name.to_owned()
     }
 
@@ -57,8 +57,8 @@ impl Graph {
             op_type: "Identity".to_owned(),
             attribute: Vec::new(),
         };
-        self.graph.node.push(node);
-        self.graph.output.push(info(name, data_type::FLOAT, &[Err("rows"), Ok(columns)]));
+        self.proto.node.push(node);
+        self.proto.output.push(info(name, data_type::FLOAT, &[Err("rows"), Ok(columns)]));
     }
 
     /// A node with one output.
@@ -85,7 +85,7 @@ impl Graph {
             1 => vec![name.clone()],
             _ => (0..outputs).map(|i| format!("{name}_{i}")).collect(),
         };
-        self.graph.node.push(Node {
+        self.proto.node.push(Node {
             input: inputs.iter().map(|&input| input.to_owned()).collect(),
             output: output.clone(),
             name,
@@ -119,7 +119,7 @@ impl Graph {
 
     fn constant(&mut self, shape: &[usize], kind: i32, bytes: Vec<u8>) -> Edge {
         let name = self.fresh("constant");
-        self.graph.initializer.push(TensorProto {
+        self.proto.initializer.push(TensorProto {
             dims: shape.iter().map(|&size| size as i64).collect(),
             data_type: kind,
             name: name.clone(),
@@ -180,7 +180,7 @@ impl Graph {
             opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
             producer_name: "sextant".to_owned(),
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-            graph: Some(self.graph),
+            graph: Some(self.proto),
         }
     }
 }
