@@ -142,7 +142,7 @@ pub fn open(folder: &Path, device: &Device) -> Result<Bundle, ModelError> {
             });
         }
     }
-    let tokenizer = Tokenizer::from_file(&folder.join(TOKENIZER))?;
+    let tokenizer = Tokenizer::from_file(folder.join(TOKENIZER))?;
     let encoder = Encoder::new(tokenizer, manifest.text.clone())?;
     let model =
         load_weights(RelevanceModel::zeros(manifest.spec.clone(), device)?, &folder.join(WEIGHTS))?;
@@ -175,5 +175,10 @@ pub fn sha256(path: &Path) -> Result<String, ModelError> {
             length => hasher.update(&buffer[..length]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+/// Bytes in hexadecimal, as `sha256sum` prints them.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

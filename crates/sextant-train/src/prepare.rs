@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Task};
 use sextant_data::Dataset;
-use sextant_model::{ModelSpec, RelevanceModel, freeze, initialize};
+use sextant_model::{ModelSpec, RelevanceModel, bundle, freeze, initialize};
 use sextant_text::{CutCount, EncodedRow, Encoder, TextConfig, Tokenizer, train_wordpiece};
 use sha2::{Digest, Sha256};
 
@@ -130,7 +130,7 @@ impl Prepared {
                 encoded.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
             }
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        bundle::hexadecimal(&hasher.finalize())
     }
 }
 

@@ -66,6 +66,7 @@ mod precision {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use sextant_kernels::Precision;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) fn serialize<S: Serializer>(value: &Precision, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(value.as_str())
     }

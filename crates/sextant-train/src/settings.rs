@@ -20,9 +20,9 @@ pub fn parse_recipe(text: &str, origin: &str, settings: &[String]) -> Result<Rec
     }
     // Parsed again from text, so that errors show the line they are about.
     toml::from_str(&document.to_string()).map_err(|error| {
-        let changed: String = settings.iter().map(|setting| format!(" --set {setting}")).collect();
-        let with = if changed.is_empty() { "" } else { " with" };
-        failed(&format!("{origin}{with}{changed}"), error.to_string())
+        let flags = settings.iter().map(|setting| format!("--set {setting}"));
+        let origin = std::iter::once(origin.to_owned()).chain(flags).collect::<Vec<_>>().join(" ");
+        failed(&origin, error.to_string())
     })
 }
 

@@ -44,17 +44,13 @@ struct Entry {
 
 impl Entry {
     fn parse(text: &str) -> Self {
-        match text.split_once('=') {
-            Some((name, folders)) => Self {
-                name: name.to_owned(),
-                folders: folders.split(',').map(|folder| RunFolder(folder.into())).collect(),
-            },
-            None => {
-                let folder = PathBuf::from(text);
-                let name = folder.file_name().map_or(text.into(), |name| name.to_string_lossy());
-                Self { name: name.into_owned(), folders: vec![RunFolder(folder.clone())] }
-            }
+        if let Some((name, folders)) = text.split_once('=') {
+            let folders = folders.split(',').map(|folder| RunFolder(folder.into())).collect();
+            return Self { name: name.to_owned(), folders };
         }
+        let folder = PathBuf::from(text);
+        let name = folder.file_name().map_or(text.into(), |name| name.to_string_lossy());
+        Self { name: name.into_owned(), folders: vec![RunFolder(folder.clone())] }
     }
 
     /// Predictions for all examples, each from the model that knows its task.
@@ -128,7 +124,7 @@ impl Compare {
             match &mut reference {
                 None => reference = Some((PairedTable::new(&entry.name), rows)),
                 Some((table, first)) => {
-                    table.add(&entry.name, first, &rows, &Bootstrap::default())?
+                    table.add(&entry.name, first, &rows, &Bootstrap::default())?;
                 }
             }
             comparison.add_run(Run { name: entry.name, report, facts })?;
@@ -143,9 +139,10 @@ impl Compare {
             ..Report::default()
         };
         report.write(&comparison, &out)?;
-        let mut csv = sextant_data::AtomicFile::create(&out.with_extension("csv"))?;
+        let path = out.with_extension("csv");
+        let mut csv = sextant_data::AtomicFile::create(&path)?;
         std::io::Write::write_all(&mut csv, table.to_csv()?.as_bytes())
-            .with_context(|| format!("cannot write {}", out.with_extension("csv").display()))?;
+            .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(csv.commit()?)
     }
 }

@@ -40,7 +40,7 @@ impl Score {
             bar.set_style(style);
         }
         let report = score_file(&predictor, &self.input, &self.output, &options, |rows| {
-            bar.inc(rows as u64)
+            bar.inc(rows as u64);
         })?;
         bar.finish_and_clear();
         report.problems.iter().for_each(|problem| complain(&format!("skipped: {problem}")));

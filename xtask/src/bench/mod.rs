@@ -52,13 +52,12 @@ impl Bench {
         let path = place.path().join("workload.json");
         std::fs::write(&path, workload.to_json(&model)?)?;
         let wanted = |case: &str| self.only.as_deref().is_none_or(|only| case.contains(only));
-        let mut peers: Vec<Peer> = match &self.python {
-            Some(python) => peers::start(python, &path),
-            None => {
-                println!("no peers: name a Python that has them with `--python`");
-                Vec::new()
-            }
-        };
+        let mut peers: Vec<Peer> = Vec::new();
+        if let Some(python) = &self.python {
+            peers = peers::start(python, &path);
+        } else {
+            println!("no peers: name a Python that has them with `--python`");
+        }
         let mut ours = Ours::new(&model, workload)?;
         let mut times = Times::new();
         // round 0 warms up: buffers, lazily packed weights, thread pools

@@ -89,13 +89,11 @@ impl Peer {
     /// Milliseconds of a case; none when the peer fails, which is said.
     pub(crate) fn run(&mut self, case: &str) -> Option<f64> {
         let answer = self.ask(case);
-        match answer.as_deref().map(str::trim).map(str::parse) {
-            Ok(Ok(time)) => Some(time),
-            _ => {
-                println!("{case}: no time from {}: {answer:?}", self.script.file);
-                None
-            }
+        if let Ok(Ok(time)) = answer.as_deref().map(str::trim).map(str::parse) {
+            return Some(time);
         }
+        println!("{case}: no time from {}: {answer:?}", self.script.file);
+        None
     }
 
     fn ask(&mut self, case: &str) -> std::io::Result<String> {

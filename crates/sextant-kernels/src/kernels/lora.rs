@@ -89,7 +89,9 @@ pub(crate) fn backward<P: Product>(
     let dlow = product::<P>(level, [rows, outputs, rank], dy_rows, b_turned);
     let low_turned = Matrix::rows(low, rank).transposed();
     let mut db = product::<P>(level, [rank, rows, outputs], low_turned, dy_rows);
-    db.iter_mut().for_each(|db| *db *= factors.scale);
+    for db in &mut db {
+        *db *= factors.scale;
+    }
     let dropped = dropout.map(|dropout| dropout::apply(level, x, inputs, dropout));
     let x = Matrix::rows(dropped.as_deref().unwrap_or(x), inputs).transposed();
     let dlow_rows = Matrix::rows(&dlow, rank);

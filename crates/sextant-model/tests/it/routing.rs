@@ -44,6 +44,9 @@ fn packed() -> Arc<PackedWeights> {
     Arc::new(PackedWeights::new(ScorePrecision::F32))
 }
 
+/// A mistake in a shape.
+type Change = fn(&mut ModelSpec);
+
 /// Logits in the order of `rows`, run as one pack.
 fn logits(model: &RelevanceModel, rows: &[EncodedRow]) -> Vec<Vec<f32>> {
     let pack = pack(rows);
@@ -52,10 +55,6 @@ fn logits(model: &RelevanceModel, rows: &[EncodedRow]) -> Vec<Vec<f32>> {
         found[row] = logits;
     }
     found
-}
-
-fn packed() -> Arc<PackedWeights> {
-    Arc::new(PackedWeights::new(ScorePrecision::F32))
 }
 
 #[test]
@@ -234,7 +233,7 @@ fn shapes_that_cannot_be_are_refused_by_key() {
         change(&mut spec);
         RelevanceModel::zeros(spec, &Device::flex()).unwrap_err().to_string()
     };
-    let cases: [(fn(&mut ModelSpec), &str); 5] = [
+    let cases: [(Change, &str); 5] = [
         (|spec| spec.backbone.attention_heads = 5, "attention_heads"),
         (
             |spec| spec.routing = Routing { heads: Heads::Shared, ..Routing::mhp(1) },

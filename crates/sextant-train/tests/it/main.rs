@@ -1,4 +1,5 @@
 //! Training from a recipe to a bundle, with tiny models on the synthetic market.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod accumulation;
 mod common;

@@ -74,7 +74,9 @@ proptest! {
                 let found = counts[task.index()] as f64;
                 prop_assert!((found - share).abs() < 1.0 + 1e-9, "{task}: {found}, not {share}");
             }
-            drawn.iter().for_each(|&row| visits[row] += 1);
+            for row in drawn {
+                visits[row] += 1;
+            }
         }
         for task in Task::ALL {
             let of_task = || visits.iter().zip(&tasks).filter(|(_, t)| **t == task).map(|(v, _)| *v);

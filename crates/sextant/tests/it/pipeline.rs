@@ -61,7 +61,7 @@ fn scores_are_the_same_in_every_format_and_keep_the_rows() {
         assert!((probs.iter().sum::<f64>() - 1.0).abs() < 1e-5);
         let best = (0..3).max_by(|&a, &b| probs[a].total_cmp(&probs[b])).unwrap();
         assert_eq!(scored["predicted_grade"], best);
-        let expected = (probs[1] + 2.0 * probs[2]) / 2.0;
+        let expected = 0.5 * probs[1] + probs[2];
         assert!((scored["score"].as_f64().unwrap() - expected).abs() < 1e-5);
     }
     // Through CSV and Parquet and back.
