@@ -44,7 +44,8 @@ const fn hub(
     Known { name, licence, origin: Origin::Hub(repository) }
 }
 
-/// Revisions of the hub are commits that several public projects pin for these models.
+/// Revisions of the hub are commits that public projects pin for these models; none could be downloaded
+/// where this was written, so no hashes are known beforehand.
 const KNOWN: [Known; 10] = [
     Known {
         name: "minilm",

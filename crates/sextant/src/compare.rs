@@ -9,6 +9,7 @@ use clap::Args;
 use sextant_core::{Example, Prediction, Split};
 use sextant_data::{Dataset, ReadOptions, check};
 use sextant_eval::{Bootstrap, Metric, Scored};
+use sextant_kernels::ScorePrecision;
 use sextant_lab::{Comparison, PairedTable, Report, Run, RunFacts};
 use sextant_train::{RunFolder, Summary};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
     /// Folders of runs, the reference first; `NAME=FOLDER,FOLDER,…` puts models of different tasks
-    /// together as one, as single-task baselines
+    /// together as one, as single-task baselines; `FOLDER@int8` predicts in that precision
     #[arg(required = true)]
     runs: Vec<String>,
     /// A data set, on whose rows all are evaluated
@@ -39,25 +40,30 @@ pub(crate) struct Compare {
 /// One row of the tables: a model, or several that share the tasks among them.
 struct Entry {
     name: String,
-    folders: Vec<RunFolder>,
+    folders: Vec<(RunFolder, Option<ScorePrecision>)>,
 }
 
 impl Entry {
-    fn parse(text: &str) -> Self {
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let folder = |text: &str| match text.rsplit_once('@') {
+            Some((folder, precision)) => Ok((RunFolder(folder.into()), Some(precision.parse()?))),
+            None => anyhow::Ok((RunFolder(text.into()), None)),
+        };
         if let Some((name, folders)) = text.split_once('=') {
-            let folders = folders.split(',').map(|folder| RunFolder(folder.into())).collect();
-            return Self { name: name.to_owned(), folders };
+            let folders = folders.split(',').map(folder).collect::<Result<_, _>>()?;
+            return Ok(Self { name: name.to_owned(), folders });
         }
-        let folder = PathBuf::from(text);
-        let name = folder.file_name().map_or(text.into(), |name| name.to_string_lossy());
-        Self { name: name.into_owned(), folders: vec![RunFolder(folder.clone())] }
+        let found = folder(text)?;
+        let name = found.0.0.file_name().map_or(text.into(), |name| name.to_string_lossy());
+        Ok(Self { name: name.into_owned(), folders: vec![found] })
     }
 
     /// Predictions for all examples, each from the model that knows its task.
     fn predict(&self, examples: &[Example], scoring: &Scoring) -> anyhow::Result<Vec<Prediction>> {
         let mut found: Vec<Option<Prediction>> = vec![None; examples.len()];
-        for folder in &self.folders {
-            let predictor = scoring.open(&folder.bundle())?;
+        for (folder, precision) in &self.folders {
+            let precision = precision.unwrap_or(scoring.precision());
+            let predictor = scoring.open_in(&folder.bundle(), precision)?;
             let tasks = &predictor.model().spec().tasks;
             let rows: Vec<usize> = (0..examples.len())
                 .filter(|&row| tasks.contains(&examples[row].pair.task))
@@ -87,7 +93,7 @@ impl Entry {
     fn facts(&self) -> anyhow::Result<RunFacts> {
         let mut facts = RunFacts::default();
         let (mut rows, mut seconds) = (0, 0.0);
-        for folder in &self.folders {
+        for (folder, _) in &self.folders {
             let path = folder.summary();
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}; is the run finished?", path.display()))?;
@@ -118,7 +124,8 @@ impl Compare {
             comparison.add_baseline(baseline)?;
         }
         let mut reference: Option<(PairedTable, Vec<Scored<'_>>)> = None;
-        for entry in self.runs.iter().map(|text| Entry::parse(text)) {
+        for text in &self.runs {
+            let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
             let rows = scored(examples, entry.predict(examples, &self.scoring)?);
             let (report, facts) = (evaluated(&rows, &name)?, entry.facts()?);
             match &mut reference {

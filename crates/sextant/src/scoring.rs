@@ -19,7 +19,21 @@ pub(crate) struct Scoring {
 impl Scoring {
     /// A predictor over the bundle in a folder.
     pub(crate) fn open(&self, folder: &Path) -> anyhow::Result<Predictor> {
+        self.open_in(folder, self.precision)
+    }
+
+    /// The same in another precision than the one asked for.
+    pub(crate) fn open_in(
+        &self,
+        folder: &Path,
+        precision: ScorePrecision,
+    ) -> anyhow::Result<Predictor> {
         let bundle = bundle::open(folder, &self.place.open()?)?;
-        Ok(Predictor::new(bundle).with_precision(self.precision))
+        Ok(Predictor::new(bundle).with_precision(precision))
+    }
+
+    /// The precision asked for.
+    pub(crate) fn precision(&self) -> ScorePrecision {
+        self.precision
     }
 }

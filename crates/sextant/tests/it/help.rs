@@ -6,7 +6,9 @@ use crate::support::Place;
 fn every_command_explains_itself() {
     let place = Place::empty();
     insta::assert_snapshot!("help", place.ok(&["--help"]));
-    for command in ["demo", "train", "eval", "score", "inspect", "get"] {
+    for command in
+        ["demo", "train", "eval", "compare", "score", "inspect", "export", "import", "get"]
+    {
         insta::assert_snapshot!(format!("help-{command}"), place.ok(&[command, "--help"]));
     }
     for command in ["build", "check", "stats", "market"] {
