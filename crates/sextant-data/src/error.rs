@@ -177,6 +177,16 @@ pub enum RowUnit {
     Row,
 }
 
+impl RowUnit {
+    /// What rows of a format are counted in.
+    pub const fn of(format: crate::Format) -> Self {
+        match format {
+            crate::Format::Parquet => Self::Row,
+            _ => Self::Line,
+        }
+    }
+}
+
 impl std::fmt::Display for RowUnit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -143,6 +143,19 @@ pub fn open(folder: &Path, device: &Device) -> Result<Bundle, ModelError> {
         }
     }
     let tokenizer = Tokenizer::from_file(folder.join(TOKENIZER))?;
+    for (what, found, most) in [
+        ("max_tokens", manifest.text.max_tokens, manifest.spec.backbone.max_positions),
+        ("tokenizer", tokenizer.vocab_size(), manifest.spec.backbone.vocab_size),
+    ] {
+        if found > most {
+            return Err(ModelError::Bundle {
+                path: folder.join(MANIFEST),
+                problem: format!(
+                    "`{what}` has {found} where the model's tables have {most}; was it edited?"
+                ),
+            });
+        }
+    }
     let encoder = Encoder::new(tokenizer, manifest.text.clone())?;
     let model =
         load_weights(RelevanceModel::zeros(manifest.spec.clone(), device)?, &folder.join(WEIGHTS))?;

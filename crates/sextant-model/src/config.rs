@@ -115,6 +115,9 @@ pub struct BackboneConfig {
     /// Whether a norm follows the last block.
     #[serde(default, skip_serializing_if = "is_default")]
     pub final_norm: bool,
+    /// Deviation of fresh weights; 0.02 unless stated.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub initializer_range: Option<f32>,
     /// Whether heads have no bias.
     #[serde(default, skip_serializing_if = "is_default")]
     pub head_bias_absent: bool,
@@ -151,6 +154,7 @@ impl BackboneConfig {
             embedding_norm_absent: false,
             embedding_scale: None,
             final_norm: false,
+            initializer_range: None,
             head_bias_absent: false,
             dense: DenseConfig::default(),
             block: BlockConfig::default(),
@@ -206,6 +210,11 @@ impl BackboneConfig {
             if !(0.0..1.0).contains(&p) {
                 return Err(ModelError::Config(format!("`{key}` {p} is not in [0, 1)")));
             }
+        }
+        if let Some(range) = self.initializer_range
+            && !(range > 0.0 && range.is_finite())
+        {
+            return Err(ModelError::Config(format!("`initializer_range` {range} is not positive")));
         }
         if !(self.norm_eps > 0.0 && self.norm_eps.is_finite()) {
             return Err(ModelError::Config(format!(

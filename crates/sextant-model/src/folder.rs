@@ -3,6 +3,10 @@
 use crate::ModelError;
 use std::path::Path;
 
+/// How the names of folders begin that are being written; one that stays belongs to a process that
+/// was killed.
+pub const UNFINISHED: &str = ".new-";
+
 /// Has `fill` write into an empty folder beside `folder`, then puts that in its place. When `fill`
 /// fails, what was there stays.
 pub fn replace_folder(
@@ -15,7 +19,7 @@ pub fn replace_folder(
     };
     std::fs::create_dir_all(parent).map_err(ModelError::io("create", parent))?;
     let staging = tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(UNFINISHED)
         .tempdir_in(parent)
         .map_err(ModelError::io("write in", parent))?;
     fill(staging.path())?;

@@ -44,7 +44,7 @@ pub use config::{BackboneConfig, DenseActivation, DenseConfig, Family};
 pub use context::ForwardContext;
 pub use embeddings::Embeddings;
 pub use error::ModelError;
-pub use folder::replace_folder;
+pub use folder::{UNFINISHED, replace_folder};
 pub use input::PackInput;
 pub use layers::{Linear, Norm};
 pub use loss::{LossConfig, LossKind, row_losses};

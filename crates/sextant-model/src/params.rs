@@ -174,10 +174,10 @@ pub fn load<E>(
 }
 
 /// Fills every parameter afresh: norms to scale by 1 and shift by 0, biases with 0, weights from a normal
-/// distribution of deviation 0.02 (Devlin et al. 2019). A parameter's values depend on `seed` and its
+/// distribution of the backbone's `initializer_range`, 0.02 unless stated (Devlin et al. 2019). A parameter's values depend on `seed` and its
 /// name only, so that models of different routings start from equal numbers where they share names.
 pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
-    const DEVIATION: f32 = 0.02;
+    let deviation = model.spec().backbone.initializer_range.unwrap_or(0.02);
     // Such a norm stores its scale less one.
     let scale = if model.spec().backbone.block.norm == NormKind::RmsOnePlus { 0.0 } else { 1.0 };
     let filled = load::<std::convert::Infallible>(model, |name, shape| {
@@ -190,9 +190,9 @@ pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
         }
         let key = name.bytes().fold(split_mix(seed), |key, byte| split_mix(key ^ u64::from(byte)));
         let mut rng = ChaCha8Rng::seed_from_u64(key);
-        let values = match Normal::new(0.0, DEVIATION) {
+        let values = match Normal::new(0.0, deviation) {
             Ok(normal) => normal.sample_iter(&mut rng).take(length).collect(),
-            Err(_) => vec![0.0; length], // not reached: the deviation is a positive constant
+            Err(_) => vec![0.0; length], // not reached: a valid deviation is finite
         };
         Ok(Some(values))
     });

@@ -8,7 +8,8 @@
 use serde_json::Value;
 use sextant_core::Prediction;
 use sextant_data::{
-    Column, ColumnKind, DataError, ReadOptions, Row, RowReader, RowWriter, json_number,
+    Column, ColumnKind, DataError, Format, ReadOptions, Row, RowReader, RowUnit, RowWriter,
+    json_number,
 };
 use sextant_model::{ModelError, ModelSpec, Predictor};
 use sextant_text::{CutCount, EncodedRow, Encoder};
@@ -59,11 +60,13 @@ pub enum ScoreError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A row has no text that the tokenizer knows, or the model lacks its task.
-    #[error("{path}, line {line}: {source}")]
+    #[error("{path} {unit} {line}: {source}")]
     Row {
         /// The input.
         path: String,
-        /// The row's line.
+        /// `line`, or `row` for Parquet.
+        unit: RowUnit,
+        /// The row's line or number.
         line: u64,
         /// What is wrong.
         source: ModelError,
@@ -167,6 +170,7 @@ impl Windows<'_> {
         let row = row?;
         let at_row = |source| ScoreError::Row {
             path: self.input.display().to_string(),
+            unit: Format::of(self.input).map_or(RowUnit::Line, RowUnit::of),
             line: row.line,
             source,
         };

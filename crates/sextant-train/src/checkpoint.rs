@@ -11,7 +11,8 @@ use sextant_model::{Archive, ModelError, RelevanceModel, Values, bundle, dump, r
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const STATE: &str = "state.json";
+/// The file that makes a folder a checkpoint.
+pub(crate) const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 
@@ -35,6 +36,9 @@ pub struct State {
     pub rows: u64,
     /// Tokens trained on so far.
     pub tokens: u64,
+    /// The most memory that the run's processes held, in bytes, where the system says.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
     /// Steps that moved each parameter.
     pub parameter_steps: BTreeMap<String, u64>,
 }
@@ -82,7 +86,7 @@ pub fn read_state(folder: &Path) -> Result<Option<State>, TrainError> {
     serde_json::from_str(&text).map(Some).map_err(|error| TrainError::Run {
         path,
         problem: format!(
-            "is not a checkpoint of this version: {error}; start again without `--resume`"
+            "is not a checkpoint of this version: {error}; choose another folder with `--out`, or remove this one"
         ),
     })
 }

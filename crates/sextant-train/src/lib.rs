@@ -43,5 +43,5 @@ pub use recipe::{
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::parse_recipe;
-pub use step::{StepGradients, StepOptions, Target, gradients};
+pub use step::{StepGradients, StepOptions, Target, TaskLoss, gradients};
 pub use trainer::{RunFolder, Summary, Trainer};

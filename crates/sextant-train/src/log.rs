@@ -61,10 +61,10 @@ impl Observer for JsonLog {
             Event::Step(report) => {
                 let tasks: Map<String, Value> = Task::ALL
                     .into_iter()
-                    .filter(|task| report.task_losses[task.index()].1 > 0)
-                    .map(|task| {
-                        let (loss, rows) = report.task_losses[task.index()];
-                        (task.to_string(), json!({"loss": loss / rows as f64, "rows": rows}))
+                    .filter_map(|task| {
+                        let found = report.task_losses[task.index()];
+                        let loss = found.mean()?;
+                        Some((task.to_string(), json!({"loss": loss, "rows": found.rows})))
                     })
                     .collect();
                 json!({

@@ -1,5 +1,6 @@
 //! What a run tells those who watch it.
 
+use crate::TaskLoss;
 use sextant_core::Task;
 use sextant_eval::EvalReport;
 
@@ -16,8 +17,8 @@ pub struct StepReport {
     pub tokens: usize,
     /// Mean loss over the step's rows.
     pub loss: f64,
-    /// For each task its summed loss and its rows in this step.
-    pub task_losses: [(f64, usize); Task::COUNT],
+    /// What each task's rows came to.
+    pub task_losses: [TaskLoss; Task::COUNT],
     /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
     /// The learning rate of the top block.

@@ -94,14 +94,18 @@ fn backbone(
             Ok((backbone.config().clone(), BackboneSource::Pretrained(backbone)))
         }
         BackboneRecipe::Scratch(sizes) => {
-            let config = BackboneConfig {
-                hidden_size: sizes.hidden_size,
-                layers: sizes.layers,
-                attention_heads: sizes.attention_heads,
-                intermediate_size: sizes.intermediate_size,
-                max_positions: recipe.text.max_tokens,
-                ..BackboneConfig::small(sizes.vocab_size)
-            };
+            let config =
+                BackboneConfig {
+                    hidden_size: sizes.hidden_size,
+                    layers: sizes.layers,
+                    attention_heads: sizes.attention_heads,
+                    intermediate_size: sizes.intermediate_size,
+                    max_positions: recipe.text.max_tokens,
+                    initializer_range: Some(sizes.initializer_range.unwrap_or_else(|| {
+                        0.02 * (768.0 / sizes.hidden_size.max(1) as f32).sqrt()
+                    })),
+                    ..BackboneConfig::small(sizes.vocab_size)
+                };
             Ok((config, BackboneSource::Scratch { vocab_size: sizes.vocab_size }))
         }
     }
@@ -162,6 +166,24 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     }
     let decay = optimizer.layer_decay;
     require(decay > 0.0 && decay <= 1.0, "optimizer.layer_decay", &decay, "in (0, 1]");
+    // Sizes that no machine holds, before anything of that size is asked for.
+    let mut sizes = vec![
+        ("text.max_tokens", recipe.text.max_tokens, 1 << 17),
+        ("batch.rows", batch.rows, 1 << 20),
+        ("batch.pack_tokens", batch.pack_tokens, 1 << 24),
+        ("model.routing.private_layers", recipe.model.routing.private_layers, 1 << 10),
+    ];
+    if let BackboneRecipe::Scratch(scratch) = &recipe.model.backbone {
+        sizes.extend([
+            ("model.backbone.vocab_size", scratch.vocab_size, 1 << 22),
+            ("model.backbone.hidden_size", scratch.hidden_size, 1 << 16),
+            ("model.backbone.layers", scratch.layers, 1 << 10),
+            ("model.backbone.intermediate_size", scratch.intermediate_size, 1 << 18),
+        ]);
+    }
+    for (key, value, most) in sizes {
+        require(value <= most, key, &value, &format!("at most {most}"));
+    }
     let epochs = schedule.epochs;
     require(epochs.is_finite() && epochs > 0.0, "schedule.epochs", &epochs, "positive");
     require(schedule.steps != Some(0), "schedule.steps", &0, "at least 1");
@@ -177,6 +199,7 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
         require(t.is_finite() && t > 0.0, "batch.sampling.temperature", &t, "positive");
     }
     require(recipe.dev.every != Some(0), "dev.every", &0, "at least 1");
+    require(recipe.dev.patience != Some(0), "dev.patience", &0, "at least 1");
     require(recipe.data.train_rows != Some(0), "data.train_rows", &0, "at least 1");
     require(recipe.data.dev_rows != Some(0), "data.dev_rows", &0, "at least 1");
 }

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Task};
 use sextant_data::Dataset;
-use sextant_model::{ModelSpec, RelevanceModel, bundle, freeze, initialize};
+use sextant_model::{ModelSpec, RelevanceModel, bundle, freeze, initialize, parameters};
 use sextant_text::{CutCount, EncodedRow, Encoder, TextConfig, Tokenizer, train_wordpiece};
 use sha2::{Digest, Sha256};
 
@@ -113,6 +113,11 @@ impl Prepared {
             model = backbone.load_into(model)?;
         }
         let model = freeze(model, &plan.recipe.model.freeze)?;
+        if !parameters(&model).iter().any(|info| info.trainable) {
+            return Err(TrainError::Plan(vec![
+                "model.freeze leaves nothing to train; name fewer parameters".into(),
+            ]));
+        }
         Ok(Self { plan, model, encoder, train, dev })
     }
 

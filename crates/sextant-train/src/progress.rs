@@ -17,6 +17,8 @@ pub struct Progress {
     /// Running means of the loss, of all rows and by task.
     loss: Option<f64>,
     task_losses: [Option<f64>; Task::COUNT],
+    /// What this process did, which a resumed run did not do from its start.
+    steps: u64,
     rows: usize,
     seconds: f64,
 }
@@ -43,6 +45,7 @@ impl Progress {
             last_line: Instant::now(),
             loss: None,
             task_losses: [None; Task::COUNT],
+            steps: 0,
             rows: 0,
             seconds: 0.0,
         }
@@ -60,11 +63,12 @@ impl Progress {
     fn step(&mut self, report: &StepReport) {
         let mean = |old: Option<f64>, new: f64| old.map_or(new, |old| old + NEWEST * (new - old));
         self.loss = Some(mean(self.loss, report.loss));
-        for (running, (loss, rows)) in self.task_losses.iter_mut().zip(report.task_losses) {
-            if rows > 0 {
-                *running = Some(mean(*running, loss / rows as f64));
+        for (running, task) in self.task_losses.iter_mut().zip(report.task_losses) {
+            if let Some(loss) = task.mean() {
+                *running = Some(mean(*running, loss));
             }
         }
+        self.steps += 1;
         self.rows += report.rows;
         self.seconds += report.seconds;
         let rate = self.rows as f64 / self.seconds.max(1e-9);
@@ -83,8 +87,7 @@ impl Progress {
         self.bar.set_position(report.step);
         if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            let left = (report.steps - report.step) as f64 * self.seconds
-                / self.bar.position().max(1) as f64;
+            let left = (report.steps - report.step) as f64 * self.seconds / self.steps as f64;
             self.line(&format!(
                 "{} step {}/{} {message} about {left:.0} s left",
                 self.name, report.step, report.steps

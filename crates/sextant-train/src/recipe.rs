@@ -4,6 +4,7 @@
 use crate::{Decay, Mixing, Sampling};
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
+use sextant_data::{Encoding, ReadOptions};
 use sextant_eval::Metric;
 use sextant_kernels::Precision;
 use sextant_model::{LossConfig, Pooling, Routing};
@@ -82,6 +83,12 @@ mod precision {
 pub struct DataRecipe {
     /// A data set: a folder with `train`, `dev` and `test` files, or a file with a `split` column.
     pub path: PathBuf,
+    /// How the files stand for characters: `utf-8` or `latin-1`.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// The task of rows that name none.
+    #[serde(default)]
+    pub task: Option<Task>,
     /// Train on at most so many rows, drawn at random from all tasks of the data set before those
     /// of `tasks` are chosen, so that a single-task baseline gets the rows of its task that the
     /// multi-task model gets; all unless stated.
@@ -90,6 +97,13 @@ pub struct DataRecipe {
     /// Watch at most so many dev rows while training, drawn likewise; all unless stated.
     #[serde(default)]
     pub dev_rows: Option<usize>,
+}
+
+impl DataRecipe {
+    /// How to read the files.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions { encoding: self.encoding, default_task: self.task, require_grade: true }
+    }
 }
 
 /// `[model]`
@@ -146,7 +160,7 @@ pub enum BackboneRecipe {
 }
 
 /// The sizes of a fresh backbone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScratchRecipe {
     /// Entries of the WordPiece vocabulary.
@@ -159,6 +173,9 @@ pub struct ScratchRecipe {
     pub attention_heads: usize,
     /// Width inside the MLP.
     pub intermediate_size: usize,
+    /// Deviation of the random weights; `0.02 · √(768 / hidden_size)` unless stated: what 0.02 is to
+    /// BERT-base. Smaller ones leave a narrow model on a plateau for thousands of steps.
+    pub initializer_range: Option<f32>,
 }
 
 impl Default for ScratchRecipe {
@@ -169,6 +186,7 @@ impl Default for ScratchRecipe {
             layers: 3,
             attention_heads: 4,
             intermediate_size: 512,
+            initializer_range: None,
         }
     }
 }

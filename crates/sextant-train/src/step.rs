@@ -4,7 +4,7 @@ use crate::{Gradients, TrainError};
 use sextant_core::{Grade, Task};
 use sextant_kernels::Precision;
 use sextant_model::{
-    ForwardContext, LossConfig, PackInput, RelevanceModel, StepShared, row_losses,
+    ForwardContext, LossConfig, PackInput, RelevanceModel, StepShared, parameters, row_losses,
 };
 use sextant_text::{EncodedRow, Pack, fill};
 use std::rc::Rc;
@@ -33,13 +33,31 @@ pub struct StepOptions<'a> {
     pub key: [u64; 2],
 }
 
+/// The losses of one task's rows in a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct TaskLoss {
+    /// Their sum, each times its row's weight.
+    pub sum: f64,
+    /// The sum of the weights.
+    pub weight: f64,
+    /// How many rows there were.
+    pub rows: usize,
+}
+
+impl TaskLoss {
+    /// The weighted mean; none without rows.
+    pub fn mean(&self) -> Option<f64> {
+        (self.rows > 0).then(|| self.sum / self.weight)
+    }
+}
+
 /// What a step's rows gave.
 #[derive(Debug)]
 pub struct StepGradients {
     /// The gradients of the loss, which is the weighted mean over the rows.
     pub gradients: Gradients,
-    /// For each task, the sum of its rows' losses, and how many rows it had.
-    pub task_losses: [(f64, usize); Task::COUNT],
+    /// What each task's rows came to.
+    pub task_losses: [TaskLoss; Task::COUNT],
     /// The sum of the rows' weights.
     pub weight: f64,
     /// Tokens of all rows.
@@ -49,7 +67,7 @@ pub struct StepGradients {
 impl StepGradients {
     /// The loss.
     pub fn loss(&self) -> f64 {
-        self.task_losses.iter().map(|(loss, _)| loss).sum::<f64>() / self.weight
+        self.task_losses.iter().map(|task| task.sum).sum::<f64>() / self.weight
     }
 }
 
@@ -64,7 +82,7 @@ pub fn gradients(
     let device = model.device();
     let shared = Rc::new(StepShared::default());
     let mut gradients = Gradients::default();
-    let mut task_losses = [(0.0, 0); Task::COUNT];
+    let mut task_losses = [TaskLoss::default(); Task::COUNT];
     for (i, range) in fill(&lengths, options.pack_tokens).into_iter().enumerate() {
         let members: Vec<_> = range.map(|index| (index, batch[index].row)).collect();
         let pack = Pack::new(&members);
@@ -76,13 +94,35 @@ pub fn gradients(
         let logits = model.forward(&input, &ctx.sharing(&shared))?;
         let losses = row_losses(logits, &grades, &weights, options.loss);
         let loss = losses.clone().sum() / weight as f32;
-        gradients.add(model, loss.backward());
+        if learns(model, &pack) {
+            gradients.add(model, loss.backward());
+        }
         let losses: Vec<f32> = losses.inner().into_data().iter::<f32>().collect();
         for (entry, rows) in task_losses.iter_mut().zip(&pack.task_rows) {
-            entry.0 += losses[rows.clone()].iter().map(|&loss| f64::from(loss)).sum::<f64>();
-            entry.1 += rows.len();
+            let sum = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).sum::<f64>();
+            entry.sum += sum(&losses[rows.clone()]);
+            entry.weight += sum(&weights[rows.clone()]);
+            entry.rows += rows.len();
         }
     }
     gradients.take_rows(model, &shared);
     Ok(StepGradients { gradients, task_losses, weight, tokens: lengths.iter().sum() })
+}
+
+/// Whether a parameter on the way of a pack's rows is trained. Where none is, as when the only
+/// unfrozen branches are of other tasks, there is nothing to run backward for.
+fn learns(model: &RelevanceModel, pack: &Pack) -> bool {
+    let spec = model.spec();
+    let names = spec.branch_names();
+    let present: Vec<&str> = Task::ALL
+        .into_iter()
+        .filter(|task| !pack.task_rows[task.index()].is_empty())
+        .filter_map(|task| spec.branch_of(task).map(|branch| names[branch]))
+        .collect();
+    parameters(model).iter().filter(|info| info.trainable).any(|info| {
+        match info.name.strip_prefix("branches.").and_then(|rest| rest.split('.').next()) {
+            Some(branch) => present.contains(&branch),
+            None => true,
+        }
+    })
 }

@@ -10,9 +10,11 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use sextant_data::AtomicFile;
 use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
-use sextant_model::{PackedWeights, Predictor, RelevanceModel, bundle, parameters, predict_rows};
+use sextant_model::{
+    PackedWeights, Predictor, RelevanceModel, UNFINISHED, bundle, parameters, predict_rows,
+};
 use sextant_text::Encoder;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,6 +42,33 @@ impl RunFolder {
     pub fn summary(&self) -> PathBuf {
         self.0.join("summary.json")
     }
+
+    /// Refuses a folder whose `checkpoint` is something else, which saving would replace.
+    fn check(&self) -> Result<(), TrainError> {
+        let path = self.checkpoint();
+        let foreign = std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some())
+            && !path.join(checkpoint::STATE).exists();
+        if foreign {
+            return Err(TrainError::Run {
+                path,
+                problem:
+                    "is not a checkpoint and would be replaced; choose another folder with `--out`"
+                        .into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Removes what saves that were killed left in a run's folder.
+fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// What came out of a run.
@@ -110,6 +139,7 @@ impl Trainer {
             recipe.schedule.steps.unwrap_or((epoch * recipe.schedule.epochs).ceil() as u64).max(1);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
         let mut state = State { fingerprint, ..State::default() };
+        folder.check()?;
         let found = checkpoint::read_state(&folder.checkpoint())?;
         match found {
             Some(found) if resume => {
@@ -132,6 +162,7 @@ impl Trainer {
             }
         }
         std::fs::create_dir_all(&folder.0).map_err(TrainError::io("create", &folder.0))?;
+        remove_unfinished(&folder.0).map_err(TrainError::io("clean", &folder.0))?;
         let job = Job {
             schedule: Schedule::new(steps, recipe.schedule.warmup, recipe.schedule.decay),
             dev_every: recipe.dev.every.unwrap_or_else(|| (epoch / 2.0).ceil().max(1.0) as u64),
@@ -261,6 +292,7 @@ impl Job {
             self.state.looks_since_best += 1;
         }
         self.state.sampler = self.sampler.state().clone();
+        self.state.peak_memory_bytes = self.state.peak_memory_bytes.max(crate::peak_memory());
         checkpoint::save(&self.folder.checkpoint(), model, &self.optimizer, self.state.clone())?;
         Ok(DevEvaluation { step: self.state.step, value, best, report })
     }
@@ -302,7 +334,7 @@ impl Job {
             tokens: self.state.tokens,
             seconds: self.state.seconds,
             best: self.state.best,
-            peak_memory_bytes: crate::peak_memory(),
+            peak_memory_bytes: self.state.peak_memory_bytes.max(crate::peak_memory()),
         };
         let path = self.folder.summary();
         let mut file = AtomicFile::create(&path)?;

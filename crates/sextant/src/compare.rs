@@ -1,5 +1,6 @@
 //! `sextant compare`: runs side by side on the same rows.
 
+use crate::cli::Reading;
 use crate::demo::baselines;
 use crate::evaluate::{evaluated, predict, scored};
 use crate::say::say;
@@ -7,7 +8,7 @@ use crate::scoring::Scoring;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use sextant_core::{Example, Prediction, Split};
-use sextant_data::{Dataset, ReadOptions, check};
+use sextant_data::{Dataset, check};
 use sextant_eval::{Bootstrap, Metric, Scored};
 use sextant_kernels::ScorePrecision;
 use sextant_lab::{Comparison, PairedTable, Report, Run, RunFacts};
@@ -27,6 +28,8 @@ pub(crate) struct Compare {
     /// Which part of it
     #[arg(long, default_value_t = Split::Test)]
     split: Split,
+    #[command(flatten)]
+    reading: Reading,
     #[command(flatten)]
     scoring: Scoring,
     /// The report's heading
@@ -114,7 +117,15 @@ impl Entry {
 
 impl Compare {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let options = ReadOptions { require_grade: true, ..ReadOptions::default() };
+        if let Some(out) = &self.out
+            && out.extension().is_none_or(|extension| extension != "md")
+        {
+            bail!(
+                "--out {}: the report is Markdown, with a CSV file beside it; name it .md",
+                out.display()
+            );
+        }
+        let options = self.reading.options(true);
         let dataset = Dataset::load(&self.data, &options)?;
         let examples = dataset.part(self.split);
         ensure!(!examples.is_empty(), "{}: no {} rows", self.data.display(), self.split);

@@ -92,6 +92,9 @@ impl Data {
                     report.to_string()
                 };
                 say(text.trim_end());
+                if dataset.is_empty() {
+                    bail!("{}: there are no rows to check", args.data.display());
+                }
                 if !report.is_ok() {
                     bail!("{}: the splits leak; see above", args.data.display());
                 }

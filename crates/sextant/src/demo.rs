@@ -3,7 +3,7 @@
 use crate::device::Place;
 use crate::say::say;
 use crate::train::train;
-use crate::{data, evaluate};
+use crate::{backbones, data, evaluate};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use clap::Args;
@@ -13,11 +13,26 @@ use sextant_data::{Baselines, CheckReport, Dataset, Format, check};
 use sextant_eval::Metric;
 use sextant_lab::{Baseline, Comparison, Report, Run, RunFacts};
 use sextant_model::{Predictor, Routing, bundle};
-use sextant_train::{BackboneRecipe, Recipe, RunFolder, parse_recipe, peak_memory};
+use sextant_train::{Plan, Recipe, RunFolder, parse_recipe, peak_memory};
 use std::path::PathBuf;
 
 /// The recipe that the demo's runs share.
 const RECIPE: &str = include_str!("../../../recipes/demo.toml");
+
+/// The file that makes a folder a demo's.
+const MARK: &str = ".sextant-demo";
+
+/// What is compared.
+const ROUTINGS: [Routing; 3] = [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(1)];
+
+/// Settings for a pretrained backbone.
+const PRETRAINED: [&str; 5] = [
+    "optimizer.learning_rate=1e-4",
+    "optimizer.head_learning_rate=1e-3",
+    "schedule.epochs=1.0",
+    "data.train_rows=5000",
+    "batch.rows=32",
+];
 
 /// `demo`
 #[derive(Debug, Args)]
@@ -39,6 +54,10 @@ impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let start = std::time::Instant::now();
         let device = self.place.open()?;
+        // Mistakes are found before anything is removed.
+        for routing in ROUTINGS {
+            Plan::new(self.recipe(routing)?, backbones::resolve)?;
+        }
         self.clear()?;
         let dataset = data::market(&MarketConfig::default(), &ExampleConfig::default())?;
         let market = self.out.join("market");
@@ -58,7 +77,7 @@ impl Demo {
         for baseline in baselines(&checked) {
             comparison.add_baseline(baseline)?;
         }
-        for routing in [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(1)] {
+        for routing in ROUTINGS {
             comparison.add_run(self.train(routing, &dataset, &device)?)?;
         }
         let table = comparison.table(Metric::Accuracy);
@@ -89,34 +108,46 @@ impl Demo {
         Ok(())
     }
 
-    /// Removes an earlier demo.
+    /// Removes an earlier demo, and only what a demo makes.
     fn clear(&self) -> anyhow::Result<()> {
-        if self.out.exists() {
-            if !self.out.join("market").exists() {
-                bail!(
-                    "{} exists and is not a demo's; choose another place with --out",
-                    self.out.display()
-                );
+        let mark = self.out.join(MARK);
+        let used = std::fs::read_dir(&self.out).is_ok_and(|mut entries| entries.next().is_some());
+        if used && !mark.exists() {
+            bail!(
+                "{} holds files and is not a demo's; choose another place with --out",
+                self.out.display()
+            );
+        }
+        let runs = ROUTINGS.map(|routing| self.out.join(routing.label()));
+        for folder in runs.into_iter().chain([self.out.join("market")]) {
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder)
+                    .with_context(|| format!("cannot remove {}", folder.display()))?;
             }
-            std::fs::remove_dir_all(&self.out)
-                .with_context(|| format!("cannot remove {}", self.out.display()))?;
         }
         std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot create {}", self.out.display()))
+            .with_context(|| format!("cannot create {}", self.out.display()))?;
+        std::fs::write(&mark, "Made by `sextant demo`, which may replace what is here.\n")
+            .with_context(|| format!("cannot write {}", mark.display()))
     }
 
+    /// The recipe of a run: the demo's, what suits pretrained weights, and what the user says.
     fn recipe(&self, routing: Routing) -> anyhow::Result<Recipe> {
-        let mut recipe = parse_recipe(RECIPE, "recipes/demo.toml", &self.settings)?;
+        if let Some(key) = self.settings.iter().find(|setting| {
+            ["name", "model.routing"].iter().any(|key| setting.trim_start().starts_with(key))
+        }) {
+            bail!("--set {key}: the demo sets this itself, for each routing; use `sextant train`");
+        }
+        let mut settings = Vec::new();
+        if let Some(name) = &self.backbone {
+            settings.push(format!("model.backbone={name:?}"));
+            // What suits random weights would destroy pretrained ones.
+            settings.extend(PRETRAINED.map(str::to_owned));
+        }
+        settings.extend(self.settings.iter().cloned());
+        let mut recipe = parse_recipe(RECIPE, "recipes/demo.toml", &settings)?;
         recipe.name = routing.label();
         recipe.model.routing = routing;
-        if let Some(name) = &self.backbone {
-            recipe.model.backbone = BackboneRecipe::Pretrained(name.clone());
-            // What suits random weights would destroy pretrained ones.
-            recipe.optimizer.learning_rate = 1e-4;
-            recipe.optimizer.head_learning_rate = Some(1e-3);
-            recipe.schedule.epochs = 1.0;
-            recipe.data.train_rows = Some(5000);
-        }
         Ok(recipe)
     }
 
@@ -134,7 +165,7 @@ impl Demo {
             train_rows: Some(summary.train_rows as u64),
             wall_seconds: Some(summary.seconds),
             rows_per_second: Some(summary.rows as f64 / summary.seconds.max(1e-9)),
-            peak_memory_bytes: peak_memory(),
+            peak_memory_bytes: None, // of the process, not of one run
         };
         Ok(Run { name, report, facts })
     }

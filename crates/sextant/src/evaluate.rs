@@ -1,7 +1,7 @@
 //! `sextant eval`.
 
 use crate::cli::Reading;
-use crate::say::say;
+use crate::say::{complain, say};
 use crate::scoring::Scoring;
 use anyhow::{Context, bail};
 use clap::Args;
@@ -19,9 +19,9 @@ pub(crate) struct Eval {
     bundle: PathBuf,
     /// Labelled rows: a data set, or a file
     data: PathBuf,
-    /// Which part of a data set
-    #[arg(long, default_value_t = Split::Test)]
-    split: Split,
+    /// Which part of a data set: train, dev or test, which is the default
+    #[arg(long)]
+    split: Option<Split>,
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
@@ -33,27 +33,42 @@ pub(crate) struct Eval {
 
 impl Eval {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let options = self.reading.options(true);
-        let mut examples = if self.data.is_dir() {
-            Dataset::load(&self.data, &options)?.part(self.split).to_vec()
-        } else {
-            read_examples(&self.data, &options)?
-        };
+        let out = self.out.as_ref().map(AtomicFile::create).transpose()?;
+        let mut examples = self.examples()?;
         let predictor = self.scoring.open(&self.bundle)?;
         let tasks = &predictor.model().spec().tasks;
+        let all = examples.len();
         examples.retain(|example| tasks.contains(&example.pair.task));
         if examples.is_empty() {
             bail!("{}: no rows of the tasks that the model knows", self.data.display());
         }
+        if examples.len() < all {
+            complain(&format!("{} rows of other tasks left out", all - examples.len()));
+        }
         let report = report(&predictor, &examples, &self.data.display().to_string())?;
         say(report.render_text().trim_end());
-        if let Some(out) = self.out {
-            let mut file = AtomicFile::create(&out)?;
+        if let Some(mut file) = out {
             file.write_all(report.to_json()?.as_bytes())
-                .with_context(|| format!("cannot write {}", out.display()))?;
+                .with_context(|| format!("cannot write {}", file.path().display()))?;
             file.commit()?;
         }
         Ok(())
+    }
+
+    /// The rows of the split: of a folder, or of a file in which rows say theirs. A file without
+    /// splits is taken whole.
+    fn examples(&self) -> anyhow::Result<Vec<Example>> {
+        let (options, split) = (self.reading.options(true), self.split.unwrap_or(Split::Test));
+        if self.data.is_dir() {
+            return Ok(Dataset::load(&self.data, &options)?.part(split).to_vec());
+        }
+        let mut examples = read_examples(&self.data, &options)?;
+        if examples.iter().any(|example| example.split.is_some()) {
+            examples.retain(|example| example.split == Some(split));
+        } else if self.split.is_some() {
+            bail!("{}: no row says its split; leave --split out", self.data.display());
+        }
+        Ok(examples)
     }
 }
 

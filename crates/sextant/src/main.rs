@@ -38,8 +38,19 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say::complain(&format!("error: {error:#}"));
+            say::complain(&format!("error: {}", message(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, without those that its text tells already.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |message, cause| {
+        match (message.is_empty(), message.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => message,
+            (false, false) => format!("{message}: {cause}"),
+        }
+    })
 }

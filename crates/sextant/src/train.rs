@@ -6,7 +6,7 @@ use crate::say::say;
 use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
-use sextant_data::{Dataset, ReadOptions};
+use sextant_data::Dataset;
 use sextant_train::{
     JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Summary, Trainer,
     parse_recipe, peak_memory,
@@ -39,8 +39,7 @@ impl Train {
         let recipe = parse_recipe(&text, &origin, &self.settings)?;
         let folder =
             RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
-        let options = ReadOptions { require_grade: true, ..ReadOptions::default() };
-        let dataset = Dataset::load(&recipe.data.path, &options)?;
+        let dataset = Dataset::load(&recipe.data.path, &recipe.data.read_options())?;
         let summary = train(recipe, &dataset, folder.clone(), self.resume, &self.place.open()?)?;
         say(&format!(
             "{}: {} steps, {:.0} rows/s, best dev {} at step {}, peak memory {} MiB",

@@ -56,7 +56,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> DataError {
-        let unit = if self.format == Format::Parquet { RowUnit::Row } else { RowUnit::Line };
+        let unit = RowUnit::of(self.format);
         let column = column.map(str::to_owned);
         Box::new(RowError { path: self.path.clone(), unit, row, column, problem }).into()
     }
@@ -70,6 +70,8 @@ impl RowReader {
     /// is needed.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         let path = path.as_ref();
+        // What is not there is said to be so, whatever it is called.
+        std::fs::metadata(path).map_err(|source| DataError::read(path, source))?;
         let place = Place { path: path.to_owned(), format: Format::of(path)? };
         let file = File::open(path).map_err(|source| DataError::read(path, source))?;
         let (columns, records) = match place.format {

@@ -112,7 +112,7 @@ impl Observer for Losses {
     fn on_event(&mut self, event: Event<'_>) {
         if let Event::Step(report) = event {
             self.steps.push(report.loss);
-            self.task_rows.push(report.task_losses.map(|(_, rows)| rows));
+            self.task_rows.push(report.task_losses.map(|task| task.rows));
         }
     }
 }

@@ -35,6 +35,14 @@ fn recipes_with_mistakes() {
         ),
         ("name = \"tiny\"", "name = \"tiny\"\nprecision = \"fp8\"", &["fp8", "bf16"]),
         ("name = \"tiny\"", "name = ", &["bad.toml", "line 2"]),
+        ("every = 5", "every = 5\npatience = 0", &["dev.patience", "at least 1"]),
+        ("vocab_size = 400", "vocab_size = 9223372036854775807", &["model.backbone.vocab_size"]),
+        ("max_tokens = 32", "max_tokens = 9223372036854775807", &["text.max_tokens"]),
+        (
+            "dense = false",
+            "dense = false\nfreeze = [\"embeddings\", \"trunk\", \"branches\"]",
+            &["model.freeze", "nothing to train"],
+        ),
     ];
     for (old, new, parts) in cases {
         assert!(RECIPE.contains(old), "{old}");
@@ -158,6 +166,12 @@ fn bundles_that_are_damaged_or_newer() {
     );
     contains_all(&eval(&place), &["bundle.json", "format version 99"]);
     contains_all(&message(&place, &["eval", "market", "market"]), &["market", "not a bundle"]);
+    // A manifest that asks for rows longer than the model's table of positions.
+    place.write(
+        "runs/tiny/bundle/bundle.json",
+        manifest.replacen("\"max_tokens\": 32", "\"max_tokens\": 512", 1),
+    );
+    contains_all(&eval(&place), &["bundle.json", "max_tokens", "512", "32"]);
 }
 
 #[test]
@@ -173,6 +187,19 @@ fn a_used_run_folder_is_not_overwritten() {
     place.write("mine/notes.txt", "keep");
     contains_all(&message(&place, &["demo", "--out", "mine"]), &["mine", "not a demo's", "--out"]);
     assert_eq!(place.read("mine/notes.txt"), "keep");
+    std::fs::create_dir(place.path("mine/market")).unwrap();
+    contains_all(&message(&place, &["demo", "--out", "mine"]), &["mine", "not a demo's"]);
+    // A mistake in a setting is found before an earlier demo is removed.
+    place.write("mine/.sextant-demo", "");
+    let error = message(&place, &["demo", "--out", "mine", "--set", "optimizer.rate=1"]);
+    contains_all(&error, &["rate"]);
+    assert!(place.path("mine/market").exists());
+    // Nor is a folder that only happens to be called as a run's.
+    std::fs::create_dir_all(place.path("project/checkpoint")).unwrap();
+    place.write("project/checkpoint/weights.bin", "precious");
+    let error = message(&place, &["train", "tiny.toml", "--out", "project"]);
+    contains_all(&error, &["checkpoint", "is not a checkpoint", "--out"]);
+    assert_eq!(place.read("project/checkpoint/weights.bin"), "precious");
 }
 
 /// A limit on the size of files stands for a disk that fills: writes fail half-way.

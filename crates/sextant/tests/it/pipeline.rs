@@ -41,6 +41,54 @@ fn a_trained_bundle_evaluates_scores_and_explains_itself() {
     }
     let report: Value = serde_json::from_str(&place.read("report.json")).unwrap();
     assert_eq!(report["tasks"].as_object().unwrap().len(), 6);
+
+    // The same rows in one file with splits give the same report but for its name.
+    let parts = ["train", "dev", "test"].map(|part| place.read(&format!("market/{part}.jsonl")));
+    place.write("market.jsonl", parts.concat());
+    place.ok(&["eval", "runs/tiny/bundle", "market.jsonl", "--out", "one-file.json"]);
+    let one_file: Value = serde_json::from_str(&place.read("one-file.json")).unwrap();
+    assert_eq!(one_file["pooled"], report["pooled"]);
+}
+
+#[test]
+fn runs_are_compared_on_the_same_rows() {
+    let place = Place::with_bundle();
+    for task in ["query-type", "type-type"] {
+        let (name, tasks) = (format!("name=\"{task}\""), format!("tasks=[\"{task}\"]"));
+        place.ok(&["train", "tiny.toml", "--set", &name, "--set", &tasks]);
+    }
+    let test = place.read("market/test.jsonl");
+    let kept = |line: &&str| line.contains("query-type") || line.contains("type-type");
+    let two: String = test.split_inclusive('\n').filter(kept).collect();
+    place.write("two.jsonl", two);
+    let single = "single=runs/query-type,runs/type-type";
+    let args = ["compare", "runs/tiny", "int8=runs/tiny@int8", single, "--data", "two.jsonl"];
+    let said = place.ok(&[&args[..], &["--out", "compared.md"]].concat());
+    let report = place.read("compared.md");
+    for part in ["tiny", "int8", "single", "majority grade", "query-type"] {
+        assert!(said.contains(part) && report.contains(part), "{part}");
+    }
+    assert!(report.contains("Differences from tiny"), "{report}");
+    assert!(place.read("compared.csv").starts_with("run,kind,metric"));
+    let error = place.fails(&["compare", "runs/query-type", "--data", "two.jsonl"]);
+    assert!(error.contains("no model for task `type-type`"), "{error}");
+    let error = place.fails(&[&args[..], &["--out", "compared.csv"]].concat());
+    assert!(error.contains(".md"), "{error}");
+}
+
+#[test]
+fn latin_1_files_are_trained_on_as_they_are_read() {
+    let place = Place::with_market();
+    let train = place.read("market/train.jsonl");
+    let first = train.lines().next().unwrap();
+    let accented: Vec<u8> = train
+        .replacen(first, &first.replacen("\"left\":\"", "\"left\":\"caf\u{e9} ", 1), 1)
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).unwrap())
+        .collect();
+    place.write("market/train.jsonl", accented);
+    assert!(place.fails(&["train", "tiny.toml"]).contains("UTF-8"));
+    place.ok(&["train", "tiny.toml", "--set", "data.encoding=latin-1"]);
 }
 
 #[test]
