@@ -2,7 +2,7 @@
 //!
 //! Each family has a file here with two things: how its `config.json` says the sizes, and a table
 //! from our parameter names to the checkpoint's. Adding a family is adding such a file and its line in
-//! [`formats`]; the table serves both reading and [export](crate::export).
+//! `formats`; the table serves both reading and [export](crate::export).
 
 mod bert;
 mod checkpoint;
