@@ -4,7 +4,7 @@
 //! tensor, bounded by [`Segments`]. A transformer over a pack needs few operations, and this crate
 //! has one function for each, on plain burn tensors:
 //!
-//! * [`embedding`], [`linear`] (with bias and activation), [`lora_linear`], [`add_layer_norm`],
+//! * [`embedding`], [`linear`] (with bias and activation), [`frozen_linear`] (with LoRA factors), [`add_layer_norm`],
 //!   [`rms_norm`], [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model, and
 //!   [`cross_entropy`] for its loss,
 //! * [`relative_attention`] and [`capped_attention`] for the families that change the scores,
@@ -38,6 +38,7 @@ pub mod composed;
 mod cross_entropy;
 mod dropout;
 mod flex;
+mod frozen_weight;
 mod kernels;
 mod lora;
 mod mapped_file;
@@ -59,12 +60,13 @@ pub use adamw::AdamWStep;
 pub use allocator::CachingAllocator;
 pub use cross_entropy::ClassTargets;
 pub use dropout::Dropout;
+pub use frozen_weight::{FrozenFormat, FrozenWeight, FrozenWeightError};
 pub use lora::LoraFactors;
 pub use mapped_file::MappedFile;
 pub use operations::{
     adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dropout,
-    embedding, embedding_rows, gated, linear, linear_packed, linear_reusing, lora_linear,
-    relative_attention, rms_norm, rotary, sum_of_squares,
+    embedding, embedding_rows, frozen_embedding, frozen_linear, gated, linear, linear_packed,
+    linear_reusing, relative_attention, rms_norm, rotary, sum_of_squares,
 };
 pub use packed_weight::PackedWeight;
 pub use precision::{Precision, ScorePrecision, UnknownPrecision};

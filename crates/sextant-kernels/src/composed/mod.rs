@@ -16,6 +16,6 @@ pub use cross_entropy::cross_entropy;
 pub use optimizer::{adamw, sum_of_squares};
 pub use packed::linear_packed;
 pub use pointwise::{
-    activate, add_layer_norm, dropout, embedding, gated, linear, lora_linear, rms_norm,
+    activate, add_layer_norm, dropout, embedding, frozen_linear, gated, linear, rms_norm,
 };
 pub use rotary::rotary;

@@ -26,21 +26,25 @@ pub fn linear(
     activate(z, activation)
 }
 
-/// See [`crate::lora_linear`].
-pub fn lora_linear(
+/// See [`crate::frozen_linear`]; the weight is `[in, out]`, decoded.
+pub fn frozen_linear(
     x: Tensor<2>,
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
-    factors: LoraFactors,
+    lora: Option<LoraFactors>,
     precision: Precision,
 ) -> Tensor<2> {
+    let weight = if weight.device().is_autodiff() { weight.detach() } else { weight };
+    let lifted = x.device().is_autodiff() && !weight.device().is_autodiff();
+    let weight = if lifted { Tensor::from_inner(weight) } else { weight };
     let plain = |x, weight| linear(x, weight, None, Activation::None, precision);
-    let y = linear(x.clone(), weight.detach(), bias, Activation::None, precision);
-    let x = match factors.dropout {
+    let y = linear(x.clone(), weight, bias, Activation::None, precision);
+    let Some(LoraFactors { a, b, scale, dropout }) = lora else { return y };
+    let x = match dropout {
         Some(dropout) => self::dropout(x, dropout),
         None => x,
     };
-    y + plain(plain(x, factors.a), factors.b) * factors.scale
+    y + plain(plain(x, a), b) * scale
 }
 
 /// Applies an activation to every element.

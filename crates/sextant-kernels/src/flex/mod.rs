@@ -9,10 +9,10 @@ mod buffer;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod frozen;
 mod gated;
 mod layer_norm;
 mod linear;
-mod lora;
 mod optimizer;
 mod packed;
 mod rotary;
@@ -28,7 +28,7 @@ use crate::{
     Segments,
 };
 
-pub(crate) use lora::LoraSettings;
+pub(crate) use frozen::{FrozenLayer, MaybeFactors, frozen_rows};
 pub(crate) use optimizer::{adamw, adamw_rows, sum_of_squares};
 pub(crate) use packed::linear_packed;
 pub(crate) use rotary::Turn;
@@ -90,13 +90,11 @@ pub(crate) trait FlexOperations: Backend {
         targets: Arc<ClassTargets>,
     ) -> FloatTensor<Self>;
 
-    fn packed_lora(
+    fn packed_frozen(
         x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
         #[extension_type] bias: Maybe<Self>,
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        settings: LoraSettings,
+        #[extension_type] factors: MaybeFactors<Self>,
+        layer: FrozenLayer,
     ) -> FloatTensor<Self>;
 }
 
@@ -166,15 +164,13 @@ impl FlexOperations for Flex {
         cross_entropy::forward(logits, &targets)
     }
 
-    fn packed_lora(
+    fn packed_frozen(
         x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
         bias: Maybe<Self>,
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        settings: LoraSettings,
+        factors: MaybeFactors<Self>,
+        layer: FrozenLayer,
     ) -> FloatTensor<Self> {
-        lora::forward(x, weight, bias, a, b, settings)
+        frozen::forward(x, bias, factors, layer)
     }
 }
 
@@ -244,14 +240,12 @@ impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
         cross_entropy::tracked::<C>(logits, targets)
     }
 
-    fn packed_lora(
+    fn packed_frozen(
         x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
         bias: Maybe<Self>,
-        a: FloatTensor<Self>,
-        b: FloatTensor<Self>,
-        settings: LoraSettings,
+        factors: MaybeFactors<Self>,
+        layer: FrozenLayer,
     ) -> FloatTensor<Self> {
-        lora::tracked::<C>(x, weight, bias, a, b, settings)
+        frozen::tracked::<C>(x, bias, factors, layer)
     }
 }

@@ -1,5 +1,6 @@
 //! Rows of a table, and the gradient of the table.
 
+use super::frozen::Numbers;
 use super::parallel::{self, SharedMut, uninitialised};
 
 /// Tokens of a chunk.
@@ -27,6 +28,15 @@ pub(crate) fn gather(table: &[f32], width: usize, ids: &[i32]) -> Vec<f32> {
             unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.at(token * width), width) };
         }
     });
+    out
+}
+
+/// [`gather`] from a stored table; `dims` are its width and its rows.
+pub(crate) fn gather_frozen(table: &Numbers, [width, rows]: [usize; 2], ids: &[i32]) -> Vec<f32> {
+    let mut out = vec![0.0; ids.len() * width];
+    for (to, &id) in out.chunks_exact_mut(width.max(1)).zip(ids) {
+        table.decode(width, index(id, rows), 0, to);
+    }
     out
 }
 

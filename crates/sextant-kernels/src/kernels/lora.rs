@@ -1,8 +1,10 @@
-//! `y = x · w + scale · (dropout(x) · a) · b + bias` with a frozen `w`, and its gradients.
+//! `y = x · w + scale · (dropout(x) · a) · b + bias` with a frozen `w`, and its gradients; the second
+//! term may be absent.
 
-use super::dropout;
+use super::frozen::{self, Numbers};
 use super::gemm::{self, Epilogue, Init, Matrix, Packed, Product};
 use super::parallel::uninitialised;
+use super::{dropout, frozen::Side};
 use crate::Dropout;
 use crate::simd::Level;
 
@@ -23,6 +25,13 @@ impl Factors<'_> {
     }
 }
 
+/// The frozen weight, and its `[inputs, outputs]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Base<'a> {
+    pub(crate) weight: &'a Numbers,
+    pub(crate) dims: [usize; 2],
+}
+
 /// `a · b` for row-major matrices, either of which may be turned.
 fn product<P: Product>(
     level: Level,
@@ -36,19 +45,21 @@ fn product<P: Product>(
     c
 }
 
-/// `y`, and `dropout(x) · a`, which the backward pass needs.
+/// `y`, and, where there are factors, `dropout(x) · a`, which the backward pass needs.
 pub(crate) fn forward<P: Product>(
     level: Level,
     rows: usize,
     x: &[f32],
-    weight: &Packed<P>,
+    base: Base<'_>,
     bias: Option<&[f32]>,
-    factors: Factors<'_>,
-) -> (Vec<f32>, Vec<f32>) {
-    let (inputs, outputs, rank) = (weight.depth(), weight.columns(), factors.rank);
+    factors: Option<Factors<'_>>,
+) -> (Vec<f32>, Option<Vec<f32>>) {
+    let [inputs, outputs] = base.dims;
     let mut y = uninitialised(rows * outputs);
-    let whole = Matrix::rows(x, inputs);
-    gemm::multiply(rows, whole, weight, bias.into(), &mut y, Epilogue::NONE);
+    let (weight, dims) = (base.weight, base.dims);
+    frozen::multiply::<P>(level, rows, x, weight, dims, Side::Weight, bias.into(), &mut y);
+    let Some(factors) = factors else { return (y, None) };
+    let rank = factors.rank;
     let dropped = factors.dropout.map(|dropout| dropout::apply(level, x, inputs, dropout));
     let x = Matrix::rows(dropped.as_deref().unwrap_or(x), inputs);
     let low = product::<P>(level, [rows, inputs, rank], x, Matrix::rows(factors.a, rank));
@@ -56,33 +67,42 @@ pub(crate) fn forward<P: Product>(
     let b = Packed::<P>::new(level, Matrix::rows(&b, outputs), rank, outputs);
     let from = Matrix::rows(&low, rank);
     gemm::multiply(rows, from, &b, Init::Accumulate, &mut y, Epilogue::NONE);
-    (y, low)
+    (y, Some(low))
 }
 
-/// The gradients of `x`, where it is wanted, of `a` and of `b`.
+/// The gradients of `x`, where it is wanted, and of `a` and `b`, where there are factors.
 pub(crate) struct Gradients {
     pub(crate) x: Option<Vec<f32>>,
-    pub(crate) a: Vec<f32>,
-    pub(crate) b: Vec<f32>,
+    pub(crate) factors: Option<[Vec<f32>; 2]>,
 }
 
-/// `low` is what [`forward`] kept; `turned` packs the transpose of the weight when the gradient of
-/// `x` is wanted.
+/// From the gradient of `y`; the factors come with what [`forward`] kept.
 pub(crate) fn backward<P: Product>(
     level: Level,
     x: &[f32],
-    low: &[f32],
-    turned: Option<&Packed<P>>,
-    factors: Factors<'_>,
+    base: Base<'_>,
+    factors: Option<(Factors<'_>, &[f32])>,
+    to_x: bool,
     dy: &[f32],
 ) -> Gradients {
-    let Factors { a, rank, dropout, .. } = factors;
-    let (rows, inputs) = (low.len() / rank, a.len() / rank);
-    let outputs = factors.b.len() / rank;
+    let [inputs, outputs] = base.dims;
+    let rows = x.len() / inputs;
     assert!(
         x.len() == rows * inputs && dy.len() == rows * outputs,
-        "lora_linear: length of the gradient"
+        "frozen_linear: length of the gradient"
     );
+    let whole = |init: Init<'_>, dx: &mut [f32]| {
+        frozen::multiply::<P>(level, rows, dy, base.weight, base.dims, Side::Turned, init, dx);
+    };
+    let Some((factors, low)) = factors else {
+        let dx = to_x.then(|| {
+            let mut dx = uninitialised(rows * inputs);
+            whole(Init::Zero, &mut dx);
+            dx
+        });
+        return Gradients { x: dx, factors: None };
+    };
+    let Factors { a, rank, dropout, .. } = factors;
     let dy_rows = Matrix::rows(dy, outputs);
     let b = factors.scaled();
     let b_turned = Matrix::rows(&b, outputs).transposed();
@@ -96,14 +116,14 @@ pub(crate) fn backward<P: Product>(
     let x = Matrix::rows(dropped.as_deref().unwrap_or(x), inputs).transposed();
     let dlow_rows = Matrix::rows(&dlow, rank);
     let da = product::<P>(level, [inputs, rows, rank], x, dlow_rows);
-    let dx = turned.map(|turned| {
+    let dx = to_x.then(|| {
         let a_turned = Matrix::rows(a, rank).transposed();
         let mut dx = product::<P>(level, [rows, rank, inputs], dlow_rows, a_turned);
         if let Some(dropout) = dropout {
             dx = dropout::apply(level, &dx, inputs, dropout);
         }
-        gemm::multiply(rows, dy_rows, turned, Init::Accumulate, &mut dx, Epilogue::NONE);
+        whole(Init::Accumulate, &mut dx);
         dx
     });
-    Gradients { x: dx, a: da, b: db }
+    Gradients { x: dx, factors: Some([da, db]) }
 }

@@ -1,14 +1,14 @@
 //! The operations of the crate's root: they check shapes, then run a kernel or the composed body.
 
+mod frozen;
 mod layers;
-mod lora;
 mod loss;
 mod optimizer;
 mod pack;
 mod scores;
 
+pub use frozen::{frozen_embedding, frozen_linear};
 pub use layers::{add_layer_norm, dropout, gated, linear, linear_packed, linear_reusing, rms_norm};
-pub use lora::lora_linear;
 pub use loss::cross_entropy;
 pub use optimizer::{adamw, adamw_rows, sum_of_squares};
 pub use pack::{attention, embedding, embedding_rows, rotary};

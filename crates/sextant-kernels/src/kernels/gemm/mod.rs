@@ -14,7 +14,7 @@ use crate::simd::{Kernel, Simd, launch};
 
 use super::parallel::{self, Scratch, SharedMut};
 use pack::convert_rows;
-pub(crate) use pack::{Packed, pack_panel, panel_width};
+pub(crate) use pack::{Packed, Words, pack_panel, panel_width};
 pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
 
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
@@ -77,7 +77,7 @@ impl<'a> From<Option<&'a [f32]>> for Init<'a> {
 /// About how many tasks a product is cut into.
 const TASKS: usize = 32;
 /// Words of depth that one pass over a block of `C` takes.
-const DEPTH: usize = 768;
+pub(crate) const DEPTH: usize = 768;
 
 /// `C = A · B + init` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
 /// was packed for.

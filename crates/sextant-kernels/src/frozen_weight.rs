@@ -1,0 +1,191 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::UnknownPrecision;
+use crate::kernels::frozen::Numbers;
+use crate::operations::has_kernels;
+
+/// How the numbers of a [`FrozenWeight`] are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FrozenFormat {
+    /// As they are: 32 bits.
+    #[default]
+    F32,
+    /// Rounded to bf16, to nearest even: 16 bits.
+    Bf16,
+    /// In blocks of 32 inputs, multiples of the block's scale (its greatest absolute value divided by
+    /// 127, as f16): 8.5 bits. What GGUF calls `Q8_0`.
+    Int8,
+    /// In blocks of 32 inputs, one of 16 equal steps from the block's least value (scale and least
+    /// value as f16): 5 bits. What GGUF calls `Q4_1`.
+    Int4,
+}
+
+impl FrozenFormat {
+    /// Every format, the most exact first.
+    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::Int8, Self::Int4];
+
+    /// The name used in recipes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        }
+    }
+}
+
+impl fmt::Display for FrozenFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for FrozenFormat {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
+            UnknownPrecision {
+                name: name.to_owned(),
+                expected: "\"f32\", \"bf16\", \"int8\" or \"int4\"",
+            }
+        })
+    }
+}
+
+/// A weight that training leaves alone, stored once, perhaps in few bits: the base of a LoRA layer
+/// (QLoRA where it is quantised, Dettmers et al. 2023) or a frozen embedding table.
+///
+/// [`frozen_linear`](crate::frozen_linear) reads it a panel at a time, in both directions; it is
+/// never decoded whole. Cheap to clone; clones share the numbers.
+#[derive(Clone, Debug)]
+pub struct FrozenWeight {
+    form: Form,
+    dims: [usize; 2],
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Form {
+    Stored(Arc<Numbers>),
+    /// On a device without kernels: the decoded numbers, `[inputs, outputs]`.
+    Plain(FrozenFormat, Box<Tensor<2>>),
+}
+
+/// Stored bytes do not make a weight.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a weight of {outputs} by {inputs} numbers as {format} takes {expected} bytes, not {found}"
+)]
+pub struct FrozenWeightError {
+    format: FrozenFormat,
+    outputs: usize,
+    inputs: usize,
+    expected: usize,
+    found: usize,
+}
+
+impl FrozenWeight {
+    /// Stores a weight given by outputs: `values` is `[outputs, inputs]` row-major, as PyTorch keeps a
+    /// linear layer (or the rows of an embedding table); `dims` are `[inputs, outputs]`.
+    ///
+    /// # Panics
+    /// When there are not as many values as `dims` say.
+    pub fn new(
+        values: &[f32],
+        [inputs, outputs]: [usize; 2],
+        format: FrozenFormat,
+        device: &Device,
+    ) -> Self {
+        assert!(
+            values.len() == inputs * outputs,
+            "FrozenWeight: {} values for {outputs} outputs of {inputs} inputs",
+            values.len()
+        );
+        Self::on(Numbers::store(values, inputs, format), [inputs, outputs], device)
+    }
+
+    fn on(numbers: Numbers, dims: [usize; 2], device: &Device) -> Self {
+        let form = if has_kernels(device) {
+            Form::Stored(Arc::new(numbers))
+        } else {
+            let values = TensorData::new(numbers.decoded(dims[0]), [dims[1], dims[0]]);
+            let device = device.clone().inner();
+            let values = Tensor::<2>::from_data(values, &device).transpose();
+            Form::Plain(numbers.format(), Box::new(values))
+        };
+        Self { form, dims }
+    }
+
+    /// Inputs and outputs.
+    pub fn dims(&self) -> [usize; 2] {
+        self.dims
+    }
+
+    /// How it is stored.
+    pub fn format(&self) -> FrozenFormat {
+        match &self.form {
+            Form::Stored(numbers) => numbers.format(),
+            Form::Plain(format, _) => *format,
+        }
+    }
+
+    /// The numbers that it stands for, `[outputs, inputs]` row-major: for merging and export.
+    pub fn values(&self) -> Vec<f32> {
+        match &self.form {
+            Form::Stored(numbers) => numbers.decoded(self.dims[0]),
+            #[expect(clippy::expect_used, reason = "converted to f32 just before")]
+            Form::Plain(_, tensor) => {
+                let data = tensor.as_ref().clone().transpose().into_data().convert::<f32>();
+                data.try_into_vec().expect("numbers of f32")
+            }
+        }
+    }
+
+    /// The stored form: what [`FrozenWeight::from_bytes`] takes back, bit for bit.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match &self.form {
+            Form::Stored(numbers) => numbers.to_bytes(),
+            Form::Plain(format, _) => {
+                Numbers::store(&self.values(), self.dims[0], *format).to_bytes()
+            }
+        }
+    }
+
+    /// How many bytes [`FrozenWeight::to_bytes`] gives for `[inputs, outputs]`.
+    pub fn byte_count([inputs, outputs]: [usize; 2], format: FrozenFormat) -> usize {
+        Numbers::byte_count(inputs, outputs, format)
+    }
+
+    /// Takes stored bytes back.
+    pub fn from_bytes(
+        bytes: &[u8],
+        dims: [usize; 2],
+        format: FrozenFormat,
+        device: &Device,
+    ) -> Result<Self, FrozenWeightError> {
+        let [inputs, outputs] = dims;
+        let expected = Self::byte_count(dims, format);
+        if bytes.len() != expected {
+            let found = bytes.len();
+            return Err(FrozenWeightError { format, outputs, inputs, expected, found });
+        }
+        Ok(Self::on(Numbers::from_bytes(bytes, inputs, outputs, format), dims, device))
+    }
+
+    /// Whether two weights share one copy of the numbers.
+    pub fn shares_memory_with(&self, other: &Self) -> bool {
+        match (&self.form, &other.form) {
+            (Form::Stored(a), Form::Stored(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn form(&self) -> &Form {
+        &self.form
+    }
+}

@@ -1,0 +1,163 @@
+use std::marker::PhantomData;
+
+use super::Numbers;
+use crate::kernels::gemm::{Init, Product, Start, Strip, Words, pack_panel, panel_width};
+use crate::kernels::parallel::{self, Scratch, SharedMut};
+use crate::simd::{Kernel, Level, Simd, launch};
+
+/// Words of depth that are decoded at a time: the same as one pass of the dense product, so that sums
+/// are formed in the same order.
+const DEPTH: usize = crate::kernels::gemm::DEPTH;
+
+/// Which way a weight of `[outputs][inputs]` is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Side {
+    /// As the right factor `[inputs, outputs]`.
+    Weight,
+    /// As its transpose `[outputs, inputs]`, for the gradient of the input.
+    Turned,
+}
+
+/// `c = a · w + init` for `rows` rows; `a` is `[rows, depth]`, `dims` are the weight's
+/// `[inputs, outputs]`.
+#[expect(clippy::too_many_arguments, reason = "a product has this many parts")]
+pub(crate) fn multiply<P: Product>(
+    level: Level,
+    rows: usize,
+    a: &[f32],
+    weight: &Numbers,
+    dims: [usize; 2],
+    side: Side,
+    init: Init<'_>,
+    c: &mut [f32],
+) {
+    let [inputs, outputs] = dims;
+    let (depth, columns) = match side {
+        Side::Weight => (inputs, outputs),
+        Side::Turned => (outputs, inputs),
+    };
+    assert_eq!(a.len(), rows * depth, "frozen product: length of the left factor");
+    assert_eq!(c.len(), rows * columns, "frozen product: length of the result");
+    if let Init::Bias(bias) = init {
+        assert_eq!(bias.len(), columns, "frozen product: bias");
+    }
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    let words = Words::<P>::new(level, a, depth);
+    // SAFETY: the level is supported; the kernel only computes a size.
+    let width = unsafe { launch(level, Width(columns)) };
+    let c = SharedMut::new(c);
+    parallel::for_each(columns.div_ceil(width), rows * columns * depth, |panel| {
+        let first = panel * width;
+        let panel = Panel {
+            rows,
+            words: &words,
+            weight,
+            inputs,
+            side,
+            depth,
+            first,
+            inside: width.min(columns - first),
+            width,
+            init,
+            c: c.at(first),
+            c_row: columns,
+        };
+        // SAFETY: the level is supported, lengths were checked above, and panels are disjoint
+        // columns of C.
+        unsafe { launch(level, panel) };
+    });
+}
+
+/// The width of a product's panels.
+struct Width(usize);
+
+impl Kernel for Width {
+    type Output = usize;
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> usize {
+        panel_width::<S>(self.0)
+    }
+}
+
+/// All rows against a panel of columns.
+struct Panel<'a, P: Product> {
+    rows: usize,
+    words: &'a Words<'a, P>,
+    weight: &'a Numbers,
+    inputs: usize,
+    side: Side,
+    depth: usize,
+    first: usize,
+    inside: usize,
+    width: usize,
+    init: Init<'a>,
+    c: *mut f32,
+    c_row: usize,
+}
+
+impl<P: Product> Kernel for Panel<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let per_word = P::per_word::<S>();
+        let (width, inside) = (self.width, self.inside);
+        let most = DEPTH.min(self.words.per_row()) * per_word;
+        // decoded numbers, then the panel that is packed from them
+        let mut scratch = Scratch::take(most * width * 2);
+        let decoded = scratch.start();
+        let packed = decoded.wrapping_add(most * width);
+        let mut done = 0;
+        while done < self.words.per_row() {
+            let words = DEPTH.min(self.words.per_row() - done);
+            let from = done * per_word;
+            let numbers = (words * per_word).min(self.depth - from);
+            // SAFETY: the scratch holds `most * width` numbers twice; decoding fills all that
+            // packing reads; the strip lies inside A's words, the packed panel and C's columns.
+            unsafe {
+                match self.side {
+                    Side::Weight => {
+                        for column in 0..inside {
+                            let to = decoded.add(column * numbers);
+                            let to = std::slice::from_raw_parts_mut(to, numbers);
+                            self.weight.decode(self.inputs, self.first + column, from, to);
+                        }
+                        pack_panel::<S, P>(decoded, 1, numbers, numbers, inside, packed, width);
+                    }
+                    Side::Turned => {
+                        for k in 0..numbers {
+                            let to = decoded.add(k * inside);
+                            let to = std::slice::from_raw_parts_mut(to, inside);
+                            self.weight.decode(self.inputs, from + k, self.first, to);
+                        }
+                        pack_panel::<S, P>(decoded, inside, 1, numbers, inside, packed, width);
+                    }
+                }
+                let start = match self.init {
+                    _ if done > 0 => Start::Accumulate,
+                    Init::Accumulate => Start::Accumulate,
+                    Init::Bias(bias) => Start::Row(bias[self.first..].as_ptr()),
+                    Init::Zero => Start::Zero,
+                };
+                let strip = Strip::<P> {
+                    rows: self.rows,
+                    columns: inside,
+                    depth: words,
+                    a: self.words.start().wrapping_add(done),
+                    a_row: self.words.per_row(),
+                    a_step: 1,
+                    b: packed,
+                    b_step: width,
+                    c: self.c,
+                    c_row: self.c_row,
+                    start,
+                    product: PhantomData,
+                };
+                strip.run::<S>();
+            }
+            done += words;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! From numbers to their stored form, and from there to bytes and back.
+
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::{BLOCK, Int4Block, Int8Block, Numbers};
+use crate::FrozenFormat;
+
+impl Numbers {
+    /// Stores `[outputs][inputs]` numbers.
+    pub(crate) fn store(values: &[f32], inputs: usize, format: FrozenFormat) -> Self {
+        let outputs = values.par_chunks(inputs.max(1));
+        match format {
+            FrozenFormat::F32 => Self::F32(values.to_vec()),
+            FrozenFormat::Bf16 => {
+                Self::Bf16(values.par_iter().map(|&x| bf16::from_f32(x).to_bits()).collect())
+            }
+            FrozenFormat::Int8 => {
+                Self::Int8(outputs.flat_map_iter(|row| row.chunks(BLOCK).map(int8)).collect())
+            }
+            FrozenFormat::Int4 => {
+                Self::Int4(outputs.flat_map_iter(|row| row.chunks(BLOCK).map(int4)).collect())
+            }
+        }
+    }
+
+    pub(crate) fn byte_count(inputs: usize, outputs: usize, format: FrozenFormat) -> usize {
+        let blocks = outputs * inputs.div_ceil(BLOCK);
+        match format {
+            FrozenFormat::F32 => 4 * inputs * outputs,
+            FrozenFormat::Bf16 => 2 * inputs * outputs,
+            FrozenFormat::Int8 => blocks * (2 + BLOCK),
+            FrozenFormat::Int4 => blocks * (4 + BLOCK / 2),
+        }
+    }
+
+    /// Little-endian; blocks as GGUF lays out `Q8_0` and `Q4_1`.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::F32(numbers) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::Bf16(numbers) => numbers.iter().flat_map(|bits| bits.to_le_bytes()).collect(),
+            Self::Int8(blocks) => {
+                let bytes = blocks.iter().flat_map(|block| {
+                    let codes = block.codes.map(i8::cast_unsigned);
+                    block.scale.to_le_bytes().into_iter().chain(codes)
+                });
+                bytes.collect()
+            }
+            Self::Int4(blocks) => {
+                let bytes = blocks.iter().flat_map(|block| {
+                    let scale = block.scale.to_le_bytes().into_iter();
+                    scale.chain(block.least.to_le_bytes()).chain(block.codes)
+                });
+                bytes.collect()
+            }
+        }
+    }
+
+    /// The inverse of [`Numbers::to_bytes`]; there are [`Numbers::byte_count`] bytes.
+    pub(crate) fn from_bytes(
+        bytes: &[u8],
+        inputs: usize,
+        outputs: usize,
+        format: FrozenFormat,
+    ) -> Self {
+        let blocks = outputs * inputs.div_ceil(BLOCK);
+        let short = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+        match format {
+            FrozenFormat::F32 => {
+                let words = bytes.chunks_exact(4);
+                Self::F32(words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+            }
+            FrozenFormat::Bf16 => Self::Bf16(bytes.chunks_exact(2).map(short).collect()),
+            FrozenFormat::Int8 => {
+                let block = |bytes: &[u8]| Int8Block {
+                    scale: short(bytes),
+                    codes: std::array::from_fn(|i| bytes[2 + i].cast_signed()),
+                };
+                Self::Int8(bytes.chunks_exact(2 + BLOCK).take(blocks).map(block).collect())
+            }
+            FrozenFormat::Int4 => {
+                let block = |bytes: &[u8]| Int4Block {
+                    scale: short(bytes),
+                    least: short(&bytes[2..]),
+                    codes: std::array::from_fn(|i| bytes[4 + i]),
+                };
+                Self::Int4(bytes.chunks_exact(4 + BLOCK / 2).take(blocks).map(block).collect())
+            }
+        }
+    }
+}
+
+fn int8(values: &[f32]) -> Int8Block {
+    let greatest = values.iter().fold(0.0f32, |greatest, x| greatest.max(x.abs()));
+    let scale = f16::from_f32(greatest / 127.0);
+    let inverse = inverse(scale.to_f32());
+    let mut codes = [0; BLOCK];
+    for (code, x) in codes.iter_mut().zip(values) {
+        *code = (x * inverse).round().clamp(-127.0, 127.0) as i8;
+    }
+    Int8Block { scale: scale.to_bits(), codes }
+}
+
+fn int4(values: &[f32]) -> Int4Block {
+    let least = values.iter().copied().fold(f32::INFINITY, f32::min);
+    let greatest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let least = f16::from_f32(least);
+    let scale = f16::from_f32((greatest - least.to_f32()) / 15.0);
+    let inverse = inverse(scale.to_f32());
+    let mut codes = [0; BLOCK / 2];
+    for (i, x) in values.iter().enumerate() {
+        let code = ((x - least.to_f32()) * inverse).round().clamp(0.0, 15.0) as u8;
+        codes[i % (BLOCK / 2)] |= code << (4 * (i / (BLOCK / 2)));
+    }
+    Int4Block { scale: scale.to_bits(), least: least.to_bits(), codes }
+}
+
+/// `1 / scale`, or 0 for a block whose numbers are all equal.
+fn inverse(scale: f32) -> f32 {
+    if scale == 0.0 { 0.0 } else { 1.0 / scale }
+}

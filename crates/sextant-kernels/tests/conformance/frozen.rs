@@ -1,0 +1,132 @@
+//! Linear layers and embeddings whose weight is frozen, stored in any format.
+
+use crate::inputs::{Inputs, random, some_dropout, tracked, values};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use proptest::prelude::*;
+use sextant_kernels::{
+    FrozenFormat, FrozenWeight, LoraFactors, Precision, composed, frozen_embedding, frozen_linear,
+};
+
+/// A random weight of `[inputs, outputs]`, and what it stands for as a tracked tensor.
+fn weight([inputs, outputs]: [usize; 2], format: FrozenFormat) -> (FrozenWeight, Tensor<2>) {
+    let numbers = values(random([outputs, inputs], &Device::flex()));
+    let weight = FrozenWeight::new(&numbers, [inputs, outputs], format, &tracked());
+    let decoded = TensorData::new(weight.values(), [outputs, inputs]);
+    let decoded = Tensor::<2>::from_data(decoded, &tracked()).transpose();
+    (weight, decoded)
+}
+
+/// The factors of a LoRA layer, where the inputs have any.
+fn factors(t: &Inputs, drop: bool) -> Option<LoraFactors> {
+    let [_, a, b] = &t.matrices[..] else { return None };
+    Some(LoraFactors { a: a.clone(), b: b.clone(), scale: 0.5, dropout: some_dropout(drop) })
+}
+
+fn check_frozen(
+    [rows, inputs, outputs, rank]: [usize; 4],
+    [bias, drop, lora]: [bool; 3],
+    format: FrozenFormat,
+    precision: Precision,
+) {
+    let (weight, decoded) = weight([inputs, outputs], format);
+    let biases = if bias { vec![outputs] } else { vec![] };
+    let bound = if precision == Precision::F32 { 2e-5 } else { 3e-2 };
+    let mut matrices = vec![[rows, inputs]];
+    if lora {
+        matrices.extend([[inputs, rank], [rank, outputs]]);
+    }
+    Inputs::new(&matrices, &biases).check(
+        &format!(
+            "frozen_linear {rows}x{inputs}x{outputs} rank {rank} {bias} {drop} {lora} {format} {precision}"
+        ),
+        bound,
+        |t| {
+            let (x, bias) = (t.matrices[0].clone(), t.vectors.first().cloned());
+            frozen_linear(x, &weight, bias, factors(t, drop), precision)
+        },
+        |t| {
+            let (x, bias) = (t.matrices[0].clone(), t.vectors.first().cloned());
+            composed::frozen_linear(x, decoded.clone(), bias, factors(t, drop), precision)
+        },
+    );
+}
+
+/// Sizes of a small decoder.
+#[test]
+fn decoder_sizes() {
+    for precision in Precision::ALL {
+        for format in FrozenFormat::ALL {
+            check_frozen([300, 96, 200, 16], [true; 3], format, precision);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_slopes() {
+    for format in FrozenFormat::ALL {
+        let (weight, _) = weight([13, 21], format);
+        for drop in [false, true] {
+            Inputs::new(&[[20, 13], [13, 4], [4, 21]], &[21]).check_slope("frozen_linear", |t| {
+                let (x, bias) = (t.matrices[0].clone(), Some(t.vectors[0].clone()));
+                frozen_linear(x, &weight, bias, factors(t, drop), Precision::F32)
+            });
+        }
+        Inputs::new(&[[20, 13]], &[]).check_slope("frozen_linear without factors", |t| {
+            frozen_linear(t.matrices[0].clone(), &weight, None, None, Precision::F32)
+        });
+    }
+}
+
+#[test]
+fn an_input_without_a_gradient_gets_none() {
+    let device = tracked();
+    let (weight, _) = weight([5, 7], FrozenFormat::Int4);
+    let lora = LoraFactors {
+        a: random([5, 2], &device).require_grad(),
+        b: random([2, 7], &device).require_grad(),
+        scale: 2.0,
+        dropout: None,
+    };
+    let x = random([9, 5], &device);
+    let y = frozen_linear(x.clone(), &weight, None, Some(lora.clone()), Precision::F32);
+    let gradients = y.sum().backward();
+    assert!(x.grad(&gradients).is_none());
+    assert!(lora.a.grad(&gradients).is_some() && lora.b.grad(&gradients).is_some());
+}
+
+#[test]
+fn rows_of_a_frozen_table() {
+    for format in FrozenFormat::ALL {
+        let (table, decoded) = weight([37, 11], format);
+        for device in [Device::flex(), tracked()] {
+            let ids = Tensor::<1, Int>::from_data([3, 0, 10, 3], &device);
+            let rows = frozen_embedding(&table, ids);
+            assert_eq!(rows.device().is_autodiff(), device.is_autodiff());
+            let expected = decoded.clone().inner().transpose();
+            let ids = Tensor::<1, Int>::from_data([3, 0, 10, 3], &Device::flex());
+            assert_eq!(values(rows), values(expected.select(0, ids)), "{format}");
+        }
+    }
+}
+
+#[test]
+fn stored_bytes_of_another_size_are_refused() {
+    let error = FrozenWeight::from_bytes(&[0; 9], [32, 2], FrozenFormat::Int4, &Device::flex());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "a weight of 2 by 32 numbers as int4 takes 40 bytes, not 9"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn ragged_frozen(
+        size in [1usize..40, 1usize..60, 1usize..60, 1usize..20],
+        options: [bool; 3], format in 0usize..4, bf16: bool,
+    ) {
+        let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+        check_frozen(size, options, FrozenFormat::ALL[format], precision);
+    }
+}

@@ -1,0 +1,127 @@
+//! An operation's inputs, and what is checked of every operation.
+
+use burn::tensor::{Device, Distribution, Gradients, Tensor, TensorData};
+use sextant_kernels::Dropout;
+use sextant_kernels::simd::{Level, with_level};
+
+pub(crate) fn tracked() -> Device {
+    Device::flex().autodiff()
+}
+
+pub(crate) fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_to_vec().unwrap()
+}
+
+/// Asserts that the largest difference is below `bound` times the largest entry.
+pub(crate) fn assert_close(what: &str, ours: &[f32], theirs: &[f32], bound: f32) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    assert!(ours.iter().all(|x| x.is_finite()), "{what} is not finite");
+    let greatest = |x: f32, y: f32| x.max(y);
+    let scale = theirs.iter().map(|x| x.abs()).fold(0.1, greatest);
+    let pairs = ours.iter().zip(theirs);
+    let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, greatest);
+    assert!(difference <= bound * scale, "{what}: {difference} of {scale}");
+}
+
+/// An operation's inputs, all tracked, for computing its value and all gradients.
+pub(crate) struct Inputs {
+    pub(crate) matrices: Vec<Tensor<2>>,
+    pub(crate) vectors: Vec<Tensor<1>>,
+}
+
+impl Inputs {
+    pub(crate) fn new(matrices: &[[usize; 2]], vectors: &[usize]) -> Self {
+        let device = tracked();
+        Self {
+            matrices: matrices.iter().map(|&s| random(s, &device).require_grad()).collect(),
+            vectors: vectors.iter().map(|&n| random([n], &device).require_grad()).collect(),
+        }
+    }
+
+    /// The output, then the gradient of each input under the loss `Σ loss_weight(i) · out(i)`.
+    pub(crate) fn run(&self, operation: impl Fn(&Self) -> Tensor<2>) -> Vec<Vec<f32>> {
+        let out = operation(self);
+        let [rows, columns] = out.dims();
+        let weights: Vec<f32> = (0..rows * columns).map(loss_weight).collect();
+        let weights = TensorData::new(weights, [rows, columns]);
+        let weights = Tensor::<2>::from_data(weights, &tracked());
+        let mut results = vec![values(out.clone().inner())];
+        let gradients: Gradients = (out * weights).sum().backward();
+        results.extend(self.matrices.iter().map(|x| values(x.grad(&gradients).unwrap())));
+        results.extend(self.vectors.iter().map(|x| values(x.grad(&gradients).unwrap())));
+        results
+    }
+
+    /// These inputs, each moved by `by` times a fixed direction.
+    pub(crate) fn moved(&self, by: f32) -> Self {
+        fn step<const D: usize>(x: &Tensor<D>, by: f32) -> Tensor<D> {
+            let numbers = (0..x.shape().num_elements()).map(|i| by * direction(i));
+            let step = TensorData::new(numbers.collect::<Vec<f32>>(), x.shape());
+            x.clone().inner() + Tensor::from_data(step, &Device::flex())
+        }
+        Self {
+            matrices: self.matrices.iter().map(|x| step(x, by)).collect(),
+            vectors: self.vectors.iter().map(|x| step(x, by)).collect(),
+        }
+    }
+
+    /// Compares gradients with the slope of the loss along a direction, by central differences.
+    pub(crate) fn check_slope(&self, what: &str, operation: impl Fn(&Self) -> Tensor<2>) {
+        let loss = |by: f32| -> f64 {
+            let out = values(operation(&self.moved(by)));
+            let terms = out.iter().enumerate();
+            terms.map(|(i, x)| f64::from(loss_weight(i)) * f64::from(*x)).sum()
+        };
+        let h = 4e-3;
+        let slope = (loss(h) - loss(-h)) / (2.0 * f64::from(h));
+        let (mut ours, mut length) = (0.0, 0.0);
+        for gradient in &self.run(&operation)[1..] {
+            for (i, g) in gradient.iter().enumerate() {
+                ours += f64::from(*g) * f64::from(direction(i));
+                length += f64::from(*g).powi(2);
+            }
+        }
+        let bound = 1e-2 * (slope.abs() + length.sqrt() + 0.1);
+        assert!((ours - slope).abs() < bound, "{what}: gradient {ours}, slope {slope}");
+    }
+
+    /// Compares an operation with its composed body at every level, on one thread and on two.
+    pub(crate) fn check(
+        &self,
+        what: &str,
+        bound: f32,
+        ours: impl Fn(&Self) -> Tensor<2> + Sync,
+        theirs: impl Fn(&Self) -> Tensor<2>,
+    ) {
+        let expected = self.run(theirs);
+        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| with_level(level, || self.run(&ours)))
+            };
+            let (one, two) = (on(1), on(2));
+            assert!(one == two, "{what} at {level:?} depends on the number of threads");
+            for (i, (ours, theirs)) in one.iter().zip(&expected).enumerate() {
+                assert_close(&format!("{what} at {level:?}, result {i}"), ours, theirs, bound);
+            }
+        }
+    }
+}
+
+/// The weight of output `i` in the loss.
+pub(crate) fn loss_weight(i: usize) -> f32 {
+    ((i * 7919 + 11) % 10_007) as f32 / 5003.5 - 1.0
+}
+
+/// A direction to move inputs in.
+pub(crate) fn direction(i: usize) -> f32 {
+    ((i * 4801 + 5) % 997) as f32 / 498.5 - 1.0
+}
+
+pub(crate) fn some_dropout(wanted: bool) -> Option<Dropout> {
+    wanted.then_some(Dropout { probability: 0.25, seed: 99 })
+}
