@@ -184,6 +184,7 @@ mod tests {
             dense: true,
             head: HeadKind::Softmax,
             head_dropout: 0.0,
+            lora: None,
         };
         let model = RelevanceModel::zeros(spec, &Device::flex().autodiff()).unwrap();
         let recipe = OptimizerRecipe {
