@@ -1,7 +1,9 @@
 //! Gradient checkpointing (Chen et al. 2016): activations of the trunk's blocks are computed again in the
 //! backward pass, so that only what goes into each block is kept, and one block's activations at a time.
 
-use crate::{Block, ForwardContext, ModelError, PackInput, RelevanceModel, parameters};
+use crate::{
+    Block, BlockContext, ForwardContext, ModelError, PackInput, RelevanceModel, parameters,
+};
 use burn::tensor::{Gradients, Tensor};
 
 impl RelevanceModel {
@@ -64,7 +66,9 @@ impl RelevanceModel {
         ctx: &ForwardContext,
     ) -> Tensor<2> {
         let relative = self.embeddings.relative();
-        block.forward(x, None, self.block_context(input, relative.as_ref(), ctx))
+        let ctx =
+            BlockContext { segments: &input.segments, relative: relative.as_ref(), pass: ctx };
+        block.forward(x, None, ctx)
     }
 
     /// The lowest part that has something to train, where it is below the branches.

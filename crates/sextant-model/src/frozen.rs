@@ -40,13 +40,12 @@ pub(crate) fn replace<E>(
         for (name, projection) in block.projections_mut() {
             let Some(old) = projection.frozen() else { continue };
             let Some(name) = stacked(&format!("{path}.{name}.weight"), &spec) else { continue };
-            let weight = match found.get(&name) {
-                Some(weight) => weight.clone(),
-                None => {
-                    let weight = source(&name, old)?;
-                    found.insert(name, weight.clone());
-                    weight
-                }
+            let weight = if let Some(weight) = found.get(&name) {
+                weight.clone()
+            } else {
+                let weight = source(&name, old)?;
+                found.insert(name, weight.clone());
+                weight
             };
             projection.set_frozen(weight);
         }

@@ -94,16 +94,6 @@ impl RelevanceModel {
         self.finish(self.embeddings.forward(input, ctx), 0, input, ctx)
     }
 
-    /// What blocks need to know of a pass.
-    pub(crate) fn block_context<'a>(
-        &self,
-        input: &'a PackInput,
-        relative: Option<&'a Tensor<2>>,
-        pass: &'a ForwardContext,
-    ) -> BlockContext<'a> {
-        BlockContext { segments: &input.segments, relative, pass }
-    }
-
     /// Logits from what goes into block `first` of the trunk, `[tokens, hidden]`.
     pub(crate) fn finish(
         &self,
@@ -115,7 +105,8 @@ impl RelevanceModel {
         let parts = self.parts(input)?;
         let pooling = self.spec.pooling;
         let relative = self.embeddings.relative();
-        let blocks = self.block_context(input, relative.as_ref(), ctx);
+        let blocks =
+            BlockContext { segments: &input.segments, relative: relative.as_ref(), pass: ctx };
         let trunk = &self.trunk[first..];
         if self.spec.routing.private_layers == 0 {
             let pooled = run_and_pool(trunk, self.trunk_norm.as_ref(), x, pooling, blocks);

@@ -189,7 +189,7 @@ pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
         if shape.len() == 1 {
             return Ok(Some(vec![0.0; length]));
         }
-        if name.contains(".lora.") && name.ends_with(".b") {
+        if name.contains(".lora.") && name.rsplit('.').next() == Some("b") {
             return Ok(Some(vec![0.0; length])); // adapters begin by changing nothing
         }
         let mut rng = generator(seed, name);

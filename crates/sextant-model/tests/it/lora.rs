@@ -32,7 +32,8 @@ fn adapted(family: &str, routing: Routing, lora: Option<LoraConfig>) -> Relevanc
 fn stirred(model: RelevanceModel) -> RelevanceModel {
     load::<()>(model, |name, shape| {
         let stir = |i: usize| ((i * 37 + name.len() * 11) % 19) as f32 / 95.0 - 0.1;
-        Ok(name.ends_with(".b").then(|| (0..shape.iter().product()).map(stir).collect()))
+        Ok((name.rsplit('.').next() == Some("b"))
+            .then(|| (0..shape.iter().product()).map(stir).collect()))
     })
     .unwrap()
 }
@@ -84,7 +85,11 @@ fn what_is_trained_is_what_the_configuration_says() {
     let (queries, keys) =
         (config.attention_heads * config.head_dim(), config.key_value_heads() * config.head_dim());
     let count = |model: &RelevanceModel| -> usize {
-        parameters(model).iter().filter(|info| info.trainable).map(|info| info.len()).sum()
+        parameters(model)
+            .iter()
+            .filter(|info| info.trainable)
+            .map(sextant_model::ParamInfo::len)
+            .sum()
     };
     let rank = 3;
     let sizes = [(hidden, queries), (hidden, keys), (hidden, keys), (queries, hidden)]
