@@ -109,6 +109,11 @@ impl FrozenWeight {
         Self::on(Numbers::store(values, inputs, format), [inputs, outputs], device)
     }
 
+    /// A weight of zeros of `[inputs, outputs]`, in place of which another will be put.
+    pub fn zeros(dims: [usize; 2], format: FrozenFormat, device: &Device) -> Self {
+        Self::on(Numbers::zeros(dims[0], dims[1], format), dims, device)
+    }
+
     fn on(numbers: Numbers, dims: [usize; 2], device: &Device) -> Self {
         let form = if has_kernels(device) {
             Form::Stored(Arc::new(numbers))

@@ -1,7 +1,9 @@
 //! The transformer block. There is one; families differ by its configuration.
 
+use crate::backbone::Format;
 use crate::layers::add;
-use crate::{BackboneConfig, ForwardContext, Linear, Norm, NormPlace};
+use crate::projection::{Build, Part};
+use crate::{BackboneConfig, ForwardContext, LoraConfig, Norm, NormPlace, Projection};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use sextant_kernels::{
@@ -15,21 +17,21 @@ pub struct Block {
     /// Before attention.
     pub attention_input_norm: Option<Norm>,
     /// Queries, keys and values in one product: `[hidden, (heads + 2 · kv_heads) · head_dim]`.
-    pub qkv: Linear,
+    pub qkv: Projection,
     /// Over each head's queries.
     pub query_norm: Option<Norm>,
     /// Over each head's keys.
     pub key_norm: Option<Norm>,
     /// From the heads back to the residual stream.
-    pub attention_output: Linear,
+    pub attention_output: Projection,
     /// After attention: on the residual sum, or before it.
     pub attention_norm: Option<Norm>,
     /// Before the MLP.
     pub mlp_input_norm: Option<Norm>,
     /// Into the MLP: `[hidden, inner]`, or `[hidden, 2 · inner]` where it is gated.
-    pub up: Linear,
+    pub up: Projection,
     /// Out of the MLP.
-    pub down: Linear,
+    pub down: Projection,
     /// After the MLP: on the residual sum, or before it.
     pub output_norm: Option<Norm>,
     #[module(skip)]
@@ -66,8 +68,49 @@ pub struct BlockContext<'a> {
 }
 
 impl Block {
-    /// A block of zeros, to be initialised or loaded; `layer` is its place in the backbone.
-    pub fn zeros(config: &BackboneConfig, layer: usize, device: &Device) -> Self {
+    /// The names of its linear layers.
+    pub(crate) const PROJECTIONS: [&'static str; 4] = ["qkv", "attention_output", "up", "down"];
+
+    /// The layers of the checkpoint that a projection holds side by side.
+    pub(crate) fn parts(
+        config: &BackboneConfig,
+        layer: usize,
+        name: &str,
+        outputs: usize,
+    ) -> Vec<Part> {
+        let source = (Format::of(config.family).source)(&format!("layers.{layer}.{name}.weight"));
+        let Some(source) = source else { return Vec::new() };
+        let names = source.names().iter();
+        let parts = names.zip(source.parts(config, outputs));
+        let name = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_owned();
+        parts.map(|(full, outputs)| Part { name: name(full), outputs }).collect()
+    }
+
+    /// Its linear layers by name.
+    pub(crate) fn projections(&self) -> [(&'static str, &Projection); 4] {
+        let all = [&self.qkv, &self.attention_output, &self.up, &self.down];
+        std::array::from_fn(|i| (Self::PROJECTIONS[i], all[i]))
+    }
+
+    pub(crate) fn projections_mut(&mut self) -> [(&'static str, &mut Projection); 4] {
+        let [qkv, attention_output, up, down] = Self::PROJECTIONS;
+        [
+            (qkv, &mut self.qkv),
+            (attention_output, &mut self.attention_output),
+            (up, &mut self.up),
+            (down, &mut self.down),
+        ]
+    }
+
+    /// A block of zeros, to be initialised or loaded; `layer` is its place in the backbone and `path`
+    /// its own in the model. Its linear layers are frozen and adapted where there is a `lora`.
+    pub fn zeros(
+        config: &BackboneConfig,
+        layer: usize,
+        lora: Option<&LoraConfig>,
+        path: &str,
+        device: &Device,
+    ) -> Self {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let (heads, kv_heads) = (config.attention_heads, config.key_value_heads());
         let head_dim = config.head_dim();
@@ -78,17 +121,23 @@ impl Block {
         let after = place != NormPlace::Pre;
         let first = layer == 0 && block.first_norm_absent;
         let columns = if block.mlp_gated { 2 * inner } else { inner };
-        let linear = |inputs, outputs, bias| Linear::zeros(inputs, outputs, bias, device);
+        let parts = |name: &str, outputs| Self::parts(config, layer, name, outputs);
+        let build = Build { lora, parts: &parts, path, device };
         Self {
             attention_input_norm: norm(before && !first, hidden),
-            qkv: linear(hidden, (heads + 2 * kv_heads) * head_dim, biases.qkv),
+            qkv: build.projection("qkv", hidden, (heads + 2 * kv_heads) * head_dim, biases.qkv),
             query_norm: norm(block.query_key_norm, head_dim),
             key_norm: norm(block.query_key_norm, head_dim),
-            attention_output: linear(heads * head_dim, hidden, biases.attention_output),
+            attention_output: build.projection(
+                "attention_output",
+                heads * head_dim,
+                hidden,
+                biases.attention_output,
+            ),
             attention_norm: norm(after, hidden),
             mlp_input_norm: norm(before, hidden),
-            up: linear(hidden, columns, biases.mlp),
-            down: linear(inner, hidden, biases.mlp),
+            up: build.projection("up", hidden, columns, biases.mlp),
+            down: build.projection("down", inner, hidden, biases.mlp),
             output_norm: norm(after, hidden),
             options: Options {
                 heads,
@@ -160,11 +209,15 @@ impl Block {
         if let (Some(positions), Some(table)) = (&options.relative, relative) {
             // Positions pass the projections of queries and keys that tokens pass.
             let columns = 2 * spec.width();
-            let weight = self.qkv.weight.val().narrow(1, 0, columns);
-            let bias = self.qkv.bias().map(|bias| bias.narrow(0, 0, columns));
             let table = table.clone();
-            let projected =
-                kernels::linear(table, weight, bias, Activation::None, pass.precision());
+            let projected = match &self.qkv.weight {
+                Some(weight) => {
+                    let weight = weight.val().narrow(1, 0, columns);
+                    let bias = self.qkv.bias().map(|bias| bias.narrow(0, 0, columns));
+                    kernels::linear(table, weight, bias, Activation::None, pass.precision())
+                }
+                None => self.qkv.forward(table, Activation::None, pass).narrow(1, 0, columns),
+            };
             return kernels::relative_attention(qkv, projected, segments, &spec, positions);
         }
         match options.soft_cap {

@@ -29,8 +29,8 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// A branch of zeros, to be initialised or loaded.
-    pub fn zeros(spec: &ModelSpec, device: &Device) -> Self {
+    /// A branch of zeros, to be initialised or loaded; `name` is its own in the model.
+    pub fn zeros(spec: &ModelSpec, name: &str, device: &Device) -> Self {
         let cumulative = spec.head == HeadKind::Cumulative;
         let (backbone, hidden) = (&spec.backbone, spec.backbone.hidden_size);
         let dense = backbone.dense;
@@ -41,7 +41,11 @@ impl Branch {
         let outputs = if cumulative { 1 } else { spec.head.outputs() };
         Self {
             layers: (first..first + private)
-                .map(|layer| Block::zeros(backbone, layer, device))
+                .enumerate()
+                .map(|(place, layer)| {
+                    let path = format!("branches.{name}.layers.{place}");
+                    Block::zeros(backbone, layer, spec.private_lora(), &path, device)
+                })
                 .collect(),
             norm: (backbone.final_norm && private > 0)
                 .then(|| Norm::zeros(backbone, hidden, device)),

@@ -4,13 +4,16 @@
 //! |---|---|
 //! | `bundle.json` | format version, shape, text configuration, provenance, hashes of the others |
 //! | `model.safetensors` | every parameter, `f32`, by our names |
+//! | `base.safetensors` | with LoRA: the frozen weights, as they are stored in memory |
 //! | `tokenizer.json` | the tokenizer |
 //!
 //! Loading is strict: hashes must match, every parameter must be there and nothing else. A reloaded
 //! model gives bit-equal logits. Saving writes beside the target and renames, so that a bundle is
 //! whole or absent.
 
-use crate::{Archive, ModelError, ModelSpec, RelevanceModel, dump, load, replace_folder};
+use crate::{
+    Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, dump, load, replace_folder,
+};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sextant_text::{Encoder, TextConfig, Tokenizer};
@@ -24,6 +27,7 @@ pub const FORMAT_VERSION: u32 = 1;
 const MANIFEST: &str = "bundle.json";
 const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
+const BASE: &str = "base.safetensors";
 
 /// What `bundle.json` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,9 +79,12 @@ pub fn save(
             std::fs::write(place(name), bytes).map_err(ModelError::io("write", &folder.join(name)))
         };
         Archive::write(&place(WEIGHTS), &dump(model))?;
+        if model.spec().lora.is_some() {
+            base::write(&place(BASE), model)?;
+        }
         write(TOKENIZER, &encoder.tokenizer().to_bytes()?)?;
         let mut files = BTreeMap::new();
-        for name in [WEIGHTS, TOKENIZER] {
+        for &name in names(model.spec()) {
             files.insert(name.to_owned(), sha256(&place(name))?);
         }
         let manifest = Manifest {
@@ -127,10 +134,25 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, ModelError> {
     Ok(manifest)
 }
 
+/// The files of a bundle beside its manifest.
+fn names(spec: &ModelSpec) -> &'static [&'static str] {
+    if spec.lora.is_some() { &[WEIGHTS, TOKENIZER, BASE] } else { &[WEIGHTS, TOKENIZER] }
+}
+
 /// Loads a bundle onto a device.
 pub fn open(folder: &Path, device: &Device) -> Result<Bundle, ModelError> {
+    open_sharing(folder, device, &mut SharedBases::default())
+}
+
+/// Loads a bundle onto a device; where another of the same frozen base was opened through `bases`, both
+/// hold the base in one piece of memory.
+pub fn open_sharing(
+    folder: &Path,
+    device: &Device,
+    bases: &mut SharedBases,
+) -> Result<Bundle, ModelError> {
     let manifest = read_manifest(folder)?;
-    for name in [WEIGHTS, TOKENIZER] {
+    for &name in names(&manifest.spec) {
         let path = folder.join(name);
         let found = sha256(&path)?;
         if manifest.files.get(name) != Some(&found) {
@@ -157,8 +179,11 @@ pub fn open(folder: &Path, device: &Device) -> Result<Bundle, ModelError> {
         }
     }
     let encoder = Encoder::new(tokenizer, manifest.text.clone())?;
-    let model =
+    let mut model =
         load_weights(RelevanceModel::zeros(manifest.spec.clone(), device)?, &folder.join(WEIGHTS))?;
+    if let Some(hash) = manifest.files.get(BASE) {
+        base::read(&mut model, &folder.join(BASE), hash, bases)?;
+    }
     Ok(Bundle { manifest, model, encoder })
 }
 

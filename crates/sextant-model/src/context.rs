@@ -3,7 +3,9 @@
 use crate::{PackedWeights, StepShared};
 use burn::module::{Param, ParamId};
 use burn::tensor::{Int, Tensor};
-use sextant_kernels::{self as kernels, Dropout, PackedWeight, Precision, ReusedWeight};
+use sextant_kernels::{
+    self as kernels, Dropout, PackedWeight, Precision, ReusedWeight, ScorePrecision,
+};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,9 +50,30 @@ impl ForwardContext {
         Self { step: Some(Rc::clone(step)), ..self }
     }
 
+    /// Where the sequence of dropout seeds stands.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.seeds.as_ref().map(Cell::get)
+    }
+
+    /// Goes back to where the sequence of seeds stood.
+    pub(crate) fn rewind(&self, seed: Option<u64>) {
+        if let (Some(seeds), Some(seed)) = (&self.seeds, seed) {
+            seeds.set(seed);
+        }
+    }
+
     /// The precision in which products are computed.
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// The precision of products with frozen weights: theirs are `f32` where a pass scores in 8 bits.
+    pub(crate) fn frozen_precision(&self) -> Precision {
+        match self.packed.as_ref().map(|packed| packed.precision()) {
+            Some(ScorePrecision::Bf16) => Precision::Bf16,
+            Some(ScorePrecision::F32 | ScorePrecision::Int8) => Precision::F32,
+            None => self.precision,
+        }
     }
 
     /// The next dropout, or none when scoring or when nothing would be dropped.

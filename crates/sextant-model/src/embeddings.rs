@@ -1,16 +1,16 @@
 //! From token ids to the residual stream.
 
 use crate::layers::zeros;
-use crate::{BackboneConfig, ForwardContext, Linear, Norm, PackInput};
+use crate::{BackboneConfig, ForwardContext, Linear, LoraConfig, Norm, PackInput};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
-use sextant_kernels::{self as kernels, Activation};
+use sextant_kernels::{self as kernels, Activation, FrozenWeight};
 
 /// Word, position and segment tables, summed and normalised; what a family lacks is absent.
 #[derive(Module, Debug)]
 pub struct Embeddings {
-    /// `[vocabulary, width]`.
-    pub word: Param<Tensor<2>>,
+    /// `[vocabulary, width]`, where it is trained.
+    pub word: Option<Param<Tensor<2>>>,
     /// `[offset + positions, width]`.
     pub position: Option<Param<Tensor<2>>>,
     /// `[segment types, width]`.
@@ -24,6 +24,8 @@ pub struct Embeddings {
     /// Over those.
     pub relative_norm: Option<Norm>,
     #[module(skip)]
+    frozen_word: Option<FrozenWeight>,
+    #[module(skip)]
     position_offset: usize,
     #[module(skip)]
     scale: Option<f32>,
@@ -32,14 +34,18 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// Tables of zeros, to be initialised or loaded.
-    pub fn zeros(config: &BackboneConfig, device: &Device) -> Self {
+    /// Tables of zeros, to be initialised or loaded; that of words is frozen where there is a `lora`.
+    pub fn zeros(config: &BackboneConfig, lora: Option<&LoraConfig>, device: &Device) -> Self {
         let (width, hidden) = (config.embedding_width(), config.hidden_size);
         let table = |entries| zeros([entries, width], device);
         let positions = config.position_offset + config.max_positions;
         let relative = config.block.relative;
+        let frozen = lora.filter(|lora| !lora.saves("embeddings.word")).map(|lora| {
+            FrozenWeight::zeros([width, config.vocab_size], lora.table_format(), device)
+        });
         Self {
-            word: table(config.vocab_size),
+            word: frozen.is_none().then(|| table(config.vocab_size)),
+            frozen_word: frozen,
             position: (!config.positions_absent).then(|| table(positions)),
             segment: (config.segment_types > 0).then(|| table(config.segment_types)),
             norm: (!config.embedding_norm_absent).then(|| Norm::zeros(config, width, device)),
@@ -56,7 +62,12 @@ impl Embeddings {
 
     /// `[tokens, hidden]`.
     pub fn forward(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
-        let mut words = ctx.words(self.word.val(), input.ids.clone());
+        let ids = input.ids.clone();
+        let mut words = match (&self.word, &self.frozen_word) {
+            (Some(table), _) => ctx.words(table.val(), ids),
+            (None, Some(table)) => kernels::frozen_embedding(table, ids),
+            (None, None) => unreachable!("built with one of the two"),
+        };
         if let Some(scale) = self.scale {
             words = words * scale;
         }
@@ -92,6 +103,15 @@ impl Embeddings {
             Some(projection) => projection.forward(x, Activation::None, ctx),
             None => x,
         }
+    }
+
+    /// The table of words where it is frozen: width and vocabulary are its inputs and outputs.
+    pub fn frozen_word(&self) -> Option<&FrozenWeight> {
+        self.frozen_word.as_ref()
+    }
+
+    pub(crate) fn frozen_word_mut(&mut self) -> Option<&mut FrozenWeight> {
+        self.frozen_word.as_mut()
     }
 
     /// The normalised embeddings of relative positions, for families that have them.

@@ -26,18 +26,28 @@ impl Linear {
 
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: Tensor<2>, activation: Activation, ctx: &ForwardContext) -> Tensor<2> {
-        let bias = self.bias();
-        if let Some(packed) = ctx.packed(&self.weight) {
-            return kernels::linear_packed(x, &packed, bias, activation);
-        }
-        let reused = ctx.reused(self.weight.id);
-        kernels::linear_reusing(x, self.weight.val(), bias, activation, ctx.precision(), &reused)
+        dense_forward(x, &self.weight, self.bias(), activation, ctx)
     }
 
     /// The bias, if there is one.
     pub(crate) fn bias(&self) -> Option<Tensor<1>> {
         self.bias.as_ref().map(Param::val)
     }
+}
+
+/// `activation(x · weight + bias)`, with what the pass keeps packed.
+pub(crate) fn dense_forward(
+    x: Tensor<2>,
+    weight: &Param<Tensor<2>>,
+    bias: Option<Tensor<1>>,
+    activation: Activation,
+    ctx: &ForwardContext,
+) -> Tensor<2> {
+    if let Some(packed) = ctx.packed(weight) {
+        return kernels::linear_packed(x, &packed, bias, activation);
+    }
+    let reused = ctx.reused(weight.id);
+    kernels::linear_reusing(x, weight.val(), bias, activation, ctx.precision(), &reused)
 }
 
 /// Normalisation over the last dimension, of the backbone's kind.

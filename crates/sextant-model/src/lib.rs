@@ -12,28 +12,35 @@
 //! [`bundle`], or as a model for other programs ([`export`]).
 
 pub mod backbone;
+mod base;
 mod block;
 mod block_config;
 mod branch;
 pub mod bundle;
+mod checkpointed;
 mod config;
 mod context;
 mod embeddings;
 mod error;
 pub mod export;
 mod folder;
+mod frozen;
 mod input;
 mod layers;
+mod lora;
 mod loss;
+mod merge;
 mod model;
 mod params;
 mod pooling;
 mod predictor;
+mod projection;
 mod routing;
 mod shared;
 mod spec;
 mod weights;
 
+pub use base::SharedBases;
 pub use block::{Block, BlockContext};
 pub use block_config::{
     Biases, BlockConfig, MlpActivation, NormKind, NormPlace, RelativeConfig, RotaryConfig,
@@ -45,14 +52,18 @@ pub use context::ForwardContext;
 pub use embeddings::Embeddings;
 pub use error::ModelError;
 pub use folder::{UNFINISHED, replace_folder};
+pub use frozen::frozen_weights;
 pub use input::PackInput;
 pub use layers::{Linear, Norm};
+pub use lora::{LoraConfig, LoraPart};
 pub use loss::{LossConfig, LossKind, row_losses};
+pub use merge::merge;
 pub use model::RelevanceModel;
 pub use params::{ParamInfo, Values, dump, freeze, initialize, load, parameters};
 pub use pooling::Pooling;
 pub use predictor::{Predictor, predict_rows};
-pub use routing::{Heads, PrivateInit, Routing};
+pub use projection::Projection;
+pub use routing::{Heads, Private, PrivateInit, Routing};
 pub use shared::{PackedWeights, StepShared};
 pub use spec::{HeadKind, ModelSpec};
 pub use weights::Archive;

@@ -35,10 +35,19 @@ impl RelevanceModel {
         let backbone = &spec.backbone;
         let norm = backbone.final_norm && spec.routing.private_layers == 0;
         Ok(Self {
-            embeddings: Embeddings::zeros(backbone, device),
-            trunk: (0..trunk).map(|layer| Block::zeros(backbone, layer, device)).collect(),
+            embeddings: Embeddings::zeros(backbone, spec.lora.as_ref(), device),
+            trunk: (0..trunk)
+                .map(|layer| {
+                    let path = format!("trunk.{layer}");
+                    Block::zeros(backbone, layer, spec.lora.as_ref(), &path, device)
+                })
+                .collect(),
             trunk_norm: norm.then(|| Norm::zeros(backbone, backbone.hidden_size, device)),
-            branches: spec.branch_names().iter().map(|_| Branch::zeros(&spec, device)).collect(),
+            branches: spec
+                .branch_names()
+                .iter()
+                .map(|name| Branch::zeros(&spec, name, device))
+                .collect(),
             spec,
         })
     }
@@ -48,9 +57,31 @@ impl RelevanceModel {
         &self.spec
     }
 
+    /// Every block with its path: `trunk.3`, `branches.query-type.layers.0`.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (String, &Block)> {
+        let trunk = self.trunk.iter().enumerate().map(|(i, block)| (format!("trunk.{i}"), block));
+        let named = self.branches.iter().zip(self.spec.branch_names());
+        let private = named.flat_map(|(branch, name)| {
+            let blocks = branch.layers.iter().enumerate();
+            blocks.map(move |(i, block)| (format!("branches.{name}.layers.{i}"), block))
+        });
+        trunk.chain(private)
+    }
+
+    pub(crate) fn blocks_mut(&mut self) -> impl Iterator<Item = (String, &mut Block)> {
+        let trunk =
+            self.trunk.iter_mut().enumerate().map(|(i, block)| (format!("trunk.{i}"), block));
+        let named = self.branches.iter_mut().zip(self.spec.branch_names());
+        let private = named.flat_map(|(branch, name)| {
+            let blocks = branch.layers.iter_mut().enumerate();
+            blocks.map(move |(i, block)| (format!("branches.{name}.layers.{i}"), block))
+        });
+        trunk.chain(private)
+    }
+
     /// The device that holds the weights, with its autodiff context while training.
     pub fn device(&self) -> Device {
-        self.embeddings.word.val().device()
+        self.branches[0].classifier.weight.val().device() // there is always a branch
     }
 
     /// Logits of a pack's rows, in the pack's order: `[rows, outputs]` (see [`HeadKind`]).
@@ -59,20 +90,32 @@ impl RelevanceModel {
         input: &PackInput,
         ctx: &ForwardContext,
     ) -> Result<Tensor<2>, ModelError> {
+        self.parts(input)?; // before any work
+        self.finish(self.embeddings.forward(input, ctx), 0, input, ctx)
+    }
+
+    /// Logits from what goes into block `first` of the trunk, `[tokens, hidden]`.
+    pub(crate) fn finish(
+        &self,
+        mut x: Tensor<2>,
+        first: usize,
+        input: &PackInput,
+        ctx: &ForwardContext,
+    ) -> Result<Tensor<2>, ModelError> {
         let parts = self.parts(input)?;
         let pooling = self.spec.pooling;
         let relative = self.embeddings.relative();
         let blocks =
             BlockContext { segments: &input.segments, relative: relative.as_ref(), pass: ctx };
-        let mut x = self.embeddings.forward(input, ctx);
+        let trunk = &self.trunk[first..];
         if self.spec.routing.private_layers == 0 {
-            let pooled = run_and_pool(&self.trunk, self.trunk_norm.as_ref(), x, pooling, blocks);
+            let pooled = run_and_pool(trunk, self.trunk_norm.as_ref(), x, pooling, blocks);
             let logits = parts
                 .iter()
                 .map(|part| self.branches[part.branch].logits(narrow(&pooled, &part.rows), ctx));
             return Ok(Tensor::cat(logits.collect(), 0));
         }
-        for block in &self.trunk {
+        for block in trunk {
             x = block.forward(x, None, blocks);
         }
         let mut logits = Vec::with_capacity(parts.len());

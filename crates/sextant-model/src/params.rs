@@ -4,10 +4,11 @@
 //! `trunk.3.qkv.weight`, `branches.query-type.classifier.bias`.
 
 use crate::context::split_mix;
-use crate::{ModelError, NormKind, RelevanceModel};
+use crate::frozen;
+use crate::{ModelError, ModelSpec, NormKind, RelevanceModel};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use std::collections::BTreeMap;
@@ -188,26 +189,47 @@ pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
         if shape.len() == 1 {
             return Ok(Some(vec![0.0; length]));
         }
-        let key = name.bytes().fold(split_mix(seed), |key, byte| split_mix(key ^ u64::from(byte)));
-        let mut rng = ChaCha8Rng::seed_from_u64(key);
-        let values = match Normal::new(0.0, deviation) {
-            Ok(normal) => normal.sample_iter(&mut rng).take(length).collect(),
-            Err(_) => vec![0.0; length], // not reached: a valid deviation is finite
-        };
-        Ok(Some(values))
+        if name.contains(".lora.") && name.rsplit('.').next() == Some("b") {
+            return Ok(Some(vec![0.0; length])); // adapters begin by changing nothing
+        }
+        let mut rng = generator(seed, name);
+        if name.contains(".lora.") {
+            // as PEFT: Kaiming's uniform distribution with a = √5
+            let bound = 1.0 / (shape[0] as f32).sqrt();
+            return Ok(Some((0..length).map(|_| rng.random_range(-bound..bound)).collect()));
+        }
+        Ok(Some(normal(deviation, length, &mut rng)))
     });
-    match filled {
+    let mut model = match filled {
         Ok(model) => model,
         Err(never) => match never {},
+    };
+    frozen::fill(&mut model, |name, [inputs, outputs]| {
+        normal(deviation, inputs * outputs, &mut generator(seed, name))
+    });
+    model
+}
+
+/// A generator that depends on the seed and a parameter's name.
+fn generator(seed: u64, name: &str) -> ChaCha8Rng {
+    let key = name.bytes().fold(split_mix(seed), |key, byte| split_mix(key ^ u64::from(byte)));
+    ChaCha8Rng::seed_from_u64(key)
+}
+
+fn normal(deviation: f32, length: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    match Normal::new(0.0, deviation) {
+        Ok(normal) => normal.sample_iter(rng).take(length).collect(),
+        Err(_) => vec![0.0; length], // not reached: a valid deviation is finite
     }
 }
 
 /// Freezes the parameters whose names start with one of `prefixes` (whole path parts) and makes all
-/// others trainable. A prefix that names nothing is an error.
+/// others trainable that the spec trains ([`ModelSpec::trains`]). A prefix that names nothing is an error.
 pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceModel, ModelError> {
     struct Freezer<'a> {
         path: Path,
         prefixes: &'a [String],
+        spec: ModelSpec,
     }
     impl ModuleMapper for Freezer<'_> {
         fn enter_module(&mut self, name: &str, _: &str) {
@@ -218,7 +240,8 @@ pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceMod
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let name = self.path.name();
-            param.set_require_grad(!self.prefixes.iter().any(|prefix| covers(prefix, &name)))
+            let frozen = self.prefixes.iter().any(|prefix| covers(prefix, &name));
+            param.set_require_grad(self.spec.trains(&name) && !frozen)
         }
     }
     let names: Vec<String> = parameters(&model).into_iter().map(|info| info.name).collect();
@@ -230,11 +253,12 @@ pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceMod
             )));
         }
     }
-    let mut freezer = Freezer { path: Path::new(&model), prefixes };
+    let spec = model.spec().clone();
+    let mut freezer = Freezer { path: Path::new(&model), prefixes, spec };
     Ok(model.map(&mut freezer))
 }
 
 /// Whether `prefix` is `name` or leads to it along whole path parts.
-fn covers(prefix: &str, name: &str) -> bool {
+pub(crate) fn covers(prefix: &str, name: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

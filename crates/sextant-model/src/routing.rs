@@ -26,6 +26,24 @@ pub enum PrivateInit {
     Fresh,
 }
 
+/// What is private about a private block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Private {
+    /// All of it: each task trains its own copy.
+    #[default]
+    Full,
+    /// Low-rank adapters over the backbone's own frozen block, which tasks share.
+    Adapter,
+}
+
+impl Private {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_full(&self) -> bool {
+        *self == Self::Full
+    }
+}
+
 /// How the model learns the task of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +58,9 @@ pub struct Routing {
     /// How those blocks begin.
     #[serde(default)]
     pub private_init: PrivateInit,
+    /// What is private about them.
+    #[serde(default, skip_serializing_if = "Private::is_full")]
+    pub private: Private,
 }
 
 impl Routing {
@@ -49,6 +70,7 @@ impl Routing {
         heads: Heads::Shared,
         private_layers: 0,
         private_init: PrivateInit::Copy,
+        private: Private::Full,
     };
     /// A head for each task over a shared trunk; no prefix.
     pub const MULTI_HEAD: Self = Self { prefix: false, heads: Heads::PerTask, ..Self::TEXT_PREFIX };
@@ -82,7 +104,7 @@ impl Routing {
         }
     }
 
-    /// A short name for tables: `prefix`, `multi-head`, `mhp-2`, `mhp-2+prefix`, `mhp-2 (fresh)`, ….
+    /// A short name for tables: `prefix`, `multi-head`, `mhp-2`, `mhp-2+prefix`, `mhp-2 (fresh)`, `mhp-2 (adapter)`, ….
     pub fn label(&self) -> String {
         let mut label = match (self.heads, self.private_layers) {
             (Heads::Shared, _) if self.prefix => return "prefix".into(),
@@ -95,6 +117,9 @@ impl Routing {
         }
         if self.private_layers > 0 && self.private_init == PrivateInit::Fresh {
             label.push_str(" (fresh)");
+        }
+        if self.private_layers > 0 && self.private == Private::Adapter {
+            label.push_str(" (adapter)");
         }
         label
     }

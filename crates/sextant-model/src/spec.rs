@@ -1,6 +1,8 @@
 //! Everything that decides a model's shape.
 
-use crate::{BackboneConfig, Heads, ModelError, Pooling, Routing};
+use crate::{
+    BackboneConfig, Block, Heads, LoraConfig, ModelError, Pooling, Private, PrivateInit, Routing,
+};
 use serde::{Deserialize, Serialize};
 use sextant_core::{Grade, Task};
 
@@ -45,6 +47,9 @@ pub struct ModelSpec {
     pub head: HeadKind,
     /// Probability with which an entry of the head's input is dropped in training.
     pub head_dropout: f32,
+    /// Where the backbone is frozen and adapted: how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
 }
 
 impl ModelSpec {
@@ -55,6 +60,26 @@ impl ModelSpec {
         if self.backbone.block.causal && self.pooling == Pooling::Cls {
             return Err(ModelError::Config(
                 "`pooling = \"cls\"` reads the first token, which in a decoder has seen no other; use `pooling = \"last\"`".into(),
+            ));
+        }
+        match &self.lora {
+            Some(lora) => {
+                lora.validate()?;
+                self.check_targets(lora)?;
+            }
+            None if self.routing.private == Private::Adapter => {
+                return Err(ModelError::Config(
+                    "`private = \"adapter\"` needs LoRA: add `lora`, or use `private = \"full\"`"
+                        .into(),
+                ));
+            }
+            None => {}
+        }
+        if self.routing.private == Private::Adapter
+            && self.routing.private_init == PrivateInit::Fresh
+        {
+            return Err(ModelError::Config(
+                "`private = \"adapter\"` adapts the backbone's own top blocks; leave `private_init` at \"copy\"".into(),
             ));
         }
         if self.tasks.is_empty() {
@@ -73,6 +98,46 @@ impl ModelSpec {
             )));
         }
         Ok(())
+    }
+
+    /// A target that names no layer is a mistake.
+    fn check_targets(&self, lora: &LoraConfig) -> Result<(), ModelError> {
+        let names: Vec<String> = Block::PROJECTIONS
+            .iter()
+            .flat_map(|name| Block::parts(&self.backbone, 0, name, 1))
+            .map(|part| part.name)
+            .collect();
+        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        for target in &lora.target_modules {
+            let one = LoraConfig { target_modules: vec![target.clone()], ..LoraConfig::default() };
+            if !names.iter().any(|name| one.targets(name)) {
+                return Err(ModelError::Config(format!(
+                    "`lora.target_modules` names `{target}`, which is no linear layer of {:?}'s blocks; they are {}",
+                    self.backbone.family,
+                    names.iter().map(|name| last(name)).collect::<Vec<_>>().join(", ")
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// How the linear layers of private blocks are adapted; none where they are trained whole.
+    pub(crate) fn private_lora(&self) -> Option<&LoraConfig> {
+        self.lora.as_ref().filter(|_| self.routing.private == Private::Adapter)
+    }
+
+    /// Whether training moves a parameter (nothing is said here about those that a recipe freezes): all
+    /// of them, or, with LoRA, adapters, heads, full private blocks and `modules_to_save`.
+    pub fn trains(&self, name: &str) -> bool {
+        let Some(lora) = &self.lora else { return true };
+        if name.contains(".lora.") || lora.saves(name) {
+            return true;
+        }
+        let branch = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
+        branch.is_some_and(|(_, rest)| {
+            let of_backbone = rest.starts_with("layers.") || rest.starts_with("norm.");
+            !of_backbone || self.routing.private == Private::Full
+        })
     }
 
     /// The branch that rows of this task take, if the model has the task.

@@ -47,7 +47,8 @@ impl Archive {
             if skip(&name) {
                 continue;
             }
-            if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+            // bytes are for those who know what they stand for
+            if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::U8) {
                 return Err(ModelError::Weights {
                     path: path.to_owned(),
                     problem: format!(
@@ -92,6 +93,17 @@ impl Archive {
         self.tensors.insert(name, entry);
     }
 
+    /// A tensor's type, if it is there.
+    pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|entry| entry.dtype)
+    }
+
+    /// A tensor's bytes as they are stored.
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        let entry = self.tensors.get(name)?;
+        self.files.get(entry.file).map(|file| &file[entry.bytes.clone()])
+    }
+
     /// Gives every tensor the name that `name` makes of its own.
     pub(crate) fn rename(self, name: impl Fn(String) -> String) -> Self {
         let tensors = self.tensors.into_iter().map(|(old, entry)| (name(old), entry)).collect();
@@ -119,6 +131,9 @@ impl Archive {
                 "tensor `{name}` has shape {:?}; the model needs {shape:?}",
                 entry.shape
             )));
+        }
+        if entry.dtype == Dtype::U8 {
+            return Err(self.problem(format!("tensor `{name}` holds bytes; expected numbers")));
         }
         if let Some(values) = entry.converted.get() {
             return Ok(values);

@@ -76,7 +76,8 @@ impl Gradients {
             }
         }
         let Some(rows) = shared.word_rows().take() else { return };
-        let mut finder = Finder { index: 0, wanted: model.embeddings.word.id, found: None };
+        let Some(table) = &model.embeddings.word else { return }; // frozen: it has no gradient
+        let mut finder = Finder { index: 0, wanted: table.id, found: None };
         model.visit(&mut finder);
         if let Some(part) = finder.found.and_then(|index| self.parts.get_mut(index)) {
             *part = Some(Gradient::Rows(rows));

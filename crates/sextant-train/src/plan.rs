@@ -2,7 +2,7 @@
 
 use crate::{BackboneRecipe, Recipe, Sampling, TrainError};
 use sextant_model::backbone::Backbone;
-use sextant_model::{BackboneConfig, ModelSpec};
+use sextant_model::{BackboneConfig, ModelSpec, Pooling};
 use sextant_text::TextConfig;
 use std::path::Path;
 
@@ -120,6 +120,9 @@ fn missing(path: &Path) -> String {
 
 fn spec(recipe: &Recipe, mut backbone: BackboneConfig) -> ModelSpec {
     let model = &recipe.model;
+    // A decoder's first token has seen no other, and it has no pooler.
+    let causal = backbone.block.causal;
+    let pooling = if causal { Pooling::Last } else { Pooling::Cls };
     backbone.hidden_dropout = model.hidden_dropout.unwrap_or(backbone.hidden_dropout);
     backbone.attention_dropout = model.attention_dropout.unwrap_or(backbone.attention_dropout);
     let mut tasks = recipe.tasks.clone();
@@ -129,10 +132,11 @@ fn spec(recipe: &Recipe, mut backbone: BackboneConfig) -> ModelSpec {
         backbone,
         tasks,
         routing: model.routing,
-        pooling: model.pooling,
-        dense: model.dense,
+        pooling: model.pooling.unwrap_or(pooling),
+        dense: model.dense.unwrap_or(!causal),
         head: recipe.loss.kind.head(),
         head_dropout: model.head_dropout,
+        lora: model.lora.clone(),
     }
 }
 
@@ -151,6 +155,7 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     for (key, value) in [
         ("optimizer.learning_rate", optimizer.learning_rate),
         ("optimizer.head_learning_rate", optimizer.head_learning_rate.unwrap_or(1.0)),
+        ("optimizer.lora_learning_rate", optimizer.lora_learning_rate.unwrap_or(1.0)),
         ("optimizer.eps", optimizer.eps),
     ] {
         require(value.is_finite() && value > 0.0, key, &value, "positive");

@@ -2,14 +2,17 @@
 //! [`crate::Plan`] does that.
 
 use crate::{Decay, Mixing, Sampling};
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use sextant_core::Task;
 use sextant_data::{Encoding, ReadOptions};
 use sextant_eval::Metric;
 use sextant_kernels::Precision;
-use sextant_model::{LossConfig, Pooling, Routing};
+use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
 use sextant_text::Templates;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// A training run, as a TOML file states it.
@@ -120,12 +123,14 @@ pub struct ModelRecipe {
     pub backbone: BackboneRecipe,
     /// How the model learns the task of a row.
     pub routing: Routing,
-    /// Which vector of a row its head reads: `cls`, `mean` or `last`.
-    #[serde(default = "cls")]
-    pub pooling: Pooling,
-    /// Whether a tanh layer stands before the head; the checkpoint's pooler where it has one.
-    #[serde(default = "yes")]
-    pub dense: bool,
+    /// Which vector of a row its head reads: `cls`, `mean` or `last`; unless stated `last` for a decoder,
+    /// `cls` for an encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
+    /// Whether a tanh layer stands before the head; the checkpoint's pooler where it has one. Unless
+    /// stated, encoders have it and decoders do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense: Option<bool>,
     /// Dropout before the head.
     #[serde(default = "tenth")]
     pub head_dropout: f32,
@@ -138,14 +143,13 @@ pub struct ModelRecipe {
     /// Parameters that stay as they are, by the start of their names: `["embeddings", "trunk.0"]`.
     #[serde(default)]
     pub freeze: Vec<String>,
-}
-
-fn cls() -> Pooling {
-    Pooling::Cls
-}
-
-fn yes() -> bool {
-    true
+    /// Freeze the backbone and train low-rank adapters; all of it is trained unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
+    /// Keep only what goes into each block of the trunk, and compute the rest again in the backward
+    /// pass: the same gradients with less memory, about a third slower.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gradient_checkpointing: bool,
 }
 
 fn tenth() -> f32 {
@@ -153,16 +157,39 @@ fn tenth() -> f32 {
 }
 
 /// `model.backbone`: a name or folder, or the sizes of a fresh one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a backbone's name or folder, or a table {vocab_size, hidden_size, layers, …} of a fresh one"
-)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum BackboneRecipe {
     /// A known name (`minilm`) or a folder in Hugging Face layout.
     Pretrained(String),
     /// A small BERT with random weights and a vocabulary made from the training texts.
     Scratch(ScratchRecipe),
+}
+
+/// By hand, because serde's untagged enums do not name an unknown key.
+impl<'de> Deserialize<'de> for BackboneRecipe {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = BackboneRecipe;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a backbone's name or folder, or a table {vocab_size, hidden_size, layers, …} of a fresh one",
+                )
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(BackboneRecipe::Pretrained(name.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                ScratchRecipe::deserialize(MapAccessDeserializer::new(map))
+                    .map(BackboneRecipe::Scratch)
+            }
+        }
+        deserializer.deserialize_any(Form)
+    }
 }
 
 /// The sizes of a fresh backbone.
@@ -228,6 +255,10 @@ pub struct OptimizerRecipe {
     pub learning_rate: f64,
     /// Rate of heads and dense layers; `learning_rate` unless stated.
     pub head_learning_rate: Option<f64>,
+    /// Rate of low-rank adapters, which take about ten times that of whole weights; `learning_rate` unless
+    /// stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora_learning_rate: Option<f64>,
     /// Each block's rate is the one above it times this; 1 for equal rates.
     pub layer_decay: f64,
     /// Decoupled decay; none on norms and biases.
@@ -247,6 +278,7 @@ impl Default for OptimizerRecipe {
         Self {
             learning_rate: 5e-5,
             head_learning_rate: None,
+            lora_learning_rate: None,
             layer_decay: 1.0,
             weight_decay: 0.01,
             beta1: 0.9,

@@ -1,6 +1,7 @@
 //! The gradients of one step's rows: what is between a batch and an optimizer step.
 
 use crate::{Gradients, TrainError};
+use burn::tensor::Tensor;
 use sextant_core::{Grade, Task};
 use sextant_kernels::Precision;
 use sextant_model::{
@@ -31,6 +32,8 @@ pub struct StepOptions<'a> {
     pub pack_tokens: usize,
     /// The run's seed and the step's number, which decide what dropout drops.
     pub key: [u64; 2],
+    /// Whether activations are computed again in the backward pass.
+    pub checkpointing: bool,
 }
 
 /// The losses of one task's rows in a step.
@@ -91,12 +94,27 @@ pub fn gradients(
         let input = PackInput::new(&pack, &device)?;
         let [seed, step] = options.key;
         let ctx = ForwardContext::training(options.precision, &[seed, step, i as u64]);
-        let logits = model.forward(&input, &ctx.sharing(&shared))?;
-        let losses = row_losses(logits, &grades, &weights, options.loss);
-        let loss = losses.clone().sum() / weight as f32;
-        if learns(model, &pack) {
-            gradients.add(model, loss.backward());
-        }
+        let ctx = ctx.sharing(&shared);
+        let of_rows = |logits| row_losses(logits, &grades, &weights, options.loss);
+        let total = |losses: &Tensor<1>| losses.clone().sum() / weight as f32;
+        let losses = if !learns(model, &pack) {
+            of_rows(model.forward(&input, &ctx)?)
+        } else if options.checkpointing {
+            let mut found = None;
+            let loss = |logits| {
+                let losses = of_rows(logits);
+                let loss = total(&losses);
+                found = Some(losses);
+                loss
+            };
+            let each = |found| gradients.add(model, found);
+            model.backward_checkpointed(&input, &ctx, loss, each)?;
+            found.unwrap_or_else(|| Tensor::zeros([0], &device)) // set whenever there was no error
+        } else {
+            let losses = of_rows(model.forward(&input, &ctx)?);
+            gradients.add(model, total(&losses).backward());
+            losses
+        };
         let losses: Vec<f32> = losses.inner().into_data().iter::<f32>().collect();
         for (entry, rows) in task_losses.iter_mut().zip(&pack.task_rows) {
             let sum = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).sum::<f64>();

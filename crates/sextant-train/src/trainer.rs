@@ -228,6 +228,7 @@ impl Job {
             loss: &recipe.loss,
             pack_tokens: recipe.batch.pack_tokens,
             key: [recipe.seed, self.state.step],
+            checkpointing: recipe.model.gradient_checkpointing,
         };
         let found = step::gradients(&model, &batch, options)?;
         let loss = found.loss();

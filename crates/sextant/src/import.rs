@@ -46,6 +46,7 @@ impl Import {
             dense: !backbone.config().block.causal,
             head: HeadKind::Softmax,
             head_dropout: 0.1,
+            lora: None,
         };
         let most = backbone.config().max_positions;
         let max_tokens = self.max_tokens.unwrap_or(MAX_TOKENS.min(most));

@@ -170,7 +170,13 @@ fn one_step(
         Ok(Target { row, grade: Grade::from_index(label).context("a label")?, weight: 1.0 })
     };
     let batch: Vec<Target<'_>> = rows.iter().zip(labels).map(target).collect::<Result<_, _>>()?;
-    let options = StepOptions { precision, loss: &loss, pack_tokens: 8192, key: [1, step] };
+    let options = StepOptions {
+        precision,
+        loss: &loss,
+        pack_tokens: 8192,
+        key: [1, step],
+        checkpointing: false,
+    };
     let found = gradients(&model, &batch, options)?.gradients;
     let factor = (1.0 / (found.norm() + 1e-6)).min(1.0);
     // a rate so small that numbers stay ordinary however long the benchmark runs
@@ -196,6 +202,7 @@ fn model(folder: &Path, routing: Routing, device: &Device) -> anyhow::Result<Rel
         dense: true,
         head: HeadKind::Softmax,
         head_dropout: 0.1,
+        lora: None,
     };
     let model = initialize(RelevanceModel::zeros(spec, device)?, 1);
     Ok(freeze(backbone.load_into(model)?, &[])?)

@@ -19,15 +19,16 @@ const SMALLEST: usize = 1 << 16;
 const CLASSES: usize = 4 * 20;
 /// The size of a huge page.
 const HUGE: usize = 2 << 20;
-/// Between two sweeps, in milliseconds.
-const SWEEP_EVERY: u64 = 2_000;
+/// Between two sweeps, in milliseconds: dozens of training steps, since steps of another mix of lengths
+/// ask for other sizes, and each block that comes back from the system has its pages cleared.
+const SWEEP_EVERY: u64 = 10_000;
 
 /// An allocator that keeps freed blocks of 64 KiB and more for reuse, up to a bound.
 ///
 /// Sizes are rounded up to one of four classes to a doubling, so at most a quarter of a block is
 /// unused. Blocks of 2 MiB and more are aligned to huge pages and ask for them. What is free and
 /// kept never exceeds the limit given to [`Self::new`]: a block beyond it goes straight back to
-/// the system. Blocks that nobody needed for two seconds go back at the next call that frees one,
+/// the system. Blocks that nobody needed for ten seconds go back at the next call that frees one,
 /// and [`Self::release`] gives everything back at once, for a program that falls idle.
 ///
 /// ```
@@ -46,6 +47,7 @@ pub struct CachingAllocator<A = System> {
     cached: AtomicUsize,
     mapped: AtomicUsize,
     swept: AtomicU64,
+    sweep_every: u64,
 }
 
 /// The free blocks of a class, linked through their first words.
@@ -81,6 +83,7 @@ impl<A> CachingAllocator<A> {
             cached: AtomicUsize::new(0),
             mapped: AtomicUsize::new(0),
             swept: AtomicU64::new(0),
+            sweep_every: SWEEP_EVERY,
         }
     }
 
@@ -117,10 +120,10 @@ impl<A> CachingAllocator<A> {
         list.idle = list.count;
     }
 
-    /// Every two seconds, gives back the blocks that were free all the time since the last sweep.
+    /// Every ten seconds, gives back the blocks that were free all the time since the last sweep.
     fn sweep(&self) {
         let (now, last) = (system::milliseconds(), self.swept.load(Ordering::Relaxed));
-        let due = now.saturating_sub(last) >= SWEEP_EVERY;
+        let due = now.saturating_sub(last) >= self.sweep_every;
         let exchange = |to| {
             let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
             self.swept.compare_exchange(last, to, success, failure)

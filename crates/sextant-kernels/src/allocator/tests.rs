@@ -72,11 +72,11 @@ fn no_more_is_kept_than_the_limit() {
 
 #[test]
 fn idle_blocks_are_given_back() {
-    let allocator = CachingAllocator::new(64 << 20);
+    let allocator = CachingAllocator { sweep_every: 500, ..CachingAllocator::new(64 << 20) };
     cycle(&allocator, 8 << 20);
     cycle(&allocator, 1 << 20);
     for _ in 0..2 {
-        std::thread::sleep(std::time::Duration::from_millis(SWEEP_EVERY + 50));
+        std::thread::sleep(std::time::Duration::from_millis(550));
         cycle(&allocator, 1 << 20);
     }
     assert_eq!(allocator.mapped(), 1 << 20);

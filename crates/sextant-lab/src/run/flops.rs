@@ -9,7 +9,8 @@ use sextant_model::{ModelSpec, ParamInfo};
 /// that gradients pass through on their way down, from the lowest trained weight up: the same
 /// again. `N_t` are those of them that are trained: once more for their gradient. With all weights
 /// trained this is the usual 6 N a token (Kaplan et al. 2020, §2.1). Attention's products of
-/// tokens with tokens are left out, which at the lengths of product texts is a few percent.
+/// tokens with tokens are left out, which at the lengths of product texts is a few percent. Of LoRA, `layers.…`
+/// are the frozen weights below the adapters.
 pub fn training_flops(spec: &ModelSpec, parameters: &[ParamInfo], tokens: u64) -> f64 {
     let branches = spec.branch_names();
     // The share of tokens that meet a parameter: all, or those of one branch.

@@ -17,7 +17,7 @@ use crate::search::Search;
 use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_data::{AtomicFile, DataError, Dataset};
-use sextant_model::{Predictor, bundle, parameters};
+use sextant_model::{ParamInfo, Predictor, bundle, freeze, frozen_weights, parameters};
 use sextant_train::{
     Encoded, JsonLog, Observers, Plan, RunFolder, Summary, Trainer, dev_positions,
     reset_peak_memory,
@@ -291,12 +291,14 @@ impl Lab {
             (all > 0).then(|| right as f64 / all as f64)
         };
         let model = predictor.model();
-        // The bundle holds everything; what was frozen, the recipe says.
-        let mut parameters = parameters(model);
-        for info in &mut parameters {
-            let freeze = &cell.recipe.model.freeze;
-            info.trainable &= !freeze.iter().any(|start| info.name.starts_with(start.as_str()));
-        }
+        // What was frozen, the recipe says, not the bundle.
+        let frozen = freeze(model.clone(), &cell.recipe.model.freeze)?;
+        let mut parameters = parameters(&frozen);
+        parameters.extend(frozen_weights(model).into_iter().map(|(name, weight)| ParamInfo {
+            name,
+            shape: weight.dims().to_vec(),
+            trainable: false,
+        }));
         Ok(LedgerEntry {
             name: cell.name().to_owned(),
             backbone: cell.backbone.clone(),

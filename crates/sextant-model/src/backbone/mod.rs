@@ -20,11 +20,13 @@ mod source;
 pub use checkpoint::locate as weights_path;
 pub(crate) use source::Source;
 
+use crate::frozen;
 use crate::{
     Archive, BackboneConfig, Family, ModelError, ModelSpec, Pooling, PrivateInit, RelevanceModel,
     Values,
 };
 use serde_json::Value;
+use sextant_kernels::FrozenWeight;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -47,7 +49,7 @@ pub(crate) struct Format {
     pub(crate) json: fn(&BackboneConfig) -> Value,
     /// The name table. Our names are those of the plain backbone: `embeddings.word`,
     /// `layers.5.qkv.weight`, `final_norm.gamma`, `dense.bias`, `classifier.weight`.
-    source: fn(&str) -> Option<Source>,
+    pub(crate) source: fn(&str) -> Option<Source>,
 }
 
 /// Every encoder family.
@@ -190,6 +192,15 @@ impl Backbone {
             }
             used.extend(source.names().iter().map(|name| place(name)));
             source.read(&archive, &spec.backbone, shape, place).map(Some)
+        })?;
+        let mut model = model;
+        let device = model.device();
+        frozen::replace::<ModelError>(&mut model, |name, old| {
+            let source = (format.source)(name)
+                .ok_or_else(|| archive.problem(format!("no rule reads the frozen `{name}`")))?;
+            used.extend(source.names().iter().map(|name| place(name)));
+            let values = source.read_by_outputs(&archive, &spec.backbone, old.dims(), place)?;
+            Ok(FrozenWeight::new(&values, old.dims(), old.format(), &device))
         })?;
         let unknown: Vec<&str> = archive
             .names()

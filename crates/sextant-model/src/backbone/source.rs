@@ -53,7 +53,7 @@ impl Source {
     }
 
     /// How many of our `outputs` each named tensor has.
-    fn parts(&self, config: &BackboneConfig, outputs: usize) -> Vec<usize> {
+    pub(crate) fn parts(&self, config: &BackboneConfig, outputs: usize) -> Vec<usize> {
         let count = self.names().len();
         let (queries, keys) = (config.attention_heads, config.key_value_heads());
         match count {
@@ -97,6 +97,21 @@ impl Source {
             }
             _ => Err(archive.problem(format!("no rule reads {:?} as {shape:?}", self.names()))),
         }
+    }
+
+    /// Reads a matrix of `[inputs, outputs]`, or a table of `outputs` rows, by outputs: as PyTorch has it.
+    pub(super) fn read_by_outputs(
+        &self,
+        archive: &Archive,
+        config: &BackboneConfig,
+        [inputs, outputs]: [usize; 2],
+        place: impl Fn(&str) -> String,
+    ) -> Result<Vec<f32>, ModelError> {
+        let mut values = Vec::with_capacity(inputs * outputs);
+        for (name, part) in self.names().iter().zip(self.parts(config, outputs)) {
+            values.extend_from_slice(archive.get(&place(name), &[part, inputs])?);
+        }
+        Ok(values)
     }
 
     /// The inverse of [`Source::read`]: the checkpoint's tensors for a parameter's values.

@@ -16,7 +16,7 @@ use sextant_text::{Encoder, TextConfig, Tokenizer};
 use std::path::Path;
 
 /// A tokenizer of words `w4` … `w39` with a family's special tokens.
-fn tokenizer(family: &str) -> Tokenizer {
+pub(crate) fn tokenizer(family: &str) -> Tokenizer {
     let special = if family.ends_with("roberta") {
         ["<s>", "<pad>", "</s>", "<unk>"]
     } else {

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const FAMILIES: [&str; 7] =
     ["bert", "roberta", "xlm_roberta", "electra", "distilbert", "modernbert", "deberta_v2"];
 
-const DECODERS: [&str; 7] = ["llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3"];
+pub(crate) const DECODERS: [&str; 7] =
+    ["llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3"];
 
 fn all() -> impl Iterator<Item = &'static str> {
     FAMILIES.into_iter().chain(DECODERS)

@@ -6,6 +6,7 @@ mod checkpoints;
 mod export;
 mod families;
 mod goldens;
+mod lora;
 mod loss;
 mod minilm;
 mod minilm_gradients;

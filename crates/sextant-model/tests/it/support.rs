@@ -21,6 +21,7 @@ pub(crate) fn spec(backbone: BackboneConfig, routing: Routing, pooling: Pooling)
         dense: false,
         head: HeadKind::Softmax,
         head_dropout: 0.0,
+        lora: None,
     }
 }
 

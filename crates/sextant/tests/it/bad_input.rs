@@ -37,6 +37,7 @@ fn recipes_with_mistakes() {
         ("name = \"tiny\"", "name = ", &["bad.toml", "line 2"]),
         ("every = 5", "every = 5\npatience = 0", &["dev.patience", "at least 1"]),
         ("vocab_size = 400", "vocab_size = 9223372036854775807", &["model.backbone.vocab_size"]),
+        ("vocab_size = 400", "vocab_sise = 400", &["vocab_sise", "hidden_size"]),
         ("max_tokens = 32", "max_tokens = 9223372036854775807", &["text.max_tokens"]),
         (
             "dense = false",

@@ -24,6 +24,20 @@ impl Numbers {
         }
     }
 
+    pub(crate) fn zeros(inputs: usize, outputs: usize, format: FrozenFormat) -> Self {
+        let (count, blocks) = (inputs * outputs, outputs * inputs.div_ceil(BLOCK));
+        match format {
+            FrozenFormat::F32 => Self::F32(vec![0.0; count]),
+            FrozenFormat::Bf16 => Self::Bf16(vec![0; count]),
+            FrozenFormat::Int8 => {
+                Self::Int8(vec![Int8Block { scale: 0, codes: [0; BLOCK] }; blocks])
+            }
+            FrozenFormat::Int4 => {
+                Self::Int4(vec![Int4Block { scale: 0, least: 0, codes: [0; BLOCK / 2] }; blocks])
+            }
+        }
+    }
+
     pub(crate) fn byte_count(inputs: usize, outputs: usize, format: FrozenFormat) -> usize {
         let blocks = outputs * inputs.div_ceil(BLOCK);
         match format {

@@ -1,0 +1,70 @@
+//! The frozen weights of a model with LoRA, by name.
+//!
+//! Their names are those that they would have as parameters of the plain backbone:
+//! `layers.5.qkv.weight`, `embeddings.word`. Adapters of several tasks over one block share its weight,
+//! and so do several models over one backbone.
+
+use crate::RelevanceModel;
+use crate::backbone::stacked;
+use sextant_kernels::FrozenWeight;
+use std::collections::BTreeMap;
+
+/// The frozen weights, each once.
+pub fn frozen_weights(model: &RelevanceModel) -> BTreeMap<String, FrozenWeight> {
+    let mut weights = BTreeMap::new();
+    if let Some(table) = model.embeddings.frozen_word() {
+        weights.insert("embeddings.word".to_owned(), table.clone());
+    }
+    for (path, block) in model.blocks() {
+        for (name, projection) in block.projections() {
+            let name = stacked(&format!("{path}.{name}.weight"), model.spec());
+            if let (Some(weight), Some(name)) = (projection.frozen(), name) {
+                weights.entry(name).or_insert_with(|| weight.clone());
+            }
+        }
+    }
+    weights
+}
+
+/// Replaces every frozen weight by what `source` gives for its name; it is asked once for each name.
+pub(crate) fn replace<E>(
+    model: &mut RelevanceModel,
+    mut source: impl FnMut(&str, &FrozenWeight) -> Result<FrozenWeight, E>,
+) -> Result<(), E> {
+    let spec = model.spec().clone();
+    if let Some(table) = model.embeddings.frozen_word_mut() {
+        *table = source("embeddings.word", table)?;
+    }
+    let mut found: BTreeMap<String, FrozenWeight> = BTreeMap::new();
+    for (path, block) in model.blocks_mut() {
+        for (name, projection) in block.projections_mut() {
+            let Some(old) = projection.frozen() else { continue };
+            let Some(name) = stacked(&format!("{path}.{name}.weight"), &spec) else { continue };
+            let weight = if let Some(weight) = found.get(&name) {
+                weight.clone()
+            } else {
+                let weight = source(&name, old)?;
+                found.insert(name, weight.clone());
+                weight
+            };
+            projection.set_frozen(weight);
+        }
+    }
+    Ok(())
+}
+
+/// Gives every frozen weight values by outputs, `[outputs, inputs]`, stored as it is to be.
+pub(crate) fn fill(
+    model: &mut RelevanceModel,
+    mut values: impl FnMut(&str, [usize; 2]) -> Vec<f32>,
+) {
+    let device = model.device();
+    let filled = replace::<std::convert::Infallible>(model, |name, old| {
+        let (dims, format) = (old.dims(), old.format());
+        Ok(FrozenWeight::new(&values(name, dims), dims, format, &device))
+    });
+    match filled {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}

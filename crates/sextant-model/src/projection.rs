@@ -1,0 +1,133 @@
+//! The linear layers of a block: trained whole, or frozen with low-rank adapters.
+
+use crate::layers::{dense_forward, zeros};
+use crate::lora::LoraUse;
+use crate::{ForwardContext, LoraConfig, LoraPart};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use sextant_kernels::{self as kernels, Activation, FrozenWeight};
+
+/// `activation(x · weight + bias)`, with the weight a parameter or frozen.
+#[derive(Module, Debug)]
+pub struct Projection {
+    /// `[inputs, outputs]`, where it is trained whole.
+    pub weight: Option<Param<Tensor<2>>>,
+    /// `[outputs]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    /// The adapters of a frozen weight, one for each layer of the checkpoint that it is made of.
+    pub lora: Vec<Option<LoraPart>>,
+    #[module(skip)]
+    frozen: Option<(FrozenWeight, LoraUse)>,
+}
+
+/// A layer of the checkpoint within a projection.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// Its full name there.
+    pub(crate) name: String,
+    pub(crate) outputs: usize,
+}
+
+/// How to build the projections of a block.
+#[derive(Clone, Copy)]
+pub(crate) struct Build<'a> {
+    /// Where weights are frozen and adapted.
+    pub(crate) lora: Option<&'a LoraConfig>,
+    /// What a projection is made of: its name in the block, and its outputs.
+    pub(crate) parts: &'a dyn Fn(&str, usize) -> Vec<Part>,
+    /// The block's path, for `modules_to_save`.
+    pub(crate) path: &'a str,
+    pub(crate) device: &'a Device,
+}
+
+impl Build<'_> {
+    /// A projection of zeros, to be initialised or loaded.
+    pub(crate) fn projection(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        bias: bool,
+    ) -> Projection {
+        let device = self.device;
+        let bias = bias.then(|| zeros([outputs], device));
+        let adapted = self.lora.filter(|lora| !lora.saves(&format!("{}.{name}.weight", self.path)));
+        let Some(lora) = adapted else {
+            let weight = Some(zeros([inputs, outputs], device));
+            return Projection { weight, bias, lora: Vec::new(), frozen: None };
+        };
+        let parts = (self.parts)(name, outputs);
+        let mut columns = Vec::new();
+        let mut end = 0;
+        let mut factors = Vec::new();
+        for part in parts {
+            columns.push(end..end + part.outputs);
+            end += part.outputs;
+            factors.push(
+                lora.targets(&part.name)
+                    .then(|| LoraPart::zeros(inputs, lora.rank, part.outputs, device)),
+            );
+        }
+        let frozen = FrozenWeight::zeros([inputs, outputs], lora.base, device);
+        let use_ = LoraUse { scale: lora.scale(), dropout: lora.dropout, columns };
+        Projection { weight: None, bias, lora: factors, frozen: Some((frozen, use_)) }
+    }
+}
+
+impl Projection {
+    /// `[rows, inputs]` to `[rows, outputs]`.
+    pub fn forward(&self, x: Tensor<2>, activation: Activation, ctx: &ForwardContext) -> Tensor<2> {
+        let bias = self.bias();
+        match (&self.weight, &self.frozen) {
+            (Some(weight), _) => dense_forward(x, weight, bias, activation, ctx),
+            (None, Some((frozen, used))) => {
+                let factors = used.factors(&self.lora, ctx);
+                let y = kernels::frozen_linear(x, frozen, bias, factors, ctx.frozen_precision());
+                kernels::composed::activate(y, activation)
+            }
+            (None, None) => unreachable!("`Build` gives one of the two, and nothing takes it away"),
+        }
+    }
+
+    /// The bias, if there is one.
+    pub(crate) fn bias(&self) -> Option<Tensor<1>> {
+        self.bias.as_ref().map(Param::val)
+    }
+
+    /// The frozen weight, if it is frozen.
+    pub fn frozen(&self) -> Option<&FrozenWeight> {
+        self.frozen.as_ref().map(|(weight, _)| weight)
+    }
+
+    pub(crate) fn set_frozen(&mut self, weight: FrozenWeight) {
+        if let Some((old, _)) = &mut self.frozen {
+            *old = weight;
+        }
+    }
+
+    /// What the adapters add to the weight, `scale · a · b` of each part side by side, as `[inputs,
+    /// outputs]` row-major; parts without adapters add nothing.
+    pub(crate) fn change(&self) -> Option<Vec<f32>> {
+        let (frozen, used) = self.frozen.as_ref()?;
+        let [inputs, outputs] = frozen.dims();
+        let numbers = |tensor: &Param<Tensor<2>>| -> Vec<f32> {
+            tensor.val().into_data().convert::<f32>().iter::<f32>().collect()
+        };
+        let mut change = vec![0.0; inputs * outputs];
+        for (part, columns) in self.lora.iter().zip(&used.columns) {
+            let Some(part) = part else { continue };
+            let (a, b, width) = (numbers(&part.a), numbers(&part.b), columns.len());
+            let rank = part.a.dims()[1];
+            for row in 0..inputs {
+                let to = &mut change[row * outputs + columns.start..][..width];
+                for (k, &a) in a[row * rank..][..rank].iter().enumerate() {
+                    let factor = used.scale * a;
+                    for (to, b) in to.iter_mut().zip(&b[k * width..][..width]) {
+                        *to += factor * b;
+                    }
+                }
+            }
+        }
+        Some(change)
+    }
+}
