@@ -112,9 +112,7 @@ impl Encoded {
             return Err(TrainError::Plan(mistakes));
         }
         let tokenizer = match &plan.backbone {
-            BackboneSource::Pretrained(backbone) => {
-                Tokenizer::from_file(backbone.tokenizer_path())?
-            }
+            BackboneSource::Pretrained(backbone) => backbone.tokenizer()?,
             BackboneSource::Scratch { vocab_size } => {
                 train_wordpiece(&texts(&train, &plan.text), *vocab_size)?
             }

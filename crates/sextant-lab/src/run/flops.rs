@@ -20,7 +20,9 @@ pub fn training_flops(spec: &ModelSpec, parameters: &[ParamInfo], tokens: u64) -
     };
     // A block's place from below; heads stand above all blocks.
     let height = |info: &ParamInfo| {
-        let block = info.name.strip_prefix("trunk.").and_then(|rest| rest.split('.').next());
+        let name = info.name.as_str();
+        let rest = name.strip_prefix("trunk.").or_else(|| name.strip_prefix("layers."));
+        let block = rest.and_then(|rest| rest.split('.').next());
         block.and_then(|number| number.parse::<usize>().ok()).map_or_else(
             || if info.name.starts_with("embeddings") { 0 } else { spec.backbone.layers + 1 },
             |number| number + 1,
