@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod lengths;
+mod prove;
 
 use clap::{Parser, Subcommand};
 use sextant_kernels::CachingAllocator;
@@ -28,6 +29,9 @@ enum Task {
     Lengths(lengths::Lengths),
     /// Run the kernels' tests with AddressSanitizer, at every level of instructions
     Asan(check::Asan),
+    /// Check claims that take minutes
+    #[command(subcommand)]
+    Prove(prove::Prove),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,5 +39,6 @@ fn main() -> anyhow::Result<()> {
         Task::Bench(task) => task.run(),
         Task::Lengths(task) => task.run(),
         Task::Asan(task) => task.run(),
+        Task::Prove(task) => task.run(),
     }
 }

@@ -2,9 +2,10 @@
 
 use super::{Document, Table};
 use crate::LabError;
-use crate::findings::Findings;
+use crate::findings::{EnsembleRow, Findings};
 use crate::run::Lab;
 use sextant_data::{AtomicFile, DataError};
+use sextant_score::EnsembleManifest;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,8 @@ impl ReportFiles {
     /// Writes a lab's report into its folder.
     ///
     /// # Errors
-    /// No run is finished, or the disk refuses. Each file appears whole or not at all.
+    /// No run is finished, or the disk refuses. Each file appears whole or not at all. Ensembles
+    /// are written into `ensembles/`.
     pub fn write(lab: &Lab) -> Result<Self, LabError> {
         let findings = Findings::new(lab)?;
         let document = Document::new(&findings)?;
@@ -47,8 +49,26 @@ impl ReportFiles {
             write(&files.tables.join(name), csv_of(table)?.as_bytes())?;
         }
         write(&files.tables.join("scores.csv"), scores(&findings)?.as_bytes())?;
+        for row in &findings.ensembles.rows {
+            ensemble(lab, row)?;
+        }
         Ok(files)
     }
+}
+
+/// Writes an ensemble of the report as a folder that `eval`, `score` and `compare` take: its members
+/// are the runs' bundles.
+fn ensemble(lab: &Lab, row: &EnsembleRow) -> Result<(), LabError> {
+    let folder = lab.folder().join("ensembles").join(&row.name);
+    let bundles: Vec<PathBuf> =
+        row.members.iter().flatten().map(|run| lab.run_folder(run).bundle()).collect();
+    let mut manifest = EnsembleManifest::of(&bundles, row.rule, &folder)?;
+    let runs = row.members.iter().zip(&row.weights);
+    let weights = runs.flat_map(|(runs, &weight)| runs.iter().map(move |_| weight));
+    for (member, weight) in manifest.members.iter_mut().zip(weights) {
+        member.weight = weight;
+    }
+    Ok(manifest.write(&folder)?)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {

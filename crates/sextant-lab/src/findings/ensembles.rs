@@ -46,7 +46,7 @@ pub(crate) fn ensembles(
     judge: &Judge<'_>,
     dev: &[Example],
 ) -> Result<Ensembles, LabError> {
-    let columns = columns(judge.test);
+    let columns = columns(judge);
     let mut rows = Vec::new();
     let mut sets: Vec<(String, Vec<&System>)> =
         systems.iter().map(|system| (system.label.clone(), vec![system])).collect();

@@ -42,7 +42,7 @@ pub(crate) fn headline(
     reference: Option<&System>,
     alpha: f64,
 ) -> Result<Headline, LabError> {
-    let columns = columns(judge.test);
+    let columns = columns(judge);
     let mut rows = Vec::new();
     for system in systems {
         let mut scores = Vec::new();

@@ -25,7 +25,7 @@ use crate::run::{Lab, LedgerEntry, code_version};
 use crate::search::{Search, TrialTrace};
 use crate::{LabError, LabRecipe};
 use serde::Serialize;
-use sextant_core::{Example, Grade, Prediction, Task};
+use sextant_core::{Grade, Prediction, Task};
 use sextant_data::DataCard;
 use sextant_eval::{Agreement, Bootstrap, Estimate, agreement, holm};
 use systems::Judge;
@@ -85,8 +85,7 @@ impl Findings {
             ]));
         }
         let bootstrap = Bootstrap { replicates: recipe.report.replicates, ..Bootstrap::default() };
-        // Rows of tasks that nobody was trained for are nobody's.
-        let judge = Judge { test: &lab.dataset.test, bootstrap };
+        let judge = Judge { test: &lab.dataset.test, tasks: lab.grid.tasks(), bootstrap };
         let reference = match &recipe.report.reference {
             Some(label) => systems.iter().find(|system| system.label == *label),
             None => systems.first(),
@@ -143,12 +142,9 @@ impl Column {
 }
 
 /// The tasks that have test rows, then all rows.
-fn columns(test: &[Example]) -> Vec<Column> {
-    let count = |task: Option<Task>| {
-        test.iter().filter(|row| task.is_none_or(|task| row.pair.task == task)).count()
-    };
-    let tasks = Task::ALL.map(Some).into_iter().chain([None]);
-    let all = tasks.map(|task| Column { task, rows: count(task) });
+fn columns(judge: &Judge<'_>) -> Vec<Column> {
+    let tasks = judge.tasks.iter().copied().map(Some).chain([None]);
+    let all = tasks.map(|task| Column { task, rows: judge.rows(task).count() });
     all.filter(|column| column.rows > 0).collect()
 }
 
@@ -215,7 +211,7 @@ fn correct(scores: &mut [&mut Score], alpha: f64) -> usize {
 /// The diversity of members on the rows that all of them answer.
 fn diversity(answers: &[Vec<Option<Prediction>>], judge: &Judge<'_>) -> Option<Agreement> {
     let rows: Vec<usize> =
-        (0..judge.test.len()).filter(|&row| answers.iter().all(|a| a[row].is_some())).collect();
+        judge.rows(None).filter(|&row| answers.iter().all(|a| a[row].is_some())).collect();
     let truth: Vec<Grade> = rows.iter().map(|&row| judge.test[row].grade).collect();
     let predicted: Vec<Vec<Grade>> = answers
         .iter()

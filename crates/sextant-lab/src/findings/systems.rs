@@ -34,10 +34,20 @@ pub(crate) struct Member {
 /// The rows that systems are judged on.
 pub(crate) struct Judge<'a> {
     pub(crate) test: &'a [Example],
+    /// The tasks of the grid; rows of others are nobody's.
+    pub(crate) tasks: Vec<Task>,
     pub(crate) bootstrap: Bootstrap,
 }
 
 impl Judge<'_> {
+    /// The rows of a task, or of all tasks of the grid.
+    pub(crate) fn rows(&self, task: Option<Task>) -> impl Iterator<Item = usize> {
+        (0..self.test.len()).filter(move |&row| {
+            let found = self.test[row].pair.task;
+            task.map_or_else(|| self.tasks.contains(&found), |task| found == task)
+        })
+    }
+
     /// The mean over the rows of a task, or of all tasks, of a number per row. None where some row
     /// has no number: the mean would be about other rows.
     pub(crate) fn mean(
@@ -46,13 +56,10 @@ impl Judge<'_> {
         number: impl Fn(usize) -> Option<f64>,
     ) -> Result<Option<RowMean>, LabError> {
         let (mut values, mut groups) = (Vec::new(), Vec::new());
-        for (row, example) in self.test.iter().enumerate() {
-            if task.is_some_and(|task| example.pair.task != task) {
-                continue;
-            }
+        for row in self.rows(task) {
             let Some(value) = number(row) else { return Ok(None) };
             values.push(value);
-            groups.push(example.group.as_deref());
+            groups.push(self.test[row].group.as_deref());
         }
         if values.is_empty() {
             return Ok(None);
@@ -66,9 +73,7 @@ impl Judge<'_> {
         task: Option<Task>,
         number: impl Fn(usize) -> Option<f64>,
     ) -> Option<f64> {
-        let rows = (0..self.test.len())
-            .filter(|&row| task.is_none_or(|task| self.test[row].pair.task == task));
-        let values: Option<Vec<f64>> = rows.map(number).collect();
+        let values: Option<Vec<f64>> = self.rows(task).map(number).collect();
         let values = values.filter(|values| !values.is_empty())?;
         Some(values.iter().sum::<f64>() / values.len() as f64)
     }
