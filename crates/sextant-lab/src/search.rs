@@ -8,7 +8,7 @@
 
 use crate::LabError;
 use crate::grid::{Cell, Draw, Grid, Resolve, Role, SearchRecipe, cell, merge};
-use crate::run::{Ledger, LedgerEntry};
+use crate::run::LedgerEntry;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -92,17 +92,15 @@ impl Search {
         (0..recipe.rounds).map(|round| in_round(recipe, round)).sum()
     }
 
-    /// The next trial to run; none when the search is over.
-    pub fn next(&self, ledger: &Ledger) -> Option<Cell> {
+    /// The next trial to run; none when the search is over. `entry` knows the finished ones.
+    pub fn next<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> Option<Cell> {
         let mut trials: Vec<usize> = (0..self.recipe.trials).collect();
         for (round, cells) in self.rounds.iter().enumerate() {
             trials.truncate(in_round(&self.recipe, round));
-            if let Some(&trial) =
-                trials.iter().find(|&&trial| ledger.get(cells[trial].name()).is_none())
-            {
+            if let Some(&trial) = trials.iter().find(|&&trial| entry(&cells[trial]).is_none()) {
                 return Some(cells[trial].clone());
             }
-            let value = |trial: usize| self.value(ledger.get(cells[trial].name()));
+            let value = |trial: usize| self.value(entry(&cells[trial]));
             // Ties go to the setting drawn first.
             trials.sort_by(|&a, &b| value(b).total_cmp(&value(a)).then(a.cmp(&b)));
         }
@@ -110,14 +108,11 @@ impl Search {
     }
 
     /// What was tried and what came of it, best first.
-    pub fn trace(&self, ledger: &Ledger) -> Vec<TrialTrace> {
+    pub fn trace<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> Vec<TrialTrace> {
         let mut trace: Vec<(Vec<f64>, TrialTrace)> = (0..self.recipe.trials)
             .map(|trial| {
-                let entries: Vec<&LedgerEntry> = self
-                    .rounds
-                    .iter()
-                    .filter_map(|cells| ledger.get(cells[trial].name()))
-                    .collect();
+                let entries: Vec<&LedgerEntry> =
+                    self.rounds.iter().filter_map(|cells| entry(&cells[trial])).collect();
                 let values: Vec<f64> =
                     entries.iter().map(|entry| self.value(Some(entry))).collect();
                 let trace = TrialTrace {

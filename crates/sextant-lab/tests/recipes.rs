@@ -67,16 +67,20 @@ fn the_papers_grid() {
         "product-type",
         "type-type",
     ];
+    let routings = ["prefix", "multi-head", "mhp-2", "shared", "multi-head+prefix", "mhp-2+prefix"];
+    let backbones = ["minilm", "minilm-l3"];
     let mut expected = Vec::new();
     for seed in 1..=3 {
-        for routing in
-            ["prefix", "multi-head", "mhp-2", "shared", "multi-head+prefix", "mhp-2+prefix"]
-        {
-            expected.push(format!("minilm-{routing}-s{seed}"));
+        for backbone in backbones {
+            expected.extend(routings.map(|routing| format!("{backbone}-{routing}-s{seed}")));
         }
-        expected.extend(singles.map(|task| format!("minilm-single-{task}-s{seed}")));
+        for backbone in backbones {
+            expected.extend(singles.map(|task| format!("{backbone}-single-{task}-s{seed}")));
+        }
     }
-    expected.extend((1..=3).map(|seed| format!("minilm-prefix-bf16-s{seed}")));
+    for seed in 1..=3 {
+        expected.extend(backbones.map(|backbone| format!("{backbone}-prefix-bf16-s{seed}")));
+    }
     let names: Vec<&str> = grid.cells.iter().map(|cell| cell.name()).collect();
     assert_eq!(names, expected);
 

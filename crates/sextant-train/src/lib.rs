@@ -34,7 +34,7 @@ pub use memory::{peak_memory, reset_peak_memory};
 pub use observer::{DevEvaluation, Event, Observer, Observers, StepReport};
 pub use optimizer::{AdamW, Moments};
 pub use plan::{BackboneSource, Plan};
-pub use prepare::{Encoded, Prepared, Rows, dev_positions, train_rows};
+pub use prepare::{Encoded, Prepared, Rows, dev_positions, train_positions};
 pub use progress::Progress;
 pub use recipe::{
     BackboneRecipe, BatchRecipe, DataRecipe, DevRecipe, ModelRecipe, OptimizerRecipe, Recipe,

@@ -92,11 +92,12 @@ impl Encoded {
     /// Takes the rows that the plan asks for and encodes them.
     pub fn new(mut plan: Plan, dataset: &Dataset) -> Result<Self, TrainError> {
         let recipe = &plan.recipe;
-        let train = train_rows(&dataset.train, recipe, &plan.spec.tasks);
-        let dev: Vec<Example> = dev_positions(&dataset.dev, recipe, &plan.spec.tasks)
-            .into_iter()
-            .map(|row| dataset.dev[row].clone())
-            .collect();
+        let chosen = |examples: &[Example], rows: Vec<usize>| -> Vec<Example> {
+            rows.into_iter().map(|row| examples[row].clone()).collect()
+        };
+        let tasks = &plan.spec.tasks;
+        let train = chosen(&dataset.train, train_positions(&dataset.train, recipe, tasks));
+        let dev = chosen(&dataset.dev, dev_positions(&dataset.dev, recipe, tasks));
         let mut mistakes = Vec::new();
         for (part, rows) in [("train", &train), ("dev", &dev)] {
             for task in &plan.spec.tasks {
@@ -175,11 +176,10 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
     bundle::hexadecimal(&hasher.finalize())
 }
 
-/// The training examples that a recipe asks for, of some tasks, in file order.
-pub fn train_rows(examples: &[Example], recipe: &Recipe, tasks: &[Task]) -> Vec<Example> {
+/// The positions of the training examples that a recipe asks for, of some tasks.
+pub fn train_positions(examples: &[Example], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
     let data = &recipe.data;
-    let rows = take(examples, tasks, data.train_rows, &data.task_shares, recipe.seed);
-    rows.into_iter().map(|row| examples[row].clone()).collect()
+    take(examples, tasks, data.train_rows, &data.task_shares, recipe.seed)
 }
 
 /// The positions of the dev examples that a recipe asks for; the same for every seed, so that runs

@@ -3,7 +3,9 @@
 use super::systems::{Judge, System};
 use super::{Column, Score, columns};
 use crate::LabError;
+use crate::grid::ReportRecipe;
 use serde::Serialize;
+use sextant_eval::Bootstrap;
 
 /// The headline table.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -40,9 +42,15 @@ pub(crate) fn headline(
     systems: &[System],
     judge: &Judge<'_>,
     reference: Option<&System>,
-    alpha: f64,
+    report: &ReportRecipe,
 ) -> Result<Headline, LabError> {
     let columns = columns(judge);
+    // Holm multiplies p-values by up to the number of tests: they must be able to be small.
+    let tester = Judge {
+        test: judge.test,
+        tasks: judge.tasks.clone(),
+        bootstrap: Bootstrap { replicates: report.test_replicates, ..judge.bootstrap },
+    };
     let mut rows = Vec::new();
     for system in systems {
         let mut scores = Vec::new();
@@ -59,7 +67,7 @@ pub(crate) fn headline(
             }
             let mut score = Score::new(found.mean, by_seed);
             if let Some(reference) = reference.filter(|other| other.label != system.label) {
-                let difference = judge.difference(column.task, reference, system)?;
+                let difference = tester.difference(column.task, reference, system)?;
                 score.difference = difference.map(|found| found.mean);
                 score.p_value = difference.and_then(|found| found.p_value);
             }
@@ -79,7 +87,7 @@ pub(crate) fn headline(
     }
     let mut all: Vec<&mut Score> =
         rows.iter_mut().flat_map(|row| row.scores.iter_mut().flatten()).collect();
-    let tests = super::correct(&mut all, alpha);
+    let tests = super::correct(&mut all, report.alpha);
     for column in 0..columns.len() {
         super::mark_best(rows.iter_mut().filter_map(|row| row.scores[column].as_mut()));
     }

@@ -92,7 +92,7 @@ impl Findings {
         };
         let alpha = recipe.report.alpha;
         let finished: Vec<LedgerEntry> =
-            lab.grid.cells.iter().filter_map(|cell| lab.ledger.get(cell.name()).cloned()).collect();
+            lab.grid.cells.iter().filter_map(|cell| lab.entry(cell).cloned()).collect();
         let (path, options) = lab.grid.data().ok_or_else(|| LabError::Recipe(Vec::new()))?;
         let search = Search::new(&lab.grid)?;
         let ensembles = &recipe.ensembles;
@@ -103,7 +103,7 @@ impl Findings {
             runs: (lab.grid.cells.len(), finished.len()),
             replicates: recipe.report.replicates,
             alpha,
-            headline: headline::headline(&systems, &judge, reference, alpha)?,
+            headline: headline::headline(&systems, &judge, reference, &recipe.report)?,
             ensembles: ensembles::ensembles(
                 &systems,
                 &ensembles.mixed,
@@ -117,7 +117,7 @@ impl Findings {
             calibration: calibration::calibration(&systems, &judge, &lab.dataset.dev)?,
             consistency: consistency::consistency(&systems, &judge),
             costs: cost::costs(&systems, &judge),
-            search: search.map_or_else(Vec::new, |search| search.trace(&lab.ledger)),
+            search: search.map_or_else(Vec::new, |search| search.trace(|cell| lab.entry(cell))),
             data: DataCard::read(path, &options)?,
             ledger: finished,
             recipe: recipe.clone(),

@@ -172,7 +172,7 @@ fn add(
 
 /// A finished run with its answers.
 pub(crate) fn member(lab: &Lab, cell: &Cell) -> Result<Option<Member>, LabError> {
-    let Some(entry) = lab.ledger.get(cell.name()) else { return Ok(None) };
+    let Some(entry) = lab.entry(cell) else { return Ok(None) };
     let folder = lab.run_folder(cell.name()).0;
     let answers = |split: Split| -> Result<Vec<Option<Prediction>>, LabError> {
         let examples = lab.dataset.part(split);

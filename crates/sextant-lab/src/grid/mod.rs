@@ -15,7 +15,7 @@ use crate::LabError;
 use sextant_core::{Example, Task};
 use sextant_data::ReadOptions;
 use sextant_model::Routing;
-use sextant_train::{Plan, Recipe, Sampler, steps, train_rows};
+use sextant_train::{Plan, Recipe, Sampler, steps, train_positions};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -54,6 +54,17 @@ impl Grid {
             if let Err(error) = Plan::new(cell.recipe.clone(), resolve) {
                 mistakes.push(format!("{}: {error}", cell.name()));
             }
+        }
+        if let Some(first) = cells.first()
+            && let Some(other) = cells.iter().find(|cell| {
+                let [a, b] = [first, *cell].map(|cell| &cell.recipe.data);
+                (&a.path, a.encoding, a.task) != (&b.path, b.encoding, b.task)
+            })
+        {
+            mistakes.push(format!(
+                "{}: data.path, encoding and task must be the same for all runs",
+                other.name()
+            ));
         }
         if let Some(reference) = &recipe.report.reference
             && !cells.iter().any(|cell| cell.label() == *reference)
@@ -96,8 +107,10 @@ impl Grid {
                 continue;
             }
             let recipe = &mut cell.recipe;
-            let rows: Vec<Task> =
-                train_rows(train, recipe, &tasks).iter().map(|row| row.pair.task).collect();
+            let rows: Vec<Task> = train_positions(train, recipe, &tasks)
+                .into_iter()
+                .map(|row| train[row].pair.task)
+                .collect();
             let batch = &recipe.batch;
             let sampler =
                 Sampler::new(&rows, batch.rows, batch.sampling, batch.mixing, recipe.seed);
@@ -134,8 +147,13 @@ impl Layout<'_> {
             }
         }
         let report = &self.recipe.report;
-        if report.replicates < 2 || !(report.alpha > 0.0 && report.alpha < 1.0) {
-            self.mistakes.push("report: `replicates` must be 2 or more, `alpha` in (0, 1)".into());
+        if report.replicates.min(report.test_replicates) < 2
+            || !(report.alpha > 0.0 && report.alpha < 1.0)
+        {
+            self.mistakes.push(
+                "report: `replicates` and `test_replicates` must be 2 or more, `alpha` in (0, 1)"
+                    .into(),
+            );
         }
     }
 

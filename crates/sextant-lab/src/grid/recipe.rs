@@ -187,8 +187,11 @@ pub struct ReportRecipe {
     /// The run label that others are tested against, such as `minilm-prefix`; the grid's first
     /// unless stated.
     pub reference: Option<String>,
-    /// Resamples of the bootstrap.
+    /// Resamples behind intervals.
     pub replicates: usize,
+    /// Resamples behind the p-values that are corrected: the smallest p is twice one over their
+    /// number.
+    pub test_replicates: usize,
     /// The family-wise error rate, after Holm's correction, at which a difference is marked.
     pub alpha: f64,
     /// Paragraphs that open the report, in Markdown.
@@ -197,7 +200,13 @@ pub struct ReportRecipe {
 
 impl Default for ReportRecipe {
     fn default() -> Self {
-        Self { reference: None, replicates: 1000, alpha: 0.05, introduction: String::new() }
+        Self {
+            reference: None,
+            replicates: 1000,
+            test_replicates: 10_000,
+            alpha: 0.05,
+            introduction: String::new(),
+        }
     }
 }
 

@@ -12,15 +12,15 @@ pub(crate) use predictions::file_name;
 pub use watch::{LabEvent, Machine, Terminal, Watcher};
 
 use crate::LabError;
-use crate::grid::{Cell, Grid, Resolve};
+use crate::grid::{Cell, Grid, Resolve, Role};
 use crate::search::Search;
 use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_data::{AtomicFile, DataError, Dataset};
 use sextant_model::{ParamInfo, Predictor, bundle, freeze, frozen_weights, parameters};
 use sextant_train::{
-    Encoded, JsonLog, Observers, Plan, RunFolder, Summary, Trainer, dev_positions,
-    reset_peak_memory,
+    Encoded, JsonLog, Observers, Plan, Recipe, RunFolder, Summary, Trainer, dev_positions,
+    reset_peak_memory, train_positions,
 };
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -125,6 +125,14 @@ impl Lab {
         RunFolder(self.folder.join("runs").join(name))
     }
 
+    /// The ledger's entry of a cell, if it is of this very recipe and this data.
+    pub fn entry(&self, cell: &Cell) -> Option<&LedgerEntry> {
+        self.ledger.get(cell.name()).filter(|entry| {
+            entry.recipe_sha256 == recipe_hash(&cell.recipe)
+                && entry.data_sha256 == self.data_sha256
+        })
+    }
+
     /// How a cell's run stands. A run of another recipe or other rows in its folder is an error,
     /// since it would have to be overwritten.
     pub fn state(&self, cell: &Cell) -> Result<State, LabError> {
@@ -140,11 +148,7 @@ impl Lab {
             Err(_) if folder.checkpoint().exists() => return Ok(State::Begun),
             Err(_) => return Ok(State::Waiting),
         };
-        let known = self.ledger.get(cell.name()).filter(|entry| {
-            entry.fingerprint == summary.fingerprint
-                && entry.recipe_sha256 == recipe_hash(cell)
-                && entry.data_sha256 == self.data_sha256
-        });
+        let known = self.entry(cell).filter(|entry| entry.fingerprint == summary.fingerprint);
         if known.is_none() {
             let plan = Plan::new(cell.recipe.clone(), self.resolve)?;
             let fingerprint = Encoded::new(plan, &self.dataset)?.fingerprint();
@@ -171,30 +175,35 @@ impl Lab {
         watcher: &mut dyn Watcher,
     ) -> Result<Outcome, LabError> {
         let start = Instant::now();
-        self.keep_recipe()?;
         let cells = self.grid.cells.clone();
-        let mut open = Vec::new();
+        // Runs that are trained but not evaluated come first: they are cheap and help estimates.
+        let (mut open, mut untrained) = (Vec::new(), Vec::new());
         for cell in cells {
             match self.state(&cell)? {
                 State::Finished => {}
-                // Cheap, and it counts towards estimates: first.
-                State::Trained => open.insert(0, cell),
-                State::Begun | State::Waiting => open.push(cell),
+                State::Trained => open.push(cell),
+                State::Begun | State::Waiting => untrained.push(cell),
             }
         }
-        open.sort_by_key(|cell| !matches!(self.state(cell), Ok(State::Trained)));
+        open.extend(untrained);
+        // Only now: a folder of other runs was refused above, and keeps its recipe.
+        self.keep_recipe()?;
         let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
         let (all, missing) = (self.grid.cells.len() + trials, open.len());
         watcher.on_event(LabEvent::Opened { runs: all, finished: all - trials - missing });
         let mut queue: std::collections::VecDeque<Cell> = open.into();
         let search = Search::new(&self.grid)?;
+        let mut late = false;
         loop {
             let cell = match queue.pop_front() {
                 Some(cell) => cell,
-                None => match search.as_ref().and_then(|search| search.next(&self.ledger)) {
-                    Some(cell) if self.state(&cell)? != State::Finished => cell,
-                    _ => return Ok(Outcome::Complete),
-                },
+                None if late => return Ok(Outcome::OutOfTime),
+                None => {
+                    match search.as_ref().and_then(|search| search.next(|cell| self.entry(cell))) {
+                        Some(cell) if self.state(&cell)? != State::Finished => cell,
+                        _ => return Ok(Outcome::Complete),
+                    }
+                }
             };
             let seconds = self.estimate(&cell);
             let left = queue.iter().chain([&cell]).map(|cell| self.estimate(cell)).sum();
@@ -202,7 +211,11 @@ impl Lab {
                 let room = budget.saturating_sub(start.elapsed()).as_secs_f64();
                 if room <= 0.0 || seconds.is_some_and(|seconds| seconds > room) {
                     watcher.on_event(LabEvent::OutOfTime { cell: &cell, seconds });
-                    return Ok(Outcome::OutOfTime);
+                    late = true;
+                    if room <= 0.0 || matches!(cell.role, Role::Trial { .. }) {
+                        return Ok(Outcome::OutOfTime);
+                    }
+                    continue; // a later one may be shorter
                 }
             }
             watcher.on_event(LabEvent::Started { cell: &cell, seconds, left });
@@ -213,14 +226,14 @@ impl Lab {
     }
 
     /// Seconds that a cell may take, from finished runs of its backbone: their time per row trained
-    /// on, or, where there is none, nothing. What a checkpoint has done counts as done.
+    /// on, or, where there is none, nothing. Of a run that is trained, its evaluation alone.
     fn estimate(&self, cell: &Cell) -> Option<f64> {
         let finished: Vec<&LedgerEntry> = self
             .grid
             .cells
             .iter()
             .filter(|other| other.backbone == cell.backbone)
-            .filter_map(|other| self.ledger.get(other.name()))
+            .filter_map(|other| self.entry(other))
             .collect();
         // The same routing and tasks cost the same; failing that, anything of the backbone.
         let alike = |entry: &&&LedgerEntry| entry.routing == cell.routing;
@@ -229,7 +242,10 @@ impl Lab {
         if of.is_empty() {
             return None;
         }
-        let cost = |entry: &LedgerEntry| entry.seconds + entry.test_seconds;
+        let trained = self.run_folder(cell.name()).summary().exists();
+        let cost = |entry: &LedgerEntry| {
+            if trained { entry.test_seconds } else { entry.seconds + entry.test_seconds }
+        };
         let total: f64 = of.iter().map(|entry| cost(entry)).sum();
         if !scale {
             return Some(total / of.len() as f64);
@@ -244,7 +260,7 @@ impl Lab {
         if let Some(steps) = recipe.schedule.steps {
             return (steps * recipe.batch.rows as u64) as f64;
         }
-        let rows = sextant_train::train_rows(&self.dataset.train, recipe, &recipe.tasks).len();
+        let rows = train_positions(&self.dataset.train, recipe, &recipe.tasks).len();
         rows as f64 * recipe.schedule.epochs
     }
 
@@ -304,7 +320,7 @@ impl Lab {
             backbone: cell.backbone.clone(),
             routing: cell.routing.clone(),
             role: cell.role,
-            recipe_sha256: recipe_hash(cell),
+            recipe_sha256: recipe_hash(&cell.recipe),
             fingerprint: summary.fingerprint,
             data_sha256: self.data_sha256.clone(),
             code: code_version(),
@@ -350,8 +366,8 @@ fn positions(examples: &[Example], tasks: &[Task]) -> Vec<usize> {
 }
 
 /// SHA-256 of a recipe as JSON.
-fn recipe_hash(cell: &Cell) -> String {
-    let json = serde_json::to_vec(&cell.recipe).unwrap_or_default();
+pub fn recipe_hash(recipe: &Recipe) -> String {
+    let json = serde_json::to_vec(recipe).unwrap_or_default();
     bundle::hexadecimal(&Sha256::digest(&json))
 }
 

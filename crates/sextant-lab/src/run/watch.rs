@@ -28,7 +28,7 @@ pub enum LabEvent<'a> {
     },
     /// A run is finished.
     Finished(&'a LedgerEntry),
-    /// No further run fits the time.
+    /// A run does not fit the time that is left.
     OutOfTime {
         /// The run that does not fit.
         cell: &'a Cell,
