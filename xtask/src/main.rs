@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod lengths;
+mod perplexity;
 
 use clap::{Parser, Subcommand};
 use sextant_kernels::CachingAllocator;
@@ -26,6 +27,8 @@ enum Task {
     Bench(bench::Bench),
     /// Print the token lengths of rows of a data set
     Lengths(lengths::Lengths),
+    /// Print a decoder's perplexity on a text, and next tokens
+    Perplexity(perplexity::Perplexity),
     /// Run the kernels' tests with AddressSanitizer, at every level of instructions
     Asan(check::Asan),
 }
@@ -34,6 +37,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Bench(task) => task.run(),
         Task::Lengths(task) => task.run(),
+        Task::Perplexity(task) => task.run(),
         Task::Asan(task) => task.run(),
     }
 }

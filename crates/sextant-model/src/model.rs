@@ -94,6 +94,22 @@ impl RelevanceModel {
         self.finish(self.embeddings.forward(input, ctx), 0, input, ctx)
     }
 
+    /// What the trunk makes of every token, normalised where the backbone has a final norm: `[tokens,
+    /// hidden]`. Private blocks and heads are not run.
+    pub fn hidden_states(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
+        let relative = self.embeddings.relative();
+        let blocks =
+            BlockContext { segments: &input.segments, relative: relative.as_ref(), pass: ctx };
+        let mut x = self.embeddings.forward(input, ctx);
+        for block in &self.trunk {
+            x = block.forward(x, None, blocks);
+        }
+        match &self.trunk_norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        }
+    }
+
     /// Logits from what goes into block `first` of the trunk, `[tokens, hidden]`.
     pub(crate) fn finish(
         &self,
