@@ -18,6 +18,18 @@ pub(super) fn huggingface(stack: &Stack<'_>, class: &str) -> String {
     format!("{front}{}", body(stack, &how))
 }
 
+/// For the folder of an adapter.
+pub(super) fn peft(stack: &Stack<'_>, class: &str, base: &str) -> String {
+    let pad = stack.bundle.encoder.tokenizer().pad_id();
+    let how = format!(
+        "A LoRA adapter with its head, for a `{class}` over `{base}`:\n\n```python\nimport torch\nfrom peft import PeftModel\nfrom transformers import AutoModelForSequenceClassification, AutoTokenizer\n\ntokenizer = AutoTokenizer.from_pretrained(\".\")\nbase = AutoModelForSequenceClassification.from_pretrained({base:?}, num_labels=3, pad_token_id={pad})\nmodel = PeftModel.from_pretrained(base, \".\").eval()\ninputs = tokenizer(left, right, truncation=True, padding=True, return_tensors=\"pt\")\nwith torch.no_grad():\n    probabilities = model(**inputs).logits.softmax(-1)\nscore = probabilities @ torch.tensor([0.0, 0.5, 1.0])\n```\n"
+    );
+    let front = format!(
+        "---\nlibrary_name: peft\nbase_model: {base:?}\npipeline_tag: text-classification\n---\n\n"
+    );
+    format!("{front}{}", body(stack, &how))
+}
+
 /// For an ONNX folder.
 pub(super) fn onnx(stack: &Stack<'_>, file: &str, inputs: &[&str]) -> String {
     let how = format!(
