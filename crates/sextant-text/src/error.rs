@@ -28,7 +28,7 @@ pub enum TextError {
     },
     /// The vocabulary lacks a token that rows are built with.
     #[error(
-        "{origin} has no token `{token}`; rows need `[CLS]`, `[SEP]`, `[PAD]` (BERT) or `<s>`, `</s>`, `<pad>` (RoBERTa)"
+        "{origin} has no token `{token}`; rows need `[CLS]`, `[SEP]`, `[PAD]` (BERT), `<s>`, `</s>`, `<pad>` (RoBERTa), or an end such as `<eos>`, `<|end_of_text|>`, `<|im_end|>`, `</s>` (decoders)"
     )]
     MissingToken {
         /// The file, or what else the bytes came from.

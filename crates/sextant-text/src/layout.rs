@@ -4,7 +4,8 @@
 ///
 /// BERT: `[CLS] left [SEP] right [SEP]`, the right side in segment 1. RoBERTa and XLM-R:
 /// `<s> left </s></s> right </s>`, all in segment 0. As the post-processors of the same names in
-/// Hugging Face `tokenizers` write pairs.
+/// Hugging Face `tokenizers` write pairs. Decoders: the sides on a line each, between the family's tokens
+/// for the begin (if it has one) and the end of a text; the last token has seen the whole row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowLayout {
     /// Before the left side; its first token is the one that CLS pooling reads.
@@ -28,6 +29,16 @@ impl RowLayout {
         Self { open: vec![start], between: vec![end, end], close: vec![end], right_segment: 0 }
     }
 
+    /// `<bos> left ⏎ right <eos>`, the first where there is one; `line` are the tokens of a line's end.
+    pub fn decoder(begin: Option<u32>, line: Vec<u32>, end: u32) -> Self {
+        Self {
+            open: begin.into_iter().collect(),
+            between: line,
+            close: vec![end],
+            right_segment: 0,
+        }
+    }
+
     /// How many special tokens a row has.
     pub fn special_count(&self) -> usize {
         self.open.len() + self.between.len() + self.close.len()
@@ -47,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bert_and_roberta_rows() {
+    fn rows_of_every_family() {
         let bert = RowLayout::bert(101, 102);
         assert_eq!(
             bert.assemble(&[5, 6], &[7]),
@@ -55,6 +66,10 @@ mod tests {
         );
         let roberta = RowLayout::roberta(0, 2);
         assert_eq!(roberta.assemble(&[5], &[7]), (vec![0, 5, 2, 2, 7, 2], vec![0; 6]));
+        let (with, without) =
+            (RowLayout::decoder(Some(1), vec![9], 2), RowLayout::decoder(None, vec![9], 2));
+        assert_eq!(with.assemble(&[5], &[7]).0, [1, 5, 9, 7, 2]);
+        assert_eq!(without.assemble(&[5], &[7]).0, [5, 9, 7, 2]);
         assert_eq!((bert.special_count(), roberta.special_count()), (3, 4));
     }
 }

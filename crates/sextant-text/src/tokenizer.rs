@@ -116,17 +116,40 @@ fn failed(error: tokenizers::Error) -> TextError {
     TextError::Tokenizer(error.to_string())
 }
 
+/// What decoders may call the token that begins a text; families without one have none in rows.
+const BEGIN: [&str; 3] = ["<bos>", "<|begin_of_text|>", "<s>"];
+/// What they may call the token that ends it.
+const END: [&str; 5] = ["<eos>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>", "</s>"];
+/// What may fill unused places: a token that rows do not have, since `transformers` pools at the last
+/// token that is another.
+const FILL: [&str; 5] =
+    ["<pad>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|im_start|>"];
+
 /// Looks up the special tokens of the family that the vocabulary belongs to.
 fn special_tokens(inner: &HfTokenizer, origin: &str) -> Result<(RowLayout, u32), TextError> {
+    let known = |token: &str| inner.token_to_id(token);
     let find = |token: &str| {
-        inner.token_to_id(token).ok_or_else(|| TextError::MissingToken {
+        known(token).ok_or_else(|| TextError::MissingToken {
             origin: origin.to_owned(),
             token: token.to_owned(),
         })
     };
-    if inner.token_to_id("[CLS]").is_none() && inner.token_to_id("<s>").is_some() {
-        Ok((RowLayout::roberta(find("<s>")?, find("</s>")?), find("<pad>")?))
-    } else {
-        Ok((RowLayout::bert(find("[CLS]")?, find("[SEP]")?), find("[PAD]")?))
+    if known("[CLS]").is_some() {
+        return Ok((RowLayout::bert(find("[CLS]")?, find("[SEP]")?), find("[PAD]")?));
     }
+    // Gemma's vocabulary knows `<s>` too, as a mark of struck-out text.
+    if known("<bos>").is_none() && known("<s>").is_some() && known("<pad>").is_some() {
+        return Ok((RowLayout::roberta(find("<s>")?, find("</s>")?), find("<pad>")?));
+    }
+    let Some(end) = END.into_iter().find_map(known) else {
+        // nothing that any family has
+        return Err(TextError::MissingToken { origin: origin.to_owned(), token: "[CLS]".into() });
+    };
+    let begin = BEGIN.into_iter().find_map(known);
+    let mut line = inner.encode_fast("\n", false).map_err(failed)?.get_ids().to_vec();
+    if line.is_empty() {
+        line.push(end); // a tokenizer that drops white space
+    }
+    let fill = FILL.into_iter().filter_map(known).find(|&id| id != end && Some(id) != begin);
+    Ok((RowLayout::decoder(begin, line, end), fill.unwrap_or(end)))
 }

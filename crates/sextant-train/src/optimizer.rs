@@ -158,7 +158,11 @@ fn learning_rate(recipe: &OptimizerRecipe, info: &ParamInfo, spec: &ModelSpec) -
         ["branches", _, "layers", layer, ..] => 1 + trunk + number(layer),
         _ => return recipe.head_learning_rate.unwrap_or(recipe.learning_rate),
     };
-    recipe.learning_rate * recipe.layer_decay.powi((spec.depth() - height.min(spec.depth())) as i32)
+    let rate = match recipe.lora_learning_rate {
+        Some(rate) if parts.contains(&"lora") => rate,
+        _ => recipe.learning_rate,
+    };
+    rate * recipe.layer_decay.powi((spec.depth() - height.min(spec.depth())) as i32)
 }
 
 #[cfg(test)]

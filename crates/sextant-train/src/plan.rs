@@ -155,6 +155,7 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     for (key, value) in [
         ("optimizer.learning_rate", optimizer.learning_rate),
         ("optimizer.head_learning_rate", optimizer.head_learning_rate.unwrap_or(1.0)),
+        ("optimizer.lora_learning_rate", optimizer.lora_learning_rate.unwrap_or(1.0)),
         ("optimizer.eps", optimizer.eps),
     ] {
         require(value.is_finite() && value > 0.0, key, &value, "positive");

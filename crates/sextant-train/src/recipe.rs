@@ -249,6 +249,10 @@ pub struct OptimizerRecipe {
     pub learning_rate: f64,
     /// Rate of heads and dense layers; `learning_rate` unless stated.
     pub head_learning_rate: Option<f64>,
+    /// Rate of low-rank adapters, which take about ten times that of whole weights; `learning_rate` unless
+    /// stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora_learning_rate: Option<f64>,
     /// Each block's rate is the one above it times this; 1 for equal rates.
     pub layer_decay: f64,
     /// Decoupled decay; none on norms and biases.
@@ -268,6 +272,7 @@ impl Default for OptimizerRecipe {
         Self {
             learning_rate: 5e-5,
             head_learning_rate: None,
+            lora_learning_rate: None,
             layer_decay: 1.0,
             weight_decay: 0.01,
             beta1: 0.9,
