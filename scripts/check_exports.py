@@ -114,7 +114,7 @@ def softmax(logits):
 
 
 def by_transformers(folder, pairs):
-    tokenizer = t.AutoTokenizer.from_pretrained(folder)
+    tokenizer = t.PreTrainedTokenizerFast.from_pretrained(folder)
     model = t.AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
     result = []
     with torch.no_grad():

@@ -73,7 +73,7 @@ def load(folder, **settings):
 
 def by_peft(base, folder, pairs, pad):
     """Logits of an adapter over its base, in padded batches."""
-    words = t.AutoTokenizer.from_pretrained(folder)
+    words = t.PreTrainedTokenizerFast.from_pretrained(folder)
     model = peft.PeftModel.from_pretrained(load(base, num_labels=3, pad_token_id=pad), folder).eval()
     result = []
     with torch.no_grad():
@@ -136,7 +136,7 @@ def check_bundle(args):
             place = Path(place)
             (place / "bundle").symlink_to(args.bundle.resolve())
             run(args.sextant, "export", place / "bundle", "--task", task, "--out", place / "probe")
-            words = t.AutoTokenizer.from_pretrained(place / "probe")
+            words = t.PreTrainedTokenizerFast.from_pretrained(place / "probe")
             whole = [len(words(*pair)["input_ids"]) <= text["max_tokens"] for pair in pairs]
             rows = [row for row, fits in zip(rows, whole) if fits]
             pairs = [pair for pair, fits in zip(pairs, whole) if fits]

@@ -9,7 +9,7 @@ use sextant_core::{Grade, Task};
 use std::path::Path;
 
 /// Writes a task of a bundle as a folder that `transformers` opens with
-/// `AutoModelForSequenceClassification` and `AutoTokenizer`, and [`Backbone`](crate::backbone::Backbone)
+/// `AutoModelForSequenceClassification` and `PreTrainedTokenizerFast`, and [`Backbone`](crate::backbone::Backbone)
 /// again: configuration, weights (`f32` safetensors, adapters merged), tokenizer, model card.
 ///
 /// # Errors
