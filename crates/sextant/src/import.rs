@@ -68,7 +68,7 @@ impl Import {
         let model = initialize(RelevanceModel::zeros(spec, &Device::flex())?, 0);
         let model = backbone.load_into(model)?;
         let provenance = serde_json::json!({ "imported_from": self.model });
-        self.save(&model, &backbone.tokenizer_path(), None, provenance)
+        self.save(&model, backbone.tokenizer()?, None, provenance)
     }
 
     fn adapter(&self, folder: &Path) -> anyhow::Result<()> {
@@ -90,15 +90,16 @@ impl Import {
         let backbone = Backbone::open(&backbone)?;
         let model = adapter.model(&backbone, self.base_format, &Device::flex())?;
         let own = folder.join("tokenizer.json");
-        let tokenizer = if own.exists() { own } else { backbone.tokenizer_path() };
+        let tokenizer =
+            if own.exists() { Tokenizer::from_file(own)? } else { backbone.tokenizer()? };
         let provenance = serde_json::json!({ "imported_from": self.model, "base": base });
-        self.save(&model, &tokenizer, adapter.text(), provenance)
+        self.save(&model, tokenizer, adapter.text(), provenance)
     }
 
     fn save(
         &self,
         model: &RelevanceModel,
-        tokenizer: &Path,
+        tokenizer: Tokenizer,
         text: Option<&TextConfig>,
         provenance: serde_json::Value,
     ) -> anyhow::Result<()> {
@@ -106,7 +107,6 @@ impl Import {
         let stated = self.max_tokens.or_else(|| Some(text?.max_tokens));
         let max_tokens = stated.unwrap_or(MAX_TOKENS.min(most));
         ensure!(max_tokens <= most, "--max-tokens {max_tokens} is more than the model's {most}");
-        let tokenizer = Tokenizer::from_file(tokenizer)?;
         let encoder = Encoder::new(
             tokenizer,
             TextConfig { max_tokens, ..text.cloned().unwrap_or_default() },

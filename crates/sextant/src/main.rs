@@ -14,6 +14,7 @@ mod hub;
 mod import;
 mod inspect;
 mod merge;
+mod packages;
 mod say;
 mod score;
 mod scoring;

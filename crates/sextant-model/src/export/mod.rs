@@ -7,7 +7,7 @@
 
 mod card;
 mod huggingface;
-mod onnx;
+pub(crate) mod onnx;
 mod peft;
 
 pub use huggingface::huggingface;
