@@ -3,8 +3,8 @@
 use super::{AdapterConfig, CONFIG, ORIGIN, Origin, WEIGHTS, factor, is_end, key, targets};
 use crate::backbone::{Backbone, Format};
 use crate::{
-    Archive, HeadKind, LoraConfig, ModelError, ModelSpec, RelevanceModel, Routing, frozen_weights,
-    initialize, load, parameters,
+    Archive, HeadKind, LoraConfig, ModelError, ModelSpec, RelevanceModel, Routing, Values,
+    frozen_weights, initialize, load, parameters,
 };
 use burn::tensor::Device;
 use sextant_core::Task;
@@ -284,10 +284,8 @@ impl Adapter {
                 self.config.r
             )));
         }
-        let values = self.archive.get(name, &[columns, rows])?;
-        Ok((0..rows)
-            .flat_map(|row| (0..columns).map(move |column| values[column * rows + row]))
-            .collect())
+        let data = self.archive.get(name, &[columns, rows])?.into_owned();
+        Ok(Values { shape: vec![columns, rows], data }.transposed().data)
     }
 
     fn unexpected(&self, name: &str) -> ModelError {
