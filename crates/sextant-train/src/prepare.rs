@@ -7,7 +7,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Task};
 use sextant_data::Dataset;
-use sextant_model::{ModelSpec, RelevanceModel, bundle, freeze, initialize, parameters};
+use sextant_model::{
+    ModelSpec, RelevanceModel, bundle, freeze, frozen_weights, initialize, parameters,
+};
 use sextant_text::{CutCount, EncodedRow, Encoder, TextConfig, Tokenizer, train_wordpiece};
 use sha2::{Digest, Sha256};
 
@@ -119,10 +121,16 @@ impl Prepared {
         Ok(Self { plan, model, encoder, train, dev })
     }
 
-    /// Identifies what the run computes: SHA-256 of the recipe and of every row as the model sees it.
+    /// Identifies what the run computes: SHA-256 of the recipe, of a frozen base, and of every row as the
+    /// model sees it.
     pub fn fingerprint(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(serde_json::to_vec(&self.plan.recipe).unwrap_or_default());
+        // Checkpoints do not hold a frozen base: it must be the one that they were trained over.
+        for (name, weight) in frozen_weights(&self.model) {
+            hasher.update(name);
+            hasher.update(weight.to_bytes());
+        }
         for rows in [&self.train, &self.dev] {
             hasher.update(rows.len().to_le_bytes());
             for (row, encoded) in rows.encoded.iter().enumerate() {

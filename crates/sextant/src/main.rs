@@ -13,6 +13,7 @@ mod export;
 mod hub;
 mod import;
 mod inspect;
+mod merge;
 mod packages;
 mod say;
 mod score;

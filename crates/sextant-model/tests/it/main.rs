@@ -10,5 +10,6 @@ mod lora;
 mod loss;
 mod minilm;
 mod minilm_gradients;
+mod peft;
 mod routing;
 mod support;
