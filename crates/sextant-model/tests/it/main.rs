@@ -10,5 +10,6 @@ mod lora;
 mod loss;
 mod minilm;
 mod minilm_gradients;
+mod prefixes;
 mod routing;
 mod support;
