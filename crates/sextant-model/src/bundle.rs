@@ -193,7 +193,7 @@ pub fn load_weights(model: RelevanceModel, path: &Path) -> Result<RelevanceModel
     let mut used = BTreeSet::new();
     let model = load(model, |name, shape| {
         used.insert(name.to_owned());
-        archive.get(name, shape).map(|values| Some(values.to_vec()))
+        archive.get(name, shape).map(|values| Some(values.into_owned()))
     })?;
     match archive.names().find(|name| !used.contains(*name)) {
         None => Ok(model),

@@ -1,17 +1,18 @@
 //! Safetensors in and out.
 
+use crate::backbone::gguf::{self, BlockType, Gguf, Undo};
 use crate::{ModelError, Values};
 use half::{bf16, f16};
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sextant_kernels::MappedFile;
-use std::cell::OnceCell;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A safetensors file: tensors by name, read as `f32`. The file is mapped, not read: `f32` tensors
-/// are used where they lie, others are converted when they are first asked for.
+/// are used where they lie, others are converted each time they are asked for.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
@@ -22,11 +23,23 @@ pub struct Archive {
 #[derive(Debug)]
 struct Entry {
     shape: Vec<usize>,
-    dtype: Dtype,
-    /// Its file, by number, and its place there.
-    file: usize,
-    bytes: Range<usize>,
-    converted: OnceCell<Vec<f32>>,
+    kind: Kind,
+    place: Place,
+}
+
+/// How numbers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain(Dtype),
+    /// In blocks of a GGUF file, after something that is to be undone.
+    Gguf(BlockType, Undo),
+}
+
+#[derive(Debug)]
+enum Place {
+    /// In a file, by number.
+    File(usize, Range<usize>),
+    Memory(Vec<u8>),
 }
 
 impl Archive {
@@ -60,10 +73,8 @@ impl Archive {
             let (from, to) = info.data_offsets;
             let entry = Entry {
                 shape: info.shape.clone(),
-                dtype: info.dtype,
-                file: 0,
-                bytes: start + from..start + to,
-                converted: OnceCell::new(),
+                kind: Kind::Plain(info.dtype),
+                place: Place::File(0, start + from..start + to),
             };
             tensors.insert(name, entry);
         }
@@ -81,27 +92,54 @@ impl Archive {
         self.files.extend(other.files);
         let tensors = other.tensors.into_iter();
         self.tensors.extend(tensors.map(|(name, mut entry)| {
-            entry.file += first;
+            if let Place::File(file, _) = &mut entry.place {
+                *file += first;
+            }
             (name, entry)
         }));
     }
 
     /// Adds a tensor that was read in another way, of a type that [`Archive::read`] lets pass.
-    pub(crate) fn add(&mut self, name: String, shape: Vec<usize>, dtype: Dtype, bytes: &[u8]) {
-        let converted = OnceCell::from(floats(dtype, bytes));
-        let entry = Entry { shape, dtype, file: usize::MAX, bytes: 0..0, converted };
+    pub(crate) fn add(&mut self, name: String, shape: Vec<usize>, dtype: Dtype, bytes: Vec<u8>) {
+        let entry = Entry { shape, kind: Kind::Plain(dtype), place: Place::Memory(bytes) };
         self.tensors.insert(name, entry);
+    }
+
+    /// The tensors of a GGUF file, by the names of Hugging Face checkpoints.
+    pub(crate) fn of_gguf(file: Gguf) -> Result<Self, ModelError> {
+        let mut archive = Self::empty(file.path());
+        for (name, tensor) in &file.tensors {
+            let Some((new, undo)) = gguf::name(&file, name) else {
+                return Err(
+                    archive.problem(format!("tensor `{name}` is not part of this architecture"))
+                );
+            };
+            let place = Place::File(0, tensor.start..tensor.start + tensor.length);
+            let kind = Kind::Gguf(tensor.kind, undo);
+            archive.tensors.insert(new, Entry { shape: tensor.shape.clone(), kind, place });
+        }
+        archive.files.push(file.file);
+        Ok(archive)
     }
 
     /// A tensor's type, if it is there.
     pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
-        self.tensors.get(name).map(|entry| entry.dtype)
+        match self.tensors.get(name)?.kind {
+            Kind::Plain(dtype) => Some(dtype),
+            Kind::Gguf(..) => None,
+        }
     }
 
     /// A tensor's bytes as they are stored.
     pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
-        let entry = self.tensors.get(name)?;
-        self.files.get(entry.file).map(|file| &file[entry.bytes.clone()])
+        self.tensors.get(name).map(|entry| self.bytes_of(entry))
+    }
+
+    fn bytes_of<'a>(&'a self, entry: &'a Entry) -> &'a [u8] {
+        match &entry.place {
+            Place::File(file, range) => &self.files[*file][range.clone()],
+            Place::Memory(bytes) => bytes,
+        }
     }
 
     /// Gives every tensor the name that `name` makes of its own.
@@ -121,7 +159,7 @@ impl Archive {
     }
 
     /// A tensor of this shape; an error that names it if it is missing or of another shape.
-    pub fn get(&self, name: &str, shape: &[usize]) -> Result<&[f32], ModelError> {
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>, ModelError> {
         let entry = self
             .tensors
             .get(name)
@@ -132,24 +170,26 @@ impl Archive {
                 entry.shape
             )));
         }
-        if entry.dtype == Dtype::U8 {
-            return Err(self.problem(format!("tensor `{name}` holds bytes; expected numbers")));
+        let bytes = self.bytes_of(entry);
+        match entry.kind {
+            Kind::Plain(Dtype::U8) => {
+                Err(self.problem(format!("tensor `{name}` holds bytes; expected numbers")))
+            }
+            Kind::Plain(dtype) => match bytemuck::try_cast_slice(bytes) {
+                Ok(values) if dtype == Dtype::F32 && cfg!(target_endian = "little") => {
+                    Ok(values.into())
+                }
+                _ => Ok(floats(dtype, bytes).into()),
+            },
+            Kind::Gguf(kind, undo) => {
+                let width = if shape.len() > 1 { shape[shape.len() - 1] } else { 1 };
+                Ok(undo.apply(kind.decode(bytes), width).into())
+            }
         }
-        if let Some(values) = entry.converted.get() {
-            return Ok(values);
-        }
-        let bytes = self.files.get(entry.file).map_or(&[][..], |file| &file[entry.bytes.clone()]);
-        if entry.dtype == Dtype::F32
-            && cfg!(target_endian = "little")
-            && let Ok(values) = bytemuck::try_cast_slice(bytes)
-        {
-            return Ok(values);
-        }
-        Ok(entry.converted.get_or_init(|| floats(entry.dtype, bytes)))
     }
 
     /// A vector of any length.
-    pub fn vector(&self, name: &str) -> Result<&[f32], ModelError> {
+    pub fn vector(&self, name: &str) -> Result<Cow<'_, [f32]>, ModelError> {
         match self.tensors.get(name) {
             Some(entry) => self.get(name, &[entry.shape.iter().product()]),
             None => self.get(name, &[]),

@@ -106,7 +106,8 @@ pub fn load(
         let steps = *state.parameter_steps.get(name)?;
         let mut read = |kind: &str| match archive.vector(&format!("{kind}.{name}")) {
             Ok(data) => {
-                let data = TensorData::new(data.to_vec(), [data.len()]);
+                let length = data.len();
+                let data = TensorData::new(data.into_owned(), [length]);
                 Some(Tensor::from_data(data, &device))
             }
             Err(error) => {

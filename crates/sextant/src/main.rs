@@ -13,6 +13,7 @@ mod export;
 mod hub;
 mod import;
 mod inspect;
+mod packages;
 mod say;
 mod score;
 mod scoring;

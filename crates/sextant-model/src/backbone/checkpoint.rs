@@ -1,6 +1,7 @@
 //! The weights of a Hugging Face folder: one safetensors file, several with an index, or PyTorch's own
 //! format.
 
+use super::gguf::Gguf;
 use crate::{Archive, ModelError};
 use pytorch_reader::{DType, PytorchReader};
 use serde::Deserialize;
@@ -8,12 +9,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 /// What a folder may hold, the preferred first.
-const FILES: [&str; 4] = [
+const FILES: [&str; 6] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
+    "model.gguf",
+    "model.onnx",
 ];
+
+/// The GGUF file of a folder that has no other weights, opened.
+pub(super) fn gguf(folder: &Path) -> Result<Option<Gguf>, ModelError> {
+    let path = locate(folder);
+    if path.extension().is_some_and(|extension| extension == "gguf") {
+        return Gguf::open(&path).map(Some);
+    }
+    Ok(None)
+}
 
 /// The list of a sharded checkpoint's files.
 #[derive(Deserialize)]
@@ -30,8 +42,14 @@ pub fn locate(folder: &Path) -> PathBuf {
 
 /// Reads all weights of a folder, `f32`, by their current names.
 pub(super) fn read(folder: &Path) -> Result<Archive, ModelError> {
+    if let Some(file) = gguf(folder)? {
+        return Archive::of_gguf(file);
+    }
     let path = locate(folder);
     let mut archive = Archive::empty(&path);
+    if path.extension().is_some_and(|extension| extension == "onnx") {
+        return super::onnx::read(&path);
+    }
     if path.extension().is_some_and(|extension| extension == "json") {
         read_shards(&path, folder, &mut archive)?;
     } else {
@@ -110,7 +128,7 @@ fn read_file(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {
                 )));
             }
         };
-        archive.add(name.clone(), tensor.shape().to_vec(), kind, &bytes);
+        archive.add(name.clone(), tensor.shape().to_vec(), kind, bytes.to_vec());
     }
     Ok(())
 }

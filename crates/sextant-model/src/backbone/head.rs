@@ -49,7 +49,7 @@ impl Head {
         let &[count, inputs] = shape.as_slice() else { return None };
         let matrix = archive.get(&weight, &shape).ok()?;
         let bias = name("classifier.bias").and_then(|bias| archive.get(&bias, &[count]).ok());
-        let bias = bias.map_or_else(|| vec![0.0; count], <[f32]>::to_vec);
+        let bias = bias.map_or_else(|| vec![0.0; count], std::borrow::Cow::into_owned);
         if !judges_relevance(count, labels) {
             tracing::warn!(
                 "the checkpoint's head has {count} labels ({}), which are not grades of relevance: heads start fresh",
@@ -58,7 +58,10 @@ impl Head {
             return None;
         }
         let weight = (0..inputs)
-            .flat_map(|row| (0..count).map(move |column| matrix[column * inputs + row]))
+            .flat_map(|row| {
+                let matrix = &matrix;
+                (0..count).map(move |column| matrix[column * inputs + row])
+            })
             .collect();
         Some(Self { weight, bias, labels: count })
     }

@@ -1,4 +1,5 @@
-//! Pretrained backbones: a Hugging Face folder with `config.json`, weights and `tokenizer.json`.
+//! Pretrained backbones: a Hugging Face folder with `config.json`, weights and `tokenizer.json`, or one
+//! with a `model.gguf`.
 //!
 //! Each family has a file here with two things: how its `config.json` says the sizes, and a table
 //! from our parameter names to the checkpoint's. Adding a family is adding such a file and its line in
@@ -10,9 +11,11 @@ mod deberta;
 mod decoder;
 mod distilbert;
 mod electra;
+pub(crate) mod gguf;
 mod head;
 mod modernbert;
 mod names;
+mod onnx;
 mod raw;
 mod roberta;
 mod source;
@@ -27,6 +30,7 @@ use crate::{
 };
 use serde_json::Value;
 use sextant_kernels::FrozenWeight;
+use sextant_text::Tokenizer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -108,9 +112,16 @@ impl Backbone {
     /// Opens a folder and reads its `config.json`.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(ModelError::io("read", &path))?;
-        let json: Value = serde_json::from_str(&text)
-            .map_err(|error| ModelError::Json { path: path.clone(), reason: error.to_string() })?;
+        let json: Value = match checkpoint::gguf(folder)? {
+            Some(file) if !path.exists() => gguf::config(&file)?,
+            _ => {
+                let text = std::fs::read_to_string(&path).map_err(ModelError::io("read", &path))?;
+                serde_json::from_str(&text).map_err(|error| ModelError::Json {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?
+            }
+        };
         let found = json.get("model_type").and_then(Value::as_str);
         let Some(format) = formats().find(|format| Some(format.model_type) == found) else {
             return Err(ModelError::UnknownFamily {
@@ -157,9 +168,24 @@ impl Backbone {
         Ok(head::Head::find(format, &archive, &self.labels).is_some())
     }
 
-    /// Where its tokenizer is.
+    /// Where its tokenizer is; a GGUF file holds one itself.
     pub fn tokenizer_path(&self) -> PathBuf {
-        self.folder.join("tokenizer.json")
+        let path = self.folder.join("tokenizer.json");
+        let weights = self.weights_path();
+        let inside = weights.extension().is_some_and(|extension| extension == "gguf");
+        if inside && !path.exists() { weights } else { path }
+    }
+
+    /// Its tokenizer: `tokenizer.json`, or what a GGUF file says about it.
+    pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
+        let path = self.tokenizer_path();
+        match checkpoint::gguf(&self.folder)? {
+            Some(file) if path == file.path() => {
+                let json = gguf::tokenizer(&file)?;
+                Ok(Tokenizer::from_bytes(&json, &path.display().to_string())?)
+            }
+            _ => Ok(Tokenizer::from_file(path)?),
+        }
     }
 
     /// Where its weights are: the file, or the index of several.

@@ -73,11 +73,11 @@ impl Source {
     ) -> Result<Vec<f32>, ModelError> {
         let get = |name: &str, shape: &[usize]| archive.get(&place(name), shape);
         match (self, shape) {
-            (Self::Plain(name), _) => Ok(get(name, shape)?.to_vec()),
+            (Self::Plain(name), _) => Ok(get(name, shape)?.into_owned()),
             (Self::Concat(names), &[length]) => {
                 let mut values = Vec::with_capacity(length);
                 for (name, part) in names.iter().zip(self.parts(config, length)) {
-                    values.extend_from_slice(get(name, &[part])?);
+                    values.extend_from_slice(&get(name, &[part])?);
                 }
                 Ok(values)
             }
@@ -109,7 +109,7 @@ impl Source {
     ) -> Result<Vec<f32>, ModelError> {
         let mut values = Vec::with_capacity(inputs * outputs);
         for (name, part) in self.names().iter().zip(self.parts(config, outputs)) {
-            values.extend_from_slice(archive.get(&place(name), &[part, inputs])?);
+            values.extend_from_slice(&archive.get(&place(name), &[part, inputs])?);
         }
         Ok(values)
     }

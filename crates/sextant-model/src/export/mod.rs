@@ -7,7 +7,7 @@
 
 mod card;
 mod huggingface;
-mod onnx;
+pub(crate) mod onnx;
 
 pub use huggingface::huggingface;
 pub use onnx::{Numbers, onnx};

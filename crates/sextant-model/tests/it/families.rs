@@ -96,7 +96,7 @@ fn logits_and_every_gradient_are_those_of_transformers() {
             let found = found.get(name).unwrap_or_else(|| panic!("{what} is missing"));
             let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
             // A gradient that is zero but for rounding (a key's bias) is compared absolutely.
-            assert_close(&found.data, expected, 1e-4 * largest.max(1e-2), &what);
+            assert_close(&found.data, &expected, 1e-4 * largest.max(1e-2), &what);
             compared += 1;
         }
         assert_eq!(compared, found.len(), "{family}: every parameter has its gradient compared");

@@ -197,6 +197,6 @@ fn names_under_bert_are_read_and_the_classifier_is_left_out() {
     let weight: Vec<_> = weight.chunks_exact(32).map(<[f32]>::to_vec).collect();
     let bias = archive.get("classifier.bias", &[3]).unwrap();
     let spec = shape(Pooling::Cls, true);
-    let model = with_head(place.path(), spec, &weight, bias, &Device::flex());
+    let model = with_head(place.path(), spec, &weight, &bias, &Device::flex());
     assert_rows(forward(&model, &pack(&golden())), &expected.logits, "logits");
 }

@@ -3,7 +3,7 @@
 mod attention;
 mod encoder;
 mod graph;
-mod proto;
+pub(crate) mod proto;
 
 use super::huggingface::write_tokenizer;
 use super::{Stack, card, write, write_folder};

@@ -1,0 +1,161 @@
+//! Decoders from GGUF files: sizes from the metadata, weights by the names of Hugging Face checkpoints.
+//!
+//! No maintained crate reads GGUF alone (`candle-core` does, with a tensor library behind it), so this
+//! is our own reader of the format that ggml documents.
+
+mod blocks;
+mod file;
+#[cfg(test)]
+mod tests;
+mod tokenizer;
+
+pub(crate) use blocks::BlockType;
+pub(crate) use file::Gguf;
+pub(crate) use tokenizer::tokenizer;
+
+use crate::ModelError;
+use file::Value as Entry;
+use serde_json::{Value, json};
+
+/// What llama.cpp did to a tensor of the checkpoint, to be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undo {
+    Nothing,
+    /// Rows of each of so many heads interleave the two halves that rotary positions turn.
+    Interleaved(usize),
+    /// A norm's scale is stored as one more than the checkpoint's.
+    OnePlus,
+}
+
+impl Undo {
+    /// Undoes it on numbers whose rows have `width` of them.
+    pub(crate) fn apply(self, values: Vec<f32>, width: usize) -> Vec<f32> {
+        match self {
+            Self::Nothing => values,
+            Self::OnePlus => values.into_iter().map(|x| x - 1.0).collect(),
+            Self::Interleaved(heads) => {
+                let rows = values.len() / width.max(1);
+                let dim = rows / heads.max(1);
+                let mut undone = Vec::with_capacity(values.len());
+                for row in 0..rows {
+                    let (head, place) = (row / dim, row % dim);
+                    let (half, j) = (place / (dim / 2), place % (dim / 2));
+                    let from = head * dim + 2 * j + half;
+                    undone.extend_from_slice(&values[from * width..][..width]);
+                }
+                undone
+            }
+        }
+    }
+}
+
+/// The architectures, by llama.cpp's name, and the `model_type` of each.
+const ARCHITECTURES: [(&str, &str); 6] = [
+    ("llama", "llama"),
+    ("qwen2", "qwen2"),
+    ("qwen3", "qwen3"),
+    ("gemma", "gemma"),
+    ("gemma2", "gemma2"),
+    ("gemma3", "gemma3_text"),
+];
+
+/// The metadata as the `config.json` that the checkpoint had.
+pub(crate) fn config(file: &Gguf) -> Result<Value, ModelError> {
+    let architecture = file.text("general.architecture")?;
+    let known = ARCHITECTURES.iter().find(|(name, _)| *name == architecture);
+    let Some((_, model_type)) = known else {
+        return Err(ModelError::UnknownFamily {
+            path: file.path().to_owned(),
+            found: architecture.to_owned(),
+            supported: ARCHITECTURES.map(|(name, _)| name).join(", "),
+        });
+    };
+    let key = |name: &str| format!("{architecture}.{name}");
+    let integer = |name: &str| file.integer(&key(name));
+    let heads = integer("attention.head_count")?;
+    let layers = integer("block_count")?;
+    let mut json = json!({
+        "model_type": model_type,
+        "vocab_size": file.list("tokenizer.ggml.tokens")?.len(),
+        "hidden_size": integer("embedding_length")?,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": integer("attention.head_count_kv").unwrap_or(heads),
+        "intermediate_size": integer("feed_forward_length")?,
+        "max_position_embeddings": integer("context_length")?,
+    });
+    let mut give = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            json[name] = value;
+        }
+    };
+    give("rms_norm_eps", file.float(&key("attention.layer_norm_rms_epsilon")).map(Into::into));
+    give("rope_theta", file.float(&key("rope.freq_base")).map(Into::into));
+    let head_dim = integer("attention.key_length").ok();
+    give("head_dim", head_dim.map(Into::into));
+    give("sliding_window", integer("attention.sliding_window").ok().map(Into::into));
+    give("attn_logit_softcapping", file.float(&key("attn_logit_softcapping")).map(Into::into));
+    if architecture.starts_with("gemma") {
+        // Not in the metadata: the scale is that of a head, but for the largest models.
+        let hidden = integer("embedding_length")?;
+        let large = matches!((architecture, layers), ("gemma2", 46) | ("gemma3", 62));
+        let scalar = if large { hidden / heads } else { head_dim.unwrap_or(256) };
+        give("query_pre_attn_scalar", Some(scalar.into()));
+    }
+    if let Ok(kind) = file.text(&key("rope.scaling.type"))
+        && kind != "none"
+    {
+        let factor = file.float(&key("rope.scaling.factor")).unwrap_or(1.0);
+        give("rope_scaling", Some(json!({ "rope_type": kind, "factor": factor })));
+    }
+    if file.tensors.contains_key("rope_freqs.weight") {
+        return Err(ModelError::Weights {
+            path: file.path().to_owned(),
+            problem: "has `rope_freqs.weight`, the rotary scaling of Llama 3.1 and later, whose parameters a GGUF file does not keep; use the safetensors checkpoint".into(),
+        });
+    }
+    Ok(json)
+}
+
+/// A tensor's name in the checkpoint, and what to undo; none for what a model has no use for.
+pub(crate) fn name(file: &Gguf, name: &str) -> Option<(String, Undo)> {
+    let architecture = file.text("general.architecture").ok()?;
+    let gemma = architecture.starts_with("gemma");
+    let norm = if gemma { Undo::OnePlus } else { Undo::Nothing };
+    match name {
+        "token_embd.weight" => return Some(("model.embed_tokens.weight".into(), Undo::Nothing)),
+        "output_norm.weight" => return Some(("model.norm.weight".into(), norm)),
+        "output.weight" => return Some(("lm_head.weight".into(), Undo::Nothing)),
+        _ => {}
+    }
+    let (layer, rest) = name.strip_prefix("blk.")?.split_once('.')?;
+    let (module, kind) = rest.rsplit_once('.')?;
+    let sandwich = matches!(architecture, "gemma2" | "gemma3");
+    let heads = |key: &str| {
+        let count = file.integer(&format!("{architecture}.attention.{key}")).ok();
+        match (architecture, count) {
+            ("llama", Some(count)) => Undo::Interleaved(count),
+            _ => Undo::Nothing,
+        }
+    };
+    let kv = file.find(&format!("{architecture}.attention.head_count_kv"));
+    let keys = if matches!(kv, Some(Entry::Integer(_))) { "head_count_kv" } else { "head_count" };
+    let (module, undo) = match module {
+        "attn_q" => ("self_attn.q_proj", heads("head_count")),
+        "attn_k" => ("self_attn.k_proj", heads(keys)),
+        "attn_v" => ("self_attn.v_proj", Undo::Nothing),
+        "attn_output" => ("self_attn.o_proj", Undo::Nothing),
+        "attn_q_norm" => ("self_attn.q_norm", norm),
+        "attn_k_norm" => ("self_attn.k_norm", norm),
+        "ffn_gate" => ("mlp.gate_proj", Undo::Nothing),
+        "ffn_up" => ("mlp.up_proj", Undo::Nothing),
+        "ffn_down" => ("mlp.down_proj", Undo::Nothing),
+        "attn_norm" => ("input_layernorm", norm),
+        "ffn_norm" if sandwich => ("pre_feedforward_layernorm", norm),
+        "ffn_norm" => ("post_attention_layernorm", norm),
+        "post_attention_norm" => ("post_attention_layernorm", norm),
+        "post_ffw_norm" => ("post_feedforward_layernorm", norm),
+        _ => return None,
+    };
+    Some((format!("model.layers.{layer}.{module}.{kind}"), undo))
+}

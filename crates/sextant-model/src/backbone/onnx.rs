@@ -1,0 +1,73 @@
+//! The weights of a BERT that PyTorch exported to ONNX: its `f32` initialisers by the names that they had.
+//!
+//! Exporting keeps the names of parameters but for the matrices of linear layers, which become
+//! transposed constants: those are named by the product that reads them.
+
+use crate::export::onnx::proto::{Model, data_type};
+use crate::{Archive, ModelError};
+use prost::Message;
+use safetensors::Dtype;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Reads the file.
+pub(super) fn read(path: &Path) -> Result<Archive, ModelError> {
+    let mut archive = Archive::empty(path);
+    let bytes = std::fs::read(path).map_err(ModelError::io("read", path))?;
+    let model = Model::decode(&bytes[..])
+        .map_err(|error| archive.problem(format!("is not a whole ONNX file: {error}")))?;
+    let graph = model.graph.ok_or_else(|| archive.problem("holds no graph".into()))?;
+    // a constant, and the layer whose product reads it
+    let layers: HashMap<&str, String> = graph
+        .node
+        .iter()
+        .filter(|node| node.op_type == "MatMul")
+        .filter_map(|node| {
+            let layer = node.name.strip_suffix("/MatMul")?.replace('/', ".");
+            Some((node.input.get(1)?.as_str(), layer))
+        })
+        .collect();
+    for tensor in &graph.initializer {
+        if tensor.data_type != data_type::FLOAT {
+            continue;
+        }
+        let shape: Vec<usize> = tensor.dims.iter().map(|&n| n.try_into().unwrap_or(0)).collect();
+        let count = shape.iter().try_fold(4usize, |product, &n| product.checked_mul(n));
+        if count != Some(tensor.raw_data.len()) {
+            return Err(archive.problem(format!(
+                "tensor `{}` has {} bytes where {shape:?} needs {count:?}; only files that hold their tensors raw are read",
+                tensor.name,
+                tensor.raw_data.len()
+            )));
+        }
+        let layer = layers.get(tensor.name.as_str()).and_then(|layer| of_bert(layer));
+        match (layer, shape.as_slice(), of_bert(&tensor.name)) {
+            (Some(layer), &[inputs, outputs], _) => {
+                let turned = turned(&tensor.raw_data, inputs, outputs);
+                archive.add(format!("{layer}.weight"), vec![outputs, inputs], Dtype::F32, turned);
+            }
+            (_, _, Some(name)) => {
+                archive.add(name.to_owned(), shape, Dtype::F32, tensor.raw_data.clone());
+            }
+            _ => {}
+        }
+    }
+    Ok(archive)
+}
+
+/// A name from where BERT begins in it; none outside.
+fn of_bert(name: &str) -> Option<&str> {
+    ["embeddings.", "encoder.layer.", "pooler."]
+        .into_iter()
+        .filter_map(|start| name.find(start))
+        .min()
+        .map(|at| &name[at..])
+}
+
+/// The transpose of a matrix of 4-byte numbers.
+fn turned(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
+    let place = |column: usize| {
+        (0..rows).flat_map(move |row| bytes[4 * (row * columns + column)..][..4].iter().copied())
+    };
+    (0..columns).flat_map(place).collect()
+}
