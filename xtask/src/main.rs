@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod lengths;
 mod perplexity;
+mod prove;
 
 use clap::{Parser, Subcommand};
 use sextant_kernels::CachingAllocator;
@@ -31,6 +32,9 @@ enum Task {
     Perplexity(perplexity::Perplexity),
     /// Run the kernels' tests with AddressSanitizer, at every level of instructions
     Asan(check::Asan),
+    /// Check claims that take minutes
+    #[command(subcommand)]
+    Prove(prove::Prove),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -39,5 +43,6 @@ fn main() -> anyhow::Result<()> {
         Task::Lengths(task) => task.run(),
         Task::Perplexity(task) => task.run(),
         Task::Asan(task) => task.run(),
+        Task::Prove(task) => task.run(),
     }
 }

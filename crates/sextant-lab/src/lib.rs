@@ -8,16 +8,34 @@
 //! which appears whole or not at all.
 
 mod comparison;
+mod document;
 mod error;
 mod facts;
+pub mod findings;
+mod grid;
 mod paired;
 mod render;
 mod report;
+mod run;
+mod search;
 mod table;
+mod weights;
 
 pub use comparison::{Baseline, Comparison, Run};
+pub use document::{Document, ReportFiles};
 pub use error::LabError;
 pub use facts::RunFacts;
+pub use findings::Findings;
+pub use grid::{
+    BackboneAxis, Cell, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, Grid, GridRecipe, LabRecipe,
+    ReportRecipe, Resolve, Role, SearchRecipe, Variant,
+};
 pub use paired::{Difference, PairedTable};
 pub use report::Report;
-pub use table::{Cell, Column, ComparisonTable, Row, RowKind, Slice};
+pub use run::{
+    Lab, LabEvent, Ledger, LedgerEntry, Machine, Outcome, Predictions, State, Terminal, Watcher,
+    code_version, training_flops,
+};
+pub use search::{Search, TrialTrace};
+pub use table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};
+pub use weights::fit_weights;
