@@ -9,7 +9,8 @@
 //!
 //! Weights come in through a name table per family ([`backbone`]), strictly: a tensor that is missing
 //! or not understood is an error that names it. They go out, and come back bit for bit, as a
-//! [`bundle`], or as a model for other programs ([`export`]).
+//! [`bundle`], or as a model for other programs ([`export`], and
+//! [`Adapter`] for the way back).
 
 pub mod backbone;
 mod base;
@@ -32,8 +33,10 @@ mod loss;
 mod merge;
 mod model;
 mod params;
+mod peft;
 mod pooling;
 mod predictor;
+mod prefixes;
 mod projection;
 mod routing;
 mod shared;
@@ -59,9 +62,11 @@ pub use lora::{LoraConfig, LoraPart};
 pub use loss::{LossConfig, LossKind, row_losses};
 pub use merge::merge;
 pub use model::RelevanceModel;
-pub use params::{ParamInfo, Values, dump, freeze, initialize, load, parameters};
+pub use params::{ParamInfo, ParameterCounts, Values, dump, freeze, initialize, load, parameters};
+pub use peft::Adapter;
 pub use pooling::Pooling;
 pub use predictor::{Predictor, predict_rows};
+pub use prefixes::SharedPrefixes;
 pub use projection::Projection;
 pub use routing::{Heads, Private, PrivateInit, Routing};
 pub use shared::{PackedWeights, StepShared};

@@ -1,6 +1,7 @@
 //! Low-rank adapters (Hu et al. 2021) over frozen linear layers.
 
 use crate::layers::zeros;
+use crate::peft::is_end;
 use crate::{ForwardContext, ModelError};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -97,10 +98,7 @@ impl LoraConfig {
     /// Whether a layer of the checkpoint is adapted; `name` is its full name there.
     pub fn targets(&self, name: &str) -> bool {
         self.target_modules.is_empty()
-            || self.target_modules.iter().any(|target| {
-                name.strip_suffix(target.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })
+            || self.target_modules.iter().any(|target| is_end(target, name))
     }
 
     /// Whether a parameter of ours is trained whole.

@@ -50,6 +50,15 @@ pub struct Values {
     pub data: Vec<f32>,
 }
 
+impl Values {
+    /// A matrix turned; a vector as it is.
+    pub(crate) fn transposed(&self) -> Self {
+        let &[rows, columns] = self.shape.as_slice() else { return self.clone() };
+        let column = |column| (0..rows).map(move |row| self.data[row * columns + column]);
+        Self { shape: vec![columns, rows], data: (0..columns).flat_map(column).collect() }
+    }
+}
+
 /// Path of the parameter being visited, with the branches' names in place of their numbers.
 struct Path {
     parts: Vec<String>,
@@ -87,6 +96,30 @@ pub fn parameters(model: &RelevanceModel) -> Vec<ParamInfo> {
         list.push(ParamInfo { name, shape, trainable: param.trainable() });
     });
     list
+}
+
+/// How many numbers a model holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParameterCounts {
+    /// All, a frozen base included.
+    pub all: u64,
+    /// Those that training moves.
+    pub trainable: u64,
+}
+
+impl ParameterCounts {
+    /// Counts those of a model.
+    pub fn of(model: &RelevanceModel) -> Self {
+        let mut counts = Self { all: 0, trainable: 0 };
+        for info in parameters(model) {
+            counts.all += info.len() as u64;
+            counts.trainable += if info.trainable { info.len() as u64 } else { 0 };
+        }
+        for weight in frozen::frozen_weights(model).values() {
+            counts.all += weight.dims().iter().product::<usize>() as u64;
+        }
+        counts
+    }
 }
 
 /// All values, by name.

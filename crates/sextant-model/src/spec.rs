@@ -5,6 +5,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sextant_core::{Grade, Task};
+use std::collections::BTreeSet;
 
 /// What a head says about a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,19 +103,20 @@ impl ModelSpec {
 
     /// A target that names no layer is a mistake.
     fn check_targets(&self, lora: &LoraConfig) -> Result<(), ModelError> {
-        let names: Vec<String> = Block::PROJECTIONS
-            .iter()
-            .flat_map(|name| Block::parts(&self.backbone, 0, name, 1))
+        let names: Vec<String> = (0..self.backbone.layers)
+            .flat_map(|layer| Block::PROJECTIONS.map(|name| (layer, name)))
+            .flat_map(|(layer, name)| Block::parts(&self.backbone, layer, name, 1))
             .map(|part| part.name)
             .collect();
-        let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
         for target in &lora.target_modules {
             let one = LoraConfig { target_modules: vec![target.clone()], ..LoraConfig::default() };
             if !names.iter().any(|name| one.targets(name)) {
+                let last = names.iter().filter_map(|name| name.rsplit('.').next());
+                let last: BTreeSet<&str> = last.collect();
                 return Err(ModelError::Config(format!(
                     "`lora.target_modules` names `{target}`, which is no linear layer of {:?}'s blocks; they are {}",
                     self.backbone.family,
-                    names.iter().map(|name| last(name)).collect::<Vec<_>>().join(", ")
+                    last.into_iter().collect::<Vec<_>>().join(", ")
                 )));
             }
         }

@@ -125,7 +125,8 @@ impl Encoded {
         Ok(Self { plan, encoder, train, dev })
     }
 
-    /// Identifies what the run computes: SHA-256 of the recipe and of every row as the model sees it.
+    /// Identifies what the run computes: SHA-256 of the recipe, of a frozen base, and of every row as the
+    /// model sees it.
     pub fn fingerprint(&self) -> String {
         fingerprint(&self.plan, [&self.train, &self.dev])
     }
@@ -163,6 +164,13 @@ impl Prepared {
 fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(serde_json::to_vec(&plan.recipe).unwrap_or_default());
+    // Checkpoints do not hold a frozen base: it must be the one that they were trained over. (Of a
+    // checkpoint in shards this is the index.)
+    if let (Some(_), BackboneSource::Pretrained(backbone)) =
+        (&plan.recipe.model.lora, &plan.backbone)
+    {
+        hasher.update(bundle::sha256(&backbone.weights_path()).unwrap_or_default());
+    }
     for rows in parts {
         hasher.update(rows.len().to_le_bytes());
         for (row, encoded) in rows.encoded.iter().enumerate() {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sextant_data::AtomicFile;
 use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
 use sextant_model::{
-    PackedWeights, Predictor, RelevanceModel, UNFINISHED, bundle, parameters, predict_rows,
+    PackedWeights, ParameterCounts, Predictor, RelevanceModel, UNFINISHED, bundle, predict_rows,
 };
 use sextant_text::Encoder;
 use std::path::{Path, PathBuf};
@@ -317,22 +317,15 @@ impl Job {
     }
 
     fn finish(self, model: &RelevanceModel) -> Result<Summary, TrainError> {
-        let parameters = parameters(model);
-        let count = |trainable_only: bool| {
-            parameters
-                .iter()
-                .filter(|p| p.trainable || !trainable_only)
-                .map(|p| p.len() as u64)
-                .sum()
-        };
+        let counts = ParameterCounts::of(model);
         let recipe = &self.plan.recipe;
         let summary = Summary {
             name: recipe.name.clone(),
             routing: recipe.model.routing.label(),
             seed: recipe.seed,
             fingerprint: self.state.fingerprint.clone(),
-            parameters: count(false),
-            trainable_parameters: count(true),
+            parameters: counts.all,
+            trainable_parameters: counts.trainable,
             steps: self.state.step,
             rows: self.state.rows,
             train_rows: self.train.len(),

@@ -247,12 +247,32 @@ fn is_backbone(folder: &Path) -> bool {
     weights.exists() && (whole || beside)
 }
 
+/// What other programs call a backbone: its name on the hub where it has one.
+pub(crate) fn public_name(name: &str) -> String {
+    let known = KNOWN.iter().find(|known| known.name == name);
+    match known.map(|known| known.origin) {
+        Some(Origin::Hub(hub)) => hub.id.to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// Whether two names can mean the same backbone: known names, hub ids and folders that end alike.
+pub(crate) fn may_be_same(one: &str, other: &str) -> bool {
+    let last = |name: &str| {
+        let name = public_name(name).to_lowercase();
+        name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
+    };
+    last(one) == last(other)
+}
+
 /// The folder of a backbone: a path, or a name that was fetched.
 pub(crate) fn resolve(name: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(name);
     if path.is_dir() {
         return Ok(path);
     }
+    let of_hub = |known: &&Known| matches!(known.origin, Origin::Hub(hub) if hub.id == name);
+    let name = KNOWN.iter().find(of_hub).map_or(name, |known| known.name);
     let folder = store().join(name);
     if is_backbone(&folder) {
         return Ok(folder);

@@ -34,10 +34,12 @@ enum Command {
     Score(crate::score::Score),
     /// Say what a bundle or a data set holds
     Inspect(crate::inspect::Inspect),
-    /// Write a task of a bundle for transformers or ONNX Runtime
+    /// Write a task of a bundle for transformers, peft or ONNX Runtime
     Export(crate::export::Export),
-    /// Make a bundle of a published reranker or classifier
+    /// Make a bundle of a published reranker or classifier, or of a PEFT adapter
     Import(crate::import::Import),
+    /// Add a bundle's adapters to its weights
+    Merge(crate::merge::Merge),
     /// Fetch a pretrained backbone
     Get(crate::backbones::Get),
 }
@@ -56,6 +58,7 @@ impl Cli {
             Command::Inspect(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Import(command) => command.run(),
+            Command::Merge(command) => command.run(),
             Command::Get(command) => command.run(),
         }
     }

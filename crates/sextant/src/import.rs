@@ -2,14 +2,15 @@
 
 use crate::backbones;
 use crate::say::say;
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use sextant_core::Task;
+use sextant_kernels::FrozenFormat;
 use sextant_model::backbone::Backbone;
-use sextant_model::{HeadKind, ModelSpec, RelevanceModel, Routing, bundle, initialize};
-use sextant_text::{Encoder, TextConfig};
-use std::path::PathBuf;
+use sextant_model::{Adapter, HeadKind, ModelSpec, RelevanceModel, Routing, bundle, initialize};
+use sextant_text::{Encoder, TextConfig, Tokenizer};
+use std::path::{Path, PathBuf};
 
 /// Longest rows unless stated otherwise.
 const MAX_TOKENS: usize = 512;
@@ -18,8 +19,15 @@ const MAX_TOKENS: usize = 512;
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// A sequence classifier that judges relevance, such as a published reranker: a folder in Hugging
-    /// Face layout, or a name that `sextant get` fetched
+    /// Face layout, or a name that `sextant get` fetched; or the folder of a PEFT LoRA adapter
     model: String,
+    /// The base of an adapter: a folder, or a name that `sextant get` fetched; what the adapter names
+    /// unless stated
+    #[arg(long)]
+    base: Option<String>,
+    /// How an adapter's base is stored: f32, bf16, int8 or int4
+    #[arg(long, default_value_t = FrozenFormat::F32)]
+    base_format: FrozenFormat,
     /// Where to put the bundle
     #[arg(long)]
     out: PathBuf,
@@ -30,6 +38,15 @@ pub(crate) struct Import {
 
 impl Import {
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        let folder = PathBuf::from(&self.model);
+        if Adapter::is_at(&folder) {
+            return self.adapter(&folder);
+        }
+        ensure!(
+            self.base.is_none(),
+            "--base goes with an adapter, but {} has no adapter_config.json",
+            self.model
+        );
         let folder = backbones::resolve(&self.model).map_err(|problem| anyhow!(problem))?;
         let backbone = Backbone::open(&folder)?;
         ensure!(
@@ -48,15 +65,53 @@ impl Import {
             head_dropout: 0.1,
             lora: None,
         };
-        let most = backbone.config().max_positions;
-        let max_tokens = self.max_tokens.unwrap_or(MAX_TOKENS.min(most));
-        ensure!(max_tokens <= most, "--max-tokens {max_tokens} is more than the model's {most}");
-        let tokenizer = backbone.tokenizer()?;
-        let encoder = Encoder::new(tokenizer, TextConfig { max_tokens, ..TextConfig::default() })?;
         let model = initialize(RelevanceModel::zeros(spec, &Device::flex())?, 0);
         let model = backbone.load_into(model)?;
         let provenance = serde_json::json!({ "imported_from": self.model });
-        bundle::save(&self.out, &model, &encoder, provenance)?;
+        self.save(&model, backbone.tokenizer()?, None, provenance)
+    }
+
+    fn adapter(&self, folder: &Path) -> anyhow::Result<()> {
+        let adapter = Adapter::open(folder)?;
+        let base = self.base.as_deref().or_else(|| adapter.base()).with_context(|| {
+            format!("{} does not name its base; give it: `--base NAME_OR_FOLDER`", folder.display())
+        })?;
+        if let Some(named) = adapter.base()
+            && !backbones::may_be_same(named, base)
+        {
+            bail!(
+                "{} is an adapter for `{named}`, not for `{base}`; if they are the same model, say so: set `base_model_name_or_path` in its adapter_config.json to `{base}`",
+                folder.display()
+            );
+        }
+        let backbone = backbones::resolve(base).map_err(|problem| {
+            anyhow!("the adapter's base: {problem}; where it has another name here, give that: `--base NAME_OR_FOLDER`")
+        })?;
+        let backbone = Backbone::open(&backbone)?;
+        let model = adapter.model(&backbone, self.base_format, &Device::flex())?;
+        let own = folder.join("tokenizer.json");
+        let tokenizer =
+            if own.exists() { Tokenizer::from_file(own)? } else { backbone.tokenizer()? };
+        let provenance = serde_json::json!({ "imported_from": self.model, "base": base });
+        self.save(&model, tokenizer, adapter.text(), provenance)
+    }
+
+    fn save(
+        &self,
+        model: &RelevanceModel,
+        tokenizer: Tokenizer,
+        text: Option<&TextConfig>,
+        provenance: serde_json::Value,
+    ) -> anyhow::Result<()> {
+        let most = model.spec().backbone.max_positions;
+        let stated = self.max_tokens.or_else(|| Some(text?.max_tokens));
+        let max_tokens = stated.unwrap_or(MAX_TOKENS.min(most));
+        ensure!(max_tokens <= most, "--max-tokens {max_tokens} is more than the model's {most}");
+        let encoder = Encoder::new(
+            tokenizer,
+            TextConfig { max_tokens, ..text.cloned().unwrap_or_default() },
+        )?;
+        bundle::save(&self.out, model, &encoder, provenance)?;
         say(&format!("{}", self.out.display()));
         Ok(())
     }

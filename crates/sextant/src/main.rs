@@ -15,6 +15,7 @@ mod hub;
 mod import;
 mod inspect;
 mod lab;
+mod merge;
 mod packages;
 mod say;
 mod score;

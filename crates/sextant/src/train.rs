@@ -7,10 +7,12 @@ use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
 use sextant_data::Dataset;
+use sextant_model::ParameterCounts;
 use sextant_train::{
     JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Summary, Trainer,
     parse_recipe, peak_memory,
 };
+use std::io::Write;
 use std::path::PathBuf;
 
 /// `train`
@@ -65,6 +67,15 @@ pub(crate) fn train(
     let name = recipe.name.clone();
     let plan = Plan::new(recipe, backbones::resolve)?;
     let prepared = Prepared::new(plan, dataset, device)?;
+    let counts = ParameterCounts::of(&prepared.model);
+    // Like progress, which it precedes; that it cannot be shown is no reason to end a run.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{name}: {} of {} parameters are trained ({:.2} %)",
+        counts.trainable,
+        counts.all,
+        100.0 * counts.trainable as f64 / counts.all as f64
+    );
     let log = folder.log();
     let trainer = Trainer::new(prepared, folder, resume)?;
     let log = JsonLog::open(&log, trainer.steps_done())?;

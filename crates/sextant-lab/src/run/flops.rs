@@ -64,6 +64,7 @@ mod tests {
             dense: false,
             head: HeadKind::Softmax,
             head_dropout: 0.0,
+            lora: None,
         };
         let parameters = |trunk| {
             vec![

@@ -287,7 +287,8 @@ fn write(config: &BackboneConfig) -> Value {
         json["layer_types"] = (0..config.layers).map(kind).collect::<Vec<_>>().into();
     }
     if let Some(scale) = block.attention_scale {
-        json["query_pre_attn_scalar"] = (1.0 / (scale * scale)).round().into();
+        // an integer to `transformers`
+        json["query_pre_attn_scalar"] = ((1.0 / (scale * scale)).round() as u64).into();
     }
     if matches!(config.family, Family::Gemma2) {
         json["attn_logit_softcapping"] = block.attention_soft_cap.into();

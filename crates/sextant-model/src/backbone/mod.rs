@@ -44,7 +44,7 @@ pub(crate) struct Format {
     /// Before the backbone's names in checkpoints with a head.
     prefix: &'static str,
     /// Starts of names that never have the prefix.
-    head: &'static [&'static str],
+    pub(crate) head: &'static [&'static str],
     /// Starts of names, without prefix, that a relevance model replaces or has no use for: heads of
     /// pretraining and of other tasks.
     ignored: &'static [&'static str],
@@ -80,7 +80,7 @@ impl Format {
     }
 
     /// The name in a checkpoint with a head.
-    fn with_head(&self, name: &str) -> String {
+    pub(crate) fn with_head(&self, name: &str) -> String {
         let is_head = self.head.iter().any(|start| name.starts_with(start));
         format!("{}{name}", if is_head { "" } else { self.prefix })
     }
@@ -143,6 +143,18 @@ impl Backbone {
             labels: head::labels(&json),
             pooling,
         })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether its weights have a tensor, by the family's name of it.
+    pub(crate) fn has(&self, name: &str) -> Result<bool, ModelError> {
+        let archive = checkpoint::read(&self.folder)?;
+        let place = Format::of(self.config.family).place(&archive, name);
+        Ok(archive.shape(&place).is_some())
     }
 
     /// The backbone's sizes.

@@ -64,7 +64,7 @@ impl Source {
 
     /// Reads the values of a parameter of this shape; `place` turns a name of the table into the
     /// checkpoint's.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         archive: &Archive,
         config: &BackboneConfig,

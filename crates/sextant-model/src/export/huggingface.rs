@@ -3,14 +3,14 @@
 use super::{Stack, card, write, write_folder, write_json};
 use crate::backbone::{Format, to_checkpoint};
 use crate::bundle::Bundle;
-use crate::{Archive, Family, ModelError, Pooling, dump};
+use crate::{Archive, Family, ModelError, Pooling};
 use serde_json::{Value, json};
 use sextant_core::{Grade, Task};
 use std::path::Path;
 
 /// Writes a task of a bundle as a folder that `transformers` opens with
-/// `AutoModelForSequenceClassification` and `AutoTokenizer`, and [`Backbone`](crate::backbone::Backbone)
-/// again: configuration, weights (`f32` safetensors), tokenizer, model card.
+/// `AutoModelForSequenceClassification` and `PreTrainedTokenizerFast`, and [`Backbone`](crate::backbone::Backbone)
+/// again: configuration, weights (`f32` safetensors, adapters merged), tokenizer, model card.
 ///
 /// # Errors
 /// [`ModelError::Export`] for what the family's class cannot express: ordinal heads, a head without
@@ -19,8 +19,7 @@ pub fn huggingface(bundle: &Bundle, task: Task, folder: &Path) -> Result<(), Mod
     let stack = Stack::new(bundle, task)?;
     let format = Format::of(stack.backbone.family);
     check(&stack, format.class)?;
-    let values = dump(&bundle.model);
-    let tensors = to_checkpoint(stack.spec(), stack.branch, &values);
+    let tensors = to_checkpoint(stack.spec(), stack.branch, &stack.values()?);
     write_folder(folder, |place| {
         write_json(place, "config.json", &config(&stack, format))?;
         Archive::write_for_torch(&place.join("model.safetensors"), &tensors)?;
@@ -30,7 +29,7 @@ pub fn huggingface(bundle: &Bundle, task: Task, folder: &Path) -> Result<(), Mod
 }
 
 /// What the class computes must be what the bundle does.
-fn check(stack: &Stack<'_>, class: &str) -> Result<(), ModelError> {
+pub(super) fn check(stack: &Stack<'_>, class: &str) -> Result<(), ModelError> {
     let spec = stack.spec();
     let decoder = stack.backbone.block.causal;
     if decoder && spec.dense {

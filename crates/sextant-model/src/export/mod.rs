@@ -2,19 +2,22 @@
 //!
 //! Trunk, the task's private blocks and its head are one ordinary stack, so that any task of any
 //! routing is a plain sequence classifier. [`huggingface`] writes it as `transformers` would,
-//! [`onnx`] as an ONNX file. Both folders hold the tokenizer and a model card that says how to write
+//! [`onnx`] as an ONNX file; [`peft`] writes the adapters of a bundle with LoRA alone. All folders hold the tokenizer and a model card that says how to write
 //! the two texts.
 
 mod card;
 mod huggingface;
 pub(crate) mod onnx;
+mod peft;
 
 pub use huggingface::huggingface;
 pub use onnx::{Numbers, onnx};
+pub use peft::peft;
 
 use crate::bundle::Bundle;
-use crate::{BackboneConfig, HeadKind, ModelError, ModelSpec, replace_folder};
+use crate::{BackboneConfig, HeadKind, ModelError, ModelSpec, Values, dump, merge, replace_folder};
 use sextant_core::Task;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One task's path through a bundle.
@@ -41,6 +44,17 @@ impl<'a> Stack<'a> {
         }
         let backbone = BackboneConfig { layers: spec.depth(), ..spec.backbone.clone() };
         Ok(Self { bundle, task, branch: spec.branch_names()[branch], backbone })
+    }
+
+    /// Whether a parameter is on the path.
+    fn passes(&self, name: &str) -> bool {
+        let branch = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
+        branch.is_none_or(|(found, _)| found == self.branch)
+    }
+
+    /// All dense values by our names, adapters merged.
+    fn values(&self) -> Result<BTreeMap<String, Values>, ModelError> {
+        Ok(dump(&merge(self.bundle.model.clone())?))
     }
 
     fn spec(&self) -> &ModelSpec {

@@ -13,14 +13,14 @@ use sextant_model::{
 };
 use sextant_text::{Encoder, TextConfig};
 
-const ADAPTER: Routing = Routing { private: Private::Adapter, ..Routing::mhp(1) };
-const PLAIN: Routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
+pub(crate) const ADAPTER: Routing = Routing { private: Private::Adapter, ..Routing::mhp(1) };
+pub(crate) const PLAIN: Routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
 
-fn lora(base: FrozenFormat) -> LoraConfig {
+pub(crate) fn lora(base: FrozenFormat) -> LoraConfig {
     LoraConfig { rank: 3, alpha: 6.0, base, ..LoraConfig::default() }
 }
 
-fn adapted(family: &str, routing: Routing, lora: Option<LoraConfig>) -> RelevanceModel {
+pub(crate) fn adapted(family: &str, routing: Routing, lora: Option<LoraConfig>) -> RelevanceModel {
     let backbone = Backbone::open(&folder(family)).unwrap();
     let tasks = vec![Task::QueryProduct, Task::QueryType];
     let spec = ModelSpec { routing, tasks, lora, ..plain(&backbone) };
@@ -29,7 +29,7 @@ fn adapted(family: &str, routing: Routing, lora: Option<LoraConfig>) -> Relevanc
 }
 
 /// Second factors that are not zero, so that adapters change something.
-fn stirred(model: RelevanceModel) -> RelevanceModel {
+pub(crate) fn stirred(model: RelevanceModel) -> RelevanceModel {
     load::<()>(model, |name, shape| {
         let stir = |i: usize| ((i * 37 + name.len() * 11) % 19) as f32 / 95.0 - 0.1;
         Ok((name.rsplit('.').next() == Some("b"))
@@ -232,7 +232,7 @@ fn checkpointing_changes_no_bit() {
     }
 }
 
-fn saved(place: &std::path::Path, model: &RelevanceModel) {
+pub(crate) fn saved(place: &std::path::Path, model: &RelevanceModel) {
     let config = TextConfig { max_tokens: 24, ..TextConfig::default() };
     let encoder = Encoder::new(crate::export::tokenizer("bert"), config).unwrap();
     bundle::save(place, model, &encoder, serde_json::Value::Null).unwrap();

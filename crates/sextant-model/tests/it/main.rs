@@ -10,5 +10,7 @@ mod lora;
 mod loss;
 mod minilm;
 mod minilm_gradients;
+mod peft;
+mod prefixes;
 mod routing;
 mod support;

@@ -5,6 +5,7 @@ mod accumulation;
 mod common;
 mod failure;
 mod learning;
+mod lora;
 mod parameters;
 mod resume;
 mod sampler;

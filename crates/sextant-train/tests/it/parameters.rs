@@ -25,7 +25,15 @@ fn frozen_parameters_stay_and_all_others_move() {
 
 #[test]
 fn a_step_leaves_the_branches_of_other_tasks_alone() {
-    let (before, after, _) = train(&["schedule.steps=1", "batch.mixing=\"single_task\""]);
+    let lora = ["model.lora={ rank = 2 }", "model.routing.private=\"adapter\""];
+    for lora in [&[][..], &lora] {
+        moves_one_branch(lora);
+    }
+}
+
+fn moves_one_branch(extra: &[&str]) {
+    let settings = ["schedule.steps=1", "batch.mixing=\"single_task\""];
+    let (before, after, _) = train(&[&settings, extra].concat());
     let moved: std::collections::BTreeSet<&str> = before
         .iter()
         .filter(|(name, values)| name.starts_with("branches.") && after[*name] != **values)

@@ -38,8 +38,8 @@ fn start(folder: &RunFolder, resume: bool, extra: &[&'static str]) -> Result<Tra
 }
 
 /// Runs with a log until the end of `step`, which no checkpoint holds.
-fn run_killed_after(folder: &RunFolder, step: u64) {
-    let trainer = start(folder, false, &[]).unwrap();
+fn run_killed_after(folder: &RunFolder, step: u64, extra: &[&'static str]) {
+    let trainer = start(folder, false, extra).unwrap();
     let log = JsonLog::open(&folder.log(), trainer.steps_done()).unwrap();
     let mut observer = Observers(vec![Box::new(log), Box::new(KillAfter(step))]);
     assert!(catch_unwind(AssertUnwindSafe(|| trainer.run(&mut observer))).is_err());
@@ -51,15 +51,31 @@ fn bytes(folder: &Path, file: &str) -> Vec<u8> {
 
 #[test]
 fn a_killed_run_ends_in_the_same_bytes() {
+    ends_in_the_same_bytes(&[], &["model.safetensors", "tokenizer.json"]);
+}
+
+#[test]
+fn a_killed_run_with_lora_ends_in_the_same_bytes() {
+    ends_in_the_same_bytes(
+        &[
+            "model.lora={ rank = 2, dropout = 0.1, base = \"int8\" }",
+            "model.routing.private=\"adapter\"",
+            "model.gradient_checkpointing=true",
+        ],
+        &["model.safetensors", "base.safetensors", "tokenizer.json"],
+    );
+}
+
+fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) {
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (whole, killed) = (folder(&one), folder(&two));
-    let expected = start(&whole, false, &[]).unwrap().run(&mut Silent).unwrap();
+    let expected = start(&whole, false, extra).unwrap().run(&mut Silent).unwrap();
 
-    run_killed_after(&killed, 5);
+    run_killed_after(&killed, 5, extra);
     // As a kill in the middle of a write leaves it.
     let log = std::fs::read_to_string(killed.log()).unwrap();
     std::fs::write(killed.log(), format!("{log}{{\"event\":\"st")).unwrap();
-    let trainer = start(&killed, true, &[]).unwrap();
+    let trainer = start(&killed, true, extra).unwrap();
     assert_eq!(trainer.steps_done(), 4);
     let mut log = JsonLog::open(&killed.log(), trainer.steps_done()).unwrap();
     let summary = trainer.run(&mut log).unwrap();
@@ -68,7 +84,7 @@ fn a_killed_run_ends_in_the_same_bytes() {
         let (a, b) = (bytes(&whole.checkpoint(), file), bytes(&killed.checkpoint(), file));
         assert!(a == b, "checkpoint/{file} differs");
     }
-    for file in ["model.safetensors", "tokenizer.json"] {
+    for file in bundle {
         let (a, b) = (bytes(&whole.bundle(), file), bytes(&killed.bundle(), file));
         assert!(a == b, "bundle/{file} differs");
     }
@@ -95,7 +111,7 @@ fn a_killed_run_ends_in_the_same_bytes() {
 fn another_recipe_or_a_used_folder_is_refused() {
     let temporary = TempDir::new().unwrap();
     let folder = folder(&temporary);
-    run_killed_after(&folder, 3);
+    run_killed_after(&folder, 3, &[]);
     let before = bytes(&folder.checkpoint(), "model.safetensors");
 
     let error = start(&folder, true, &["optimizer.learning_rate=2e-3"]).err().unwrap().to_string();

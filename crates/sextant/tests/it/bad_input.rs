@@ -44,6 +44,15 @@ fn recipes_with_mistakes() {
             "dense = false\nfreeze = [\"embeddings\", \"trunk\", \"branches\"]",
             &["model.freeze", "nothing to train"],
         ),
+        ("dense = false", "dense = false\nlora = { rank = 0 }", &["lora.rank", "at least 1"]),
+        ("dense = false", "dense = false\nlora = { ranks = 2 }", &["bad.toml", "ranks"]),
+        ("dense = false", "dense = false\nlora = { base = \"int3\" }", &["int3", "int4"]),
+        (
+            "dense = false",
+            "dense = false\nlora = { target_modules = [\"q_proj\"] }",
+            &["target_modules", "`q_proj`", "query"],
+        ),
+        ("private_layers = 1", "private_layers = 1, private = \"adapter\"", &["adapter", "lora"]),
     ];
     for (old, new, parts) in cases {
         assert!(RECIPE.contains(old), "{old}");
@@ -236,4 +245,29 @@ fn a_disk_that_fills_leaves_nothing_half_written() {
     let hidden =
         |folder| place.names(folder).into_iter().filter(|name| name.starts_with('.')).count();
     assert_eq!((hidden("."), hidden("full"), hidden("new")), (0, 0, 0));
+}
+
+#[test]
+fn adapters_that_cannot_be_used() {
+    let place = Place::with_bundle();
+    let goldens = concat!(env!("CARGO_MANIFEST_DIR"), "/../sextant-model/tests/goldens");
+    let adapter = format!("{goldens}/peft/all_linear");
+    let import =
+        |args: &[&str]| message(&place, &[&["import", &adapter, "--out", "out"], args].concat());
+    contains_all(&import(&[]), &["the adapter's base", "`llama`", "--base"]);
+    let bert = format!("{goldens}/families/bert");
+    contains_all(&import(&["--base", &bert]), &["adapter for `llama`", "base_model_name_or_path"]);
+    let error = message(&place, &["import", &bert, "--base", &bert, "--out", "out"]);
+    contains_all(&error, &["--base goes with an adapter"]);
+    let export = |args: &[&str]| {
+        let bundle = "runs/tiny/bundle";
+        let all = ["export", bundle, "--task", "query-type", "--out", "out", "--format"];
+        message(&place, &[&all, args].concat())
+    };
+    contains_all(&export(&["hf", "--base", "x"]), &["--base goes with `--format peft`"]);
+    contains_all(&export(&["peft", "--base", "x"]), &["not by LoRA", "--format hf"]);
+    contains_all(&export(&["peft"]), &["--base NAME_OR_FOLDER"]);
+    let error = message(&place, &["merge", "runs/tiny/bundle", "--out", "out"]);
+    contains_all(&error, &["no adapters"]);
+    assert!(!place.path("out").exists());
 }

@@ -7,7 +7,7 @@ fn every_command_explains_itself() {
     let place = Place::empty();
     insta::assert_snapshot!("help", place.ok(&["--help"]));
     for command in
-        ["demo", "train", "eval", "compare", "score", "inspect", "export", "import", "get"]
+        ["demo", "train", "eval", "compare", "score", "inspect", "export", "import", "merge", "get"]
     {
         insta::assert_snapshot!(format!("help-{command}"), place.ok(&[command, "--help"]));
     }

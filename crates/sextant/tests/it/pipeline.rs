@@ -158,3 +158,32 @@ fn one_task_makes_a_single_task_baseline() {
 pub(crate) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+#[test]
+fn adapters_are_trained_counted_and_merged() {
+    let place = Place::with_market();
+    let set = ["--set", "model.lora={ rank = 2 }", "--set", "model.routing.private=\"adapter\""];
+    let output = place.command(&[&["train", "tiny.toml"], &set[..]].concat()).output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{log}");
+    let summary: Value = serde_json::from_str(&place.read("runs/tiny/summary.json")).unwrap();
+    let (trained, all) = (&summary["trainable_parameters"], &summary["parameters"]);
+    assert!(log.contains(&format!("tiny: {trained} of {all} parameters are trained")), "{log}");
+    assert_eq!(summary["routing"], "mhp-1 (adapter)");
+    let files = ["base.safetensors", "bundle.json", "model.safetensors", "tokenizer.json"];
+    assert_eq!(place.names("runs/tiny/bundle"), files);
+
+    place.ok(&["merge", "runs/tiny/bundle", "--out", "merged"]);
+    assert_eq!(place.names("merged"), ["bundle.json", "model.safetensors", "tokenizer.json"]);
+    let scores = |bundle: &str| -> Vec<f64> {
+        place.ok(&["score", bundle, "market/test.jsonl", "scored.jsonl"]);
+        let lines = place.read("scored.jsonl");
+        let score = |line: &str| serde_json::from_str::<Value>(line).unwrap()["score"].as_f64();
+        lines.lines().map(|line| score(line).unwrap()).collect()
+    };
+    let (own, merged) = (scores("runs/tiny/bundle"), scores("merged"));
+    assert_eq!(own.len(), merged.len());
+    for (one, other) in own.iter().zip(&merged) {
+        assert!((one - other).abs() < 1e-5, "{one} {other}");
+    }
+}

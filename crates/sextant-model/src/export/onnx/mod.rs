@@ -9,7 +9,7 @@ use super::huggingface::write_tokenizer;
 use super::{Stack, card, write, write_folder};
 use crate::backbone::stacked;
 use crate::bundle::Bundle;
-use crate::{ModelError, Pooling, dump};
+use crate::{ModelError, Pooling};
 use graph::Graph;
 use prost::Message;
 use sextant_core::Task;
@@ -49,13 +49,10 @@ pub fn onnx(
             "ONNX export covers encoders with first-token or mean pooling".into(),
         ));
     }
-    let other = |name: &str| {
-        let branch = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
-        branch.is_some_and(|(found, _)| found != stack.branch)
-    };
-    let values = dump(&bundle.model)
+    let values = stack
+        .values()?
         .into_iter()
-        .filter(|(name, _)| !other(name))
+        .filter(|(name, _)| stack.passes(name))
         .filter_map(|(name, values)| Some((stacked(&name, spec)?, values)))
         .collect();
     let mut graph = Graph::new(numbers);

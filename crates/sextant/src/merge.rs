@@ -1,0 +1,28 @@
+//! `sextant merge`.
+
+use crate::say::say;
+use anyhow::ensure;
+use burn::tensor::Device;
+use clap::Args;
+use sextant_model::bundle::{self, Bundle};
+use std::path::PathBuf;
+
+/// `merge`
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// A bundle with LoRA
+    bundle: PathBuf,
+    /// Where to put the merged bundle
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl Merge {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Bundle { manifest, model, encoder } = bundle::open(&self.bundle, &Device::flex())?;
+        ensure!(model.spec().lora.is_some(), "{} has no adapters to merge", self.bundle.display());
+        bundle::save(&self.out, &sextant_model::merge(model)?, &encoder, manifest.provenance)?;
+        say(&format!("{}", self.out.display()));
+        Ok(())
+    }
+}
