@@ -87,7 +87,7 @@ pub fn compare(
     })
 }
 
-fn p_value(differences: &[f64]) -> f64 {
+pub(crate) fn p_value(differences: &[f64]) -> f64 {
     let share = |holds: fn(f64) -> bool| {
         let count = differences.iter().filter(|&&difference| holds(difference)).count();
         (count + 1) as f64 / (differences.len() + 1) as f64

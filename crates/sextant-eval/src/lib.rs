@@ -13,28 +13,40 @@
 //! A metric that is undefined on some rows (kappa where all is one grade, NDCG without a list) is
 //! `None`, in JSON `null`; no NaN is ever written.
 
+mod abstention;
+mod agreement;
 mod bootstrap;
 mod calibration;
 mod compare;
 mod confusion;
 mod error;
 mod evaluate;
+mod holm;
 mod mcnemar;
 mod metric;
 mod ndcg;
 mod render;
 mod report;
+mod row_mean;
 mod sample;
 mod scored;
 mod tally;
+mod temperature;
+mod vote;
 
+pub use abstention::{AbstentionPoint, abstention_curve};
+pub use agreement::{Agreement, agreement};
 pub use bootstrap::Bootstrap;
 pub use calibration::{RELIABILITY_BINS, ReliabilityBin};
 pub use compare::{PairedComparison, compare};
 pub use error::EvalError;
 pub use evaluate::{EvalOptions, evaluate};
+pub use holm::holm;
 pub use mcnemar::McNemar;
 pub use metric::Metric;
 pub use ndcg::ndcg;
 pub use report::{ClassMetrics, Dataset, Estimate, Estimates, EvalReport, Interval, TaskMetrics};
+pub use row_mean::{RowMean, row_mean};
 pub use scored::Scored;
+pub use temperature::{at_temperature, fit_temperature};
+pub use vote::Vote;

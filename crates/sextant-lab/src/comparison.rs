@@ -1,6 +1,6 @@
 //! The runs and baselines of one table, checked to be comparable.
 
-use crate::table::{Cell, Column, ComparisonTable, Row, RowKind, Slice};
+use crate::table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};
 use crate::{LabError, RunFacts};
 use sextant_core::Task;
 use sextant_eval::{Estimate, EvalReport, Metric};
@@ -163,7 +163,7 @@ fn run_row(run: &Run, metric: Metric, columns: &[Column]) -> Row {
     Row {
         name: run.name.clone(),
         kind: RowKind::Run,
-        cells: columns.iter().map(|column| estimate(column).map(Cell::new)).collect(),
+        cells: columns.iter().map(|column| estimate(column).map(TableCell::new)).collect(),
         facts: Some(run.facts.clone()),
     }
 }
@@ -173,7 +173,7 @@ fn baseline_row(baseline: &Baseline, columns: &[Column]) -> Row {
         Slice::Task(task) => baseline.accuracy.get(&task).copied(),
         Slice::Pooled => baseline.pooled,
     };
-    let cell = |value| Cell::new(Estimate { value, interval: None });
+    let cell = |value| TableCell::new(Estimate { value, interval: None });
     Row {
         name: baseline.name.clone(),
         kind: RowKind::Baseline,

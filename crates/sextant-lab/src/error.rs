@@ -1,4 +1,6 @@
-//! Why runs cannot be compared, or a report not be written.
+//! Why runs cannot be made or compared, or a report not be written.
+
+use std::path::{Path, PathBuf};
 
 /// What went wrong in the lab.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,44 @@ pub enum LabError {
         /// Its level, in percent.
         second_level: f64,
     },
+    /// A lab recipe that cannot be run: every mistake found.
+    #[error("the lab recipe cannot be run:\n{}", .0.iter().map(|m| format!("  - {m}")).collect::<Vec<_>>().join("\n"))]
+    Recipe(Vec<String>),
+    /// A file or folder that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Unusable {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A plot that cannot be drawn.
+    #[error("cannot draw `{title}`: {reason}")]
+    Plot {
+        /// The plot.
+        title: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The report's template refuses what it is given.
+    #[error("cannot write the report: {0}")]
+    Template(String),
+    /// As the training crate says.
+    #[error(transparent)]
+    Train(#[from] sextant_train::TrainError),
+    /// As the model crate says.
+    #[error(transparent)]
+    Model(#[from] sextant_model::ModelError),
     /// Rows of two runs that cannot be compared one by one.
     #[error(transparent)]
     Eval(#[from] sextant_eval::EvalError),
@@ -66,4 +106,12 @@ pub enum LabError {
     /// A table cannot be written as JSON.
     #[error("cannot write the table as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl LabError {
+    /// Turns an I/O error into one that says where.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
 }

@@ -77,7 +77,7 @@ impl RunFacts {
 }
 
 /// `22.7 M`, `812 k`, `96`.
-fn count(n: u64) -> String {
+pub(crate) fn count(n: u64) -> String {
     match n {
         0..10_000 => n.to_string(),
         10_000..1_000_000 => format!("{:.0} k", n as f64 / 1e3),
@@ -86,7 +86,7 @@ fn count(n: u64) -> String {
 }
 
 /// `1 h 02 min`, `3 min 20 s`, `12.5 s`.
-fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{seconds:.1} s"),
@@ -95,7 +95,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-fn mebibytes(bytes: u64) -> String {
+pub(crate) fn mebibytes(bytes: u64) -> String {
     format!("{:.0} MiB", bytes as f64 / (1024.0 * 1024.0))
 }
 

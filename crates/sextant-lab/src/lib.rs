@@ -1,23 +1,50 @@
-//! Runs side by side: which one is best at what, how sure that is, and what it cost.
+//! Grids of runs, and runs side by side: which one is best at what, how sure that is, and what it
+//! cost.
 //!
-//! A [`Comparison`] takes [`Run`]s, each an evaluation report with the [`RunFacts`] of the training
-//! behind it, and [`Baseline`]s that need no training. It refuses reports of different rows, since
-//! their numbers cannot stand in one table. [`Comparison::table`] lays one metric out with a row
-//! for each run and a column for each task; the [`ComparisonTable`] is written as Markdown, CSV,
-//! JSON or text for a terminal. [`PairedTable`] tests differences between runs row by row. [`Report`] puts tables and explanations into one `report.md`,
-//! which appears whole or not at all.
+//! A [`LabRecipe`] states a grid: backbones, routings, seeds, single-task baselines, variants,
+//! learning curves, a [`Search`]. A [`Grid`] lays it out as ordinary recipes, all checked before
+//! anything runs. A [`Lab`] trains what is missing in a folder, keeps every run's answers to test
+//! and dev rows, and writes a line of the [`Ledger`] for each. [`Findings`] are computed from the
+//! kept answers alone; a [`Document`] lays them out, and [`ReportFiles`] are it as HTML, Markdown,
+//! JSON and CSV, with the ensembles as folders.
+//!
+//! For a few runs that were trained one by one, a [`Comparison`] takes [`Run`]s, each an evaluation
+//! report with the [`RunFacts`] of the training behind it, and [`Baseline`]s that need no training.
+//! It refuses reports of different rows, since their numbers cannot stand in one table.
+//! [`Comparison::table`] lays one metric out with a row for each run and a column for each task; the
+//! [`ComparisonTable`] is written as Markdown, CSV, JSON or text for a terminal. [`PairedTable`]
+//! tests differences between runs row by row. [`Report`] puts tables and explanations into one
+//! `report.md`, which appears whole or not at all.
 
 mod comparison;
+mod document;
 mod error;
 mod facts;
+pub mod findings;
+mod grid;
 mod paired;
 mod render;
 mod report;
+mod run;
+mod search;
 mod table;
+mod weights;
 
 pub use comparison::{Baseline, Comparison, Run};
+pub use document::{Document, ReportFiles};
 pub use error::LabError;
 pub use facts::RunFacts;
+pub use findings::Findings;
+pub use grid::{
+    BackboneAxis, Cell, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, Grid, GridRecipe, LabRecipe,
+    ReportRecipe, Resolve, Role, SearchRecipe, Variant,
+};
 pub use paired::{Difference, PairedTable};
 pub use report::Report;
-pub use table::{Cell, Column, ComparisonTable, Row, RowKind, Slice};
+pub use run::{
+    Lab, LabEvent, Ledger, LedgerEntry, Machine, Outcome, Predictions, State, Terminal, Watcher,
+    code_version, recipe_hash, training_flops,
+};
+pub use search::{Search, TrialTrace};
+pub use table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};
+pub use weights::fit_weights;

@@ -1,6 +1,6 @@
 //! Tables as Markdown, CSV and text.
 
-use crate::{Cell, ComparisonTable, LabError, Row, RunFacts};
+use crate::{ComparisonTable, LabError, Row, RunFacts, TableCell};
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use sextant_eval::{Interval, Metric};
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use std::fmt::Write;
 impl ComparisonTable {
     /// The table as GitHub Markdown: value and interval in a cell, the best of each column in bold.
     pub fn to_markdown(&self) -> String {
-        let cell = |cell: &Cell| {
+        let cell = |cell: &TableCell| {
             let value = number(self.metric, cell.estimate.value);
             let value = if cell.best { format!("**{value}**") } else { value };
             self.with_interval(cell, value, " ")
@@ -38,7 +38,7 @@ impl ComparisonTable {
 
     /// The table for a terminal: intervals below values, `*` at the best of each column.
     pub fn to_text(&self) -> String {
-        let cell = |cell: &Cell| {
+        let cell = |cell: &TableCell| {
             let star = if cell.best { "*" } else { "" };
             self.with_interval(cell, number(self.metric, cell.estimate.value) + star, "\n")
         };
@@ -107,7 +107,7 @@ impl ComparisonTable {
         std::iter::once("run".to_owned()).chain(self.columns.iter().map(name)).collect()
     }
 
-    fn with_interval(&self, cell: &Cell, value: String, between: &str) -> String {
+    fn with_interval(&self, cell: &TableCell, value: String, between: &str) -> String {
         match cell.estimate.interval {
             None => value,
             Some(Interval { low, high }) => {

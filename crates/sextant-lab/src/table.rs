@@ -72,7 +72,7 @@ pub struct Row {
     /// Run or baseline.
     pub kind: RowKind,
     /// One for each column; `None` where the run does not answer or the metric is undefined.
-    pub cells: Vec<Option<Cell>>,
+    pub cells: Vec<Option<TableCell>>,
     /// The training behind it; absent for baselines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<RunFacts>,
@@ -80,7 +80,7 @@ pub struct Row {
 
 /// A number of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Cell {
+pub struct TableCell {
     /// The value with its interval.
     #[serde(flatten)]
     pub estimate: Estimate,
@@ -88,7 +88,7 @@ pub struct Cell {
     pub best: bool,
 }
 
-impl Cell {
+impl TableCell {
     pub(crate) fn new(estimate: Estimate) -> Self {
         Self { estimate, best: false }
     }

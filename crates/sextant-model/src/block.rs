@@ -3,7 +3,10 @@
 use crate::backbone::Format;
 use crate::layers::add;
 use crate::projection::{Build, Part};
-use crate::{BackboneConfig, ForwardContext, LoraConfig, Norm, NormPlace, Projection};
+use crate::{
+    BackboneConfig, ForwardContext, LoraConfig, Norm, NormPlace, PackInput, Projection,
+    SharedPrefixes,
+};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use sextant_kernels::{
@@ -61,10 +64,23 @@ struct Options {
 pub struct BlockContext<'a> {
     /// The rows of the pack.
     pub segments: &'a Segments,
+    /// Which of them share leading tokens; then `x` has a row for each distinct token.
+    pub shared: Option<&'a SharedPrefixes>,
     /// Embeddings of relative positions, for families that have them: `[2 · span, hidden]`.
     pub relative: Option<&'a Tensor<2>>,
     /// Precision and dropout.
     pub pass: &'a ForwardContext,
+}
+
+impl<'a> BlockContext<'a> {
+    /// For all rows of a pack.
+    pub(crate) fn new(
+        input: &'a PackInput,
+        relative: Option<&'a Tensor<2>>,
+        pass: &'a ForwardContext,
+    ) -> Self {
+        Self { segments: &input.segments, shared: input.shared.as_ref(), relative, pass }
+    }
 }
 
 impl Block {
@@ -189,7 +205,7 @@ impl Block {
 
     /// What the heads gather, `[tokens, heads · head_dim]`.
     fn attend(&self, x: Tensor<2>, ctx: BlockContext<'_>) -> Tensor<2> {
-        let BlockContext { segments, relative, pass } = ctx;
+        let pass = ctx.pass;
         let options = &self.options;
         let spec = AttentionSpec {
             heads: options.heads,
@@ -203,8 +219,18 @@ impl Block {
         if let (Some(query_norm), Some(key_norm)) = (&self.query_norm, &self.key_norm) {
             qkv = norm_heads(qkv, query_norm, key_norm, &spec);
         }
+        match ctx.shared {
+            Some(shared) => shared.distinct(self.gather(shared.whole(qkv), &spec, ctx)),
+            None => self.gather(qkv, &spec, ctx),
+        }
+    }
+
+    /// Attention over whole rows, from the projections to what the heads gather.
+    fn gather(&self, mut qkv: Tensor<2>, spec: &AttentionSpec, ctx: BlockContext<'_>) -> Tensor<2> {
+        let BlockContext { segments, relative, pass, .. } = ctx;
+        let options = &self.options;
         if let Some(rotary) = &options.rotary {
-            qkv = kernels::rotary(qkv, segments, &spec, rotary);
+            qkv = kernels::rotary(qkv, segments, spec, rotary);
         }
         if let (Some(positions), Some(table)) = (&options.relative, relative) {
             // Positions pass the projections of queries and keys that tokens pass.
@@ -218,11 +244,11 @@ impl Block {
                 }
                 None => self.qkv.forward(table, Activation::None, pass).narrow(1, 0, columns),
             };
-            return kernels::relative_attention(qkv, projected, segments, &spec, positions);
+            return kernels::relative_attention(qkv, projected, segments, spec, positions);
         }
         match options.soft_cap {
-            Some(cap) => kernels::capped_attention(qkv, segments, &spec, cap),
-            None => kernels::attention(qkv, segments, &spec),
+            Some(cap) => kernels::capped_attention(qkv, segments, spec, cap),
+            None => kernels::attention(qkv, segments, spec),
         }
     }
 

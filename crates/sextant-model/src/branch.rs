@@ -106,6 +106,10 @@ pub(crate) fn run_and_pool(
     ctx: BlockContext<'_>,
 ) -> Tensor<2> {
     let keep = pooling.tokens(ctx.segments, &x.device());
+    let keep = match ctx.shared {
+        Some(shared) => keep.map(|tokens| shared.nodes_of(tokens)),
+        None => keep,
+    };
     for (i, block) in blocks.iter().enumerate() {
         let keep = if i + 1 == blocks.len() { keep.as_ref() } else { None };
         x = block.forward(x, keep, ctx);
@@ -118,6 +122,12 @@ pub(crate) fn run_and_pool(
     }
     match keep {
         Some(_) => x,
-        None => Pooling::mean(x, ctx.segments),
+        None => {
+            let x = match ctx.shared {
+                Some(shared) => shared.whole(x),
+                None => x,
+            };
+            Pooling::mean(x, ctx.segments)
+        }
     }
 }

@@ -66,9 +66,7 @@ impl RelevanceModel {
         ctx: &ForwardContext,
     ) -> Tensor<2> {
         let relative = self.embeddings.relative();
-        let ctx =
-            BlockContext { segments: &input.segments, relative: relative.as_ref(), pass: ctx };
-        block.forward(x, None, ctx)
+        block.forward(x, None, BlockContext::new(input, relative.as_ref(), ctx))
     }
 
     /// The lowest part that has something to train, where it is below the branches.

@@ -1,16 +1,16 @@
 //! A pack on a device.
 
-use crate::ModelError;
+use crate::{ModelError, SharedPrefixes};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use sextant_core::Task;
 use sextant_kernels::Segments;
-use sextant_text::Pack;
+use sextant_text::{Pack, PrefixTree};
 use std::ops::Range;
 
 /// A [`Pack`]'s tensors and bounds, ready to be run.
 #[derive(Debug, Clone)]
 pub struct PackInput {
-    /// Token ids, `[tokens]`.
+    /// Token ids, `[tokens]`; with shared prefixes, those of the distinct tokens, as the next two.
     pub ids: Tensor<1, Int>,
     /// Segment of each token, `[tokens]`.
     pub segment_ids: Tensor<1, Int>,
@@ -20,8 +20,10 @@ pub struct PackInput {
     pub segments: Segments,
     /// Rows of each task.
     pub task_rows: [Range<usize>; Task::COUNT],
-    /// Tokens of each task.
+    /// Tokens of each task; with shared prefixes, distinct ones.
     pub task_tokens: [Range<usize>; Task::COUNT],
+    /// Which rows share leading tokens, in an input that computes those once.
+    pub shared: Option<SharedPrefixes>,
 }
 
 impl PackInput {
@@ -51,7 +53,33 @@ impl PackInput {
             segments,
             task_rows: pack.task_rows.clone(),
             task_tokens: pack.task_tokens.clone(),
+            shared: None,
         })
+    }
+
+    /// [`PackInput::new`] for a causal model: leading tokens that rows of a task have in common are
+    /// there once.
+    pub fn sharing_prefixes(pack: &Pack, device: &Device) -> Result<Self, ModelError> {
+        let whole = Self::new(pack, device)?; // checks the pack
+        let tree = PrefixTree::new(pack);
+        if !tree.shares() {
+            return Ok(whole);
+        }
+        let shared = SharedPrefixes::new(&tree, pack, device);
+        Ok(Self {
+            ids: shared.pick(whole.ids),
+            segment_ids: shared.pick(whole.segment_ids),
+            positions: shared.pick(whole.positions),
+            task_tokens: tree.task_nodes,
+            shared: Some(shared),
+            ..whole
+        })
+    }
+
+    /// What one task's rows share, counted from the task's first token.
+    pub(crate) fn task_shared(&self, task: Task) -> Option<SharedPrefixes> {
+        let nodes = &self.task_tokens[task.index()];
+        self.shared.as_ref().map(|shared| shared.of_task(task, nodes))
     }
 
     /// The bounds of one task's rows, counted from the task's first token.

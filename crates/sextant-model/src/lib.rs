@@ -36,6 +36,7 @@ mod params;
 mod peft;
 mod pooling;
 mod predictor;
+mod prefixes;
 mod projection;
 mod routing;
 mod shared;
@@ -65,6 +66,7 @@ pub use params::{ParamInfo, ParameterCounts, Values, dump, freeze, initialize, l
 pub use peft::Adapter;
 pub use pooling::Pooling;
 pub use predictor::{Predictor, predict_rows};
+pub use prefixes::SharedPrefixes;
 pub use projection::Projection;
 pub use routing::{Heads, Private, PrivateInit, Routing};
 pub use shared::{PackedWeights, StepShared};

@@ -94,6 +94,24 @@ impl RelevanceModel {
         self.finish(self.embeddings.forward(input, ctx), 0, input, ctx)
     }
 
+    /// What the trunk makes of each token, after the backbone's final norm where the trunk ends with it:
+    /// `[tokens, hidden]`. In a decoder with tied embeddings the product with the transposed table of
+    /// words is the logits of the next tokens.
+    pub fn hidden_states(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
+        let relative = self.embeddings.relative();
+        let blocks = BlockContext::new(input, relative.as_ref(), ctx);
+        let embedded = self.embeddings.forward(input, ctx);
+        let x = self.trunk.iter().fold(embedded, |x, block| block.forward(x, None, blocks));
+        let x = match &self.trunk_norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        };
+        match &input.shared {
+            Some(shared) => shared.whole(x),
+            None => x,
+        }
+    }
+
     /// Logits from what goes into block `first` of the trunk, `[tokens, hidden]`.
     pub(crate) fn finish(
         &self,
@@ -105,8 +123,7 @@ impl RelevanceModel {
         let parts = self.parts(input)?;
         let pooling = self.spec.pooling;
         let relative = self.embeddings.relative();
-        let blocks =
-            BlockContext { segments: &input.segments, relative: relative.as_ref(), pass: ctx };
+        let blocks = BlockContext::new(input, relative.as_ref(), ctx);
         let trunk = &self.trunk[first..];
         if self.spec.routing.private_layers == 0 {
             let pooled = run_and_pool(trunk, self.trunk_norm.as_ref(), x, pooling, blocks);
@@ -123,7 +140,8 @@ impl RelevanceModel {
             let branch = &self.branches[part.branch];
             let segments = input.task_segments(part.task)?;
             let tokens = narrow(&x, &input.task_tokens[part.task.index()]);
-            let blocks = BlockContext { segments: &segments, ..blocks };
+            let shared = input.task_shared(part.task);
+            let blocks = BlockContext { segments: &segments, shared: shared.as_ref(), ..blocks };
             let norm = branch.norm.as_ref();
             let pooled = run_and_pool(&branch.layers, norm, tokens, pooling, blocks);
             logits.push(branch.logits(pooled, ctx));

@@ -4,7 +4,7 @@ use crate::bundle::Bundle;
 use crate::{ForwardContext, ModelError, PackInput, PackedWeights, RelevanceModel};
 use sextant_core::{Pair, Prediction};
 use sextant_kernels::ScorePrecision;
-use sextant_text::{EncodedRow, Encoder, Pack, plan_sorted};
+use sextant_text::{EncodedRow, Encoder, Pack, plan_shared, plan_sorted};
 use std::sync::Arc;
 
 /// Predicts with a model that is not being trained.
@@ -61,8 +61,9 @@ impl Predictor {
 
 /// Predicts encoded rows with any model, in their order; `done` hears how many rows each pack held.
 ///
-/// Rows are packed by length, so that packs are even; what a row scores does not depend on the rows
-/// beside it. `weights` serves this model and must be kept for further calls: it packs each weight
+/// Rows are packed by length, so that packs are even. For a causal backbone they are sorted by their
+/// tokens instead, and leading tokens that rows share (one query, many products) are run once. What a
+/// row scores does not depend on the rows beside it. `weights` serves this model and must be kept for further calls: it packs each weight
 /// once. The model must be on a device without autodiff ([`Module::valid`](burn::module::Module::valid)).
 pub fn predict_rows(
     model: &RelevanceModel,
@@ -71,13 +72,22 @@ pub fn predict_rows(
     pack_tokens: usize,
     mut done: impl FnMut(usize),
 ) -> Result<Vec<Prediction>, ModelError> {
-    let lengths: Vec<usize> = rows.iter().map(EncodedRow::len).collect();
+    let causal = model.spec().backbone.block.causal;
+    let plan = if causal {
+        plan_shared(rows, pack_tokens)
+    } else {
+        let lengths: Vec<usize> = rows.iter().map(EncodedRow::len).collect();
+        plan_sorted(&lengths, pack_tokens, 0)
+    };
     let device = model.device();
     let mut predictions = vec![Prediction { probs: [0.0; 3] }; rows.len()];
-    for indices in plan_sorted(&lengths, pack_tokens, 0) {
+    for indices in plan {
         let members: Vec<_> = indices.iter().map(|&index| (index, &rows[index])).collect();
         let pack = Pack::new(&members);
-        let input = PackInput::new(&pack, &device)?;
+        let input = match causal {
+            true => PackInput::sharing_prefixes(&pack, &device)?,
+            false => PackInput::new(&pack, &device)?,
+        };
         let logits = model.forward(&input, &ForwardContext::scoring(Arc::clone(weights)))?;
         for (&index, prediction) in pack.rows.iter().zip(model.predictions(logits)) {
             predictions[index] = prediction;

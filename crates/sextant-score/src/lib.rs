@@ -5,14 +5,20 @@
 //! row that cannot be read or encoded is an error that names its line, or is passed over and
 //! counted, as the caller says.
 
+mod ensemble;
+mod scorer;
+
+pub use ensemble::{Ensemble, EnsembleManifest, Member};
+pub use scorer::{Scorer, ScorerRow};
+
 use serde_json::Value;
 use sextant_core::Prediction;
 use sextant_data::{
     Column, ColumnKind, DataError, Format, ReadOptions, Row, RowReader, RowUnit, RowWriter,
     json_number,
 };
-use sextant_model::{ModelError, ModelSpec, Predictor};
-use sextant_text::{CutCount, EncodedRow, Encoder};
+use sextant_model::ModelError;
+use sextant_text::CutCount;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
@@ -87,7 +93,7 @@ pub fn added_columns() -> Vec<Column> {
 ///
 /// Reading and tokenising run one window ahead on a thread of their own.
 pub fn score_file(
-    predictor: &Predictor,
+    scorer: &Scorer,
     input: &Path,
     output: &Path,
     options: &ScoreOptions,
@@ -99,12 +105,11 @@ pub fn score_file(
     let mut writer = RowWriter::create(output, columns)?;
     let mut report = ScoreReport::default();
     let reader = RowReader::open(input, &options.read)?;
-    let (spec, encoder) = (predictor.model().spec(), predictor.encoder());
     std::thread::scope(|scope| {
         let (sender, windows) = sync_channel(1);
         scope.spawn(move || {
             // An error ends the reading. Sending fails when scoring has ended with an error.
-            let mut windows = Windows { reader, spec, encoder, input, options };
+            let mut windows = Windows { reader, scorer, input, options };
             while let Some(window) = windows.next().transpose() {
                 let last = window.is_err();
                 if sender.send(window).is_err() || last {
@@ -117,7 +122,7 @@ pub fn score_file(
             report.skipped += skipped;
             let room = PROBLEMS.saturating_sub(report.problems.len());
             report.problems.extend(problems.into_iter().take(room));
-            flush(predictor, rows, &mut writer, &mut report, &mut done)?;
+            flush(scorer, rows, &mut writer, &mut report, &mut done)?;
         }
         Ok::<_, ScoreError>(())
     })?;
@@ -128,7 +133,7 @@ pub fn score_file(
 /// Rows that are scored together.
 #[derive(Default)]
 struct Window {
-    rows: Vec<(Row, EncodedRow)>,
+    rows: Vec<(Row, ScorerRow)>,
     problems: Vec<String>,
     skipped: u64,
 }
@@ -136,8 +141,7 @@ struct Window {
 /// Reads and encodes rows window by window.
 struct Windows<'a> {
     reader: RowReader,
-    spec: &'a ModelSpec,
-    encoder: &'a Encoder,
+    scorer: &'a Scorer,
     input: &'a Path,
     options: &'a ScoreOptions,
 }
@@ -166,7 +170,7 @@ impl Windows<'_> {
         Ok((!window.rows.is_empty() || window.skipped > 0).then_some(window))
     }
 
-    fn encode(&self, row: Result<Row, DataError>) -> Result<(Row, EncodedRow), ScoreError> {
+    fn encode(&self, row: Result<Row, DataError>) -> Result<(Row, ScorerRow), ScoreError> {
         let row = row?;
         let at_row = |source| ScoreError::Row {
             path: self.input.display().to_string(),
@@ -174,30 +178,27 @@ impl Windows<'_> {
             line: row.line,
             source,
         };
-        if self.spec.branch_of(row.pair.task).is_none() {
-            return Err(at_row(self.spec.unknown_task(row.pair.task)));
-        }
-        let encoded = self.encoder.encode(&row.pair).map_err(|error| at_row(error.into()))?;
+        let encoded = self.scorer.encode(&row.pair).map_err(at_row)?;
         Ok((row, encoded))
     }
 }
 
 fn flush(
-    predictor: &Predictor,
-    window: Vec<(Row, EncodedRow)>,
+    scorer: &Scorer,
+    window: Vec<(Row, ScorerRow)>,
     writer: &mut RowWriter,
     report: &mut ScoreReport,
     done: &mut impl FnMut(usize),
 ) -> Result<(), ScoreError> {
-    let (rows, encoded): (Vec<Row>, Vec<EncodedRow>) = window.into_iter().unzip();
-    let predictions = predictor.predict_rows(&encoded)?;
-    for ((mut row, encoded), prediction) in rows.into_iter().zip(&encoded).zip(predictions) {
-        report.cut.add(encoded.cut);
+    let (rows, encoded): (Vec<Row>, Vec<ScorerRow>) = window.into_iter().unzip();
+    encoded.iter().for_each(|row| report.cut.add(row.cut()));
+    let (count, predictions) = (rows.len(), scorer.predict_rows(encoded)?);
+    for (mut row, prediction) in rows.into_iter().zip(predictions) {
         report.rows += 1;
         add(&mut row, prediction);
         writer.write(&row)?;
     }
-    done(encoded.len());
+    done(count);
     Ok(())
 }
 

@@ -8,7 +8,8 @@
 //! this for one pair, or for many in parallel.
 //!
 //! Rows are laid end to end, without padding, in a [`Pack`], sorted by task so that each task's
-//! rows and tokens are one range. [`fill`] and [`plan_sorted`] decide which rows share a pack.
+//! rows and tokens are one range. [`fill`] and [`plan_sorted`] decide which rows share a pack;
+//! for causal models [`plan_shared`] does, and a [`PrefixTree`] says which leading tokens rows share.
 
 mod config;
 mod encoder;
@@ -16,6 +17,7 @@ mod error;
 mod layout;
 mod pack;
 mod plan;
+mod prefixes;
 mod row;
 mod template;
 mod tokenizer;
@@ -28,6 +30,7 @@ pub use error::TextError;
 pub use layout::RowLayout;
 pub use pack::Pack;
 pub use plan::{fill, plan_sorted};
+pub use prefixes::{PrefixTree, plan_shared};
 pub use row::{Cut, CutCount, EncodedRow, Side};
 pub use template::Template;
 pub use tokenizer::Tokenizer;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sextant_core::{Grade, Task};
-use sextant_text::{Cut, EncodedRow, Pack, fill, plan_sorted};
+use sextant_text::{Cut, EncodedRow, Pack, PrefixTree, fill, plan_shared, plan_sorted};
 
 fn row() -> impl Strategy<Value = EncodedRow> {
     (0..Task::COUNT, proptest::collection::vec((0_u32..30_000, 0_u8..2), 1..12)).prop_map(
@@ -125,6 +125,40 @@ proptest! {
         }
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn shared_plans_and_trees_lead_back_to_every_token(
+        rows in prop::collection::vec((0..2_usize, prop::collection::vec(0_u32..3, 1..8)), 0..24),
+        budget in 1_usize..60,
+    ) {
+        let rows: Vec<_> = rows.into_iter().map(|(task, ids)| EncodedRow {
+            task: Task::ALL[task], segments: vec![0; ids.len()], ids, cut: Cut::default(),
+        }).collect();
+        let plan = plan_shared(&rows, budget);
+        let mut seen = plan.concat();
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (0..rows.len()).collect::<Vec<_>>());
+        for indices in plan {
+            let pack = Pack::new(&indices.iter().map(|&i| (i, &rows[i])).collect::<Vec<_>>());
+            let tree = PrefixTree::new(&pack);
+            prop_assert!(tree.tokens.len() <= budget || indices.len() == 1);
+            // a node is a token with all before it in a row of its task
+            let mut begins = std::collections::BTreeSet::new();
+            for (place, &index) in pack.rows.iter().enumerate() {
+                let row = &rows[index];
+                for (at, token) in token_range(&pack, place).enumerate() {
+                    begins.insert((row.task.index(), row.ids[..=at].to_vec()));
+                    let node = tree.nodes[token] as usize;
+                    prop_assert!(tree.task_nodes[row.task.index()].contains(&node));
+                    let stands = tree.tokens[node] as usize;
+                    prop_assert_eq!(pack.positions[stands], at as i32);
+                    let start = stands - at;
+                    prop_assert_eq!(&pack.ids[start..=stands], &pack.ids[token - at..=token]);
+                }
+            }
+            prop_assert_eq!(tree.tokens.len(), begins.len(), "all that is shared is found");
+        }
     }
 }
 

@@ -30,11 +30,11 @@ mod trainer;
 pub use error::TrainError;
 pub use gradients::Gradients;
 pub use log::JsonLog;
-pub use memory::peak_memory;
+pub use memory::{peak_memory, reset_peak_memory};
 pub use observer::{DevEvaluation, Event, Observer, Observers, StepReport};
 pub use optimizer::{AdamW, Moments};
 pub use plan::{BackboneSource, Plan};
-pub use prepare::{Prepared, Rows};
+pub use prepare::{Encoded, Prepared, Rows, dev_positions, train_positions};
 pub use progress::Progress;
 pub use recipe::{
     BackboneRecipe, BatchRecipe, DataRecipe, DevRecipe, ModelRecipe, OptimizerRecipe, Recipe,
@@ -42,6 +42,6 @@ pub use recipe::{
 };
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
-pub use settings::parse_recipe;
+pub use settings::{parse_recipe, parse_toml};
 pub use step::{StepGradients, StepOptions, Target, TaskLoss, gradients};
-pub use trainer::{RunFolder, Summary, Trainer};
+pub use trainer::{RunFolder, Summary, Trainer, steps};

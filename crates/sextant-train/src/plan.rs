@@ -205,6 +205,10 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     }
     require(recipe.dev.every != Some(0), "dev.every", &0, "at least 1");
     require(recipe.dev.patience != Some(0), "dev.patience", &0, "at least 1");
+    for (task, &share) in &recipe.data.task_shares {
+        let key = format!("data.task_shares.{task}");
+        require(share > 0.0 && share <= 1.0, &key, &share, "in (0, 1]");
+    }
     require(recipe.data.train_rows != Some(0), "data.train_rows", &0, "at least 1");
     require(recipe.data.dev_rows != Some(0), "data.dev_rows", &0, "at least 1");
 }

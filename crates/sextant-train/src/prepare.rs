@@ -1,17 +1,16 @@
 //! From a plan and a data set to what a run starts from: encoded rows and a model with its weights.
 
-use crate::{BackboneSource, Plan, Target, TrainError};
+use crate::{BackboneSource, Plan, Recipe, Target, TrainError};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Task};
 use sextant_data::Dataset;
-use sextant_model::{
-    ModelSpec, RelevanceModel, bundle, freeze, frozen_weights, initialize, parameters,
-};
+use sextant_model::{ModelSpec, RelevanceModel, bundle, freeze, initialize, parameters};
 use sextant_text::{CutCount, EncodedRow, Encoder, TextConfig, Tokenizer, train_wordpiece};
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Examples with their encoded rows, side by side.
 #[derive(Debug, Clone)]
@@ -61,6 +60,19 @@ impl Rows {
     }
 }
 
+/// A plan with its rows as the model will see them; no weights yet.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The plan, with the vocabulary size settled.
+    pub plan: Plan,
+    /// From pairs to rows.
+    pub encoder: Encoder,
+    /// What to train on.
+    pub train: Rows,
+    /// What to watch.
+    pub dev: Rows,
+}
+
 /// What a run starts from.
 #[derive(Debug)]
 pub struct Prepared {
@@ -76,13 +88,16 @@ pub struct Prepared {
     pub dev: Rows,
 }
 
-impl Prepared {
-    /// Takes the rows that the plan asks for, encodes them, and builds the model on a device.
-    pub fn new(mut plan: Plan, dataset: &Dataset, device: &Device) -> Result<Self, TrainError> {
+impl Encoded {
+    /// Takes the rows that the plan asks for and encodes them.
+    pub fn new(mut plan: Plan, dataset: &Dataset) -> Result<Self, TrainError> {
         let recipe = &plan.recipe;
-        let train = take(&dataset.train, &plan.spec.tasks, recipe.data.train_rows, recipe.seed);
-        // Dev rows are the same for every seed, so that runs are compared on equal rows.
-        let dev = take(&dataset.dev, &plan.spec.tasks, recipe.data.dev_rows, 0);
+        let chosen = |examples: &[Example], rows: Vec<usize>| -> Vec<Example> {
+            rows.into_iter().map(|row| examples[row].clone()).collect()
+        };
+        let tasks = &plan.spec.tasks;
+        let train = chosen(&dataset.train, train_positions(&dataset.train, recipe, tasks));
+        let dev = chosen(&dataset.dev, dev_positions(&dataset.dev, recipe, tasks));
         let mut mistakes = Vec::new();
         for (part, rows) in [("train", &train), ("dev", &dev)] {
             for task in &plan.spec.tasks {
@@ -107,6 +122,18 @@ impl Prepared {
         let encoder = Encoder::new(tokenizer, plan.text.clone())?;
         let train = Rows::encode(train, &encoder)?;
         let dev = Rows::encode(dev, &encoder)?;
+        Ok(Self { plan, encoder, train, dev })
+    }
+
+    /// Identifies what the run computes: SHA-256 of the recipe, of a frozen base, and of every row as the
+    /// model sees it.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.plan, [&self.train, &self.dev])
+    }
+
+    /// Builds the model on a device.
+    pub fn build(self, device: &Device) -> Result<Prepared, TrainError> {
+        let Self { plan, encoder, train, dev } = self;
         let model = RelevanceModel::zeros(plan.spec.clone(), &device.clone().autodiff())?;
         let mut model = initialize(model, plan.recipe.seed);
         if let BackboneSource::Pretrained(backbone) = &plan.backbone {
@@ -118,45 +145,88 @@ impl Prepared {
                 "model.freeze leaves nothing to train; name fewer parameters".into(),
             ]));
         }
-        Ok(Self { plan, model, encoder, train, dev })
-    }
-
-    /// Identifies what the run computes: SHA-256 of the recipe, of a frozen base, and of every row as the
-    /// model sees it.
-    pub fn fingerprint(&self) -> String {
-        let mut hasher = Sha256::new();
-        hasher.update(serde_json::to_vec(&self.plan.recipe).unwrap_or_default());
-        // Checkpoints do not hold a frozen base: it must be the one that they were trained over.
-        for (name, weight) in frozen_weights(&self.model) {
-            hasher.update(name);
-            hasher.update(weight.to_bytes());
-        }
-        for rows in [&self.train, &self.dev] {
-            hasher.update(rows.len().to_le_bytes());
-            for (row, encoded) in rows.encoded.iter().enumerate() {
-                let (grade, weight) = rows.target(row);
-                hasher.update([encoded.task.index() as u8, grade.index() as u8]);
-                hasher.update(weight.to_le_bytes());
-                hasher.update(encoded.len().to_le_bytes());
-                encoded.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
-            }
-        }
-        bundle::hexadecimal(&hasher.finalize())
+        Ok(Prepared { plan, model, encoder, train, dev })
     }
 }
 
-/// The examples of some tasks, in file order. Where there are more than `limit` examples of any task, a
+impl Prepared {
+    /// Takes the rows that the plan asks for, encodes them, and builds the model on a device.
+    pub fn new(plan: Plan, dataset: &Dataset, device: &Device) -> Result<Self, TrainError> {
+        Encoded::new(plan, dataset)?.build(device)
+    }
+
+    /// As [`Encoded::fingerprint`].
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.plan, [&self.train, &self.dev])
+    }
+}
+
+fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(serde_json::to_vec(&plan.recipe).unwrap_or_default());
+    // Checkpoints do not hold a frozen base: it must be the one that they were trained over. (Of a
+    // checkpoint in shards this is the index.)
+    if let (Some(_), BackboneSource::Pretrained(backbone)) =
+        (&plan.recipe.model.lora, &plan.backbone)
+    {
+        hasher.update(bundle::sha256(&backbone.weights_path()).unwrap_or_default());
+    }
+    for rows in parts {
+        hasher.update(rows.len().to_le_bytes());
+        for (row, encoded) in rows.encoded.iter().enumerate() {
+            let (grade, weight) = rows.target(row);
+            hasher.update([encoded.task.index() as u8, grade.index() as u8]);
+            hasher.update(weight.to_le_bytes());
+            hasher.update(encoded.len().to_le_bytes());
+            encoded.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
+        }
+    }
+    bundle::hexadecimal(&hasher.finalize())
+}
+
+/// The positions of the training examples that a recipe asks for, of some tasks.
+pub fn train_positions(examples: &[Example], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
+    let data = &recipe.data;
+    take(examples, tasks, data.train_rows, &data.task_shares, recipe.seed)
+}
+
+/// The positions of the dev examples that a recipe asks for; the same for every seed, so that runs
+/// are compared on equal rows.
+pub fn dev_positions(examples: &[Example], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
+    take(examples, tasks, recipe.data.dev_rows, &BTreeMap::new(), 0)
+}
+
+/// The positions of the examples of some tasks, ascending. Where there are more than `limit` examples of any task, a
 /// random choice of so many is made first, and only then are tasks chosen: a single-task model
 /// trains on exactly the rows of its task that a multi-task model of the same seed gets.
-fn take(examples: &[Example], tasks: &[Task], limit: Option<usize>, seed: u64) -> Vec<Example> {
+///
+/// Of a task in `shares` only that share is kept, at least one row; which, depends on the seed and
+/// the task alone.
+fn take(
+    examples: &[Example],
+    tasks: &[Task],
+    limit: Option<usize>,
+    shares: &BTreeMap<Task, f64>,
+    seed: u64,
+) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..examples.len()).collect();
     if let Some(limit) = limit.filter(|&limit| limit < rows.len()) {
         rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         rows.truncate(limit);
         rows.sort_unstable();
     }
+    for (&task, &share) in shares {
+        let mut of_task: Vec<usize> =
+            rows.iter().copied().filter(|&row| examples[row].pair.task == task).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(1 + task.index() as u64);
+        let keep = ((of_task.len() as f64 * share).ceil() as usize).min(of_task.len());
+        of_task.shuffle(&mut rng);
+        let dropped: BTreeSet<usize> = of_task.split_off(keep).into_iter().collect();
+        rows.retain(|row| !dropped.contains(row));
+    }
     rows.retain(|&row| tasks.contains(&examples[row].pair.task));
-    rows.into_iter().map(|row| examples[row].clone()).collect()
+    rows
 }
 
 /// The vocabulary must fit the word table, or, from scratch, decides its size.

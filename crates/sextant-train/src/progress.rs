@@ -31,8 +31,12 @@ const NEWEST: f64 = 0.05;
 impl Progress {
     /// Progress of the run of this name.
     pub fn new(name: &str) -> Self {
+        Self::on(name, ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()))
+    }
+
+    /// The same on a bar that stands among others.
+    pub fn on(name: &str, bar: ProgressBar) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let template = "{prefix} {bar:24} {pos}/{len} {elapsed}<{eta} {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));

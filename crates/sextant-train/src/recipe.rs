@@ -11,6 +11,7 @@ use sextant_eval::Metric;
 use sextant_kernels::Precision;
 use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
 use sextant_text::Templates;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -100,6 +101,11 @@ pub struct DataRecipe {
     /// Watch at most so many dev rows while training, drawn likewise; all unless stated.
     #[serde(default)]
     pub dev_rows: Option<usize>,
+    /// Of these tasks, keep only a share of the training rows, drawn at random after `train_rows`
+    /// and before `tasks`; a smaller share is part of a larger one of the same seed. For learning
+    /// curves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub task_shares: BTreeMap<Task, f64>,
 }
 
 impl DataRecipe {

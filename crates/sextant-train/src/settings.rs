@@ -1,6 +1,7 @@
-//! From a TOML file and `--set key=value` to a [`Recipe`].
+//! From a TOML file and `--set key=value` to a [`Recipe`], or to any recipe of that kind.
 
 use crate::{Recipe, TrainError};
+use serde::de::DeserializeOwned;
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 /// Reads a recipe's text and changes it as each `key=value` of `settings` says.
@@ -8,6 +9,15 @@ use toml_edit::{DocumentMut, Item, Table, Value};
 /// A key is dotted (`model.routing.private_layers`); a value is TOML, or, where it is none, a string:
 /// `--set seed=2`, `--set data.path=data/mine`, `--set 'tasks=["query-type"]'`.
 pub fn parse_recipe(text: &str, origin: &str, settings: &[String]) -> Result<Recipe, TrainError> {
+    parse_toml(text, origin, settings)
+}
+
+/// The same for any type that a TOML file states.
+pub fn parse_toml<T: DeserializeOwned>(
+    text: &str,
+    origin: &str,
+    settings: &[String],
+) -> Result<T, TrainError> {
     let failed =
         |origin: &str, reason: String| TrainError::Recipe { origin: origin.into(), reason };
     let mut document: DocumentMut =

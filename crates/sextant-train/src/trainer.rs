@@ -103,6 +103,11 @@ pub struct Summary {
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// How many steps a recipe runs when an epoch has so many.
+pub fn steps(recipe: &crate::Recipe, epoch: f64) -> u64 {
+    recipe.schedule.steps.unwrap_or((epoch * recipe.schedule.epochs).ceil() as u64).max(1)
+}
+
 /// Trains one model.
 pub struct Trainer {
     /// Apart from the rest, because each step consumes it: parameters are updated in place.
@@ -135,8 +140,7 @@ impl Trainer {
         let mut sampler =
             Sampler::new(&train.tasks(), batch.rows, batch.sampling, batch.mixing, recipe.seed);
         let epoch = sampler.batches_per_epoch() as f64;
-        let steps =
-            recipe.schedule.steps.unwrap_or((epoch * recipe.schedule.epochs).ceil() as u64).max(1);
+        let steps = steps(recipe, epoch);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
         let mut state = State { fingerprint, ..State::default() };
         folder.check()?;

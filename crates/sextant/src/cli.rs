@@ -25,6 +25,11 @@ enum Command {
     Eval(crate::evaluate::Eval),
     /// Put runs side by side on the same rows
     Compare(crate::compare::Compare),
+    /// Put models together as one
+    Ensemble(crate::ensemble::Ensemble),
+    /// Train grids of runs and report on them
+    #[command(subcommand)]
+    Lab(crate::lab::LabCommand),
     /// Score the pairs of a file
     Score(crate::score::Score),
     /// Say what a bundle or a data set holds
@@ -47,6 +52,8 @@ impl Cli {
             Command::Train(command) => command.run(),
             Command::Eval(command) => command.run(),
             Command::Compare(command) => command.run(),
+            Command::Ensemble(command) => command.run(),
+            Command::Lab(command) => command.run(),
             Command::Score(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Export(command) => command.run(),

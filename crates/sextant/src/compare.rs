@@ -12,13 +12,14 @@ use sextant_data::{Dataset, check};
 use sextant_eval::{Bootstrap, Metric, Scored};
 use sextant_kernels::ScorePrecision;
 use sextant_lab::{Comparison, PairedTable, Report, Run, RunFacts};
+use sextant_score::EnsembleManifest;
 use sextant_train::{RunFolder, Summary};
 use std::path::PathBuf;
 
 /// `compare`
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// Folders of runs, the reference first; `NAME=FOLDER,FOLDER,…` puts models of different tasks
+    /// Folders of runs or ensembles, the reference first; `NAME=FOLDER,FOLDER,…` puts models of different tasks
     /// together as one, as single-task baselines; `FOLDER@int8` predicts in that precision
     #[arg(required = true)]
     runs: Vec<String>,
@@ -66,13 +67,14 @@ impl Entry {
         let mut found: Vec<Option<Prediction>> = vec![None; examples.len()];
         for (folder, precision) in &self.folders {
             let precision = precision.unwrap_or(scoring.precision());
-            let predictor = scoring.open_in(&folder.bundle(), precision)?;
-            let tasks = &predictor.model().spec().tasks;
+            let place = model_in(folder);
+            let scorer = scoring.open_in(&place, precision)?;
+            let tasks = scorer.tasks();
             let rows: Vec<usize> = (0..examples.len())
                 .filter(|&row| tasks.contains(&examples[row].pair.task))
                 .collect();
             let mine: Vec<Example> = rows.iter().map(|&row| examples[row].clone()).collect();
-            for (row, prediction) in rows.into_iter().zip(predict(&predictor, &mine)?) {
+            for (row, prediction) in rows.into_iter().zip(predict(&scorer, &mine)?) {
                 ensure!(
                     found[row].replace(prediction).is_none(),
                     "{}: task `{}` is answered by an earlier model of `{}` too",
@@ -92,11 +94,27 @@ impl Entry {
         }
     }
 
+    /// The runs behind it: those of an ensemble's members too.
+    fn trained(&self) -> anyhow::Result<Vec<RunFolder>> {
+        let mut runs = Vec::new();
+        for (folder, _) in &self.folders {
+            if !EnsembleManifest::is_at(&folder.0) {
+                runs.push(folder.clone());
+                continue;
+            }
+            for member in EnsembleManifest::read(&folder.0)?.members {
+                let bundle = folder.0.join(member.path);
+                runs.push(RunFolder(bundle.parent().unwrap_or(&bundle).to_owned()));
+            }
+        }
+        Ok(runs)
+    }
+
     /// What training cost: sums over the models.
     fn facts(&self) -> anyhow::Result<RunFacts> {
         let mut facts = RunFacts::default();
         let (mut rows, mut seconds) = (0, 0.0);
-        for (folder, _) in &self.folders {
+        for folder in self.trained()? {
             let path = folder.summary();
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}; is the run finished?", path.display()))?;
@@ -113,6 +131,11 @@ impl Entry {
         facts.rows_per_second = Some(rows as f64 / f64::max(seconds, 1e-9));
         Ok(facts)
     }
+}
+
+/// The model of a run's folder, or the ensemble that the folder is.
+fn model_in(folder: &RunFolder) -> PathBuf {
+    if EnsembleManifest::is_at(&folder.0) { folder.0.clone() } else { folder.bundle() }
 }
 
 impl Compare {

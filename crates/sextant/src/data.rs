@@ -4,7 +4,8 @@ use crate::cli::Reading;
 use crate::say::say;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use sextant_data::market::{ExampleConfig, Market, MarketConfig};
+use sextant_core::{Task, UnknownName};
+use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
 use sextant_data::{AtomicFile, DataCard, Dataset, Format, build, check};
 use std::io::Write;
 use std::path::PathBuf;
@@ -71,6 +72,13 @@ pub(crate) struct MarketArgs {
     /// Rows of query-product; the other tasks in proportion
     #[arg(long, default_value_t = 6000)]
     rows: usize,
+    /// Rows of one task, in place of its proportion: `type-type=300`
+    #[arg(long = "task-rows", value_name = "TASK=ROWS", value_parser = task_rows)]
+    task_rows: Vec<(Task, usize)>,
+    /// A task that grades at odds with the others: `query-query=inverted`, or `details-only`, which
+    /// ignores types
+    #[arg(long, value_name = "TASK=RULE", value_parser = conflict)]
+    conflict: Option<Conflict>,
 }
 
 impl Data {
@@ -123,6 +131,8 @@ impl Data {
                 for rows in examples.rows.values_mut() {
                     *rows = *rows * args.rows / 6000;
                 }
+                examples.rows.extend(args.task_rows);
+                examples.conflict = args.conflict;
                 let dataset = market(&config, &examples)?;
                 dataset.save(&args.out, Format::Jsonl)?;
                 say(&format!("{}: {} rows", args.out.display(), dataset.len()));
@@ -130,6 +140,21 @@ impl Data {
             }
         }
     }
+}
+
+/// `type-type=300`
+fn task_rows(text: &str) -> Result<(Task, usize), String> {
+    let (task, rows) = text.split_once('=').ok_or("expected TASK=ROWS")?;
+    let rows = rows.parse().map_err(|_| format!("`{rows}` is no number of rows"))?;
+    Ok((task.parse().map_err(|error: UnknownName| error.to_string())?, rows))
+}
+
+/// `query-query=inverted`
+fn conflict(text: &str) -> Result<Conflict, String> {
+    let (task, rule) = text.split_once('=').ok_or("expected TASK=RULE")?;
+    let rule: Rule = serde_json::from_value(rule.into())
+        .map_err(|_| format!("`{rule}` is no rule; expected standard, inverted or details-only"))?;
+    Ok(Conflict { task: task.parse().map_err(|error: UnknownName| error.to_string())?, rule })
 }
 
 /// A synthetic market as a data set.

@@ -11,8 +11,10 @@ use sextant_core::Task;
 use sextant_data::market::{ExampleConfig, MarketConfig};
 use sextant_data::{Baselines, CheckReport, Dataset, Format, check};
 use sextant_eval::Metric;
+use sextant_kernels::ScorePrecision;
 use sextant_lab::{Baseline, Comparison, Report, Run, RunFacts};
-use sextant_model::{Predictor, Routing, bundle};
+use sextant_model::Routing;
+use sextant_score::Scorer;
 use sextant_train::{Plan, Recipe, RunFolder, parse_recipe, peak_memory};
 use std::path::PathBuf;
 
@@ -156,8 +158,8 @@ impl Demo {
         let name = recipe.name.clone();
         let folder = RunFolder(self.out.join(&name));
         let summary = train(recipe, dataset, folder.clone(), false, device)?;
-        let predictor = Predictor::new(bundle::open(&folder.bundle(), device)?);
-        let report = evaluate::report(&predictor, &dataset.test, "synthetic market, test")?;
+        let scorer = Scorer::open(&folder.bundle(), device, ScorePrecision::F32)?;
+        let report = evaluate::report(&scorer, &dataset.test, "synthetic market, test")?;
         let facts = RunFacts {
             recipe: Some("recipes/demo.toml".into()),
             seed: Some(summary.seed),

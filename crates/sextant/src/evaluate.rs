@@ -8,14 +8,14 @@ use clap::Args;
 use sextant_core::{Example, Prediction, Split};
 use sextant_data::{AtomicFile, Dataset, read_examples};
 use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
-use sextant_model::Predictor;
+use sextant_score::Scorer;
 use std::io::Write;
 use std::path::PathBuf;
 
 /// `eval`
 #[derive(Debug, Args)]
 pub(crate) struct Eval {
-    /// The bundle
+    /// The bundle or the ensemble
     bundle: PathBuf,
     /// Labelled rows: a data set, or a file
     data: PathBuf,
@@ -35,8 +35,8 @@ impl Eval {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let out = self.out.as_ref().map(AtomicFile::create).transpose()?;
         let mut examples = self.examples()?;
-        let predictor = self.scoring.open(&self.bundle)?;
-        let tasks = &predictor.model().spec().tasks;
+        let scorer = self.scoring.open(&self.bundle)?;
+        let tasks = scorer.tasks();
         let all = examples.len();
         examples.retain(|example| tasks.contains(&example.pair.task));
         if examples.is_empty() {
@@ -45,7 +45,7 @@ impl Eval {
         if examples.len() < all {
             complain(&format!("{} rows of other tasks left out", all - examples.len()));
         }
-        let report = report(&predictor, &examples, &self.data.display().to_string())?;
+        let report = report(&scorer, &examples, &self.data.display().to_string())?;
         say(report.render_text().trim_end());
         if let Some(mut file) = out {
             file.write_all(report.to_json()?.as_bytes())
@@ -74,20 +74,17 @@ impl Eval {
 
 /// Predicts labelled examples and evaluates the predictions.
 pub(crate) fn report(
-    predictor: &Predictor,
+    scorer: &Scorer,
     examples: &[Example],
     name: &str,
 ) -> anyhow::Result<EvalReport> {
-    evaluated(&scored(examples, predict(predictor, examples)?), name)
+    evaluated(&scored(examples, predict(scorer, examples)?), name)
 }
 
 /// What the model says about examples, in their order.
-pub(crate) fn predict(
-    predictor: &Predictor,
-    examples: &[Example],
-) -> anyhow::Result<Vec<Prediction>> {
+pub(crate) fn predict(scorer: &Scorer, examples: &[Example]) -> anyhow::Result<Vec<Prediction>> {
     let pairs: Vec<_> = examples.iter().map(|example| example.pair.clone()).collect();
-    Ok(predictor.predict(&pairs)?)
+    Ok(scorer.predict(&pairs)?)
 }
 
 /// Examples beside what was predicted for them.

@@ -5,12 +5,13 @@ use crate::say::say;
 use clap::Args;
 use sextant_data::DataCard;
 use sextant_model::bundle;
+use sextant_score::EnsembleManifest;
 use std::path::PathBuf;
 
 /// `inspect`
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    /// A bundle or a data set
+    /// A bundle, an ensemble or a data set
     path: PathBuf,
     #[command(flatten)]
     reading: Reading,
@@ -18,7 +19,9 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        if self.path.join("bundle.json").exists() {
+        if EnsembleManifest::is_at(&self.path) {
+            say(&serde_json::to_string_pretty(&EnsembleManifest::read(&self.path)?)?);
+        } else if self.path.join("bundle.json").exists() {
             let manifest = bundle::read_manifest(&self.path)?;
             say(&serde_json::to_string_pretty(&manifest)?);
         } else {

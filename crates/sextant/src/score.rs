@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// `score`
 #[derive(Debug, Args)]
 pub(crate) struct Score {
-    /// The bundle
+    /// The bundle or the ensemble
     bundle: PathBuf,
     /// Pairs: JSONL, CSV, TSV or Parquet
     input: PathBuf,
@@ -28,7 +28,7 @@ pub(crate) struct Score {
 
 impl Score {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let predictor = self.scoring.open(&self.bundle)?;
+        let scorer = self.scoring.open(&self.bundle)?;
         let options = ScoreOptions {
             read: self.reading.options(false),
             skip_bad: self.skip_bad,
@@ -39,7 +39,7 @@ impl Score {
         {
             bar.set_style(style);
         }
-        let report = score_file(&predictor, &self.input, &self.output, &options, |rows| {
+        let report = score_file(&scorer, &self.input, &self.output, &options, |rows| {
             bar.inc(rows as u64);
         })?;
         bar.finish_and_clear();

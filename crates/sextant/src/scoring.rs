@@ -3,7 +3,7 @@
 use crate::device::Place;
 use clap::Args;
 use sextant_kernels::ScorePrecision;
-use sextant_model::{Predictor, bundle};
+use sextant_score::Scorer;
 use std::path::Path;
 
 /// Where and how precisely to predict.
@@ -17,8 +17,8 @@ pub(crate) struct Scoring {
 }
 
 impl Scoring {
-    /// A predictor over the bundle in a folder.
-    pub(crate) fn open(&self, folder: &Path) -> anyhow::Result<Predictor> {
+    /// The bundle or the ensemble in a folder.
+    pub(crate) fn open(&self, folder: &Path) -> anyhow::Result<Scorer> {
         self.open_in(folder, self.precision)
     }
 
@@ -27,9 +27,8 @@ impl Scoring {
         &self,
         folder: &Path,
         precision: ScorePrecision,
-    ) -> anyhow::Result<Predictor> {
-        let bundle = bundle::open(folder, &self.place.open()?)?;
-        Ok(Predictor::new(bundle).with_precision(precision))
+    ) -> anyhow::Result<Scorer> {
+        Ok(Scorer::open(folder, &self.place.open()?, precision)?)
     }
 
     /// The precision asked for.

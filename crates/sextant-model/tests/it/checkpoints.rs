@@ -5,7 +5,7 @@ use crate::support::{assert_close, floats, forward, pack};
 use burn::tensor::Device;
 use sextant_core::Task;
 use sextant_model::backbone::Backbone;
-use sextant_model::{Archive, ModelError, RelevanceModel, Values};
+use sextant_model::{Archive, ModelError, RelevanceModel, Values, dump};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -221,4 +221,24 @@ fn both_generations_of_decoders_files_say_the_same() {
     let error = configured("llama", |json| json["rope_parameters"]["rope_type"] = "yarn".into());
     let error = Backbone::open(error.path()).unwrap_err().to_string();
     assert!(error.contains("`yarn`") && error.contains("llama3"), "{error}");
+}
+
+/// The backbone's values are the same from PyTorch's ONNX export (`scripts/goldens/onnx_bert.py`).
+#[test]
+fn an_onnx_export_is_read_by_its_initialisers() {
+    let place = configured("bert", |_| {});
+    let export = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/bert.onnx");
+    std::fs::copy(&export, place.path().join("model.onnx")).unwrap();
+    let (found, expected) =
+        (dump(&load(place.path()).unwrap()), dump(&load(&folder("bert")).unwrap()));
+    let of_backbone =
+        |name: &&String| name.starts_with("embeddings.") || name.starts_with("trunk.");
+    assert!(expected.keys().filter(of_backbone).count() > 20);
+    for name in expected.keys().filter(of_backbone) {
+        assert!(found[name] == expected[name], "{name}");
+    }
+    let bytes = std::fs::read(export).unwrap();
+    std::fs::write(place.path().join("model.onnx"), &bytes[..bytes.len() / 2]).unwrap();
+    let error = load(place.path()).unwrap_err().to_string();
+    assert!(error.contains("model.onnx") && error.contains("ONNX"), "{error}");
 }

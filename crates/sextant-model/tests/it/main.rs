@@ -11,5 +11,6 @@ mod loss;
 mod minilm;
 mod minilm_gradients;
 mod peft;
+mod prefixes;
 mod routing;
 mod support;

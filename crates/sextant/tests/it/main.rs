@@ -4,5 +4,6 @@
 mod bad_input;
 mod help;
 mod kill;
+mod lab;
 mod pipeline;
 mod support;

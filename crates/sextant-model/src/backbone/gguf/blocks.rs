@@ -10,6 +10,8 @@ pub(crate) enum BlockType {
     Bf16,
     Q4_0,
     Q4_1,
+    Q5_0,
+    Q5_1,
     Q8_0,
     Q4K,
     Q5K,
@@ -27,6 +29,8 @@ impl BlockType {
             1 => Self::F16,
             2 => Self::Q4_0,
             3 => Self::Q4_1,
+            6 => Self::Q5_0,
+            7 => Self::Q5_1,
             8 => Self::Q8_0,
             12 => Self::Q4K,
             13 => Self::Q5K,
@@ -43,6 +47,8 @@ impl BlockType {
             Self::F16 | Self::Bf16 => (1, 2),
             Self::Q4_0 => (32, 2 + 16),
             Self::Q4_1 => (32, 4 + 16),
+            Self::Q5_0 => (32, 2 + 4 + 16),
+            Self::Q5_1 => (32, 4 + 4 + 16),
             Self::Q8_0 => (32, 2 + 32),
             Self::Q4K => (SUPER, 4 + 12 + 128),
             Self::Q5K => (SUPER, 4 + 12 + 32 + 128),
@@ -67,6 +73,14 @@ impl BlockType {
                     nibbles(&block[2..], |code| half_at(block, 0) * (code - 8.0), &mut values)
                 }
                 Self::Q4_1 => nibbles(
+                    &block[4..],
+                    |code| half_at(block, 0) * code + half_at(block, 2),
+                    &mut values,
+                ),
+                Self::Q5_0 => {
+                    fives(&block[2..], |code| half_at(block, 0) * (code - 16.0), &mut values)
+                }
+                Self::Q5_1 => fives(
                     &block[4..],
                     |code| half_at(block, 0) * code + half_at(block, 2),
                     &mut values,
@@ -96,6 +110,15 @@ fn half_at(block: &[u8], at: usize) -> f32 {
 fn nibbles(codes: &[u8], number: impl Fn(f32) -> f32, values: &mut Vec<f32>) {
     values.extend(codes.iter().map(|code| number(f32::from(code & 15))));
     values.extend(codes.iter().map(|code| number(f32::from(code >> 4))));
+}
+
+/// Four bytes with the fifth bits of 32 codes, then their lower bits as [`nibbles`] has them.
+fn fives(codes: &[u8], number: impl Fn(f32) -> f32, values: &mut Vec<f32>) {
+    let high = u32::from_le_bytes([codes[0], codes[1], codes[2], codes[3]]);
+    let low =
+        codes[4..].iter().map(|code| code & 15).chain(codes[4..].iter().map(|code| code >> 4));
+    let code = |(i, low): (usize, u8)| number(f32::from(low | (((high >> i & 1) as u8) << 4)));
+    values.extend(low.enumerate().map(code));
 }
 
 /// `Q4_K` and `Q5_K`: eight runs of 32 numbers, each with a scale and a least value of 6 bits. The fifth

@@ -125,7 +125,7 @@ impl Gguf {
             let kind = BlockType::of(number).ok_or_else(|| ModelError::Weights {
                 path: path.to_owned(),
                 problem: format!(
-                    "tensor `{name}` is of ggml type {number}; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q5_K, Q6_K: quantise the model to one of them"
+                    "tensor `{name}` is of ggml type {number}; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K: quantise the model to one of them"
                 ),
             })?;
             let place = place(&shape, kind, data, offset, file.len());

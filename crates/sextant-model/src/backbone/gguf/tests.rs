@@ -103,7 +103,7 @@ fn blocks_decode_as_ggml_says() {
     }
     let text = include_str!("../../../tests/goldens/gguf_blocks.json");
     let cases: Vec<Case> = serde_json::from_str(text).unwrap();
-    assert_eq!(cases.len(), 8);
+    assert_eq!(cases.len(), 10);
     for case in cases {
         let found = BlockType::of(case.kind).unwrap().decode(&case.bytes);
         assert_eq!(found.len(), case.values.len(), "{}", case.name);

@@ -1,0 +1,79 @@
+//! What is gained by leaving the least sure rows unanswered (risk against coverage, El-Yaniv & Wiener
+//! 2010).
+
+use crate::Scored;
+use serde::{Deserialize, Serialize};
+
+/// A point of an abstention curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AbstentionPoint {
+    /// The share of rows that are answered: those of the highest confidence.
+    pub coverage: f64,
+    /// Rows are answered whose confidence is at least this.
+    pub threshold: f64,
+    /// Accuracy on the answered rows.
+    pub accuracy: f64,
+}
+
+/// The curve, from few answers to all: at most `points` points, about evenly spread. Rows of equal
+/// confidence are answered together.
+pub fn abstention_curve(rows: &[Scored<'_>], points: usize) -> Vec<AbstentionPoint> {
+    let mut sorted: Vec<(f32, f64, f64)> = rows
+        .iter()
+        .map(|row| {
+            let weight = f64::from(row.weight);
+            let right = if row.is_correct() { weight } else { 0.0 };
+            (row.prediction.confidence(), weight, right)
+        })
+        .collect();
+    sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let total: f64 = sorted.iter().map(|row| row.1).sum();
+    let mut curve: Vec<AbstentionPoint> = Vec::new();
+    let (mut weight, mut right) = (0.0, 0.0);
+    for (index, row) in sorted.iter().enumerate() {
+        weight += row.1;
+        right += row.2;
+        let last = index + 1 == sorted.len();
+        let tied = !last && sorted[index + 1].0 == row.0;
+        let due = (curve.len() + 1) as f64 / points.max(1) as f64;
+        let coverage = weight / total;
+        if last || (!tied && coverage >= due) {
+            curve.push(AbstentionPoint {
+                coverage,
+                threshold: f64::from(row.0),
+                accuracy: right / weight,
+            });
+        }
+    }
+    curve
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sextant_core::{Grade, Prediction, Task};
+
+    fn row(confidence: f32, right: bool) -> Scored<'static> {
+        let rest = (1.0 - confidence) / 2.0;
+        let grade = if right { Grade::Irrelevant } else { Grade::Relevant };
+        Scored::new(Task::QueryType, grade, Prediction { probs: [confidence, rest, rest] })
+    }
+
+    #[test]
+    fn the_surest_come_first_and_ties_come_together() {
+        let rows = [row(0.6, false), row(0.9, true), row(0.8, true), row(0.8, false)];
+        let curve = abstention_curve(&rows, 4);
+        let found: Vec<_> = curve.iter().map(|point| (point.coverage, point.accuracy)).collect();
+        assert_eq!(found, [(0.25, 1.0), (0.75, 2.0 / 3.0), (1.0, 0.5)]);
+        assert_eq!(curve[1].threshold, f64::from(0.8_f32));
+        assert!(abstention_curve(&[], 4).is_empty());
+    }
+
+    #[test]
+    fn few_points_of_many_rows() {
+        let rows: Vec<_> = (0..1000_u16).map(|i| row(0.4 + f32::from(i) / 2000.0, true)).collect();
+        let curve = abstention_curve(&rows, 50);
+        assert!((45..=50).contains(&curve.len()), "{}", curve.len());
+        assert_eq!(curve.last().map(|point| point.coverage), Some(1.0));
+    }
+}

@@ -1,0 +1,151 @@
+//! A report's files: HTML, Markdown, JSON, a CSV for each table, and the ensembles as folders.
+
+use super::{Document, Table};
+use crate::LabError;
+use crate::findings::{EnsembleRow, Findings};
+use crate::run::Lab;
+use sextant_data::{AtomicFile, DataError};
+use sextant_score::EnsembleManifest;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What a report consists of on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportFiles {
+    /// For reading.
+    pub html: PathBuf,
+    /// For reading in a terminal or a repository.
+    pub markdown: PathBuf,
+    /// Every number, for machines.
+    pub json: PathBuf,
+    /// A CSV for each table, and `scores.csv` with exact numbers.
+    pub tables: PathBuf,
+}
+
+impl ReportFiles {
+    /// Writes a lab's report into its folder.
+    ///
+    /// # Errors
+    /// No run is finished, or the disk refuses. Each file appears whole or not at all. Ensembles
+    /// are written into `ensembles/`.
+    pub fn write(lab: &Lab) -> Result<Self, LabError> {
+        let findings = Findings::new(lab)?;
+        let document = Document::new(&findings)?;
+        let folder = lab.folder();
+        let files = Self {
+            html: folder.join("report.html"),
+            markdown: folder.join("report.md"),
+            json: folder.join("report.json"),
+            tables: folder.join("tables"),
+        };
+        std::fs::create_dir_all(&files.tables).map_err(LabError::io("create", &files.tables))?;
+        write(&files.html, document.to_html()?.as_bytes())?;
+        write(&files.markdown, document.to_markdown().as_bytes())?;
+        let mut json = serde_json::to_vec_pretty(&findings)?;
+        json.push(b'\n');
+        write(&files.json, &json)?;
+        for table in document.sections.iter().flat_map(|section| &section.tables) {
+            let name = format!("{}.csv", crate::grid::file_safe(&table.id));
+            write(&files.tables.join(name), csv_of(table)?.as_bytes())?;
+        }
+        write(&files.tables.join("scores.csv"), scores(&findings)?.as_bytes())?;
+        for row in &findings.ensembles.rows {
+            ensemble(lab, row)?;
+        }
+        Ok(files)
+    }
+}
+
+/// Writes an ensemble of the report as a folder that `eval`, `score` and `compare` take: its members
+/// are the runs' bundles.
+fn ensemble(lab: &Lab, row: &EnsembleRow) -> Result<(), LabError> {
+    let folder = lab.folder().join("ensembles").join(&row.name);
+    let bundles: Vec<PathBuf> =
+        row.members.iter().flatten().map(|run| lab.run_folder(run).bundle()).collect();
+    let mut manifest = EnsembleManifest::of(&bundles, row.rule, &folder)?;
+    let runs = row.members.iter().zip(&row.weights);
+    let weights = runs.flat_map(|(runs, &weight)| runs.iter().map(move |_| weight));
+    for (member, weight) in manifest.members.iter_mut().zip(weights) {
+        member.weight = weight;
+    }
+    Ok(manifest.write(&folder)?)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(|error| DataError::write(path, error))?;
+    Ok(file.commit()?)
+}
+
+/// A table as it is shown, with intervals in columns of their own.
+fn csv_of(table: &Table) -> Result<String, LabError> {
+    let has_detail = |column: usize| {
+        table.rows.iter().any(|row| row.get(column).is_some_and(|entry| !entry.detail.is_empty()))
+    };
+    let detailed: Vec<bool> = (0..table.header.len()).map(has_detail).collect();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = table.header.iter().zip(&detailed).flat_map(|(name, &detail)| {
+        let second = detail.then(|| format!("{name}: interval"));
+        std::iter::once(name.clone()).chain(second)
+    });
+    writer.write_record(header)?;
+    for row in &table.rows {
+        let record = row.iter().zip(&detailed).flat_map(|(entry, &detail)| {
+            let second = detail.then(|| entry.detail.clone());
+            std::iter::once(entry.text.clone()).chain(second)
+        });
+        writer.write_record(record)?;
+    }
+    finished(writer)
+}
+
+/// The headline's numbers, exact: a line for each system and column.
+fn scores(findings: &Findings) -> Result<String, LabError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "system",
+        "column",
+        "rows",
+        "seeds",
+        "accuracy",
+        "low",
+        "high",
+        "seed_deviation",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "p",
+        "p_holm",
+        "significant",
+    ])?;
+    let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    for row in &findings.headline.rows {
+        for (column, score) in findings.headline.columns.iter().zip(&row.scores) {
+            let Some(score) = score else { continue };
+            let interval = score.accuracy.interval;
+            let apart = score.difference.and_then(|difference| difference.interval);
+            writer.write_record([
+                row.system.clone(),
+                column.name().to_owned(),
+                column.rows.to_string(),
+                score.by_seed.len().to_string(),
+                score.accuracy.value.to_string(),
+                text(interval.map(|interval| interval.low)),
+                text(interval.map(|interval| interval.high)),
+                text(score.seed_deviation),
+                text(score.difference.map(|difference| difference.value)),
+                text(apart.map(|interval| interval.low)),
+                text(apart.map(|interval| interval.high)),
+                text(score.p_value),
+                text(score.p_holm),
+                score.significant.to_string(),
+            ])?;
+        }
+    }
+    finished(writer)
+}
+
+fn finished(writer: csv::Writer<Vec<u8>>) -> Result<String, LabError> {
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

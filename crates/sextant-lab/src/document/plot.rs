@@ -1,0 +1,254 @@
+//! Plots as SVG that takes its colours from the page.
+
+use crate::LabError;
+use plotters::prelude::*;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// A drawn plot, or what is known of one that is to be drawn.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Plot {
+    title: String,
+    x: String,
+    y: String,
+    svg: String,
+    /// Names of the series with the number of their colour.
+    legend: Vec<(String, usize)>,
+    #[serde(skip)]
+    log_x: bool,
+    #[serde(skip)]
+    diagonal: bool,
+    #[serde(skip)]
+    zero: bool,
+}
+
+/// Points of one colour.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    name: String,
+    line: bool,
+    marks: bool,
+    points: Vec<(f64, f64)>,
+    intervals: Vec<(f64, [f64; 2])>,
+}
+
+impl Series {
+    pub(crate) fn line(name: &str) -> Self {
+        let (points, intervals) = (Vec::new(), Vec::new());
+        Self { name: name.to_owned(), line: true, marks: true, points, intervals }
+    }
+
+    pub(crate) fn dots(name: &str) -> Self {
+        Self { line: false, ..Self::line(name) }
+    }
+
+    pub(crate) fn without_marks(self) -> Self {
+        Self { marks: false, ..self }
+    }
+
+    pub(crate) fn add(&mut self, x: f64, y: f64, interval: Option<[f64; 2]>) {
+        self.points.push((x, y));
+        self.intervals.extend(interval.map(|interval| (x, interval)));
+    }
+}
+
+const SIZE: (u32, u32) = (560, 340);
+/// How many colours the page has.
+pub(crate) const COLOURS: usize = 8;
+/// Stand-ins that the page's colours replace: text, grid, then series.
+const INK: RGBColor = RGBColor(1, 1, 1);
+const GRID: RGBColor = RGBColor(2, 2, 2);
+
+fn stand_in(series: usize) -> RGBColor {
+    RGBColor(3, 3, (series % COLOURS) as u8)
+}
+
+impl Plot {
+    pub(crate) fn new(title: &str, x: &str, y: &str) -> Self {
+        Self {
+            title: title.to_owned(),
+            x: x.to_owned(),
+            y: y.to_owned(),
+            svg: String::new(),
+            legend: Vec::new(),
+            log_x: false,
+            diagonal: false,
+            zero: false,
+        }
+    }
+
+    /// A logarithmic x axis.
+    pub(crate) fn log_x(self) -> Self {
+        Self { log_x: true, ..self }
+    }
+
+    /// Both axes from 0 to 1, with the line of equality.
+    pub(crate) fn diagonal(self) -> Self {
+        Self { diagonal: true, ..self }
+    }
+
+    /// A line at y = 0.
+    pub(crate) fn zero(self) -> Self {
+        Self { zero: true, ..self }
+    }
+
+    /// Draws the series.
+    pub(crate) fn draw(mut self, series: &[Series]) -> Result<Self, LabError> {
+        let mut svg = String::new();
+        self.paint(&mut svg, series)
+            .map_err(|reason| LabError::Plot { title: self.title.clone(), reason })?;
+        self.svg = themed(&svg, &self.title);
+        self.legend =
+            series.iter().enumerate().map(|(i, s)| (s.name.clone(), i % COLOURS)).collect();
+        Ok(self)
+    }
+
+    fn place(&self, x: f64) -> f64 {
+        if self.log_x { x.max(1e-300).log10() } else { x }
+    }
+
+    fn paint(&self, svg: &mut String, series: &[Series]) -> Result<(), String> {
+        let failed = |error: &dyn std::fmt::Display| error.to_string();
+        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let xs = series.iter().flat_map(|s| s.points.iter().map(|point| self.place(point.0)));
+        let ends = series.iter().flat_map(|s| s.intervals.iter().flat_map(|(_, ends)| *ends));
+        let ys = series.iter().flat_map(|s| s.points.iter().map(|point| point.1)).chain(ends);
+        let ys = ys.chain(self.zero.then_some(0.0));
+        let (x, y) = if self.diagonal { (0.0..1.0, 0.0..1.0) } else { (range(xs), range(ys)) };
+        let mut chart = ChartBuilder::on(&root)
+            .margin(8)
+            .x_label_area_size(42)
+            .y_label_area_size(52)
+            .build_cartesian_2d(x.clone(), y.clone())
+            .map_err(|e| failed(&e))?;
+        let text = ("sans-serif", 13).into_font().color(&INK);
+        let log = self.log_x;
+        chart
+            .configure_mesh()
+            .light_line_style(GRID.stroke_width(0))
+            .bold_line_style(GRID.stroke_width(1))
+            .axis_style(INK.stroke_width(1))
+            .label_style(text.clone())
+            .axis_desc_style(text)
+            .x_labels(if log { 5 } else { 6 })
+            .x_desc(&self.x)
+            .y_desc(&self.y)
+            .x_label_formatter(&move |&x| if log { short(10_f64.powf(x)) } else { short(x) })
+            .y_label_formatter(&|&y| short(y))
+            .draw()
+            .map_err(|e| failed(&e))?;
+        let guide = if self.diagonal {
+            Some([(0.0, 0.0), (1.0, 1.0)])
+        } else {
+            self.zero.then_some([(x.start, 0.0), (x.end, 0.0)])
+        };
+        if let Some(guide) = guide {
+            let line = LineSeries::new(guide, INK.stroke_width(1));
+            chart.draw_series(line).map_err(|e| failed(&e))?;
+        }
+        for (index, series) in series.iter().enumerate() {
+            let colour = stand_in(index);
+            let points: Vec<(f64, f64)> =
+                series.points.iter().map(|&(x, y)| (self.place(x), y)).collect();
+            for &(x, [low, high]) in &series.intervals {
+                let x = self.place(x);
+                let line = LineSeries::new([(x, low), (x, high)], colour.stroke_width(1));
+                chart.draw_series(line).map_err(|e| failed(&e))?;
+            }
+            if series.line {
+                let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
+                chart.draw_series(line).map_err(|e| failed(&e))?;
+            }
+            if series.marks {
+                let dots = points.iter().map(|&point| Circle::new(point, 4, colour.filled()));
+                chart.draw_series(dots).map_err(|e| failed(&e))?;
+            }
+        }
+        root.present().map_err(|e| failed(&e))
+    }
+}
+
+/// From the least to the largest with some air; something sensible where there is nothing.
+fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+    let finite = values.filter(|value| value.is_finite());
+    let (low, high) =
+        finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    if low > high {
+        return 0.0..1.0;
+    }
+    let air = if high > low { 0.06 * (high - low) } else { 0.05 * low.abs().max(1.0) };
+    low - air..high + air
+}
+
+/// `0.25`, `12`, `3.4k`, `1.2e15`.
+fn short(value: f64) -> String {
+    let size = value.abs();
+    let text = match size {
+        s if s >= 1e6 => format!("{value:.1e}"),
+        s if s >= 1e4 => format!("{:.0}k", value / 1e3),
+        s if s >= 1e3 => format!("{:.1}k", value / 1e3),
+        s if s >= 20.0 => format!("{value:.0}"),
+        s if s >= 2.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    };
+    if text.trim_start_matches(['-', '0', '.']).is_empty() { "0".into() } else { text }
+}
+
+/// Puts the page's colours in place of the stand-ins, and lets the plot fit its column.
+fn themed(svg: &str, title: &str) -> String {
+    let mut themed = svg.to_owned();
+    let mut replace = |colour: RGBColor, with: &str| {
+        let hexadecimal = format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2);
+        for attribute in ["fill", "stroke"] {
+            let from = format!("{attribute}=\"{hexadecimal}\"");
+            themed = themed.replace(&from, &format!("style=\"{attribute}:{with}\""));
+        }
+    };
+    replace(INK, "currentColor");
+    replace(GRID, "var(--line)");
+    for series in 0..COLOURS {
+        replace(stand_in(series), &format!("var(--c{series})"));
+    }
+    let (width, height) = SIZE;
+    let open = themed.find("<svg").unwrap_or(0);
+    let end = themed[open..].find('>').map_or(open, |end| open + end + 1);
+    let mut svg = String::new();
+    let title = title.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let _ = write!(
+        svg,
+        "<svg class=\"plot\" role=\"img\" aria-label=\"{title}\" viewBox=\"0 0 {width} {height}\">"
+    );
+    svg.push_str(&themed[end..]);
+    svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plots_have_every_point_and_no_colour_of_their_own() {
+        let mut series = Series::line("a & b");
+        series.add(10.0, 50.0, Some([40.0, 60.0]));
+        series.add(1000.0, 70.0, None);
+        let plot = Plot::new("a < b", "rows", "accuracy").log_x().draw(&[series]).unwrap();
+        assert_eq!(plot.svg.matches("<circle").count(), 2);
+        assert!(plot.svg.contains("aria-label=\"a &lt; b\""));
+        assert!(!plot.svg.contains("=\"#"), "{}", plot.svg);
+        assert!(!plot.svg.contains("width=\"560\" height=\"340\" viewBox"), "{}", plot.svg);
+    }
+
+    #[test]
+    fn nothing_to_draw_is_no_error() {
+        for series in [vec![], vec![Series::dots("empty")]] {
+            assert!(Plot::new("t", "x", "y").zero().draw(&series).is_ok());
+        }
+        assert_eq!(range([3.0].into_iter()), 2.85..3.15);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let shorts = [0.0, -0.001, 0.25, 12.0, 51.3, 1234.0, 58380.0, 2e15].map(short);
+        assert_eq!(shorts, ["0", "0", "0.25", "12.0", "51", "1.2k", "58k", "2.0e15"]);
+    }
+}

@@ -1,0 +1,102 @@
+//! How well systems know what they know: confusions, calibration before and after a temperature that
+//! is fitted on dev rows, and what is gained by abstaining.
+
+use super::systems::{Judge, System};
+use crate::LabError;
+use serde::Serialize;
+use sextant_core::{Example, Grade, Prediction, Task};
+use sextant_eval::{
+    AbstentionPoint, EvalOptions, Metric, ReliabilityBin, Scored, abstention_curve, at_temperature,
+    evaluate, fit_temperature,
+};
+use std::collections::BTreeMap;
+
+/// A system's confusions and calibration, its seeds' answers taken together.
+#[derive(Debug, Clone, Serialize)]
+pub struct Calibration {
+    /// The system.
+    pub system: String,
+    /// Of each true grade (outer), the rows predicted to be of each grade (inner), by task; summed
+    /// over seeds.
+    pub confusion: BTreeMap<Task, [[f64; Grade::COUNT]; Grade::COUNT]>,
+    /// Temperatures, one for each seed, fitted on its dev rows.
+    pub temperatures: Vec<f64>,
+    /// Expected calibration error as trained: mean over seeds.
+    pub ece: f64,
+    /// The same with temperatures.
+    pub ece_scaled: f64,
+    /// Log loss as trained, and with temperatures: means over seeds.
+    pub log_loss: [f64; 2],
+    /// Confidence against accuracy as trained.
+    pub reliability: Vec<ReliabilityBin>,
+    /// The same with temperatures.
+    pub reliability_scaled: Vec<ReliabilityBin>,
+    /// Accuracy on the rows of which the system is surest.
+    pub abstention: Vec<AbstentionPoint>,
+}
+
+/// Points of an abstention curve.
+const POINTS: usize = 50;
+
+/// Every system that answers all tasks.
+pub(crate) fn calibration(
+    systems: &[System],
+    judge: &Judge<'_>,
+    dev: &[Example],
+) -> Result<Vec<Calibration>, LabError> {
+    let mut found = Vec::new();
+    for system in systems {
+        let (mut plain, mut scaled) = (Vec::new(), Vec::new());
+        let (mut temperatures, mut eces, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+        for member in &system.members {
+            let temperature = fit_temperature(&answered(dev, &member.dev));
+            let rows = answered(judge.test, &member.test);
+            if rows.is_empty() {
+                continue;
+            }
+            let cooled: Vec<Scored<'_>> = rows
+                .iter()
+                .map(|row| Scored {
+                    prediction: at_temperature(row.prediction, temperature),
+                    ..*row
+                })
+                .collect();
+            let values = |rows: &[Scored<'_>]| -> Result<[f64; 2], LabError> {
+                let report = evaluate(rows, &EvalOptions::quick())?.pooled;
+                Ok([Metric::Ece, Metric::LogLoss].map(|m| report.value(m).unwrap_or(f64::NAN)))
+            };
+            let ([before, loss], [after, loss_after]) = (values(&rows)?, values(&cooled)?);
+            eces.push([before, after]);
+            losses.push([loss, loss_after]);
+            temperatures.push(temperature);
+            plain.extend(rows);
+            scaled.extend(cooled);
+        }
+        if plain.is_empty() {
+            continue;
+        }
+        let report = evaluate(&plain, &EvalOptions::quick())?;
+        let after = evaluate(&scaled, &EvalOptions::quick())?;
+        let mean = |values: &[[f64; 2]], which: usize| {
+            values.iter().map(|value| value[which]).sum::<f64>() / values.len() as f64
+        };
+        found.push(Calibration {
+            system: system.label.clone(),
+            confusion: report.tasks.iter().map(|(&task, m)| (task, m.confusion)).collect(),
+            temperatures,
+            ece: mean(&eces, 0),
+            ece_scaled: mean(&eces, 1),
+            log_loss: [mean(&losses, 0), mean(&losses, 1)],
+            reliability: report.pooled.reliability,
+            reliability_scaled: after.pooled.reliability,
+            abstention: abstention_curve(&scaled, POINTS),
+        });
+    }
+    Ok(found)
+}
+
+/// The rows that have answers.
+fn answered<'a>(examples: &'a [Example], answers: &[Option<Prediction>]) -> Vec<Scored<'a>> {
+    let pairs = examples.iter().zip(answers);
+    pairs.filter_map(|(example, answer)| Some(Scored::of(example, (*answer)?))).collect()
+}

@@ -1,0 +1,225 @@
+//! What a user writes to state a grid of runs. Names of keys and types are checked here; a
+//! [`super::Grid`] checks the rest.
+
+use crate::LabError;
+use serde::{Deserialize, Serialize};
+use sextant_core::Task;
+use sextant_eval::Vote;
+use sextant_model::Routing;
+use sextant_train::parse_toml;
+use std::path::Path;
+
+/// A lab recipe, as a TOML file states it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabRecipe {
+    /// What the grid is called: the heading of its report.
+    pub name: String,
+    /// An ordinary training recipe, whose `name`, `seed`, `tasks`, `model.backbone` and
+    /// `model.routing` each run sets for itself.
+    pub base: toml::Table,
+    /// What to train.
+    pub grid: GridRecipe,
+    /// How accuracy depends on how many rows a task has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_curves: Option<CurveRecipe>,
+    /// Models put together after training.
+    #[serde(default)]
+    pub ensembles: EnsembleRecipe,
+    /// A search for hyper-parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchRecipe>,
+    /// What the report compares.
+    #[serde(default)]
+    pub report: ReportRecipe,
+}
+
+/// `[grid]`: every backbone with every routing and every seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GridRecipe {
+    /// Pretrained models, or sizes of fresh ones.
+    pub backbones: Vec<BackboneAxis>,
+    /// How the model learns the task of a row.
+    pub routings: Vec<Routing>,
+    /// Seeds; the first of them is run for everything before the next begins.
+    #[serde(default = "one_seed")]
+    pub seeds: Vec<u64>,
+    /// Whether to train a model for each task alone, the baselines of a multi-task model: shared
+    /// head, no prefix, the rows of its task that the multi-task model gets.
+    #[serde(default)]
+    pub single_task: bool,
+    /// `"equal"`: also single-task models that run as many steps as the multi-task model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_task_steps: Option<EqualSteps>,
+    /// Routings once more with other keys, run after the grid proper.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
+}
+
+fn one_seed() -> Vec<u64> {
+    vec![1]
+}
+
+/// `grid.single_task_steps`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EqualSteps {
+    /// As many steps as the multi-task model.
+    Equal,
+}
+
+/// One of `grid.backbones`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackboneAxis {
+    /// As `model.backbone` of a training recipe: a name, a folder, or sizes.
+    pub backbone: toml::Value,
+    /// What names of runs and tables call it; the backbone's name unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Keys of the training recipe that this backbone wants otherwise.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub set: toml::Table,
+    /// Seeds for this backbone, where it is too dear for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Vec<u64>>,
+    /// Routings for this backbone, where it is too dear for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routings: Option<Vec<Routing>>,
+}
+
+/// One of `grid.variants`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Stands where the routing's label stands in names: `prefix-bf16`.
+    pub label: String,
+    /// The routing.
+    pub routing: Routing,
+    /// Keys of the training recipe.
+    pub set: toml::Table,
+}
+
+/// `[learning_curves]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurveRecipe {
+    /// The tasks whose rows are made fewer, one at a time.
+    pub tasks: Vec<Task>,
+    /// Shares of their rows; 1.0 is the grid's own run.
+    pub shares: Vec<f64>,
+    /// The multi-task model's routing; the grid's first unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
+    /// Seeds; the grid's first unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Vec<u64>>,
+}
+
+/// `[ensembles]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnsembleRecipe {
+    /// How members are put together.
+    pub rules: Vec<Vote>,
+    /// Ensembles over routings, beside those over the seeds of every cell: lists of run labels such
+    /// as `["minilm-prefix", "minilm-multi-head"]`, each with all its seeds.
+    pub mixed: Vec<Vec<String>>,
+}
+
+impl Default for EnsembleRecipe {
+    fn default() -> Self {
+        Self { rules: Vote::ALL.to_vec(), mixed: Vec::new() }
+    }
+}
+
+/// `[search]`: random search, thinned by successive halving.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchRecipe {
+    /// How many settings are drawn.
+    pub trials: usize,
+    /// Of each round, one in so many goes on to the next; 1 for plain random search.
+    #[serde(default = "three")]
+    pub eta: usize,
+    /// Rounds: the last trains as long as the base recipe says, each one before it `eta` times
+    /// shorter.
+    #[serde(default = "one")]
+    pub rounds: usize,
+    /// Decides what is drawn.
+    #[serde(default)]
+    pub seed: u64,
+    /// The backbone, by its label; the grid's first unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<String>,
+    /// The routing; the grid's first unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
+    /// Keys of the training recipe, with what to draw from.
+    pub keys: std::collections::BTreeMap<String, Draw>,
+}
+
+fn three() -> usize {
+    3
+}
+
+fn one() -> usize {
+    1
+}
+
+/// What a key's values are drawn from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Draw {
+    /// A number between two, on a logarithmic scale.
+    LogUniform([f64; 2]),
+    /// A number between two.
+    Uniform([f64; 2]),
+    /// One of a list.
+    Choice(Vec<toml::Value>),
+}
+
+/// `[report]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportRecipe {
+    /// The run label that others are tested against, such as `minilm-prefix`; the grid's first
+    /// unless stated.
+    pub reference: Option<String>,
+    /// Resamples behind intervals.
+    pub replicates: usize,
+    /// Resamples behind the p-values that are corrected: the smallest p is twice one over their
+    /// number.
+    pub test_replicates: usize,
+    /// The family-wise error rate, after Holm's correction, at which a difference is marked.
+    pub alpha: f64,
+    /// Paragraphs that open the report, in Markdown.
+    pub introduction: String,
+}
+
+impl Default for ReportRecipe {
+    fn default() -> Self {
+        Self {
+            reference: None,
+            replicates: 1000,
+            test_replicates: 10_000,
+            alpha: 0.05,
+            introduction: String::new(),
+        }
+    }
+}
+
+impl LabRecipe {
+    /// Reads a recipe's text and changes it as each `key=value` of `settings` says; keys are those
+    /// of the lab recipe: `base.schedule.epochs=1.0`, `grid.seeds=[1]`.
+    pub fn parse(text: &str, origin: &str, settings: &[String]) -> Result<Self, LabError> {
+        Ok(parse_toml(text, origin, settings)?)
+    }
+
+    /// Reads a recipe's file.
+    pub fn read(path: &Path, settings: &[String]) -> Result<Self, LabError> {
+        let text = std::fs::read_to_string(path).map_err(LabError::io("read", path))?;
+        Self::parse(&text, &path.display().to_string(), settings)
+    }
+}

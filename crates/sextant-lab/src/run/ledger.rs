@@ -1,0 +1,126 @@
+//! The ledger: a line for every finished run, with what it was, what it cost and what came out.
+
+use crate::LabError;
+use crate::grid::Role;
+use serde::{Deserialize, Serialize};
+use sextant_core::Task;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A finished run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LedgerEntry {
+    /// The run's name and folder.
+    pub name: String,
+    /// The backbone's label.
+    pub backbone: String,
+    /// The routing's label.
+    pub routing: String,
+    /// Why it is in the grid.
+    pub role: Role,
+    /// SHA-256 of the recipe as JSON.
+    pub recipe_sha256: String,
+    /// Identifies recipe and encoded rows, as a run's summary has it.
+    pub fingerprint: String,
+    /// SHA-256 of the data set's files.
+    pub data_sha256: String,
+    /// The program: its version, and the commit it was built from where known.
+    pub code: String,
+    /// The seed.
+    pub seed: u64,
+    /// Distinct training rows.
+    pub train_rows: usize,
+    /// Rows trained on, repetitions counted.
+    pub rows: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Tokens trained on.
+    pub tokens: u64,
+    /// Floating-point operations of training; see [`crate::training_flops`].
+    pub flops: f64,
+    /// Seconds spent in steps.
+    pub seconds: f64,
+    /// The most memory that the process held in this run, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+    /// Numbers in the model.
+    pub parameters: u64,
+    /// Of these, how many were trained.
+    pub trainable_parameters: u64,
+    /// The best value of the dev metric.
+    pub dev: Option<f64>,
+    /// The step at which it was reached.
+    pub dev_step: Option<u64>,
+    /// Accuracy on the test rows of the model's tasks, all together.
+    pub test_accuracy: f64,
+    /// The same by task.
+    pub test_accuracy_by_task: BTreeMap<Task, f64>,
+    /// Seconds for predicting the test rows.
+    pub test_seconds: f64,
+    /// Test rows.
+    pub test_rows: usize,
+}
+
+/// The file, one JSON object a line; of two about one run, the later holds.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    entries: BTreeMap<String, LedgerEntry>,
+}
+
+impl Ledger {
+    /// Reads the ledger of a lab's folder; an empty one if there is none.
+    ///
+    /// A last line without its end was cut off by a kill: it is passed over, and the next entry
+    /// takes its place.
+    ///
+    /// # Errors
+    /// A whole line that is not an entry.
+    pub fn open(folder: &Path) -> Result<Self, LabError> {
+        let path = folder.join("ledger.jsonl");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(LabError::io("read", &path)(error)),
+        };
+        let mut entries = BTreeMap::new();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        for (number, line) in whole.lines().enumerate() {
+            let entry: LedgerEntry =
+                serde_json::from_str(line).map_err(|error| LabError::Unusable {
+                    path: path.clone(),
+                    problem: format!("line {}: {error}", number + 1),
+                })?;
+            entries.insert(entry.name.clone(), entry);
+        }
+        Ok(Self { path, entries })
+    }
+
+    /// The entry of a run.
+    pub fn get(&self, name: &str) -> Option<&LedgerEntry> {
+        self.entries.get(name)
+    }
+
+    /// Adds an entry at the end of the file.
+    pub fn add(&mut self, entry: LedgerEntry) -> Result<(), LabError> {
+        let failed = || LabError::io("write", &self.path);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&self.path)
+            .map_err(failed())?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(failed())?;
+        let end = text.rfind('\n').map_or(0, |end| end + 1) as u64;
+        file.set_len(end).map_err(failed())?;
+        file.seek(SeekFrom::Start(end)).map_err(failed())?;
+        let mut line = serde_json::to_vec(&entry)?;
+        line.push(b'\n');
+        file.write_all(&line).and_then(|()| file.sync_data()).map_err(failed())?;
+        self.entries.insert(entry.name.clone(), entry);
+        Ok(())
+    }
+}

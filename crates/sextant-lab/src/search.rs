@@ -1,0 +1,264 @@
+//! Search for hyper-parameters: settings drawn at random (Bergstra & Bengio 2012), thinned by
+//! successive halving (Jamieson & Talwalkar 2016). The dev set decides; the test set plays no part.
+//!
+//! Each round trains its settings from the start with a schedule of its own length: a rate that has
+//! fallen to 0 cannot be taken up again. With one machine there is nobody to wait for, so rounds
+//! are synchronous; the asynchronous variant (ASHA, Li et al. 2020) chooses the same way where
+//! workers are many.
+
+use crate::LabError;
+use crate::grid::{Cell, Draw, Grid, Resolve, Role, SearchRecipe, cell, merge};
+use crate::run::LedgerEntry;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use sextant_train::Plan;
+
+/// A search over the keys of a grid's recipe.
+#[derive(Debug, Clone)]
+pub struct Search {
+    recipe: SearchRecipe,
+    /// `rounds[r][t]`: trial t in round r.
+    rounds: Vec<Vec<Cell>>,
+    settings: Vec<toml::Table>,
+    higher_is_better: bool,
+}
+
+/// A trial, as reports tell it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrialTrace {
+    /// Which of the settings drawn.
+    pub trial: usize,
+    /// Its keys and values, as `--set` takes them.
+    pub settings: Vec<String>,
+    /// The dev value of each round that it reached.
+    pub dev: Vec<f64>,
+    /// Seconds of training, all rounds.
+    pub seconds: f64,
+    /// Whether it is the choice.
+    pub best: bool,
+}
+
+impl Search {
+    /// The search that a grid asks for.
+    ///
+    /// # Errors
+    /// Keys that are no keys of a training recipe.
+    pub fn new(grid: &Grid) -> Result<Option<Self>, LabError> {
+        let Some(recipe) = grid.recipe.search.clone() else { return Ok(None) };
+        let found =
+            Self::lay_out(grid, recipe).map_err(|mistake| LabError::Recipe(vec![mistake]))?;
+        Ok(Some(found))
+    }
+
+    fn lay_out(grid: &Grid, recipe: SearchRecipe) -> Result<Self, String> {
+        let axes = &grid.recipe.grid;
+        let axis = match &recipe.backbone {
+            None => axes.backbones.first(),
+            Some(label) => axes.backbones.iter().find(|axis| axis.label() == *label),
+        }
+        .ok_or("search.backbone: no backbone of the grid has this label")?;
+        let routing = recipe.routing.or_else(|| axes.routings.first().copied());
+        let routing = routing.ok_or("search: the grid has no routing")?;
+        let seed = axes.seeds.first().copied().unwrap_or(1);
+        let settings: Vec<toml::Table> =
+            (0..recipe.trials).map(|trial| draw(&recipe, trial)).collect::<Result<_, _>>()?;
+        let eta = recipe.eta as f64;
+        let mut rounds = Vec::new();
+        for round in 0..recipe.rounds {
+            let share = eta.powi(round as i32 - (recipe.rounds as i32 - 1));
+            let mut cells = Vec::new();
+            for (trial, settings) in settings.iter().enumerate() {
+                let name = format!("search-{}-t{trial:02}-r{round}", axis.label());
+                let role = Role::Trial { trial, round };
+                let mut cell = cell(&grid.recipe, axis, &name, routing, seed, role, &[settings])?;
+                let schedule = &mut cell.recipe.schedule;
+                schedule.epochs *= share;
+                schedule.steps =
+                    schedule.steps.map(|steps| ((steps as f64 * share).ceil() as u64).max(1));
+                cells.push(cell);
+            }
+            rounds.push(cells);
+        }
+        let higher_is_better = rounds
+            .first()
+            .and_then(|cells| cells.first())
+            .is_none_or(|cell| cell.recipe.dev.metric.higher_is_better());
+        Ok(Self { recipe, rounds, settings, higher_is_better })
+    }
+
+    /// How many runs a search makes in all.
+    pub fn runs(recipe: &SearchRecipe) -> usize {
+        (0..recipe.rounds).map(|round| in_round(recipe, round)).sum()
+    }
+
+    /// The next trial to run; none when the search is over. `entry` knows the finished ones.
+    pub fn next<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> Option<Cell> {
+        let mut trials: Vec<usize> = (0..self.recipe.trials).collect();
+        for (round, cells) in self.rounds.iter().enumerate() {
+            trials.truncate(in_round(&self.recipe, round));
+            if let Some(&trial) = trials.iter().find(|&&trial| entry(&cells[trial]).is_none()) {
+                return Some(cells[trial].clone());
+            }
+            let value = |trial: usize| self.value(entry(&cells[trial]));
+            // Ties go to the setting drawn first.
+            trials.sort_by(|&a, &b| value(b).total_cmp(&value(a)).then(a.cmp(&b)));
+        }
+        None
+    }
+
+    /// What was tried and what came of it, best first.
+    pub fn trace<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> Vec<TrialTrace> {
+        let mut trace: Vec<(Vec<f64>, TrialTrace)> = (0..self.recipe.trials)
+            .map(|trial| {
+                let entries: Vec<&LedgerEntry> =
+                    self.rounds.iter().filter_map(|cells| entry(&cells[trial])).collect();
+                let values: Vec<f64> =
+                    entries.iter().map(|entry| self.value(Some(entry))).collect();
+                let trace = TrialTrace {
+                    trial,
+                    settings: settings_of(&self.settings[trial], ""),
+                    dev: entries.iter().filter_map(|entry| entry.dev).collect(),
+                    seconds: entries.iter().map(|entry| entry.seconds).sum(),
+                    best: false,
+                };
+                (values, trace)
+            })
+            .filter(|(values, _)| !values.is_empty())
+            .collect();
+        // Who came further is better; in the same round, who did better there.
+        trace.sort_by(|(a, _), (b, _)| {
+            let last = |values: &Vec<f64>| values.last().copied().unwrap_or(f64::NEG_INFINITY);
+            b.len().cmp(&a.len()).then(last(b).total_cmp(&last(a)))
+        });
+        if let Some((_, first)) = trace.first_mut() {
+            first.best = true;
+        }
+        trace.into_iter().map(|(_, trace)| trace).collect()
+    }
+
+    /// The dev value, larger being better; the lowest there is for a run without one.
+    fn value(&self, entry: Option<&LedgerEntry>) -> f64 {
+        let value = entry.and_then(|entry| entry.dev);
+        value.map_or(f64::NEG_INFINITY, |v| if self.higher_is_better { v } else { -v })
+    }
+}
+
+/// How many settings run in a round.
+fn in_round(recipe: &SearchRecipe, round: usize) -> usize {
+    let thinned = recipe.eta.checked_pow(round as u32).map_or(0, |part| recipe.trials / part);
+    thinned.max(1)
+}
+
+/// The keys of a trial: a function of the search's seed and the trial's number.
+fn draw(recipe: &SearchRecipe, trial: usize) -> Result<toml::Table, String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    rng.set_stream(trial as u64);
+    let mut table = toml::Table::new();
+    for (key, from) in &recipe.keys {
+        let bad = |what: &str| Err(format!("search.keys.\"{key}\": {what}"));
+        let value = match from {
+            Draw::LogUniform([low, high]) if *low > 0.0 && low < high => {
+                rounded((low.ln() + rng.random::<f64>() * (high.ln() - low.ln())).exp()).into()
+            }
+            Draw::Uniform([low, high]) if low < high => {
+                rounded(low + rng.random::<f64>() * (high - low)).into()
+            }
+            Draw::Choice(values) if !values.is_empty() => {
+                values[rng.random_range(0..values.len())].clone()
+            }
+            Draw::LogUniform(_) => return bad("needs two positive numbers, the smaller first"),
+            Draw::Uniform(_) => return bad("needs two numbers, the smaller first"),
+            Draw::Choice(_) => return bad("has nothing to choose from"),
+        };
+        let nested = key.rsplit('.').fold(value, |value, part| {
+            toml::Value::Table(toml::Table::from_iter([(part.to_owned(), value)]))
+        });
+        if let toml::Value::Table(keys) = nested {
+            merge(&mut table, &keys);
+        }
+    }
+    Ok(table)
+}
+
+/// Three digits: enough for a rate, and easy to type again.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
+}
+
+/// `optimizer.learning_rate=0.0001`, for each leaf.
+fn settings_of(table: &toml::Table, before: &str) -> Vec<String> {
+    let leaf = |(key, value): (&String, &toml::Value)| match value {
+        toml::Value::Table(inner) => settings_of(inner, &format!("{before}{key}.")),
+        _ => vec![format!("{before}{key}={value}")],
+    };
+    table.iter().flat_map(leaf).collect()
+}
+
+/// Everything wrong with a grid's search.
+pub(crate) fn mistakes(grid: &Grid, resolve: Resolve) -> Vec<String> {
+    let Some(recipe) = &grid.recipe.search else { return Vec::new() };
+    let mut mistakes = Vec::new();
+    for (key, value, least) in
+        [("trials", recipe.trials, 1), ("rounds", recipe.rounds, 1), ("eta", recipe.eta, 1)]
+    {
+        if value < least {
+            mistakes.push(format!("search.{key} = {value}: must be at least {least}"));
+        }
+    }
+    if recipe.keys.is_empty() {
+        mistakes.push("search.keys is empty; name at least one key to draw".into());
+    }
+    if !mistakes.is_empty() {
+        return mistakes;
+    }
+    match Search::lay_out(grid, recipe.clone()) {
+        Err(mistake) => vec![mistake],
+        Ok(search) => {
+            let cells = search.rounds.into_iter().flatten();
+            let check = |cell: Cell| {
+                Plan::new(cell.recipe.clone(), resolve)
+                    .err()
+                    .map(|error| format!("{}: {error}", cell.name()))
+            };
+            cells.filter_map(check).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(keys: &str) -> SearchRecipe {
+        toml::from_str(&format!("trials = 200\neta = 3\nrounds = 3\nseed = 4\n[keys]\n{keys}"))
+            .unwrap()
+    }
+
+    #[test]
+    fn draws_are_in_range_spread_and_repeatable() {
+        let recipe = recipe(
+            "\"a.rate\" = { log_uniform = [1e-5, 1e-2] }\n\"a.decay\" = { uniform = [0.5, 1.0] }\n\"batch.rows\" = { choice = [16, 32] }",
+        );
+        let rates: Vec<f64> = (0..200)
+            .map(|trial| draw(&recipe, trial).unwrap()["a"]["rate"].as_float().unwrap())
+            .collect();
+        assert!(rates.iter().all(|rate| (1e-5..=1e-2).contains(rate)));
+        // On a logarithmic scale a third lies in each decade.
+        let low = rates.iter().filter(|&&rate| rate < 1e-4).count();
+        assert!((40..95).contains(&low), "{low}");
+        assert_eq!(draw(&recipe, 7), draw(&recipe, 7));
+        assert_ne!(draw(&recipe, 7), draw(&recipe, 8));
+        let settings = settings_of(&draw(&recipe, 0).unwrap(), "");
+        assert_eq!(settings.len(), 3);
+        assert!(settings.iter().any(|s| s.starts_with("a.rate=")), "{settings:?}");
+    }
+
+    #[test]
+    fn rounds_thin() {
+        let recipe = recipe("a = { choice = [1] }");
+        let sizes: Vec<_> = (0..3).map(|round| in_round(&recipe, round)).collect();
+        assert_eq!(sizes, [200, 66, 22]);
+        assert_eq!(Search::runs(&recipe), 288);
+    }
+}

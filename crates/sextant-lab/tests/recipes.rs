@@ -1,0 +1,140 @@
+//! Every recipe that comes with the program can be run.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use sextant_lab::{Grid, LabRecipe};
+use sextant_train::{Plan, Recipe, parse_recipe};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// A stand-in for any pretrained backbone: MiniLM's configuration without its weights.
+fn backbone(_name: &str) -> Result<PathBuf, String> {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let config = r#"{"model_type": "bert", "hidden_act": "gelu", "hidden_size": 384,
+            "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536,
+            "max_position_embeddings": 512, "type_vocab_size": 2, "vocab_size": 30522,
+            "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1,
+            "attention_probs_dropout_prob": 0.1}"#;
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        for name in ["model.safetensors", "tokenizer.json"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        folder
+    });
+    Ok(folder.path().to_owned())
+}
+
+fn read(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+fn grid(name: &str) -> Grid {
+    Grid::new(LabRecipe::parse(&read(name), name, &[]).unwrap(), backbone).unwrap()
+}
+
+#[test]
+fn every_recipe_is_a_plan_or_a_grid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let mut found = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let text = read(&name);
+        let table: toml::Table = text.parse().unwrap();
+        if table.contains_key("grid") {
+            grid(&name);
+        } else if table.contains_key("model") {
+            Plan::new(parse_recipe(&text, &name, &[]).unwrap(), backbone).unwrap();
+        } else {
+            continue; // a benchmark's recipe, which sextant-data tests
+        }
+        found += 1;
+    }
+    assert!(found >= 4, "{found}");
+}
+
+/// The grid of the paper has the runs, in the order, that were trained one by one, and each is the
+/// recipe that it was: a run that is finished counts.
+#[test]
+fn the_papers_grid() {
+    let grid = grid("paper.toml");
+    let singles = [
+        "query-product",
+        "query-type",
+        "query-query",
+        "product-product",
+        "product-type",
+        "type-type",
+    ];
+    let routings = ["prefix", "multi-head", "mhp-2", "shared", "multi-head+prefix", "mhp-2+prefix"];
+    let backbones = ["minilm", "minilm-l3"];
+    let mut expected = Vec::new();
+    for seed in 1..=3 {
+        for backbone in backbones {
+            expected.extend(routings.map(|routing| format!("{backbone}-{routing}-s{seed}")));
+        }
+        for backbone in backbones {
+            expected.extend(singles.map(|task| format!("{backbone}-single-{task}-s{seed}")));
+        }
+    }
+    for seed in 1..=3 {
+        expected.extend(backbones.map(|backbone| format!("{backbone}-prefix-bf16-s{seed}")));
+    }
+    let names: Vec<&str> = grid.cells.iter().map(|cell| cell.name()).collect();
+    assert_eq!(names, expected);
+
+    let base = r#"
+        name = "x"
+        seed = 1
+        precision = "f32"
+        [data]
+        path = "data/public-six"
+        train_rows = 6000
+        dev_rows = 1000
+        [model]
+        backbone = "minilm"
+        routing = { prefix = true, heads = "shared" }
+        pooling = "cls"
+        dense = true
+        head_dropout = 0.1
+        [text]
+        max_tokens = 96
+        [optimizer]
+        learning_rate = 1e-4
+        head_learning_rate = 1e-3
+        layer_decay = 0.9
+        weight_decay = 0.01
+        [schedule]
+        epochs = 2
+        warmup = 0.1
+        decay = "linear"
+        [batch]
+        rows = 32
+        [dev]
+        metric = "accuracy"
+    "#;
+    let by_hand = |settings: &[&str]| -> Recipe {
+        let settings: Vec<String> = settings.iter().map(|&text| text.to_owned()).collect();
+        parse_recipe(base, "base.toml", &settings).unwrap()
+    };
+    for (name, settings) in [
+        ("minilm-prefix-s1", vec![]),
+        (
+            "minilm-mhp-2-s2",
+            vec![r#"model.routing={ prefix = false, heads = "per_task", private_layers = 2 }"#],
+        ),
+        (
+            "minilm-single-type-type-s3",
+            vec![r#"model.routing={ prefix = false, heads = "shared" }"#, r#"tasks=["type-type"]"#],
+        ),
+        ("minilm-prefix-bf16-s1", vec![r#"precision="bf16""#]),
+    ] {
+        let cell = grid.cells.iter().find(|cell| cell.name() == name).unwrap();
+        let (named, seed) =
+            (format!("name=\"{name}\""), format!("seed={}", &name[name.len() - 1..]));
+        let mut all = vec![named.as_str(), seed.as_str()];
+        all.extend(settings);
+        assert_eq!(cell.recipe, by_hand(&all), "{name}");
+    }
+}

@@ -1,0 +1,301 @@
+//! An ensemble: a folder whose `ensemble.json` names bundles and the rule that puts their answers
+//! together. It is used wherever a bundle is.
+//!
+//! Each member answers the tasks that the manifest gives it, so that six models of one task each are
+//! one model of six tasks, without a vote.
+
+use crate::scorer::ScorerRow;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use sextant_core::{Pair, Prediction, Task};
+use sextant_eval::Vote;
+use sextant_kernels::ScorePrecision;
+use sextant_model::{ModelError, Predictor, bundle, replace_folder};
+use sextant_text::EncodedRow;
+use std::path::{Path, PathBuf};
+
+/// The format that this version writes and reads.
+const FORMAT_VERSION: u32 = 1;
+const MANIFEST: &str = "ensemble.json";
+/// The file of a bundle whose hash stands for the bundle: it holds the hashes of the others.
+const BUNDLE: &str = "bundle.json";
+
+/// What `ensemble.json` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnsembleManifest {
+    /// The file's format.
+    pub format_version: u32,
+    /// The Sextant that wrote it.
+    pub sextant_version: String,
+    /// How answers are put together.
+    pub rule: Vote,
+    /// Who is asked.
+    pub members: Vec<Member>,
+    /// How the ensemble came to be: on which rows weights were fitted. For people.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub provenance: serde_json::Value,
+}
+
+/// A model of an ensemble.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its bundle: absolute, or from the ensemble's folder.
+    pub path: PathBuf,
+    /// SHA-256 of its `bundle.json`, in hexadecimal.
+    pub sha256: String,
+    /// Its weight, where the rule weighs. Only the relation of weights counts.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// The tasks that it is asked about, in the order of [`Task::ALL`].
+    pub tasks: Vec<Task>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl EnsembleManifest {
+    /// Whether a folder holds an ensemble.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join(MANIFEST).exists()
+    }
+
+    /// A manifest of bundles, each asked about all tasks that it knows, with weight 1. Paths are
+    /// written as seen from `folder` where they have its parent in common, else absolute.
+    pub fn of(bundles: &[PathBuf], rule: Vote, folder: &Path) -> Result<Self, ModelError> {
+        let members = bundles
+            .iter()
+            .map(|path| {
+                let tasks = bundle::read_manifest(path)?.spec.tasks;
+                let sha256 = bundle::sha256(&path.join(BUNDLE))?;
+                Ok(Member { path: seen_from(folder, path)?, sha256, weight: 1.0, tasks })
+            })
+            .collect::<Result<_, ModelError>>()?;
+        Ok(Self {
+            format_version: FORMAT_VERSION,
+            sextant_version: env!("CARGO_PKG_VERSION").to_owned(),
+            rule,
+            members,
+            provenance: serde_json::Value::Null,
+        })
+    }
+
+    /// Reads and checks the manifest of a folder.
+    pub fn read(folder: &Path) -> Result<Self, ModelError> {
+        let path = folder.join(MANIFEST);
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
+        let manifest: Self = serde_json::from_str(&text)
+            .map_err(|error| ModelError::Json { path: path.clone(), reason: error.to_string() })?;
+        match manifest.problem() {
+            Some(problem) => Err(ModelError::Bundle { path, problem }),
+            None => Ok(manifest),
+        }
+    }
+
+    /// Writes the manifest as the ensemble in `folder`, in place of an ensemble that is there
+    /// already; any other folder there is refused.
+    pub fn write(&self, folder: &Path) -> Result<(), ModelError> {
+        let refused = |problem: String| ModelError::Bundle { path: folder.to_owned(), problem };
+        if folder.exists() && !Self::is_at(folder) {
+            return Err(refused("exists and is not an ensemble; choose another place".into()));
+        }
+        if let Some(problem) = self.problem() {
+            return Err(refused(problem));
+        }
+        replace_folder(folder, |staging| {
+            let path = staging.join(MANIFEST);
+            let json = serde_json::to_vec_pretty(self).map_err(|error| ModelError::Json {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?;
+            std::fs::write(&path, json).map_err(|source| ModelError::Io {
+                action: "write",
+                path,
+                source,
+            })
+        })
+    }
+
+    fn problem(&self) -> Option<String> {
+        if self.format_version != FORMAT_VERSION {
+            let found = self.format_version;
+            return Some(format!(
+                "has format version {found}; this Sextant reads version {FORMAT_VERSION}"
+            ));
+        }
+        if self.members.is_empty() {
+            return Some("has no members; name at least one".into());
+        }
+        self.members.iter().find_map(|member| {
+            let path = member.path.display();
+            if !(member.weight.is_finite() && member.weight >= 0.0) {
+                return Some(format!("{path}: weight {} is not 0 or more", member.weight));
+            }
+            if member.tasks.is_empty() || !member.tasks.is_sorted_by(|a, b| a.index() < b.index()) {
+                return Some(format!("{path}: `tasks` must name tasks in their order, each once"));
+            }
+            None
+        })
+    }
+}
+
+/// A bundle's path as an ensemble writes it.
+fn seen_from(folder: &Path, bundle: &Path) -> Result<PathBuf, ModelError> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path).map_err(|source| ModelError::Io {
+            action: "find",
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let (folder, bundle) = (absolute(folder)?, absolute(bundle)?);
+    let Some(parent) = folder.parent().filter(|parent| parent.parent().is_some()) else {
+        return Ok(bundle);
+    };
+    // Up as far as needed, if something is shared below the root.
+    for (ups, shared) in parent.ancestors().enumerate() {
+        if shared.parent().is_none() {
+            break;
+        }
+        if let Ok(rest) = bundle.strip_prefix(shared) {
+            return Ok(std::iter::repeat_n("..", ups + 1).collect::<PathBuf>().join(rest));
+        }
+    }
+    Ok(bundle)
+}
+
+/// An opened ensemble.
+#[derive(Debug)]
+pub struct Ensemble {
+    manifest: EnsembleManifest,
+    members: Vec<Predictor>,
+}
+
+impl Ensemble {
+    pub(crate) fn open(
+        folder: &Path,
+        device: &Device,
+        precision: ScorePrecision,
+    ) -> Result<Self, ModelError> {
+        let manifest = EnsembleManifest::read(folder)?;
+        let mut members = Vec::new();
+        for member in &manifest.members {
+            let path = folder.join(&member.path);
+            let refused = |problem: String| ModelError::Bundle { path: path.clone(), problem };
+            if bundle::sha256(&path.join(BUNDLE))? != member.sha256 {
+                return Err(refused(
+                    "is not the bundle that the ensemble was made of (its SHA-256 differs); make the ensemble anew with `sextant ensemble`".into(),
+                ));
+            }
+            let opened = bundle::open(&path, device)?;
+            let known = &opened.manifest.spec.tasks;
+            if let Some(task) = member.tasks.iter().find(|task| !known.contains(task)) {
+                return Err(refused(format!(
+                    "does not know the task `{task}` that it is to answer"
+                )));
+            }
+            members.push(Predictor::new(opened).with_precision(precision));
+        }
+        Ok(Self { manifest, members })
+    }
+
+    /// What it is.
+    pub fn manifest(&self) -> &EnsembleManifest {
+        &self.manifest
+    }
+
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        let answered = |task: &Task| self.manifest.members.iter().any(|m| m.tasks.contains(task));
+        Task::ALL.into_iter().filter(answered).collect()
+    }
+
+    /// The members that answer a task.
+    fn asked(&self, task: Task) -> impl Iterator<Item = usize> {
+        let members = self.manifest.members.iter().enumerate();
+        members.filter(move |(_, member)| member.tasks.contains(&task)).map(|(index, _)| index)
+    }
+
+    pub(crate) fn encode(&self, pair: &Pair) -> Result<Vec<(usize, EncodedRow)>, ModelError> {
+        let rows: Vec<_> = self
+            .asked(pair.task)
+            .map(|member| Ok((member, self.members[member].encoder().encode(pair)?)))
+            .collect::<Result<_, ModelError>>()?;
+        if rows.is_empty() {
+            return Err(ModelError::Config(format!(
+                "no member of the ensemble answers the task `{}`",
+                pair.task
+            )));
+        }
+        Ok(rows)
+    }
+
+    pub(crate) fn predict_rows(&self, rows: Vec<ScorerRow>) -> Result<Vec<Prediction>, ModelError> {
+        let tasks: Vec<Task> = rows.iter().map(|row| row.task).collect();
+        let mut of_member = vec![Vec::new(); self.members.len()];
+        for row in rows {
+            for (member, encoded) in row.rows {
+                of_member[member].push(encoded);
+            }
+        }
+        self.gather(&tasks, |member, _| self.members[member].predict_rows(&of_member[member]))
+    }
+
+    /// Encodes and predicts pairs, in their order.
+    pub(crate) fn predict(&self, pairs: &[Pair]) -> Result<Vec<Prediction>, ModelError> {
+        let tasks: Vec<Task> = pairs.iter().map(|pair| pair.task).collect();
+        if let Some(pair) = pairs.iter().find(|pair| self.asked(pair.task).next().is_none()) {
+            self.encode(pair)?; // says which task
+        }
+        self.gather(&tasks, |member, rows| {
+            let pairs: Vec<Pair> = rows.iter().map(|&row| pairs[row].clone()).collect();
+            self.members[member].predict(&pairs)
+        })
+    }
+
+    /// Puts together what members say about rows of these tasks. `predict` is given a member and
+    /// the rows that it is asked about.
+    fn gather(
+        &self,
+        tasks: &[Task],
+        predict: impl Fn(usize, &[usize]) -> Result<Vec<Prediction>, ModelError>,
+    ) -> Result<Vec<Prediction>, ModelError> {
+        // Answers in the order of members, which weights share.
+        let mut answers: Vec<Vec<Prediction>> = vec![Vec::new(); tasks.len()];
+        for (member, entry) in self.manifest.members.iter().enumerate() {
+            let rows: Vec<usize> =
+                (0..tasks.len()).filter(|&row| entry.tasks.contains(&tasks[row])).collect();
+            for (&row, prediction) in rows.iter().zip(predict(member, &rows)?) {
+                answers[row].push(prediction);
+            }
+        }
+        let weights: Vec<Vec<f64>> = Task::ALL
+            .into_iter()
+            .map(|task| self.asked(task).map(|m| self.manifest.members[m].weight).collect())
+            .collect();
+        let vote = |(task, answers): (&Task, &Vec<Prediction>)| {
+            self.manifest.rule.combine(answers, &weights[task.index()])
+        };
+        Ok(tasks.iter().zip(&answers).map(vote).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_seen_from_the_ensemble() {
+        let seen = |folder: &str, bundle: &str| {
+            seen_from(Path::new(folder), Path::new(bundle)).unwrap().display().to_string()
+        };
+        assert_eq!(seen("/a/b/vote", "/a/b/x/bundle"), "../x/bundle");
+        assert_eq!(seen("/a/b/ensembles/vote", "/a/b/x/bundle"), "../../x/bundle");
+        assert_eq!(seen("/a/vote", "/c/x"), "/c/x");
+    }
+}

@@ -1,0 +1,104 @@
+//! Leading tokens that rows have in common: what a causal model says about them need be computed once.
+
+use crate::{EncodedRow, Pack};
+use sextant_core::Task;
+use std::ops::Range;
+
+/// The distinct tokens of a pack, where rows of one task that begin alike share what they begin with.
+///
+/// In a causal model the vector of a token depends on nothing but the token and those before it in its
+/// row. So the rows of a task are a tree: each *node* is a token with all that stands before it, and
+/// stands for that place of every row that begins so. With `T` tokens in the pack and `N` nodes, `N ≤ T`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrefixTree {
+    /// The node of each token of the pack, `[T]`.
+    pub nodes: Vec<i32>,
+    /// For each node a token of the pack that it stands for, the first one, `[N]`.
+    pub tokens: Vec<i32>,
+    /// The nodes of each task, as [`Pack::task_tokens`].
+    pub task_nodes: [Range<usize>; Task::COUNT],
+}
+
+impl PrefixTree {
+    /// The tree of a pack. Each row is compared with the one before it, which finds all there is to
+    /// share if rows are sorted, as [`plan_shared`] leaves them.
+    pub fn new(pack: &Pack) -> Self {
+        let mut tree = Self {
+            nodes: Vec::with_capacity(pack.token_count()),
+            tokens: Vec::new(),
+            task_nodes: std::array::from_fn(|_| 0..0),
+        };
+        for task in Task::ALL {
+            let first = tree.tokens.len();
+            let mut before = 0..0;
+            for row in pack.task_rows[task.index()].clone() {
+                let row = pack.cu_seqlens[row] as usize..pack.cu_seqlens[row + 1] as usize;
+                let token = |at: usize| (pack.ids[at], pack.segments[at]);
+                let pairs = before.clone().zip(row.clone());
+                let common = pairs.take_while(|&(a, b)| token(a) == token(b)).count();
+                tree.nodes.extend_from_within(before.start..before.start + common);
+                for at in row.start + common..row.end {
+                    tree.nodes.push(tree.tokens.len() as i32);
+                    tree.tokens.push(at as i32);
+                }
+                before = row;
+            }
+            tree.task_nodes[task.index()] = first..tree.tokens.len();
+        }
+        tree
+    }
+
+    /// Whether any node stands for more than one token.
+    pub fn shares(&self) -> bool {
+        self.tokens.len() < self.nodes.len()
+    }
+}
+
+/// How many times the distinct tokens of a pack may be repeated in its rows: attention sees rows whole.
+const REPEATED: usize = 4;
+
+/// Plans packs for scoring with a causal model: rows are sorted by task and tokens, so that rows that
+/// begin alike stand together, and packs filled in that order up to `token_budget` distinct tokens.
+///
+/// Returns for each pack the indices of its rows, in that order. Every row is in exactly one pack.
+pub fn plan_shared(rows: &[EncodedRow], token_budget: usize) -> Vec<Vec<usize>> {
+    let key = |row: &EncodedRow| row.task.index();
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by(|&a, &b| {
+        let (a, b) = (&rows[a], &rows[b]);
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.ids.cmp(&b.ids))
+            .then_with(|| a.segments.cmp(&b.segments))
+    });
+    let mut packs: Vec<Vec<usize>> = Vec::new();
+    let (mut distinct, mut whole) = (0_usize, 0_usize);
+    for index in order {
+        let row = &rows[index];
+        let last = packs.last().and_then(|pack| pack.last()).map(|&last| &rows[last]);
+        let new = row.len() - last.map_or(0, |last| common(last, row));
+        let fits = distinct + new <= token_budget
+            && whole + row.len() <= token_budget.saturating_mul(REPEATED);
+        match packs.last_mut().filter(|_| fits) {
+            Some(pack) => {
+                pack.push(index);
+                distinct += new;
+                whole += row.len();
+            }
+            None => {
+                packs.push(vec![index]);
+                (distinct, whole) = (row.len(), row.len());
+            }
+        }
+    }
+    packs
+}
+
+/// How many leading tokens two rows of one task have in common.
+fn common(a: &EncodedRow, b: &EncodedRow) -> usize {
+    if a.task != b.task {
+        return 0;
+    }
+    let (a, b) = (a.ids.iter().zip(&a.segments), b.ids.iter().zip(&b.segments));
+    a.zip(b).take_while(|(a, b)| a == b).count()
+}

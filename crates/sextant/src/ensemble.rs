@@ -1,0 +1,93 @@
+//! `sextant ensemble`: several bundles as one model.
+
+use crate::cli::Reading;
+use crate::say::say;
+use crate::scoring::Scoring;
+use anyhow::{Context, ensure};
+use clap::Args;
+use sextant_core::{Grade, Pair, Prediction, Split};
+use sextant_data::Dataset;
+use sextant_eval::Vote;
+use sextant_lab::fit_weights;
+use sextant_score::EnsembleManifest;
+use std::path::PathBuf;
+
+/// `ensemble`
+#[derive(Debug, Args)]
+pub(crate) struct Ensemble {
+    /// Bundles, or folders of runs; each answers the tasks that it knows
+    #[arg(required = true)]
+    members: Vec<PathBuf>,
+    /// How answers are put together: majority, soft, weighted or rrf
+    #[arg(long, default_value_t = Vote::Soft)]
+    rule: Vote,
+    /// A data set on whose dev rows weights are fitted: for `--rule weighted`
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The ensemble's folder; replaced if it is an ensemble
+    #[arg(long)]
+    out: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    scoring: Scoring,
+}
+
+impl Ensemble {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        ensure!(
+            (self.rule == Vote::Weighted) == self.data.is_some(),
+            "`--rule weighted` needs `--data`, on whose dev rows weights are fitted; other rules fit nothing"
+        );
+        let bundles: Vec<PathBuf> = self
+            .members
+            .iter()
+            .map(|path| {
+                let inner = path.join("bundle");
+                if inner.join("bundle.json").exists() { inner } else { path.clone() }
+            })
+            .collect();
+        let mut manifest = EnsembleManifest::of(&bundles, self.rule, &self.out)?;
+        if let Some(data) = &self.data {
+            let dataset = Dataset::load(data, &self.reading.options(true))?;
+            let dev = dataset.require(Split::Dev)?;
+            let grades: Vec<Grade> = dev.iter().map(|example| example.grade).collect();
+            let mut answers: Vec<Vec<Option<Prediction>>> = Vec::new();
+            for path in &bundles {
+                let scorer = self.scoring.open(path)?;
+                let tasks = scorer.tasks();
+                let rows: Vec<usize> =
+                    (0..dev.len()).filter(|&row| tasks.contains(&dev[row].pair.task)).collect();
+                let pairs: Vec<Pair> = rows.iter().map(|&row| dev[row].pair.clone()).collect();
+                let mut mine = vec![None; dev.len()];
+                for (row, prediction) in rows.into_iter().zip(scorer.predict(&pairs)?) {
+                    mine[row] = Some(prediction);
+                }
+                answers.push(mine);
+            }
+            for (member, weight) in manifest.members.iter_mut().zip(fit_weights(&answers, &grades))
+            {
+                member.weight = weight;
+            }
+            manifest.provenance = serde_json::json!({
+                "weights": "largest likelihood of the dev rows' grades",
+                "data": data, "dev_rows": dev.len(),
+            });
+        }
+        manifest.write(&self.out).with_context(|| format!("{}", self.out.display()))?;
+        let mut tasks: Vec<_> = manifest.members.iter().flat_map(|m| m.tasks.clone()).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        say(&format!(
+            "{}: {} members, {} tasks, rule {}",
+            self.out.display(),
+            manifest.members.len(),
+            tasks.len(),
+            self.rule
+        ));
+        for member in manifest.members.iter().filter(|_| self.rule == Vote::Weighted) {
+            say(&format!("  {:.3} {}", member.weight, member.path.display()));
+        }
+        Ok(())
+    }
+}

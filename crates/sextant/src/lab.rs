@@ -1,0 +1,176 @@
+//! `sextant lab`: grids of runs and their reports.
+
+use crate::backbones;
+use crate::device::Place;
+use crate::say::say;
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use sextant_lab::{Grid, Lab, LabRecipe, Machine, Outcome, ReportFiles, State, Terminal, Watcher};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `lab …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Train and evaluate what a lab recipe asks for and is not finished yet
+    Run(Run),
+    /// Write the report of a lab's folder: HTML, Markdown, JSON and CSV
+    Report(Report),
+    /// Say how the runs of a lab's folder stand
+    Status(Status),
+}
+
+/// `lab run`
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The lab recipe
+    recipe: PathBuf,
+    /// The lab's folder; `labs/NAME` unless given
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Begin no run that does not fit this time: 45m, 2h, 1h30m
+    #[arg(long, value_parser = budget)]
+    budget: Option<Duration>,
+    /// Change a key of the lab recipe: `--set base.schedule.epochs=1.0 --set grid.seeds=[1]`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Tell what happens as JSON, a line for each event
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// `lab status`
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The lab's folder
+    folder: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `lab report`
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The lab's folder
+    folder: PathBuf,
+}
+
+impl LabCommand {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Run(command) => command.run(),
+            Self::Report(command) => command.run(),
+            Self::Status(command) => command.run(),
+        }
+    }
+}
+
+impl Run {
+    fn run(self) -> anyhow::Result<()> {
+        let recipe = LabRecipe::read(&self.recipe, &self.settings)?;
+        let out = self.out.unwrap_or_else(|| PathBuf::from("labs").join(&recipe.name));
+        let grid = Grid::new(recipe, backbones::resolve)?;
+        let mut lab = Lab::open(grid, &out, backbones::resolve)?;
+        let mut watcher: Box<dyn Watcher> =
+            if self.json { Box::new(Machine) } else { Box::new(Terminal::new()) };
+        let outcome = lab.run(&self.place.open()?, self.budget, watcher.as_mut())?;
+        if !self.json {
+            let end = match outcome {
+                Outcome::Complete => "every run is finished",
+                Outcome::OutOfTime => "out of time; run the same command again to go on",
+            };
+            say(&format!("{}: {end}", out.display()));
+        }
+        Ok(())
+    }
+}
+
+/// The lab of a folder, by the recipe that is kept there.
+fn open(folder: &std::path::Path) -> anyhow::Result<Lab> {
+    let recipe = LabRecipe::read(&folder.join("lab.toml"), &[])
+        .with_context(|| format!("{} is no lab's folder", folder.display()))?;
+    Ok(Lab::open(Grid::new(recipe, backbones::resolve)?, folder, backbones::resolve)?)
+}
+
+impl Report {
+    fn run(self) -> anyhow::Result<()> {
+        let files = ReportFiles::write(&open(&self.folder)?)?;
+        for path in [files.html, files.markdown, files.json, files.tables] {
+            say(&path.display().to_string());
+        }
+        Ok(())
+    }
+}
+
+impl Status {
+    fn run(self) -> anyhow::Result<()> {
+        let lab = open(&self.folder)?;
+        let mut lines = Vec::new();
+        for cell in &lab.grid.cells {
+            let state = lab.state(cell)?;
+            let entry = lab.ledger.get(cell.name());
+            lines.push((cell, state, entry));
+        }
+        if self.json {
+            let runs: Vec<_> = lines
+                .iter()
+                .map(|(cell, state, entry)| {
+                    serde_json::json!({"run": cell.name(), "state": state.as_str(), "entry": entry})
+                })
+                .collect();
+            say(&serde_json::to_string_pretty(&runs)?);
+            return Ok(());
+        }
+        for (cell, state, entry) in &lines {
+            let result = entry.map_or_else(String::new, |entry| {
+                format!("  test accuracy {:.4}, {:.0} s", entry.test_accuracy, entry.seconds)
+            });
+            say(&format!("{:9} {}{result}", state.as_str(), cell.name()));
+        }
+        let finished = lines.iter().filter(|(_, state, _)| *state == State::Finished).count();
+        say(&format!("{finished} of {} runs finished", lines.len()));
+        Ok(())
+    }
+}
+
+/// `45m`, `2h`, `1h30m`, `90s`.
+fn budget(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is no time; write 45m, 2h or 1h30m");
+    let (mut seconds, mut number) = (0_u64, String::new());
+    for c in text.chars() {
+        let unit = match c {
+            '0'..='9' => {
+                number.push(c);
+                continue;
+            }
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return Err(bad()),
+        };
+        let count: u64 = std::mem::take(&mut number).parse().map_err(|_| bad())?;
+        seconds = count.checked_mul(unit).and_then(|s| s.checked_add(seconds)).ok_or_else(bad)?;
+    }
+    if !number.is_empty() || seconds == 0 {
+        return Err(bad());
+    }
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn budgets() {
+        let seconds = |text| super::budget(text).map(|time| time.as_secs());
+        assert_eq!(
+            [seconds("45m"), seconds("1h30m"), seconds("2h")],
+            [Ok(2700), Ok(5400), Ok(7200)]
+        );
+        for bad in ["", "5", "h", "2d", "-1h", "0m", "99999999999999999999h", "1h5"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}
