@@ -251,16 +251,22 @@ def check_bundle(args):
         pairs = [pair for pair, fits in zip(pairs, whole) if fits]
         print(f"{len(pairs)} rows of {args.task} ({whole.count(False)} too long left out)")
         ours = scored(args.sextant, args.bundle, rows, place)
-        hf, onnx, int8 = exports(args.sextant, args.bundle, args.task, pairs, place)
+        decoder = manifest["spec"]["backbone"].get("block", {}).get("causal", False)
+        kinds = ("hf",) if decoder else ("hf", "onnx", "onnx-int8")
+        hf, *others = exports(args.sextant, args.bundle, args.task, pairs, place, kinds)
         check("sextant against transformers, probabilities", abs(ours - softmax(hf)).max())
-        check("ONNX Runtime against transformers, logits", abs(onnx - hf).max())
-        print(f"  int8 against f32, probabilities: {abs(softmax(int8) - softmax(onnx)).max():.2e}")
+        found = [("sextant", ours), ("transformers", hf)]
+        if others:
+            onnx, int8 = others
+            found += [("ONNX f32", onnx), ("ONNX int8", int8)]
+            check("ONNX Runtime against transformers, logits", abs(onnx - hf).max())
+            print(f"  int8 against f32, probabilities: {abs(softmax(int8) - softmax(onnx)).max():.2e}")
         grades = [row.get("grade") for row in rows]
         if all(grade is not None for grade in grades):
             names = {"irrelevant": 0, "partial": 1, "relevant": 2}
             grades = numpy.array([names.get(grade, grade) for grade in grades]).astype(int)
-            for name, found in (("sextant", ours), ("transformers", hf), ("ONNX f32", onnx), ("ONNX int8", int8)):
-                print(f"  accuracy of {name}: {(found.argmax(-1) == grades).mean():.4f}")
+            for name, scores in found:
+                print(f"  accuracy of {name}: {(scores.argmax(-1) == grades).mean():.4f}")
 
 
 def main():

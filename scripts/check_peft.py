@@ -50,6 +50,8 @@ def cases():
     every = dict(target_modules="all-linear")
     some = dict(target_modules=["q_proj", "v_proj", "down_proj"], use_rslora=True)
     saved = every | dict(modules_to_save=["model.norm", "model.layers.1.mlp.down_proj"])
+    # "all-linear" would adapt BERT's pooler too, which Sextant trains whole.
+    blocks = dict(target_modules=["query", "key", "value", "intermediate.dense", "output.dense"])
     local = dict(sliding_window=8, query_pre_attn_scalar=24)
     return {
         "llama, all linear layers": (t.LlamaConfig(**GQA), every),
@@ -61,8 +63,8 @@ def cases():
         "gemma": (t.GemmaConfig(**GEMMA), every),
         "gemma2": (t.Gemma2Config(**GEMMA, **local), every),
         "gemma3": (t.Gemma3TextConfig(**GEMMA, **local), some),
-        "bert": (t.BertConfig(**SIZES), every),
-        "roberta": (t.RobertaConfig(**SIZES, type_vocab_size=1, pad_token_id=1, layer_norm_eps=1e-5), every),
+        "bert": (t.BertConfig(**SIZES), blocks),
+        "roberta": (t.RobertaConfig(**SIZES, type_vocab_size=1, pad_token_id=1, layer_norm_eps=1e-5), blocks),
         "modernbert": (t.ModernBertConfig(**SIZES, **IDS, local_attention=8), dict(target_modules=["Wqkv", "Wo"])),
     }
 

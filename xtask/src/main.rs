@@ -5,7 +5,6 @@
 mod bench;
 mod check;
 mod lengths;
-mod perplexity;
 mod prove;
 
 use clap::{Parser, Subcommand};
@@ -28,8 +27,6 @@ enum Task {
     Bench(bench::Bench),
     /// Print the token lengths of rows of a data set
     Lengths(lengths::Lengths),
-    /// Print a decoder's perplexity on a text, and next tokens
-    Perplexity(perplexity::Perplexity),
     /// Run the kernels' tests with AddressSanitizer, at every level of instructions
     Asan(check::Asan),
     /// Check claims that take minutes
@@ -41,7 +38,6 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Bench(task) => task.run(),
         Task::Lengths(task) => task.run(),
-        Task::Perplexity(task) => task.run(),
         Task::Asan(task) => task.run(),
         Task::Prove(task) => task.run(),
     }

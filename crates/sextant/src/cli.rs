@@ -25,6 +25,8 @@ enum Command {
     Eval(crate::evaluate::Eval),
     /// Put runs side by side on the same rows
     Compare(crate::compare::Compare),
+    /// Count answers about related pairs that contradict each other
+    Consistency(crate::consistency::ConsistencyCommand),
     /// Put models together as one
     Ensemble(crate::ensemble::Ensemble),
     /// Train grids of runs and report on them
@@ -52,6 +54,7 @@ impl Cli {
             Command::Train(command) => command.run(),
             Command::Eval(command) => command.run(),
             Command::Compare(command) => command.run(),
+            Command::Consistency(command) => command.run(),
             Command::Ensemble(command) => command.run(),
             Command::Lab(command) => command.run(),
             Command::Score(command) => command.run(),

@@ -2,12 +2,12 @@
 
 use crate::cli::Reading;
 use crate::demo::baselines;
-use crate::evaluate::{evaluated, predict, scored};
+use crate::evaluate::{evaluated, scored};
 use crate::say::say;
 use crate::scoring::Scoring;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use sextant_core::{Example, Prediction, Split};
+use sextant_core::{Pair, Prediction, Split};
 use sextant_data::{Dataset, check};
 use sextant_eval::{Bootstrap, Metric, Scored};
 use sextant_kernels::ScorePrecision;
@@ -42,13 +42,13 @@ pub(crate) struct Compare {
 }
 
 /// One row of the tables: a model, or several that share the tasks among them.
-struct Entry {
-    name: String,
+pub(crate) struct Entry {
+    pub(crate) name: String,
     folders: Vec<(RunFolder, Option<ScorePrecision>)>,
 }
 
 impl Entry {
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let folder = |text: &str| match text.rsplit_once('@') {
             Some((folder, precision)) => Ok((RunFolder(folder.into()), Some(precision.parse()?))),
             None => anyhow::Ok((RunFolder(text.into()), None)),
@@ -62,24 +62,27 @@ impl Entry {
         Ok(Self { name: name.into_owned(), folders: vec![found] })
     }
 
-    /// Predictions for all examples, each from the model that knows its task.
-    fn predict(&self, examples: &[Example], scoring: &Scoring) -> anyhow::Result<Vec<Prediction>> {
-        let mut found: Vec<Option<Prediction>> = vec![None; examples.len()];
+    /// Predictions for all pairs, each from the model that knows its task.
+    pub(crate) fn predict(
+        &self,
+        pairs: &[Pair],
+        scoring: &Scoring,
+    ) -> anyhow::Result<Vec<Prediction>> {
+        let mut found: Vec<Option<Prediction>> = vec![None; pairs.len()];
         for (folder, precision) in &self.folders {
             let precision = precision.unwrap_or(scoring.precision());
             let place = model_in(folder);
             let scorer = scoring.open_in(&place, precision)?;
             let tasks = scorer.tasks();
-            let rows: Vec<usize> = (0..examples.len())
-                .filter(|&row| tasks.contains(&examples[row].pair.task))
-                .collect();
-            let mine: Vec<Example> = rows.iter().map(|&row| examples[row].clone()).collect();
-            for (row, prediction) in rows.into_iter().zip(predict(&scorer, &mine)?) {
+            let rows: Vec<usize> =
+                (0..pairs.len()).filter(|&row| tasks.contains(&pairs[row].task)).collect();
+            let mine: Vec<Pair> = rows.iter().map(|&row| pairs[row].clone()).collect();
+            for (row, prediction) in rows.into_iter().zip(scorer.predict(&mine)?) {
                 ensure!(
                     found[row].replace(prediction).is_none(),
                     "{}: task `{}` is answered by an earlier model of `{}` too",
                     folder.0.display(),
-                    examples[row].pair.task,
+                    pairs[row].task,
                     self.name
                 );
             }
@@ -88,7 +91,7 @@ impl Entry {
             Some(row) => bail!(
                 "`{}` has no model for task `{}`; add one, or compare on data without that task",
                 self.name,
-                examples[row].pair.task
+                pairs[row].task
             ),
             None => Ok(found.into_iter().flatten().collect()),
         }
@@ -153,6 +156,7 @@ impl Compare {
         let examples = dataset.part(self.split);
         ensure!(!examples.is_empty(), "{}: no {} rows", self.data.display(), self.split);
         let name = format!("{}, {}", self.data.display(), self.split);
+        let pairs: Vec<Pair> = examples.iter().map(|example| example.pair.clone()).collect();
         let mut comparison = Comparison::new();
         for baseline in baselines(&check(&dataset)) {
             comparison.add_baseline(baseline)?;
@@ -160,7 +164,7 @@ impl Compare {
         let mut reference: Option<(PairedTable, Vec<Scored<'_>>)> = None;
         for text in &self.runs {
             let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let rows = scored(examples, entry.predict(examples, &self.scoring)?);
+            let rows = scored(examples, entry.predict(&pairs, &self.scoring)?);
             let (report, facts) = (evaluated(&rows, &name)?, entry.facts()?);
             match &mut reference {
                 None => reference = Some((PairedTable::new(&entry.name), rows)),

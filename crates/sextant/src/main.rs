@@ -5,6 +5,7 @@
 mod backbones;
 mod cli;
 mod compare;
+mod consistency;
 mod data;
 mod demo;
 mod device;

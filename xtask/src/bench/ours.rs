@@ -5,14 +5,15 @@ use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
 use sextant_core::{Entity, Grade, Pair, Task};
-use sextant_kernels::{Precision, ScorePrecision, profile};
+use sextant_kernels::{FrozenFormat, Precision, ScorePrecision, profile};
 use sextant_model::backbone::Backbone;
 use sextant_model::{
-    HeadKind, LossConfig, ModelSpec, PackedWeights, Pooling, Predictor, RelevanceModel, Routing,
-    freeze, initialize, predict_rows,
+    HeadKind, LoraConfig, LossConfig, ModelSpec, PackedWeights, Pooling, Predictor, RelevanceModel,
+    Routing, freeze, initialize, predict_rows,
 };
 use sextant_text::EncodedRow;
 use sextant_train::{AdamW, OptimizerRecipe, StepOptions, Target, gradients};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,6 +30,8 @@ pub(crate) struct Case {
 enum Work {
     /// One pass over the set in steps of [`BATCH`] rows, by branches or not.
     Train(Precision, bool),
+    /// The same for adapters over a decoder, its base stored so.
+    Adapt(FrozenFormat),
     Score(ScorePrecision),
 }
 
@@ -40,7 +43,11 @@ const fn score(name: &'static str, set: &'static str, precision: ScorePrecision)
     Case { name, set, work: Work::Score(precision), from_text: false }
 }
 
-pub(crate) const CASES: [Case; 13] = [
+const fn adapt(name: &'static str, base: FrozenFormat) -> Case {
+    Case { name, set: "few", work: Work::Adapt(base), from_text: false }
+}
+
+pub(crate) const CASES: [Case; 15] = [
     train("train equal f32 ours", "equal", Precision::F32, false),
     train("train equal bf16 ours", "equal", Precision::Bf16, false),
     train("train mix f32 ours", "mix", Precision::F32, false),
@@ -58,6 +65,8 @@ pub(crate) const CASES: [Case; 13] = [
     score("score mix f32 ours", "mix", ScorePrecision::F32),
     score("score mix bf16 ours", "mix", ScorePrecision::Bf16),
     score("score mix int8 ours", "mix", ScorePrecision::Int8),
+    adapt("train few f32 ours lora", FrozenFormat::F32),
+    adapt("train few f32 ours qlora", FrozenFormat::Int4),
     Case {
         name: "score mix f32 ours text",
         set: "mix",
@@ -79,6 +88,8 @@ pub(crate) struct Shares {
 pub(crate) struct Ours {
     workload: Workload,
     learners: [Option<(RelevanceModel, AdamW)>; 2],
+    /// Decoders with adapters, by the format of the base; made when they are first wanted.
+    adapters: BTreeMap<FrozenFormat, (RelevanceModel, AdamW)>,
     scorer: RelevanceModel,
     packed: [Arc<PackedWeights>; 3],
     step: u64,
@@ -98,6 +109,7 @@ impl Ours {
         Ok(Self {
             workload,
             learners: [learner(single)?, learner(Routing::mhp(2))?],
+            adapters: BTreeMap::new(),
             scorer: model(folder, single, &device)?.valid(),
             packed: ScorePrecision::ALL.map(|precision| Arc::new(PackedWeights::new(precision))),
             step: 0,
@@ -109,10 +121,7 @@ impl Ours {
     pub(crate) fn run(&mut self, case: &Case) -> anyhow::Result<f64> {
         let start = Instant::now();
         profile::take();
-        let set = match case.set {
-            "equal" => &self.workload.equal,
-            _ => &self.workload.mix,
-        };
+        let set = self.workload.set(case.set);
         let encoded;
         let rows = if case.from_text {
             encoded = self.workload.encoder.encode_all(&pairs(set))?;
@@ -129,6 +138,22 @@ impl Ours {
                     model = one_step(model, &mut optimizer, rows, labels, precision, self.step)?;
                 }
                 *learner = Some((model, optimizer));
+            }
+            Work::Adapt(base) => {
+                let (mut model, mut optimizer) = match self.adapters.remove(&base) {
+                    Some(known) => known,
+                    None => {
+                        let model = decoder(base)?;
+                        let optimizer = AdamW::new(OptimizerRecipe::default(), &model);
+                        (model, optimizer)
+                    }
+                };
+                for (rows, labels) in rows.chunks(BATCH).zip(set.labels.chunks(BATCH)) {
+                    self.step += 1;
+                    let precision = Precision::F32;
+                    model = one_step(model, &mut optimizer, rows, labels, precision, self.step)?;
+                }
+                self.adapters.insert(base, (model, optimizer));
             }
             Work::Score(precision) => {
                 let packed = &self.packed[precision as usize];
@@ -148,12 +173,12 @@ impl Ours {
 
     /// Tokens of a set.
     pub(crate) fn tokens(&self, set: &str) -> usize {
-        if set == "equal" { self.workload.equal.tokens() } else { self.workload.mix.tokens() }
+        self.workload.set(set).tokens()
     }
 
     /// Rows of a set.
     pub(crate) fn rows(&self, set: &str) -> usize {
-        if set == "equal" { self.workload.equal.rows.len() } else { self.workload.mix.rows.len() }
+        self.workload.set(set).rows.len()
     }
 }
 
@@ -181,6 +206,30 @@ fn one_step(
     let factor = (1.0 / (found.norm() + 1e-6)).min(1.0);
     // a rate so small that numbers stay ordinary however long the benchmark runs
     Ok(optimizer.step(model, found, 1e-3, factor))
+}
+
+/// A Llama of SmolLM2-135M's shape with random numbers, and adapters of rank 16 on every linear layer of
+/// its blocks: what `benches/peers/peft_lora.py` builds.
+fn decoder(base: FrozenFormat) -> anyhow::Result<RelevanceModel> {
+    let config = serde_json::json!({
+        "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
+        "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
+        "max_position_embeddings": 8192, "rope_theta": 100_000.0, "rms_norm_eps": 1e-5,
+    });
+    let place = tempfile::tempdir()?;
+    std::fs::write(place.path().join("config.json"), config.to_string())?;
+    let spec = ModelSpec {
+        backbone: Backbone::open(place.path())?.config().clone(),
+        tasks: Task::ALL.to_vec(),
+        routing: Routing { prefix: false, ..Routing::TEXT_PREFIX },
+        pooling: Pooling::Last,
+        dense: false,
+        head: HeadKind::Softmax,
+        head_dropout: 0.0,
+        lora: Some(LoraConfig { dropout: 0.05, base, ..LoraConfig::default() }),
+    };
+    let model = RelevanceModel::zeros(spec, &Device::flex().autodiff())?;
+    Ok(freeze(initialize(model, 1), &[])?)
 }
 
 fn pairs(set: &Set) -> Vec<Pair> {

@@ -12,7 +12,7 @@ struct Script {
     tuned: bool,
 }
 
-const SCRIPTS: [Script; 4] = [
+const SCRIPTS: [Script; 5] = [
     Script {
         file: "torch_bert.py",
         cases: &[
@@ -31,6 +31,7 @@ const SCRIPTS: [Script; 4] = [
         cases: &["train mix f32 sentence-transformers", "score mix f32 sentence-transformers"],
         tuned: false,
     },
+    Script { file: "peft_lora.py", cases: &["train few f32 peft"], tuned: true },
     Script {
         file: "onnx_runtime.py",
         cases: &[

@@ -5,7 +5,7 @@ use super::ours::Ours;
 use sextant_kernels::{Precision, profile};
 
 /// Ours, the peer, and the ratio that we aim at.
-const COMPARISONS: [(&str, &str, Option<f64>); 15] = [
+const COMPARISONS: [(&str, &str, Option<f64>); 17] = [
     ("train mix bf16 ours", "train mix bf16 torch sorted", Some(2.5)),
     ("train mix f32 ours", "train mix f32 torch sorted", None),
     ("train mix bf16 ours", "train mix f32 torch sorted", None),
@@ -21,18 +21,20 @@ const COMPARISONS: [(&str, &str, Option<f64>); 15] = [
     ("score equal f32 ours", "score equal f32 onnx", Some(1.3)),
     ("score equal f32 ours", "score equal f32 torch", None),
     ("train mix bf16 ours mhp", "train mix bf16 ours", Some(0.95)),
+    ("train few f32 ours lora", "train few f32 peft", None),
+    ("train few f32 ours qlora", "train few f32 peft", None),
 ];
 
 /// Prints the machine, all times, and the comparisons, as Markdown.
 pub(crate) fn print(times: &Times, ours: &Ours) {
     let level = sextant_kernels::simd::level().as_str();
     println!("\n{}, {} threads, kernels at {level}", cpu(), rayon_threads());
-    for set in ["equal", "mix"] {
+    for set in ["equal", "mix", "few"] {
         println!("{set}: {} rows, {} tokens", ours.rows(set), ours.tokens(set));
     }
     println!("\n| case | median ms | least | most | rows/s |\n|---|---:|---:|---:|---:|");
     for (case, times) in times {
-        let set = if case.contains(" equal ") { "equal" } else { "mix" };
+        let set = case.split(' ').nth(1).unwrap_or_default();
         let middle = median(times);
         let (least, most) = times
             .iter()

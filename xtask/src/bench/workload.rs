@@ -19,6 +19,8 @@ pub(crate) struct Workload {
     pub(crate) equal: Set,
     /// Some batches with the length mix of public-six, in random order.
     pub(crate) mix: Set,
+    /// One batch of the mix, for large models.
+    pub(crate) few: Set,
     pub(crate) encoder: Encoder,
 }
 
@@ -51,15 +53,25 @@ impl Workload {
         Ok(Self {
             equal: Set::new(&[EQUAL; BATCH], &words, &encoder)?,
             mix: Set::new(&lengths, &words, &encoder)?,
+            few: Set::new(&lengths[..BATCH], &words, &encoder)?,
             encoder,
         })
+    }
+
+    /// A set by its name.
+    pub(crate) fn set(&self, name: &str) -> &Set {
+        match name {
+            "equal" => &self.equal,
+            "few" => &self.few,
+            _ => &self.mix,
+        }
     }
 
     pub(crate) fn to_json(&self, model: &Path) -> anyhow::Result<Vec<u8>> {
         let json = serde_json::json!({
             "model": model,
             "batch": BATCH,
-            "sets": { "equal": &self.equal, "mix": &self.mix },
+            "sets": { "equal": &self.equal, "mix": &self.mix, "few": &self.few },
         });
         Ok(serde_json::to_vec(&json)?)
     }

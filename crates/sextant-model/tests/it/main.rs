@@ -11,6 +11,7 @@ mod loss;
 mod minilm;
 mod minilm_gradients;
 mod peft;
+mod perplexity;
 mod prefixes;
 mod routing;
 mod support;

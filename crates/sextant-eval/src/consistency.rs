@@ -1,0 +1,219 @@
+//! Do answers about related pairs contradict each other?
+//!
+//! A triple is three entities whose three pairs all are tasks: a query, a product and a type, or two
+//! queries and a product. It is built where at least two of its pairs are rows of the data, so that
+//! its entities have to do with each other; the third pair is to be scored too, labelled or not. Its
+//! answers contradict each other where exactly two pairs are relevant and the third is irrelevant,
+//! whichever the third is: all three directions count. A partial answer contradicts nothing.
+
+use crate::{Bootstrap, EvalError, RowMean, row_mean};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use sextant_core::{Entity, EntityKind, Example, Grade, Pair, Task};
+use std::collections::{BTreeMap, HashMap};
+
+/// Which kinds of entity a triple has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TripleKind {
+    /// A query, a product and a type.
+    QueryProductType,
+    /// Two queries and a product.
+    QueryQueryProduct,
+}
+
+impl TripleKind {
+    /// Both kinds.
+    pub const ALL: [Self; 2] = [Self::QueryProductType, Self::QueryQueryProduct];
+
+    /// The tasks of a triple's pairs, in the order of [`Consistency::odd`].
+    pub const fn tasks(self) -> [Task; 3] {
+        match self {
+            Self::QueryProductType => [Task::QueryProduct, Task::QueryType, Task::ProductType],
+            Self::QueryQueryProduct => [Task::QueryQuery, Task::QueryProduct, Task::QueryProduct],
+        }
+    }
+
+    fn of(mut kinds: [EntityKind; 3]) -> Option<Self> {
+        kinds.sort_unstable();
+        match kinds {
+            [EntityKind::Query, EntityKind::Product, EntityKind::Type] => {
+                Some(Self::QueryProductType)
+            }
+            [EntityKind::Query, EntityKind::Query, EntityKind::Product] => {
+                Some(Self::QueryQueryProduct)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Triples, and the pairs to score for them.
+#[derive(Debug, Clone, Default)]
+pub struct Triples {
+    /// The distinct pairs of all triples. Give [`Triples::consistency`] a grade for each.
+    pub pairs: Vec<Pair>,
+    triples: Vec<(TripleKind, [usize; 3])>,
+}
+
+/// How often the answers about triples of a kind contradict each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Consistency {
+    /// The kind.
+    pub kind: TripleKind,
+    /// The share of triples that are contradictory. Resampled by the first query: triples that share
+    /// only a product or a type are taken to be independent.
+    pub contradictory: RowMean,
+    /// The same among triples of which at least two pairs are answered relevant, the only ones that
+    /// could be contradictory: a model that finds nothing relevant gains nothing here. `None` where
+    /// there are none.
+    pub of_relevant: Option<RowMean>,
+    /// Contradictory triples by the pair that is irrelevant, in the order of [`TripleKind::tasks`].
+    pub odd: [usize; 3],
+}
+
+/// A row's pair as an edge between numbered entities.
+struct Graph<'a> {
+    nodes: Vec<(EntityKind, &'a Entity)>,
+    edges: BTreeMap<(usize, usize), &'a Pair>,
+    neighbours: Vec<Vec<usize>>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(rows: &'a [Example]) -> Self {
+        let mut known: HashMap<(EntityKind, &str), usize> = HashMap::new();
+        let mut graph = Self { nodes: Vec::new(), edges: BTreeMap::new(), neighbours: Vec::new() };
+        for example in rows {
+            let (left, right) = example.pair.task.kinds();
+            let mut node = |kind, entity: &'a Entity| {
+                *known.entry((kind, entity.text())).or_insert_with(|| {
+                    graph.nodes.push((kind, entity));
+                    graph.neighbours.push(Vec::new());
+                    graph.nodes.len() - 1
+                })
+            };
+            let (a, b) = (node(left, &example.pair.left), node(right, &example.pair.right));
+            if a != b && !graph.edges.contains_key(&(a.min(b), a.max(b))) {
+                graph.edges.insert((a.min(b), a.max(b)), &example.pair);
+                graph.neighbours[a].push(b);
+                graph.neighbours[b].push(a);
+            }
+        }
+        graph
+    }
+
+    fn edge(&self, a: usize, b: usize) -> Option<&'a Pair> {
+        self.edges.get(&(a.min(b), a.max(b))).copied()
+    }
+
+    /// The pair of two entities: as a row has it, or with kinds and numbers in order.
+    fn pair(&self, task: Task, a: usize, b: usize) -> Pair {
+        self.edge(a, b).cloned().unwrap_or_else(|| Pair {
+            task,
+            left: self.nodes[a].1.clone(),
+            right: self.nodes[b].1.clone(),
+        })
+    }
+}
+
+impl Triples {
+    /// The triples of rows; entities of one kind with the same text are one. At most `limit` of each
+    /// kind, drawn evenly by `seed` where there are more: a popular type joins very many.
+    pub fn of(rows: &[Example], limit: usize, seed: u64) -> Self {
+        let graph = Graph::new(rows);
+        let mut found: [Vec<[usize; 3]>; 2] = Default::default();
+        let mut seen = [0_usize; 2];
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for (pivot, neighbours) in graph.neighbours.iter().enumerate() {
+            for (i, &a) in neighbours.iter().enumerate() {
+                for &b in &neighbours[..i] {
+                    let Some(kind) = TripleKind::of([pivot, a, b].map(|n| graph.nodes[n].0)) else {
+                        continue;
+                    };
+                    // A triple with three rows has three pivots: the first counts.
+                    if graph.edge(a, b).is_some() && pivot > a.min(b) {
+                        continue;
+                    }
+                    let (kept, seen) = (&mut found[kind as usize], &mut seen[kind as usize]);
+                    *seen += 1;
+                    // Reservoir sampling (Vitter 1985, algorithm R).
+                    if kept.len() < limit {
+                        kept.push([pivot, a, b]);
+                    } else {
+                        let at = rng.random_range(0..*seen as u64) as usize;
+                        if at < limit {
+                            kept[at] = [pivot, a, b];
+                        }
+                    }
+                }
+            }
+        }
+        let mut triples = Self::default();
+        let mut index: HashMap<(usize, usize), usize> = HashMap::new();
+        for (kind, found) in TripleKind::ALL.into_iter().zip(found) {
+            for mut nodes in found {
+                nodes.sort_unstable_by_key(|&n| (graph.nodes[n].0, n));
+                let [a, b, c] = nodes;
+                let mut k = 0;
+                let pairs = [(a, b), (a, c), (b, c)].map(|(a, b)| {
+                    let task = kind.tasks()[k];
+                    k += 1;
+                    *index.entry((a, b)).or_insert_with(|| {
+                        triples.pairs.push(graph.pair(task, a, b));
+                        triples.pairs.len() - 1
+                    })
+                });
+                triples.triples.push((kind, pairs));
+            }
+        }
+        triples
+    }
+
+    /// How consistent the grades of [`Triples::pairs`] are, for each kind that has triples.
+    ///
+    /// # Errors
+    /// As many grades as pairs are needed; bootstrap settings that give no interval.
+    pub fn consistency(
+        &self,
+        grades: &[Grade],
+        bootstrap: &Bootstrap,
+    ) -> Result<Vec<Consistency>, EvalError> {
+        if grades.len() != self.pairs.len() {
+            return Err(EvalError::RowCount { first: self.pairs.len(), second: grades.len() });
+        }
+        let mut result = Vec::new();
+        for kind in TripleKind::ALL {
+            let (mut values, mut groups) = (Vec::new(), Vec::new());
+            let (mut eligible, mut eligible_groups) = (Vec::new(), Vec::new());
+            let mut odd = [0; 3];
+            for (_, pairs) in self.triples.iter().filter(|(found, _)| *found == kind) {
+                let answers = pairs.map(|pair| grades[pair]);
+                let relevant = answers.iter().filter(|&&g| g == Grade::Relevant).count();
+                let third = answers.iter().position(|&g| g == Grade::Irrelevant);
+                let contradicted = third.filter(|_| relevant == 2);
+                if let Some(third) = contradicted {
+                    odd[third] += 1;
+                }
+                let value = f64::from(u8::from(contradicted.is_some()));
+                // The second pair has the first query on one side, and is never symmetric.
+                let group = Some(self.pairs[pairs[1]].left.text());
+                values.push(value);
+                groups.push(group);
+                if relevant >= 2 {
+                    eligible.push(value);
+                    eligible_groups.push(group);
+                }
+            }
+            if values.is_empty() {
+                continue;
+            }
+            let of_relevant = (!eligible.is_empty())
+                .then(|| row_mean(&eligible, &eligible_groups, bootstrap))
+                .transpose()?;
+            let contradictory = row_mean(&values, &groups, bootstrap)?;
+            result.push(Consistency { kind, contradictory, of_relevant, odd });
+        }
+        Ok(result)
+    }
+}

@@ -1,0 +1,82 @@
+//! `sextant consistency`: how often models contradict themselves.
+
+use crate::cli::Reading;
+use crate::compare::Entry;
+use crate::say::say;
+use crate::scoring::Scoring;
+use anyhow::{Context, ensure};
+use clap::Args;
+use sextant_core::{Grade, Split};
+use sextant_data::Dataset;
+use sextant_eval::{Bootstrap, Consistency, RowMean, Triples};
+
+/// `consistency`
+#[derive(Debug, Args)]
+pub(crate) struct ConsistencyCommand {
+    /// Folders as `compare` takes them; `NAME=FOLDER,FOLDER,…` puts models of different tasks together
+    #[arg(required = true)]
+    runs: Vec<String>,
+    /// A data set, of whose rows triples are made
+    #[arg(long)]
+    data: std::path::PathBuf,
+    /// Which part of it
+    #[arg(long, default_value_t = Split::Test)]
+    split: Split,
+    /// At most so many triples of each kind, drawn evenly
+    #[arg(long, default_value_t = 2000)]
+    triples: usize,
+    /// Seed of that draw
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    scoring: Scoring,
+}
+
+impl ConsistencyCommand {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let dataset = Dataset::load(&self.data, &self.reading.options(true))?;
+        let triples = Triples::of(dataset.part(self.split), self.triples, self.seed);
+        ensure!(
+            !triples.pairs.is_empty(),
+            "{}: no {} rows share an entity so that they make a triple (query, product, type) or \
+             (query, query, product); try another split, or --triples above 0",
+            self.data.display(),
+            self.split
+        );
+        say(&format!("{} pairs to score", triples.pairs.len()));
+        for text in &self.runs {
+            let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
+            let predictions = entry.predict(&triples.pairs, &self.scoring)?;
+            let grades: Vec<Grade> = predictions.iter().map(|p| p.grade()).collect();
+            for found in triples.consistency(&grades, &Bootstrap::default())? {
+                say(&format!("{}: {}", entry.name, line(&found)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(found: &Consistency) -> String {
+    let kind = found.kind.tasks().map(|task| task.as_str());
+    let of_relevant = found.of_relevant.as_ref().map_or_else(
+        || "none with two relevant pairs".to_owned(),
+        |mean| format!("{} of {} with two relevant pairs", share(mean), mean.rows),
+    );
+    format!(
+        "{} triples ({}): {} contradictory; {of_relevant}; irrelevant is {}",
+        found.contradictory.rows,
+        kind.join(", "),
+        share(&found.contradictory),
+        kind.iter().zip(found.odd).map(|(k, n)| format!("{k} {n}")).collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// A share in percent with its interval.
+fn share(mean: &RowMean) -> String {
+    let value = format!("{:.2} %", 100.0 * mean.mean.value);
+    mean.mean.interval.map_or(value.clone(), |interval| {
+        format!("{value} [{:.2}, {:.2}]", 100.0 * interval.low, 100.0 * interval.high)
+    })
+}
