@@ -107,6 +107,11 @@ impl Search {
         None
     }
 
+    /// How many of its runs are finished.
+    pub fn finished<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> usize {
+        self.rounds.iter().flatten().filter(|cell| entry(cell).is_some()).count()
+    }
+
     /// What was tried and what came of it, best first.
     pub fn trace<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> Vec<TrialTrace> {
         let mut trace: Vec<(Vec<f64>, TrialTrace)> = (0..self.recipe.trials)

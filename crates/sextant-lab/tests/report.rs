@@ -14,7 +14,7 @@ name = "made up <&>"
 [base]
 tasks = ["query-type", "product-type"]
 data = { path = "DATA" }
-text = { max_tokens = 32 }
+text = { max_tokens = 64 }
 
 [grid]
 seeds = [1, 2]

@@ -188,11 +188,13 @@ impl Lab {
         open.extend(untrained);
         // Only now: a folder of other runs was refused above, and keeps its recipe.
         self.keep_recipe()?;
-        let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
-        let (all, missing) = (self.grid.cells.len() + trials, open.len());
-        watcher.on_event(LabEvent::Opened { runs: all, finished: all - trials - missing });
-        let mut queue: std::collections::VecDeque<Cell> = open.into();
         let search = Search::new(&self.grid)?;
+        let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
+        let tried = search.as_ref().map_or(0, |search| search.finished(|cell| self.entry(cell)));
+        let cells = self.grid.cells.len();
+        let finished = cells - open.len() + tried;
+        watcher.on_event(LabEvent::Opened { runs: cells + trials, finished });
+        let mut queue: std::collections::VecDeque<Cell> = open.into();
         let mut late = false;
         loop {
             let cell = match queue.pop_front() {

@@ -18,7 +18,7 @@ dev_rows = 60
 pooling = "mean"
 dense = false
 [base.text]
-max_tokens = 32
+max_tokens = 64
 [base.optimizer]
 learning_rate = 2e-3
 [base.schedule]
