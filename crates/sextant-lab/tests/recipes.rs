@@ -68,18 +68,23 @@ fn the_papers_grid() {
         "type-type",
     ];
     let routings = ["prefix", "multi-head", "mhp-2", "shared", "multi-head+prefix", "mhp-2+prefix"];
-    let backbones = ["minilm", "minilm-l3"];
+    // the second backbone has one seed, and no multi-head with a prefix
+    let backbones = |seed| if seed == 1 { &["minilm", "minilm-l3"][..] } else { &["minilm"] };
     let mut expected = Vec::new();
     for seed in 1..=3 {
-        for backbone in backbones {
+        for backbone in backbones(seed) {
+            let left_out =
+                |routing: &&str| *backbone == "minilm-l3" && *routing == "multi-head+prefix";
+            let routings = routings.into_iter().filter(|routing| !left_out(routing));
             expected.extend(routings.map(|routing| format!("{backbone}-{routing}-s{seed}")));
         }
-        for backbone in backbones {
+        for backbone in backbones(seed) {
             expected.extend(singles.map(|task| format!("{backbone}-single-{task}-s{seed}")));
         }
     }
     for seed in 1..=3 {
-        expected.extend(backbones.map(|backbone| format!("{backbone}-prefix-bf16-s{seed}")));
+        let named = |backbone: &&str| format!("{backbone}-prefix-bf16-s{seed}");
+        expected.extend(backbones(seed).iter().map(named));
     }
     let names: Vec<&str> = grid.cells.iter().map(|cell| cell.name()).collect();
     assert_eq!(names, expected);

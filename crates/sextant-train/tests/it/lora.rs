@@ -1,9 +1,11 @@
 //! Training adapters over a frozen base.
 
-use crate::common::{Silent, folder, prepared, train};
-use sextant_model::{Archive, ModelSpec, ParameterCounts, RelevanceModel, initialize};
-use sextant_train::Trainer;
+use crate::common::{Silent, folder, market, prepared, recipe, train};
+use burn::tensor::Device;
+use sextant_model::{Archive, ModelSpec, ParameterCounts};
+use sextant_train::{Plan, Prepared, Trainer};
 use std::collections::BTreeSet;
+use std::path::Path;
 use tempfile::TempDir;
 
 const LORA: &str = "model.lora={ rank = 2, target_modules = [\"query\", \"intermediate.dense\"], modules_to_save = [\"trunk.0.output_norm\"] }";
@@ -69,10 +71,38 @@ fn checkpoints_hold_what_is_trained() {
 /// A checkpoint goes on over the base that it was trained over, or not at all.
 #[test]
 fn another_base_is_another_run() {
-    let one = prepared(&[LORA]);
-    let mut other = prepared(&[LORA]);
-    assert_eq!(one.fingerprint(), other.fingerprint());
-    let model = RelevanceModel::zeros(one.model.spec().clone(), &one.model.device()).unwrap();
-    other.model = initialize(model, 99);
-    assert_ne!(one.fingerprint(), other.fingerprint());
+    const ADAPTED: &str = "model.lora={ rank = 2 }";
+    let place = TempDir::new().unwrap();
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sextant-model/tests/goldens");
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(goldens.join("families/llama").join(file), place.path().join(file)).unwrap();
+    }
+    let words = ["<unk>", "</s>"].into_iter().map(str::to_owned);
+    let words = words.chain((2..40).map(|id| format!("w{id}"))).enumerate();
+    let vocabulary: serde_json::Map<String, serde_json::Value> =
+        words.map(|(id, word)| (word, id.into())).collect();
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": { "type": "WhitespaceSplit" },
+        "post_processor": null, "decoder": null,
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>" },
+    });
+    std::fs::write(place.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    let fingerprint = |settings: &[&str]| {
+        let settings = [&["model.backbone=\"tiny-llama\""], settings].concat();
+        let resolve = |_: &str| Ok(place.path().to_owned());
+        let plan = Plan::new(recipe(&settings), resolve).unwrap();
+        Prepared::new(plan, market(), &Device::flex()).unwrap().fingerprint()
+    };
+    let (adapted, whole) = (fingerprint(&[ADAPTED]), fingerprint(&[]));
+    assert_eq!(adapted, fingerprint(&[ADAPTED]));
+    // one number of the last tensor
+    let path = place.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_ne!(adapted, fingerprint(&[ADAPTED]));
+    // without adapters the checkpoint holds every weight itself
+    assert_eq!(whole, fingerprint(&[]));
 }

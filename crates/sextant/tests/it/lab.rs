@@ -251,7 +251,7 @@ fn mistakes(place: &Place) {
         .replace("reference = \"tiny-prefix\"", "reference = \"nobody\"");
     place.write("bad.toml", bad);
     let error = place.fails(&["lab", "run", "bad.toml", "--out", "bad"]);
-    for part in ["tiny-mhp-1-s1", "private_layers", "optimizer.learning_rate = -1", "nobody"] {
+    for part in ["tiny-mhp-9-s1", "private_layers", "optimizer.learning_rate = -1", "nobody"] {
         assert!(error.contains(part), "{part}: {error}");
     }
     assert!(!place.path("bad").exists());
