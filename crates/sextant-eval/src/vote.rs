@@ -62,10 +62,9 @@ impl Vote {
             Self::Rrf => {
                 let mut scores = [0.0; Grade::COUNT];
                 for answer in answers {
-                    for grade in 0..Grade::COUNT {
-                        let above = |&other: &usize| answer.probs[other] > answer.probs[grade];
-                        let rank = 1 + (0..Grade::COUNT).filter(above).count();
-                        scores[grade] += 1.0 / (60.0 + rank as f64);
+                    for (score, prob) in scores.iter_mut().zip(answer.probs) {
+                        let rank = 1 + answer.probs.iter().filter(|&&other| other > prob).count();
+                        *score += 1.0 / (60.0 + rank as f64);
                     }
                 }
                 scores

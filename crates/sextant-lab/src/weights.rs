@@ -47,7 +47,9 @@ pub fn fit_weights(answers: &[Vec<Option<Prediction>>], grades: &[Grade]) -> Vec
             }
         }
         let sum: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= sum);
+        for weight in &mut weights {
+            *weight /= sum;
+        }
     }
     weights
 }
@@ -56,6 +58,7 @@ pub fn fit_weights(answers: &[Vec<Option<Prediction>>], grades: &[Grade]) -> Vec
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "answers may be missing")]
     fn answer(right: f32) -> Option<Prediction> {
         Some(Prediction { probs: [right, (1.0 - right) / 2.0, (1.0 - right) / 2.0] })
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// A stand-in for any pretrained backbone: MiniLM's configuration without its weights.
+#[expect(clippy::unnecessary_wraps, reason = "as the function it stands for")]
 fn backbone(_name: &str) -> Result<PathBuf, String> {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
@@ -86,7 +87,7 @@ fn the_papers_grid() {
         let named = |backbone: &&str| format!("{backbone}-prefix-bf16-s{seed}");
         expected.extend(backbones(seed).iter().map(named));
     }
-    let names: Vec<&str> = grid.cells.iter().map(|cell| cell.name()).collect();
+    let names: Vec<&str> = grid.cells.iter().map(sextant_lab::Cell::name).collect();
     assert_eq!(names, expected);
 
     let base = r#"

@@ -120,14 +120,13 @@ pub(crate) fn run_and_pool(
     if let Some(norm) = norm {
         x = norm.forward(x);
     }
-    match keep {
-        Some(_) => x,
-        None => {
-            let x = match ctx.shared {
-                Some(shared) => shared.whole(x),
-                None => x,
-            };
-            Pooling::mean(x, ctx.segments)
-        }
+    if keep.is_some() {
+        x
+    } else {
+        let x = match ctx.shared {
+            Some(shared) => shared.whole(x),
+            None => x,
+        };
+        Pooling::mean(x, ctx.segments)
     }
 }

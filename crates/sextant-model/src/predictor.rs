@@ -84,9 +84,10 @@ pub fn predict_rows(
     for indices in plan {
         let members: Vec<_> = indices.iter().map(|&index| (index, &rows[index])).collect();
         let pack = Pack::new(&members);
-        let input = match causal {
-            true => PackInput::sharing_prefixes(&pack, &device)?,
-            false => PackInput::new(&pack, &device)?,
+        let input = if causal {
+            PackInput::sharing_prefixes(&pack, &device)?
+        } else {
+            PackInput::new(&pack, &device)?
         };
         let logits = model.forward(&input, &ForwardContext::scoring(Arc::clone(weights)))?;
         for (&index, prediction) in pack.rows.iter().zip(model.predictions(logits)) {

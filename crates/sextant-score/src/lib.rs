@@ -191,7 +191,9 @@ fn flush(
     done: &mut impl FnMut(usize),
 ) -> Result<(), ScoreError> {
     let (rows, encoded): (Vec<Row>, Vec<ScorerRow>) = window.into_iter().unzip();
-    encoded.iter().for_each(|row| report.cut.add(row.cut()));
+    for row in &encoded {
+        report.cut.add(row.cut());
+    }
     let (count, predictions) = (rows.len(), scorer.predict_rows(encoded)?);
     for (mut row, prediction) in rows.into_iter().zip(predictions) {
         report.rows += 1;

@@ -79,16 +79,13 @@ pub fn plan_shared(rows: &[EncodedRow], token_budget: usize) -> Vec<Vec<usize>> 
         let new = row.len() - last.map_or(0, |last| common(last, row));
         let fits = distinct + new <= token_budget
             && whole + row.len() <= token_budget.saturating_mul(REPEATED);
-        match packs.last_mut().filter(|_| fits) {
-            Some(pack) => {
-                pack.push(index);
-                distinct += new;
-                whole += row.len();
-            }
-            None => {
-                packs.push(vec![index]);
-                (distinct, whole) = (row.len(), row.len());
-            }
+        if let Some(pack) = packs.last_mut().filter(|_| fits) {
+            pack.push(index);
+            distinct += new;
+            whole += row.len();
+        } else {
+            packs.push(vec![index]);
+            (distinct, whole) = (row.len(), row.len());
         }
     }
     packs

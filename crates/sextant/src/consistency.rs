@@ -49,7 +49,8 @@ impl ConsistencyCommand {
         for text in &self.runs {
             let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
             let predictions = entry.predict(&triples.pairs, &self.scoring)?;
-            let grades: Vec<Grade> = predictions.iter().map(|p| p.grade()).collect();
+            let grades: Vec<Grade> =
+                predictions.iter().map(sextant_core::Prediction::grade).collect();
             for found in triples.consistency(&grades, &Bootstrap::default())? {
                 say(&format!("{}: {}", entry.name, line(&found)));
             }
@@ -59,7 +60,7 @@ impl ConsistencyCommand {
 }
 
 fn line(found: &Consistency) -> String {
-    let kind = found.kind.tasks().map(|task| task.as_str());
+    let kind = found.kind.tasks().map(sextant_core::Task::as_str);
     let of_relevant = found.of_relevant.as_ref().map_or_else(
         || "none with two relevant pairs".to_owned(),
         |mean| format!("{} of {} with two relevant pairs", share(mean), mean.rows),

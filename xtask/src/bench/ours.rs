@@ -140,13 +140,12 @@ impl Ours {
                 *learner = Some((model, optimizer));
             }
             Work::Adapt(base) => {
-                let (mut model, mut optimizer) = match self.adapters.remove(&base) {
-                    Some(known) => known,
-                    None => {
-                        let model = decoder(base)?;
-                        let optimizer = AdamW::new(OptimizerRecipe::default(), &model);
-                        (model, optimizer)
-                    }
+                let (mut model, mut optimizer) = if let Some(known) = self.adapters.remove(&base) {
+                    known
+                } else {
+                    let model = decoder(base)?;
+                    let optimizer = AdamW::new(OptimizerRecipe::default(), &model);
+                    (model, optimizer)
                 };
                 for (rows, labels) in rows.chunks(BATCH).zip(set.labels.chunks(BATCH)) {
                     self.step += 1;

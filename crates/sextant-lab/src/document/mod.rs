@@ -142,7 +142,7 @@ impl Document {
         }
         let mut sections = accuracy::sections(findings)?;
         sections.extend(behaviour::sections(findings)?);
-        sections.extend(record::sections(findings)?);
+        sections.extend(record::sections(findings));
         Ok(Self {
             title: findings.name.clone(),
             lead,

@@ -1,16 +1,15 @@
 //! What was done: the search, the data, every run.
 
 use super::{Entry, Section, Table, percent};
-use crate::LabError;
 use crate::facts::{count, duration, mebibytes};
 use crate::findings::Findings;
 
-pub(super) fn sections(findings: &Findings) -> Result<Vec<Section>, LabError> {
+pub(super) fn sections(findings: &Findings) -> Vec<Section> {
     let mut sections = Vec::new();
     sections.extend(search(findings));
     sections.push(data(findings));
     sections.push(runs(findings));
-    Ok(sections)
+    sections
 }
 
 fn search(findings: &Findings) -> Option<Section> {

@@ -194,7 +194,9 @@ impl Score {
 fn mark_best<'a>(scores: impl Iterator<Item = &'a mut Score>) {
     let mut scores: Vec<_> = scores.collect();
     let best = scores.iter().map(|s| s.accuracy.value).fold(f64::NEG_INFINITY, f64::max);
-    scores.iter_mut().for_each(|score| score.best = score.accuracy.value == best);
+    for score in &mut scores {
+        score.best = score.accuracy.value == best;
+    }
 }
 
 /// Corrects the p-values of a table; returns how many there are.

@@ -290,11 +290,11 @@ impl Lab {
         let predictor = Predictor::new(bundle::open(&folder.bundle(), device)?);
         let tasks = predictor.model().spec().tasks.clone();
         let dev = dev_positions(&self.dataset.dev, &cell.recipe, &tasks);
-        self.predict(&predictor, &self.dataset.dev, dev, &folder.0.join(file_name(Split::Dev)))?;
+        predict(&predictor, &self.dataset.dev, dev, &folder.0.join(file_name(Split::Dev)))?;
         let rows = positions(&self.dataset.test, &tasks);
         let start = Instant::now();
         let path = folder.0.join(file_name(Split::Test));
-        let test = self.predict(&predictor, &self.dataset.test, rows, &path)?;
+        let test = predict(&predictor, &self.dataset.test, rows, &path)?;
         let test_seconds = start.elapsed().as_secs_f64();
         let right = |task: Option<Task>| {
             let rows = test.rows.iter().zip(&test.predictions);
@@ -347,19 +347,19 @@ impl Lab {
             test_rows: test.rows.len(),
         })
     }
+}
 
-    fn predict(
-        &self,
-        predictor: &Predictor,
-        examples: &[Example],
-        rows: Vec<usize>,
-        path: &Path,
-    ) -> Result<Predictions, LabError> {
-        let pairs: Vec<_> = rows.iter().map(|&row| examples[row].pair.clone()).collect();
-        let found = Predictions { predictions: predictor.predict(&pairs)?, rows };
-        found.write(path, examples)?;
-        Ok(found)
-    }
+/// Predicts some rows and keeps the answers.
+fn predict(
+    predictor: &Predictor,
+    examples: &[Example],
+    rows: Vec<usize>,
+    path: &Path,
+) -> Result<Predictions, LabError> {
+    let pairs: Vec<_> = rows.iter().map(|&row| examples[row].pair.clone()).collect();
+    let found = Predictions { predictions: predictor.predict(&pairs)?, rows };
+    found.write(path, examples)?;
+    Ok(found)
 }
 
 /// Rows of some tasks.

@@ -99,8 +99,8 @@ impl Watcher for Terminal {
                 });
                 self.grid.set_message(format!("{}{best}", about("left", left)));
                 let parts = [about("", seconds), about("all left", left)];
-                let parts: Vec<_> = parts.iter().filter(|part| !part.is_empty()).collect();
-                let parts: String = parts.iter().map(|part| format!(", {}", part.trim())).collect();
+                let said = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty());
+                let parts = said.fold(String::new(), |text, part| text + ", " + part);
                 self.line(&format!("{} begins{parts}", cell.name()));
             }
             LabEvent::Finished(entry) => {

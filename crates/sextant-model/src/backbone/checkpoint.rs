@@ -128,7 +128,7 @@ fn read_file(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {
                 )));
             }
         };
-        archive.add(name.clone(), tensor.shape().to_vec(), kind, bytes.to_vec());
+        archive.add(name.clone(), tensor.shape().to_vec(), kind, bytes.clone());
     }
     Ok(())
 }

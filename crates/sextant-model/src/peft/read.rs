@@ -115,9 +115,10 @@ impl Adapter {
             }
             let source = canonical(name, &spec).and_then(|name| (format.source)(&name));
             let Some(source) = source.filter(|_| saved.contains(name)) else {
-                return match name.starts_with("branches.") {
-                    true => self.of_base(name, &spec, format, backbone).map(|()| None),
-                    false => Ok(None),
+                return if name.starts_with("branches.") {
+                    self.of_base(name, &spec, format, backbone).map(|()| None)
+                } else {
+                    Ok(None)
                 };
             };
             let place = |name: &str| key(&format.with_head(name));

@@ -5,6 +5,8 @@
 //! `cargo test --workspace --test it perplexity -- --ignored`; `SEXTANT_BACKBONES` may name the folder of
 //! backbones. Asked for without the weights, the tests fail.
 
+#![expect(clippy::print_stdout, reason = "measurements, asked for")]
+
 use burn::tensor::Device;
 use serde::Deserialize;
 use sextant_core::{Pair, Task};
@@ -32,9 +34,10 @@ const TEXT: &str = include_str!("../goldens/perplexity.txt");
 const PROMPT: &str = "The capital of France is";
 
 fn open(name: &str) -> Backbone {
-    let folder = std::env::var_os("SEXTANT_BACKBONES").map(PathBuf::from).unwrap_or_else(|| {
-        PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/sextant/backbones")
-    });
+    let folder = std::env::var_os("SEXTANT_BACKBONES").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/sextant/backbones"),
+        PathBuf::from,
+    );
     Backbone::open(&folder.join(name))
         .unwrap_or_else(|error| panic!("{error}; run `sextant get {name}` first"))
 }

@@ -63,14 +63,14 @@ impl BlockType {
         for block in bytes.chunks_exact(size) {
             match self {
                 Self::F32 => {
-                    values.push(f32::from_le_bytes([block[0], block[1], block[2], block[3]]))
+                    values.push(f32::from_le_bytes([block[0], block[1], block[2], block[3]]));
                 }
                 Self::F16 => values.push(half_at(block, 0)),
                 Self::Bf16 => {
                     values.push(bf16::from_le_bytes([block[0], block[1]]).to_f32());
                 }
                 Self::Q4_0 => {
-                    nibbles(&block[2..], |code| half_at(block, 0) * (code - 8.0), &mut values)
+                    nibbles(&block[2..], |code| half_at(block, 0) * (code - 8.0), &mut values);
                 }
                 Self::Q4_1 => nibbles(
                     &block[4..],
@@ -78,7 +78,7 @@ impl BlockType {
                     &mut values,
                 ),
                 Self::Q5_0 => {
-                    fives(&block[2..], |code| half_at(block, 0) * (code - 16.0), &mut values)
+                    fives(&block[2..], |code| half_at(block, 0) * (code - 16.0), &mut values);
                 }
                 Self::Q5_1 => fives(
                     &block[4..],

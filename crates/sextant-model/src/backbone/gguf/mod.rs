@@ -152,8 +152,7 @@ pub(crate) fn name(file: &Gguf, name: &str) -> Option<(String, Undo)> {
         "ffn_down" => ("mlp.down_proj", Undo::Nothing),
         "attn_norm" => ("input_layernorm", norm),
         "ffn_norm" if sandwich => ("pre_feedforward_layernorm", norm),
-        "ffn_norm" => ("post_attention_layernorm", norm),
-        "post_attention_norm" => ("post_attention_layernorm", norm),
+        "ffn_norm" | "post_attention_norm" => ("post_attention_layernorm", norm),
         "post_ffw_norm" => ("post_feedforward_layernorm", norm),
         _ => return None,
     };
