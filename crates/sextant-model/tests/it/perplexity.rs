@@ -94,6 +94,13 @@ fn smollm2_is_as_perplexed_as_in_transformers() {
     check("smollm2", include_str!("../goldens/perplexity_smollm2.json"), &[]);
 }
 
+#[test]
+#[ignore = "needs the weights of `sextant get gemma3-270m --accept-license`"]
+fn gemma3_is_as_perplexed_as_in_transformers() {
+    let begin = 2; // `<bos>`
+    check("gemma3-270m", include_str!("../goldens/perplexity_gemma3-270m.json"), &[begin]);
+}
+
 /// Prints what sharing prefixes saves on real rows: `SEXTANT_ROWS` names a JSONL file of pairs.
 #[test]
 #[ignore = "needs the weights of `sextant get smollm2` and rows in SEXTANT_ROWS; run with --nocapture"]
