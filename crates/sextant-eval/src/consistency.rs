@@ -13,6 +13,12 @@ use serde::{Deserialize, Serialize};
 use sextant_core::{Entity, EntityKind, Example, Grade, Pair, Task};
 use std::collections::{BTreeMap, HashMap};
 
+/// The place of the irrelevant grade among three that contradict each other: the other two are relevant.
+pub fn contradiction(grades: [Grade; 3]) -> Option<usize> {
+    let relevant = grades.iter().filter(|&&grade| grade == Grade::Relevant).count();
+    grades.iter().position(|&grade| grade == Grade::Irrelevant).filter(|_| relevant == 2)
+}
+
 /// Which kinds of entity a triple has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -190,8 +196,7 @@ impl Triples {
             for (_, pairs) in self.triples.iter().filter(|(found, _)| *found == kind) {
                 let answers = pairs.map(|pair| grades[pair]);
                 let relevant = answers.iter().filter(|&&g| g == Grade::Relevant).count();
-                let third = answers.iter().position(|&g| g == Grade::Irrelevant);
-                let contradicted = third.filter(|_| relevant == 2);
+                let contradicted = contradiction(answers);
                 if let Some(third) = contradicted {
                     odd[third] += 1;
                 }

@@ -40,7 +40,7 @@ pub use agreement::{Agreement, agreement};
 pub use bootstrap::Bootstrap;
 pub use calibration::{RELIABILITY_BINS, ReliabilityBin};
 pub use compare::{PairedComparison, compare};
-pub use consistency::{Consistency, TripleKind, Triples};
+pub use consistency::{Consistency, TripleKind, Triples, contradiction};
 pub use error::EvalError;
 pub use evaluate::{EvalOptions, evaluate};
 pub use holm::holm;

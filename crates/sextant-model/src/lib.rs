@@ -62,7 +62,10 @@ pub use lora::{LoraConfig, LoraPart};
 pub use loss::{LossConfig, LossKind, row_losses};
 pub use merge::merge;
 pub use model::RelevanceModel;
-pub use params::{ParamInfo, ParameterCounts, Values, dump, freeze, initialize, load, parameters};
+pub use params::{
+    ParamInfo, ParameterCounts, Values, dump, freeze, initialize, initialize_frozen, load,
+    parameters,
+};
 pub use peft::Adapter;
 pub use pooling::Pooling;
 pub use predictor::{Predictor, predict_rows};

@@ -207,11 +207,11 @@ pub fn load<E>(
     loader.error.map_or(Ok(model), Err)
 }
 
-/// Fills every parameter afresh: norms to scale by 1 and shift by 0, biases with 0, weights from a normal
+/// Fills every parameter afresh (frozen weights come from a backbone, or from [`initialize_frozen`]): norms to scale by 1 and shift by 0, biases with 0, weights from a normal
 /// distribution of the backbone's `initializer_range`, 0.02 unless stated (Devlin et al. 2019). A parameter's values depend on `seed` and its
 /// name only, so that models of different routings start from equal numbers where they share names.
 pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
-    let deviation = model.spec().backbone.initializer_range.unwrap_or(0.02);
+    let deviation = deviation(&model);
     // Such a norm stores its scale less one.
     let scale = if model.spec().backbone.block.norm == NormKind::RmsOnePlus { 0.0 } else { 1.0 };
     let filled = load::<std::convert::Infallible>(model, |name, shape| {
@@ -233,14 +233,25 @@ pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
         }
         Ok(Some(normal(deviation, length, &mut rng)))
     });
-    let mut model = match filled {
+    match filled {
         Ok(model) => model,
         Err(never) => match never {},
-    };
+    }
+}
+
+/// Gives the frozen weights of a model without a pretrained backbone random numbers, from the distribution
+/// that [`initialize`] takes.
+pub fn initialize_frozen(mut model: RelevanceModel, seed: u64) -> RelevanceModel {
+    let deviation = deviation(&model);
     frozen::fill(&mut model, |name, [inputs, outputs]| {
         normal(deviation, inputs * outputs, &mut generator(seed, name))
     });
     model
+}
+
+/// Of fresh weights.
+fn deviation(model: &RelevanceModel) -> f32 {
+    model.spec().backbone.initializer_range.unwrap_or(0.02)
 }
 
 /// A generator that depends on the seed and a parameter's name.

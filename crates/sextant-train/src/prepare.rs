@@ -7,7 +7,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Task};
 use sextant_data::Dataset;
-use sextant_model::{ModelSpec, RelevanceModel, bundle, freeze, initialize, parameters};
+use sextant_model::{
+    ModelSpec, RelevanceModel, bundle, freeze, initialize, initialize_frozen, parameters,
+};
 use sextant_text::{CutCount, EncodedRow, Encoder, TextConfig, Tokenizer, train_wordpiece};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,10 +137,11 @@ impl Encoded {
     pub fn build(self, device: &Device) -> Result<Prepared, TrainError> {
         let Self { plan, encoder, train, dev } = self;
         let model = RelevanceModel::zeros(plan.spec.clone(), &device.clone().autodiff())?;
-        let mut model = initialize(model, plan.recipe.seed);
-        if let BackboneSource::Pretrained(backbone) = &plan.backbone {
-            model = backbone.load_into(model)?;
-        }
+        let model = initialize(model, plan.recipe.seed);
+        let model = match &plan.backbone {
+            BackboneSource::Pretrained(backbone) => backbone.load_into(model)?,
+            BackboneSource::Scratch { .. } => initialize_frozen(model, plan.recipe.seed),
+        };
         let model = freeze(model, &plan.recipe.model.freeze)?;
         if !parameters(&model).iter().any(|info| info.trainable) {
             return Err(TrainError::Plan(vec![

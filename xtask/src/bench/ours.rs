@@ -9,7 +9,7 @@ use sextant_kernels::{FrozenFormat, Precision, ScorePrecision, profile};
 use sextant_model::backbone::Backbone;
 use sextant_model::{
     HeadKind, LoraConfig, LossConfig, ModelSpec, PackedWeights, Pooling, Predictor, RelevanceModel,
-    Routing, freeze, initialize, predict_rows,
+    Routing, freeze, initialize, initialize_frozen, predict_rows,
 };
 use sextant_text::EncodedRow;
 use sextant_train::{AdamW, OptimizerRecipe, StepOptions, Target, gradients};
@@ -228,7 +228,7 @@ fn decoder(base: FrozenFormat) -> anyhow::Result<RelevanceModel> {
         lora: Some(LoraConfig { dropout: 0.05, base, ..LoraConfig::default() }),
     };
     let model = RelevanceModel::zeros(spec, &Device::flex().autodiff())?;
-    Ok(freeze(initialize(model, 1), &[])?)
+    Ok(freeze(initialize_frozen(initialize(model, 1), 1), &[])?)
 }
 
 fn pairs(set: &Set) -> Vec<Pair> {

@@ -8,6 +8,7 @@
 use super::systems::{Judge, System};
 use serde::Serialize;
 use sextant_core::{EntityKind, Example, Grade};
+use sextant_eval::contradiction;
 use std::collections::{BTreeMap, HashMap};
 
 /// How often a system contradicts itself.
@@ -52,10 +53,9 @@ pub(crate) fn consistency(systems: &[System], judge: &Judge<'_>) -> Vec<Consiste
 
 /// The share of triangles that grades violate.
 fn violated(triangles: &[[usize; 3]], grade: impl Fn(usize) -> Option<Grade>) -> f64 {
-    let bad = |triangle: &&[usize; 3]| {
-        let count =
-            |wanted: Grade| triangle.iter().filter(|&&row| grade(row) == Some(wanted)).count();
-        count(Grade::Relevant) == 2 && count(Grade::Irrelevant) == 1
+    let bad = |triangle: &&[usize; 3]| match triangle.map(&grade) {
+        [Some(a), Some(b), Some(c)] => contradiction([a, b, c]).is_some(),
+        _ => false,
     };
     triangles.iter().filter(bad).count() as f64 / triangles.len() as f64
 }
