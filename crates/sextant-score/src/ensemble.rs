@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sextant_core::{Pair, Prediction, Task};
 use sextant_eval::Vote;
 use sextant_kernels::ScorePrecision;
-use sextant_model::{ModelError, Predictor, bundle, replace_folder};
+use sextant_model::{ModelError, Predictor, SharedBases, bundle, replace_folder};
 use sextant_text::EncodedRow;
 use std::path::{Path, PathBuf};
 
@@ -185,6 +185,7 @@ impl Ensemble {
     ) -> Result<Self, ModelError> {
         let manifest = EnsembleManifest::read(folder)?;
         let mut members = Vec::new();
+        let mut bases = SharedBases::default();
         for member in &manifest.members {
             let path = folder.join(&member.path);
             let refused = |problem: String| ModelError::Bundle { path: path.clone(), problem };
@@ -193,7 +194,8 @@ impl Ensemble {
                     "is not the bundle that the ensemble was made of (its SHA-256 differs); make the ensemble anew with `sextant ensemble`".into(),
                 ));
             }
-            let opened = bundle::open(&path, device)?;
+            // members that adapt one base hold it once
+            let opened = bundle::open_sharing(&path, device, &mut bases)?;
             let known = &opened.manifest.spec.tasks;
             if let Some(task) = member.tasks.iter().find(|task| !known.contains(task)) {
                 return Err(refused(format!(
