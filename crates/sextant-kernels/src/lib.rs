@@ -9,7 +9,7 @@
 //!   [`cross_entropy`] for its loss,
 //! * [`relative_attention`] and [`capped_attention`] for the families that change the scores,
 //! * [`linear_packed`] for scoring, with weights packed once, also in 8 bits,
-//! * [`adamw`] and [`sum_of_squares`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
+//! * [`adamw`] and [`dot`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
 //!   for large vocabularies, whose tables have few rows with a gradient.
 //!
 //! [`CachingAllocator`] keeps the buffers of a step for the next one; [`MappedFile`] reads weights
@@ -64,7 +64,7 @@ pub use frozen_weight::{FrozenFormat, FrozenWeight, FrozenWeightError};
 pub use lora::LoraFactors;
 pub use mapped_file::MappedFile;
 pub use operations::{
-    adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dropout,
+    adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dot, dropout,
     embedding, embedding_rows, frozen_embedding, frozen_linear, gated, linear, linear_packed,
     linear_reusing, relative_attention, rms_norm, rotary, sum_of_squares,
 };

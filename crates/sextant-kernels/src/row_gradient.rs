@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::simd;
@@ -68,10 +69,45 @@ impl RowGradient {
         crate::kernels::reduce::sum_of_squares(simd::level(), &self.values)
     }
 
-    fn add(&mut self, other: Self) {
+    /// The sum of the products of the entries that both have, in `f64`.
+    ///
+    /// # Panics
+    /// When the widths differ.
+    pub fn dot(&self, other: &Self) -> f64 {
+        assert_eq!(self.width, other.width, "row gradients: widths differ");
+        let level = simd::level();
+        let row = |rows: &Self, i: usize| i * rows.width..(i + 1) * rows.width;
+        let (mut i, mut j, mut sum) = (0, 0, 0.0);
+        while i < self.ids.len() && j < other.ids.len() {
+            match self.ids[i].cmp(&other.ids[j]) {
+                Ordering::Less => i += 1,
+                Ordering::Greater => j += 1,
+                Ordering::Equal => {
+                    let (x, y) = (&self.values[row(self, i)], &other.values[row(other, j)]);
+                    sum += crate::kernels::reduce::dot(level, x, y);
+                    (i, j) = (i + 1, j + 1);
+                }
+            }
+        }
+        sum
+    }
+
+    /// All entries times a factor.
+    #[must_use]
+    pub fn scaled(mut self, factor: f32) -> Self {
+        self.values.iter_mut().for_each(|value| *value *= factor);
+        self
+    }
+
+    /// Adds another gradient of the same table.
+    ///
+    /// # Panics
+    /// When both have rows and their widths differ.
+    pub fn add(&mut self, other: Self) {
         if self.ids.is_empty() {
             *self = other;
-        } else {
+        } else if !other.ids.is_empty() {
+            assert_eq!(self.width, other.width, "row gradients: widths differ");
             let ids = [&self.ids[..], &other.ids].concat();
             let values = [&self.values[..], &other.values].concat();
             *self = Self::from_tokens(&ids, &values, self.width);
@@ -108,6 +144,9 @@ mod tests {
         assert_eq!(rows.ids(), [3, 7]);
         assert_eq!(rows.values(), [10.0, 20.0, 101.0, 202.0]);
         assert_eq!(rows.sum_of_squares(), 100.0 + 400.0 + 10201.0 + 40804.0);
+        let others = RowGradient::from_tokens(&[1, 7, 9], &[5.0, 5.0, 1.0, -1.0, 8.0, 8.0], 2);
+        assert_eq!((rows.dot(&others), others.dot(&rows)), (101.0 - 202.0, 101.0 - 202.0));
+        assert_eq!(others.scaled(2.0).values(), [10.0, 10.0, 2.0, -2.0, 16.0, 16.0]);
 
         let sink = RowGradientSink::new();
         assert_eq!(sink.take(), None);

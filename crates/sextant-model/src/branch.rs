@@ -2,6 +2,7 @@
 
 use crate::block::BlockContext;
 use crate::layers::zeros;
+use crate::mixture::TaskLevel;
 use crate::{Block, DenseActivation, ForwardContext, HeadKind, Linear, ModelSpec, Norm, Pooling};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation};
@@ -14,6 +15,8 @@ pub struct Branch {
     pub layers: Vec<Block>,
     /// The backbone's final norm, where it has one and private blocks stand below it.
     pub norm: Option<Norm>,
+    /// The task's part of each level of a mixture of experts; often none.
+    pub task_mixture: Vec<TaskLevel>,
     /// A layer before the head, such as BERT's pooler.
     pub dense: Option<Linear>,
     /// After it (ModernBERT).
@@ -49,6 +52,10 @@ impl Branch {
                 .collect(),
             norm: (backbone.final_norm && private > 0)
                 .then(|| Norm::zeros(backbone, hidden, device)),
+            task_mixture: spec
+                .routing
+                .mixture
+                .map_or_else(Vec::new, |mixture| TaskLevel::zeros(&mixture, hidden, device)),
             dense: spec.dense.then(|| Linear::zeros(hidden, hidden, dense.bias, device)),
             dense_norm: (spec.dense && dense.norm).then(|| Norm::zeros(backbone, hidden, device)),
             classifier: Linear::zeros(hidden, outputs, bias, device),

@@ -31,6 +31,7 @@ mod layers;
 mod lora;
 mod loss;
 mod merge;
+mod mixture;
 mod model;
 mod params;
 mod peft;
@@ -61,6 +62,7 @@ pub use layers::{Linear, Norm};
 pub use lora::{LoraConfig, LoraPart};
 pub use loss::{LossConfig, LossKind, row_losses};
 pub use merge::merge;
+pub use mixture::{MixtureConfig, SharedLevel, TaskLevel};
 pub use model::RelevanceModel;
 pub use params::{
     ParamInfo, ParameterCounts, Values, dump, freeze, initialize, initialize_frozen, load,

@@ -2,6 +2,7 @@
 
 use crate::block::BlockContext;
 use crate::branch::run_and_pool;
+use crate::mixture::{SharedLevel, mix};
 use crate::{
     Block, Branch, Embeddings, ForwardContext, HeadKind, Heads, ModelError, ModelSpec, Norm,
     PackInput,
@@ -21,6 +22,8 @@ pub struct RelevanceModel {
     /// The backbone's final norm, where it has one and the trunk is all of its blocks; with private
     /// blocks each branch has its own.
     pub trunk_norm: Option<Norm>,
+    /// What tasks share of each level of a mixture of experts; often none.
+    pub mixture: Vec<SharedLevel>,
     /// One branch for all tasks, or one for each in the order of the spec's tasks.
     pub branches: Vec<Branch>,
     #[module(skip)]
@@ -43,6 +46,9 @@ impl RelevanceModel {
                 })
                 .collect(),
             trunk_norm: norm.then(|| Norm::zeros(backbone, backbone.hidden_size, device)),
+            mixture: spec.routing.mixture.map_or_else(Vec::new, |mixture| {
+                SharedLevel::zeros(&mixture, spec.tasks.len(), backbone.hidden_size, device)
+            }),
             branches: spec
                 .branch_names()
                 .iter()
@@ -127,15 +133,13 @@ impl RelevanceModel {
         let trunk = &self.trunk[first..];
         if self.spec.routing.private_layers == 0 {
             let pooled = run_and_pool(trunk, self.trunk_norm.as_ref(), x, pooling, blocks);
-            let logits = parts
-                .iter()
-                .map(|part| self.branches[part.branch].logits(narrow(&pooled, &part.rows), ctx));
-            return Ok(Tensor::cat(logits.collect(), 0));
+            let pooled = parts.iter().map(|part| narrow(&pooled, &part.rows)).collect();
+            return Ok(self.logits(&parts, pooled, ctx));
         }
         for block in trunk {
             x = block.forward(x, None, blocks);
         }
-        let mut logits = Vec::with_capacity(parts.len());
+        let mut pooled = Vec::with_capacity(parts.len());
         for part in &parts {
             let branch = &self.branches[part.branch];
             let segments = input.task_segments(part.task)?;
@@ -143,10 +147,26 @@ impl RelevanceModel {
             let shared = input.task_shared(part.task);
             let blocks = BlockContext { segments: &segments, shared: shared.as_ref(), ..blocks };
             let norm = branch.norm.as_ref();
-            let pooled = run_and_pool(&branch.layers, norm, tokens, pooling, blocks);
-            logits.push(branch.logits(pooled, ctx));
+            pooled.push(run_and_pool(&branch.layers, norm, tokens, pooling, blocks));
         }
-        Ok(Tensor::cat(logits, 0))
+        Ok(self.logits(&parts, pooled, ctx))
+    }
+
+    /// From each part's pooled rows to the logits of all.
+    fn logits(
+        &self,
+        parts: &[Part],
+        mut pooled: Vec<Tensor<2>>,
+        ctx: &ForwardContext,
+    ) -> Tensor<2> {
+        if !self.mixture.is_empty() {
+            let tasks: Vec<_> = self.branches.iter().map(|b| b.task_mixture.as_slice()).collect();
+            let rows: Vec<_> = parts.iter().map(|part| (part.branch, part.rows.clone())).collect();
+            pooled = mix(&self.mixture, &tasks, &Tensor::cat(pooled, 0), &rows, ctx);
+        }
+        let logits =
+            parts.iter().zip(pooled).map(|(part, x)| self.branches[part.branch].logits(x, ctx));
+        Tensor::cat(logits.collect(), 0)
     }
 
     /// Which branch runs which rows. Fails for a task that the model does not have.

@@ -1,7 +1,7 @@
 //! How one model learns which task a row belongs to. Routing is data, not a class of models:
 //! the three routings of arXiv 2606.23919 and their ablations are points of this space.
 
-use crate::ModelError;
+use crate::{MixtureConfig, ModelError};
 use serde::{Deserialize, Serialize};
 
 /// Whether tasks share a classification head.
@@ -61,6 +61,9 @@ pub struct Routing {
     /// What is private about them.
     #[serde(default, skip_serializing_if = "Private::is_full")]
     pub private: Private,
+    /// A mixture of experts between pooling and heads; none unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixture: Option<MixtureConfig>,
 }
 
 impl Routing {
@@ -71,6 +74,7 @@ impl Routing {
         private_layers: 0,
         private_init: PrivateInit::Copy,
         private: Private::Full,
+        mixture: None,
     };
     /// A head for each task over a shared trunk; no prefix.
     pub const MULTI_HEAD: Self = Self { prefix: false, heads: Heads::PerTask, ..Self::TEXT_PREFIX };
@@ -86,6 +90,14 @@ impl Routing {
             return Err(ModelError::Config(
                 "`private_layers` needs `heads = \"per_task\"`: private blocks belong to a task's branch".into(),
             ));
+        }
+        if let Some(mixture) = &self.mixture {
+            if self.heads == Heads::Shared {
+                return Err(ModelError::Config(
+                    "`mixture` needs `heads = \"per_task\"`: each task has its gate".into(),
+                ));
+            }
+            mixture.validate()?;
         }
         if self.private_init == PrivateInit::Copy && self.private_layers > layers {
             return Err(ModelError::Config(format!(
@@ -104,13 +116,22 @@ impl Routing {
         }
     }
 
-    /// A short name for tables: `prefix`, `multi-head`, `mhp-2`, `mhp-2+prefix`, `mhp-2 (fresh)`, `mhp-2 (adapter)`, ….
+    /// A mixture of experts over a shared trunk; no prefix.
+    pub const fn mixture(config: MixtureConfig) -> Self {
+        Self { mixture: Some(config), ..Self::MULTI_HEAD }
+    }
+
+    /// A short name for tables: `prefix`, `multi-head`, `mmoe-4`, `mhp-2`, `mhp-2 (fresh)`, `mhp-2 (adapter)`,
+    /// `mhp-2+mmoe-4`, `mhp-2+prefix`, ….
     pub fn label(&self) -> String {
-        let mut label = match (self.heads, self.private_layers) {
-            (Heads::Shared, _) if self.prefix => return "prefix".into(),
-            (Heads::Shared, _) => return "shared".into(),
-            (Heads::PerTask, 0) => "multi-head".to_owned(),
-            (Heads::PerTask, k) => format!("mhp-{k}"),
+        let mixture = self.mixture.as_ref().map(MixtureConfig::label);
+        let mut label = match (self.heads, self.private_layers, mixture) {
+            (Heads::Shared, ..) if self.prefix => return "prefix".into(),
+            (Heads::Shared, ..) => return "shared".into(),
+            (Heads::PerTask, 0, None) => "multi-head".to_owned(),
+            (Heads::PerTask, 0, Some(mixture)) => mixture,
+            (Heads::PerTask, k, None) => format!("mhp-{k}"),
+            (Heads::PerTask, k, Some(mixture)) => format!("mhp-{k}+{mixture}"),
         };
         if self.prefix {
             label.push_str("+prefix");
@@ -133,18 +154,41 @@ mod tests {
     fn labels_tell_routings_apart() {
         let prefixed = Routing { prefix: true, ..Routing::mhp(2) };
         let fresh = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(1) };
-        let labels: Vec<_> =
-            [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(2), prefixed, fresh]
-                .iter()
-                .map(Routing::label)
-                .collect();
-        assert_eq!(labels, ["prefix", "multi-head", "mhp-2", "mhp-2+prefix", "mhp-1 (fresh)"]);
+        let mixture = MixtureConfig { experts: 4, task_experts: 0, levels: 1 };
+        let both = Routing { mixture: Some(mixture), ..Routing::mhp(2) };
+        let labels: Vec<_> = [
+            Routing::TEXT_PREFIX,
+            Routing::MULTI_HEAD,
+            Routing::mhp(2),
+            prefixed,
+            fresh,
+            Routing::mixture(mixture),
+            both,
+        ]
+        .iter()
+        .map(Routing::label)
+        .collect();
+        assert_eq!(
+            labels,
+            [
+                "prefix",
+                "multi-head",
+                "mhp-2",
+                "mhp-2+prefix",
+                "mhp-1 (fresh)",
+                "mmoe-4",
+                "mhp-2+mmoe-4"
+            ]
+        );
     }
 
     #[test]
     fn refuses_what_cannot_be_built() {
         assert!(Routing { private_layers: 1, ..Routing::TEXT_PREFIX }.validate(6).is_err());
         assert!(Routing::mhp(7).validate(6).is_err());
+        let mixture = Some(MixtureConfig { experts: 4, task_experts: 1, levels: 1 });
+        assert!(Routing { mixture, ..Routing::TEXT_PREFIX }.validate(6).is_err());
+        assert!(Routing { mixture, ..Routing::MULTI_HEAD }.validate(6).is_ok());
         assert!(Routing::mhp(6).validate(6).is_ok());
         let fresh = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(7) };
         assert!(fresh.validate(6).is_ok());

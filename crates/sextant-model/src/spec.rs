@@ -132,7 +132,7 @@ impl ModelSpec {
     /// of them, or, with LoRA, adapters, heads, full private blocks and `modules_to_save`.
     pub fn trains(&self, name: &str) -> bool {
         let Some(lora) = &self.lora else { return true };
-        if name.contains(".lora.") || lora.saves(name) {
+        if name.contains(".lora.") || lora.saves(name) || name.starts_with("mixture.") {
             return true;
         }
         let branch = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));

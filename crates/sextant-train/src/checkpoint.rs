@@ -4,7 +4,7 @@
 //! Random streams need no state of their own: they are functions of the recipe's seed and of counters
 //! that are here.
 
-use crate::{AdamW, Moments, SamplerState, TrainError};
+use crate::{AdamW, Moments, SamplerState, TrainError, WeightingState};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use sextant_model::{Archive, ModelError, RelevanceModel, Values, bundle, dump, replace_folder};
@@ -39,6 +39,9 @@ pub struct State {
     /// The most memory that the run's processes held, in bytes, where the system says.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
+    /// What the weighing of tasks has learned.
+    #[serde(default)]
+    pub weighting: WeightingState,
     /// Steps that moved each parameter.
     pub parameter_steps: BTreeMap<String, u64>,
 }

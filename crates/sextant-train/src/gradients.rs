@@ -30,7 +30,68 @@ impl Gradient {
     }
 }
 
+/// The products of two parameters' gradients; 0 where they are of different kinds, which those of one
+/// parameter never are.
+fn dot(one: &Gradient, other: &Gradient) -> f64 {
+    match (one, other) {
+        (Gradient::Dense(x), Gradient::Dense(y)) => kernels::dot(x, y),
+        (Gradient::Rows(x), Gradient::Rows(y)) => x.dot(y),
+        _ => 0.0,
+    }
+}
+
+impl Gradient {
+    fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::Dense(gradient) => Self::Dense(gradient * factor),
+            Self::Rows(rows) => Self::Rows(rows.scaled(factor as f32)),
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Dense(x), Self::Dense(y)) => Self::Dense(x + y),
+            (Self::Rows(mut x), Self::Rows(y)) => {
+                x.add(y);
+                Self::Rows(x)
+            }
+            (one, _) => one, // not reached: a parameter's gradients are of one kind
+        }
+    }
+}
+
+/// Whether more than one of `all` has a gradient for the parameter at `index`.
+fn is_shared(all: &[Gradients], index: usize) -> bool {
+    all.iter().filter(|one| one.parts.get(index).is_some_and(Option::is_some)).count() > 1
+}
+
 impl Gradients {
+    /// The product with another gradient of the model, over the parameters for which more than one of
+    /// `all` has a gradient.
+    pub(crate) fn dot_shared(&self, other: &Self, all: &[Self]) -> f64 {
+        let pairs = self.parts.iter().zip(&other.parts).enumerate();
+        pairs
+            .filter(|(index, _)| is_shared(all, *index))
+            .filter_map(|(_, (one, other))| Some(dot(one.as_ref()?, other.as_ref()?)))
+            .sum()
+    }
+
+    /// The sum of gradients, each times its weight; times `alone` where only one has a gradient for the
+    /// parameter.
+    pub(crate) fn combine(mut all: Vec<Self>, weights: &[f64], alone: f64) -> Self {
+        let length = all.iter().map(|one| one.parts.len()).max().unwrap_or(0);
+        let mut parts = Vec::with_capacity(length);
+        for index in 0..length {
+            let shared = is_shared(&all, index);
+            let found = all.iter_mut().zip(weights).filter_map(|(one, &weight)| {
+                let gradient = one.parts.get_mut(index)?.take()?;
+                Some(gradient.scaled(if shared { weight } else { alone }))
+            });
+            parts.push(found.reduce(Gradient::plus));
+        }
+        Self { parts }
+    }
+
     /// Adds what a backward pass found.
     pub fn add(&mut self, model: &RelevanceModel, mut grads: BackwardGradients) {
         struct Collector<'a> {
@@ -92,5 +153,55 @@ impl Gradients {
     /// The gradients by parameter, in the order of the model.
     pub(crate) fn into_parts(self) -> Vec<Option<Gradient>> {
         self.parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn dense(values: &[f32]) -> Option<Gradient> {
+        Some(Gradient::Dense(Tensor::from_floats(values, &Device::flex())))
+    }
+
+    fn rows(ids: &[i32], values: &[f32]) -> Option<Gradient> {
+        Some(Gradient::Rows(RowGradient::from_tokens(ids, values, 1)))
+    }
+
+    /// A shared vector, a shared table, and a vector of the second only.
+    fn two() -> Vec<Gradients> {
+        vec![
+            Gradients { parts: vec![dense(&[1.0, 2.0]), rows(&[3, 5], &[1.0, 2.0]), None] },
+            Gradients { parts: vec![dense(&[-1.0, 1.0]), rows(&[5], &[4.0]), dense(&[7.0])] },
+        ]
+    }
+
+    #[test]
+    fn products_are_over_shared_parameters() {
+        let all = two();
+        let product = |i: usize, j: usize| all[i].dot_shared(&all[j], &all);
+        assert_eq!(
+            [product(0, 0), product(0, 1), product(1, 0), product(1, 1)],
+            [5.0 + 5.0, 1.0 + 8.0, 1.0 + 8.0, 2.0 + 16.0]
+        );
+    }
+
+    #[test]
+    fn combining_weighs_what_is_shared_and_leaves_the_rest() {
+        let sum = Gradients::combine(two(), &[2.0, 3.0], 0.5);
+        let numbers: Vec<Vec<f32>> = sum
+            .parts
+            .into_iter()
+            .flatten()
+            .map(|part| match part {
+                Gradient::Dense(x) => x.into_data().iter::<f32>().collect(),
+                Gradient::Rows(rows) => {
+                    assert_eq!(rows.ids(), [3, 5]);
+                    rows.values().to_vec()
+                }
+            })
+            .collect();
+        assert_eq!(numbers, [vec![-1.0, 7.0], vec![2.0, 16.0], vec![3.5]]);
     }
 }

@@ -64,7 +64,11 @@ impl Observer for JsonLog {
                     .filter_map(|task| {
                         let found = report.task_losses[task.index()];
                         let loss = found.mean()?;
-                        Some((task.to_string(), json!({"loss": loss, "rows": found.rows})))
+                        let mut entry = json!({"loss": loss, "rows": found.rows});
+                        if let Some(weights) = report.task_weights {
+                            entry["weight"] = weights[task.index()].into();
+                        }
+                        Some((task.to_string(), entry))
                     })
                     .collect();
                 json!({

@@ -15,10 +15,12 @@ pub struct StepReport {
     pub rows: usize,
     /// Tokens of the step.
     pub tokens: usize,
-    /// Mean loss over the step's rows.
+    /// The loss that was minimised: unless tasks are weighed, the mean over the step's rows.
     pub loss: f64,
     /// What each task's rows came to.
     pub task_losses: [TaskLoss; Task::COUNT],
+    /// What each task's mean loss counts in `loss`; none where every row counts the same.
+    pub task_weights: Option<[f64; Task::COUNT]>,
     /// Norm of the gradient before clipping.
     pub gradient_norm: f64,
     /// The learning rate of the top block.

@@ -1,6 +1,6 @@
 //! A recipe, checked and resolved: what will run.
 
-use crate::{BackboneRecipe, Recipe, Sampling, TrainError};
+use crate::{BackboneRecipe, Recipe, Sampling, TaskWeighting, TrainError, Weighting};
 use sextant_model::backbone::Backbone;
 use sextant_model::{BackboneConfig, ModelSpec, Pooling};
 use sextant_text::TextConfig;
@@ -120,7 +120,7 @@ fn missing(path: &Path) -> String {
 
 fn spec(recipe: &Recipe, mut backbone: BackboneConfig) -> ModelSpec {
     let model = &recipe.model;
-    // A decoder's first token has seen no other, and it has no pooler.
+    // A decoder's first token has seen no other, and it has no pooler; experts stand where a pooler would.
     let causal = backbone.block.causal;
     let pooling = if causal { Pooling::Last } else { Pooling::Cls };
     backbone.hidden_dropout = model.hidden_dropout.unwrap_or(backbone.hidden_dropout);
@@ -133,7 +133,7 @@ fn spec(recipe: &Recipe, mut backbone: BackboneConfig) -> ModelSpec {
         tasks,
         routing: model.routing,
         pooling: model.pooling.unwrap_or(pooling),
-        dense: model.dense.unwrap_or(!causal),
+        dense: model.dense.unwrap_or(!causal && model.routing.mixture.is_none()),
         head: recipe.loss.kind.head(),
         head_dropout: model.head_dropout,
         lora: model.lora.clone(),
@@ -203,6 +203,22 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     if let Sampling::Temperature(t) = batch.sampling {
         require(t.is_finite() && t > 0.0, "batch.sampling.temperature", &t, "positive");
     }
+    let weighting = &recipe.task_weighting;
+    let (temperature, window) = (weighting.temperature, weighting.window);
+    require(
+        temperature.is_finite() && temperature > 0.0,
+        "task_weighting.temperature",
+        &temperature,
+        "positive",
+    );
+    require(window != Some(0), "task_weighting.window", &0, "at least 1");
+    let unused = TaskWeighting { kind: weighting.kind, ..TaskWeighting::default() };
+    require(
+        weighting.kind == Weighting::Dynamic || *weighting == unused,
+        "task_weighting",
+        &"temperature, window",
+        "left out unless `kind = \"dynamic\"`",
+    );
     require(recipe.dev.every != Some(0), "dev.every", &0, "at least 1");
     require(recipe.dev.patience != Some(0), "dev.patience", &0, "at least 1");
     for (task, &share) in &recipe.data.task_shares {

@@ -1,7 +1,7 @@
 //! What a user writes to state a run. Nothing here is checked beyond types and names of keys: a
 //! [`crate::Plan`] does that.
 
-use crate::{Decay, Mixing, Sampling};
+use crate::{Decay, Mixing, Sampling, TaskWeighting};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -40,6 +40,9 @@ pub struct Recipe {
     /// What to minimise.
     #[serde(default)]
     pub loss: LossConfig,
+    /// How much each task counts.
+    #[serde(default, skip_serializing_if = "TaskWeighting::is_default")]
+    pub task_weighting: TaskWeighting,
     /// How to step.
     #[serde(default)]
     pub optimizer: OptimizerRecipe,
@@ -128,7 +131,7 @@ pub struct ModelRecipe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
     /// Whether a tanh layer stands before the head; the checkpoint's pooler where it has one. Unless
-    /// stated, encoders have it and decoders do not.
+    /// stated, encoders have it, decoders and mixtures of experts do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<bool>,
     /// Dropout before the head.

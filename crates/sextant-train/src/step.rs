@@ -34,6 +34,8 @@ pub struct StepOptions<'a> {
     pub key: [u64; 2],
     /// Whether activations are computed again in the backward pass.
     pub checkpointing: bool,
+    /// What the sum of the rows' losses is divided by; the sum of their weights unless stated.
+    pub divisor: Option<f64>,
 }
 
 /// The losses of one task's rows in a step.
@@ -55,13 +57,14 @@ impl TaskLoss {
 }
 
 /// What a step's rows gave.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct StepGradients {
-    /// The gradients of the loss, which is the weighted mean over the rows.
+    /// The gradients of the loss, which is the sum of the rows' losses, each times its weight, divided
+    /// by `weight`.
     pub gradients: Gradients,
     /// What each task's rows came to.
     pub task_losses: [TaskLoss; Task::COUNT],
-    /// The sum of the rows' weights.
+    /// The divisor: the sum of the rows' weights unless the options state another.
     pub weight: f64,
     /// Tokens of all rows.
     pub tokens: usize,
@@ -80,7 +83,9 @@ pub fn gradients(
     batch: &[Target<'_>],
     options: StepOptions<'_>,
 ) -> Result<StepGradients, TrainError> {
-    let weight: f64 = batch.iter().map(|target| f64::from(target.weight)).sum();
+    let weight = options
+        .divisor
+        .unwrap_or_else(|| batch.iter().map(|target| f64::from(target.weight)).sum());
     let lengths: Vec<usize> = batch.iter().map(|target| target.row.len()).collect();
     let device = model.device();
     let shared = Rc::new(StepShared::default());
@@ -132,6 +137,10 @@ pub fn gradients(
 fn learns(model: &RelevanceModel, pack: &Pack) -> bool {
     let spec = model.spec();
     let names = spec.branch_names();
+    if spec.routing.mixture.is_some_and(|mixture| mixture.levels > 1) {
+        // Shared gates read every task's experts.
+        return parameters(model).iter().any(|info| info.trainable);
+    }
     let present: Vec<&str> = Task::ALL
         .into_iter()
         .filter(|task| !pack.task_rows[task.index()].is_empty())

@@ -1,10 +1,12 @@
 //! The loop.
 
 use crate::checkpoint::{self, State};
+use crate::pcgrad;
 use crate::step::{self, StepGradients, StepOptions};
+use crate::weighting::weigh;
 use crate::{
     AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, Sampler, Schedule, StepReport,
-    TrainError,
+    TrainError, Weighting,
 };
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
@@ -222,15 +224,22 @@ impl Job {
         let start = Instant::now();
         let rows = self.sampler.next_batch();
         let (recipe, train) = (&self.plan.recipe, &self.train);
-        let batch: Vec<_> = rows.iter().map(|&row| train.learn(row)).collect();
+        let mut batch: Vec<_> = rows.iter().map(|&row| train.learn(row)).collect();
+        let weighting = &recipe.task_weighting;
+        let task_weights = self.state.weighting.weights(weighting);
+        let tasks = task_weights.map(|weights| weigh(&mut batch, &weights));
         let options = StepOptions {
             precision: recipe.precision,
             loss: &recipe.loss,
             pack_tokens: recipe.batch.pack_tokens,
             key: [recipe.seed, self.state.step],
             checkpointing: recipe.model.gradient_checkpointing,
+            divisor: tasks.map(|tasks| tasks as f64),
         };
-        let found = step::gradients(&model, &batch, options)?;
+        let found = match weighting.kind {
+            Weighting::Pcgrad => pcgrad::gradients(&model, &batch, options)?,
+            _ => step::gradients(&model, &batch, options)?,
+        };
         let loss = found.loss();
         let StepGradients { gradients, task_losses, tokens, .. } = found;
         let norm = gradients.norm();
@@ -244,6 +253,10 @@ impl Job {
         let rate_factor = self.schedule.factor(self.state.step);
         let learning_rate = recipe.optimizer.learning_rate * rate_factor;
         let model = self.optimizer.step(model, gradients, rate_factor, gradient_factor);
+        let head_rate =
+            recipe.optimizer.head_learning_rate.unwrap_or(recipe.optimizer.learning_rate);
+        let epoch = self.sampler.batches_per_epoch() as u64;
+        self.state.weighting.learn(weighting, &task_losses, head_rate * rate_factor, epoch);
         let seconds = start.elapsed().as_secs_f64();
         self.state.step = step;
         self.state.seconds += seconds;
@@ -256,6 +269,7 @@ impl Job {
             tokens,
             loss,
             task_losses,
+            task_weights,
             gradient_norm: norm,
             learning_rate,
             seconds,

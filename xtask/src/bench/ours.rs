@@ -200,6 +200,7 @@ fn one_step(
         pack_tokens: 8192,
         key: [1, step],
         checkpointing: false,
+        divisor: None,
     };
     let found = gradients(&model, &batch, options)?.gradients;
     let factor = (1.0 / (found.norm() + 1e-6)).min(1.0);

@@ -13,7 +13,7 @@ mod rotary;
 
 pub use attention::{attention, capped_attention, relative_attention};
 pub use cross_entropy::cross_entropy;
-pub use optimizer::{adamw, sum_of_squares};
+pub use optimizer::{adamw, dot};
 pub use packed::linear_packed;
 pub use pointwise::{
     activate, add_layer_norm, dropout, embedding, frozen_linear, gated, linear, rms_norm,

@@ -20,7 +20,7 @@ pub fn adamw<const D: usize>(
     (param, m, v)
 }
 
-/// See [`crate::sum_of_squares`].
-pub fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
-    tensor.clone().square().sum().into_scalar::<f32>().elem()
+/// See [`crate::dot`].
+pub fn dot<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) -> f64 {
+    (x.clone() * y.clone()).sum().into_scalar::<f32>().elem()
 }

@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub(crate) use frozen::{FrozenLayer, MaybeFactors, frozen_rows};
-pub(crate) use optimizer::{adamw, adamw_rows, sum_of_squares};
+pub(crate) use optimizer::{adamw, adamw_rows, dot};
 pub(crate) use packed::linear_packed;
 pub(crate) use rotary::Turn;
 

@@ -66,9 +66,12 @@ pub(crate) fn adamw_rows(
     (tensor(param), tensor(m), tensor(v))
 }
 
-pub(crate) fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
-    let tensor = tensor.clone();
-    let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
-    let tensor = dense(primitive(tensor));
-    kernels::reduce::sum_of_squares(simd::level(), numbers(&tensor))
+pub(crate) fn dot<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) -> f64 {
+    let dense = |tensor: &Tensor<D>| {
+        let tensor = tensor.clone();
+        let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
+        dense(primitive(tensor))
+    };
+    let (x, y) = (dense(x), dense(y));
+    kernels::reduce::dot(simd::level(), numbers(&x), numbers(&y))
 }

@@ -5,36 +5,47 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 /// Elements of a chunk.
 const CHUNK: usize = 1 << 15;
-/// Vectors whose squares are summed in `f32` before they join the sum in `f64`.
+/// Vectors whose products are summed in `f32` before they join the sum in `f64`.
 const RUN: usize = 64;
 
-/// The sum of all squares: `f32` within short runs, `f64` beyond.
-pub(crate) fn sum_of_squares(level: Level, x: &[f32]) -> f64 {
+/// The sum of the products of entries: `f32` within short runs, `f64` beyond. The slices are of one
+/// length.
+pub(crate) fn dot(level: Level, x: &[f32], y: &[f32]) -> f64 {
+    assert_eq!(x.len(), y.len(), "dot: lengths differ");
     let chunks = x.len().div_ceil(CHUNK);
     let parts = parallel::map(chunks, x.len(), |chunk| {
         let start = chunk * CHUNK;
-        let part = &x[start..(start + CHUNK).min(x.len())];
-        // SAFETY: the level is supported; the kernel reads a slice.
-        unsafe { launch(level, Squares(part)) }
+        let part = start..(start + CHUNK).min(x.len());
+        // SAFETY: the level is supported; the kernel reads two slices of one length.
+        unsafe { launch(level, Products(&x[part.clone()], &y[part])) }
     });
     parts.into_iter().sum()
 }
 
-struct Squares<'a>(&'a [f32]);
+/// The sum of all squares.
+pub(crate) fn sum_of_squares(level: Level, x: &[f32]) -> f64 {
+    dot(level, x, x)
+}
 
-impl Kernel for Squares<'_> {
+/// Two slices of one length.
+struct Products<'a>(&'a [f32], &'a [f32]);
+
+impl Kernel for Products<'_> {
     type Output = f64;
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> f64 {
         let mut total = 0.0;
-        for run in self.0.chunks(RUN * S::LANES) {
-            // SAFETY: vectors inside the slice; missing lanes load as zero.
+        let runs = self.0.chunks(RUN * S::LANES).zip(self.1.chunks(RUN * S::LANES));
+        for (x, y) in runs {
+            // SAFETY: vectors inside both slices, which are of one length; missing lanes load as zero.
             unsafe {
                 let mut sum = S::splat(0.0);
-                for i in (0..run.len()).step_by(S::LANES) {
-                    let x = S::load_upto(run.as_ptr().add(i), run.len() - i);
-                    sum = S::fma(x, x, sum);
+                for i in (0..x.len()).step_by(S::LANES) {
+                    let left = x.len() - i;
+                    let a = S::load_upto(x.as_ptr().add(i), left);
+                    let b = S::load_upto(y.as_ptr().add(i), left);
+                    sum = S::fma(a, b, sum);
                 }
                 total += f64::from(S::sum(sum));
             }

@@ -10,7 +10,7 @@ mod scores;
 pub use frozen::{frozen_embedding, frozen_linear};
 pub use layers::{add_layer_norm, dropout, gated, linear, linear_packed, linear_reusing, rms_norm};
 pub use loss::cross_entropy;
-pub use optimizer::{adamw, adamw_rows, sum_of_squares};
+pub use optimizer::{adamw, adamw_rows, dot, sum_of_squares};
 pub use pack::{attention, embedding, embedding_rows, rotary};
 pub use scores::{capped_attention, relative_attention};
 

@@ -73,9 +73,16 @@ pub fn adamw_rows(
 ///
 /// The result does not depend on the number of threads.
 pub fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
-    if has_kernels(&tensor.device()) {
-        flex::sum_of_squares(tensor)
-    } else {
-        composed::sum_of_squares(tensor)
-    }
+    dot(tensor, tensor)
+}
+
+/// The sum of the products of two tensors' elements, in `f64`: how far gradients point the same way.
+///
+/// The result does not depend on the number of threads.
+///
+/// # Panics
+/// When the shapes differ.
+pub fn dot<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) -> f64 {
+    assert_eq!(x.dims(), y.dims(), "dot: shapes differ");
+    if has_kernels(&x.device()) { flex::dot(x, y) } else { composed::dot(x, y) }
 }

@@ -32,6 +32,11 @@ pub fn huggingface(bundle: &Bundle, task: Task, folder: &Path) -> Result<(), Mod
 pub(super) fn check(stack: &Stack<'_>, class: &str) -> Result<(), ModelError> {
     let spec = stack.spec();
     let decoder = stack.backbone.block.causal;
+    if spec.routing.mixture.is_some() {
+        return Err(ModelError::Export(format!(
+            "the bundle has a mixture of experts before its heads, but {class} has none; export ONNX, or train another routing"
+        )));
+    }
     if decoder && spec.dense {
         return Err(ModelError::Export(format!(
             "the bundle has a dense layer before its heads, but {class} has none; train with `model.dense = false`"

@@ -10,6 +10,7 @@ mod lora;
 mod loss;
 mod minilm;
 mod minilm_gradients;
+mod mixture;
 mod peft;
 mod perplexity;
 mod prefixes;

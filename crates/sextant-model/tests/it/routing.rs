@@ -8,9 +8,9 @@ use sextant_core::{Grade, Task};
 use sextant_kernels::{Precision, ScorePrecision};
 use sextant_model::backbone::Backbone;
 use sextant_model::{
-    BackboneConfig, Heads, LossConfig, LossKind, ModelSpec, PackInput, PackedWeights, Pooling,
-    PrivateInit, RelevanceModel, Routing, dump, freeze, initialize, parameters, predict_rows,
-    row_losses,
+    BackboneConfig, Heads, LossConfig, LossKind, MixtureConfig, ModelSpec, PackInput,
+    PackedWeights, Pooling, PrivateInit, RelevanceModel, Routing, dump, freeze, initialize,
+    parameters, predict_rows, row_losses,
 };
 use sextant_text::{EncodedRow, Pack};
 use std::collections::BTreeSet;
@@ -18,7 +18,13 @@ use std::sync::Arc;
 
 const FRESH: Routing = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(1) };
 const SHARED: Routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
-const ALL: [Routing; 5] = [SHARED, Routing::MULTI_HEAD, Routing::mhp(1), Routing::mhp(2), FRESH];
+const MMOE: Routing = Routing::mixture(MixtureConfig { experts: 3, task_experts: 0, levels: 1 });
+const MHP_PLE: Routing = Routing {
+    mixture: Some(MixtureConfig { experts: 2, task_experts: 1, levels: 1 }),
+    ..Routing::mhp(1)
+};
+const ALL: [Routing; 7] =
+    [SHARED, Routing::MULTI_HEAD, Routing::mhp(1), Routing::mhp(2), FRESH, MMOE, MHP_PLE];
 
 fn backbone() -> BackboneConfig {
     BackboneConfig {

@@ -10,3 +10,4 @@ mod parameters;
 mod resume;
 mod sampler;
 mod threads;
+mod weighting;

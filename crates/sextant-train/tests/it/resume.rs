@@ -66,6 +66,22 @@ fn a_killed_run_with_lora_ends_in_the_same_bytes() {
     );
 }
 
+#[test]
+fn a_killed_run_that_weighs_its_tasks_ends_in_the_same_bytes() {
+    for kind in ["equal", "uncertainty", "dynamic", "pcgrad"] {
+        let kind = format!("task_weighting.kind=\"{kind}\"").leak();
+        let mut extra = vec![
+            &*kind,
+            "batch.mixing=\"mixed\"",
+            "model.routing={ prefix = false, heads = \"per_task\", mixture = { experts = 2, task_experts = 1 } }",
+        ];
+        if kind.contains("dynamic") {
+            extra.push("task_weighting.window=1");
+        }
+        ends_in_the_same_bytes(&extra, &["model.safetensors", "tokenizer.json"]);
+    }
+}
+
 fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) {
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (whole, killed) = (folder(&one), folder(&two));

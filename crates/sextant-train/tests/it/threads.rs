@@ -38,6 +38,7 @@ fn train(precision: Precision) -> BTreeMap<String, Values> {
             pack_tokens: tokens * 2 / 3,
             key: [1, step],
             checkpointing: false,
+            divisor: None,
         };
         let found = gradients(&model, &batch, options).unwrap().gradients;
         let factor = 1.0 / found.norm();

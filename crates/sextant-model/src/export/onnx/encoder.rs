@@ -46,6 +46,9 @@ impl<'a> Writer<'a> {
             x = self.norm("final_norm", &x)?;
         }
         let mut row = self.pool(&x, &mask);
+        if self.spec.routing.mixture.is_some() {
+            row = self.mixture(&row)?;
+        }
         if self.spec.dense {
             row = self.linear("dense", &row)?;
             row = match self.config.dense.activation {
@@ -220,6 +223,28 @@ impl<'a> Writer<'a> {
         let x = if place == NormPlace::Both { self.norm(norm, x)? } else { x.to_owned() };
         let sum = self.graph.node("Add", &[&x, residual], &[]);
         if place == NormPlace::Post { self.norm(norm, &sum) } else { Ok(sum) }
+    }
+
+    /// The weighed experts of the only level: see [`mixture`](crate::MixtureConfig).
+    fn mixture(&mut self, row: &str) -> Result<Edge, ModelError> {
+        let mut outputs = Vec::new();
+        for experts in ["task_mixture.0.experts", "mixture.0.experts"] {
+            if !self.values.contains_key(&format!("{experts}.weight")) {
+                continue;
+            }
+            let y = self.linear(experts, row)?;
+            let y = self.activation(MlpActivation::Gelu, &y);
+            let shape = self.graph.ints(&[3], &[0, -1, self.config.hidden_size as i64]);
+            outputs.push(self.graph.node("Reshape", &[&y, &shape], &[]));
+        }
+        let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
+        let all = self.graph.node("Concat", &outputs, &[("axis", Value::Int(1))]);
+        let weights = self.linear("task_mixture.0.gate", row)?;
+        let weights = self.graph.node("Softmax", &[&weights], &[("axis", Value::Int(-1))]);
+        let weights = self.unsqueeze(&weights, &[2]);
+        let weighed = self.graph.node("Mul", &[&all, &weights], &[]);
+        let axis = self.graph.ints(&[1], &[1]);
+        Ok(self.graph.node("ReduceSum", &[&weighed, &axis], &[("keepdims", Value::Int(0))]))
     }
 
     /// `[rows, tokens, hidden]` to `[rows, hidden]`.

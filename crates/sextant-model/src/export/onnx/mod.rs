@@ -35,7 +35,7 @@ pub enum Numbers {
 /// segments, `token_type_ids`; output: `logits`.
 ///
 /// # Errors
-/// [`ModelError::Export`] for ordinal heads, decoders, and files past protobuf's 2 GiB.
+/// [`ModelError::Export`] for ordinal heads, decoders, mixtures of several levels, and files past protobuf's 2 GiB.
 pub fn onnx(
     bundle: &Bundle,
     task: Task,
@@ -47,6 +47,11 @@ pub fn onnx(
     if stack.backbone.block.causal || spec.pooling == Pooling::Last {
         return Err(ModelError::Export(
             "ONNX export covers encoders with first-token or mean pooling".into(),
+        ));
+    }
+    if spec.routing.mixture.is_some_and(|mixture| mixture.levels > 1) {
+        return Err(ModelError::Export(
+            "ONNX export covers mixtures of one level: with more, a task's path runs through other tasks' experts".into(),
         ));
     }
     let values = stack

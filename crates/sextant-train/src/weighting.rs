@@ -1,0 +1,212 @@
+//! How much each task counts in a step's loss.
+
+use crate::{Target, TaskLoss};
+use serde::{Deserialize, Serialize};
+use sextant_core::Task;
+
+/// How tasks are weighed against each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weighting {
+    /// Every row counts the same: a task counts as much as it has rows in the step.
+    #[default]
+    Rows,
+    /// Every task in the step counts the same: the mean of the tasks' mean losses.
+    Equal,
+    /// A task's mean loss is divided by a variance that is learned with the model (Kendall, Gal &
+    /// Cipolla 2018, for classification: `L exp(-s) + s / 2` with `s = log σ²`, which begins at 0).
+    Uncertainty,
+    /// A task whose loss falls more slowly than the others' counts more (dynamic weight average, Liu,
+    /// Johns & Davison 2019): weights are a softmax over the ratios of the last two windows' mean
+    /// losses, times the number of tasks.
+    Dynamic,
+    /// Tasks count the same, but where two tasks' gradients of shared weights point against each other,
+    /// each loses what points against the other (PCGrad, Yu et al. 2020). One backward pass for each
+    /// task.
+    Pcgrad,
+}
+
+/// `[task_weighting]`
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskWeighting {
+    /// Which way.
+    pub kind: Weighting,
+    /// Of `dynamic`: the softmax's temperature.
+    pub temperature: f64,
+    /// Of `dynamic`: steps of a window; an epoch unless stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+}
+
+impl Default for TaskWeighting {
+    fn default() -> Self {
+        Self { kind: Weighting::Rows, temperature: 2.0, window: None }
+    }
+}
+
+impl TaskWeighting {
+    /// Whether nothing was chosen.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What weighting has learned so far: part of a checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WeightingState {
+    /// Of `uncertainty`: each task's log variance with its moments.
+    variances: [LogVariance; Task::COUNT],
+    /// Of `dynamic`: sums of the losses of this window's steps, and their number.
+    sums: [(f64, u64); Task::COUNT],
+    /// Steps of this window so far.
+    steps: u64,
+    /// Mean losses of the last two windows, the newest first.
+    means: [[Option<f64>; Task::COUNT]; 2],
+}
+
+/// The logarithm of a task's variance, stepped by Adam (Kingma & Ba 2015) as the model is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct LogVariance {
+    value: f64,
+    first: f64,
+    second: f64,
+    steps: i32,
+}
+
+impl LogVariance {
+    fn step(&mut self, gradient: f64, rate: f64) {
+        let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
+        self.steps += 1;
+        self.first = beta1 * self.first + (1.0 - beta1) * gradient;
+        self.second = beta2 * self.second + (1.0 - beta2) * gradient * gradient;
+        let first = self.first / (1.0 - f64::powi(beta1, self.steps));
+        let second = self.second / (1.0 - f64::powi(beta2, self.steps));
+        self.value -= rate * first / (second.sqrt() + eps);
+    }
+}
+
+impl WeightingState {
+    /// What each task's mean loss is multiplied by; none where rows count the same. The loss of a step
+    /// is the sum over its tasks, divided by their number.
+    pub(crate) fn weights(&self, weighting: &TaskWeighting) -> Option<[f64; Task::COUNT]> {
+        match weighting.kind {
+            Weighting::Rows => None,
+            Weighting::Equal | Weighting::Pcgrad => Some([1.0; Task::COUNT]),
+            Weighting::Uncertainty => Some(self.variances.map(|s| (-s.value).exp())),
+            Weighting::Dynamic => {
+                let [newest, before] = &self.means;
+                let ratios: Vec<Option<f64>> = newest
+                    .iter()
+                    .zip(before)
+                    .map(|(new, old)| Some(new.as_ref()? / old.as_ref()?))
+                    .collect();
+                let grow = |ratio: f64| (ratio / weighting.temperature).exp();
+                let known: Vec<f64> = ratios.iter().flatten().map(|&r| grow(r)).collect();
+                let scale = known.len() as f64 / known.iter().sum::<f64>();
+                // A task that has not had two windows counts as one of average speed.
+                Some(std::array::from_fn(|task| ratios[task].map_or(1.0, |r| grow(r) * scale)))
+            }
+        }
+    }
+
+    /// Learns from a step: the tasks' losses in it, and the learning rate of heads. `epoch` is the
+    /// number of steps of an epoch.
+    pub(crate) fn learn(
+        &mut self,
+        weighting: &TaskWeighting,
+        losses: &[TaskLoss; Task::COUNT],
+        rate: f64,
+        epoch: u64,
+    ) {
+        let means = losses.map(|loss| loss.mean());
+        match weighting.kind {
+            Weighting::Rows | Weighting::Equal | Weighting::Pcgrad => {}
+            Weighting::Uncertainty => {
+                let tasks = means.iter().flatten().count() as f64;
+                for (variance, mean) in self.variances.iter_mut().zip(means) {
+                    if let Some(mean) = mean {
+                        variance.step((0.5 - mean * (-variance.value).exp()) / tasks, rate);
+                    }
+                }
+            }
+            Weighting::Dynamic => {
+                for ((sum, count), mean) in self.sums.iter_mut().zip(means) {
+                    if let Some(mean) = mean {
+                        *sum += mean;
+                        *count += 1;
+                    }
+                }
+                self.steps += 1;
+                if self.steps >= weighting.window.unwrap_or(epoch) {
+                    let mean = |(sum, count): (f64, u64)| (count > 0).then(|| sum / count as f64);
+                    self.means = [self.sums.map(mean), self.means[0]];
+                    self.sums = Default::default();
+                    self.steps = 0;
+                }
+            }
+        }
+    }
+}
+
+/// Scales rows so that the sum of their losses is the sum over tasks of `weights` times the task's mean
+/// loss; returns how many tasks there are.
+pub(crate) fn weigh(rows: &mut [Target<'_>], weights: &[f64; Task::COUNT]) -> usize {
+    let mut totals = [0.0; Task::COUNT];
+    for row in rows.iter() {
+        totals[row.row.task.index()] += f64::from(row.weight);
+    }
+    for row in rows.iter_mut() {
+        let task = row.row.task.index();
+        row.weight = (f64::from(row.weight) * weights[task] / totals[task]) as f32;
+    }
+    totals.iter().filter(|&&total| total > 0.0).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn losses(means: [f64; Task::COUNT]) -> [TaskLoss; Task::COUNT] {
+        means.map(|mean| TaskLoss { sum: 4.0 * mean, weight: 4.0, rows: usize::from(mean > 0.0) })
+    }
+
+    #[test]
+    fn uncertainty_learns_the_loss_itself() {
+        // L exp(-s) + s / 2 is least where exp(s) = 2 L.
+        let weighting = TaskWeighting { kind: Weighting::Uncertainty, ..TaskWeighting::default() };
+        let mut state = WeightingState::default();
+        assert_eq!(state.weights(&weighting), Some([1.0; 6]));
+        for _ in 0..4000 {
+            state.learn(&weighting, &losses([0.2, 0.5, 1.0, 0.2, 0.5, 0.0]), 0.01, 10);
+        }
+        let found = state.weights(&weighting).unwrap();
+        for (weight, expected) in found.into_iter().zip([2.5, 1.0, 0.5, 2.5, 1.0, 1.0]) {
+            assert!((weight - expected).abs() < 0.05 * expected, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn dynamic_weights_are_a_softmax_over_how_slowly_losses_fall() {
+        let weighting =
+            TaskWeighting { kind: Weighting::Dynamic, temperature: 2.0, window: Some(2) };
+        let mut state = WeightingState::default();
+        for mean in [1.0, 1.0, 0.5, 0.5] {
+            assert_eq!(state.weights(&weighting), Some([1.0; 6]), "not before two windows");
+            state.learn(&weighting, &losses([mean, 1.0, mean, 1.0, mean, 0.0]), 0.1, 10);
+        }
+        let found = state.weights(&weighting).unwrap();
+        // Ratios 0.5 and 1 at temperature 2, over the five tasks that had rows.
+        let (fast, slow) = (f64::exp(0.25), f64::exp(0.5));
+        let scale = 5.0 / (3.0 * fast + 2.0 * slow);
+        for (task, weight) in found.into_iter().enumerate() {
+            let expected = match task {
+                5 => 1.0,
+                0 | 2 | 4 => fast * scale,
+                _ => slow * scale,
+            };
+            assert!((weight - expected).abs() < 1e-12, "{found:?}");
+        }
+    }
+}
