@@ -52,14 +52,11 @@ impl MixtureConfig {
 
     /// `mmoe-4`, `ple-4-1`, `ple-4-1x2`: shared experts, a task's own, levels.
     pub fn label(&self) -> String {
-        let mut label = match self.task_experts {
+        let one = match self.task_experts {
             0 => format!("mmoe-{}", self.experts),
             own => format!("ple-{}-{own}", self.experts),
         };
-        if self.levels > 1 {
-            label.push_str(&format!("x{}", self.levels));
-        }
-        label
+        if self.levels > 1 { format!("{one}x{}", self.levels) } else { one }
     }
 }
 

@@ -115,7 +115,7 @@ fn logits_are_those_of_the_definition() {
         let model = model(mixture, &Device::flex());
         let values = dump(&model);
         for row in some_rows() {
-            let pack = pack(&[row.clone()]);
+            let pack = pack(std::slice::from_ref(&row));
             let input = PackInput::new(&pack, &model.device()).unwrap();
             let ctx = ForwardContext::inference(Precision::F32);
             let pooled: Vec<f64> =
