@@ -1,13 +1,13 @@
 use std::marker::PhantomData;
 
 use super::Numbers;
-use crate::kernels::gemm::{Init, Product, Start, Strip, Words, pack_panel, panel_width};
+use crate::kernels::gemm::{Init, Left, Matrix, Product, Start, Strip, pack_panel, panel_width};
 use crate::kernels::parallel::{self, Scratch, SharedMut};
 use crate::simd::{Kernel, Level, Simd, launch};
 
-/// Words of depth that are decoded at a time: the same as one pass of the dense product, so that sums
-/// are formed in the same order.
-const DEPTH: usize = crate::kernels::gemm::DEPTH;
+/// Words of depth that are decoded at a time. Sums go on from one pass to the next in the order of the
+/// dense product, whatever the passes.
+const DEPTH: usize = 768;
 
 /// Which way a weight of `[outputs][inputs]` is read.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ pub(crate) fn multiply<P: Product>(
     if rows == 0 || columns == 0 {
         return;
     }
-    let words = Words::<P>::new(level, a, depth);
+    let left = Left::<P>::new(level, Matrix::rows(a, depth), rows, depth, rows);
     // SAFETY: the level is supported; the kernel only computes a size.
     let width = unsafe { launch(level, Width(columns)) };
     let c = SharedMut::new(c);
@@ -52,7 +52,7 @@ pub(crate) fn multiply<P: Product>(
         let first = panel * width;
         let panel = Panel {
             rows,
-            words: &words,
+            left: &left,
             weight,
             inputs,
             side,
@@ -84,7 +84,7 @@ impl Kernel for Width {
 /// All rows against a panel of columns.
 struct Panel<'a, P: Product> {
     rows: usize,
-    words: &'a Words<'a, P>,
+    left: &'a Left<'a, P>,
     weight: &'a Numbers,
     inputs: usize,
     side: Side,
@@ -104,14 +104,15 @@ impl<P: Product> Kernel for Panel<'_, P> {
     unsafe fn run<S: Simd>(self) {
         let per_word = P::per_word::<S>();
         let (width, inside) = (self.width, self.inside);
-        let most = DEPTH.min(self.words.per_row()) * per_word;
+        let all = self.depth.div_ceil(per_word);
+        let most = DEPTH.min(all) * per_word;
         // decoded numbers, then the panel that is packed from them
         let mut scratch = Scratch::take(most * width * 2);
         let decoded = scratch.start();
         let packed = decoded.wrapping_add(most * width);
         let mut done = 0;
-        while done < self.words.per_row() {
-            let words = DEPTH.min(self.words.per_row() - done);
+        while done < all {
+            let words = DEPTH.min(all - done);
             let from = done * per_word;
             let numbers = (words * per_word).min(self.depth - from);
             // SAFETY: the scratch holds `most * width` numbers twice; decoding fills all that
@@ -145,8 +146,8 @@ impl<P: Product> Kernel for Panel<'_, P> {
                     rows: self.rows,
                     columns: inside,
                     depth: words,
-                    a: self.words.start().wrapping_add(done),
-                    a_row: self.words.per_row(),
+                    a: self.left.block(0).wrapping_add(done),
+                    a_row: self.left.per_row(),
                     a_step: 1,
                     b: packed,
                     b_step: width,

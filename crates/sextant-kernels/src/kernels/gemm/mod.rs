@@ -6,15 +6,16 @@
 //! along the depth, and a [`Product`] says how words multiply: one tile of registers ([`tile`])
 //! serves every number format.
 
+mod left;
 mod pack;
 mod tile;
 
 use crate::Activation;
 use crate::simd::{Kernel, Simd, launch};
 
-use super::parallel::{self, Scratch, SharedMut};
-use pack::convert_rows;
-pub(crate) use pack::{Packed, Words, pack_panel, panel_width};
+use super::parallel::{self, SharedMut};
+pub(crate) use left::Left;
+pub(crate) use pack::{Packed, pack_panel, panel_width};
 pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
 
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
@@ -76,8 +77,9 @@ impl<'a> From<Option<&'a [f32]>> for Init<'a> {
 
 /// About how many tasks a product is cut into.
 const TASKS: usize = 32;
-/// Words of depth that one pass over a block of `C` takes.
-pub(crate) const DEPTH: usize = 768;
+/// Words of depth that one pass over a block of `C` takes: that much of a panel stays in the first-level
+/// cache while the rows of a block go by.
+const DEPTH: usize = 128;
 
 /// `C = A · B + init` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
 /// was packed for.
@@ -90,7 +92,6 @@ pub(crate) fn multiply<P: Product>(
     epilogue: Epilogue,
 ) {
     let (level, depth, columns) = (b.level(), b.depth(), b.columns());
-    a.check(rows, depth);
     assert_eq!(c.len(), rows * columns, "gemm: length of the result");
     if let Init::Bias(bias) = init {
         assert_eq!(bias.len(), columns, "gemm: bias");
@@ -105,12 +106,15 @@ pub(crate) fn multiply<P: Product>(
     let row_tasks = rows.div_ceil(block);
     let column_tasks = TASKS.div_ceil(row_tasks).min(b.panels());
     let panels = b.panels().div_ceil(column_tasks);
+    let left = Left::<P>::new(level, a, rows, depth, block);
     let c = SharedMut::new(c);
     parallel::for_each(row_tasks * column_tasks, rows * columns * depth, |task| {
-        let first_row = task / column_tasks * block;
+        let index = task / column_tasks;
+        let first_row = index * block;
         let first_panel = task % column_tasks * panels;
         let block = Block {
-            a,
+            a: &left,
+            index,
             first_row,
             rows: block.min(rows - first_row),
             b,
@@ -127,7 +131,9 @@ pub(crate) fn multiply<P: Product>(
 
 /// A block of rows of `A` against some panels of `B`.
 struct Block<'a, P: Product> {
-    a: Matrix<'a>,
+    a: &'a Left<'a, P>,
+    /// Which of its blocks.
+    index: usize,
     first_row: usize,
     rows: usize,
     b: &'a Packed<P>,
@@ -142,38 +148,9 @@ impl<P: Product> Kernel for Block<'_, P> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let words = self.b.words();
-        let a = self.a.data.as_ptr().wrapping_add(self.first_row * self.a.row);
-        // a transposed matrix is copied too: each step along the depth is another line of memory
-        if P::PLAIN && self.a.column == 1 {
-            // SAFETY: passed on to the caller.
-            unsafe { self.strips::<S>(a, self.a.row, self.a.column) };
-            return;
-        }
-        // rows rounded up, since converting a transposed matrix fills whole vectors
-        let stride = self.rows.next_multiple_of(S::LANES);
-        let mut scratch = Scratch::take(stride * words);
-        let to = scratch.start();
-        // SAFETY: the scratch is large enough either way; the rest is the caller's promise.
-        unsafe {
-            if self.a.column == 1 {
-                convert_rows::<S, P>(a, self.a.row, self.rows, self.b.depth(), to, words);
-                self.strips::<S>(to, words, 1);
-            } else {
-                let depth = self.b.depth();
-                pack_panel::<S, P>(a, self.a.column, 1, depth, self.rows, to, stride);
-                self.strips::<S>(to, 1, stride);
-            }
-        }
-    }
-}
-
-impl<P: Product> Block<'_, P> {
-    /// Multiplies words of `A` at the given strides.
-    #[inline(always)]
-    unsafe fn strips<S: Simd>(&self, a: *const f32, a_row: usize, a_step: usize) {
         let (words, columns) = (self.b.words(), self.b.columns());
         let width = self.b.width();
+        let a = self.a.block(self.index);
         #[cfg(feature = "profile")]
         let _span = {
             let end = (self.panels.end * width).min(columns);
@@ -197,9 +174,9 @@ impl<P: Product> Block<'_, P> {
                     rows: self.rows,
                     columns: inside,
                     depth,
-                    a: a.wrapping_add(done * a_step),
-                    a_row,
-                    a_step,
+                    a: a.wrapping_add(done * self.a.per_step()),
+                    a_row: self.a.per_row(),
+                    a_step: self.a.per_step(),
                     b: self.b.panel(panel).wrapping_add(done * width),
                     b_step: width,
                     c: self.c.at(place),

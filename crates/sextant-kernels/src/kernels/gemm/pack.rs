@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use crate::simd::{Kernel, Level, Simd, launch};
@@ -72,7 +71,7 @@ impl<P: Product> Packed<P> {
 }
 
 /// The width of panels for some columns, and the numbers in a word.
-struct Sizes<P>(usize, PhantomData<P>);
+pub(super) struct Sizes<P>(pub(super) usize, pub(super) PhantomData<P>);
 
 impl<P: Product> Kernel for Sizes<P> {
     type Output = (usize, usize);
@@ -239,70 +238,6 @@ unsafe fn pair_along<S: Simd>(from: *const f32, left: usize) -> S::V {
             half[i / 2] = *from.add(i);
         }
         S::pair_bf16(S::load(low.as_ptr()), S::load(high.as_ptr()))
-    }
-}
-
-/// The left factor of a product as words: the numbers themselves where a word is a number.
-pub(crate) struct Words<'a, P> {
-    data: Cow<'a, [f32]>,
-    per_row: usize,
-    product: PhantomData<P>,
-}
-
-impl<'a, P: Product> Words<'a, P> {
-    /// Of a row-major matrix of `depth` columns.
-    pub(crate) fn new(level: Level, matrix: &'a [f32], depth: usize) -> Self {
-        if P::PLAIN {
-            return Self { data: matrix.into(), per_row: depth, product: PhantomData };
-        }
-        // SAFETY: the level is supported; the kernel only computes sizes.
-        let (_, per_word) = unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
-        let (rows, per_row) = (matrix.len() / depth.max(1), depth.div_ceil(per_word));
-        let mut data = uninitialised(rows * per_row);
-        let to = SharedMut::new(&mut data);
-        parallel::for_each(rows.div_ceil(CONVERTED_ROWS), matrix.len() * 4, |chunk| {
-            let first = chunk * CONVERTED_ROWS;
-            let convert = ConvertRows::<P> {
-                from: matrix[first * depth..].as_ptr(),
-                rows: CONVERTED_ROWS.min(rows - first),
-                depth,
-                to: to.at(first * per_row),
-                words: per_row,
-                product: PhantomData,
-            };
-            // SAFETY: the level is supported; chunks are disjoint rows of buffers of these sizes.
-            unsafe { launch(level, convert) };
-        });
-        Self { data: data.into(), per_row, product: PhantomData }
-    }
-
-    pub(crate) fn start(&self) -> *const f32 {
-        self.data.as_ptr()
-    }
-    pub(crate) fn per_row(&self) -> usize {
-        self.per_row
-    }
-}
-
-/// Rows that are converted at a time.
-const CONVERTED_ROWS: usize = 64;
-
-struct ConvertRows<P> {
-    from: *const f32,
-    rows: usize,
-    depth: usize,
-    to: *mut f32,
-    words: usize,
-    product: PhantomData<P>,
-}
-
-impl<P: Product> Kernel for ConvertRows<P> {
-    type Output = ();
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { from, rows, depth, to, words, .. } = self;
-        // SAFETY: passed on to the caller.
-        unsafe { convert_rows::<S, P>(from, depth, rows, depth, to, words) };
     }
 }
 

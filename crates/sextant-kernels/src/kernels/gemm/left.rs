@@ -1,0 +1,111 @@
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use crate::simd::{Kernel, Level, Simd, launch};
+
+use super::super::parallel::{self, SharedMut, uninitialised};
+use super::pack::{Sizes, convert_rows, pack_panel};
+use super::{Matrix, Product};
+
+/// The left factor of a product as words, in blocks of rows.
+///
+/// Rows that lie as they are multiplied are borrowed. Others are copied once, for all the tasks that
+/// read them: numbers that a word is not, and transposed matrices, of which each step along the depth
+/// would be another line of memory.
+pub(crate) struct Left<'a, P> {
+    data: Cow<'a, [f32]>,
+    per_block: usize,
+    per_row: usize,
+    per_step: usize,
+    product: PhantomData<P>,
+}
+
+impl<'a, P: Product> Left<'a, P> {
+    /// Of a matrix of `rows` and `depth`, of which `block` rows are multiplied at a time.
+    pub(crate) fn new(
+        level: Level,
+        matrix: Matrix<'a>,
+        rows: usize,
+        depth: usize,
+        block: usize,
+    ) -> Self {
+        matrix.check(rows, depth);
+        let along = matrix.column == 1;
+        if P::PLAIN && along {
+            return Self {
+                data: matrix.data.into(),
+                per_block: block * matrix.row,
+                per_row: matrix.row,
+                per_step: 1,
+                product: PhantomData,
+            };
+        }
+        // SAFETY: the level is supported; the kernel only computes sizes.
+        let (lanes, per_word) = unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
+        let words = depth.div_ceil(per_word);
+        // Transposing fills whole vectors.
+        let stride = if along { block } else { block.next_multiple_of(lanes) };
+        let (per_block, per_row, per_step) =
+            if along { (block * words, words, 1) } else { (words * stride, 1, stride) };
+        let blocks = rows.div_ceil(block.max(1));
+        let mut data = uninitialised(blocks * per_block);
+        let to = SharedMut::new(&mut data);
+        parallel::for_each(blocks, rows * depth * 4, |i| {
+            let copy = Copy::<P> {
+                from: matrix.data.as_ptr().wrapping_add(i * block * matrix.row),
+                matrix: (matrix.row, matrix.column),
+                rows: block.min(rows - i * block),
+                depth,
+                to: to.at(i * per_block),
+                words,
+                stride,
+                product: PhantomData,
+            };
+            // SAFETY: the level is supported, the matrix was checked above, and blocks are disjoint
+            // parts of the buffer.
+            unsafe { launch(level, copy) };
+        });
+        Self { data: data.into(), per_block, per_row, per_step, product: PhantomData }
+    }
+
+    /// Where a block starts.
+    pub(crate) fn block(&self, index: usize) -> *const f32 {
+        self.data.as_ptr().wrapping_add(index * self.per_block)
+    }
+    /// From a row to the next.
+    pub(crate) fn per_row(&self) -> usize {
+        self.per_row
+    }
+    /// From a word to the next along the depth.
+    pub(crate) fn per_step(&self) -> usize {
+        self.per_step
+    }
+}
+
+/// Some rows on their way into a block.
+struct Copy<P> {
+    from: *const f32,
+    matrix: (usize, usize),
+    rows: usize,
+    depth: usize,
+    to: *mut f32,
+    words: usize,
+    stride: usize,
+    product: PhantomData<P>,
+}
+
+impl<P: Product> Kernel for Copy<P> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { from, matrix: (row, column), rows, depth, to, words, stride, .. } = self;
+        // SAFETY: passed on to the caller.
+        unsafe {
+            if column == 1 {
+                convert_rows::<S, P>(from, row, rows, depth, to, words);
+            } else {
+                pack_panel::<S, P>(from, column, 1, depth, rows, to, stride);
+            }
+        }
+    }
+}
