@@ -194,6 +194,9 @@ fn numbers_are_those_that_were_made_up() {
     assert!(calibration("tiny-shared").temperatures.iter().all(|&t| t > 1.5));
     assert!(calibration("tiny-shared").ece_scaled < 0.06);
     assert!((calibration("tiny-shared").ece - 0.4).abs() < 1e-6);
+    // All answers are equally sure, so every threshold answers all: the area is the error rate.
+    let areas = calibration("tiny-shared").risk_coverage;
+    assert!((areas.aurc - 0.5).abs() < 1e-12 && areas.excess_aurc > 0.1, "{areas:?}");
     assert_eq!(found.costs.iter().filter(|cost| cost.efficient).count(), 1);
 }
 
