@@ -15,33 +15,51 @@ pub struct AbstentionPoint {
     pub accuracy: f64,
 }
 
+/// The rows that are answered from some confidence on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answered {
+    /// The least confidence that is answered.
+    pub(crate) threshold: f32,
+    /// Weight of the rows that are answered.
+    pub(crate) weight: f64,
+    /// Weight of those of them that are right.
+    pub(crate) right: f64,
+}
+
+/// What is answered at each confidence there is, the highest first. Rows of equal confidence are
+/// answered together, so the order of rows plays no part.
+pub(crate) fn answered(rows: &[Scored<'_>]) -> Vec<Answered> {
+    let mut sorted: Vec<&Scored<'_>> = rows.iter().collect();
+    sorted.sort_by(|a, b| b.prediction.confidence().total_cmp(&a.prediction.confidence()));
+    let mut found: Vec<Answered> = Vec::new();
+    let (mut weight, mut right) = (0.0, 0.0);
+    for row in sorted {
+        let threshold = row.prediction.confidence();
+        weight += f64::from(row.weight);
+        right += if row.is_correct() { f64::from(row.weight) } else { 0.0 };
+        let step = Answered { threshold, weight, right };
+        match found.last_mut() {
+            Some(last) if last.threshold == threshold => *last = step,
+            _ => found.push(step),
+        }
+    }
+    found
+}
+
 /// The curve, from few answers to all: at most `points` points, about evenly spread. Rows of equal
 /// confidence are answered together.
 pub fn abstention_curve(rows: &[Scored<'_>], points: usize) -> Vec<AbstentionPoint> {
-    let mut sorted: Vec<(f32, f64, f64)> = rows
-        .iter()
-        .map(|row| {
-            let weight = f64::from(row.weight);
-            let right = if row.is_correct() { weight } else { 0.0 };
-            (row.prediction.confidence(), weight, right)
-        })
-        .collect();
-    sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let total: f64 = sorted.iter().map(|row| row.1).sum();
+    let steps = answered(rows);
+    let total = steps.last().map_or(0.0, |all| all.weight);
     let mut curve: Vec<AbstentionPoint> = Vec::new();
-    let (mut weight, mut right) = (0.0, 0.0);
-    for (index, row) in sorted.iter().enumerate() {
-        weight += row.1;
-        right += row.2;
-        let last = index + 1 == sorted.len();
-        let tied = !last && sorted[index + 1].0 == row.0;
+    for (index, step) in steps.iter().enumerate() {
         let due = (curve.len() + 1) as f64 / points.max(1) as f64;
-        let coverage = weight / total;
-        if last || (!tied && coverage >= due) {
+        let coverage = step.weight / total;
+        if index + 1 == steps.len() || coverage >= due {
             curve.push(AbstentionPoint {
                 coverage,
-                threshold: f64::from(row.0),
-                accuracy: right / weight,
+                threshold: f64::from(step.threshold),
+                accuracy: step.right / step.weight,
             });
         }
     }

@@ -4,7 +4,7 @@
 //! each task, for all rows pooled (micro) and as the mean over tasks (macro), every [`Metric`], each
 //! with a bootstrap interval if asked for; precision, recall and F1 of each grade; the confusion
 //! matrix; reliability bins. [`compare`] tests whether the accuracies of two systems differ on the
-//! same rows.
+//! same rows, and says how large the difference is.
 //!
 //! Inside, a row is reduced once to a few numbers and a `Tally` sums them up. The estimate counts
 //! every group of rows once; a bootstrap replicate counts it as often as it was drawn. So each metric
@@ -15,24 +15,29 @@
 
 mod abstention;
 mod agreement;
+mod binomial;
 mod bootstrap;
 mod calibration;
 mod compare;
 mod confusion;
 mod consistency;
+mod effect;
 mod error;
 mod evaluate;
 mod holm;
 mod mcnemar;
 mod metric;
 mod ndcg;
+mod paired_accuracy;
 mod render;
 mod report;
+mod risk_coverage;
 mod row_mean;
 mod sample;
 mod scored;
 mod tally;
 mod temperature;
+mod unit_sums;
 mod vote;
 
 pub use abstention::{AbstentionPoint, abstention_curve};
@@ -41,13 +46,16 @@ pub use bootstrap::Bootstrap;
 pub use calibration::{RELIABILITY_BINS, ReliabilityBin};
 pub use compare::{PairedComparison, compare};
 pub use consistency::{Consistency, TripleKind, Triples, contradiction};
+pub use effect::{OddsRatio, cohens_h};
 pub use error::EvalError;
 pub use evaluate::{EvalOptions, evaluate};
 pub use holm::holm;
 pub use mcnemar::McNemar;
 pub use metric::Metric;
 pub use ndcg::ndcg;
+pub use paired_accuracy::{PairedAccuracy, PairedRow, paired_accuracy};
 pub use report::{ClassMetrics, Dataset, Estimate, Estimates, EvalReport, Interval, TaskMetrics};
+pub use risk_coverage::{RiskCoverage, risk_coverage};
 pub use row_mean::{RowMean, row_mean};
 pub use scored::Scored;
 pub use temperature::{at_temperature, fit_temperature};

@@ -1,5 +1,6 @@
 //! McNemar's test: do two systems err equally often on the same rows?
 
+use crate::binomial::log_cdf;
 use serde::{Deserialize, Serialize};
 
 /// McNemar's test (1947) on rows that exactly one of two systems gets right. It takes rows to be
@@ -31,27 +32,13 @@ impl McNemar {
         Self {
             only_first,
             only_second,
-            exact_p: exact_p(only_first.min(only_second), n),
+            // P(X ≤ k) doubled, for X binomial with n trials of even odds.
+            exact_p: (2.0 * log_cdf(only_first.min(only_second), n, 0.0).exp()).min(1.0),
             corrected_statistic,
             // The upper tail of χ² with one degree of freedom.
             corrected_p: libm::erfc((corrected_statistic / 2.0).sqrt()),
         }
     }
-}
-
-/// `min(1, 2 · P(X ≤ k))` for X binomial with n trials of probability 1/2. Summed in logarithms,
-/// so that no term vanishes for large n.
-fn exact_p(k: u64, n: u64) -> f64 {
-    let mut log_term = -(n as f64) * std::f64::consts::LN_2;
-    let mut log_sum = log_term;
-    for i in 0..k {
-        log_term += ((n - i) as f64 / (i + 1) as f64).ln();
-        // Terms grow up to k ≤ n/2, so the larger exponent is the new one or the sum's.
-        let (high, low) =
-            if log_term > log_sum { (log_term, log_sum) } else { (log_sum, log_term) };
-        log_sum = high + (low - high).exp().ln_1p();
-    }
-    (2.0 * log_sum.exp()).min(1.0)
 }
 
 #[cfg(test)]

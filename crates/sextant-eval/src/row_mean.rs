@@ -4,8 +4,7 @@
 //! is right), the mean accuracy of several seeds, the difference of two, the difference of two
 //! differences. One resampling serves all, so that what is subtracted is drawn together.
 
-use crate::bootstrap::number_units;
-use crate::compare::p_value;
+use crate::unit_sums::{UnitSums, two_sided_p};
 use crate::{Bootstrap, Estimate, EvalError};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +17,7 @@ pub struct RowMean {
     pub groups: usize,
     /// The mean with its interval.
     pub mean: Estimate,
-    /// Two-sided bootstrap p-value of the mean being 0, as [`PairedComparison`](crate::PairedComparison) has it; `None` where
+    /// Two-sided bootstrap p-value of the mean being 0, as [`PairedAccuracy`](crate::PairedAccuracy) has it; `None` where
     /// there is only one group.
     pub p_value: Option<f64>,
 }
@@ -40,30 +39,15 @@ pub fn row_mean(
         return Err(EvalError::NoRows);
     }
     bootstrap.check()?;
-    let (unit_of, units) = number_units(groups.iter().copied());
-    let mut sums = vec![(0.0, 0.0); units];
-    for (&value, unit) in values.iter().zip(unit_of) {
-        let sum = &mut sums[unit as usize];
-        sum.0 += 1.0;
-        sum.1 += value;
-    }
+    let units = UnitSums::new(groups.iter().copied(), values.iter().map(|&value| [1.0, value]));
     let value = values.iter().sum::<f64>() / values.len() as f64;
-    let resampled = (units > 1).then(|| {
-        let means = bootstrap.replicate(units, |counts| {
-            let (mut rows, mut total) = (0.0, 0.0);
-            for (&count, sum) in counts.iter().zip(&sums) {
-                rows += f64::from(count) * sum.0;
-                total += f64::from(count) * sum.1;
-            }
-            total / rows
-        });
-        (bootstrap.interval(means.iter().copied().map(Some)), p_value(&means))
-    });
+    let means = units.replicate(bootstrap, |[rows, total]| total / rows);
+    let interval = |means: &Vec<f64>| bootstrap.interval(means.iter().copied().map(Some));
     Ok(RowMean {
         rows: values.len(),
-        groups: units,
-        mean: Estimate { value, interval: resampled.and_then(|(interval, _)| interval) },
-        p_value: resampled.map(|(_, p)| p),
+        groups: units.units(),
+        mean: Estimate { value, interval: means.as_ref().and_then(interval) },
+        p_value: means.as_ref().map(|means| two_sided_p(means.iter().copied())),
     })
 }
 
@@ -88,7 +72,7 @@ mod tests {
         let first: Vec<_> = (0..40).map(|i| row(i, i % 3 == 0)).collect();
         let second: Vec<_> = (0..40).map(|i| row(i, i % 4 != 0)).collect();
         let bootstrap = Bootstrap { replicates: 200, ..Bootstrap::default() };
-        let expected = compare(&first, &second, &bootstrap).unwrap();
+        let expected = compare(&first, &second, &bootstrap).unwrap().accuracy;
         let right = |row: &Scored<'_>| f64::from(u8::from(row.is_correct()));
         let values: Vec<f64> =
             first.iter().zip(&second).map(|(a, b)| right(b) - right(a)).collect();

@@ -123,25 +123,34 @@ fn one_group_has_no_interval() {
     assert_eq!(report.pooled.groups, 1);
     assert_eq!(report.pooled.estimate(Metric::Accuracy).unwrap().interval, None);
     let comparison = compare(&rows, &rows, &Bootstrap::default()).unwrap();
-    assert_eq!((comparison.p_value, comparison.difference.interval), (None, None));
+    assert_eq!(
+        (comparison.accuracy.p_value, comparison.accuracy.difference.interval),
+        (None, None)
+    );
 }
 
 #[test]
 fn a_better_system_is_found_and_luck_is_not() {
     let first = independent(3000, 0.70, 8);
     let better = compare(&first, &independent(3000, 0.76, 9), &Bootstrap::default()).unwrap();
-    let interval = better.difference.interval.unwrap();
-    assert!(interval.low > 0.0 && interval.low < better.difference.value);
-    assert!((better.second - better.first - better.difference.value).abs() < 1e-12);
-    assert!(better.p_value.unwrap() < 0.01 && better.mcnemar.exact_p < 0.01, "{better:?}");
+    let interval = better.accuracy.difference.interval.unwrap();
+    assert!(interval.low > 0.0 && interval.low < better.accuracy.difference.value);
+    assert!(
+        (better.accuracy.second - better.accuracy.first - better.accuracy.difference.value).abs()
+            < 1e-12
+    );
+    assert!(better.accuracy.p_value.unwrap() < 0.01 && better.mcnemar.exact_p < 0.01, "{better:?}");
 
     let alike = compare(&first, &independent(3000, 0.70, 10), &Bootstrap::default()).unwrap();
-    let interval = alike.difference.interval.unwrap();
+    let interval = alike.accuracy.difference.interval.unwrap();
     assert!(interval.low < 0.0 && interval.high > 0.0, "{alike:?}");
-    assert!(alike.p_value.unwrap() > 0.05 && alike.mcnemar.exact_p > 0.05, "{alike:?}");
+    assert!(alike.accuracy.p_value.unwrap() > 0.05 && alike.mcnemar.exact_p > 0.05, "{alike:?}");
 
     let same = compare(&first, &first, &Bootstrap::default()).unwrap();
-    assert_eq!((same.difference.value, same.p_value, same.mcnemar.exact_p), (0.0, Some(1.0), 1.0));
+    assert_eq!(
+        (same.accuracy.difference.value, same.accuracy.p_value, same.mcnemar.exact_p),
+        (0.0, Some(1.0), 1.0)
+    );
 }
 
 #[test]
@@ -161,7 +170,7 @@ fn groups_make_a_paired_test_less_sure() {
     let comparison = compare(&first, &second, &Bootstrap::default()).unwrap();
     assert_eq!((comparison.mcnemar.only_first, comparison.mcnemar.only_second), (3, 14));
     assert!(comparison.mcnemar.exact_p < 0.02, "{comparison:?}");
-    assert!(comparison.p_value.unwrap() > 0.05, "{comparison:?}");
+    assert!(comparison.accuracy.p_value.unwrap() > 0.05, "{comparison:?}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Differences between runs that answered the same rows, with their uncertainty.
 
 use crate::LabError;
-use crate::render::{dash, escaped, markdown};
+use crate::render::{bracketed_effects, dash, effect, escaped, markdown, p_text, signed, text};
 use crate::table::Slice;
-use sextant_eval::{Bootstrap, PairedComparison, Scored, compare};
+use sextant_eval::{Bootstrap, OddsRatio, PairedComparison, Scored, compare};
 
 /// How far one run is from the reference on one slice.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,23 +57,65 @@ impl PairedTable {
 
     /// The table as GitHub Markdown: differences in percentage points.
     pub fn to_markdown(&self) -> String {
-        let header =
-            ["run", "rows", "difference", "interval", "p (bootstrap)", "p (McNemar, exact)"];
-        let rows = self.differences.iter().map(|found| {
-            let comparison = &found.comparison;
-            let points = |x: f64| format!("{:+.1}", 100.0 * x);
-            let interval = comparison.difference.interval;
-            vec![
-                escaped(&found.run),
-                format!("{} ({})", found.slice.as_str(), comparison.rows),
-                points(comparison.difference.value),
-                interval.map_or_else(dash, |i| format!("{} to {}", points(i.low), points(i.high))),
-                comparison.p_value.map_or_else(dash, |p| format!("{p:.3}")),
-                format!("{:.3}", comparison.mcnemar.exact_p),
-            ]
-        });
-        markdown(&header.map(str::to_owned), rows)
+        let rows = self.rows().map(|row| row.iter().map(|text| escaped(text)).collect());
+        markdown(&Self::header(), rows)
     }
+
+    /// The table for a terminal; empty without differences.
+    pub fn to_text(&self) -> String {
+        if self.differences.is_empty() {
+            return String::new();
+        }
+        let table = text(Self::header(), self.rows().collect());
+        format!("Differences from {}\n{table}\n{}", self.reference, Self::LEGEND)
+    }
+
+    /// What the numbers are.
+    pub const LEGEND: &str = "Accuracy in percentage points on the same rows; 95 % intervals and p from a paired bootstrap over groups. Cohen's h: the size of the difference on a scale where 0.2 is called small, 0.5 medium, 0.8 large. Odds ratio: of the rows that one of the two gets right, the run's over the reference's, with the exact interval that belongs to McNemar's test; both take rows to be independent. p-values are not corrected for their number.";
+
+    fn header() -> Vec<String> {
+        [
+            "run",
+            "rows",
+            "difference",
+            "interval",
+            "Cohen's h",
+            "p (bootstrap)",
+            "odds ratio",
+            "p (McNemar, exact)",
+        ]
+        .map(str::to_owned)
+        .into()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Vec<String>> {
+        self.differences.iter().map(|found| {
+            let PairedComparison { accuracy, mcnemar, odds_ratio, .. } = &found.comparison;
+            let points = |x: f64| signed(100.0 * x, 1);
+            let interval = accuracy.difference.interval;
+            let range = accuracy
+                .cohens_h
+                .interval
+                .map_or_else(String::new, |interval| format!(" {}", bracketed_effects(interval)));
+            vec![
+                found.run.clone(),
+                format!("{} ({})", found.slice.as_str(), accuracy.rows),
+                points(accuracy.difference.value),
+                interval.map_or_else(dash, |i| format!("{} to {}", points(i.low), points(i.high))),
+                effect(accuracy.cohens_h.value) + &range,
+                accuracy.p_value.map_or_else(dash, p_text),
+                odds_ratio.map_or_else(dash, odds),
+                p_text(mcnemar.exact_p),
+            ]
+        })
+    }
+}
+
+/// An odds ratio with its interval.
+fn odds(ratio: OddsRatio) -> String {
+    let number =
+        |value: Option<f64>| value.map_or_else(|| "∞".into(), |value| format!("{value:.2}"));
+    format!("{} [{}, {}]", number(ratio.value), number(Some(ratio.low)), number(ratio.high))
 }
 
 /// The rows of a slice.

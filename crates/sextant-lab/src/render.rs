@@ -123,7 +123,7 @@ fn facts_header() -> Vec<String> {
 }
 
 /// A table for a terminal: the first column to the left, the others to the right.
-fn text(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+pub(crate) fn text(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     // Not fitted to the terminal's width: the same table gives the same text anywhere.
     table.set_content_arrangement(ContentArrangement::Disabled);
@@ -156,6 +156,28 @@ pub(crate) fn heading(metric: Metric) -> String {
 /// Text that cannot end a cell.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+/// A number with its sign, and no minus before what is 0 as shown.
+pub(crate) fn signed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:+.decimals$}");
+    let is_zero = !text.contains(|digit: char| ('1'..='9').contains(&digit));
+    if is_zero { text.replace('-', "+") } else { text }
+}
+
+/// A p-value. None is 0, so none is shown as that.
+pub(crate) fn p_text(p: f64) -> String {
+    if p < 0.0005 { "< 0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+/// An effect size: Cohen's h.
+pub(crate) fn effect(value: f64) -> String {
+    signed(value, 3)
+}
+
+/// The interval of an effect size.
+pub(crate) fn bracketed_effects(interval: Interval) -> String {
+    format!("[{}, {}]", effect(interval.low), effect(interval.high))
 }
 
 pub(crate) fn dash() -> String {

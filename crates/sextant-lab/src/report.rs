@@ -43,8 +43,9 @@ impl Report {
         if let Some(paired) = &self.paired {
             let _ = write!(
                 text,
-                "\n## Differences from {}\n\nAccuracy in percentage points on the same rows; 95 % intervals and p from a paired bootstrap over groups; p-values are not corrected for their number.\n\n{}",
+                "\n## Differences from {}\n\n{}\n\n{}",
                 paired.reference,
+                PairedTable::LEGEND,
                 paired.to_markdown()
             );
         }

@@ -165,6 +165,11 @@ fn numbers_are_those_that_were_made_up() {
     let shared = overall("tiny-shared");
     assert!((shared.difference.unwrap().value + 0.325).abs() < 1e-12);
     assert!(shared.significant && shared.p_holm > shared.p_value);
+    let effect = shared.cohens_h.unwrap();
+    assert!((effect.value - sextant_eval::cohens_h(0.825, 0.5)).abs() < 1e-12);
+    let interval = effect.interval.unwrap();
+    assert!(interval.low < effect.value && effect.value < interval.high && interval.high < 0.0);
+    assert_eq!(prefix.cohens_h, None);
 
     let [first, second] = found.ablation.drops.as_slice() else { panic!("{:?}", found.ablation) };
     assert_eq!((first.routing.as_str(), second.routing.as_str()), ("shared", "mhp-1"));
@@ -194,6 +199,9 @@ fn numbers_are_those_that_were_made_up() {
     assert!(calibration("tiny-shared").temperatures.iter().all(|&t| t > 1.5));
     assert!(calibration("tiny-shared").ece_scaled < 0.06);
     assert!((calibration("tiny-shared").ece - 0.4).abs() < 1e-6);
+    // All answers are equally sure, so every threshold answers all: the area is the error rate.
+    let areas = calibration("tiny-shared").risk_coverage;
+    assert!((areas.aurc - 0.5).abs() < 1e-12 && areas.excess_aurc > 0.1, "{areas:?}");
     assert_eq!(found.costs.iter().filter(|cost| cost.efficient).count(), 1);
 }
 

@@ -176,11 +176,16 @@ impl Compare {
         }
         let table = comparison.table(Metric::Accuracy);
         say(&format!("{}\n{}", table.to_text(), table.facts_to_text()));
+        let paired = reference.map(|(table, _)| table);
+        let paired = paired.filter(|table| !table.differences.is_empty());
+        if let Some(paired) = &paired {
+            say(&paired.to_text());
+        }
         let Some(out) = self.out else { return Ok(()) };
         let report = Report {
             title: self.title,
             metrics: vec![Metric::Accuracy, Metric::MacroF1, Metric::QuadraticKappa, Metric::Ece],
-            paired: reference.map(|(table, _)| table).filter(|table| !table.differences.is_empty()),
+            paired,
             ..Report::default()
         };
         report.write(&comparison, &out)?;

@@ -1,7 +1,7 @@
 //! What is how accurate, and why: the headline table, ensembles, the prefix, multi-task gains.
 
 use super::plot::{Plot, Series};
-use super::{Entry, Section, Table, p_value, percent};
+use super::{Entry, Section, Table, differences, p_value, percent};
 use crate::LabError;
 use crate::facts::count;
 use crate::findings::{Column, Findings, Score};
@@ -16,7 +16,10 @@ pub(super) fn sections(findings: &Findings) -> Result<Vec<Section>, LabError> {
     Ok(sections)
 }
 
-fn heads<'a>(first: &'a [&'a str], columns: &'a [Column]) -> impl Iterator<Item = String> + 'a {
+pub(super) fn heads<'a>(
+    first: &'a [&'a str],
+    columns: &'a [Column],
+) -> impl Iterator<Item = String> + 'a {
     let first = first.iter().map(|&text| text.to_owned());
     first.chain(columns.iter().map(|column| format!("{} ({})", column.name(), column.rows)))
 }
@@ -63,28 +66,7 @@ fn headline(findings: &Findings) -> Section {
         rows: rows.collect(),
         ..Table::default()
     });
-    if let Some(reference) = &table.reference {
-        let mut rows = Vec::new();
-        for row in table.rows.iter().filter(|row| row.system != *reference) {
-            let mut entries = vec![Entry::word(&row.system)];
-            entries.extend(row.scores.iter().map(|found| {
-                let Some(found) = found else { return Entry::missing() };
-                let Some(difference) = found.difference else { return Entry::missing() };
-                let entry = Entry::points(difference);
-                let p = found.p_holm.map_or_else(String::new, |p| format!(" p {p:.3}"));
-                let detail = format!("{}{p}", entry.detail);
-                Entry { significant: found.significant, detail, ..entry }
-            }));
-            rows.push(entries);
-        }
-        section.tables.push(Table {
-            id: "differences".into(),
-            caption: format!("Differences from {reference} in percentage points, with intervals and p-values after Holm's correction"),
-            header: heads(&["system"], &table.columns).collect(),
-            rows,
-            folded: true,
-        });
-    }
+    section.tables.extend(differences::tables(table));
     section
 }
 

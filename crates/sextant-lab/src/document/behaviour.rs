@@ -148,7 +148,7 @@ fn abstention(findings: &Findings) -> Result<Option<Section>, LabError> {
         "abstention",
         "Abstention",
         &[
-            "Accuracy on the rows that are answered when the least sure are left to people. Confidence is that after temperature scaling.",
+            "Accuracy on the rows that are answered when the least sure are left to people. Confidence is that after temperature scaling. AURC: the area under the share of wrong answers against the share of rows answered; excess AURC: what is left of it when the area of the best confidence, which puts every right answer above every wrong one, is taken off (Geifman, Uziel and El-Yaniv 2019); both are 0 at best, and means over seeds.",
         ],
     );
     let series: Vec<Series> = findings
@@ -174,10 +174,14 @@ fn abstention(findings: &Findings) -> Result<Option<Section>, LabError> {
             let point = within.max_by(|a, b| a.coverage.total_cmp(&b.coverage));
             point.map_or_else(Entry::missing, |point| Entry::number(percent(point.accuracy)))
         }));
+        let areas = found.risk_coverage;
+        let area = |area: f64| Entry::number(format!("{area:.4}"));
+        entries.extend([areas.aurc, areas.excess_aurc].map(area));
         entries
     });
     let mut header = vec!["system".to_owned()];
     header.extend(shares.iter().map(|share| format!("{:.0} % answered", 100.0 * share)));
+    header.extend(["AURC", "excess AURC"].map(str::to_owned));
     let rows = rows.collect();
     section.tables.push(Table { id: "abstention".into(), header, rows, ..Table::default() });
     Ok(Some(section))

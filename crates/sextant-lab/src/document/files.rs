@@ -114,6 +114,9 @@ fn scores(findings: &Findings) -> Result<String, LabError> {
         "difference",
         "difference_low",
         "difference_high",
+        "cohens_h",
+        "cohens_h_low",
+        "cohens_h_high",
         "p",
         "p_holm",
         "significant",
@@ -124,6 +127,7 @@ fn scores(findings: &Findings) -> Result<String, LabError> {
             let Some(score) = score else { continue };
             let interval = score.accuracy.interval;
             let apart = score.difference.and_then(|difference| difference.interval);
+            let effect = score.cohens_h.and_then(|effect| effect.interval);
             writer.write_record([
                 row.system.clone(),
                 column.name().to_owned(),
@@ -136,6 +140,9 @@ fn scores(findings: &Findings) -> Result<String, LabError> {
                 text(score.difference.map(|difference| difference.value)),
                 text(apart.map(|interval| interval.low)),
                 text(apart.map(|interval| interval.high)),
+                text(score.cohens_h.map(|effect| effect.value)),
+                text(effect.map(|interval| interval.low)),
+                text(effect.map(|interval| interval.high)),
                 text(score.p_value),
                 text(score.p_holm),
                 score.significant.to_string(),

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod behaviour;
+mod differences;
 mod files;
 mod html;
 mod markdown;
@@ -12,7 +13,7 @@ pub use files::ReportFiles;
 
 use crate::findings::Findings;
 use crate::grid::LabRecipe;
-use crate::render::dash;
+use crate::render::{bracketed_effects, dash, effect, p_text, signed};
 use plot::Plot;
 use serde::Serialize;
 use sextant_eval::Estimate;
@@ -96,6 +97,12 @@ impl Entry {
             estimate.interval.is_some_and(|interval| interval.low > 0.0 || interval.high < 0.0);
         Self { text: points(estimate.value), detail, significant, ..Self::default() }
     }
+
+    /// An effect size with its interval; whether it is significant is for its test to say.
+    fn effect(estimate: Estimate) -> Self {
+        let detail = estimate.interval.map_or_else(String::new, bracketed_effects);
+        Self { text: effect(estimate.value), detail, ..Self::default() }
+    }
 }
 
 impl Section {
@@ -110,14 +117,12 @@ fn percent(value: f64) -> String {
 }
 
 fn points(value: f64) -> String {
-    // No minus before what is 0 as shown.
-    let text = format!("{:+.1}", 100.0 * value);
-    if text == "-0.0" { "+0.0".into() } else { text }
+    signed(100.0 * value, 1)
 }
 
 /// A p-value as people read it.
 fn p_value(p: Option<f64>) -> Entry {
-    p.map_or_else(Entry::missing, |p| Entry::number(format!("{p:.3}")))
+    p.map_or_else(Entry::missing, |p| Entry::number(p_text(p)))
 }
 
 impl Document {

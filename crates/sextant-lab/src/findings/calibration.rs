@@ -6,8 +6,8 @@ use crate::LabError;
 use serde::Serialize;
 use sextant_core::{Example, Grade, Prediction, Task};
 use sextant_eval::{
-    AbstentionPoint, EvalOptions, Metric, ReliabilityBin, Scored, abstention_curve, at_temperature,
-    evaluate, fit_temperature,
+    AbstentionPoint, EvalOptions, Metric, ReliabilityBin, RiskCoverage, Scored, abstention_curve,
+    at_temperature, evaluate, fit_temperature, risk_coverage,
 };
 use std::collections::BTreeMap;
 
@@ -33,6 +33,8 @@ pub struct Calibration {
     pub reliability_scaled: Vec<ReliabilityBin>,
     /// Accuracy on the rows of which the system is surest.
     pub abstention: Vec<AbstentionPoint>,
+    /// The areas under risk against coverage, with temperatures: means over seeds.
+    pub risk_coverage: RiskCoverage,
 }
 
 /// Points of an abstention curve.
@@ -48,6 +50,7 @@ pub(crate) fn calibration(
     for system in systems {
         let (mut plain, mut scaled) = (Vec::new(), Vec::new());
         let (mut temperatures, mut eces, mut losses) = (Vec::new(), Vec::new(), Vec::new());
+        let mut areas = Vec::new();
         for member in &system.members {
             let temperature = fit_temperature(&answered(dev, &member.dev));
             let rows = answered(judge.test, &member.test);
@@ -68,6 +71,7 @@ pub(crate) fn calibration(
             let ([before, loss], [after, loss_after]) = (values(&rows)?, values(&cooled)?);
             eces.push([before, after]);
             losses.push([loss, loss_after]);
+            areas.extend(risk_coverage(&cooled).map(|found| [found.aurc, found.excess_aurc]));
             temperatures.push(temperature);
             plain.extend(rows);
             scaled.extend(cooled);
@@ -90,6 +94,7 @@ pub(crate) fn calibration(
             reliability: report.pooled.reliability,
             reliability_scaled: after.pooled.reliability,
             abstention: abstention_curve(&scaled, POINTS),
+            risk_coverage: RiskCoverage { aurc: mean(&areas, 0), excess_aurc: mean(&areas, 1) },
         });
     }
     Ok(found)

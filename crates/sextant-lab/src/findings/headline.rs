@@ -67,9 +67,10 @@ pub(crate) fn headline(
             }
             let mut score = Score::new(found.mean, by_seed);
             if let Some(reference) = reference.filter(|other| other.label != system.label) {
-                let difference = tester.difference(column.task, reference, system)?;
-                score.difference = difference.map(|found| found.mean);
-                score.p_value = difference.and_then(|found| found.p_value);
+                let paired = tester.paired(column.task, reference, system)?;
+                score.difference = paired.map(|found| found.difference);
+                score.cohens_h = paired.map(|found| found.cohens_h);
+                score.p_value = paired.and_then(|found| found.p_value);
             }
             scores.push(Some(score));
         }

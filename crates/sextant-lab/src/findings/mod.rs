@@ -160,6 +160,9 @@ pub struct Score {
     /// The difference from the reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<Estimate>,
+    /// How large that is: [Cohen's h](sextant_eval::cohens_h), from the same resamples.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cohens_h: Option<Estimate>,
     /// Its p-value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
@@ -182,6 +185,7 @@ impl Score {
             seed_deviation: (by_seed.len() > 1).then(|| (squares / (seeds - 1.0)).sqrt()),
             by_seed,
             difference: None,
+            cohens_h: None,
             p_value: None,
             p_holm: None,
             significant: false,

@@ -5,7 +5,7 @@ use crate::LabError;
 use crate::grid::{Cell, Role};
 use crate::run::{Lab, LedgerEntry, Predictions, file_name};
 use sextant_core::{Example, Prediction, Split, Task};
-use sextant_eval::{Bootstrap, RowMean, row_mean};
+use sextant_eval::{Bootstrap, PairedAccuracy, PairedRow, RowMean, paired_accuracy, row_mean};
 use sextant_model::Routing;
 
 /// A backbone with a routing.
@@ -98,6 +98,29 @@ impl Judge<'_> {
         second: &System,
     ) -> Result<Option<RowMean>, LabError> {
         self.mean(task, |row| Some(self.right_of(second, row)? - self.right_of(first, row)?))
+    }
+
+    /// Both accuracies on the same rows, with the size of their difference; seeds are averaged. None
+    /// where some row has no answer.
+    pub(crate) fn paired(
+        &self,
+        task: Option<Task>,
+        first: &System,
+        second: &System,
+    ) -> Result<Option<PairedAccuracy>, LabError> {
+        let row = |row: usize| {
+            Some(PairedRow {
+                group: self.test[row].group.as_deref(),
+                weight: 1.0,
+                first: self.right_of(first, row)?,
+                second: self.right_of(second, row)?,
+            })
+        };
+        let rows: Option<Vec<_>> = self.rows(task).map(row).collect();
+        match rows {
+            Some(rows) if !rows.is_empty() => Ok(Some(paired_accuracy(&rows, &self.bootstrap)?)),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -69,6 +69,10 @@ fn runs_are_compared_on_the_same_rows() {
         assert!(said.contains(part) && report.contains(part), "{part}");
     }
     assert!(report.contains("Differences from tiny"), "{report}");
+    assert!(said.contains("Differences from tiny"), "{said}");
+    for part in ["Cohen's h", "odds ratio", "p (McNemar, exact)"] {
+        assert!(said.contains(part) && report.contains(part), "{part}");
+    }
     assert!(place.read("compared.csv").starts_with("run,kind,metric"));
     let error = place.fails(&["compare", "runs/query-type", "--data", "two.jsonl"]);
     assert!(error.contains("no model for task `type-type`"), "{error}");
