@@ -86,6 +86,20 @@ fn the_papers_grid() {
     for seed in 1..=3 {
         let named = |backbone: &&str| format!("{backbone}-prefix-bf16-s{seed}");
         expected.extend(backbones(seed).iter().map(named));
+        if seed == 1 {
+            let more = ["mmoe-4", "ple-3-1"].map(str::to_owned);
+            let weighed = ["equal", "uncertainty", "dynamic", "pcgrad", "ordinal"];
+            let weighed = weighed.map(|kind| format!("multi-head-{kind}"));
+            let more = more.iter().chain(&weighed);
+            expected.extend(more.map(|label| format!("minilm-l3-{label}-s1")));
+        }
+    }
+    for task in ["query-type", "product-type", "type-type"] {
+        for percent in [10, 30] {
+            for model in ["multi-head", "single"] {
+                expected.push(format!("minilm-l3-{model}-{task}-{percent}pct-s1"));
+            }
+        }
     }
     let names: Vec<&str> = grid.cells.iter().map(sextant_lab::Cell::name).collect();
     assert_eq!(names, expected);
@@ -142,5 +156,21 @@ fn the_papers_grid() {
         let mut all = vec![named.as_str(), seed.as_str()];
         all.extend(settings);
         assert_eq!(cell.recipe, by_hand(&all), "{name}");
+    }
+}
+
+#[test]
+fn labels_that_no_backbone_has_are_named() {
+    for (set, label) in [
+        (
+            r#"grid.variants=[{ label = "x", routing = { prefix = true, heads = "shared" }, set = {}, backbones = ["minlm"] }]"#,
+            "minlm",
+        ),
+        (r#"learning_curves={ tasks = ["type-type"], shares = [0.5], backbones = ["l3"] }"#, "l3"),
+    ] {
+        let recipe =
+            LabRecipe::parse(&read("paper.toml"), "paper.toml", &[set.to_owned()]).unwrap();
+        let error = Grid::new(recipe, backbone).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{label}`")), "{error}");
     }
 }

@@ -139,6 +139,14 @@ impl Layout<'_> {
                 self.mistakes.push(format!("{key} is empty; name at least one"));
             }
         }
+        let labels: BTreeSet<String> = grid.backbones.iter().map(BackboneAxis::label).collect();
+        let curves =
+            self.recipe.learning_curves.as_ref().and_then(|curves| curves.backbones.as_ref());
+        let variants = grid.variants.iter().filter_map(|variant| variant.backbones.as_ref());
+        for label in variants.chain(curves).flatten().filter(|&label| !labels.contains(label)) {
+            self.mistakes
+                .push(format!("backbones names `{label}`, but no backbone has this label"));
+        }
         if let Some(curves) = &self.recipe.learning_curves {
             for &share in &curves.shares {
                 if !(share > 0.0 && share <= 1.0) {
@@ -174,7 +182,8 @@ impl Layout<'_> {
         for turn in 0..most {
             for axis in &grid.backbones {
                 let Some(&seed) = self.seeds(axis).get(turn) else { continue };
-                for variant in &grid.variants {
+                let wanted = |variant: &&Variant| axis.is_named_in(variant.backbones.as_deref());
+                for variant in grid.variants.iter().filter(wanted) {
                     let set = [&variant.set];
                     self.add(axis, &variant.label, variant.routing, seed, Role::Variant, &set);
                 }
@@ -217,7 +226,8 @@ impl Layout<'_> {
         };
         let first = grid.seeds.first().copied().into_iter().collect();
         for &seed in curves.seeds.as_ref().unwrap_or(&first) {
-            for axis in &grid.backbones {
+            let wanted = |axis: &&BackboneAxis| axis.is_named_in(curves.backbones.as_deref());
+            for axis in grid.backbones.iter().filter(wanted) {
                 for &task in &curves.tasks {
                     for &share in curves.shares.iter().filter(|&&share| share < 1.0) {
                         let percent = share * 100.0;
@@ -267,6 +277,11 @@ impl BackboneAxis {
     pub(crate) fn label(&self) -> String {
         let plain = self.backbone.as_str().unwrap_or("scratch");
         self.label.clone().unwrap_or_else(|| plain.rsplit('/').next().unwrap_or(plain).to_owned())
+    }
+
+    /// Whether it is among these labels; without a list all are.
+    fn is_named_in(&self, labels: Option<&[String]>) -> bool {
+        labels.is_none_or(|labels| labels.contains(&self.label()))
     }
 }
 

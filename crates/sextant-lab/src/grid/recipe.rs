@@ -99,6 +99,9 @@ pub struct Variant {
     pub routing: Routing,
     /// Keys of the training recipe.
     pub set: toml::Table,
+    /// The labels of the backbones that it is run with; all unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbones: Option<Vec<String>>,
 }
 
 /// `[learning_curves]`
@@ -115,6 +118,9 @@ pub struct CurveRecipe {
     /// Seeds; the grid's first unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeds: Option<Vec<u64>>,
+    /// The labels of the backbones; all unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbones: Option<Vec<String>>,
 }
 
 /// `[ensembles]`
