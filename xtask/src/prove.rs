@@ -42,9 +42,9 @@ impl Prove {
 }
 
 impl ProveLab {
-    /// Two things are built into the market and must be found: what helps a task that contradicts
-    /// the others are layers of its own; what helps a task with few rows is being trained with
-    /// others.
+    /// Two things are built into the market and must be found: a task that contradicts the others gains
+    /// from a branch of its own, with layers or with a head alone; a task with few rows gains from being
+    /// trained with others.
     fn run(self) -> anyhow::Result<()> {
         let data = self.folder.join("lab-market");
         let mut examples = ExampleConfig::equal(2400);
@@ -65,11 +65,12 @@ impl ProveLab {
         let findings = Findings::new(&lab)?;
 
         let column = findings.headline.columns.iter().position(|c| c.task == Some(ODD.task));
-        let row = findings.headline.rows.iter().find(|row| row.system == "scratch-mhp-1");
-        let private = row
-            .zip(column)
-            .and_then(|(row, column)| row.scores[column].as_ref()?.difference)
-            .context("mhp-1 was not compared with multi-head")?;
+        let beyond_shared = |system: &str| {
+            let row = findings.headline.rows.iter().find(|row| row.system == system);
+            row.zip(column)
+                .and_then(|(row, column)| row.scores[column].as_ref()?.difference)
+                .with_context(|| format!("{system} was not compared with the shared model"))
+        };
         let few = findings
             .gains
             .iter()
@@ -79,7 +80,11 @@ impl ProveLab {
             .mean;
         let mut failures = Vec::new();
         for (claim, found) in [
-            (format!("{}: private layers beyond a private head", ODD.task), private),
+            (format!("{}: private layers beyond none", ODD.task), beyond_shared("scratch-mhp-1")?),
+            (
+                format!("{}: a private head beyond none", ODD.task),
+                beyond_shared("scratch-multi-head")?,
+            ),
             (format!("{}: multi-task beyond single-task", FEW.0), few),
         ] {
             let interval = found.interval.context("no interval")?;
