@@ -10,9 +10,9 @@ mod math;
 mod portable;
 mod vector;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 mod avx2;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 mod avx512;
 
 use std::cell::Cell;
@@ -56,7 +56,7 @@ impl Level {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 fn best_supported() -> Level {
     let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     let avx512 = avx2
@@ -74,7 +74,7 @@ fn best_supported() -> Level {
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", not(feature = "portable"))))]
 fn best_supported() -> Level {
     Level::Portable
 }
@@ -138,11 +138,11 @@ pub(crate) unsafe fn launch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     // SAFETY: passed on to the caller.
     unsafe {
         match level {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
             Level::Avx512Bf16 => avx512::Avx512::<true>::call(kernel),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
             Level::Avx512 => avx512::Avx512::<false>::call(kernel),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
             Level::Avx2 => avx2::Avx2::call(kernel),
             _ => portable::Portable::call(kernel),
         }
