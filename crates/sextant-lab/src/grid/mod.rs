@@ -8,7 +8,7 @@ pub(crate) use cell::file_safe;
 pub use cell::{Cell, Role};
 pub use recipe::{
     BackboneAxis, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, GridRecipe, LabRecipe,
-    ReportRecipe, SearchRecipe, Variant,
+    ReportRecipe, Scheduler, SearchRecipe, Variant,
 };
 
 use crate::LabError;

@@ -140,12 +140,28 @@ impl Default for EnsembleRecipe {
     }
 }
 
+/// How a search thins out its settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheduler {
+    /// By rounds: all settings of a round run before the best of them go on (successive halving,
+    /// Jamieson & Talwalkar 2016).
+    #[default]
+    Halving,
+    /// As soon as a setting is among the best of those that finished its round, it goes on (ASHA, Li et
+    /// al. 2020): a search that is cut short has settings that ran to the end.
+    Asha,
+}
+
 /// `[search]`: random search, thinned by successive halving.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRecipe {
     /// How many settings are drawn.
     pub trials: usize,
+    /// When settings go on to the next round.
+    #[serde(default)]
+    pub scheduler: Scheduler,
     /// Of each round, one in so many goes on to the next; 1 for plain random search.
     #[serde(default = "three")]
     pub eta: usize,

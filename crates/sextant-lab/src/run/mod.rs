@@ -193,7 +193,7 @@ impl Lab {
         let tried = search.as_ref().map_or(0, |search| search.finished(|cell| self.entry(cell)));
         let cells = self.grid.cells.len();
         let finished = cells - open.len() + tried;
-        watcher.on_event(LabEvent::Opened { runs: cells + trials, finished });
+        watcher.on_event(LabEvent::Opened { runs: cells + trials.max(tried), finished });
         let mut queue: std::collections::VecDeque<Cell> = open.into();
         let mut late = false;
         loop {
