@@ -117,6 +117,7 @@ impl Plot {
         let (x, y) = if self.diagonal { (0.0..1.0, 0.0..1.0) } else { (range(xs), range(ys)) };
         let mut chart = ChartBuilder::on(&root)
             .margin(8)
+            .margin_right(16) // the last label of the x axis is centred on its end
             .x_label_area_size(42)
             .y_label_area_size(52)
             .build_cartesian_2d(x.clone(), y.clone())

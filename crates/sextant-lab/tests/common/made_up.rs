@@ -1,0 +1,151 @@
+//! A finished grid whose answers are made up, so that every number of its report is known.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use sextant_core::{Example, Grade, Prediction, Split, Task};
+use sextant_data::{Dataset, Format};
+use sextant_lab::findings::Findings;
+use sextant_lab::{Cell, Grid, Lab, LabRecipe, LedgerEntry, Predictions, Role};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const RECIPE: &str = r#"
+name = "made up <&>"
+
+[base]
+tasks = ["query-type", "product-type"]
+data = { path = "DATA" }
+text = { max_tokens = 64 }
+
+[grid]
+seeds = [1, 2]
+single_task = true
+routings = [
+    { prefix = true, heads = "shared" },
+    { prefix = false, heads = "shared" },
+    { prefix = true, heads = "per_task", private_layers = 1 },
+    { prefix = false, heads = "per_task", private_layers = 1 },
+]
+[[grid.backbones]]
+label = "tiny"
+backbone = { vocab_size = 50, hidden_size = 8, layers = 2, attention_heads = 2, intermediate_size = 8 }
+
+[ensembles]
+rules = ["majority"]
+
+[report]
+introduction = "First paragraph.\n\nSecond <b>paragraph</b>."
+replicates = 200
+"#;
+
+fn resolve(name: &str) -> Result<PathBuf, String> {
+    Err(format!("no backbone `{name}` here"))
+}
+
+/// 200 test rows of each task in groups of 4, and 40 dev rows.
+fn dataset() -> Dataset {
+    let mut dataset = Dataset::default();
+    for (split, rows) in [(Split::Train, 20), (Split::Dev, 40), (Split::Test, 200)] {
+        for task in [Task::QueryType, Task::ProductType] {
+            for row in 0..rows {
+                let grade = Grade::ALL[row % 3];
+                let (left, right) = (format!("left {split} {row}"), format!("right {split} {row}"));
+                let left = if task == Task::QueryType { left } else { format!("product {row}") };
+                dataset.part_mut(split).push(Example {
+                    group: Some(format!("{split}-{task}-{}", row / 4)),
+                    split: Some(split),
+                    ..Example::new(task, left.as_str(), right.as_str(), grade)
+                });
+            }
+        }
+    }
+    dataset
+}
+
+/// Of 20 rows in turn, how many a run gets right.
+fn right_of_20(cell: &Cell, task: Task) -> usize {
+    let seed = cell.recipe.seed as usize;
+    match (cell.role, cell.routing.as_str(), task) {
+        (Role::Single { .. }, _, Task::QueryType) => 14,
+        (Role::Single { .. }, _, _) => 16,
+        (_, "prefix", _) => 15 + seed, // seeds differ
+        (_, "shared", _) => 10,
+        (_, "mhp-1+prefix", _) => 18,
+        _ => 17,
+    }
+}
+
+/// Writes what a finished run leaves.
+fn finish(lab: &mut Lab, cell: &Cell) {
+    let folder = lab.run_folder(cell.name()).0;
+    std::fs::create_dir_all(folder.join("bundle")).unwrap();
+    let tasks = &cell.recipe.tasks;
+    let mut by_task = BTreeMap::new();
+    for split in [Split::Test, Split::Dev] {
+        let examples = lab.dataset.part(split);
+        let mut found = Predictions::default();
+        for (row, example) in examples.iter().enumerate() {
+            let task = example.pair.task;
+            if !tasks.contains(&task) {
+                continue;
+            }
+            let right = row * 7 % 20 < right_of_20(cell, task);
+            let mut probs = [0.05; 3];
+            let grade = example.grade.index();
+            probs[if right { grade } else { (grade + 1) % 3 }] = 0.9;
+            found.rows.push(row);
+            found.predictions.push(Prediction { probs });
+            by_task.insert(task, right_of_20(cell, task) as f64 / 20.0);
+        }
+        found.write(&folder.join(format!("predictions-{split}.jsonl")), examples).unwrap();
+    }
+    let accuracy = by_task.values().sum::<f64>() / by_task.len() as f64;
+    let entry = LedgerEntry {
+        name: cell.name().into(),
+        backbone: cell.backbone.clone(),
+        routing: cell.routing.clone(),
+        role: cell.role,
+        recipe_sha256: sextant_lab::recipe_hash(&cell.recipe),
+        fingerprint: "f".repeat(64),
+        data_sha256: lab.data_sha256.clone(),
+        code: "0.0.0".into(),
+        seed: cell.recipe.seed,
+        train_rows: 20 * tasks.len(),
+        rows: 60,
+        steps: 2,
+        tokens: 1000,
+        flops: 1e9 * tasks.len() as f64,
+        seconds: 2.5,
+        peak_memory_bytes: Some(200 << 20),
+        parameters: 1000,
+        trainable_parameters: 1000,
+        dev: Some(accuracy),
+        dev_step: Some(2),
+        test_accuracy: accuracy,
+        test_accuracy_by_task: by_task,
+        test_seconds: 0.5,
+        test_rows: 200 * tasks.len(),
+    };
+    lab.ledger.add(entry).unwrap();
+}
+
+fn lab(folder: &Path) -> Lab {
+    let data = folder.join("data");
+    dataset().save(&data, Format::Jsonl).unwrap();
+    let text = RECIPE.replace("DATA", data.to_str().unwrap());
+    let grid = Grid::new(LabRecipe::parse(&text, "lab.toml", &[]).unwrap(), resolve).unwrap();
+    let mut lab = Lab::open(grid, &folder.join("lab"), resolve).unwrap();
+    for cell in lab.grid.cells.clone() {
+        finish(&mut lab, &cell);
+    }
+    lab
+}
+
+/// What a report over it is made of.
+pub(crate) fn findings() -> Findings {
+    let folder = tempfile::tempdir().unwrap();
+    let mut findings = Findings::new(&lab(folder.path())).unwrap();
+    // What differs from machine to machine.
+    findings.code = "0.0.0".into();
+    let _ = findings.recipe.base.remove("data");
+    findings
+}
