@@ -129,6 +129,18 @@ fn nothing_overflows_is_missing_or_hard_to_read() {
     }
 }
 
+/// `SEXTANT_REPORT=labs/paper/report.html cargo test --workspace --test browser -- --ignored`
+#[test]
+#[ignore = "looks at a report that SEXTANT_REPORT names"]
+fn a_report_of_ones_own() {
+    let (Some(program), Ok(path)) = (chromium(), std::env::var("SEXTANT_REPORT")) else { return };
+    let html = std::fs::read_to_string(path).unwrap();
+    for (width, dark) in [(1280, false), (390, true)] {
+        let look = look(&program, &html, width, dark, None);
+        assert!(look.wrong.is_empty(), "{width}:\n{}", look.wrong.join("\n"));
+    }
+}
+
 #[test]
 fn the_look_finds_what_is_wrong() {
     let Some(program) = chromium() else { return };
