@@ -92,6 +92,8 @@ fn the_papers_grid() {
             let weighed = weighed.map(|kind| format!("multi-head-{kind}"));
             let more = more.iter().chain(&weighed);
             expected.extend(more.map(|label| format!("minilm-l3-{label}-s1")));
+            let equal = singles.map(|task| format!("minilm-l3-single-equal-steps-{task}-s1"));
+            expected.extend(equal);
         }
     }
     for task in ["query-type", "product-type", "type-type"] {

@@ -188,9 +188,7 @@ impl Layout<'_> {
                     self.add(axis, &variant.label, variant.routing, seed, Role::Variant, &set);
                 }
             }
-            if grid.single_task_steps.is_some() {
-                self.singles(turn, true);
-            }
+            self.singles(turn, true);
         }
         self.curves();
     }
@@ -205,8 +203,12 @@ impl Layout<'_> {
     }
 
     fn singles(&mut self, turn: usize, equal_steps: bool) {
-        for axis in &self.recipe.grid.backbones {
+        let grid = &self.recipe.grid;
+        for axis in &grid.backbones {
             let Some(&seed) = self.seeds(axis).get(turn) else { continue };
+            if equal_steps && axis.single_task_steps.or(grid.single_task_steps).is_none() {
+                continue;
+            }
             for task in self.base_tasks() {
                 let (label, role) = if equal_steps {
                     (format!("single-equal-steps-{task}"), Role::EqualSteps { task })

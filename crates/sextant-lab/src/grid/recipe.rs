@@ -87,6 +87,9 @@ pub struct BackboneAxis {
     /// Routings for this backbone, where it is too dear for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routings: Option<Vec<Routing>>,
+    /// As `grid.single_task_steps`, for this backbone alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_task_steps: Option<EqualSteps>,
 }
 
 /// One of `grid.variants`.
