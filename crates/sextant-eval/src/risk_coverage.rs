@@ -18,8 +18,7 @@ pub struct RiskCoverage {
     pub excess_aurc: f64,
 }
 
-/// The areas of rows; none of no rows. Weights count; wrong answers of different weights come in
-/// the best order as they are given.
+/// The areas of rows; none of no rows. Weights count.
 pub fn risk_coverage(rows: &[Scored<'_>]) -> Option<RiskCoverage> {
     let steps = answered(rows);
     let all = steps.last()?;
@@ -29,10 +28,13 @@ pub fn risk_coverage(rows: &[Scored<'_>]) -> Option<RiskCoverage> {
         area += (step.weight - before) * (step.weight - step.right) / step.weight;
         before = step.weight;
     }
-    // In the best order no risk is taken before the last right answer.
+    // In the best order no risk is taken before the last right answer, and of wrong ones the lightest
+    // come first.
+    let wrong_rows = rows.iter().filter(|row| !row.is_correct());
+    let mut weights: Vec<f64> = wrong_rows.map(|row| f64::from(row.weight)).collect();
+    weights.sort_by(f64::total_cmp);
     let (mut wrong, mut least) = (0.0, 0.0);
-    for row in rows.iter().filter(|row| !row.is_correct()) {
-        let weight = f64::from(row.weight);
+    for weight in weights {
         wrong += weight;
         least += weight * wrong / (all.right + wrong);
     }
@@ -69,6 +71,16 @@ mod tests {
         close(best, (1.0 / 3.0 + 0.5) / 4.0, 0.0);
         let worst = risk_coverage(&rows(&[(0.9, false), (0.8, false), (0.7, true), (0.6, true)]));
         close(worst, (1.0 + 1.0 + 2.0 / 3.0 + 0.5) / 4.0, (2.0 + 1.0 / 3.0) / 4.0);
+    }
+
+    #[test]
+    fn no_order_beats_the_best_one_whatever_rows_weigh() {
+        for (weights, best) in [([1.0, 1.0, 3.0], true), ([1.0, 3.0, 1.0], false)] {
+            let mut some = rows(&[(0.9, true), (0.8, false), (0.7, false)]);
+            some.iter_mut().zip(weights).for_each(|(row, weight)| row.weight = weight);
+            let excess = risk_coverage(&some).unwrap().excess_aurc;
+            assert!(if best { excess.abs() < 1e-12 } else { excess > 0.01 }, "{excess}");
+        }
     }
 
     #[test]

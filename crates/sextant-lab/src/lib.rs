@@ -37,7 +37,7 @@ pub use facts::RunFacts;
 pub use findings::Findings;
 pub use grid::{
     BackboneAxis, Cell, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, Grid, GridRecipe, LabRecipe,
-    ReportRecipe, Resolve, Role, SearchRecipe, Variant,
+    ReportRecipe, Resolve, Role, Scheduler, SearchRecipe, Variant,
 };
 pub use paired::{Difference, PairedTable};
 pub use report::Report;

@@ -87,8 +87,8 @@ impl Search {
         Ok(Self { recipe, rounds, settings, higher_is_better })
     }
 
-    /// How many runs a search makes in all; ASHA may make more, for settings that were among the best
-    /// only until others came.
+    /// How many runs a search makes in all; ASHA may make more, since settings that were among the best
+    /// only until others came have gone on too.
     pub fn runs(recipe: &SearchRecipe) -> usize {
         (0..recipe.rounds).map(|round| in_round(recipe, round)).sum()
     }
@@ -251,6 +251,16 @@ pub(crate) fn mistakes(grid: &Grid, resolve: Resolve) -> Vec<String> {
         if value < least {
             mistakes.push(format!("search.{key} = {value}: must be at least {least}"));
         }
+    }
+    let needed = recipe.eta.checked_pow(recipe.rounds.saturating_sub(1) as u32);
+    if recipe.scheduler == Scheduler::Asha && needed.is_none_or(|needed| recipe.trials < needed) {
+        mistakes.push(format!(
+            "search.trials = {}: ASHA with eta {} needs {} or more for one of them to reach round {}",
+            recipe.trials,
+            recipe.eta,
+            needed.map_or_else(|| "a great many".to_owned(), |needed| needed.to_string()),
+            recipe.rounds
+        ));
     }
     if recipe.keys.is_empty() {
         mistakes.push("search.keys is empty; name at least one key to draw".into());

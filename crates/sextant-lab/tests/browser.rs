@@ -161,7 +161,7 @@ fn the_look_finds_what_is_wrong() {
             "lie on each other",
         ),
         (r#"<svg viewBox="0 0 9 9" width="9" height="9"></svg>"#, "draws nothing"),
-        (r#"<script>nothing.at.all()</script>"#, "nothing is not defined"),
+        ("<script>nothing.at.all()</script>", "nothing is not defined"),
     ] {
         let html = format!("<!DOCTYPE html><html><head></head><body>{body}</body></html>");
         let look = look(&program, &html, 800, false, None);

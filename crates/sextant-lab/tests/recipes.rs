@@ -162,17 +162,28 @@ fn the_papers_grid() {
 }
 
 #[test]
-fn labels_that_no_backbone_has_are_named() {
-    for (set, label) in [
+fn mistakes_are_named() {
+    for (set, wrong) in [
         (
             r#"grid.variants=[{ label = "x", routing = { prefix = true, heads = "shared" }, set = {}, backbones = ["minlm"] }]"#,
-            "minlm",
+            "grid.variants, `x`: `backbones` names `minlm`",
         ),
-        (r#"learning_curves={ tasks = ["type-type"], shares = [0.5], backbones = ["l3"] }"#, "l3"),
+        (
+            r#"grid.variants=[{ label = "x", routing = { prefix = true, heads = "shared" }, set = {}, backbones = [] }]"#,
+            "`backbones` is empty",
+        ),
+        (
+            r#"search={ trials = 8, rounds = 3, scheduler = "asha", keys = { seed = { choice = [1] } } }"#,
+            "search.trials = 8: ASHA with eta 3 needs 9",
+        ),
+        (
+            r#"learning_curves={ tasks = ["type-type"], shares = [0.5], backbones = ["l3"] }"#,
+            "learning_curves: `backbones` names `l3`",
+        ),
     ] {
         let recipe =
             LabRecipe::parse(&read("paper.toml"), "paper.toml", &[set.to_owned()]).unwrap();
         let error = Grid::new(recipe, backbone).unwrap_err().to_string();
-        assert!(error.contains(&format!("`{label}`")), "{error}");
+        assert!(error.contains(wrong), "{error}");
     }
 }

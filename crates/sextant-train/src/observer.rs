@@ -15,7 +15,7 @@ pub struct StepReport {
     pub rows: usize,
     /// Tokens of the step.
     pub tokens: usize,
-    /// The loss that was minimised: unless tasks are weighed, the mean over the step's rows.
+    /// The loss that moved the model: unless tasks are weighed, the mean over the step's rows.
     pub loss: f64,
     /// What each task's rows came to.
     pub task_losses: [TaskLoss; Task::COUNT],

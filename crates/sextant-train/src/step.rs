@@ -137,18 +137,22 @@ pub fn gradients(
 fn learns(model: &RelevanceModel, pack: &Pack) -> bool {
     let spec = model.spec();
     let names = spec.branch_names();
-    if spec.routing.mixture.is_some_and(|mixture| mixture.levels > 1) {
-        // Shared gates read every task's experts.
-        return parameters(model).iter().any(|info| info.trainable);
-    }
+    // Below the last level of a mixture, what all tasks share reads every task's experts.
+    let read_by_all = |rest: &str| {
+        let levels = spec.routing.mixture.map_or(0, |mixture| mixture.levels);
+        let level = rest.strip_prefix("task_mixture.").and_then(|rest| rest.split_once('.'));
+        level.is_some_and(|(level, part)| {
+            part.starts_with("experts.") && level.parse().is_ok_and(|i: usize| i + 1 < levels)
+        })
+    };
     let present: Vec<&str> = Task::ALL
         .into_iter()
         .filter(|task| !pack.task_rows[task.index()].is_empty())
         .filter_map(|task| spec.branch_of(task).map(|branch| names[branch]))
         .collect();
     parameters(model).iter().filter(|info| info.trainable).any(|info| {
-        match info.name.strip_prefix("branches.").and_then(|rest| rest.split('.').next()) {
-            Some(branch) => present.contains(&branch),
+        match info.name.strip_prefix("branches.").and_then(|rest| rest.split_once('.')) {
+            Some((branch, rest)) => present.contains(&branch) || read_by_all(rest),
             None => true,
         }
     })

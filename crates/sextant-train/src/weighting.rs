@@ -100,9 +100,14 @@ impl WeightingState {
                 let ratios: Vec<Option<f64>> = newest
                     .iter()
                     .zip(before)
-                    .map(|(new, old)| Some(new.as_ref()? / old.as_ref()?))
+                    .map(|(new, old)| {
+                        // A loss of 0 falls neither fast nor slowly.
+                        Some(new.as_ref()? / old.as_ref()?).filter(|ratio| ratio.is_finite())
+                    })
                     .collect();
-                let grow = |ratio: f64| (ratio / weighting.temperature).exp();
+                // The largest is taken off first, so that no power overflows.
+                let most = ratios.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
+                let grow = |ratio: f64| ((ratio - most) / weighting.temperature).exp();
                 let known: Vec<f64> = ratios.iter().flatten().map(|&r| grow(r)).collect();
                 let scale = known.len() as f64 / known.iter().sum::<f64>();
                 // A task that has not had two windows counts as one of average speed.
@@ -185,6 +190,42 @@ mod tests {
         for (weight, expected) in found.into_iter().zip([2.5, 1.0, 0.5, 2.5, 1.0, 1.0]) {
             assert!((weight - expected).abs() < 0.05 * expected, "{found:?}");
         }
+    }
+
+    #[test]
+    fn dynamic_weights_stay_finite() {
+        let weighting =
+            TaskWeighting { kind: Weighting::Dynamic, temperature: 1e-4, window: Some(1) };
+        let mut state = WeightingState::default();
+        let before = [1.0, 1.0, 1e-30, 1.0, 1.0, 1.0];
+        state.learn(&weighting, &losses(before), 0.1, 1);
+        // The last task had rows and a loss of 0.
+        let mut zero = losses([0.9, 1.0, 1.0, 0.8, 1.0, 1.0]);
+        zero[5].sum = 0.0;
+        state.learn(&weighting, &zero, 0.1, 1);
+        state.learn(&weighting, &losses([1.0; 6]), 0.1, 1);
+        let found = state.weights(&weighting).unwrap();
+        assert!(found.iter().all(|weight| weight.is_finite()), "{found:?}");
+        assert!((found[..5].iter().sum::<f64>() - 5.0).abs() < 1e-9, "{found:?}");
+        assert_eq!(found[5], 1.0);
+    }
+
+    #[test]
+    fn weighing_gives_each_task_its_weight() {
+        use sextant_core::Grade;
+        use sextant_text::{Cut, EncodedRow};
+        let row = |task| EncodedRow { task, ids: vec![1], segments: vec![0], cut: Cut::default() };
+        let encoded = [Task::QueryType, Task::TypeType, Task::QueryType].map(row);
+        let mut rows: Vec<Target<'_>> = encoded
+            .iter()
+            .zip([1.0, 5.0, 3.0])
+            .map(|(row, weight)| Target { row, grade: Grade::Partial, weight })
+            .collect();
+        let mut weights = [1.0; Task::COUNT];
+        weights[Task::QueryType.index()] = 2.0;
+        assert_eq!(weigh(&mut rows, &weights), 2);
+        let found: Vec<f32> = rows.iter().map(|row| row.weight).collect();
+        assert_eq!(found, [0.5, 1.0, 1.5]);
     }
 
     #[test]

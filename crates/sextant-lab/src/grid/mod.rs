@@ -140,12 +140,22 @@ impl Layout<'_> {
             }
         }
         let labels: BTreeSet<String> = grid.backbones.iter().map(BackboneAxis::label).collect();
-        let curves =
-            self.recipe.learning_curves.as_ref().and_then(|curves| curves.backbones.as_ref());
-        let variants = grid.variants.iter().filter_map(|variant| variant.backbones.as_ref());
-        for label in variants.chain(curves).flatten().filter(|&label| !labels.contains(label)) {
-            self.mistakes
-                .push(format!("backbones names `{label}`, but no backbone has this label"));
+        let curves = self.recipe.learning_curves.iter();
+        let curves = curves.map(|c| ("learning_curves".to_owned(), c.backbones.as_ref()));
+        let variants = grid.variants.iter();
+        let variants =
+            variants.map(|v| (format!("grid.variants, `{}`", v.label), v.backbones.as_ref()));
+        for (place, named) in curves.chain(variants) {
+            let Some(named) = named else { continue };
+            if named.is_empty() {
+                self.mistakes
+                    .push(format!("{place}: `backbones` is empty; name one, or leave it out"));
+            }
+            for label in named.iter().filter(|&label| !labels.contains(label)) {
+                self.mistakes.push(format!(
+                    "{place}: `backbones` names `{label}`, but no backbone has this label"
+                ));
+            }
         }
         if let Some(curves) = &self.recipe.learning_curves {
             for &share in &curves.shares {

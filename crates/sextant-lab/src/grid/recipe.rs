@@ -156,7 +156,7 @@ pub enum Scheduler {
     Asha,
 }
 
-/// `[search]`: random search, thinned by successive halving.
+/// `[search]`: random search, thinned out as [`Scheduler`] says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRecipe {

@@ -2,7 +2,8 @@
 
 use sextant_model::{ModelSpec, ParamInfo};
 
-/// Floating-point operations of training on so many tokens: `tokens · (2 N + 2 N' + 2 N_t)`.
+/// Floating-point operations of training on so many tokens in so many rows: `tokens · (2 N + 2 N' + 2 N_t)`,
+/// and the same with `rows` for what reads pooled rows: experts, dense layers, heads.
 ///
 /// `N` are the weights that a token meets on its way (the trunk and one branch, without tables that
 /// are only looked up): a multiplication and an addition each in the forward pass. `N'` are those
@@ -11,12 +12,24 @@ use sextant_model::{ModelSpec, ParamInfo};
 /// trained this is the usual 6 N a token (Kaplan et al. 2020, §2.1). Attention's products of
 /// tokens with tokens are left out, which at the lengths of product texts is a few percent. Of LoRA, `layers.…`
 /// are the frozen weights below the adapters.
-pub fn training_flops(spec: &ModelSpec, parameters: &[ParamInfo], tokens: u64) -> f64 {
+pub fn training_flops(spec: &ModelSpec, parameters: &[ParamInfo], tokens: u64, rows: u64) -> f64 {
     let branches = spec.branch_names();
-    // The share of tokens that meet a parameter: all, or those of one branch.
-    let share = |info: &ParamInfo| {
-        let in_branch = info.name.starts_with("branches.");
-        if in_branch { 1.0 / branches.len() as f64 } else { 1.0 }
+    let levels = spec.routing.mixture.map_or(0, |mixture| mixture.levels);
+    // What meets a parameter: all tokens, or those of one branch; or pooled rows.
+    let met_by = |info: &ParamInfo| {
+        let branch = info.name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
+        let Some((_, part)) = branch else {
+            let pooled = info.name.starts_with("mixture.");
+            return if pooled { rows as f64 } else { tokens as f64 };
+        };
+        if part.starts_with("layers.") {
+            return tokens as f64 / branches.len() as f64;
+        }
+        let level = part.strip_prefix("task_mixture.").and_then(|rest| rest.split('.').next());
+        let below =
+            level.and_then(|level| level.parse().ok()).is_some_and(|i: usize| i + 1 < levels);
+        // Below the last level every task's part runs for all rows.
+        if below { rows as f64 } else { rows as f64 / branches.len() as f64 }
     };
     // A block's place from below; heads stand above all blocks.
     let height = |info: &ParamInfo| {
@@ -32,22 +45,21 @@ pub fn training_flops(spec: &ModelSpec, parameters: &[ParamInfo], tokens: u64) -
     let products = parameters
         .iter()
         .filter(|info| info.shape.len() == 2 && !info.name.starts_with("embeddings"));
-    let per_token: f64 = products
+    products
         .map(|info| {
-            let size = info.len() as f64 * share(info);
+            let size = info.len() as f64 * met_by(info);
             let down = f64::from(u8::from(height(info) >= lowest));
             let trained = f64::from(u8::from(info.trainable));
             2.0 * size * (1.0 + down + trained)
         })
-        .sum();
-    per_token * tokens as f64
+        .sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use sextant_core::Task;
-    use sextant_model::{BackboneConfig, HeadKind, Pooling, Routing};
+    use sextant_model::{BackboneConfig, HeadKind, MixtureConfig, Pooling, Routing};
 
     #[test]
     fn counts_what_a_token_meets() {
@@ -76,8 +88,20 @@ mod tests {
             ]
         };
         let (trunk, head) = (8.0 * 24.0, 8.0 * 3.0);
-        assert_eq!(training_flops(&spec, &parameters(true), 10), 10.0 * 6.0 * (trunk + head));
-        let frozen = 10.0 * (2.0 * trunk + 6.0 * head);
-        assert_eq!(training_flops(&spec, &parameters(false), 10), frozen);
+        let trained = 10.0 * 6.0 * trunk + 4.0 * 6.0 * head;
+        assert_eq!(training_flops(&spec, &parameters(true), 10, 4), trained);
+        let frozen = 10.0 * 2.0 * trunk + 4.0 * 6.0 * head;
+        assert_eq!(training_flops(&spec, &parameters(false), 10, 4), frozen);
+
+        // Experts meet rows: shared ones all, a task's own those of the task, but below the last level
+        // all.
+        let routing = Routing::mixture(MixtureConfig { experts: 1, task_experts: 1, levels: 2 });
+        let spec = ModelSpec { routing, ..spec };
+        let experts = [
+            info("mixture.0.experts.weight", &[8, 8], true),
+            info("branches.query-type.task_mixture.0.experts.weight", &[8, 8], true),
+            info("branches.query-type.task_mixture.1.experts.weight", &[8, 8], true),
+        ];
+        assert_eq!(training_flops(&spec, &experts, 10, 4), 6.0 * 64.0 * (4.0 + 4.0 + 2.0));
     }
 }

@@ -331,7 +331,7 @@ impl Lab {
             rows: summary.rows,
             steps: summary.steps,
             tokens: summary.tokens,
-            flops: training_flops(model.spec(), &parameters, summary.tokens),
+            flops: training_flops(model.spec(), &parameters, summary.tokens, summary.rows),
             seconds: summary.seconds,
             peak_memory_bytes: summary.peak_memory_bytes,
             parameters: summary.parameters,

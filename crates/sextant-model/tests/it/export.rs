@@ -10,7 +10,8 @@ use sextant_model::backbone::Backbone;
 use sextant_model::bundle::{self, Bundle};
 use sextant_model::export::{Numbers, huggingface, onnx};
 use sextant_model::{
-    HeadKind, ModelError, ModelSpec, Pooling, PrivateInit, Routing, dump, initialize, load,
+    HeadKind, MixtureConfig, ModelError, ModelSpec, Pooling, PrivateInit, Routing, dump,
+    initialize, load,
 };
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use std::path::Path;
@@ -124,6 +125,17 @@ fn what_a_class_cannot_express_is_refused() {
     assert!(refusal(huggingface(&mean, task, &at("out"))).contains("pools by `mean`"));
     let mean = saved(&at("e"), "modernbert", |spec| ModelSpec { pooling: Pooling::Mean, ..spec });
     huggingface(&mean, task, &at("f")).unwrap();
+
+    let mixture = |name, levels| {
+        let config = MixtureConfig { experts: 2, task_experts: 1, levels };
+        let routing = Routing::mixture(config);
+        saved(&at(name), "bert", |spec| ModelSpec { routing, dense: false, ..spec })
+    };
+    let level = mixture("h", 1);
+    assert!(refusal(huggingface(&level, task, &at("out"))).contains("mixture of experts"));
+    onnx(&level, task, Numbers::F32, &at("i")).unwrap();
+    let levels = mixture("j", 2);
+    assert!(refusal(onnx(&levels, task, Numbers::F32, &at("out"))).contains("one level"));
 
     let one = saved(&at("g"), "bert", |spec| ModelSpec { tasks: vec![task], ..spec });
     assert!(refusal(huggingface(&one, Task::TypeType, &at("out"))).contains("query-product"));

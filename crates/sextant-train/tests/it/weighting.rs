@@ -18,14 +18,24 @@ fn batch(rows: &sextant_train::Rows) -> Vec<Target<'_>> {
 
 #[test]
 fn steps_go_their_own_way_for_each_weighting() {
-    let (_, plain, _) = train(&["batch.mixing=\"mixed\""]);
-    for kind in ["equal", "uncertainty", "pcgrad"] {
-        let setting = format!("task_weighting.kind=\"{kind}\"");
-        let (before, after, summary) = train(&["batch.mixing=\"mixed\"", &setting]);
+    let mut ends = Vec::new();
+    for way in [
+        "{ kind = \"rows\" }",
+        "{ kind = \"equal\" }",
+        "{ kind = \"uncertainty\" }",
+        "{ kind = \"dynamic\", window = 1 }",
+        "{ kind = \"pcgrad\" }",
+    ] {
+        let setting = format!("task_weighting={way}");
+        let settings = ["batch.mixing=\"mixed\"", "optimizer.head_learning_rate=0.1", &setting];
+        let (before, after, summary) = train(&settings);
         assert_eq!(summary.steps, 6);
-        assert_ne!(after, plain, "{kind}");
-        assert_ne!(after, before, "{kind}");
-        assert!(after.values().all(|values| values.data.iter().all(|x| x.is_finite())), "{kind}");
+        assert_ne!(after, before, "{way}");
+        assert!(after.values().all(|values| values.data.iter().all(|x| x.is_finite())), "{way}");
+        for (other, end) in &ends {
+            assert_ne!(&after, end, "{way} went the way of {other}");
+        }
+        ends.push((way, after));
     }
 }
 

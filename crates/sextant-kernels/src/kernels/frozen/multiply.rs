@@ -9,6 +9,9 @@ use crate::simd::{Kernel, Level, Simd, launch};
 /// dense product, whatever the passes.
 const DEPTH: usize = 768;
 
+/// Rows of the left factor that are copied at a time, where they are.
+const COPIED_ROWS: usize = 64;
+
 /// Which way a weight of `[outputs][inputs]` is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Side {
@@ -44,7 +47,8 @@ pub(crate) fn multiply<P: Product>(
     if rows == 0 || columns == 0 {
         return;
     }
-    let left = Left::<P>::new(level, Matrix::rows(a, depth), rows, depth, rows);
+    // Blocks of whole rows follow each other: a panel goes through all of them.
+    let left = Left::<P>::new(level, Matrix::rows(a, depth), rows, depth, COPIED_ROWS);
     // SAFETY: the level is supported; the kernel only computes a size.
     let width = unsafe { launch(level, Width(columns)) };
     let c = SharedMut::new(c);

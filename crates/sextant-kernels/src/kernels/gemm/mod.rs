@@ -1,7 +1,8 @@
 //! Matrix products `C = A · B`, the row-major way.
 //!
 //! `B` is packed into *panels* of a few vectors of columns, so that a step along the depth reads
-//! one short run of memory; `A` is read as it lies, one 32-bit *word* broadcast at a time. A word
+//! one short run of memory; `A` is read as it lies, unless it has to be converted or turned ([`Left`]),
+//! one 32-bit *word* broadcast at a time. A word
 //! holds one `f32` or, where the machine multiplies them, two bf16 numbers that follow each other
 //! along the depth, and a [`Product`] says how words multiply: one tile of registers ([`tile`])
 //! serves every number format.
