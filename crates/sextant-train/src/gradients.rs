@@ -161,19 +161,21 @@ mod tests {
     use super::*;
     use burn::tensor::Device;
 
-    fn dense(values: &[f32]) -> Option<Gradient> {
-        Some(Gradient::Dense(Tensor::from_floats(values, &Device::flex())))
+    fn dense(values: &[f32]) -> Gradient {
+        Gradient::Dense(Tensor::from_floats(values, &Device::flex()))
     }
 
-    fn rows(ids: &[i32], values: &[f32]) -> Option<Gradient> {
-        Some(Gradient::Rows(RowGradient::from_tokens(ids, values, 1)))
+    fn rows(ids: &[i32], values: &[f32]) -> Gradient {
+        Gradient::Rows(RowGradient::from_tokens(ids, values, 1))
     }
 
     /// A shared vector, a shared table, and a vector of the second only.
     fn two() -> Vec<Gradients> {
+        let first = vec![Some(dense(&[1.0, 2.0])), Some(rows(&[3, 5], &[1.0, 2.0])), None];
+        let second = vec![dense(&[-1.0, 1.0]), rows(&[5], &[4.0]), dense(&[7.0])];
         vec![
-            Gradients { parts: vec![dense(&[1.0, 2.0]), rows(&[3, 5], &[1.0, 2.0]), None] },
-            Gradients { parts: vec![dense(&[-1.0, 1.0]), rows(&[5], &[4.0]), dense(&[7.0])] },
+            Gradients { parts: first },
+            Gradients { parts: second.into_iter().map(Some).collect() },
         ]
     }
 
