@@ -192,7 +192,10 @@ impl Layout<'_> {
         for turn in 0..most {
             for axis in &grid.backbones {
                 let Some(&seed) = self.seeds(axis).get(turn) else { continue };
-                let wanted = |variant: &&Variant| axis.is_named_in(variant.backbones.as_deref());
+                let wanted = |variant: &&Variant| {
+                    axis.is_named_in(variant.backbones.as_deref())
+                        && variant.seeds.as_ref().is_none_or(|seeds| seeds.contains(&seed))
+                };
                 for variant in grid.variants.iter().filter(wanted) {
                     let set = [&variant.set];
                     self.add(axis, &variant.label, variant.routing, seed, Role::Variant, &set);

@@ -102,6 +102,9 @@ pub struct Variant {
     pub routing: Routing,
     /// Keys of the training recipe.
     pub set: toml::Table,
+    /// Which of the backbones' seeds it is run with; all unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Vec<u64>>,
     /// The labels of the backbones that it is run with; all unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbones: Option<Vec<String>>,
