@@ -12,8 +12,8 @@ pub(crate) struct Plot {
     x: String,
     y: String,
     svg: String,
-    /// Names of the series with the number of their colour.
-    legend: Vec<(String, usize)>,
+    /// Names of the series with the numbers of their colour and their mark.
+    legend: Vec<(String, usize, usize)>,
     #[serde(skip)]
     log_x: bool,
     #[serde(skip)]
@@ -55,9 +55,15 @@ impl Series {
 const SIZE: (u32, u32) = (560, 340);
 /// How many colours the page has.
 pub(crate) const COLOURS: usize = 8;
+/// How many kinds of marks: dots, rings and triangles, for more series than colours.
+const MARKS: usize = 3;
 /// Stand-ins that the page's colours replace: text, grid, then series.
 const INK: RGBColor = RGBColor(1, 1, 1);
 const GRID: RGBColor = RGBColor(2, 2, 2);
+
+fn mark(series: usize) -> usize {
+    series / COLOURS % MARKS
+}
 
 fn stand_in(series: usize) -> RGBColor {
     RGBColor(3, 3, (series % COLOURS) as u8)
@@ -98,8 +104,8 @@ impl Plot {
         self.paint(&mut svg, series)
             .map_err(|reason| LabError::Plot { title: self.title.clone(), reason })?;
         self.svg = themed(&svg, &self.title);
-        self.legend =
-            series.iter().enumerate().map(|(i, s)| (s.name.clone(), i % COLOURS)).collect();
+        let named = series.iter().enumerate();
+        self.legend = named.map(|(i, s)| (s.name.clone(), i % COLOURS, mark(i))).collect();
         Ok(self)
     }
 
@@ -157,12 +163,24 @@ impl Plot {
                 chart.draw_series(line).map_err(|e| failed(&e))?;
             }
             if series.line {
-                let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
-                chart.draw_series(line).map_err(|e| failed(&e))?;
+                let style = colour.stroke_width(2);
+                let points = points.iter().copied();
+                let drawn = match mark(index) {
+                    0 => chart.draw_series(LineSeries::new(points, style)),
+                    dash => {
+                        let (line, gap) = (12 / dash as u32, 4);
+                        chart.draw_series(DashedLineSeries::new(points, line, gap, style))
+                    }
+                };
+                drawn.map_err(|e| failed(&e))?;
             }
             if series.marks {
-                let dots = points.iter().map(|&point| Circle::new(point, 4, colour.filled()));
-                chart.draw_series(dots).map_err(|e| failed(&e))?;
+                let marks = points.iter().map(|&point| match mark(index) {
+                    0 => Circle::new(point, 4, colour.filled()).into_dyn(),
+                    1 => Circle::new(point, 4, colour.stroke_width(2)).into_dyn(),
+                    _ => TriangleMarker::new(point, 5, colour.filled()).into_dyn(),
+                });
+                chart.draw_series(marks).map_err(|e| failed(&e))?;
             }
         }
         root.present().map_err(|e| failed(&e))
@@ -237,6 +255,29 @@ mod tests {
         assert!(plot.svg.contains("aria-label=\"a &lt; b\""));
         assert!(!plot.svg.contains("=\"#"), "{}", plot.svg);
         assert!(!plot.svg.contains("width=\"560\" height=\"340\" viewBox"), "{}", plot.svg);
+    }
+
+    #[test]
+    fn more_series_than_colours_differ_by_their_marks() {
+        let series: Vec<Series> = (0..2 * COLOURS + 1)
+            .map(|i| {
+                let mut series = Series::line(&i.to_string());
+                series.add(1.0, i as f64, None);
+                series.add(2.0, i as f64, None);
+                series
+            })
+            .collect();
+        let plot = Plot::new("many", "x", "y").draw(&series).unwrap();
+        let first: Vec<_> = plot.legend.iter().filter(|(_, colour, _)| *colour == 0).collect();
+        assert_eq!(first.iter().map(|(_, _, mark)| *mark).collect::<Vec<_>>(), [0, 1, 2]);
+        // Two dots, two rings, two triangles of the first colour.
+        let count = |tag: &str, style: &str| {
+            let tags = plot.svg.split('<').filter(|found| found.starts_with(tag));
+            tags.filter(|found| found.contains(style)).count()
+        };
+        assert_eq!(count("circle", "fill:var(--c0)"), 2);
+        assert_eq!(count("circle", "stroke:var(--c0)"), 2);
+        assert_eq!(count("polygon", "fill:var(--c0)"), 2);
     }
 
     #[test]
