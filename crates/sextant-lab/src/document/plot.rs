@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn more_series_than_colours_differ_by_their_marks() {
-        let series: Vec<Series> = (0..2 * COLOURS + 1)
+        let series: Vec<Series> = (0..=2 * COLOURS)
             .map(|i| {
                 let mut series = Series::line(&i.to_string());
                 series.add(1.0, i as f64, None);
