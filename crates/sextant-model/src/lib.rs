@@ -65,8 +65,8 @@ pub use merge::merge;
 pub use mixture::{MixtureConfig, SharedLevel, TaskLevel};
 pub use model::RelevanceModel;
 pub use params::{
-    ParamInfo, ParameterCounts, Values, dump, freeze, initialize, initialize_frozen, load,
-    parameters,
+    ParamInfo, ParameterCounts, Values, dump, freeze, initialize, initialize_frozen, is_trained,
+    load, parameters,
 };
 pub use peft::Adapter;
 pub use pooling::Pooling;

@@ -283,9 +283,7 @@ pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceMod
             self.path.exit();
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let name = self.path.name();
-            let frozen = self.prefixes.iter().any(|prefix| covers(prefix, &name));
-            param.set_require_grad(self.spec.trains(&name) && !frozen)
+            param.set_require_grad(is_trained(&self.spec, self.prefixes, &self.path.name()))
         }
     }
     let names: Vec<String> = parameters(&model).into_iter().map(|info| info.name).collect();
@@ -300,6 +298,12 @@ pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceMod
     let spec = model.spec().clone();
     let mut freezer = Freezer { path: Path::new(&model), prefixes, spec };
     Ok(model.map(&mut freezer))
+}
+
+/// Whether training moves a parameter when those under `prefixes` are frozen: what [`freeze`] sets. Models
+/// on a device without autodiff keep no mark of it.
+pub fn is_trained(spec: &ModelSpec, prefixes: &[String], name: &str) -> bool {
+    spec.trains(name) && !prefixes.iter().any(|prefix| covers(prefix, name))
 }
 
 /// Whether `prefix` is `name` or leads to it along whole path parts.

@@ -17,7 +17,7 @@ use crate::search::Search;
 use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_data::{AtomicFile, DataError, Dataset};
-use sextant_model::{ParamInfo, Predictor, bundle, freeze, frozen_weights, parameters};
+use sextant_model::{ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters};
 use sextant_train::{
     Encoded, JsonLog, Observers, Plan, Recipe, RunFolder, Summary, Trainer, dev_positions,
     reset_peak_memory, train_positions,
@@ -309,9 +309,12 @@ impl Lab {
             (all > 0).then(|| right as f64 / all as f64)
         };
         let model = predictor.model();
-        // What was frozen, the recipe says, not the bundle.
-        let frozen = freeze(model.clone(), &cell.recipe.model.freeze)?;
-        let mut parameters = parameters(&frozen);
+        // What was trained, the recipe says, not the bundle.
+        let freeze = &cell.recipe.model.freeze;
+        let mut parameters = parameters(model);
+        for info in &mut parameters {
+            info.trainable = is_trained(model.spec(), freeze, &info.name);
+        }
         parameters.extend(frozen_weights(model).into_iter().map(|(name, weight)| ParamInfo {
             name,
             shape: weight.dims().to_vec(),

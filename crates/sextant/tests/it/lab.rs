@@ -151,6 +151,12 @@ fn a_grid_is_run_killed_reported_and_put_together() {
             assert!(entry[key].as_f64().unwrap() > 0.0, "{key}: {entry}");
         }
         assert_eq!(entry["data_sha256"].as_str().unwrap().len(), 64);
+        // Two blocks, all trained: 6 operations a token for each weight of a product, and the head's for
+        // each row.
+        let blocks = 2.0 * (4.0 * 16.0 * 16.0 + 2.0 * 16.0 * 32.0);
+        let [flops, tokens, rows] =
+            ["flops", "tokens", "rows"].map(|key| entry[key].as_f64().unwrap());
+        assert_eq!(flops, 6.0 * (blocks * tokens + 16.0 * 3.0 * rows), "{entry}");
     }
 
     let said = place.ok(&["lab", "status", "whole"]);
