@@ -3,7 +3,7 @@
 
 use super::systems::{Judge, Member, System, member};
 use crate::LabError;
-use crate::grid::Role;
+use crate::grid::{BackboneAxis, Role};
 use crate::run::Lab;
 use serde::Serialize;
 use sextant_core::Task;
@@ -104,7 +104,8 @@ pub(crate) fn curves(lab: &Lab, judge: &Judge<'_>) -> Result<Vec<Curve>, LabErro
     let seeds =
         recipe.seeds.clone().unwrap_or_else(|| grid.grid.seeds.iter().take(1).copied().collect());
     let mut curves = Vec::new();
-    for axis in &grid.grid.backbones {
+    let wanted = |axis: &&BackboneAxis| axis.is_named_in(recipe.backbones.as_deref());
+    for axis in grid.grid.backbones.iter().filter(wanted) {
         let backbone = crate::grid::file_safe(&axis.label());
         for &task in &recipe.tasks {
             let mut shares = recipe.shares.clone();

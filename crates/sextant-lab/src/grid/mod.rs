@@ -295,7 +295,7 @@ impl BackboneAxis {
     }
 
     /// Whether it is among these labels; without a list all are.
-    fn is_named_in(&self, labels: Option<&[String]>) -> bool {
+    pub(crate) fn is_named_in(&self, labels: Option<&[String]>) -> bool {
         labels.is_none_or(|labels| labels.contains(&self.label()))
     }
 }
