@@ -28,19 +28,7 @@ impl Gradient {
             Self::Rows(rows) => rows.sum_of_squares(),
         }
     }
-}
 
-/// The products of two parameters' gradients; 0 where they are of different kinds, which those of one
-/// parameter never are.
-fn dot(one: &Gradient, other: &Gradient) -> f64 {
-    match (one, other) {
-        (Gradient::Dense(x), Gradient::Dense(y)) => kernels::dot(x, y),
-        (Gradient::Rows(x), Gradient::Rows(y)) => x.dot(y),
-        _ => 0.0,
-    }
-}
-
-impl Gradient {
     fn scaled(self, factor: f64) -> Self {
         match self {
             Self::Dense(gradient) => Self::Dense(gradient * factor),
@@ -57,6 +45,16 @@ impl Gradient {
             }
             (one, _) => one, // not reached: a parameter's gradients are of one kind
         }
+    }
+}
+
+/// The products of two parameters' gradients; 0 where they are of different kinds, which those of one
+/// parameter never are.
+fn dot(one: &Gradient, other: &Gradient) -> f64 {
+    match (one, other) {
+        (Gradient::Dense(x), Gradient::Dense(y)) => kernels::dot(x, y),
+        (Gradient::Rows(x), Gradient::Rows(y)) => x.dot(y),
+        _ => 0.0,
     }
 }
 
@@ -108,12 +106,12 @@ impl Gradients {
                     && let Some(grad) = param.val().grad_remove(self.grads)
                 {
                     let length = grad.shape().num_elements();
-                    let grad = grad.reshape([length]);
+                    let grad = Gradient::Dense(grad.reshape([length]));
                     let part = &mut self.parts[self.index];
-                    *part = Some(Gradient::Dense(match part.take() {
-                        Some(Gradient::Dense(sum)) => sum + grad,
-                        _ => grad,
-                    }));
+                    *part = Some(match part.take() {
+                        Some(sum) => sum.plus(grad),
+                        None => grad,
+                    });
                 }
                 self.index += 1;
             }
