@@ -61,7 +61,7 @@ impl Block {
     ) -> Tensor<2> {
         let norm = |i: usize, x: Tensor<2>, residual: Tensor<2>| {
             let (gamma, beta) = self.norms[i].clone();
-            add_layer_norm(x, Some(residual), gamma, beta, 1e-12, None)
+            add_layer_norm(x, Some(residual), gamma, beta, 1e-12, None, Precision::F32)
         };
         let qkv = project(0, x.clone(), Activation::None);
         let mixed = attention(qkv, segments, &AttentionSpec::new(12, 32));

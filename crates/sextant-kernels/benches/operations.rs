@@ -120,7 +120,7 @@ fn main() {
         report(&format!("add_layer_norm {name}"), 0, |device| {
             let (gamma, beta) = (random([384], device), random([384], device));
             let x = on(&x, device);
-            add_layer_norm(x.clone(), Some(x), gamma, beta, 1e-12, dropout)
+            add_layer_norm(x.clone(), Some(x), gamma, beta, 1e-12, dropout, Precision::F32)
         });
     }
     let ids = |device: &Device| Tensor::<1, Int>::from_data(vec![7; tokens].as_slice(), device);

@@ -66,7 +66,7 @@ pub use mapped_file::MappedFile;
 pub use operations::{
     adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dot, dropout,
     embedding, embedding_rows, frozen_embedding, frozen_linear, gated, linear, linear_packed,
-    linear_reusing, relative_attention, rms_norm, rotary, sum_of_squares,
+    linear_reusing, relative_attention, rms_norm, rotary, sum, sum_of_squares,
 };
 pub use packed_weight::PackedWeight;
 pub use precision::{Precision, ScorePrecision, UnknownPrecision};

@@ -1,13 +1,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The number format of matrix products. Sums are always kept in `f32`, and so are parameters.
+/// The number format of matrix products, and of what is kept between operations. Sums are always formed in
+/// `f32`, and parameters and their gradients are kept in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
     /// Products of `f32` numbers.
     #[default]
     F32,
-    /// Products of `bf16` numbers (8 bits of mantissa), both factors rounded to nearest even.
+    /// Products of `bf16` numbers (8 bits of mantissa), both factors rounded to nearest even; what
+    /// linear layers, attention and activations write, and the gradients of it, are bf16 tensors.
+    /// Residual sums stay `f32`.
     Bf16,
 }
 

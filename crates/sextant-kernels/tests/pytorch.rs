@@ -56,7 +56,8 @@ fn block_agrees_with_pytorch() {
     let (plain, f32) = (Activation::None, Precision::F32);
     let qkv = linear(x.clone(), qkv_w.clone(), Some(qkv_b.clone()), plain, f32);
     let mixed = attention(qkv, &segments, &AttentionSpec::new(heads, dim));
-    let normed = add_layer_norm(mixed, Some(x.clone()), gamma.clone(), beta.clone(), 1e-5, None);
+    let normed =
+        add_layer_norm(mixed, Some(x.clone()), gamma.clone(), beta.clone(), 1e-5, None, f32);
     let out = linear(normed, up_w.clone(), Some(up_b.clone()), Activation::Gelu, f32);
     assert_close("out", &values(out.clone().inner()), &numbers(&block["out"]), 1e-5);
 

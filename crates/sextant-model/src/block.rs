@@ -184,7 +184,7 @@ impl Block {
         ctx: BlockContext<'_>,
     ) -> Tensor<2> {
         let pass = ctx.pass;
-        let mut attended = self.attend(before(self.attention_input_norm.as_ref(), &x), ctx);
+        let mut attended = self.attend(before(self.attention_input_norm.as_ref(), &x, pass), ctx);
         let mut residual = x;
         if let Some(tokens) = keep {
             attended = attended.select(0, tokens.clone());
@@ -192,7 +192,7 @@ impl Block {
         }
         let output = self.attention_output.forward(attended, Activation::None, pass);
         let x = self.sum(output, residual, self.attention_norm.as_ref(), pass);
-        let inner = before(self.mlp_input_norm.as_ref(), &x);
+        let inner = before(self.mlp_input_norm.as_ref(), &x, pass);
         let inner = if self.options.gated {
             let both = self.up.forward(inner, Activation::None, pass);
             kernels::gated(both, self.options.activation)
@@ -217,7 +217,7 @@ impl Block {
         };
         let mut qkv = self.qkv.forward(x, Activation::None, pass);
         if let (Some(query_norm), Some(key_norm)) = (&self.query_norm, &self.key_norm) {
-            qkv = norm_heads(qkv, query_norm, key_norm, &spec);
+            qkv = norm_heads(qkv, query_norm, key_norm, &spec, pass);
         }
         match ctx.shared {
             Some(shared) => shared.distinct(self.gather(shared.whole(qkv), &spec, ctx)),
@@ -270,9 +270,9 @@ impl Block {
 }
 
 /// The input as a sublayer reads it.
-fn before(norm: Option<&Norm>, x: &Tensor<2>) -> Tensor<2> {
+fn before(norm: Option<&Norm>, x: &Tensor<2>, pass: &ForwardContext) -> Tensor<2> {
     match norm {
-        Some(norm) => norm.forward(x.clone()),
+        Some(norm) => norm.forward_kept(x.clone(), pass),
         None => x.clone(),
     }
 }
@@ -283,13 +283,14 @@ fn norm_heads(
     query_norm: &Norm,
     key_norm: &Norm,
     spec: &AttentionSpec,
+    pass: &ForwardContext,
 ) -> Tensor<2> {
     let [tokens, columns] = qkv.dims();
     let (dim, queries) = (spec.head_dim, spec.width());
     let keys = spec.kv_heads * dim;
     let heads = |first, width: usize, norm: &Norm| {
         let part = qkv.clone().narrow(1, first, width).reshape([tokens * width / dim, dim]);
-        norm.forward(part).reshape([tokens, width])
+        norm.forward_kept(part, pass).reshape([tokens, width])
     };
     let values = qkv.clone().narrow(1, queries + keys, columns - queries - keys);
     Tensor::cat(vec![heads(0, queries, query_norm), heads(queries, keys, key_norm), values], 1)

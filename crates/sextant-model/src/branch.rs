@@ -1,7 +1,7 @@
 //! What a task has for itself: private blocks, perhaps a dense layer, and its head.
 
 use crate::block::BlockContext;
-use crate::layers::zeros;
+use crate::layers::{full, zeros};
 use crate::mixture::TaskLevel;
 use crate::{Block, DenseActivation, ForwardContext, HeadKind, Linear, ModelSpec, Norm, Pooling};
 use burn::module::{Module, Param};
@@ -72,7 +72,9 @@ impl Branch {
             x = match self.dense_activation {
                 DenseActivation::Tanh => dense.forward(x, Activation::Tanh, ctx),
                 DenseActivation::Gelu => dense.forward(x, Activation::Gelu, ctx),
-                DenseActivation::Relu => activation::relu(dense.forward(x, Activation::None, ctx)),
+                DenseActivation::Relu => {
+                    activation::relu(full(dense.forward(x, Activation::None, ctx)))
+                }
             };
         }
         if let Some(norm) = &self.dense_norm {

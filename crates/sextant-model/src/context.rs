@@ -67,8 +67,9 @@ impl ForwardContext {
         self.precision
     }
 
-    /// The precision of products with frozen weights: theirs are `f32` where a pass scores in 8 bits.
-    pub(crate) fn frozen_precision(&self) -> Precision {
+    /// The precision of products with frozen weights and of what is kept between operations: `f32` where a
+    /// pass scores in 8 bits.
+    pub(crate) fn kept(&self) -> Precision {
         match self.packed.as_ref().map(|packed| packed.precision()) {
             Some(ScorePrecision::Bf16) => Precision::Bf16,
             Some(ScorePrecision::F32 | ScorePrecision::Int8) => Precision::F32,

@@ -3,8 +3,8 @@
 
 use crate::{BackboneConfig, ForwardContext, NormKind};
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{Device, Tensor};
-use sextant_kernels::{self as kernels, Activation, Dropout};
+use burn::tensor::{DType, Device, Tensor};
+use sextant_kernels::{self as kernels, Activation, Dropout, Precision};
 
 /// `activation(x · weight + bias)`.
 #[derive(Module, Debug)]
@@ -75,17 +75,32 @@ impl Norm {
         }
     }
 
-    /// `norm(x)`, `[tokens, width]`.
+    /// `norm(x)` in `f32`, `[tokens, width]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         self.forward_sum(x, None, None)
     }
 
-    /// `norm(dropout(x) + residual)`, `[tokens, width]`.
+    /// [`Norm::forward`] in the format that the pass keeps, for layers that would round the result to it.
+    pub(crate) fn forward_kept(&self, x: Tensor<2>, ctx: &ForwardContext) -> Tensor<2> {
+        self.run(x, None, None, ctx.kept())
+    }
+
+    /// `norm(dropout(x) + residual)` in `f32`, `[tokens, width]`.
     pub fn forward_sum(
         &self,
         x: Tensor<2>,
         residual: Option<Tensor<2>>,
         dropout: Option<Dropout>,
+    ) -> Tensor<2> {
+        self.run(x, residual, dropout, Precision::F32)
+    }
+
+    fn run(
+        &self,
+        x: Tensor<2>,
+        residual: Option<Tensor<2>>,
+        dropout: Option<Dropout>,
+        output: Precision,
     ) -> Tensor<2> {
         let gamma = self.gamma.val();
         match self.kind {
@@ -94,11 +109,11 @@ impl Norm {
                     Some(beta) => beta.val(),
                     None => Tensor::zeros(gamma.shape(), &gamma.device()),
                 };
-                kernels::add_layer_norm(x, residual, gamma, beta, self.eps, dropout)
+                kernels::add_layer_norm(x, residual, gamma, beta, self.eps, dropout, output)
             }
-            NormKind::Rms => kernels::rms_norm(add(x, residual, dropout), gamma, self.eps),
+            NormKind::Rms => kernels::rms_norm(add(x, residual, dropout), gamma, self.eps, output),
             NormKind::RmsOnePlus => {
-                kernels::rms_norm(add(x, residual, dropout), gamma + 1.0, self.eps)
+                kernels::rms_norm(add(x, residual, dropout), gamma + 1.0, self.eps, output)
             }
         }
     }
@@ -110,14 +125,16 @@ pub(crate) fn add(
     residual: Option<Tensor<2>>,
     dropout: Option<Dropout>,
 ) -> Tensor<2> {
-    let x = match dropout {
-        Some(dropout) => kernels::dropout(x, dropout),
-        None => x,
-    };
-    match residual {
-        Some(residual) => x + residual,
-        None => x,
+    match (residual, dropout) {
+        (Some(residual), dropout) => kernels::sum(x, residual, dropout),
+        (None, Some(dropout)) => kernels::dropout(x, dropout),
+        (None, None) => x,
     }
+}
+
+/// The tensor as `f32`, for burn's own operations.
+pub(crate) fn full(x: Tensor<2>) -> Tensor<2> {
+    if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) }
 }
 
 /// A parameter of zeros.

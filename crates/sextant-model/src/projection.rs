@@ -82,7 +82,7 @@ impl Projection {
             (Some(weight), _) => dense_forward(x, weight, bias, activation, ctx),
             (None, Some((frozen, used))) => {
                 let factors = used.factors(&self.lora, ctx);
-                let y = kernels::frozen_linear(x, frozen, bias, factors, ctx.frozen_precision());
+                let y = kernels::frozen_linear(x, frozen, bias, factors, ctx.kept());
                 kernels::composed::activate(y, activation)
             }
             (None, None) => unreachable!("`Build` gives one of the two, and nothing takes it away"),

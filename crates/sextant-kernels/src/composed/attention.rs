@@ -1,5 +1,6 @@
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
+use super::{full, with_dtype};
 use crate::{AttentionSpec, RelativePositions, Segments};
 
 /// See [`crate::attention`]. Rows are padded to the longest one and masked.
@@ -27,6 +28,7 @@ pub fn relative_attention(
     spec: &AttentionSpec,
     positions: &RelativePositions,
 ) -> Tensor<2> {
+    let table = full(table);
     let (device, longest) = (qkv.device(), segments.max_len());
     let used = positions.used(longest);
     let (first, count) = (*used.start(), used.end() - used.start() + 1);
@@ -64,7 +66,7 @@ pub fn relative_attention(
     })
 }
 
-/// Attention whose scores `score` computes from queries and keys, both
+/// Attention, in the format of `qkv`, whose scores `score` computes from queries and keys, both
 /// `[rows, heads, longest, head_dim]`.
 fn with_scores(
     qkv: Tensor<2>,
@@ -72,7 +74,8 @@ fn with_scores(
     spec: &AttentionSpec,
     score: impl FnOnce(Tensor<4>, Tensor<4>) -> Tensor<4>,
 ) -> Tensor<2> {
-    let device = qkv.device();
+    let (device, dtype) = (qkv.device(), qkv.dtype());
+    let qkv = full(qkv);
     let (rows, longest) = (segments.rows(), segments.max_len());
     let (dim, group) = (spec.head_dim, spec.group());
 
@@ -109,11 +112,12 @@ fn with_scores(
         probabilities = probabilities * Tensor::<4>::from_data(factors, &device);
     }
     let scatter = Tensor::<1, Int>::from_data(TensorData::from(&padding.scatter[..]), &device);
-    probabilities
+    let gathered = probabilities
         .matmul(value)
         .swap_dims(1, 2)
         .reshape([rows * longest, spec.width()])
-        .select(0, scatter)
+        .select(0, scatter);
+    with_dtype(gathered, dtype)
 }
 
 /// Where each padded token comes from, and where each token of the pack went.

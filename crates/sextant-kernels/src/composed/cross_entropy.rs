@@ -1,9 +1,11 @@
 use burn::tensor::{Tensor, TensorData, activation};
 
+use super::full;
 use crate::ClassTargets;
 
 /// See [`crate::cross_entropy`].
 pub fn cross_entropy(logits: Tensor<2>, targets: &ClassTargets) -> Tensor<1> {
+    let logits = full(logits);
     let [rows, columns] = logits.dims();
     let share = targets.label_smoothing / columns as f32;
     let mut weights = Vec::with_capacity(rows * columns);

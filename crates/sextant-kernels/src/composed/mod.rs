@@ -16,6 +16,28 @@ pub use cross_entropy::cross_entropy;
 pub use optimizer::{adamw, dot};
 pub use packed::linear_packed;
 pub use pointwise::{
-    activate, add_layer_norm, dropout, embedding, frozen_linear, gated, linear, rms_norm,
+    activate, add_layer_norm, dropout, embedding, frozen_linear, gated, linear, rms_norm, sum,
 };
 pub use rotary::rotary;
+
+use burn::tensor::{DType, Tensor};
+
+use crate::Precision;
+
+/// The tensor in a number format.
+fn with_dtype<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
+    if x.dtype() == dtype { x } else { x.cast(dtype) }
+}
+
+/// The tensor as `f32`, in which everything but products is computed.
+fn full<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    with_dtype(x, DType::F32)
+}
+
+/// The tensor in the format that a precision keeps between operations.
+fn stored<const D: usize>(x: Tensor<D>, precision: Precision) -> Tensor<D> {
+    match precision {
+        Precision::F32 => full(x),
+        Precision::Bf16 => with_dtype(x, DType::BF16),
+    }
+}

@@ -1,6 +1,6 @@
 use burn::tensor::{Tensor, TensorData};
 
-use super::{activate, linear};
+use super::{activate, full, linear};
 use crate::packed_weight::Form;
 use crate::{Activation, PackedWeight};
 
@@ -23,6 +23,7 @@ pub fn linear_packed(
             panic!("linear_packed: the weight was packed on a flex device, the input is on another")
         }
     };
+    let x = full(x);
     let device = x.device();
     let values: Vec<f32> = rounded.values.iter().map(|&value| f32::from(value)).collect();
     let values = Tensor::<2>::from_data(TensorData::new(values, weight.dims()), &device);

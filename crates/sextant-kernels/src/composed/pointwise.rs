@@ -1,5 +1,7 @@
 use burn::tensor::{DType, Int, Tensor, TensorData, activation};
 
+use super::{full, stored, with_dtype};
+use crate::operations::has_kernels;
 use crate::{Activation, Dropout, LoraFactors, Precision};
 
 /// See [`crate::embedding`].
@@ -15,15 +17,29 @@ pub fn linear(
     activation: Activation,
     precision: Precision,
 ) -> Tensor<2> {
+    stored(activate(product(x, weight, bias, precision), activation), precision)
+}
+
+/// `x · weight + bias` in `f32`.
+fn product(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    precision: Precision,
+) -> Tensor<2> {
     let product = match precision {
-        Precision::F32 => x.matmul(weight),
-        Precision::Bf16 => round_to_bf16(x).matmul(round_to_bf16(weight)),
+        Precision::F32 => full(x).matmul(weight),
+        Precision::Bf16 if has_kernels(&x.device()) => {
+            // rounded, and back to `f32`, so that sums of products stay exact
+            full(x.cast(DType::BF16)).matmul(full(weight.cast(DType::BF16)))
+        }
+        // what multiplies bf16 numbers fast; it rounds the product
+        Precision::Bf16 => full(x.cast(DType::BF16).matmul(weight.cast(DType::BF16))),
     };
-    let z = match bias {
+    match bias {
         Some(bias) => product + bias.unsqueeze::<2>(),
         None => product,
-    };
-    activate(z, activation)
+    }
 }
 
 /// See [`crate::frozen_linear`]; the weight is `[in, out]`, decoded.
@@ -37,25 +53,30 @@ pub fn frozen_linear(
     let weight = if weight.device().is_autodiff() { weight.detach() } else { weight };
     let lifted = x.device().is_autodiff() && !weight.device().is_autodiff();
     let weight = if lifted { Tensor::from_inner(weight) } else { weight };
-    let plain = |x, weight| linear(x, weight, None, Activation::None, precision);
-    let y = linear(x.clone(), weight, bias, Activation::None, precision);
-    let Some(LoraFactors { a, b, scale, dropout }) = lora else { return y };
+    let y = product(x.clone(), weight, bias, precision);
+    let Some(LoraFactors { a, b, scale, dropout }) = lora else { return stored(y, precision) };
     let x = match dropout {
         Some(dropout) => self::dropout(x, dropout),
         None => x,
     };
-    y + plain(plain(x, a), b) * scale
+    let low = product(x, a, None, precision);
+    stored(y + product(low, b, None, precision) * scale, precision)
 }
 
-/// Applies an activation to every element.
+/// Applies an activation to every element, in `f32`; the result has the format of `z`.
 pub fn activate(z: Tensor<2>, function: Activation) -> Tensor<2> {
-    match function {
+    if function == Activation::None {
+        return z;
+    }
+    let (dtype, z) = (z.dtype(), full(z));
+    let y = match function {
         Activation::None => z,
         Activation::Gelu => activation::gelu(z),
         Activation::GeluTanh => activation::gelu_approximate(z),
         Activation::Silu => activation::silu(z),
         Activation::Tanh => activation::tanh(z),
-    }
+    };
+    with_dtype(y, dtype)
 }
 
 /// See [`crate::add_layer_norm`].
@@ -66,42 +87,49 @@ pub fn add_layer_norm(
     beta: Tensor<1>,
     eps: f64,
     dropout: Option<Dropout>,
+    output: Precision,
 ) -> Tensor<2> {
-    let x = match dropout {
-        Some(dropout) => self::dropout(x, dropout),
-        None => x,
-    };
     let sum = match residual {
-        Some(residual) => x + residual,
-        None => x,
+        Some(residual) => self::sum(x, full(residual), dropout),
+        None => dropped(full(x), dropout),
     };
     let centred = sum.clone() - sum.mean_dim(1);
     let variance = centred.clone().square().mean_dim(1);
-    centred / (variance + eps).sqrt() * gamma.unsqueeze::<2>() + beta.unsqueeze::<2>()
+    let y = centred / (variance + eps).sqrt() * gamma.unsqueeze::<2>() + beta.unsqueeze::<2>();
+    stored(y, output)
 }
 
 /// See [`crate::rms_norm`].
-pub fn rms_norm(x: Tensor<2>, gamma: Tensor<1>, eps: f64) -> Tensor<2> {
+pub fn rms_norm(x: Tensor<2>, gamma: Tensor<1>, eps: f64, output: Precision) -> Tensor<2> {
+    let x = full(x);
     let square = x.clone().square().mean_dim(1);
-    x / (square + eps).sqrt() * gamma.unsqueeze::<2>()
+    stored(x / (square + eps).sqrt() * gamma.unsqueeze::<2>(), output)
 }
 
 /// See [`crate::gated`].
 pub fn gated(x: Tensor<2>, activation: Activation) -> Tensor<2> {
-    let width = x.dims()[1] / 2;
+    let (width, dtype) = (x.dims()[1] / 2, x.dtype());
+    let x = full(x);
     let gate = activate(x.clone().narrow(1, 0, width), activation);
-    gate * x.narrow(1, width, width)
+    with_dtype(gate * x.narrow(1, width, width), dtype)
 }
 
 /// See [`crate::dropout`()].
 pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
+    let dtype = x.dtype();
+    with_dtype(dropped(full(x), Some(dropout)), dtype)
+}
+
+/// See [`crate::sum`].
+pub fn sum(x: Tensor<2>, residual: Tensor<2>, dropout: Option<Dropout>) -> Tensor<2> {
+    let dtype = residual.dtype();
+    with_dtype(dropped(full(x), dropout) + full(residual), dtype)
+}
+
+fn dropped(x: Tensor<2>, dropout: Option<Dropout>) -> Tensor<2> {
+    let Some(dropout) = dropout else { return x };
     let [rows, columns] = x.dims();
     let factors = TensorData::new(dropout.factors(rows, columns), [rows, columns]);
     let factors = Tensor::<2>::from_data(factors, &x.device());
     x * factors
-}
-
-/// Rounds to the nearest bf16 number and returns to `f32`, so that sums of products stay exact.
-fn round_to_bf16(x: Tensor<2>) -> Tensor<2> {
-    x.cast(DType::BF16).cast(DType::F32)
 }

@@ -1,5 +1,6 @@
 use burn::tensor::{Tensor, TensorData};
 
+use super::{full, with_dtype};
 use crate::{AttentionSpec, Rotary, Segments};
 
 /// See [`crate::rotary`].
@@ -9,6 +10,8 @@ pub fn rotary(
     spec: &AttentionSpec,
     rotary: &Rotary,
 ) -> Tensor<2> {
+    let dtype = qkv.dtype();
+    let qkv = full(qkv);
     let (tokens, heads, dim) = (segments.tokens(), spec.heads + spec.kv_heads, spec.head_dim);
     let half = rotary.frequencies().len();
     let angles = rotary.angles(segments);
@@ -29,5 +32,5 @@ pub fn rotary(
     }
     let turned = Tensor::cat(parts, 2).reshape([tokens, heads * dim]);
     let values = qkv.narrow(1, heads * dim, spec.kv_heads * dim);
-    Tensor::cat(vec![turned, values], 1)
+    with_dtype(Tensor::cat(vec![turned, values], 1), dtype)
 }

@@ -9,7 +9,7 @@ use burn::tensor::{Int, Tensor};
 use burn_flex::FlexTensor;
 
 use super::Maybe;
-use super::buffer::{dense, dense_ids, ids, numbers, tensor};
+use super::buffer::{dense, dense_floats, dense_ids, float_tensor, floats, ids, numbers, tensor};
 use crate::kernels::frozen::Numbers;
 use crate::kernels::gemm::{Bf16, F32};
 use crate::kernels::{embedding, linear, lora};
@@ -44,7 +44,7 @@ struct Call {
 
 impl Call {
     fn new(x: FlexTensor, factors: Option<[FlexTensor; 2]>, layer: FrozenLayer) -> Self {
-        Self { x: dense(x), factors: factors.map(|both| both.map(dense)), layer }
+        Self { x: dense_floats(x), factors: factors.map(|both| both.map(dense)), layer }
     }
 
     fn base(&self) -> lora::Base<'_> {
@@ -64,15 +64,16 @@ impl Call {
 
     /// The output, and the input times the first factor.
     fn run(&self, bias: Option<&FlexTensor>) -> (FlexTensor, Option<FlexTensor>) {
-        let (level, rows, x) = (simd::level(), self.x.shape()[0], numbers(&self.x));
-        let kernel = match self.layer.precision {
+        let (level, rows, x) = (simd::level(), self.x.shape()[0], floats(&self.x));
+        let precision = self.layer.precision;
+        let kernel = match precision {
             Precision::F32 => lora::forward::<F32>,
             Precision::Bf16 => lora::forward::<Bf16>,
         };
         let factors = self.factors();
         let rank = factors.map_or(0, |factors| factors.rank);
-        let (y, low) = kernel(level, rows, x, self.base(), bias.map(numbers), factors);
-        (tensor(y, [rows, self.layer.dims[1]]), low.map(|low| tensor(low, [rows, rank])))
+        let (y, low) = kernel(level, rows, x, self.base(), bias.map(numbers), factors, precision);
+        (float_tensor(y, [rows, self.layer.dims[1]]), low.map(|low| tensor(low, [rows, rank])))
     }
 }
 
@@ -104,7 +105,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
     type State = (Call, Option<FlexTensor>);
 
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let dy = dense(gradients.consume::<Flex>(&ops.node));
+        let dy = dense_floats(gradients.consume::<Flex>(&ops.node));
         let (call, low) = ops.state;
         let mut parents = ops.parents.into_iter();
         let to_x = parents.next().flatten();
@@ -113,10 +114,10 @@ impl<const N: usize> Backward<Flex, N> for Step {
             Precision::Bf16 => lora::backward::<Bf16>,
         };
         let factors = call.factors().zip(low.as_ref().map(numbers));
-        let (level, x) = (simd::level(), numbers(&call.x));
-        let found = kernel(level, x, call.base(), factors, to_x.is_some(), numbers(&dy));
+        let (level, x) = (simd::level(), floats(&call.x));
+        let found = kernel(level, x, call.base(), factors, to_x.is_some(), floats(&dy));
         if let (Some(node), Some(dx)) = (to_x, found.x) {
-            gradients.register::<Flex>(node.id, tensor(dx, call.x.shape()));
+            gradients.register::<Flex>(node.id, float_tensor(dx, call.x.shape()));
         }
         if let (Some(gradient), Some(factors)) = (found.factors, &call.factors) {
             for (gradient, factor) in gradient.into_iter().zip(factors) {
@@ -127,7 +128,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
         }
         if let Some(node) = parents.next().flatten() {
             let columns = call.layer.dims[1];
-            let sums = linear::column_sums(level, columns, numbers(&dy));
+            let sums = linear::column_sums(level, columns, floats(&dy));
             gradients.register::<Flex>(node.id, tensor(sums, [columns]));
         }
     }

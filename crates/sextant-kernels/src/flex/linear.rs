@@ -6,7 +6,8 @@ use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn_flex::FlexTensor;
 
 use super::Maybe;
-use super::buffer::{dense, numbers, tensor};
+use super::buffer::{dense, dense_floats, float_tensor, floats, numbers, tensor};
+use crate::kernels::floats::FloatVec;
 use crate::kernels::gemm::{Bf16, F32};
 use crate::kernels::linear::{self, Size, Wanted};
 use crate::reused_weight::Reused;
@@ -16,7 +17,8 @@ fn size(x: &FlexTensor, weight: &FlexTensor) -> Size {
     Size { rows: x.shape()[0], inputs: weight.shape()[0], outputs: weight.shape()[1] }
 }
 
-/// The output, and what the activation was applied to if it is to be kept; of dense tensors.
+/// The output, in the format of the precision, and what the activation was applied to if it is to be
+/// kept; of dense tensors.
 fn run(
     x: &FlexTensor,
     weight: &FlexTensor,
@@ -27,26 +29,24 @@ fn run(
     keep: bool,
 ) -> (FlexTensor, Option<FlexTensor>) {
     fn products<P: Reused>(
-        Size { rows, inputs, outputs }: Size,
-        x: &[f32],
+        of: linear::Forward<'_>,
         weight: &[f32],
-        bias: Option<&[f32]>,
-        activation: Activation,
+        shape: [usize; 2],
         packed: &ReusedWeight,
         keep: bool,
-    ) -> (Vec<f32>, Option<Vec<f32>>) {
-        let weight = packed.weight::<P>(simd::level(), weight, [inputs, outputs]);
-        linear::forward(rows, x, weight, bias, activation, keep)
+    ) -> (FloatVec, Option<FloatVec>) {
+        linear::forward(of, packed.weight::<P>(simd::level(), weight, shape), keep)
     }
-    let size = size(x, weight);
+    let Size { rows, inputs, outputs } = size(x, weight);
     let kernel = match precision {
         Precision::F32 => products::<F32>,
         Precision::Bf16 => products::<Bf16>,
     };
-    let (x, weight, bias) = (numbers(x), numbers(weight), bias.map(numbers));
-    let (y, z) = kernel(size, x, weight, bias, activation, packed, keep);
-    let shape = [size.rows, size.outputs];
-    (tensor(y, shape), z.map(|z| tensor(z, shape)))
+    let (x, bias) = (floats(x), bias.map(numbers));
+    let of = linear::Forward { rows, x, bias, activation, format: precision };
+    let (y, z) = kernel(of, numbers(weight), [inputs, outputs], packed, keep);
+    let shape = [rows, outputs];
+    (float_tensor(y, shape), z.map(|z| float_tensor(z, shape)))
 }
 
 pub(super) fn forward(
@@ -61,7 +61,7 @@ pub(super) fn forward(
         Maybe::Given(bias) => Some(dense(bias)),
         Maybe::Absent => None,
     };
-    let (x, weight) = (dense(x), dense(weight));
+    let (x, weight) = (dense_floats(x), dense(weight));
     run(&x, &weight, bias.as_ref(), activation, precision, packed, false).0
 }
 
@@ -85,11 +85,11 @@ fn found<P: Reused>(state: &State, dy: &FlexTensor, wanted: Wanted) -> linear::G
     linear::backward::<P>(
         level,
         size,
-        numbers(x),
+        floats(x),
         || packed.turned(level, numbers(weight), [size.inputs, size.outputs]),
         *activation,
-        z.as_ref().map(numbers),
-        numbers(dy),
+        z.as_ref().map(floats),
+        floats(dy),
         wanted,
     )
 }
@@ -99,7 +99,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
     type State = State;
 
     fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let dy = dense(gradients.consume::<Flex>(&ops.node));
+        let dy = dense_floats(gradients.consume::<Flex>(&ops.node));
         let state = ops.state;
         let mut parents = ops.parents.into_iter();
         let mut parent = || parents.next().flatten();
@@ -112,7 +112,7 @@ impl<const N: usize> Backward<Flex, N> for Step {
             Precision::Bf16 => found::<Bf16>(&state, &dy, wanted),
         };
         if let (Some(node), Some(dx)) = (to_x, found.x) {
-            gradients.register::<Flex>(node.id, tensor(dx, [size.rows, size.inputs]));
+            gradients.register::<Flex>(node.id, float_tensor(dx, [size.rows, size.inputs]));
         }
         if let (Some(node), Some(dw)) = (to_weight, found.weight) {
             gradients.register::<Flex>(node.id, tensor(dw, [size.inputs, size.outputs]));
@@ -132,7 +132,7 @@ pub(super) fn tracked<C: CheckpointStrategy>(
     packed: ReusedWeight,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-    let (x, weight) = (dense(x), dense(weight));
+    let (x, weight) = (dense_floats(x), dense(weight));
     // one arm for each number of parents
     macro_rules! finish {
         ($nodes:expr, $bias:expr) => {

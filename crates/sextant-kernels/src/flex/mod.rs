@@ -29,6 +29,7 @@ use crate::{
 };
 
 pub(crate) use frozen::{FrozenLayer, MaybeFactors, frozen_rows};
+pub(crate) use layer_norm::NormOptions;
 pub(crate) use optimizer::{adamw, adamw_rows, dot};
 pub(crate) use packed::linear_packed;
 pub(crate) use rotary::Turn;
@@ -63,8 +64,7 @@ pub(crate) trait FlexOperations: Backend {
         #[extension_type] residual: Maybe<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        eps: f64,
-        dropout: Option<Dropout>,
+        options: NormOptions,
     ) -> FloatTensor<Self>;
 
     fn packed_attention(
@@ -75,10 +75,16 @@ pub(crate) trait FlexOperations: Backend {
 
     fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self>;
 
+    fn packed_sum(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        dropout: Option<Dropout>,
+    ) -> FloatTensor<Self>;
+
     fn packed_rms_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
-        eps: f64,
+        options: NormOptions,
     ) -> FloatTensor<Self>;
 
     fn packed_rotary(qkv: FloatTensor<Self>, turn: Turn) -> FloatTensor<Self>;
@@ -123,10 +129,9 @@ impl FlexOperations for Flex {
         residual: Maybe<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        eps: f64,
-        dropout: Option<Dropout>,
+        options: NormOptions,
     ) -> FloatTensor<Self> {
-        layer_norm::forward(x, residual, gamma, beta, eps, dropout)
+        layer_norm::forward(x, residual, gamma, beta, options)
     }
 
     fn packed_attention(
@@ -141,12 +146,20 @@ impl FlexOperations for Flex {
         dropout::apply(x, dropout)
     }
 
+    fn packed_sum(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        dropout: Option<Dropout>,
+    ) -> FloatTensor<Self> {
+        dropout::add(x, residual, dropout)
+    }
+
     fn packed_rms_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
-        eps: f64,
+        options: NormOptions,
     ) -> FloatTensor<Self> {
-        layer_norm::rms(x, gamma, eps)
+        layer_norm::rms(x, gamma, options)
     }
 
     fn packed_rotary(qkv: FloatTensor<Self>, turn: Turn) -> FloatTensor<Self> {
@@ -199,10 +212,9 @@ impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
         residual: Maybe<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        eps: f64,
-        dropout: Option<Dropout>,
+        options: NormOptions,
     ) -> FloatTensor<Self> {
-        layer_norm::tracked::<C>(x, residual, gamma, beta, eps, dropout)
+        layer_norm::tracked::<C>(x, residual, gamma, beta, options)
     }
 
     fn packed_attention(
@@ -217,12 +229,20 @@ impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
         dropout::tracked::<C>(x, dropout)
     }
 
+    fn packed_sum(
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        dropout: Option<Dropout>,
+    ) -> FloatTensor<Self> {
+        dropout::tracked_sum::<C>(x, residual, dropout)
+    }
+
     fn packed_rms_norm(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
-        eps: f64,
+        options: NormOptions,
     ) -> FloatTensor<Self> {
-        layer_norm::tracked_rms::<C>(x, gamma, eps)
+        layer_norm::tracked_rms::<C>(x, gamma, options)
     }
 
     fn packed_rotary(qkv: FloatTensor<Self>, turn: Turn) -> FloatTensor<Self> {

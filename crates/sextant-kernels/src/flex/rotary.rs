@@ -5,7 +5,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn_flex::FlexTensor;
 
-use super::buffer::{dense, numbers, tensor};
+use super::buffer::{dense_floats, float_tensor, floats};
 use crate::kernels::rotary;
 use crate::{AttentionSpec, Rotary, Segments, simd};
 
@@ -18,10 +18,10 @@ pub(crate) struct Turn {
 }
 
 pub(super) fn apply(qkv: FlexTensor, turn: &Turn, back: bool) -> FlexTensor {
-    let qkv = dense(qkv);
-    let (level, numbers) = (simd::level(), numbers(&qkv));
+    let qkv = dense_floats(qkv);
+    let (level, numbers) = (simd::level(), floats(&qkv));
     let turned = rotary::turn(level, numbers, &turn.segments, &turn.spec, &turn.rotary, back);
-    tensor(turned, qkv.shape())
+    float_tensor(turned, qkv.shape())
 }
 
 #[derive(Debug)]

@@ -1,39 +1,60 @@
-//! Multiplication by a counter-based dropout mask; its gradient is the same multiplication.
+//! Multiplication by a counter-based dropout mask, and the sum with a residual; the gradient of both is the
+//! same multiplication.
 
+use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
 use super::layer_norm::factors;
-use super::parallel::{self, SharedMut, uninitialised};
-use crate::Dropout;
+use super::parallel;
 use crate::simd::{Kernel, Level, Simd, launch};
+use crate::{Dropout, Precision};
 
 /// Rows of a chunk.
 const CHUNK: usize = 64;
 
-pub(crate) fn apply(level: Level, x: &[f32], columns: usize, dropout: Dropout) -> Vec<f32> {
-    assert!(x.len().is_multiple_of(columns.max(1)), "dropout: length");
+/// `dropout(x)`, in the format of `x`.
+pub(crate) fn apply(level: Level, x: Floats<'_>, columns: usize, dropout: Dropout) -> FloatVec {
+    sum(level, x, None, columns, Some(dropout), x.format())
+}
+
+/// `dropout(x) + residual` in a format.
+pub(crate) fn sum(
+    level: Level,
+    x: Floats<'_>,
+    residual: Option<Floats<'_>>,
+    columns: usize,
+    dropout: Option<Dropout>,
+    format: Precision,
+) -> FloatVec {
+    assert!(
+        x.len().is_multiple_of(columns.max(1))
+            && residual.is_none_or(|residual| residual.len() == x.len()),
+        "dropout: lengths"
+    );
     let rows = x.len() / columns.max(1);
-    let mut y = uninitialised(x.len());
-    let to = SharedMut::new(&mut y);
+    let mut out = FloatVec::uninitialised(format, x.len());
+    let to = out.shared();
     parallel::for_each(rows.div_ceil(CHUNK), x.len() * 4, |chunk| {
         let start = chunk * CHUNK;
         let kernel = Rows {
             range: start..(start + CHUNK).min(rows),
             columns,
-            x: x.as_ptr(),
+            x: x.at(0),
+            residual: residual.map(|residual| residual.at(0)),
             y: to,
             dropout,
         };
         // SAFETY: the level is supported; chunks are disjoint rows of buffers of one length.
         unsafe { launch(level, kernel) };
     });
-    y
+    out
 }
 
 struct Rows {
     range: std::ops::Range<usize>,
     columns: usize,
-    x: *const f32,
-    y: SharedMut<f32>,
-    dropout: Dropout,
+    x: FloatPtr,
+    residual: Option<FloatPtr>,
+    y: FloatMut,
+    dropout: Option<Dropout>,
 }
 
 impl Kernel for Rows {
@@ -42,14 +63,19 @@ impl Kernel for Rows {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         for row in self.range {
-            let key = self.dropout.row_key(row);
+            let key = self.dropout.map(|dropout| (dropout, dropout.row_key(row)));
             for column in (0..self.columns).step_by(S::LANES) {
                 let (at, left) = (row * self.columns + column, self.columns - column);
                 // SAFETY: the caller passes buffers that hold these rows.
                 unsafe {
-                    let x = S::load_upto(self.x.add(at), left);
-                    let y = S::mul(x, factors::<S>(self.dropout, key, column));
-                    S::store_upto(self.y.at(at), left, y);
+                    let mut y = self.x.load::<S>(at, left);
+                    if let Some((dropout, key)) = key {
+                        y = S::mul(y, factors::<S>(dropout, key, column));
+                    }
+                    if let Some(residual) = self.residual {
+                        y = S::add(y, residual.load::<S>(at, left));
+                    }
+                    self.y.store::<S>(at, left, y);
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! Rows of a table, and the gradient of the table.
 
+use super::floats::{FloatVec, Floats};
 use super::frozen::Numbers;
-use super::parallel::{self, SharedMut, uninitialised};
+use super::parallel::{self, AnyBits, SharedMut, uninitialised};
 
 /// Tokens of a chunk.
 const CHUNK: usize = 256;
@@ -16,7 +17,14 @@ fn index(id: i32, rows: usize) -> usize {
 }
 
 /// The rows that `ids` name, one after another.
-pub(crate) fn gather(table: &[f32], width: usize, ids: &[i32]) -> Vec<f32> {
+pub(crate) fn gather(table: Floats<'_>, width: usize, ids: &[i32]) -> FloatVec {
+    match table {
+        Floats::F32(table) => FloatVec::F32(rows_of(table, width, ids)),
+        Floats::Bf16(table) => FloatVec::Bf16(rows_of(table, width, ids)),
+    }
+}
+
+fn rows_of<T: AnyBits + Send + Sync>(table: &[T], width: usize, ids: &[i32]) -> Vec<T> {
     let rows = table.len() / width.max(1);
     let mut out = uninitialised(ids.len() * width);
     let to = SharedMut::new(&mut out);

@@ -7,6 +7,7 @@
 
 use std::marker::PhantomData;
 
+use super::floats::{FloatPtr, Floats};
 use super::gemm::{Bytes, Start, Strip, panel_width};
 use super::linear::activate;
 use super::parallel::{self, Scratch, SharedMut, uninitialised};
@@ -97,7 +98,7 @@ pub(crate) fn quantise(weight: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
 /// `activation(x · weight + bias)` for `x` of `[rows, inputs]`.
 pub(crate) fn linear(
     rows: usize,
-    x: &[f32],
+    x: Floats<'_>,
     weight: &Weight,
     bias: Option<&[f32]>,
     activation: Activation,
@@ -117,7 +118,7 @@ pub(crate) fn linear(
         let first_panel = task % column_tasks * share;
         let block = Block {
             rows: BLOCK.min(rows - first_row),
-            x: x[first_row * weight.inputs..].as_ptr(),
+            x: x.at(first_row * weight.inputs),
             weight,
             panels: first_panel..(first_panel + share).min(panels),
             bias,
@@ -133,7 +134,7 @@ pub(crate) fn linear(
 
 struct Block<'a> {
     rows: usize,
-    x: *const f32,
+    x: FloatPtr,
     weight: &'a Weight,
     panels: std::ops::Range<usize>,
     bias: Option<&'a [f32]>,
@@ -204,12 +205,12 @@ impl Kernel for Block<'_> {
 /// # Safety
 /// The machine supports `S`, and the pointers are valid for `count` numbers.
 #[inline(always)]
-unsafe fn round_row<S: Simd>(x: *const f32, count: usize, to: *mut u8) -> f32 {
+unsafe fn round_row<S: Simd>(x: FloatPtr, count: usize, to: *mut u8) -> f32 {
     // SAFETY: the caller's promise.
     unsafe {
         let mut greatest = S::splat(0.0);
         for i in (0..count).step_by(S::LANES) {
-            greatest = S::max(greatest, S::abs(S::load_upto(x.add(i), count - i)));
+            greatest = S::max(greatest, S::abs(x.load::<S>(i, count - i)));
         }
         let greatest = S::greatest(greatest);
         let (by, scale) =
@@ -217,7 +218,7 @@ unsafe fn round_row<S: Simd>(x: *const f32, count: usize, to: *mut u8) -> f32 {
         let (by, shift) = (S::splat(by), S::splat(128.0));
         for i in (0..count).step_by(S::LANES) {
             let left = count - i;
-            let v = S::fma(S::load_upto(x.add(i), left), by, shift);
+            let v = S::fma(x.load::<S>(i, left), by, shift);
             S::store_bytes(to.add(i), v, left);
         }
         scale

@@ -1,56 +1,63 @@
 //! `y = LayerNorm(dropout(x) + residual) · gamma + beta` and its gradients, one pass each; and
 //! RMSNorm, which is the same without taking the mean away and without `beta`.
 
-use super::parallel::{self, SharedMut, uninitialised};
-use crate::Dropout;
+use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
+use super::parallel::{self, Scratch, SharedMut, uninitialised};
 use crate::dropout::RowKey;
 use crate::simd::{Kernel, Level, Simd, launch};
+use crate::{Dropout, Precision};
 
 /// Rows of a chunk.
 const CHUNK: usize = 64;
 
+/// What the forward pass is of; without `beta` it is RMSNorm.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input<'a> {
+    pub(crate) x: Floats<'a>,
+    pub(crate) residual: Option<Floats<'a>>,
+    pub(crate) gamma: &'a [f32],
+    pub(crate) beta: Option<&'a [f32]>,
+    pub(crate) eps: f32,
+    pub(crate) dropout: Option<Dropout>,
+    /// Of the result.
+    pub(crate) format: Precision,
+}
+
 /// What the forward pass computes.
+#[derive(Debug)]
 pub(crate) struct Forward {
-    pub(crate) y: Vec<f32>,
-    /// The sum, centred and divided by its standard deviation.
-    pub(crate) normalised: Vec<f32>,
+    pub(crate) y: FloatVec,
+    /// The sum, centred and divided by its standard deviation; `f32` where `x` and `y` both are.
+    pub(crate) normalised: FloatVec,
     /// The reciprocal of the standard deviation of each row.
     pub(crate) scale: Vec<f32>,
 }
 
-/// Without `beta` this is RMSNorm.
-pub(crate) fn forward(
-    level: Level,
-    x: &[f32],
-    residual: Option<&[f32]>,
-    gamma: &[f32],
-    beta: Option<&[f32]>,
-    eps: f32,
-    dropout: Option<Dropout>,
-) -> Forward {
-    let width = gamma.len();
+/// The norm of each row of a sum.
+pub(crate) fn forward(level: Level, input: Input<'_>) -> Forward {
+    let Input { x, residual, gamma, beta, eps, dropout, format } = input;
+    let (width, count) = (gamma.len(), x.len());
     assert!(
         beta.is_none_or(|beta| beta.len() == width)
-            && x.len().is_multiple_of(width.max(1))
-            && residual.is_none_or(|residual| residual.len() == x.len()),
+            && count.is_multiple_of(width.max(1))
+            && residual.is_none_or(|residual| residual.len() == count),
         "layer_norm: lengths"
     );
-    let rows = x.len() / width.max(1);
+    let rows = count / width.max(1);
     let mut out = Forward {
-        y: uninitialised(x.len()),
-        normalised: uninitialised(x.len()),
+        y: FloatVec::uninitialised(format, count),
+        normalised: FloatVec::uninitialised(format.max(x.format()), count),
         scale: uninitialised(rows),
     };
-    let y = SharedMut::new(&mut out.y);
-    let normalised = SharedMut::new(&mut out.normalised);
+    let (y, normalised) = (out.y.shared(), out.normalised.shared());
     let scale = SharedMut::new(&mut out.scale);
-    parallel::for_each(rows.div_ceil(CHUNK), x.len() * 8, |chunk| {
+    parallel::for_each(rows.div_ceil(CHUNK), count * 8, |chunk| {
         let start = chunk * CHUNK;
         let kernel = ForwardRows {
             rows: start..(start + CHUNK).min(rows),
             width,
-            x: x.as_ptr(),
-            residual: residual.map(<[f32]>::as_ptr),
+            x: x.at(0),
+            residual: residual.map(|residual| residual.at(0)),
             gamma: gamma.as_ptr(),
             beta: beta.map(<[f32]>::as_ptr),
             eps,
@@ -68,14 +75,14 @@ pub(crate) fn forward(
 struct ForwardRows {
     rows: std::ops::Range<usize>,
     width: usize,
-    x: *const f32,
-    residual: Option<*const f32>,
+    x: FloatPtr,
+    residual: Option<FloatPtr>,
     gamma: *const f32,
     beta: Option<*const f32>,
     eps: f32,
     dropout: Option<Dropout>,
-    y: SharedMut<f32>,
-    normalised: SharedMut<f32>,
+    y: FloatMut,
+    normalised: FloatMut,
     scale: SharedMut<f32>,
 }
 
@@ -96,23 +103,24 @@ impl Kernel for ForwardRows {
     unsafe fn run<S: Simd>(self) {
         let width = self.width;
         let per_row = 1.0 / width as f32;
+        let mut owned = Scratch::take(width);
+        let line = owned.start();
         for row in self.rows.clone() {
             let start = row * width;
-            let (y, normalised) = (self.y.at(start), self.normalised.at(start));
             let key = self.dropout.map(|dropout| (dropout, dropout.row_key(row)));
-            // SAFETY: the caller passes buffers that hold these rows.
+            // SAFETY: the caller passes buffers that hold these rows; the scratch holds one.
             unsafe {
                 let mut total = S::splat(0.0);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let mut a = S::load_upto(self.x.add(start + column), left);
+                    let mut a = self.x.load::<S>(start + column, left);
                     if let Some((dropout, key)) = key {
                         a = S::mul(a, factors::<S>(dropout, key, column));
                     }
                     if let Some(residual) = self.residual {
-                        a = S::add(a, S::load_upto(residual.add(start + column), left));
+                        a = S::add(a, residual.load::<S>(start + column, left));
                     }
-                    S::store_upto(normalised.add(column), left, a);
+                    S::store_upto(line.add(column), left, a);
                     total = S::add(total, a);
                 }
                 let mean = match self.beta {
@@ -122,7 +130,7 @@ impl Kernel for ForwardRows {
                 let mut squares = S::splat(0.0);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let centred = S::sub(S::load_upto(normalised.add(column), left), mean);
+                    let centred = S::sub(S::load_upto(line.add(column), left), mean);
                     squares = if left >= S::LANES {
                         S::fma(centred, centred, squares)
                     } else {
@@ -138,52 +146,62 @@ impl Kernel for ForwardRows {
                 let scale = S::splat(scale);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let centred = S::sub(S::load_upto(normalised.add(column), left), mean);
+                    let centred = S::sub(S::load_upto(line.add(column), left), mean);
                     let a = S::mul(centred, scale);
-                    S::store_upto(normalised.add(column), left, a);
+                    self.normalised.store::<S>(start + column, left, a);
                     let gamma = S::load_upto(self.gamma.add(column), left);
                     let beta = match self.beta {
                         Some(beta) => S::load_upto(beta.add(column), left),
                         None => S::splat(0.0),
                     };
-                    S::store_upto(y.add(column), left, S::fma(a, gamma, beta));
+                    self.y.store::<S>(start + column, left, S::fma(a, gamma, beta));
                 }
             }
         }
     }
 }
 
-/// The gradients; that of the residual is `sum`, that of `x` is `x`, or `sum` without dropout.
+/// What the backward pass is from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Saved<'a> {
+    pub(crate) normalised: Floats<'a>,
+    pub(crate) scale: &'a [f32],
+    pub(crate) gamma: &'a [f32],
+    /// Whether the mean was taken away: true for LayerNorm, false for RMSNorm.
+    pub(crate) centred: bool,
+    pub(crate) dropout: Option<Dropout>,
+    /// The formats of `x`, and of the residual, where there was one.
+    pub(crate) x: Precision,
+    pub(crate) residual: Option<Precision>,
+}
+
+/// The gradients; that of the residual is `sum`, that of `x` is `x`, or `sum` where both are the same.
+#[derive(Debug)]
 pub(crate) struct Gradients {
-    pub(crate) sum: Vec<f32>,
-    pub(crate) x: Option<Vec<f32>>,
+    pub(crate) sum: FloatVec,
+    pub(crate) x: Option<FloatVec>,
     pub(crate) gamma: Vec<f32>,
     pub(crate) beta: Vec<f32>,
 }
 
-/// `centred` says whether the mean was taken away: true for LayerNorm, false for RMSNorm.
-pub(crate) fn backward(
-    level: Level,
-    dy: &[f32],
-    normalised: &[f32],
-    scale: &[f32],
-    gamma: &[f32],
-    centred: bool,
-    dropout: Option<Dropout>,
-) -> Gradients {
+/// From the gradient of `y`.
+pub(crate) fn backward(level: Level, dy: Floats<'_>, saved: Saved<'_>) -> Gradients {
+    let Saved { normalised, scale, gamma, centred, dropout, x: format, residual } = saved;
     let (width, rows) = (gamma.len(), scale.len());
     assert!(dy.len() == rows * width && normalised.len() == dy.len(), "layer_norm: lengths");
-    let mut sum = uninitialised(dy.len());
-    let mut x = dropout.map(|_| uninitialised(dy.len()));
-    let to_sum = SharedMut::new(&mut sum);
-    let to_x = x.as_deref_mut().map(SharedMut::new);
+    let of_sum = residual.unwrap_or(format);
+    let mut sum = FloatVec::uninitialised(of_sum, dy.len());
+    let apart = dropout.is_some() || of_sum != format;
+    let mut x = apart.then(|| FloatVec::uninitialised(format, dy.len()));
+    let to_sum = sum.shared();
+    let to_x = x.as_mut().map(FloatVec::shared);
     let parts = parallel::map(rows.div_ceil(CHUNK), dy.len() * 8, |chunk| {
         let (mut dgamma, mut dbeta) = (vec![0.0; width], vec![0.0; width]);
         let start = chunk * CHUNK;
         let kernel = BackwardRows {
             rows: start..(start + CHUNK).min(rows),
-            dy: dy.as_ptr(),
-            normalised: normalised.as_ptr(),
+            dy: dy.at(0),
+            normalised: normalised.at(0),
             scale,
             gamma,
             centred,
@@ -207,14 +225,14 @@ pub(crate) fn backward(
 
 struct BackwardRows<'a> {
     rows: std::ops::Range<usize>,
-    dy: *const f32,
-    normalised: *const f32,
+    dy: FloatPtr,
+    normalised: FloatPtr,
     scale: &'a [f32],
     gamma: &'a [f32],
     centred: bool,
     dropout: Option<Dropout>,
-    sum: SharedMut<f32>,
-    x: Option<SharedMut<f32>>,
+    sum: FloatMut,
+    x: Option<FloatMut>,
     dgamma: &'a mut [f32],
     dbeta: &'a mut [f32],
 }
@@ -237,8 +255,8 @@ impl Kernel for BackwardRows<'_> {
                 let (mut total, mut product) = (S::splat(0.0), S::splat(0.0));
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let dy = S::load_upto(self.dy.add(start + column), left);
-                    let normalised = S::load_upto(self.normalised.add(start + column), left);
+                    let dy = self.dy.load::<S>(start + column, left);
+                    let normalised = self.normalised.load::<S>(start + column, left);
                     let g = S::mul(dy, S::load_upto(gamma.add(column), left));
                     total = S::add(total, g);
                     product = S::fma(g, normalised, product);
@@ -253,15 +271,18 @@ impl Kernel for BackwardRows<'_> {
                 let scale = S::splat(self.scale[row]);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let dy = S::load_upto(self.dy.add(start + column), left);
-                    let normalised = S::load_upto(self.normalised.add(start + column), left);
+                    let dy = self.dy.load::<S>(start + column, left);
+                    let normalised = self.normalised.load::<S>(start + column, left);
                     let g = S::mul(dy, S::load_upto(gamma.add(column), left));
                     let d = S::fnma(normalised, product, S::sub(g, total));
                     let d = S::mul(scale, d);
-                    S::store_upto(self.sum.at(start + column), left, d);
-                    if let (Some(x), Some((dropout, key))) = (self.x, key) {
-                        let dx = S::mul(d, factors::<S>(dropout, key, column));
-                        S::store_upto(x.at(start + column), left, dx);
+                    self.sum.store::<S>(start + column, left, d);
+                    if let Some(x) = self.x {
+                        let dx = match key {
+                            Some((dropout, key)) => S::mul(d, factors::<S>(dropout, key, column)),
+                            None => d,
+                        };
+                        x.store::<S>(start + column, left, dx);
                     }
                 }
             }

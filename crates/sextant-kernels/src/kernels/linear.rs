@@ -1,9 +1,10 @@
 //! `y = activation(x · w + b)` and its gradients.
 
+use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
 use super::gemm::{self, Epilogue, Init, Matrix, Packed, Product};
-use super::parallel::{self, SharedMut, uninitialised};
-use crate::Activation;
+use super::parallel::{self, uninitialised};
 use crate::simd::{self, Kernel, Level, Simd, launch};
+use crate::{Activation, Precision};
 
 /// The sizes of a linear layer.
 #[derive(Clone, Copy, Debug)]
@@ -13,32 +14,41 @@ pub(crate) struct Size {
     pub(crate) outputs: usize,
 }
 
+/// What a forward pass is of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forward<'a> {
+    pub(crate) rows: usize,
+    pub(crate) x: Floats<'a>,
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) activation: Activation,
+    /// Of the results.
+    pub(crate) format: Precision,
+}
+
 /// `y` and, when asked to `keep` it and there is an activation, the values before the activation,
 /// which the backward pass needs.
 pub(crate) fn forward<P: Product>(
-    rows: usize,
-    x: &[f32],
+    of: Forward<'_>,
     weight: &Packed<P>,
-    bias: Option<&[f32]>,
-    activation: Activation,
     keep: bool,
-) -> (Vec<f32>, Option<Vec<f32>>) {
-    let count = rows * weight.columns();
-    let mut z = uninitialised(count);
-    let mut y = (keep && activation != Activation::None).then(|| uninitialised(count));
-    let epilogue = Epilogue { activation, output: y.as_deref_mut().map(SharedMut::new) };
+) -> (FloatVec, Option<FloatVec>) {
+    let Forward { rows, x, bias, activation, format } = of;
+    assert_eq!(x.len(), rows * weight.depth(), "linear: length of the input");
+    let mut y = (keep && activation != Activation::None)
+        .then(|| FloatVec::uninitialised(format, rows * weight.columns()));
+    let epilogue = Epilogue { activation, output: y.as_mut().map(FloatVec::shared) };
     let x = Matrix::rows(x, weight.depth());
-    gemm::multiply(rows, x, weight, bias.into(), &mut z, epilogue);
+    let z = gemm::product(rows, x, weight, bias, format, epilogue);
     match y {
         Some(y) => (y, Some(z)),
         None => (z, None),
     }
 }
 
-/// The gradients that are wanted, others are `None`.
+/// The gradients that are wanted, others are `None`; that of `x` has its format.
 #[derive(Debug, Default)]
 pub(crate) struct Gradients {
-    pub(crate) x: Option<Vec<f32>>,
+    pub(crate) x: Option<FloatVec>,
     pub(crate) weight: Option<Vec<f32>>,
     pub(crate) bias: Option<Vec<f32>>,
 }
@@ -57,25 +67,20 @@ pub(crate) struct Wanted {
 pub(crate) fn backward<'a, P: Product>(
     level: Level,
     size: Size,
-    x: &[f32],
+    x: Floats<'_>,
     turned: impl FnOnce() -> &'a Packed<P>,
     activation: Activation,
-    z: Option<&[f32]>,
-    dy: &[f32],
+    z: Option<Floats<'_>>,
+    dy: Floats<'_>,
     wanted: Wanted,
 ) -> Gradients {
     let Size { rows, inputs, outputs } = size;
     assert_eq!(dy.len(), rows * outputs, "linear: length of the gradient");
     let (dz, bias) = activation_backward(level, outputs, activation, z, dy, wanted.bias);
-    let dz = dz.as_deref().unwrap_or(dy);
-    let dx = wanted.x.then(|| {
-        let mut dx = uninitialised(rows * inputs);
-        let dz = Matrix::rows(dz, outputs);
-        gemm::multiply(rows, dz, turned(), Init::Zero, &mut dx, Epilogue::NONE);
-        dx
-    });
+    let dz = Matrix::rows(dz.as_ref().map_or(dy, FloatVec::floats), outputs);
+    let dx = wanted.x.then(|| gemm::product(rows, dz, turned(), None, x.format(), Epilogue::NONE));
     let dw = wanted.weight.then(|| {
-        let packed = Packed::<P>::new(level, Matrix::rows(dz, outputs), rows, outputs);
+        let packed = Packed::<P>::new(level, dz, rows, outputs);
         let mut dw = uninitialised(inputs * outputs);
         let x = Matrix::rows(x, inputs).transposed();
         gemm::multiply(inputs, x, &packed, Init::Zero, &mut dw, Epilogue::NONE);
@@ -124,7 +129,7 @@ pub(crate) unsafe fn derivative<S: Simd>(activation: Activation, z: S::V) -> S::
 }
 
 /// The sum of each column.
-pub(crate) fn column_sums(level: Level, columns: usize, dy: &[f32]) -> Vec<f32> {
+pub(crate) fn column_sums(level: Level, columns: usize, dy: Floats<'_>) -> Vec<f32> {
     let (_, sums) = activation_backward(level, columns, Activation::None, None, dy, true);
     sums.unwrap_or_default()
 }
@@ -137,28 +142,28 @@ fn activation_backward(
     level: Level,
     columns: usize,
     activation: Activation,
-    z: Option<&[f32]>,
-    dy: &[f32],
+    z: Option<Floats<'_>>,
+    dy: Floats<'_>,
     sums_wanted: bool,
-) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
+) -> (Option<FloatVec>, Option<Vec<f32>>) {
     assert_eq!(z.is_some(), activation != Activation::None, "linear: kept values");
     if z.is_none() && !sums_wanted {
         return (None, None);
     }
     assert!(z.is_none_or(|z| z.len() == dy.len()), "linear: kept values");
     let rows = dy.len() / columns.max(1);
-    let mut dz = z.map(|z| uninitialised(z.len()));
-    let to = dz.as_deref_mut().map(SharedMut::new);
+    let mut dz = z.map(|z| FloatVec::uninitialised(z.format(), z.len()));
+    let to = dz.as_mut().map(FloatVec::shared);
     let parts = parallel::map(rows.div_ceil(CHUNK), dy.len() * 8, |chunk| {
         let mut sums = if sums_wanted { vec![0.0; columns] } else { Vec::new() };
         let start = chunk * CHUNK;
         let kernel = ActivationBackward {
-            rows: CHUNK.min(rows - start),
+            rows: start..(start + CHUNK).min(rows),
             columns,
             activation,
-            dy: dy[start * columns..].as_ptr(),
-            z: z.map(|z| z[start * columns..].as_ptr()),
-            dz: to.map(|to| to.at(start * columns)),
+            dy: dy.at(0),
+            z: z.map(|z| z.at(0)),
+            dz: to,
             sums: sums_wanted.then_some(&mut sums[..]),
         };
         // SAFETY: the level is supported; chunks are disjoint rows of buffers of one length.
@@ -176,12 +181,12 @@ fn activation_backward(
 }
 
 struct ActivationBackward<'a> {
-    rows: usize,
+    rows: std::ops::Range<usize>,
     columns: usize,
     activation: Activation,
-    dy: *const f32,
-    z: Option<*const f32>,
-    dz: Option<*mut f32>,
+    dy: FloatPtr,
+    z: Option<FloatPtr>,
+    dz: Option<FloatMut>,
     sums: Option<&'a mut [f32]>,
 }
 
@@ -191,16 +196,16 @@ impl Kernel for ActivationBackward<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let mut sums = self.sums;
-        for row in 0..self.rows {
+        for row in self.rows {
             for column in (0..self.columns).step_by(S::LANES) {
                 let (at, left) = (row * self.columns + column, self.columns - column);
                 // SAFETY: the caller passes buffers of this size.
                 unsafe {
-                    let mut d = S::load_upto(self.dy.add(at), left);
+                    let mut d = self.dy.load::<S>(at, left);
                     if let (Some(z), Some(dz)) = (self.z, self.dz) {
-                        let z = S::load_upto(z.add(at), left);
+                        let z = z.load::<S>(at, left);
                         d = S::mul(d, derivative::<S>(self.activation, z));
-                        S::store_upto(dz.add(at), left, d);
+                        dz.store::<S>(at, left, d);
                     }
                     if let Some(sums) = &mut sums {
                         let sum = sums[column..].as_mut_ptr();

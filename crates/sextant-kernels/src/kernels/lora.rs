@@ -1,12 +1,13 @@
 //! `y = x · w + scale · (dropout(x) · a) · b + bias` with a frozen `w`, and its gradients; the second
 //! term may be absent.
 
+use super::floats::{FloatVec, Floats};
 use super::frozen::{self, Numbers};
 use super::gemm::{self, Epilogue, Init, Matrix, Packed, Product};
 use super::parallel::uninitialised;
 use super::{dropout, frozen::Side};
-use crate::Dropout;
 use crate::simd::Level;
+use crate::{Dropout, Precision};
 
 /// The low-rank factors: `a` is `[inputs, rank]`, `b` is `[rank, outputs]`.
 #[derive(Clone, Copy)]
@@ -45,45 +46,48 @@ fn product<P: Product>(
     c
 }
 
-/// `y`, and, where there are factors, `dropout(x) · a`, which the backward pass needs.
+/// `y` in a format, and, where there are factors, `dropout(x) · a`, which the backward pass needs.
 pub(crate) fn forward<P: Product>(
     level: Level,
     rows: usize,
-    x: &[f32],
+    x: Floats<'_>,
     base: Base<'_>,
     bias: Option<&[f32]>,
     factors: Option<Factors<'_>>,
-) -> (Vec<f32>, Option<Vec<f32>>) {
+    format: Precision,
+) -> (FloatVec, Option<Vec<f32>>) {
     let [inputs, outputs] = base.dims;
     let mut y = uninitialised(rows * outputs);
     let (weight, dims) = (base.weight, base.dims);
     frozen::multiply::<P>(level, rows, x, weight, dims, Side::Weight, bias.into(), &mut y);
-    let Some(factors) = factors else { return (y, None) };
-    let rank = factors.rank;
-    let dropped = factors.dropout.map(|dropout| dropout::apply(level, x, inputs, dropout));
-    let x = Matrix::rows(dropped.as_deref().unwrap_or(x), inputs);
-    let low = product::<P>(level, [rows, inputs, rank], x, Matrix::rows(factors.a, rank));
-    let b = factors.scaled();
-    let b = Packed::<P>::new(level, Matrix::rows(&b, outputs), rank, outputs);
-    let from = Matrix::rows(&low, rank);
-    gemm::multiply(rows, from, &b, Init::Accumulate, &mut y, Epilogue::NONE);
-    (y, Some(low))
+    let low = factors.map(|factors| {
+        let rank = factors.rank;
+        let dropped = factors.dropout.map(|dropout| dropout::apply(level, x, inputs, dropout));
+        let x = Matrix::rows(dropped.as_ref().map_or(x, FloatVec::floats), inputs);
+        let low = product::<P>(level, [rows, inputs, rank], x, Matrix::rows(factors.a, rank));
+        let b = factors.scaled();
+        let b = Packed::<P>::new(level, Matrix::rows(&b, outputs), rank, outputs);
+        let from = Matrix::rows(&low, rank);
+        gemm::multiply(rows, from, &b, Init::Accumulate, &mut y, Epilogue::NONE);
+        low
+    });
+    (FloatVec::F32(y).into_format(level, format), low)
 }
 
-/// The gradients of `x`, where it is wanted, and of `a` and `b`, where there are factors.
+/// The gradients of `x`, where it is wanted, in its format, and of `a` and `b`, where there are factors.
 pub(crate) struct Gradients {
-    pub(crate) x: Option<Vec<f32>>,
+    pub(crate) x: Option<FloatVec>,
     pub(crate) factors: Option<[Vec<f32>; 2]>,
 }
 
 /// From the gradient of `y`; the factors come with what [`forward`] kept.
 pub(crate) fn backward<P: Product>(
     level: Level,
-    x: &[f32],
+    x: Floats<'_>,
     base: Base<'_>,
     factors: Option<(Factors<'_>, &[f32])>,
     to_x: bool,
-    dy: &[f32],
+    dy: Floats<'_>,
 ) -> Gradients {
     let [inputs, outputs] = base.dims;
     let rows = x.len() / inputs;
@@ -91,6 +95,7 @@ pub(crate) fn backward<P: Product>(
         x.len() == rows * inputs && dy.len() == rows * outputs,
         "frozen_linear: length of the gradient"
     );
+    let format = x.format();
     let whole = |init: Init<'_>, dx: &mut [f32]| {
         frozen::multiply::<P>(level, rows, dy, base.weight, base.dims, Side::Turned, init, dx);
     };
@@ -98,7 +103,7 @@ pub(crate) fn backward<P: Product>(
         let dx = to_x.then(|| {
             let mut dx = uninitialised(rows * inputs);
             whole(Init::Zero, &mut dx);
-            dx
+            FloatVec::F32(dx).into_format(level, format)
         });
         return Gradients { x: dx, factors: None };
     };
@@ -113,17 +118,17 @@ pub(crate) fn backward<P: Product>(
         *db *= factors.scale;
     }
     let dropped = dropout.map(|dropout| dropout::apply(level, x, inputs, dropout));
-    let x = Matrix::rows(dropped.as_deref().unwrap_or(x), inputs).transposed();
+    let x = Matrix::rows(dropped.as_ref().map_or(x, FloatVec::floats), inputs).transposed();
     let dlow_rows = Matrix::rows(&dlow, rank);
     let da = product::<P>(level, [inputs, rows, rank], x, dlow_rows);
     let dx = to_x.then(|| {
         let a_turned = Matrix::rows(a, rank).transposed();
         let mut dx = product::<P>(level, [rows, rank, inputs], dlow_rows, a_turned);
         if let Some(dropout) = dropout {
-            dx = dropout::apply(level, &dx, inputs, dropout);
+            dx = dropout::apply(level, Floats::F32(&dx), inputs, dropout).into_f32(level);
         }
         whole(Init::Accumulate, &mut dx);
-        dx
+        FloatVec::F32(dx).into_format(level, format)
     });
     Gradients { x: dx, factors: Some([da, db]) }
 }

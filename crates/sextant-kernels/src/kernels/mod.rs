@@ -9,6 +9,7 @@ pub(crate) mod attention;
 pub(crate) mod cross_entropy;
 pub(crate) mod dropout;
 pub(crate) mod embedding;
+pub(crate) mod floats;
 pub(crate) mod frozen;
 pub(crate) mod gated;
 pub(crate) mod gemm;

@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 
+use half::bf16;
 use rayon::prelude::*;
 
 /// Fewer elementary operations than this are not worth waking a thread for.
@@ -57,11 +58,17 @@ impl<T> SharedMut<T> {
     }
 }
 
+/// Numbers of which every bit pattern is one.
+pub(crate) trait AnyBits: Copy {}
+
+impl AnyBits for f32 {}
+impl AnyBits for bf16 {}
+
 /// A vector of `len` numbers with any content: every element must be written before it is read.
 #[expect(clippy::uninit_vec, reason = "zeroing costs a pass over memory")]
-pub(crate) fn uninitialised(len: usize) -> Vec<f32> {
+pub(crate) fn uninitialised<T: AnyBits>(len: usize) -> Vec<T> {
     let mut buffer = Vec::with_capacity(len);
-    // SAFETY: the capacity is there, every bit pattern is an f32, and callers write before reading.
+    // SAFETY: the capacity is there, every bit pattern is a number, and callers write before reading.
     unsafe {
         buffer.set_len(len);
     }

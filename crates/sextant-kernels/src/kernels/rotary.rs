@@ -1,36 +1,37 @@
 //! Turns the queries and keys of a pack by their positions; the gradient turns back.
 
-use super::parallel::{self, SharedMut, uninitialised};
+use super::floats::{FloatMut, FloatPtr, FloatVec, Floats, copy_line};
+use super::parallel;
 use crate::rotary::{Angles, Rotary};
 use crate::simd::{Kernel, Level, Simd, launch};
 use crate::{AttentionSpec, Segments};
 
-/// Turns `qkv` by the angles of its positions, or back.
+/// Turns `qkv` by the angles of its positions, or back; the result has its format.
 pub(crate) fn turn(
     level: Level,
-    qkv: &[f32],
+    qkv: Floats<'_>,
     segments: &Segments,
     spec: &AttentionSpec,
     rotary: &Rotary,
     back: bool,
-) -> Vec<f32> {
+) -> FloatVec {
     let width = spec.qkv_width();
     assert_eq!(qkv.len(), segments.tokens() * width, "rotary: length");
     rotary.check(spec);
     let angles = rotary.angles(segments);
-    let mut out = uninitialised(qkv.len());
-    let to = SharedMut::new(&mut out);
+    let mut out = FloatVec::uninitialised(qkv.format(), qkv.len());
+    let to = out.shared();
     parallel::for_each(segments.rows(), qkv.len() * 4, |row| {
         let tokens = segments.range(row);
         let kernel = Row {
-            tokens: tokens.len(),
+            tokens,
             width,
             heads: spec.heads + spec.kv_heads,
             dim: spec.head_dim,
             half: rotary.frequencies().len(),
             angles: &angles,
-            from: qkv[tokens.start * width..].as_ptr(),
-            to: to.at(tokens.start * width),
+            from: qkv.at(0),
+            to,
             back,
         };
         // SAFETY: the level is supported; rows are disjoint parts of buffers of one length.
@@ -40,15 +41,15 @@ pub(crate) fn turn(
 }
 
 struct Row<'a> {
-    tokens: usize,
+    tokens: std::ops::Range<usize>,
     width: usize,
     /// Heads that turn: those of queries and keys.
     heads: usize,
     dim: usize,
     half: usize,
     angles: &'a Angles,
-    from: *const f32,
-    to: *mut f32,
+    from: FloatPtr,
+    to: FloatMut,
     back: bool,
 }
 
@@ -61,30 +62,28 @@ impl Kernel for Row<'_> {
         // SAFETY: the caller passes buffers that hold the row, and angles of all its positions.
         unsafe {
             let direction = S::splat(if self.back { -1.0 } else { 1.0 });
-            for token in 0..self.tokens {
-                let (from, to) =
-                    (self.from.add(token * self.width), self.to.add(token * self.width));
-                let cosines = self.angles.cosines.as_ptr().add(token * half);
-                let sines = self.angles.sines.as_ptr().add(token * half);
+            for (position, token) in self.tokens.enumerate() {
+                let cosines = self.angles.cosines.as_ptr().add(position * half);
+                let sines = self.angles.sines.as_ptr().add(position * half);
                 for head in 0..self.heads {
-                    let (from, to) = (from.add(head * self.dim), to.add(head * self.dim));
+                    let at = token * self.width + head * self.dim;
                     for i in (0..half).step_by(S::LANES) {
                         let left = half - i;
                         let cosine = S::load_upto(cosines.add(i), left);
                         let sine = S::mul(S::load_upto(sines.add(i), left), direction);
-                        let x = S::load_upto(from.add(i), left);
-                        let y = S::load_upto(from.add(half + i), left);
+                        let x = self.from.load::<S>(at + i, left);
+                        let y = self.from.load::<S>(at + half + i, left);
                         let turned_x = S::fnma(y, sine, S::mul(x, cosine));
                         let turned_y = S::fma(x, sine, S::mul(y, cosine));
-                        S::store_upto(to.add(i), left, turned_x);
-                        S::store_upto(to.add(half + i), left, turned_y);
+                        self.to.store::<S>(at + i, left, turned_x);
+                        self.to.store::<S>(at + half + i, left, turned_y);
                     }
-                    let rest = self.dim - 2 * half;
-                    from.add(2 * half).copy_to_nonoverlapping(to.add(2 * half), rest);
+                    let rest = at + 2 * half;
+                    copy_line::<S>(self.from.add(rest), self.to, rest, self.dim - 2 * half);
                 }
                 let values = self.heads * self.dim;
-                let rest = self.width - values;
-                from.add(values).copy_to_nonoverlapping(to.add(values), rest);
+                let at = token * self.width + values;
+                copy_line::<S>(self.from.add(at), self.to, at, self.width - values);
             }
         }
     }

@@ -12,7 +12,8 @@ use crate::{FrozenWeight, LoraFactors, Precision, composed};
 ///
 /// `x` is `[tokens, in]`, `weight` is of `[in, out]`, `bias` is `[out]`; the result is `[tokens, out]`.
 /// The gradient reaches `x`, `a`, `b` and `bias`; that of the weight is never computed, nor is any other
-/// tensor of its shape made: it is decoded a panel at a time. `precision` is that of the products.
+/// tensor of its shape made: it is decoded a panel at a time. `precision` is that of the products
+/// and of the result.
 ///
 /// # Panics
 /// When the shapes do not fit together, or the weight is on another device.

@@ -2,14 +2,14 @@ use burn::backend::Dispatch;
 use burn::tensor::{Device, Tensor};
 
 use super::{has_kernels, maybe};
-use crate::flex::{self, FlexOperations};
+use crate::flex::{self, FlexOperations, NormOptions};
 use crate::{Activation, Dropout, PackedWeight, Precision, ReusedWeight, composed};
 
 /// `activation(x · weight + bias)`.
 ///
 /// `x` is `[tokens, in]`, `weight` is `[in, out]` (the transpose of PyTorch's layout), `bias` is
 /// `[out]`; the result is `[tokens, out]`. `precision` is that of the products, forward and
-/// backward; sums are `f32`.
+/// backward, and of the result; sums are `f32`, and so are the gradients of weight and bias.
 ///
 /// # Panics
 /// When the shapes do not fit together.
@@ -69,7 +69,8 @@ pub(super) fn check_linear(
 /// [`linear`](crate::linear) with a weight that was packed once, for scoring: it has no gradient.
 ///
 /// `x` is `[tokens, in]`. With a weight of 8 bits each row of `x` is rounded to 8 bits too, in
-/// multiples of its greatest absolute value divided by 127; sums of products are exact.
+/// multiples of its greatest absolute value divided by 127; sums of products are exact. The result is
+/// bf16 where the weight is, else `f32`.
 ///
 /// # Panics
 /// When the shapes do not fit together, or a tensor is on an autodiff device.
@@ -95,7 +96,8 @@ pub fn linear_packed(
 /// `LayerNorm(dropout(x) + residual) · gamma + beta` over the last dimension.
 ///
 /// `x` and `residual` are `[tokens, width]`, `gamma` and `beta` are `[width]`. The variance is the
-/// biased one, as in PyTorch.
+/// biased one, as in PyTorch. `output` is the format of the result; `x` and `residual` may be in either,
+/// and so are their gradients.
 ///
 /// # Panics
 /// When the shapes do not fit together or the dropout probability is not in `[0, 1)`.
@@ -106,6 +108,7 @@ pub fn add_layer_norm(
     beta: Tensor<1>,
     eps: f64,
     dropout: Option<Dropout>,
+    output: Precision,
 ) -> Tensor<2> {
     let [tokens, width] = x.dims();
     if let Some(residual) = &residual {
@@ -130,21 +133,20 @@ pub fn add_layer_norm(
             maybe(residual),
             gamma.into_dispatch(),
             beta.into_dispatch(),
-            eps,
-            dropout,
+            NormOptions { eps, dropout, output },
         ))
     } else {
-        composed::add_layer_norm(x, residual, gamma, beta, eps, dropout)
+        composed::add_layer_norm(x, residual, gamma, beta, eps, dropout, output)
     }
 }
 
 /// RMSNorm (Zhang and Sennrich 2019): `x / sqrt(mean(x²) + eps) · gamma` over the last dimension.
 ///
-/// `x` is `[tokens, width]`, `gamma` is `[width]`.
+/// `x` is `[tokens, width]`, in either format, `gamma` is `[width]`; `output` is the format of the result.
 ///
 /// # Panics
 /// When the shapes do not fit together.
-pub fn rms_norm(x: Tensor<2>, gamma: Tensor<1>, eps: f64) -> Tensor<2> {
+pub fn rms_norm(x: Tensor<2>, gamma: Tensor<1>, eps: f64, output: Precision) -> Tensor<2> {
     assert!(
         gamma.dims()[0] == x.dims()[1],
         "rms_norm: gamma of {:?} does not fit an input of {:?}",
@@ -153,14 +155,15 @@ pub fn rms_norm(x: Tensor<2>, gamma: Tensor<1>, eps: f64) -> Tensor<2> {
     );
     if has_kernels(&x.device()) {
         let (x, gamma) = (x.into_dispatch(), gamma.into_dispatch());
-        Tensor::from_dispatch(Dispatch::packed_rms_norm(x, gamma, eps))
+        let options = NormOptions { eps, dropout: None, output };
+        Tensor::from_dispatch(Dispatch::packed_rms_norm(x, gamma, options))
     } else {
-        composed::rms_norm(x, gamma, eps)
+        composed::rms_norm(x, gamma, eps, output)
     }
 }
 
 /// A gated activation (Shazeer 2020): from `[tokens, 2 * width]`, the activation of the first
-/// half of the columns times the second half; `[tokens, width]`.
+/// half of the columns times the second half; `[tokens, width]`, in the format of `x`.
 ///
 /// # Panics
 /// When the number of columns is odd.
@@ -184,5 +187,29 @@ pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
         Tensor::from_dispatch(Dispatch::packed_dropout(x.into_dispatch(), dropout))
     } else {
         composed::dropout(x, dropout)
+    }
+}
+
+/// The residual sum: `dropout(x) + residual`.
+///
+/// Both are `[tokens, width]`, each in either format; the result has that of the residual.
+///
+/// # Panics
+/// When the shapes do not fit together or the dropout probability is not in `[0, 1)`.
+pub fn sum(x: Tensor<2>, residual: Tensor<2>, dropout: Option<Dropout>) -> Tensor<2> {
+    assert!(
+        x.dims() == residual.dims(),
+        "sum: residual of {:?} does not fit an input of {:?}",
+        residual.dims(),
+        x.dims()
+    );
+    if let Some(dropout) = dropout {
+        dropout.check("sum");
+    }
+    if has_kernels(&x.device()) {
+        let (x, residual) = (x.into_dispatch(), residual.into_dispatch());
+        Tensor::from_dispatch(Dispatch::packed_sum(x, residual, dropout))
+    } else {
+        composed::sum(x, residual, dropout)
     }
 }

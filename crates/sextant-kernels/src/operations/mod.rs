@@ -8,7 +8,9 @@ mod pack;
 mod scores;
 
 pub use frozen::{frozen_embedding, frozen_linear};
-pub use layers::{add_layer_norm, dropout, gated, linear, linear_packed, linear_reusing, rms_norm};
+pub use layers::{
+    add_layer_norm, dropout, gated, linear, linear_packed, linear_reusing, rms_norm, sum,
+};
 pub use loss::cross_entropy;
 pub use optimizer::{adamw, adamw_rows, dot, sum_of_squares};
 pub use pack::{attention, embedding, embedding_rows, rotary};

@@ -8,7 +8,7 @@ use crate::{AttentionSpec, Rotary, RowGradientSink, Segments, composed};
 /// Rows of a table.
 ///
 /// `table` is `[vocabulary, width]`, `ids` is `[tokens]` with values below the vocabulary; the
-/// result is `[tokens, width]`.
+/// result is `[tokens, width]`, in the format of the table.
 ///
 /// # Panics
 /// When an id is outside the table.
@@ -71,7 +71,7 @@ pub fn rotary(
 ///
 /// `qkv` is `[tokens, (heads + 2 * kv_heads) * head_dim]`: all query heads, then all key heads,
 /// then all value heads, as one fused projection writes them. The result is
-/// `[tokens, heads * head_dim]`. With dropout, the probability of query token `t` (its place in
+/// `[tokens, heads * head_dim]`, in the format of `qkv`; scores are `f32`. With dropout, the probability of query token `t` (its place in
 /// the pack) and head `h` for the key at position `j` of the row is element `(t * heads + h, j)`
 /// of the mask.
 ///

@@ -2,6 +2,8 @@
 
 use std::arch::x86_64::*;
 
+use half::bf16;
+
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
@@ -183,6 +185,36 @@ impl Simd for Avx2 {
             let rounded = _mm256_blendv_epi8(_mm256_add_epi32(bits, bias), nan, is_nan);
             let top = _mm256_set1_epi32(0xffff_0000_u32 as i32);
             _mm256_castsi256_ps(_mm256_and_si256(rounded, top))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16, n: usize) -> V {
+        // SAFETY: see above; a part of a vector goes through an array of whole length.
+        unsafe {
+            let halves = if n >= 8 {
+                _mm_loadu_si128(p.cast())
+            } else {
+                let mut some = [bf16::ZERO; 8];
+                some.as_mut_ptr().copy_from_nonoverlapping(p, n);
+                _mm_loadu_si128(some.as_ptr().cast())
+            };
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut bf16, n: usize, v: V) {
+        // SAFETY: see above; a part of a vector goes through an array of whole length.
+        unsafe {
+            let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(Self::round_bf16(v)));
+            let both = _mm256_packus_epi32(upper, upper);
+            let halves = _mm256_castsi256_si128(_mm256_permute4x64_epi64::<0b1000>(both));
+            if n >= 8 {
+                _mm_storeu_si128(p.cast(), halves);
+            } else {
+                let mut some = [bf16::ZERO; 8];
+                _mm_storeu_si128(some.as_mut_ptr().cast(), halves);
+                p.copy_from_nonoverlapping(some.as_ptr(), n);
+            }
         }
     }
     #[inline(always)]

@@ -3,6 +3,8 @@
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
+use half::bf16;
+
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
@@ -174,6 +176,36 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
             let rounded = _mm512_mask_mov_epi32(_mm512_add_epi32(bits, bias), is_nan, nan);
             let top = _mm512_set1_epi32(0xffff_0000_u32 as i32);
             _mm512_castsi512_ps(_mm512_and_si512(rounded, top))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16, n: usize) -> V {
+        // SAFETY: see above; masked lanes are not touched.
+        unsafe {
+            let halves = if n >= 16 {
+                _mm256_loadu_si256(p.cast())
+            } else {
+                _mm256_maskz_loadu_epi16(first(n), p.cast())
+            };
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut bf16, n: usize, v: V) {
+        // SAFETY: see above; masked lanes are not touched; the types differ in the meaning of their
+        // bits only.
+        unsafe {
+            let halves = if BF16 {
+                transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))
+            } else {
+                let upper = _mm512_srli_epi32::<16>(_mm512_castps_si512(Self::round_bf16(v)));
+                _mm512_cvtepi32_epi16(upper)
+            };
+            if n >= 16 {
+                _mm256_storeu_si256(p.cast(), halves);
+            } else {
+                _mm256_mask_storeu_epi16(p.cast(), first(n), halves);
+            }
         }
     }
     #[inline(always)]

@@ -1,3 +1,5 @@
+use half::bf16;
+
 use super::{Kernel, Simd};
 use crate::dropout::RowKey;
 
@@ -149,6 +151,18 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn round_bf16(x: V) -> V {
         map(x, |x| f32::from_bits(to_bf16(x) << 16))
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(p: *const bf16, n: usize) -> V {
+        // SAFETY: only the first n lanes are read.
+        std::array::from_fn(|i| if i < n { unsafe { (*p.add(i)).to_f32() } } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn store_bf16(p: *mut bf16, n: usize, v: V) {
+        for (i, x) in v.into_iter().enumerate().take(n) {
+            // SAFETY: only the first n lanes are written.
+            unsafe { *p.add(i) = bf16::from_bits(to_bf16(x) as u16) };
+        }
     }
     #[inline(always)]
     unsafe fn dot_bf16(acc: V, a: V, b: V) -> V {

@@ -1,3 +1,5 @@
+use half::bf16;
+
 use super::Kernel;
 use crate::dropout::RowKey;
 
@@ -61,6 +63,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// The nearest bf16 numbers, ties to even.
     unsafe fn round_bf16(x: Self::V) -> Self::V;
+    /// Loads the first `n <= LANES` lanes from bf16 numbers; the others are zero.
+    unsafe fn load_bf16(p: *const bf16, n: usize) -> Self::V;
+    /// Stores the first `n <= LANES` lanes as the nearest bf16 numbers.
+    unsafe fn store_bf16(p: *mut bf16, n: usize, v: Self::V);
     /// `acc + a.0 * b.0 + a.1 * b.1` where each lane of `a` and `b` is a pair of bf16 numbers, the
     /// lower half first. Like the two functions after it, not for levels without [`Self::BF16`].
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Linear layers and embeddings whose weight is frozen, stored in any format.
 
-use crate::inputs::{Inputs, random, some_dropout, tracked, values};
+use crate::inputs::{Inputs, kept, random, some_dropout, tracked, values};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sextant_kernels::{
@@ -41,11 +41,11 @@ fn check_frozen(
         ),
         bound,
         |t| {
-            let (x, bias) = (t.matrices[0].clone(), t.vectors.first().cloned());
+            let (x, bias) = (kept(t.matrices[0].clone(), precision), t.vectors.first().cloned());
             frozen_linear(x, &weight, bias, factors(t, drop), precision)
         },
         |t| {
-            let (x, bias) = (t.matrices[0].clone(), t.vectors.first().cloned());
+            let (x, bias) = (kept(t.matrices[0].clone(), precision), t.vectors.first().cloned());
             composed::frozen_linear(x, decoded.clone(), bias, factors(t, drop), precision)
         },
     );

@@ -1,8 +1,8 @@
 //! An operation's inputs, and what is checked of every operation.
 
-use burn::tensor::{Device, Distribution, Gradients, Tensor, TensorData};
-use sextant_kernels::Dropout;
+use burn::tensor::{DType, Device, Distribution, Gradients, Tensor, TensorData};
 use sextant_kernels::simd::{Level, with_level};
+use sextant_kernels::{Dropout, Precision};
 
 pub(crate) fn tracked() -> Device {
     Device::flex().autodiff()
@@ -50,7 +50,7 @@ impl Inputs {
         let weights = TensorData::new(weights, [rows, columns]);
         let weights = Tensor::<2>::from_data(weights, &tracked());
         let mut results = vec![values(out.clone().inner())];
-        let gradients: Gradients = (out * weights).sum().backward();
+        let gradients: Gradients = (out.cast(DType::F32) * weights).sum().backward();
         results.extend(self.matrices.iter().map(|x| values(x.grad(&gradients).unwrap())));
         results.extend(self.vectors.iter().map(|x| values(x.grad(&gradients).unwrap())));
         results
@@ -109,6 +109,22 @@ impl Inputs {
                 assert_close(&format!("{what} at {level:?}, result {i}"), ours, theirs, bound);
             }
         }
+    }
+}
+
+/// The tensor as a pass in a precision keeps it, rounded by burn.
+pub(crate) fn kept(x: Tensor<2>, precision: Precision) -> Tensor<2> {
+    match precision {
+        Precision::F32 => x,
+        Precision::Bf16 => x.cast(DType::BF16),
+    }
+}
+
+/// What may be off, relative to the largest entry: `f32` results by `bound`, bf16 ones by some roundings.
+pub(crate) fn bound_of(precision: Precision, bound: f32) -> f32 {
+    match precision {
+        Precision::F32 => bound,
+        Precision::Bf16 => 1e-2,
     }
 }
 

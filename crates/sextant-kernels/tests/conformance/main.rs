@@ -7,54 +7,62 @@ mod frozen;
 mod inputs;
 mod optimizer;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use inputs::{Inputs, assert_close, random, some_dropout, tracked, values};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use inputs::{Inputs, assert_close, bound_of, kept, random, some_dropout, tracked, values};
 use optimizer::step;
 use proptest::prelude::*;
 use sextant_kernels::simd::{Level, with_level};
 use sextant_kernels::{
     Activation, AttentionSpec, ClassTargets, Mask, PackedWeight, Precision, ReusedWeight, Rotary,
     Segments, adamw, add_layer_norm, attention, composed, cross_entropy, dropout, embedding, gated,
-    linear, linear_packed, linear_reusing, rms_norm, rotary,
+    linear, linear_packed, linear_reusing, rms_norm, rotary, sum,
 };
 
 fn check_linear(
     [rows, inputs, outputs]: [usize; 3],
     bias: bool,
     activation: Activation,
+    input: Precision,
     precision: Precision,
 ) {
     let biases = if bias { vec![outputs] } else { vec![] };
-    let bound = if precision == Precision::F32 { 2e-5 } else { 2e-2 };
-    let what = format!("linear {rows}x{inputs}x{outputs} {activation:?} {precision}");
+    let bound = bound_of(input.max(precision), 2e-5);
+    let what = format!("linear {rows}x{inputs}x{outputs} {activation:?} {input} {precision}");
     Inputs::new(&[[rows, inputs], [inputs, outputs]], &biases).check(
         &what,
         bound,
         |t| {
-            let (x, w) = (t.matrices[0].clone(), t.matrices[1].clone());
+            let (x, w) = (kept(t.matrices[0].clone(), input), t.matrices[1].clone());
             linear(x, w, t.vectors.first().cloned(), activation, precision)
         },
         |t| {
-            let (x, w) = (t.matrices[0].clone(), t.matrices[1].clone());
+            let (x, w) = (kept(t.matrices[0].clone(), input), t.matrices[1].clone());
             composed::linear(x, w, t.vectors.first().cloned(), activation, precision)
         },
     );
 }
 
-fn check_layer_norm([rows, width]: [usize; 2], residual: bool, drop: bool) {
+/// In bf16 the input and the result are, in `f32` the residual.
+fn check_layer_norm(
+    [rows, width]: [usize; 2],
+    residual: bool,
+    drop: bool,
+    input: Precision,
+    output: Precision,
+) {
     let matrices = vec![[rows, width]; 1 + usize::from(residual)];
     let dropout = some_dropout(drop);
-    let parts = |t: &Inputs| (t.matrices[0].clone(), t.matrices.get(1).cloned());
+    let parts = |t: &Inputs| (kept(t.matrices[0].clone(), input), t.matrices.get(1).cloned());
     Inputs::new(&matrices, &[width, width]).check(
-        &format!("add_layer_norm {rows}x{width} {residual} {drop}"),
-        5e-5,
+        &format!("add_layer_norm {rows}x{width} {residual} {drop} {input} {output}"),
+        bound_of(input.max(output), 5e-5),
         |t| {
             let ((x, r), g, b) = (parts(t), t.vectors[0].clone(), t.vectors[1].clone());
-            add_layer_norm(x, r, g, b, 1e-5, dropout)
+            add_layer_norm(x, r, g, b, 1e-5, dropout, output)
         },
         |t| {
             let ((x, r), g, b) = (parts(t), t.vectors[0].clone(), t.vectors[1].clone());
-            composed::add_layer_norm(x, r, g, b, 1e-5, dropout)
+            composed::add_layer_norm(x, r, g, b, 1e-5, dropout, output)
         },
     );
 }
@@ -83,23 +91,23 @@ fn check_cross_entropy([rows, classes]: [usize; 2], options: [bool; 3]) {
     );
 }
 
-fn check_attention(lengths: &[usize], spec: &AttentionSpec) {
+fn check_attention(lengths: &[usize], spec: &AttentionSpec, precision: Precision) {
     let segments = Segments::from_lengths(lengths).unwrap();
     Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]).check(
-        &format!("attention {lengths:?} {spec:?}"),
-        2e-5,
-        |t| attention(t.matrices[0].clone(), &segments, spec),
-        |t| composed::attention(t.matrices[0].clone(), &segments, spec),
+        &format!("attention {lengths:?} {spec:?} {precision}"),
+        bound_of(precision, 2e-5),
+        |t| attention(kept(t.matrices[0].clone(), precision), &segments, spec),
+        |t| composed::attention(kept(t.matrices[0].clone(), precision), &segments, spec),
     );
 }
 
-fn check_embedding(rows: usize, width: usize, ids: &[i32]) {
+fn check_embedding(rows: usize, width: usize, ids: &[i32], precision: Precision) {
     let ids = Tensor::<1, Int>::from_data(TensorData::from(ids), &tracked());
     Inputs::new(&[[rows, width]], &[]).check(
-        "embedding",
-        1e-6,
-        |t| embedding(t.matrices[0].clone(), ids.clone()),
-        |t| composed::embedding(t.matrices[0].clone(), ids.clone()),
+        &format!("embedding {precision}"),
+        bound_of(precision, 1e-6),
+        |t| embedding(kept(t.matrices[0].clone(), precision), ids.clone()),
+        |t| composed::embedding(kept(t.matrices[0].clone(), Precision::F32), ids.clone()),
     );
 }
 
@@ -107,15 +115,18 @@ fn check_embedding(rows: usize, width: usize, ids: &[i32]) {
 #[test]
 fn encoder_sizes() {
     for precision in Precision::ALL {
-        check_linear([300, 96, 200], true, Activation::Gelu, precision);
-        check_linear([300, 200, 96], true, Activation::None, precision);
+        check_linear([300, 96, 200], true, Activation::Gelu, Precision::F32, precision);
+        check_linear([300, 200, 96], true, Activation::None, precision, precision);
     }
-    check_layer_norm([300, 96], true, true);
     check_cross_entropy([300, 1000], [true; 3]);
     let spec = AttentionSpec { dropout: some_dropout(true), ..AttentionSpec::new(4, 24) };
-    check_attention(&[3, 90, 1, 17, 70, 28, 28, 30, 2, 31], &spec);
     let ids: Vec<i32> = (0..300).map(|i| i * i % 53).collect();
-    check_embedding(53, 96, &ids);
+    for precision in Precision::ALL {
+        check_layer_norm([300, 96], true, true, precision, Precision::F32);
+        check_layer_norm([300, 96], true, false, precision, precision);
+        check_attention(&[3, 90, 1, 17, 70, 28, 28, 30, 2, 31], &spec, precision);
+        check_embedding(53, 96, &ids, precision);
+    }
 }
 
 /// Gradients against finite differences of the operation's own forward pass.
@@ -133,7 +144,7 @@ fn gradients_are_slopes() {
         Inputs::new(&[[20, 33], [20, 33]], &[33, 33]).check_slope("add_layer_norm", |t| {
             let (x, residual) = (t.matrices[0].clone(), t.matrices[1].clone());
             let (gamma, beta) = (t.vectors[0].clone(), t.vectors[1].clone());
-            add_layer_norm(x, Some(residual), gamma, beta, 1e-5, dropout)
+            add_layer_norm(x, Some(residual), gamma, beta, 1e-5, dropout, Precision::F32)
         });
         let segments = Segments::from_lengths(&[1, 9, 14]).unwrap();
         let spec =
@@ -150,8 +161,12 @@ fn gradients_are_slopes() {
             cross_entropy(t.matrices[0].clone(), &targets).unsqueeze_dim::<2>(1)
         });
     }
-    Inputs::new(&[[20, 33]], &[33])
-        .check_slope("rms_norm", |t| rms_norm(t.matrices[0].clone(), t.vectors[0].clone(), 1e-6));
+    Inputs::new(&[[20, 33]], &[33]).check_slope("rms_norm", |t| {
+        rms_norm(t.matrices[0].clone(), t.vectors[0].clone(), 1e-6, Precision::F32)
+    });
+    Inputs::new(&[[20, 33], [20, 33]], &[]).check_slope("sum", |t| {
+        sum(t.matrices[0].clone(), t.matrices[1].clone(), some_dropout(true))
+    });
     let ids = [3, 1, 1, 4, 0, 3, 3];
     Inputs::new(&[[5, 8]], &[]).check_slope("embedding", |t| {
         let table = t.matrices[0].clone();
@@ -166,10 +181,40 @@ fn frozen_parents_get_no_gradient() {
     let (x, bias) = (random([9, 5], &device), random::<1>([7], &device).require_grad());
     let weight = random([5, 7], &device);
     let y = linear(x.clone(), weight.clone(), Some(bias.clone()), Activation::Silu, Precision::F32);
-    let y = add_layer_norm(y, None, random([7], &device), random([7], &device), 1e-5, None);
+    let (gamma, beta) = (random([7], &device), random([7], &device));
+    let y = add_layer_norm(y, None, gamma, beta, 1e-5, None, Precision::F32);
     let gradients = (y * random([9, 7], &device)).sum().backward();
     assert!(bias.grad(&gradients).is_some());
     assert!(x.grad(&gradients).is_none() && weight.grad(&gradients).is_none());
+}
+
+/// What stands between the operations of a bf16 pass, and its gradient, take two bytes a number; residual
+/// sums and parameters stay `f32`.
+#[test]
+fn a_bf16_pass_keeps_bf16_numbers() {
+    let device = tracked();
+    let (bf16, segments) = (Precision::Bf16, Segments::from_lengths(&[3, 6]).unwrap());
+    let spec = AttentionSpec::new(2, 4);
+    let weight = |inputs, outputs| random([inputs, outputs], &device).require_grad();
+    let (up, down) = (weight(8, 24), weight(8, 8));
+    let x = random([9, 8], &device).require_grad();
+    let qkv = linear(x.clone(), up.clone(), None, Activation::Gelu, bf16);
+    let gathered = attention(qkv.clone(), &segments, &spec);
+    let y = linear(gathered.clone(), down.clone(), None, Activation::None, bf16);
+    for (what, kept) in [("qkv", &qkv), ("attention", &gathered), ("linear", &y)] {
+        assert_eq!(kept.dtype(), DType::BF16, "{what}");
+    }
+    assert_eq!(gated(qkv, Activation::Silu).dtype(), DType::BF16);
+    let total = sum(y, x.clone(), some_dropout(true));
+    assert_eq!(total.dtype(), DType::F32);
+    let gradients = total.sum().backward();
+    assert_eq!(x.grad(&gradients).unwrap().dtype(), DType::F32);
+    assert_eq!(up.grad(&gradients).unwrap().dtype(), DType::F32);
+
+    let leaf = gathered.detach().require_grad();
+    let y = linear(leaf.clone(), down, None, Activation::None, bf16);
+    let gradients = y.cast(DType::F32).sum().backward();
+    assert_eq!(leaf.grad(&gradients).unwrap().dtype(), DType::BF16);
 }
 
 #[test]
@@ -240,10 +285,10 @@ proptest! {
     #[test]
     fn ragged_linear(
         size in [1usize..40, 1usize..60, 1usize..60],
-        bias: bool, activation in 0usize..5, bf16: bool,
+        bias: bool, activation in 0usize..5, input in 0usize..2, precision in 0usize..2,
     ) {
-        let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
-        check_linear(size, bias, Activation::ALL[activation], precision);
+        let (input, precision) = (Precision::ALL[input], Precision::ALL[precision]);
+        check_linear(size, bias, Activation::ALL[activation], input, precision);
     }
 
     #[test]
@@ -252,8 +297,12 @@ proptest! {
     }
 
     #[test]
-    fn ragged_layer_norm(rows in 1usize..150, width in 5usize..70, residual: bool, drop: bool) {
-        check_layer_norm([rows, width], residual, drop);
+    fn ragged_layer_norm(
+        rows in 1usize..150, width in 5usize..70, residual: bool, drop: bool,
+        input in 0usize..2, output in 0usize..2,
+    ) {
+        let (input, output) = (Precision::ALL[input], Precision::ALL[output]);
+        check_layer_norm([rows, width], residual, drop, input, output);
     }
 
     #[test]
@@ -261,6 +310,7 @@ proptest! {
         lengths in prop::collection::vec(1usize..40, 1..7),
         group in 1usize..4, kv_heads in 1usize..3, head_dim in 1usize..40,
         kind in 0usize..3, before in 0usize..9, after in 0usize..9, drop: bool,
+        precision in 0usize..2,
     ) {
         let spec = AttentionSpec {
             kv_heads,
@@ -268,43 +318,68 @@ proptest! {
             dropout: some_dropout(drop),
             ..AttentionSpec::new(group * kv_heads, head_dim)
         };
-        check_attention(&lengths, &spec);
+        check_attention(&lengths, &spec, Precision::ALL[precision]);
     }
 
     #[test]
-    fn ragged_embedding(width in 1usize..40, ids in prop::collection::vec(0i32..9, 1..50)) {
-        check_embedding(9, width, &ids);
+    fn ragged_embedding(
+        width in 1usize..40, ids in prop::collection::vec(0i32..9, 1..50), precision in 0usize..2,
+    ) {
+        check_embedding(9, width, &ids, Precision::ALL[precision]);
     }
 
     #[test]
-    fn ragged_dropout(rows in 1usize..90, columns in 1usize..70) {
-        let drop = some_dropout(true).unwrap();
+    fn ragged_dropout(rows in 1usize..90, columns in 1usize..70, precision in 0usize..2) {
+        let (drop, precision) = (some_dropout(true).unwrap(), Precision::ALL[precision]);
         Inputs::new(&[[rows, columns]], &[]).check(
             "dropout",
-            1e-6,
-            |t| dropout(t.matrices[0].clone(), drop),
-            |t| composed::dropout(t.matrices[0].clone(), drop),
+            bound_of(precision, 1e-6),
+            |t| dropout(kept(t.matrices[0].clone(), precision), drop),
+            |t| composed::dropout(kept(t.matrices[0].clone(), precision), drop),
         );
     }
 
     #[test]
-    fn ragged_rms_norm(rows in 1usize..150, width in 5usize..70) {
+    fn ragged_sum(
+        rows in 1usize..90, columns in 1usize..70, drop: bool, x in 0usize..2, residual in 0usize..2,
+    ) {
+        let (drop, formats) = (some_dropout(drop), [Precision::ALL[x], Precision::ALL[residual]]);
+        let parts = |t: &Inputs| {
+            let [x, residual] = [0, 1].map(|i| kept(t.matrices[i].clone(), formats[i]));
+            (x, residual)
+        };
+        Inputs::new(&[[rows, columns]; 2], &[]).check(
+            &format!("sum {drop:?} {formats:?}"),
+            bound_of(formats[0].max(formats[1]), 1e-6),
+            |t| { let (x, residual) = parts(t); sum(x, residual, drop) },
+            |t| { let (x, residual) = parts(t); composed::sum(x, residual, drop) },
+        );
+    }
+
+    #[test]
+    fn ragged_rms_norm(
+        rows in 1usize..150, width in 5usize..70, input in 0usize..2, output in 0usize..2,
+    ) {
+        let (input, output) = (Precision::ALL[input], Precision::ALL[output]);
+        let x = |t: &Inputs| kept(t.matrices[0].clone(), input);
         Inputs::new(&[[rows, width]], &[width]).check(
-            "rms_norm",
-            5e-5,
-            |t| rms_norm(t.matrices[0].clone(), t.vectors[0].clone(), 1e-6),
-            |t| composed::rms_norm(t.matrices[0].clone(), t.vectors[0].clone(), 1e-6),
+            &format!("rms_norm {input} {output}"),
+            bound_of(input.max(output), 5e-5),
+            |t| rms_norm(x(t), t.vectors[0].clone(), 1e-6, output),
+            |t| composed::rms_norm(x(t), t.vectors[0].clone(), 1e-6, output),
         );
     }
 
     #[test]
-    fn ragged_gated(rows in 1usize..90, width in 1usize..50, activation in 0usize..5) {
-        let activation = Activation::ALL[activation];
+    fn ragged_gated(
+        rows in 1usize..90, width in 1usize..50, activation in 0usize..5, precision in 0usize..2,
+    ) {
+        let (activation, precision) = (Activation::ALL[activation], Precision::ALL[precision]);
         Inputs::new(&[[rows, 2 * width]], &[]).check(
-            "gated",
-            1e-5,
-            |t| gated(t.matrices[0].clone(), activation),
-            |t| composed::gated(t.matrices[0].clone(), activation),
+            &format!("gated {activation:?} {precision}"),
+            bound_of(precision, 1e-5),
+            |t| gated(kept(t.matrices[0].clone(), precision), activation),
+            |t| composed::gated(kept(t.matrices[0].clone(), precision), activation),
         );
     }
 
@@ -312,7 +387,9 @@ proptest! {
     fn ragged_rotary(
         lengths in prop::collection::vec(1usize..40, 1..7),
         group in 1usize..4, kv_heads in 1usize..3, half in 1usize..20, rest in 0usize..5,
+        precision in 0usize..2,
     ) {
+        let precision = Precision::ALL[precision];
         let segments = Segments::from_lengths(&lengths).unwrap();
         let spec = AttentionSpec {
             kv_heads,
@@ -320,10 +397,10 @@ proptest! {
         };
         let positions = Rotary::new(2 * half, 1e4);
         Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]).check(
-            "rotary",
-            1e-6,
-            |t| rotary(t.matrices[0].clone(), &segments, &spec, &positions),
-            |t| composed::rotary(t.matrices[0].clone(), &segments, &spec, &positions),
+            &format!("rotary {precision}"),
+            bound_of(precision, 1e-6),
+            |t| rotary(kept(t.matrices[0].clone(), precision), &segments, &spec, &positions),
+            |t| composed::rotary(kept(t.matrices[0].clone(), precision), &segments, &spec, &positions),
         );
     }
 

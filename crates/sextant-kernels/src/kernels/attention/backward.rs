@@ -1,9 +1,12 @@
 use std::ops::Range;
 
+use super::super::floats::{FloatMut, FloatVec, Floats};
 use super::super::gemm::{Start, panel_width};
 use super::super::layer_norm::factors;
-use super::super::parallel::{self, Scratch, SharedMut, uninitialised};
-use super::{BLOCK, Columns, MatrixProduct, Panels, Task, clear_outside, tasks, work};
+use super::super::parallel::{self, Scratch};
+use super::{
+    BLOCK, Columns, MatrixProduct, Panels, Rows, Task, clear_outside, rows_of_head, tasks, work,
+};
 use crate::dropout::RowKey;
 use crate::simd::{self, Kernel, Level, Simd, launch};
 use crate::{AttentionSpec, Dropout, Segments};
@@ -11,19 +14,19 @@ use crate::{AttentionSpec, Dropout, Segments};
 /// What the forward pass left behind.
 #[derive(Clone, Copy)]
 pub(crate) struct Saved<'a> {
-    pub(crate) qkv: &'a [f32],
-    pub(crate) out: &'a [f32],
+    pub(crate) qkv: Floats<'a>,
+    pub(crate) out: Floats<'a>,
     pub(crate) log_sums: &'a [f32],
 }
 
-/// The gradient of `qkv`, from that of the output.
+/// The gradient of `qkv`, in its format, from that of the output.
 pub(crate) fn backward(
     level: Level,
     saved: Saved<'_>,
     segments: &Segments,
     spec: &AttentionSpec,
-    dout: &[f32],
-) -> Vec<f32> {
+    dout: Floats<'_>,
+) -> FloatVec {
     let tokens = segments.tokens();
     assert!(
         saved.qkv.len() == tokens * spec.qkv_width()
@@ -32,8 +35,8 @@ pub(crate) fn backward(
             && dout.len() == saved.out.len(),
         "attention: lengths"
     );
-    let mut gradient = uninitialised(saved.qkv.len());
-    let to = SharedMut::new(&mut gradient);
+    let mut gradient = FloatVec::uninitialised(saved.qkv.format(), saved.qkv.len());
+    let to = gradient.shared();
     let tasks = tasks(segments, spec);
     parallel::for_each(tasks.len(), 3 * work(segments, spec), |task| {
         let kernel = Backward { task: &tasks[task], spec, saved, dout, gradient: to };
@@ -48,8 +51,8 @@ struct Backward<'a> {
     task: &'a Task,
     spec: &'a AttentionSpec,
     saved: Saved<'a>,
-    dout: &'a [f32],
-    gradient: SharedMut<f32>,
+    dout: Floats<'a>,
+    gradient: FloatMut,
 }
 
 /// The parts of the scratch.
@@ -66,6 +69,13 @@ struct Workspace {
     probabilities: *mut f32,
     dscores: *mut f32,
     score_row: usize,
+    /// A block of queries, of output gradients and of query gradients, where those are not `f32`.
+    query: *mut f32,
+    dout_rows: *mut f32,
+    dquery: *mut f32,
+    /// The gradients of the keys and values.
+    dkeys: Rows,
+    dvalues: Rows,
 }
 
 impl Kernel for Backward<'_> {
@@ -80,20 +90,28 @@ impl Kernel for Backward<'_> {
         let turned = Panels::size::<S>(dim, length);
         let upright = Panels::size::<S>(length, dim);
         let block_rows = Panels::size::<S>(block, dim);
-        let size = 2 * turned + upright + 2 * block_rows + 2 * block * score_row;
+        let blocks = 2 * block_rows + 2 * block * score_row + 3 * block * dim;
+        let size = 2 * turned + upright + blocks + 2 * length * dim;
         let mut owned = Scratch::take(size);
         let scratch = owned.start();
         for kv_head in self.task.kv_heads.clone() {
             // SAFETY: the caller passes buffers of the whole pack; the scratch has room for
             // the parts that follow each other in it.
             unsafe {
-                let row = self.saved.qkv.as_ptr().add(self.task.first * stride);
+                let first = self.task.first * stride;
+                let row = self.saved.qkv.at(first);
                 let key = row.add((spec.heads + kv_head) * dim);
                 let value = row.add((spec.heads + spec.kv_heads + kv_head) * dim);
                 let values_at = scratch.add(turned);
                 let rows_at = values_at.add(turned);
                 let queries = rows_at.add(upright);
                 let probabilities = queries.add(2 * block_rows);
+                let dscores = probabilities.add(block * score_row);
+                let query = dscores.add(block * score_row);
+                let dkeys = query.add(3 * block * dim);
+                let dkey_at = first + (spec.heads + kv_head) * dim;
+                let dvalue_at = dkey_at + spec.kv_heads * dim;
+                let dvalues = dkeys.add(length * dim);
                 let workspace = Workspace {
                     keys: Panels::pack::<S>(scratch, key, [1, stride], dim, length),
                     values: Panels::pack::<S>(values_at, value, [1, stride], dim, length),
@@ -101,35 +119,33 @@ impl Kernel for Backward<'_> {
                     queries,
                     dout: queries.add(block_rows),
                     probabilities,
-                    dscores: probabilities.add(block * score_row),
+                    dscores,
                     score_row,
+                    query,
+                    dout_rows: query.add(block * dim),
+                    dquery: query.add(2 * block * dim),
+                    dkeys: Rows::new(self.gradient, dkey_at, stride, dim, dkeys),
+                    dvalues: Rows::new(self.gradient, dvalue_at, stride, dim, dvalues),
                 };
-                self.clear(kv_head);
+                for rows in [workspace.dkeys, workspace.dvalues] {
+                    for row in 0..length {
+                        rows.data.add(row * rows.stride).write_bytes(0, dim);
+                    }
+                }
                 for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
                     for first in (0..length).step_by(BLOCK) {
                         let queries = first..(first + BLOCK).min(length);
                         self.block::<S>(head, queries, &workspace);
                     }
                 }
+                workspace.dkeys.finish::<S>(length, dim);
+                workspace.dvalues.finish::<S>(length, dim);
             }
         }
     }
 }
 
 impl Backward<'_> {
-    /// Sets the gradients of a key head and its value head to zero.
-    #[inline(always)]
-    unsafe fn clear(&self, kv_head: usize) {
-        let (spec, stride) = (self.spec, self.spec.qkv_width());
-        for token in self.task.first..self.task.first + self.task.length {
-            for head in [kv_head, spec.kv_heads + kv_head] {
-                let at = token * stride + (spec.heads + head) * spec.head_dim;
-                // SAFETY: inside the gradient, in a head of this task.
-                unsafe { self.gradient.at(at).write_bytes(0, spec.head_dim) };
-            }
-        }
-    }
-
     /// The gradients that a block of queries of one head gives.
     #[inline(always)]
     unsafe fn block<S: Simd>(&self, head: usize, queries: Range<usize>, space: &Workspace) {
@@ -141,14 +157,15 @@ impl Backward<'_> {
         let query_at = token * stride + head * dim;
         // SAFETY: rows, heads and columns lie inside the pack and the scratch.
         unsafe {
-            let query = self.saved.qkv.as_ptr().add(query_at);
-            let dout = self.dout.as_ptr().add(token * width + head * dim);
+            let query = self.saved.qkv.at(query_at);
+            let dout = self.dout.at(token * width + head * dim);
             let query_rows = Panels::pack::<S>(space.queries, query, [stride, 1], rows, dim);
             let dout_rows = Panels::pack::<S>(space.dout, dout, [width, 1], rows, dim);
-            for (a, a_row, b, c) in [
-                (query, stride, space.keys, space.probabilities),
-                (dout, width, space.values, space.dscores),
-            ] {
+            let query = rows_of_head::<S>(query, stride, rows, dim, space.query);
+            let dout = rows_of_head::<S>(dout, width, rows, dim, space.dout_rows);
+            for ((a, a_row), b, c) in
+                [(query, space.keys, space.probabilities), (dout, space.values, space.dscores)]
+            {
                 S::call(MatrixProduct {
                     rows,
                     a,
@@ -165,13 +182,10 @@ impl Backward<'_> {
             for query in queries.clone() {
                 self.line::<S>(head, query, query - queries.start, &columns, space);
             }
-            let first_key = (self.task.first + columns.first) * stride;
-            let kv_head = head / spec.group();
-            let dkey = first_key + (spec.heads + kv_head) * dim;
-            let dvalue = dkey + spec.kv_heads * dim;
-            for (a, b, c) in
-                [(space.probabilities, dout_rows, dvalue), (space.dscores, query_rows, dkey)]
-            {
+            for (a, b, c) in [
+                (space.probabilities, dout_rows, space.dvalues),
+                (space.dscores, query_rows, space.dkeys),
+            ] {
                 S::call(MatrixProduct {
                     rows: columns.end - columns.first,
                     a,
@@ -180,11 +194,12 @@ impl Backward<'_> {
                     b,
                     depth: 0..rows,
                     columns: 0..dim,
-                    c: self.gradient.at(c),
-                    c_row: stride,
+                    c: c.data.wrapping_add(columns.first * c.stride),
+                    c_row: c.stride,
                     start: Start::Accumulate,
                 });
             }
+            let dquery = Rows::new(self.gradient, query_at, stride, dim, space.dquery);
             S::call(MatrixProduct {
                 rows,
                 a: space.dscores,
@@ -193,10 +208,11 @@ impl Backward<'_> {
                 b: space.key_rows,
                 depth: columns.first..columns.end,
                 columns: 0..dim,
-                c: self.gradient.at(query_at),
-                c_row: stride,
+                c: dquery.data,
+                c_row: dquery.stride,
                 start: Start::Zero,
             });
+            dquery.finish::<S>(rows, dim);
         }
     }
 
@@ -223,12 +239,11 @@ impl Backward<'_> {
             clear_outside(dscores, columns, &visible);
             // Σ p · dp over the keys is what the output and its gradient have in common
             let at = token * spec.width() + head * dim;
-            let (out, dout) = (self.saved.out.as_ptr().add(at), self.dout.as_ptr().add(at));
+            let (out, dout) = (self.saved.out.at(at), self.dout.at(at));
             let mut common = S::splat(0.0);
             for i in (0..dim).step_by(S::LANES) {
                 let left = dim - i;
-                let o = S::load_upto(out.add(i), left);
-                common = S::fma(o, S::load_upto(dout.add(i), left), common);
+                common = S::fma(out.load::<S>(i, left), dout.load::<S>(i, left), common);
             }
             let dropout = spec.dropout.map(|dropout| (dropout, dropout.row_key(place)));
             score_gradients::<S>(

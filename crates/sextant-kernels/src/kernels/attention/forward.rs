@@ -1,30 +1,33 @@
 use std::ops::Range;
 
+use super::super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
 use super::super::gemm::{Start, panel_width};
 use super::super::layer_norm::factors;
 use super::super::parallel::{self, Scratch, SharedMut, uninitialised};
-use super::{BLOCK, Columns, MatrixProduct, Panels, Task, clear_outside, tasks, work};
+use super::{
+    BLOCK, Columns, MatrixProduct, Panels, Rows, Task, clear_outside, rows_of_head, tasks, work,
+};
 use crate::dropout::RowKey;
 use crate::simd::{self, Kernel, Level, Simd, launch};
 use crate::{AttentionSpec, Dropout, Segments};
 
-/// Returns the output `[tokens, heads * head_dim]` and the logarithm of each softmax's sum,
+/// Returns the output `[tokens, heads * head_dim]`, in the format of `qkv`, and the logarithm of each softmax's sum,
 /// `[tokens, heads]`.
 pub(crate) fn forward(
     level: Level,
-    qkv: &[f32],
+    qkv: Floats<'_>,
     segments: &Segments,
     spec: &AttentionSpec,
-) -> (Vec<f32>, Vec<f32>) {
+) -> (FloatVec, Vec<f32>) {
     let tokens = segments.tokens();
     assert_eq!(qkv.len(), tokens * spec.qkv_width(), "attention: length");
-    let mut out = uninitialised(tokens * spec.width());
+    let mut out = FloatVec::uninitialised(qkv.format(), tokens * spec.width());
     let mut log_sums = uninitialised(tokens * spec.heads);
-    let (to_out, to_sums) = (SharedMut::new(&mut out), SharedMut::new(&mut log_sums));
+    let (to_out, to_sums) = (out.shared(), SharedMut::new(&mut log_sums));
     let tasks = tasks(segments, spec);
     parallel::for_each(tasks.len(), work(segments, spec), |task| {
         let kernel =
-            Forward { task: &tasks[task], spec, qkv: qkv.as_ptr(), out: to_out, log_sums: to_sums };
+            Forward { task: &tasks[task], spec, qkv: qkv.at(0), out: to_out, log_sums: to_sums };
         // SAFETY: the level is supported, the length was checked, and tasks write the heads of
         // rows that are theirs alone.
         unsafe { launch(level, kernel) };
@@ -35,8 +38,8 @@ pub(crate) fn forward(
 struct Forward<'a> {
     task: &'a Task,
     spec: &'a AttentionSpec,
-    qkv: *const f32,
-    out: SharedMut<f32>,
+    qkv: FloatPtr,
+    out: FloatMut,
     log_sums: SharedMut<f32>,
 }
 
@@ -50,12 +53,13 @@ impl Kernel for Forward<'_> {
         let key_width = panel_width::<S>(length);
         let score_row = length.next_multiple_of(key_width);
         let (keys, values) = (Panels::size::<S>(dim, length), Panels::size::<S>(length, dim));
-        let size = keys + values + BLOCK.min(length) * score_row;
+        let block = BLOCK.min(length);
+        let size = keys + values + block * (score_row + 2 * dim);
         let mut owned = Scratch::take(size);
         let scratch = owned.start();
         for kv_head in self.task.kv_heads.clone() {
             // SAFETY: the caller passes a buffer of the whole pack; scratch has room for both
-            // packed matrices and a block of scores.
+            // packed matrices, and a block of scores, of queries and of outputs.
             unsafe {
                 let row = self.qkv.add(self.task.first * stride);
                 let key = row.add((spec.heads + kv_head) * dim);
@@ -65,36 +69,48 @@ impl Kernel for Forward<'_> {
                 let keys = Panels::pack::<S>(keys_at, key, [1, stride], dim, length);
                 let values = Panels::pack::<S>(values_at, value, [stride, 1], length, dim);
                 let scores = values_at.add(Panels::size::<S>(length, dim));
+                let query = scores.add(block * score_row);
+                let space =
+                    Space { keys, values, scores, score_row, query, out: query.add(block * dim) };
                 for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
-                    self.head::<S>(head, keys, values, scores, score_row);
+                    self.head::<S>(head, &space);
                 }
             }
         }
     }
 }
 
+/// The parts of the scratch.
+struct Space {
+    keys: Panels,
+    values: Panels,
+    /// A block of scores, then of probabilities.
+    scores: *mut f32,
+    score_row: usize,
+    /// A block of queries and of outputs, where those are not `f32`.
+    query: *mut f32,
+    out: *mut f32,
+}
+
 impl Forward<'_> {
     #[inline(always)]
-    unsafe fn head<S: Simd>(
-        &self,
-        head: usize,
-        keys: Panels,
-        values: Panels,
-        scores: *mut f32,
-        score_row: usize,
-    ) {
+    unsafe fn head<S: Simd>(&self, head: usize, space: &Space) {
+        let Space { keys, values, scores, score_row, .. } = *space;
         let (spec, length) = (self.spec, self.task.length);
         let (dim, stride) = (spec.head_dim, spec.qkv_width());
         for first in (0..length).step_by(BLOCK) {
             let queries = first..(first + BLOCK).min(length);
             let columns = Columns::of(spec.mask, queries.clone(), length, keys.width);
             let token = self.task.first + first;
+            let rows = queries.len();
             // SAFETY: rows, heads and columns lie inside the pack and the scratch.
             unsafe {
+                let query = self.qkv.add(token * stride + head * dim);
+                let (a, a_row) = rows_of_head::<S>(query, stride, rows, dim, space.query);
                 S::call(MatrixProduct {
-                    rows: queries.len(),
-                    a: self.qkv.add(token * stride + head * dim),
-                    a_row: stride,
+                    rows,
+                    a,
+                    a_row,
                     a_step: 1,
                     b: keys,
                     depth: 0..dim,
@@ -116,18 +132,21 @@ impl Forward<'_> {
                         key,
                     );
                 }
+                let at = token * spec.width() + head * dim;
+                let out = Rows::new(self.out, at, spec.width(), dim, space.out);
                 S::call(MatrixProduct {
-                    rows: queries.len(),
+                    rows,
                     a: scores,
                     a_row: score_row,
                     a_step: 1,
                     b: values,
                     depth: columns.first..columns.end,
                     columns: 0..dim,
-                    c: self.out.at(token * spec.width() + head * dim),
-                    c_row: spec.width(),
+                    c: out.data,
+                    c_row: out.stride,
                     start: Start::Zero,
                 });
+                out.finish::<S>(rows, dim);
             }
         }
     }

@@ -9,6 +9,7 @@ mod forward;
 
 use std::ops::Range;
 
+use super::floats::{FloatMut, FloatPtr, copy_line};
 use super::gemm::{F32, Start, Strip, pack_panel, panel_width};
 use crate::simd::{Kernel, Simd};
 use crate::{AttentionSpec, Mask, Segments};
@@ -94,7 +95,7 @@ impl Panels {
     #[inline(always)]
     unsafe fn pack<S: Simd>(
         data: *mut f32,
-        from: *const f32,
+        from: FloatPtr,
         [step, column]: [usize; 2],
         depth: usize,
         columns: usize,
@@ -116,6 +117,69 @@ impl Panels {
             }
         }
         Self { data, depth, width }
+    }
+}
+
+/// Rows of a head as `f32`, and the distance from one to the next: where they lie, or copied to the
+/// scratch.
+///
+/// # Safety
+/// The machine supports `S`; `from` is valid for the rows, `stride` apart, and the scratch for
+/// `rows * dim` numbers.
+#[inline(always)]
+unsafe fn rows_of_head<S: Simd>(
+    from: FloatPtr,
+    stride: usize,
+    rows: usize,
+    dim: usize,
+    scratch: *mut f32,
+) -> (*const f32, usize) {
+    if let FloatPtr::F32(from) = from {
+        return (from, stride);
+    }
+    for row in 0..rows {
+        for i in (0..dim).step_by(S::LANES) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let x = from.load::<S>(row * stride + i, dim - i);
+                S::store_upto(scratch.wrapping_add(row * dim + i), dim - i, x);
+            }
+        }
+    }
+    (scratch, dim)
+}
+
+/// Where rows of a head are computed before they go to `to`.
+#[derive(Clone, Copy)]
+struct Rows {
+    data: *mut f32,
+    stride: usize,
+    /// Where they go, and the distance from one to the next there; nowhere when they are there already.
+    to: Option<(FloatMut, usize, usize)>,
+}
+
+impl Rows {
+    /// In place where `to` holds `f32`, else in the scratch.
+    #[inline(always)]
+    fn new(to: FloatMut, at: usize, stride: usize, dim: usize, scratch: *mut f32) -> Self {
+        match to {
+            FloatMut::F32(to) => Self { data: to.at(at), stride, to: None },
+            FloatMut::Bf16(_) => Self { data: scratch, stride: dim, to: Some((to, at, stride)) },
+        }
+    }
+
+    /// Brings rows to where they belong.
+    ///
+    /// # Safety
+    /// The machine supports `S`; both places hold the rows, which are this task's alone.
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(self, rows: usize, dim: usize) {
+        let Some((to, at, stride)) = self.to else { return };
+        for row in 0..rows {
+            let from = FloatPtr::F32(self.data.wrapping_add(row * self.stride));
+            // SAFETY: the caller's promise.
+            unsafe { copy_line::<S>(from, to, at + row * stride, dim) };
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 use std::marker::PhantomData;
 
 use super::Numbers;
+use crate::kernels::floats::{FloatPtr, Floats};
 use crate::kernels::gemm::{Init, Left, Matrix, Product, Start, Strip, pack_panel, panel_width};
 use crate::kernels::parallel::{self, Scratch, SharedMut};
 use crate::simd::{Kernel, Level, Simd, launch};
@@ -27,7 +28,7 @@ pub(crate) enum Side {
 pub(crate) fn multiply<P: Product>(
     level: Level,
     rows: usize,
-    a: &[f32],
+    a: Floats<'_>,
     weight: &Numbers,
     dims: [usize; 2],
     side: Side,
@@ -129,6 +130,7 @@ impl<P: Product> Kernel for Panel<'_, P> {
                             let to = std::slice::from_raw_parts_mut(to, numbers);
                             self.weight.decode(self.inputs, self.first + column, from, to);
                         }
+                        let decoded = FloatPtr::F32(decoded);
                         pack_panel::<S, P>(decoded, 1, numbers, numbers, inside, packed, width);
                     }
                     Side::Turned => {
@@ -137,6 +139,7 @@ impl<P: Product> Kernel for Panel<'_, P> {
                             let to = std::slice::from_raw_parts_mut(to, inside);
                             self.weight.decode(self.inputs, from + k, self.first, to);
                         }
+                        let decoded = FloatPtr::F32(decoded);
                         pack_panel::<S, P>(decoded, inside, 1, numbers, inside, packed, width);
                     }
                 }

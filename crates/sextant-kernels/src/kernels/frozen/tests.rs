@@ -48,7 +48,7 @@ fn check<P: Product>(level: Level, format: FrozenFormat, rows: usize, dims: [usi
         for init in [Init::Zero, Init::Bias(&bias), Init::Accumulate] {
             let mut ours = numbers(rows * columns, seed + 3);
             let mut theirs = ours.clone();
-            multiply::<P>(level, rows, &a, &stored, dims, side, init, &mut ours);
+            multiply::<P>(level, rows, (&a).into(), &stored, dims, side, init, &mut ours);
             dense::<P>(level, rows, &a, &decoded, dims, side, init, &mut theirs);
             assert_eq!(ours, theirs, "{format} {level:?} {side:?} {rows} rows {dims:?}");
         }

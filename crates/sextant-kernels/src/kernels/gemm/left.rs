@@ -3,15 +3,17 @@ use std::marker::PhantomData;
 
 use crate::simd::{Kernel, Level, Simd, launch};
 
+use super::super::floats::{FloatPtr, Floats};
 use super::super::parallel::{self, SharedMut, uninitialised};
 use super::pack::{Sizes, convert_rows, pack_panel};
 use super::{Matrix, Product};
 
 /// The left factor of a product as words, in blocks of rows.
 ///
-/// Rows that lie as they are multiplied are borrowed. Others are copied once, for all the tasks that
-/// read them: numbers that a word is not, and transposed matrices, of which each step along the depth
-/// would be another line of memory.
+/// Rows that lie as they are multiplied are borrowed: `f32` numbers where those are the words, and pairs of
+/// bf16 numbers where those are. Others are copied once, for all the tasks that read them: numbers that a
+/// word is not, and transposed matrices, of which each step along the depth would be another line of
+/// memory.
 pub(crate) struct Left<'a, P> {
     data: Cow<'a, [f32]>,
     per_block: usize,
@@ -31,17 +33,20 @@ impl<'a, P: Product> Left<'a, P> {
     ) -> Self {
         matrix.check(rows, depth);
         let along = matrix.column == 1;
-        if P::PLAIN && along {
+        // SAFETY: the level is supported; the kernel only computes sizes.
+        let (lanes, per_word) = unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
+        if let Some(data) = as_words::<P>(matrix, depth, per_word)
+            && along
+        {
+            let per_row = matrix.row / per_word;
             return Self {
-                data: matrix.data.into(),
-                per_block: block * matrix.row,
-                per_row: matrix.row,
+                data: data.into(),
+                per_block: block * per_row,
+                per_row,
                 per_step: 1,
                 product: PhantomData,
             };
         }
-        // SAFETY: the level is supported; the kernel only computes sizes.
-        let (lanes, per_word) = unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
         let words = depth.div_ceil(per_word);
         // Transposing fills whole vectors.
         let stride = if along { block } else { block.next_multiple_of(lanes) };
@@ -52,7 +57,7 @@ impl<'a, P: Product> Left<'a, P> {
         let to = SharedMut::new(&mut data);
         parallel::for_each(blocks, rows * depth * 4, |i| {
             let copy = Copy::<P> {
-                from: matrix.data.as_ptr().wrapping_add(i * block * matrix.row),
+                from: matrix.data.at(i * block * matrix.row),
                 matrix: (matrix.row, matrix.column),
                 rows: block.min(rows - i * block),
                 depth,
@@ -82,9 +87,22 @@ impl<'a, P: Product> Left<'a, P> {
     }
 }
 
+/// The words that a matrix already is, if it is.
+fn as_words<P: Product>(matrix: Matrix<'_>, depth: usize, per_word: usize) -> Option<&'_ [f32]> {
+    match matrix.data {
+        Floats::F32(numbers) => P::PLAIN.then_some(numbers),
+        Floats::Bf16(numbers) => {
+            let whole = per_word == 2 && depth.is_multiple_of(2) && matrix.row.is_multiple_of(2);
+            // SAFETY: every bit pattern is an f32, and two bf16 numbers are as large as one.
+            let (before, words, _) = unsafe { numbers.align_to::<f32>() };
+            (whole && before.is_empty()).then_some(words)
+        }
+    }
+}
+
 /// Some rows on their way into a block.
 struct Copy<P> {
-    from: *const f32,
+    from: FloatPtr,
     matrix: (usize, usize),
     rows: usize,
     depth: usize,

@@ -11,10 +11,11 @@ mod left;
 mod pack;
 mod tile;
 
-use crate::Activation;
 use crate::simd::{Kernel, Simd, launch};
+use crate::{Activation, Precision};
 
-use super::parallel::{self, SharedMut};
+use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
+use super::parallel::{self, Scratch, SharedMut};
 pub(crate) use left::Left;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
 pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
@@ -22,15 +23,15 @@ pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a> {
-    data: &'a [f32],
+    data: Floats<'a>,
     row: usize,
     column: usize,
 }
 
 impl<'a> Matrix<'a> {
     /// A row-major matrix with `columns` columns.
-    pub(crate) fn rows(data: &'a [f32], columns: usize) -> Self {
-        Self { data, row: columns, column: 1 }
+    pub(crate) fn rows(data: impl Into<Floats<'a>>, columns: usize) -> Self {
+        Self { data: data.into(), row: columns, column: 1 }
     }
 
     /// The transpose, without moving anything.
@@ -53,7 +54,7 @@ impl<'a> Matrix<'a> {
 pub(crate) struct Epilogue {
     pub(crate) activation: Activation,
     /// Where activated values go; they replace `C` when this is `None`.
-    pub(crate) output: Option<SharedMut<f32>>,
+    pub(crate) output: Option<FloatMut>,
 }
 
 impl Epilogue {
@@ -92,8 +93,34 @@ pub(crate) fn multiply<P: Product>(
     c: &mut [f32],
     epilogue: Epilogue,
 ) {
+    assert_eq!(c.len(), rows * b.columns(), "gemm: length of the result");
+    run(rows, a, b, init, FloatMut::F32(SharedMut::new(c)), epilogue);
+}
+
+/// [`multiply`] whose result has a format: `f32` sums, rounded where that is bf16.
+pub(crate) fn product<P: Product>(
+    rows: usize,
+    a: Matrix<'_>,
+    b: &Packed<P>,
+    bias: Option<&[f32]>,
+    format: Precision,
+    epilogue: Epilogue,
+) -> FloatVec {
+    let mut c = FloatVec::uninitialised(format, rows * b.columns());
+    run(rows, a, b, bias.into(), c.shared(), epilogue);
+    c
+}
+
+/// `c` has room for the result; it is `f32` where it is added to.
+fn run<P: Product>(
+    rows: usize,
+    a: Matrix<'_>,
+    b: &Packed<P>,
+    init: Init<'_>,
+    c: FloatMut,
+    epilogue: Epilogue,
+) {
     let (level, depth, columns) = (b.level(), b.depth(), b.columns());
-    assert_eq!(c.len(), rows * columns, "gemm: length of the result");
     if let Init::Bias(bias) = init {
         assert_eq!(bias.len(), columns, "gemm: bias");
     }
@@ -108,7 +135,6 @@ pub(crate) fn multiply<P: Product>(
     let column_tasks = TASKS.div_ceil(row_tasks).min(b.panels());
     let panels = b.panels().div_ceil(column_tasks);
     let left = Left::<P>::new(level, a, rows, depth, block);
-    let c = SharedMut::new(c);
     parallel::for_each(row_tasks * column_tasks, rows * columns * depth, |task| {
         let index = task / column_tasks;
         let first_row = index * block;
@@ -140,7 +166,7 @@ struct Block<'a, P: Product> {
     b: &'a Packed<P>,
     panels: std::ops::Range<usize>,
     init: Init<'a>,
-    c: SharedMut<f32>,
+    c: FloatMut,
     epilogue: Epilogue,
 }
 
@@ -158,10 +184,19 @@ impl<P: Product> Kernel for Block<'_, P> {
             let columns = end.saturating_sub(self.panels.start * width); // the last task may be empty
             crate::profile::Span::new(2 * self.rows * columns * self.b.depth())
         };
+        // Sums that C cannot hold are formed here.
+        let mut scratch = None;
         for panel in self.panels.clone() {
             let first_column = panel * width;
             let place = self.first_row * columns + first_column;
             let inside = width.min(columns - first_column);
+            let (sums, sums_row) = match self.c {
+                FloatMut::F32(c) => (c.at(place), columns),
+                FloatMut::Bf16(_) => {
+                    let scratch = scratch.get_or_insert_with(|| Scratch::take(self.rows * width));
+                    (scratch.start(), width)
+                }
+            };
             let mut done = 0;
             loop {
                 let depth = DEPTH.min(words - done);
@@ -180,8 +215,8 @@ impl<P: Product> Kernel for Block<'_, P> {
                     a_step: self.a.per_step(),
                     b: self.b.panel(panel).wrapping_add(done * width),
                     b_step: width,
-                    c: self.c.at(place),
-                    c_row: columns,
+                    c: sums,
+                    c_row: sums_row,
                     start,
                     product: std::marker::PhantomData,
                 };
@@ -192,42 +227,62 @@ impl<P: Product> Kernel for Block<'_, P> {
                     break;
                 }
             }
-            if self.epilogue.activation != Activation::None {
-                let from = self.c.at(place);
-                let to = self.epilogue.output.map_or(from, |output| output.at(place));
-                // SAFETY: both buffers have C's shape, and this block belongs to this task.
-                unsafe {
-                    activate_block::<S>(
-                        self.epilogue.activation,
-                        from,
-                        to,
-                        columns,
-                        self.rows,
-                        inside,
-                    );
-                }
-            }
+            let done = Done {
+                sums,
+                sums_row,
+                c: self.c,
+                place,
+                columns,
+                rows: self.rows,
+                inside,
+                epilogue: self.epilogue,
+            };
+            // SAFETY: sums and outputs hold this block, which belongs to this task.
+            unsafe { done.write::<S>() };
         }
     }
 }
 
-/// Applies an activation to a block of rows with a common stride.
-#[inline(always)]
-unsafe fn activate_block<S: Simd>(
-    activation: Activation,
-    from: *const f32,
-    to: *mut f32,
-    stride: usize,
-    rows: usize,
+/// A block whose sums are complete.
+struct Done {
+    sums: *const f32,
+    sums_row: usize,
+    /// Has the shape of the epilogue's output; the block starts at `place`.
+    c: FloatMut,
+    place: usize,
     columns: usize,
-) {
-    for row in 0..rows {
-        for column in (0..columns).step_by(S::LANES) {
-            let (at, left) = (row * stride + column, columns - column);
-            // SAFETY: the caller passes blocks of this size.
-            unsafe {
-                let y = super::linear::activate::<S>(activation, S::load_upto(from.add(at), left));
-                S::store_upto(to.add(at), left, y);
+    rows: usize,
+    inside: usize,
+    epilogue: Epilogue,
+}
+
+impl Done {
+    /// Writes what is not where it belongs: rounded sums, and activated ones.
+    #[inline(always)]
+    unsafe fn write<S: Simd>(self) {
+        let Epilogue { activation, output } = self.epilogue;
+        let rounded = matches!(self.c, FloatMut::Bf16(_));
+        if activation == Activation::None && !rounded {
+            return;
+        }
+        let (keeps, to) = match output {
+            Some(output) => (rounded, output),
+            None => (false, self.c),
+        };
+        for row in 0..self.rows {
+            let sums = FloatPtr::F32(self.sums).add(row * self.sums_row);
+            let at = self.place + row * self.columns;
+            for column in (0..self.inside).step_by(S::LANES) {
+                let left = self.inside - column;
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let z = sums.load::<S>(column, left);
+                    if keeps {
+                        self.c.store::<S>(at + column, left, z);
+                    }
+                    let y = super::linear::activate::<S>(activation, z);
+                    to.store::<S>(at + column, left, y);
+                }
             }
         }
     }

@@ -2,6 +2,7 @@ use std::marker::PhantomData;
 
 use crate::simd::{Kernel, Level, Simd, launch};
 
+use super::super::floats::FloatPtr;
 use super::super::parallel::{self, SharedMut, uninitialised};
 use super::{Matrix, Product};
 
@@ -31,7 +32,7 @@ impl<P: Product> Packed<P> {
         let to = SharedMut::new(&mut data);
         parallel::for_each(panels, depth * columns, |panel| {
             let pack = PackPanel::<P> {
-                from: matrix.data.as_ptr().wrapping_add(panel * width * matrix.column),
+                from: matrix.data.at(panel * width * matrix.column),
                 step: matrix.row,
                 column: matrix.column,
                 depth,
@@ -91,7 +92,7 @@ pub(crate) fn panel_width<S: Simd>(columns: usize) -> usize {
 }
 
 struct PackPanel<P> {
-    from: *const f32,
+    from: FloatPtr,
     step: usize,
     column: usize,
     depth: usize,
@@ -128,7 +129,7 @@ impl<P: Product> Kernel for PackPanel<P> {
 /// the pointers are valid for these sizes.
 #[inline(always)]
 pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
-    from: *const f32,
+    from: FloatPtr,
     step: usize,
     column: usize,
     depth: usize,
@@ -145,20 +146,17 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
             if column == 1 {
                 for word in 0..words {
                     let x = if per_word == 1 {
-                        P::single::<S>(load_row::<S>(from.wrapping_add(word * step + v), inside))
+                        P::single::<S>(load_row::<S>(from.add(word * step + v), inside))
                     } else {
-                        let low = from.wrapping_add(2 * word * step + v);
+                        let low = from.add(2 * word * step + v);
                         let high = if 2 * word + 1 < depth { inside } else { 0 };
-                        S::pair_bf16(
-                            load_row::<S>(low, inside),
-                            load_row::<S>(low.wrapping_add(step), high),
-                        )
+                        S::pair_bf16(load_row::<S>(low, inside), load_row::<S>(low.add(step), high))
                     };
                     S::store(to.add(word * width + v), x);
                 }
             } else {
                 transpose_block::<S, P>(
-                    from.wrapping_add(v * column),
+                    from.add(v * column),
                     column,
                     depth,
                     inside.min(S::LANES),
@@ -172,15 +170,15 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
 
 /// The first `inside` lanes, zeros elsewhere; reads nothing when there are none.
 #[inline(always)]
-unsafe fn load_row<S: Simd>(from: *const f32, inside: usize) -> S::V {
+unsafe fn load_row<S: Simd>(from: FloatPtr, inside: usize) -> S::V {
     // SAFETY: the caller's promise.
-    unsafe { if inside == 0 { S::splat(0.0) } else { S::load_upto(from, inside) } }
+    unsafe { if inside == 0 { S::splat(0.0) } else { from.load::<S>(0, inside) } }
 }
 
 /// Packs up to a vector of columns that each run along memory, by blocks of `LANES` words.
 #[inline(always)]
 unsafe fn transpose_block<S: Simd, P: Product>(
-    from: *const f32,
+    from: FloatPtr,
     column: usize,
     depth: usize,
     columns: usize,
@@ -196,15 +194,19 @@ unsafe fn transpose_block<S: Simd, P: Product>(
     // SAFETY: the caller's promise; blocks have at most 16 by 16 words.
     unsafe {
         for word in (0..words).step_by(n) {
-            let (from, left) = (from.wrapping_add(word * per_word), words - word);
-            if P::PLAIN && columns == n && left >= n {
+            let (from, left) = (from.add(word * per_word), words - word);
+            if let FloatPtr::F32(from) = from
+                && P::PLAIN
+                && columns == n
+                && left >= n
+            {
                 S::transpose(from, column, to.add(word * width), width);
                 continue;
             }
             for j in 0..columns {
-                let line = from.wrapping_add(j * column);
+                let line = from.add(j * column);
                 let x = if per_word == 1 {
-                    P::single::<S>(S::load_upto(line, left))
+                    P::single::<S>(line.load::<S>(0, left))
                 } else {
                     pair_along::<S>(line, depth - word * per_word)
                 };
@@ -225,17 +227,20 @@ unsafe fn transpose_block<S: Simd, P: Product>(
 
 /// `LANES` words from `2 * LANES` numbers that follow each other, of which `left` exist.
 #[inline(always)]
-unsafe fn pair_along<S: Simd>(from: *const f32, left: usize) -> S::V {
+unsafe fn pair_along<S: Simd>(from: FloatPtr, left: usize) -> S::V {
     // SAFETY: the caller's promise; at most 32 numbers are taken.
     unsafe {
         if left >= 2 * S::LANES {
-            return S::pack_bf16(from);
+            return match from {
+                FloatPtr::F32(from) => S::pack_bf16(from),
+                FloatPtr::Bf16(from) => S::load(from.cast()),
+            };
         }
         let mut low = [0.0f32; 16];
         let mut high = [0.0f32; 16];
         for i in 0..left.min(2 * S::LANES) {
             let half = if i % 2 == 0 { &mut low } else { &mut high };
-            half[i / 2] = *from.add(i);
+            half[i / 2] = from.get(i);
         }
         S::pair_bf16(S::load(low.as_ptr()), S::load(high.as_ptr()))
     }
@@ -247,7 +252,7 @@ unsafe fn pair_along<S: Simd>(from: *const f32, left: usize) -> S::V {
 /// The machine supports `S`, and the pointers are valid for these sizes.
 #[inline(always)]
 pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
-    from: *const f32,
+    from: FloatPtr,
     row: usize,
     rows: usize,
     depth: usize,
@@ -260,7 +265,7 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
                 let left = depth - k;
                 // SAFETY: the caller's promise.
                 unsafe {
-                    let x = P::single::<S>(S::load_upto(from.wrapping_add(i * row + k), left));
+                    let x = P::single::<S>(from.load::<S>(i * row + k, left));
                     S::store_upto(to.add(i * words + k), left, x);
                 }
             }
@@ -272,8 +277,7 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
             let left = depth - 2 * word;
             // SAFETY: the caller's promise.
             unsafe {
-                let from = from.wrapping_add(i * row + 2 * word);
-                let x = pair_along::<S>(from, left);
+                let x = pair_along::<S>(from.add(i * row + 2 * word), left);
                 S::store_upto(to.add(i * words + word), words - word, x);
             }
         }

@@ -31,7 +31,9 @@ fn error<P: Product>(
     let packed = Packed::<P>::new(level, right, depth, columns);
     let mut c = vec![f32::NAN; rows * columns];
     multiply(rows, left, &packed, Init::Bias(&bias), &mut c, Epilogue::NONE);
-    let element = |m: Matrix<'_>, i: usize, j: usize| round(m.data[i * m.row + j * m.column]);
+    let element = |m: Matrix<'_>, i: usize, j: usize| {
+        round(unsafe { m.data.at(i * m.row + j * m.column).get(0) })
+    };
     let mut worst = 0.0f64;
     for i in 0..rows {
         for j in 0..columns {
