@@ -78,9 +78,14 @@ pub(crate) const CASES: [Case; 15] = [
 /// Where the time of a step goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Shares {
-    /// Seconds of matrix products in all threads together, by the seconds that threads had.
+    /// Of matrix products of linear layers: their seconds in all threads together, by the seconds that
+    /// threads had.
     pub(crate) products: f64,
-    /// Operations a second in them, all threads together.
+    /// Of copying and packing their factors.
+    pub(crate) packing: f64,
+    /// Of matrix products within attention.
+    pub(crate) attention: f64,
+    /// Operations a second in those of linear layers, all threads together.
     pub(crate) rate: f64,
 }
 
@@ -163,9 +168,13 @@ impl Ours {
         if let Work::Train(precision, false) = case.work {
             let found = profile::take();
             let threads = std::thread::available_parallelism()?.get() as f64;
-            let busy = found.product_seconds / threads;
-            self.shares[precision as usize] =
-                Some(Shares { products: busy / seconds, rate: found.operations / busy });
+            let share = |busy: f64| busy / threads / seconds;
+            self.shares[precision as usize] = Some(Shares {
+                products: share(found.product_seconds),
+                packing: share(found.packing_seconds),
+                attention: share(found.attention_seconds),
+                rate: found.operations / (found.product_seconds / threads),
+            });
         }
         Ok(seconds * 1e3)
     }

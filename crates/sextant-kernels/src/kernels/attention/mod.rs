@@ -205,6 +205,11 @@ impl Kernel for MatrixProduct {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let width = self.b.width;
+        #[cfg(feature = "profile")]
+        let _span = {
+            let operations = 2 * self.rows * self.columns.len() * self.depth.len();
+            crate::profile::Span::new(crate::profile::Part::Attention, operations)
+        };
         for first in self.columns.clone().step_by(width) {
             let strip = Strip::<F32> {
                 rows: self.rows,
@@ -213,6 +218,7 @@ impl Kernel for MatrixProduct {
                 a: self.a,
                 a_row: self.a_row,
                 a_step: self.a_step,
+                a_strip: None,
                 b: self.b.data.wrapping_add(first * self.b.depth + self.depth.start * width),
                 b_step: width,
                 c: self.c.wrapping_add(first - self.columns.start),

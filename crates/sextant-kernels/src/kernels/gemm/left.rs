@@ -5,8 +5,8 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 use super::super::floats::{FloatPtr, Floats};
 use super::super::parallel::{self, SharedMut, uninitialised};
-use super::pack::{Sizes, convert_rows, pack_panel};
-use super::{Matrix, Product};
+use super::pack::{Size, Sizes, convert_rows, pack_panel};
+use super::{Matrix, Product, STRIP};
 
 /// The left factor of a product as words, in blocks of rows.
 ///
@@ -19,6 +19,7 @@ pub(crate) struct Left<'a, P> {
     per_block: usize,
     per_row: usize,
     per_step: usize,
+    per_strip: Option<usize>,
     product: PhantomData<P>,
 }
 
@@ -34,7 +35,8 @@ impl<'a, P: Product> Left<'a, P> {
         matrix.check(rows, depth);
         let along = matrix.column == 1;
         // SAFETY: the level is supported; the kernel only computes sizes.
-        let (lanes, per_word) = unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
+        let Size { lanes, per_word, strips, .. } =
+            unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
         if let Some(data) = as_words::<P>(matrix, depth, per_word)
             && along
         {
@@ -44,18 +46,30 @@ impl<'a, P: Product> Left<'a, P> {
                 per_block: block * per_row,
                 per_row,
                 per_step: 1,
+                per_strip: None,
                 product: PhantomData,
             };
         }
         let words = depth.div_ceil(per_word);
-        // Transposing fills whole vectors.
-        let stride = if along { block } else { block.next_multiple_of(lanes) };
-        let (per_block, per_row, per_step) =
-            if along { (block * words, words, 1) } else { (words * stride, 1, stride) };
+        let in_strips = strips && !along;
+        // Transposing fills whole vectors, or whole strips.
+        let stride = match (along, in_strips) {
+            (true, _) => block,
+            (false, true) => block.next_multiple_of(STRIP),
+            (false, false) => block.next_multiple_of(lanes),
+        };
+        let (per_block, per_row, per_step) = match (along, in_strips) {
+            (true, _) => (block * words, words, 1),
+            (false, true) => (words * stride, 1, STRIP),
+            (false, false) => (words * stride, 1, stride),
+        };
+        let per_strip = in_strips.then_some(words * STRIP);
         let blocks = rows.div_ceil(block.max(1));
         let mut data = uninitialised(blocks * per_block);
         let to = SharedMut::new(&mut data);
         parallel::for_each(blocks, rows * depth * 4, |i| {
+            #[cfg(feature = "profile")]
+            let _span = crate::profile::Span::new(crate::profile::Part::Packing, 0);
             let copy = Copy::<P> {
                 from: matrix.data.at(i * block * matrix.row),
                 matrix: (matrix.row, matrix.column),
@@ -64,13 +78,14 @@ impl<'a, P: Product> Left<'a, P> {
                 to: to.at(i * per_block),
                 words,
                 stride,
+                in_strips,
                 product: PhantomData,
             };
             // SAFETY: the level is supported, the matrix was checked above, and blocks are disjoint
             // parts of the buffer.
             unsafe { launch(level, copy) };
         });
-        Self { data: data.into(), per_block, per_row, per_step, product: PhantomData }
+        Self { data: data.into(), per_block, per_row, per_step, per_strip, product: PhantomData }
     }
 
     /// Where a block starts.
@@ -84,6 +99,10 @@ impl<'a, P: Product> Left<'a, P> {
     /// From a word to the next along the depth.
     pub(crate) fn per_step(&self) -> usize {
         self.per_step
+    }
+    /// From a strip to the next, where it is in strips.
+    pub(crate) fn per_strip(&self) -> Option<usize> {
+        self.per_strip
     }
 }
 
@@ -109,6 +128,7 @@ struct Copy<P> {
     to: *mut f32,
     words: usize,
     stride: usize,
+    in_strips: bool,
     product: PhantomData<P>,
 }
 
@@ -116,13 +136,50 @@ impl<P: Product> Kernel for Copy<P> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { from, matrix: (row, column), rows, depth, to, words, stride, .. } = self;
+        let Self { from, matrix: (row, column), rows, depth, to, words, stride, in_strips, .. } =
+            self;
         // SAFETY: passed on to the caller.
         unsafe {
             if column == 1 {
                 convert_rows::<S, P>(from, row, rows, depth, to, words);
+            } else if in_strips {
+                copy_strips::<S, P>(from, column, rows, depth, to);
             } else {
                 pack_panel::<S, P>(from, column, 1, depth, rows, to, stride);
+            }
+        }
+    }
+}
+
+/// Copies rows that lie side by side, a line for each number of the depth, into strips of
+/// `[words][STRIP]`, with zeros in rows that are missing.
+///
+/// # Safety
+/// The machine supports `S`, whose vectors hold a strip; the pointers are valid for these sizes.
+#[inline(always)]
+unsafe fn copy_strips<S: Simd, P: Product>(
+    from: FloatPtr,
+    line: usize,
+    rows: usize,
+    depth: usize,
+    to: *mut f32,
+) {
+    let per_word = P::per_word::<S>();
+    let words = depth.div_ceil(per_word);
+    for word in 0..words {
+        let low = from.add(word * per_word * line);
+        for first in (0..rows).step_by(STRIP) {
+            let inside = STRIP.min(rows - first);
+            // SAFETY: the caller's promise.
+            unsafe {
+                let mut x = low.load::<S>(first, inside);
+                if per_word == 1 {
+                    x = P::single::<S>(x);
+                } else {
+                    let high = if 2 * word + 1 < depth { inside } else { 0 };
+                    x = S::pair_bf16(x, low.add(line).load::<S>(first, high));
+                }
+                S::store_first(to.wrapping_add(first * words + word * STRIP), STRIP, x);
             }
         }
     }

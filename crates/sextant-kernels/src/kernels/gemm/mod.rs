@@ -18,6 +18,7 @@ use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
 use super::parallel::{self, Scratch, SharedMut};
 pub(crate) use left::Left;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
+use tile::STRIP;
 pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
 
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
@@ -79,8 +80,10 @@ impl<'a> From<Option<&'a [f32]>> for Init<'a> {
 
 /// About how many tasks a product is cut into.
 const TASKS: usize = 32;
-/// Words of depth that one pass over a block of `C` takes: that much of a panel stays in the first-level
-/// cache while the rows of a block go by.
+/// Rows of a task, at most.
+const ROWS: usize = 192;
+/// Words of depth that one pass over a block of `C` takes, at most: that much of a panel stays in the
+/// first-level cache while rows go by, and that much of the block's rows and columns in the second.
 const DEPTH: usize = 128;
 
 /// `C = A · B + init` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
@@ -127,10 +130,9 @@ fn run<P: Product>(
     if rows == 0 || columns == 0 {
         return;
     }
-    // rows of a task: A's part stays in the second-level cache, and all tasks have about as many;
-    // columns are cut too, until there are tasks enough to keep threads evenly busy
-    let most = ((64 << 10) / b.words().max(1)).clamp(24, 128);
-    let block = rows.div_ceil(rows.div_ceil(most)).next_multiple_of(8);
+    // all tasks have about as many rows; columns are cut too, until there are tasks enough to keep threads
+    // evenly busy
+    let block = rows.div_ceil(rows.div_ceil(ROWS)).next_multiple_of(8);
     let row_tasks = rows.div_ceil(block);
     let column_tasks = TASKS.div_ceil(row_tasks).min(b.panels());
     let panels = b.panels().div_ceil(column_tasks);
@@ -182,24 +184,31 @@ impl<P: Product> Kernel for Block<'_, P> {
         let _span = {
             let end = (self.panels.end * width).min(columns);
             let columns = end.saturating_sub(self.panels.start * width); // the last task may be empty
-            crate::profile::Span::new(2 * self.rows * columns * self.b.depth())
+            let operations = 2 * self.rows * columns * self.b.depth();
+            crate::profile::Span::new(crate::profile::Part::Products, operations)
         };
-        // Sums that C cannot hold are formed here.
-        let mut scratch = None;
-        for panel in self.panels.clone() {
-            let first_column = panel * width;
-            let place = self.first_row * columns + first_column;
-            let inside = width.min(columns - first_column);
-            let (sums, sums_row) = match self.c {
-                FloatMut::F32(c) => (c.at(place), columns),
-                FloatMut::Bf16(_) => {
-                    let scratch = scratch.get_or_insert_with(|| Scratch::take(self.rows * width));
-                    (scratch.start(), width)
-                }
-            };
-            let mut done = 0;
-            loop {
-                let depth = DEPTH.min(words - done);
+        let first = self.panels.start;
+        // Sums that C cannot hold are formed here, panel after panel.
+        let mut scratch = match self.c {
+            FloatMut::F32(_) => None,
+            FloatMut::Bf16(_) => Some(Scratch::take(self.panels.len() * self.rows * width)),
+        };
+        let step = words.div_ceil(words.div_ceil(DEPTH).max(1));
+        let mut done = 0;
+        loop {
+            let depth = step.min(words - done);
+            let last = done + depth == words;
+            for panel in self.panels.clone() {
+                let first_column = panel * width;
+                let place = self.first_row * columns + first_column;
+                let inside = width.min(columns - first_column);
+                let (sums, sums_row) = match (self.c, &mut scratch) {
+                    (FloatMut::F32(c), _) => (c.at(place), columns),
+                    (FloatMut::Bf16(_), scratch) => {
+                        let start = scratch.as_mut().map_or(std::ptr::null_mut(), Scratch::start);
+                        (start.wrapping_add((panel - first) * self.rows * width), width)
+                    }
+                };
                 let start = match self.init {
                     _ if done > 0 => Start::Accumulate,
                     Init::Accumulate => Start::Accumulate,
@@ -213,6 +222,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                     a: a.wrapping_add(done * self.a.per_step()),
                     a_row: self.a.per_row(),
                     a_step: self.a.per_step(),
+                    a_strip: self.a.per_strip(),
                     b: self.b.panel(panel).wrapping_add(done * width),
                     b_step: width,
                     c: sums,
@@ -222,23 +232,25 @@ impl<P: Product> Kernel for Block<'_, P> {
                 };
                 // SAFETY: the strip lies inside A's words, the panel and C's block.
                 unsafe { strip.run::<S>() };
-                done += depth;
-                if done >= words {
-                    break;
+                if last {
+                    let done = Done {
+                        sums,
+                        sums_row,
+                        c: self.c,
+                        place,
+                        columns,
+                        rows: self.rows,
+                        inside,
+                        epilogue: self.epilogue,
+                    };
+                    // SAFETY: sums and outputs hold this block, which belongs to this task.
+                    unsafe { done.write::<S>() };
                 }
             }
-            let done = Done {
-                sums,
-                sums_row,
-                c: self.c,
-                place,
-                columns,
-                rows: self.rows,
-                inside,
-                epilogue: self.epilogue,
-            };
-            // SAFETY: sums and outputs hold this block, which belongs to this task.
-            unsafe { done.write::<S>() };
+            if last {
+                break;
+            }
+            done += depth;
         }
     }
 }

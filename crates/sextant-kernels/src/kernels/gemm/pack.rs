@@ -25,12 +25,15 @@ impl<P: Product> Packed<P> {
     pub(crate) fn new(level: Level, matrix: Matrix<'_>, depth: usize, columns: usize) -> Self {
         matrix.check(depth, columns);
         // SAFETY: the level is supported; the kernel only computes sizes.
-        let (width, per_word) = unsafe { launch(level, Sizes::<P>(columns, PhantomData)) };
+        let Size { width, per_word, .. } =
+            unsafe { launch(level, Sizes::<P>(columns, PhantomData)) };
         let words = depth.div_ceil(per_word);
         let panels = columns.div_ceil(width);
         let mut data = uninitialised(panels * words * width);
         let to = SharedMut::new(&mut data);
         parallel::for_each(panels, depth * columns, |panel| {
+            #[cfg(feature = "profile")]
+            let _span = crate::profile::Span::new(crate::profile::Part::Packing, 0);
             let pack = PackPanel::<P> {
                 from: matrix.data.at(panel * width * matrix.column),
                 step: matrix.row,
@@ -71,14 +74,31 @@ impl<P: Product> Packed<P> {
     }
 }
 
-/// The width of panels for some columns, and the numbers in a word.
+/// Asks for the sizes of a level, with panels for some columns.
 pub(super) struct Sizes<P>(pub(super) usize, pub(super) PhantomData<P>);
 
+/// What [`Sizes`] finds.
+pub(super) struct Size {
+    /// Of a panel.
+    pub(super) width: usize,
+    /// Numbers in a word.
+    pub(super) per_word: usize,
+    /// Words in a vector.
+    pub(super) lanes: usize,
+    /// Whether left factors that are turned are copied into strips.
+    pub(super) strips: bool,
+}
+
 impl<P: Product> Kernel for Sizes<P> {
-    type Output = (usize, usize);
+    type Output = Size;
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> (usize, usize) {
-        (panel_width::<S>(self.0), P::per_word::<S>())
+    unsafe fn run<S: Simd>(self) -> Size {
+        Size {
+            width: panel_width::<S>(self.0),
+            per_word: P::per_word::<S>(),
+            lanes: S::LANES,
+            strips: S::REGISTERS >= 32,
+        }
     }
 }
 

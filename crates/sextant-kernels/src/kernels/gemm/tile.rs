@@ -83,6 +83,9 @@ impl Product for Bytes {
     }
 }
 
+/// Rows of a strip of the left factor: those of the largest tile on levels with 32 registers.
+pub(crate) const STRIP: usize = 8;
+
 /// What a strip's result starts from.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
@@ -95,7 +98,8 @@ pub(crate) enum Start {
 
 /// Some rows of words of `A` against one panel of `B`: `c = start + a · b`.
 ///
-/// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`; the panel has `b_step`
+/// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`, or, where `A` is in strips,
+/// `a[i / 8 * strip + i % 8 + k * 8]`; the panel has `b_step`
 /// columns at each depth, a whole number of vectors up to [`Simd::PANEL`], all readable; `columns`
 /// of them are stored.
 #[derive(Clone, Copy)]
@@ -106,6 +110,9 @@ pub(crate) struct Strip<P> {
     pub(crate) a: *const f32,
     pub(crate) a_row: usize,
     pub(crate) a_step: usize,
+    /// From a strip of [`STRIP`] rows to the next, where `A` is in strips: then `a_row` is 1 and `a_step` is
+    /// [`STRIP`].
+    pub(crate) a_strip: Option<usize>,
     pub(crate) b: *const f32,
     pub(crate) b_step: usize,
     pub(crate) c: *mut f32,
@@ -126,6 +133,7 @@ impl<P: Product> Strip<P> {
         // SAFETY: each call takes rows that are left; the rest is the caller's promise.
         unsafe {
             match vectors {
+                _ if self.a_strip.is_some() => rest.take_strips::<S>(vectors),
                 3 if S::PANEL >= 3 => {
                     rest.take::<S, 8, 3>();
                     rest.take::<S, 4, 3>();
@@ -147,6 +155,31 @@ impl<P: Product> Strip<P> {
         }
     }
 
+    /// Takes all rows of a left factor that is in strips.
+    #[inline(always)]
+    unsafe fn take_strips<S: Simd>(&mut self, vectors: usize) {
+        // SAFETY: as in `run`.
+        unsafe {
+            match vectors {
+                3 if S::PANEL >= 3 => {
+                    self.take::<S, 8, 3>();
+                    self.take::<S, 4, 3>();
+                    self.take::<S, 2, 3>();
+                    self.take::<S, 1, 3>();
+                }
+                2 if S::PANEL >= 2 => {
+                    self.take::<S, 8, 2>();
+                    self.take::<S, 2, 2>();
+                    self.take::<S, 1, 2>();
+                }
+                _ => {
+                    self.take::<S, 8, 1>();
+                    self.take::<S, 1, 1>();
+                }
+            }
+        }
+    }
+
     /// Computes tiles of `ROWS` by `VECTORS` vectors while there are rows enough.
     #[inline(always)]
     unsafe fn take<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self) {
@@ -157,7 +190,11 @@ impl<P: Product> Strip<P> {
             // SAFETY: there are ROWS rows left; the rest is the caller's promise.
             unsafe { S::call(Tile::<P, ROWS, VECTORS>(*self)) };
             self.rows -= ROWS;
-            self.a = self.a.wrapping_add(ROWS * self.a_row);
+            let step = match self.a_strip {
+                Some(strip) if ROWS == STRIP => strip,
+                _ => ROWS * self.a_row,
+            };
+            self.a = self.a.wrapping_add(step);
             self.c = self.c.wrapping_add(ROWS * self.c_row);
         }
     }
