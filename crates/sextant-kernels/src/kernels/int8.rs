@@ -172,7 +172,7 @@ impl Kernel for Block<'_> {
                     a: bytes,
                     a_row: words,
                     a_step: 1,
-                    a_strip: None,
+                    a_group: None,
                     b: weight.panels[panel * words * width..].as_ptr().cast(),
                     b_step: width,
                     c: sums,

@@ -218,7 +218,7 @@ impl Kernel for MatrixProduct {
                 a: self.a,
                 a_row: self.a_row,
                 a_step: self.a_step,
-                a_strip: None,
+                a_group: None,
                 b: self.b.data.wrapping_add(first * self.b.depth + self.depth.start * width),
                 b_step: width,
                 c: self.c.wrapping_add(first - self.columns.start),

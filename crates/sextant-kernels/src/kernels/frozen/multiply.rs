@@ -156,7 +156,7 @@ impl<P: Product> Kernel for Panel<'_, P> {
                     a: self.left.block(0).wrapping_add(done),
                     a_row: self.left.per_row(),
                     a_step: 1,
-                    a_strip: None,
+                    a_group: None,
                     b: packed,
                     b_step: width,
                     c: self.c,

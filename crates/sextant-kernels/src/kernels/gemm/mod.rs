@@ -222,7 +222,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                     a: a.wrapping_add(done * self.a.per_step()),
                     a_row: self.a.per_row(),
                     a_step: self.a.per_step(),
-                    a_strip: self.a.per_strip(),
+                    a_group: self.a.per_strip(),
                     b: self.b.panel(panel).wrapping_add(done * width),
                     b_step: width,
                     c: sums,

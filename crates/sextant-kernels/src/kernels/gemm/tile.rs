@@ -112,7 +112,7 @@ pub(crate) struct Strip<P> {
     pub(crate) a_step: usize,
     /// From a strip of [`STRIP`] rows to the next, where `A` is in strips: then `a_row` is 1 and `a_step` is
     /// [`STRIP`].
-    pub(crate) a_strip: Option<usize>,
+    pub(crate) a_group: Option<usize>,
     pub(crate) b: *const f32,
     pub(crate) b_step: usize,
     pub(crate) c: *mut f32,
@@ -133,7 +133,7 @@ impl<P: Product> Strip<P> {
         // SAFETY: each call takes rows that are left; the rest is the caller's promise.
         unsafe {
             match vectors {
-                _ if self.a_strip.is_some() => rest.take_strips::<S>(vectors),
+                _ if self.a_group.is_some() => rest.take_strips::<S>(vectors),
                 3 if S::PANEL >= 3 => {
                     rest.take::<S, 8, 3>();
                     rest.take::<S, 4, 3>();
@@ -190,7 +190,7 @@ impl<P: Product> Strip<P> {
             // SAFETY: there are ROWS rows left; the rest is the caller's promise.
             unsafe { S::call(Tile::<P, ROWS, VECTORS>(*self)) };
             self.rows -= ROWS;
-            let step = match self.a_strip {
+            let step = match self.a_group {
                 Some(strip) if ROWS == STRIP => strip,
                 _ => ROWS * self.a_row,
             };
