@@ -1,5 +1,5 @@
-//! How much of the time is spent in matrix products: counted with the feature `profile`, for
-//! benchmarks.
+//! How much of the time is spent in matrix products, in packing their factors and in attention's products:
+//! counted with the feature `profile`, for benchmarks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -64,8 +64,8 @@ impl Drop for Span {
     }
 }
 
-/// Operations a second of the best of some large products whose right factor is packed: what the
-/// machine can do.
+/// Operations a second of the best of some large products, their packing left out as in
+/// [`Found::product_seconds`]: what the machine can do. Starts counting again.
 pub fn peak(precision: Precision) -> f64 {
     fn best<P: Product>() -> f64 {
         const SIZE: usize = 1024;
@@ -73,10 +73,12 @@ pub fn peak(precision: Precision) -> f64 {
         let matrix = Matrix::rows(&numbers, SIZE);
         let packed = Packed::<P>::new(simd::level(), matrix, SIZE, SIZE);
         let mut product = vec![0.0; SIZE * SIZE];
+        let threads = rayon::current_num_threads() as f64;
         let once = || {
-            let start = Instant::now();
+            take();
             multiply(SIZE, matrix, &packed, Init::Zero, &mut product, Epilogue::NONE);
-            2.0 * (SIZE * SIZE * SIZE) as f64 / start.elapsed().as_secs_f64()
+            let found = take();
+            found.operations / (found.product_seconds / threads)
         };
         std::iter::repeat_with(once).take(20).fold(0.0, f64::max)
     }

@@ -80,7 +80,8 @@ impl Norm {
         self.forward_sum(x, None, None)
     }
 
-    /// [`Norm::forward`] in the format that the pass keeps, for layers that would round the result to it.
+    /// [`Norm::forward`] in the format that the pass keeps: before linear layers, which would round to it,
+    /// and of heads, which stand beside values that are in it.
     pub(crate) fn forward_kept(&self, x: Tensor<2>, ctx: &ForwardContext) -> Tensor<2> {
         self.run(x, None, None, ctx.kept())
     }

@@ -165,7 +165,9 @@ impl Ours {
             }
         }
         let seconds = start.elapsed().as_secs_f64();
-        if let Work::Train(precision, false) = case.work {
+        if let (&Work::Train(precision, false), "mix", false) =
+            (&case.work, case.set, case.from_text)
+        {
             let found = profile::take();
             let threads = std::thread::available_parallelism()?.get() as f64;
             let share = |busy: f64| busy / threads / seconds;

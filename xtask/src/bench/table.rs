@@ -57,7 +57,7 @@ pub(crate) fn print(times: &Times, ours: &Ours) {
         let peak = profile::peak(precision);
         if let Some(shares) = ours.shares[precision as usize] {
             println!(
-                "\n{precision}: {:.0} % of a training step in matrix products ({:.0} % of linear layers, {:.0} % packing of their factors, {:.0} % within attention); those of linear layers run at {:.0} GFLOP/s, {:.0} % of the {:.0} that one large product reaches",
+                "\n{precision}, mix: {:.0} % of a training step in matrix products ({:.0} % of linear layers, {:.0} % packing of their factors, {:.0} % within attention); those of linear layers run at {:.0} GFLOP/s, {:.0} % of the {:.0} that one large product reaches",
                 (shares.products + shares.packing + shares.attention) * 1e2,
                 shares.products * 1e2,
                 shares.packing * 1e2,

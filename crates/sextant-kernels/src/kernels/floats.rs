@@ -136,8 +136,8 @@ impl FloatPtr {
         // SAFETY: the caller's promise.
         unsafe {
             match self {
-                Self::F32(p) => S::load_upto(p.add(index), left),
-                Self::Bf16(p) => S::load_bf16(p.add(index), left.min(S::LANES)),
+                Self::F32(p) => S::load_upto(p.wrapping_add(index), left),
+                Self::Bf16(p) => S::load_bf16(p.wrapping_add(index), left.min(S::LANES)),
             }
         }
     }
@@ -182,11 +182,10 @@ impl FloatMut {
     }
 }
 
-/// Copies a line of numbers to where it has another format, perhaps.
+/// Copies the `count` numbers at `from` to where they start at `index`, perhaps in another format.
 ///
 /// # Safety
-/// The machine supports `S`; both places hold `count` numbers from their index on, those written are no
-/// other thread's.
+/// The machine supports `S`; both places hold the numbers, those written are no other thread's.
 #[inline(always)]
 pub(crate) unsafe fn copy_line<S: Simd>(from: FloatPtr, to: FloatMut, index: usize, count: usize) {
     for i in (0..count).step_by(S::LANES) {

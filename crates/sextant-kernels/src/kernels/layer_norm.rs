@@ -33,6 +33,14 @@ pub(crate) struct Forward {
     pub(crate) scale: Vec<f32>,
 }
 
+/// bf16 where one of both is.
+fn coarser(one: Precision, other: Precision) -> Precision {
+    match (one, other) {
+        (Precision::F32, Precision::F32) => Precision::F32,
+        _ => Precision::Bf16,
+    }
+}
+
 /// The norm of each row of a sum.
 pub(crate) fn forward(level: Level, input: Input<'_>) -> Forward {
     let Input { x, residual, gamma, beta, eps, dropout, format } = input;
@@ -46,7 +54,7 @@ pub(crate) fn forward(level: Level, input: Input<'_>) -> Forward {
     let rows = count / width.max(1);
     let mut out = Forward {
         y: FloatVec::uninitialised(format, count),
-        normalised: FloatVec::uninitialised(format.max(x.format()), count),
+        normalised: FloatVec::uninitialised(coarser(x.format(), format), count),
         scale: uninitialised(rows),
     };
     let (y, normalised) = (out.y.shared(), out.normalised.shared());

@@ -1,6 +1,7 @@
 //! What the model crate promises, checked through its public interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod bf16;
 mod bundle;
 mod checkpoints;
 mod export;

@@ -124,6 +124,8 @@ fn run<P: Product>(
     epilogue: Epilogue,
 ) {
     let (level, depth, columns) = (b.level(), b.depth(), b.columns());
+    let adds = matches!(init, Init::Accumulate);
+    assert!(!adds || matches!(c, FloatMut::F32(_)), "gemm: sums go on in f32 only");
     if let Init::Bias(bias) = init {
         assert_eq!(bias.len(), columns, "gemm: bias");
     }
@@ -230,10 +232,10 @@ impl<P: Product> Kernel for Block<'_, P> {
                     start,
                     product: std::marker::PhantomData,
                 };
-                // SAFETY: the strip lies inside A's words, the panel and C's block.
+                // SAFETY: the strip lies inside A's words, the panel and the sums.
                 unsafe { strip.run::<S>() };
                 if last {
-                    let done = Done {
+                    let complete = Done {
                         sums,
                         sums_row,
                         c: self.c,
@@ -244,7 +246,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                         epilogue: self.epilogue,
                     };
                     // SAFETY: sums and outputs hold this block, which belongs to this task.
-                    unsafe { done.write::<S>() };
+                    unsafe { complete.write::<S>() };
                 }
             }
             if last {

@@ -4,7 +4,7 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 use super::super::floats::FloatPtr;
 use super::super::parallel::{self, SharedMut, uninitialised};
-use super::{Matrix, Product};
+use super::{Matrix, Product, STRIP};
 
 /// The right factor of a product, in panels.
 ///
@@ -97,7 +97,7 @@ impl<P: Product> Kernel for Sizes<P> {
             width: panel_width::<S>(self.0),
             per_word: P::per_word::<S>(),
             lanes: S::LANES,
-            strips: S::REGISTERS >= 32,
+            strips: S::REGISTERS >= 32 && S::LANES > STRIP,
         }
     }
 }

@@ -14,6 +14,10 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
     .collect()
 }
 
+fn view(data: Floats<'_>, rows: usize, columns: usize, turned: bool) -> Matrix<'_> {
+    if turned { Matrix::rows(data, rows).transposed() } else { Matrix::rows(data, columns) }
+}
+
 /// The largest difference from a product in `f64`, per root of the depth.
 fn error<P: Product>(
     level: Level,
@@ -24,14 +28,13 @@ fn error<P: Product>(
     let a = numbers(rows * depth, 1);
     let b = numbers(depth * columns, 2);
     let bias = numbers(columns, 3);
-    let view = |data, rows, columns, turned| {
-        if turned { Matrix::rows(data, rows).transposed() } else { Matrix::rows(data, columns) }
-    };
-    let (left, right) = (view(&a, rows, depth, turn_a), view(&b, depth, columns, turn_b));
+    let (left, right) =
+        (view(Floats::F32(&a), rows, depth, turn_a), view(Floats::F32(&b), depth, columns, turn_b));
     let packed = Packed::<P>::new(level, right, depth, columns);
     let mut c = vec![f32::NAN; rows * columns];
     multiply(rows, left, &packed, Init::Bias(&bias), &mut c, Epilogue::NONE);
     let element = |m: Matrix<'_>, i: usize, j: usize| {
+        // SAFETY: `multiply` checked that the matrix lies in its data.
         round(unsafe { m.data.at(i * m.row + j * m.column).get(0) })
     };
     let mut worst = 0.0f64;
@@ -70,6 +73,55 @@ fn check(level: Level, size: [usize; 3], turned: [bool; 2]) {
     if level == Level::Portable {
         let e = error::<Pairs>(level, size, turned, |x| bf16::from_f32(x).to_f64());
         assert!(e < 4e-6, "pairs {size:?} {turned:?}: {e}");
+    }
+}
+
+/// bf16 factors and results: the same sums as of the rounded `f32` numbers, rounded once. `shift` moves the
+/// left factor in its buffer, so that its pairs are not where words are.
+fn check_rounded(
+    level: Level,
+    [rows, columns, depth]: [usize; 3],
+    [turn_a, turn_b]: [bool; 2],
+    shift: usize,
+    activation: Activation,
+) {
+    let some = |count: usize, seed: u64| -> Vec<bf16> {
+        numbers(count, seed).into_iter().map(bf16::from_f32).collect()
+    };
+    let (a, b) = (some(rows * depth + shift, 1), some(depth * columns, 2));
+    let bias = numbers(columns, 3);
+    let left = view(Floats::Bf16(&a[shift..]), rows, depth, turn_a);
+    let right = view(Floats::Bf16(&b), depth, columns, turn_b);
+    let wide = |x: &[bf16]| -> Vec<f32> { x.iter().map(|x| x.to_f32()).collect() };
+    let (wide_a, wide_b) = (wide(&a[shift..]), wide(&b));
+    let exact = view(Floats::F32(&wide_b), depth, columns, turn_b);
+    let exact = Packed::<Bf16>::new(level, exact, depth, columns);
+    let mut sums = vec![f32::NAN; rows * columns];
+    let wide_left = view(Floats::F32(&wide_a), rows, depth, turn_a);
+    multiply(rows, wide_left, &exact, Init::Bias(&bias), &mut sums, Epilogue::NONE);
+
+    let packed = Packed::<Bf16>::new(level, right, depth, columns);
+    let mut y = FloatVec::uninitialised(Precision::Bf16, rows * columns);
+    let epilogue = Epilogue { activation, output: Some(y.shared()) };
+    let z = product(rows, left, &packed, Some(&bias), Precision::Bf16, epilogue);
+    let what = format!("{level:?} {rows}x{depth}x{columns} {turn_a} {turn_b} {shift}");
+    let rounded: Vec<f32> = sums.iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
+    assert_eq!(z.into_f32(level), rounded, "{what}");
+    let y = y.into_f32(level);
+    for (y, sum) in y.iter().zip(&sums) {
+        let expected = sum / (1.0 + (-sum).exp());
+        assert!((y - expected).abs() <= 1e-5 + expected.abs() / 256.0, "{what}: {y}, {expected}");
+    }
+}
+
+#[test]
+fn bf16_factors_and_results() {
+    for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        for turned in [[false, false], [true, false], [false, true], [true, true]] {
+            for (size, shift) in [([203, 97, 640], 0), ([203, 50, 333], 1), ([21, 33, 300], 1)] {
+                check_rounded(level, size, turned, shift, Activation::Silu);
+            }
+        }
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) enum Start {
 /// Some rows of words of `A` against one panel of `B`: `c = start + a · b`.
 ///
 /// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`, or, where `A` is in strips,
-/// `a[i / 8 * strip + i % 8 + k * 8]`; the panel has `b_step`
+/// `a[i / STRIP * a_group + i % STRIP + k * STRIP]`; the panel has `b_step`
 /// columns at each depth, a whole number of vectors up to [`Simd::PANEL`], all readable; `columns`
 /// of them are stored.
 #[derive(Clone, Copy)]
@@ -133,12 +133,21 @@ impl<P: Product> Strip<P> {
         // SAFETY: each call takes rows that are left; the rest is the caller's promise.
         unsafe {
             match vectors {
-                _ if self.a_group.is_some() => rest.take_strips::<S>(vectors),
                 3 if S::PANEL >= 3 => {
                     rest.take::<S, 8, 3>();
                     rest.take::<S, 4, 3>();
                     rest.take::<S, 2, 3>();
                     rest.take::<S, 1, 3>();
+                }
+                // tiles of other heights would not end where strips do
+                2 if S::PANEL >= 2 && self.a_group.is_some() => {
+                    rest.take::<S, 8, 2>();
+                    rest.take::<S, 2, 2>();
+                    rest.take::<S, 1, 2>();
+                }
+                _ if self.a_group.is_some() => {
+                    rest.take::<S, 8, 1>();
+                    rest.take::<S, 1, 1>();
                 }
                 2 if S::PANEL >= 2 => {
                     rest.take::<S, 12, 2>();
@@ -150,31 +159,6 @@ impl<P: Product> Strip<P> {
                     rest.take::<S, 12, 1>();
                     rest.take::<S, 4, 1>();
                     rest.take::<S, 1, 1>();
-                }
-            }
-        }
-    }
-
-    /// Takes all rows of a left factor that is in strips.
-    #[inline(always)]
-    unsafe fn take_strips<S: Simd>(&mut self, vectors: usize) {
-        // SAFETY: as in `run`.
-        unsafe {
-            match vectors {
-                3 if S::PANEL >= 3 => {
-                    self.take::<S, 8, 3>();
-                    self.take::<S, 4, 3>();
-                    self.take::<S, 2, 3>();
-                    self.take::<S, 1, 3>();
-                }
-                2 if S::PANEL >= 2 => {
-                    self.take::<S, 8, 2>();
-                    self.take::<S, 2, 2>();
-                    self.take::<S, 1, 2>();
-                }
-                _ => {
-                    self.take::<S, 8, 1>();
-                    self.take::<S, 1, 1>();
                 }
             }
         }
