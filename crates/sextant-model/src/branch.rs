@@ -1,7 +1,7 @@
 //! What a task has for itself: private blocks, perhaps a dense layer, and its head.
 
 use crate::block::BlockContext;
-use crate::layers::{full, zeros};
+use crate::layers::zeros;
 use crate::mixture::TaskLevel;
 use crate::{Block, DenseActivation, ForwardContext, HeadKind, Linear, ModelSpec, Norm, Pooling};
 use burn::module::{Module, Param};
@@ -69,13 +69,14 @@ impl Branch {
     pub fn logits(&self, pooled: Tensor<2>, ctx: &ForwardContext) -> Tensor<2> {
         let mut x = pooled;
         if let Some(dense) = &self.dense {
-            x = match self.dense_activation {
-                DenseActivation::Tanh => dense.forward(x, Activation::Tanh, ctx),
-                DenseActivation::Gelu => dense.forward(x, Activation::Gelu, ctx),
-                DenseActivation::Relu => {
-                    activation::relu(full(dense.forward(x, Activation::None, ctx)))
-                }
-            };
+            x =
+                match self.dense_activation {
+                    DenseActivation::Tanh => dense.forward(x, Activation::Tanh, ctx),
+                    DenseActivation::Gelu => dense.forward(x, Activation::Gelu, ctx),
+                    DenseActivation::Relu => activation::relu(kernels::composed::full(
+                        dense.forward(x, Activation::None, ctx),
+                    )),
+                };
         }
         if let Some(norm) = &self.dense_norm {
             x = norm.forward(x);

@@ -1,6 +1,6 @@
 //! From token ids to the residual stream.
 
-use crate::layers::{full, zeros};
+use crate::layers::zeros;
 use crate::{BackboneConfig, ForwardContext, Linear, LoraConfig, Norm, PackInput};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -100,7 +100,9 @@ impl Embeddings {
             None => x,
         };
         match &self.projection {
-            Some(projection) => full(projection.forward(x, Activation::None, ctx)),
+            Some(projection) => {
+                kernels::composed::full(projection.forward(x, Activation::None, ctx))
+            }
             None => x,
         }
     }

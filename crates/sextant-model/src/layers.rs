@@ -3,7 +3,7 @@
 
 use crate::{BackboneConfig, ForwardContext, NormKind};
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 use sextant_kernels::{self as kernels, Activation, Dropout, Precision};
 
 /// `activation(x · weight + bias)`.
@@ -131,11 +131,6 @@ pub(crate) fn add(
         (None, Some(dropout)) => kernels::dropout(x, dropout),
         (None, None) => x,
     }
-}
-
-/// The tensor as `f32`, for burn's own operations.
-pub(crate) fn full(x: Tensor<2>) -> Tensor<2> {
-    if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) }
 }
 
 /// A parameter of zeros.

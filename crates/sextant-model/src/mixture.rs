@@ -8,7 +8,6 @@
 //! never another task's; below the last level one more gate, which weighs all experts, feeds the shared
 //! experts of the next. An expert is `gelu(x · W + b)`, a gate `softmax(x · G)`.
 
-use crate::layers::full;
 use crate::{ForwardContext, Linear, ModelError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
@@ -152,7 +151,7 @@ pub(crate) fn mix(
 /// What experts that lie side by side make of rows: `[rows, experts, hidden]`.
 fn outputs(experts: &Linear, x: Tensor<2>, ctx: &ForwardContext) -> Tensor<3> {
     let [rows, hidden] = x.dims();
-    let y = full(experts.forward(x, Activation::Gelu, ctx));
+    let y = kernels::composed::full(experts.forward(x, Activation::Gelu, ctx));
     let columns = y.dims()[1];
     y.reshape([rows, columns / hidden, hidden])
 }

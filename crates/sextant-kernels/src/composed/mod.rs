@@ -30,7 +30,7 @@ fn with_dtype<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
 }
 
 /// The tensor as `f32`, in which everything but products is computed.
-fn full<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub fn full<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     with_dtype(x, DType::F32)
 }
 

@@ -65,16 +65,13 @@ pub fn frozen_linear(
 
 /// Applies an activation to every element, in `f32`; the result has the format of `z`.
 pub fn activate(z: Tensor<2>, function: Activation) -> Tensor<2> {
-    if function == Activation::None {
-        return z;
-    }
-    let (dtype, z) = (z.dtype(), full(z));
+    let dtype = z.dtype();
     let y = match function {
-        Activation::None => z,
-        Activation::Gelu => activation::gelu(z),
-        Activation::GeluTanh => activation::gelu_approximate(z),
-        Activation::Silu => activation::silu(z),
-        Activation::Tanh => activation::tanh(z),
+        Activation::None => return z,
+        Activation::Gelu => activation::gelu(full(z)),
+        Activation::GeluTanh => activation::gelu_approximate(full(z)),
+        Activation::Silu => activation::silu(full(z)),
+        Activation::Tanh => activation::tanh(full(z)),
     };
     with_dtype(y, dtype)
 }

@@ -46,6 +46,12 @@ unsafe impl<T: Send> Send for SharedMut<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for SharedMut<T> {}
 
+impl<T> From<*mut T> for SharedMut<T> {
+    fn from(start: *mut T) -> Self {
+        Self(start)
+    }
+}
+
 impl<T> SharedMut<T> {
     pub(crate) fn new(slice: &mut [T]) -> Self {
         Self(slice.as_mut_ptr())

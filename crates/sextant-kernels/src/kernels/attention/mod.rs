@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::floats::{FloatMut, FloatPtr, copy_line};
 use super::gemm::{F32, Start, Strip, pack_panel, panel_width};
+use super::parallel::SharedMut;
 use crate::simd::{Kernel, Simd};
 use crate::{AttentionSpec, Mask, Segments};
 
@@ -137,14 +138,10 @@ unsafe fn rows_of_head<S: Simd>(
     if let FloatPtr::F32(from) = from {
         return (from, stride);
     }
+    let to = FloatMut::F32(SharedMut::from(scratch));
     for row in 0..rows {
-        for i in (0..dim).step_by(S::LANES) {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let x = from.load::<S>(row * stride + i, dim - i);
-                S::store_upto(scratch.wrapping_add(row * dim + i), dim - i, x);
-            }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { copy_line::<S>(from.add(row * stride), to, row * dim, dim) };
     }
     (scratch, dim)
 }

@@ -6,7 +6,7 @@ use crate::simd::{Kernel, Level, Simd, launch};
 use super::super::floats::{FloatPtr, Floats};
 use super::super::parallel::{self, SharedMut, uninitialised};
 use super::pack::{Size, Sizes, convert_rows, pack_panel};
-use super::{Matrix, Product, STRIP};
+use super::{GROUP, Matrix, Product};
 
 /// The left factor of a product as words, in blocks of rows.
 ///
@@ -19,7 +19,7 @@ pub(crate) struct Left<'a, P> {
     per_block: usize,
     per_row: usize,
     per_step: usize,
-    per_strip: Option<usize>,
+    per_group: Option<usize>,
     product: PhantomData<P>,
 }
 
@@ -35,7 +35,7 @@ impl<'a, P: Product> Left<'a, P> {
         matrix.check(rows, depth);
         let along = matrix.column == 1;
         // SAFETY: the level is supported; the kernel only computes sizes.
-        let Size { lanes, per_word, strips, .. } =
+        let Size { lanes, per_word, groups, .. } =
             unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
         if let Some(data) = as_words::<P>(matrix, depth, per_word)
             && along
@@ -46,24 +46,24 @@ impl<'a, P: Product> Left<'a, P> {
                 per_block: block * per_row,
                 per_row,
                 per_step: 1,
-                per_strip: None,
+                per_group: None,
                 product: PhantomData,
             };
         }
         let words = depth.div_ceil(per_word);
-        let in_strips = strips && !along;
-        // Transposing fills whole vectors, or whole strips.
-        let stride = match (along, in_strips) {
+        let in_groups = groups && !along;
+        // Transposing fills whole vectors, or whole groups.
+        let stride = match (along, in_groups) {
             (true, _) => block,
-            (false, true) => block.next_multiple_of(STRIP),
+            (false, true) => block.next_multiple_of(GROUP),
             (false, false) => block.next_multiple_of(lanes),
         };
-        let (per_block, per_row, per_step) = match (along, in_strips) {
+        let (per_block, per_row, per_step) = match (along, in_groups) {
             (true, _) => (block * words, words, 1),
-            (false, true) => (words * stride, 1, STRIP),
+            (false, true) => (words * stride, 1, GROUP),
             (false, false) => (words * stride, 1, stride),
         };
-        let per_strip = in_strips.then_some(words * STRIP);
+        let per_group = in_groups.then_some(words * GROUP);
         let blocks = rows.div_ceil(block.max(1));
         let mut data = uninitialised(blocks * per_block);
         let to = SharedMut::new(&mut data);
@@ -78,14 +78,14 @@ impl<'a, P: Product> Left<'a, P> {
                 to: to.at(i * per_block),
                 words,
                 stride,
-                in_strips,
+                in_groups,
                 product: PhantomData,
             };
             // SAFETY: the level is supported, the matrix was checked above, and blocks are disjoint
             // parts of the buffer.
             unsafe { launch(level, copy) };
         });
-        Self { data: data.into(), per_block, per_row, per_step, per_strip, product: PhantomData }
+        Self { data: data.into(), per_block, per_row, per_step, per_group, product: PhantomData }
     }
 
     /// Where a block starts.
@@ -100,9 +100,9 @@ impl<'a, P: Product> Left<'a, P> {
     pub(crate) fn per_step(&self) -> usize {
         self.per_step
     }
-    /// From a strip to the next, where it is in strips.
-    pub(crate) fn per_strip(&self) -> Option<usize> {
-        self.per_strip
+    /// From a group to the next, where it is in groups.
+    pub(crate) fn per_group(&self) -> Option<usize> {
+        self.per_group
     }
 }
 
@@ -128,7 +128,7 @@ struct Copy<P> {
     to: *mut f32,
     words: usize,
     stride: usize,
-    in_strips: bool,
+    in_groups: bool,
     product: PhantomData<P>,
 }
 
@@ -136,14 +136,14 @@ impl<P: Product> Kernel for Copy<P> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { from, matrix: (row, column), rows, depth, to, words, stride, in_strips, .. } =
+        let Self { from, matrix: (row, column), rows, depth, to, words, stride, in_groups, .. } =
             self;
         // SAFETY: passed on to the caller.
         unsafe {
             if column == 1 {
                 convert_rows::<S, P>(from, row, rows, depth, to, words);
-            } else if in_strips {
-                copy_strips::<S, P>(from, column, rows, depth, to);
+            } else if in_groups {
+                copy_groups::<S, P>(from, column, rows, depth, to);
             } else {
                 pack_panel::<S, P>(from, column, 1, depth, rows, to, stride);
             }
@@ -151,13 +151,13 @@ impl<P: Product> Kernel for Copy<P> {
     }
 }
 
-/// Copies rows that lie side by side, a line for each number of the depth, into strips of
-/// `[words][STRIP]`, with zeros in rows that are missing.
+/// Copies rows that lie side by side, a line for each number of the depth, into groups of
+/// `[words][GROUP]`, with zeros in rows that are missing.
 ///
 /// # Safety
-/// The machine supports `S`, whose vectors hold a strip; the pointers are valid for these sizes.
+/// The machine supports `S`, whose vectors hold more than a group; the pointers are valid for these sizes.
 #[inline(always)]
-unsafe fn copy_strips<S: Simd, P: Product>(
+unsafe fn copy_groups<S: Simd, P: Product>(
     from: FloatPtr,
     line: usize,
     rows: usize,
@@ -168,8 +168,8 @@ unsafe fn copy_strips<S: Simd, P: Product>(
     let words = depth.div_ceil(per_word);
     for word in 0..words {
         let low = from.add(word * per_word * line);
-        for first in (0..rows).step_by(STRIP) {
-            let inside = STRIP.min(rows - first);
+        for first in (0..rows).step_by(GROUP) {
+            let inside = GROUP.min(rows - first);
             // SAFETY: the caller's promise.
             unsafe {
                 let mut x = low.load::<S>(first, inside);
@@ -179,7 +179,7 @@ unsafe fn copy_strips<S: Simd, P: Product>(
                     let high = if 2 * word + 1 < depth { inside } else { 0 };
                     x = S::pair_bf16(x, low.add(line).load::<S>(first, high));
                 }
-                S::store_first(to.wrapping_add(first * words + word * STRIP), STRIP, x);
+                S::store_first(to.wrapping_add(first * words + word * GROUP), GROUP, x);
             }
         }
     }

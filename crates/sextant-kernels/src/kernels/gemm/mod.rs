@@ -18,7 +18,7 @@ use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
 use super::parallel::{self, Scratch, SharedMut};
 pub(crate) use left::Left;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
-use tile::STRIP;
+use tile::GROUP;
 pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
 
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
@@ -224,7 +224,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                     a: a.wrapping_add(done * self.a.per_step()),
                     a_row: self.a.per_row(),
                     a_step: self.a.per_step(),
-                    a_group: self.a.per_strip(),
+                    a_group: self.a.per_group(),
                     b: self.b.panel(panel).wrapping_add(done * width),
                     b_step: width,
                     c: sums,

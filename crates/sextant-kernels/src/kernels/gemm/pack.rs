@@ -4,7 +4,7 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 use super::super::floats::FloatPtr;
 use super::super::parallel::{self, SharedMut, uninitialised};
-use super::{Matrix, Product, STRIP};
+use super::{GROUP, Matrix, Product};
 
 /// The right factor of a product, in panels.
 ///
@@ -85,8 +85,8 @@ pub(super) struct Size {
     pub(super) per_word: usize,
     /// Words in a vector.
     pub(super) lanes: usize,
-    /// Whether left factors that are turned are copied into strips.
-    pub(super) strips: bool,
+    /// Whether left factors that are turned are copied in groups of rows.
+    pub(super) groups: bool,
 }
 
 impl<P: Product> Kernel for Sizes<P> {
@@ -97,7 +97,7 @@ impl<P: Product> Kernel for Sizes<P> {
             width: panel_width::<S>(self.0),
             per_word: P::per_word::<S>(),
             lanes: S::LANES,
-            strips: S::REGISTERS >= 32 && S::LANES > STRIP,
+            groups: S::REGISTERS >= 32 && S::LANES > GROUP,
         }
     }
 }

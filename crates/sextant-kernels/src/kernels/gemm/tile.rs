@@ -83,8 +83,8 @@ impl Product for Bytes {
     }
 }
 
-/// Rows of a strip of the left factor: those of the largest tile on levels with 32 registers.
-pub(crate) const STRIP: usize = 8;
+/// Rows of a group of the left factor: those of the largest tile on levels with 32 registers.
+pub(crate) const GROUP: usize = 8;
 
 /// What a strip's result starts from.
 #[derive(Clone, Copy)]
@@ -98,8 +98,8 @@ pub(crate) enum Start {
 
 /// Some rows of words of `A` against one panel of `B`: `c = start + a · b`.
 ///
-/// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`, or, where `A` is in strips,
-/// `a[i / STRIP * a_group + i % STRIP + k * STRIP]`; the panel has `b_step`
+/// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`, or, where `A` is in groups,
+/// `a[i / GROUP * a_group + i % GROUP + k * GROUP]`; the panel has `b_step`
 /// columns at each depth, a whole number of vectors up to [`Simd::PANEL`], all readable; `columns`
 /// of them are stored.
 #[derive(Clone, Copy)]
@@ -110,8 +110,8 @@ pub(crate) struct Strip<P> {
     pub(crate) a: *const f32,
     pub(crate) a_row: usize,
     pub(crate) a_step: usize,
-    /// From a strip of [`STRIP`] rows to the next, where `A` is in strips: then `a_row` is 1 and `a_step` is
-    /// [`STRIP`].
+    /// From a strip of [`GROUP`] rows to the next, where `A` is in groups: then `a_row` is 1 and `a_step` is
+    /// [`GROUP`].
     pub(crate) a_group: Option<usize>,
     pub(crate) b: *const f32,
     pub(crate) b_step: usize,
@@ -139,7 +139,7 @@ impl<P: Product> Strip<P> {
                     rest.take::<S, 2, 3>();
                     rest.take::<S, 1, 3>();
                 }
-                // tiles of other heights would not end where strips do
+                // tiles of other heights would not end where groups do
                 2 if S::PANEL >= 2 && self.a_group.is_some() => {
                     rest.take::<S, 8, 2>();
                     rest.take::<S, 2, 2>();
@@ -175,7 +175,7 @@ impl<P: Product> Strip<P> {
             unsafe { S::call(Tile::<P, ROWS, VECTORS>(*self)) };
             self.rows -= ROWS;
             let step = match self.a_group {
-                Some(strip) if ROWS == STRIP => strip,
+                Some(group) if ROWS == GROUP => group,
                 _ => ROWS * self.a_row,
             };
             self.a = self.a.wrapping_add(step);
