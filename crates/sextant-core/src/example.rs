@@ -3,6 +3,7 @@
 use crate::name::named;
 use crate::{Entity, Grade, Task};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Two entities to compare.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,6 +14,21 @@ pub struct Pair {
     pub left: Entity,
     /// The entity of the task's second kind.
     pub right: Entity,
+}
+
+/// The pair's names as a message shows them: ``query-type `sofas` and `Home > Furniture` ``, each cut to
+/// 60 characters.
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |entity: &Entity| {
+            let text = entity.text().trim();
+            match text.char_indices().nth(60) {
+                Some((end, _)) => format!("`{}…`", &text[..end]),
+                None => format!("`{text}`"),
+            }
+        };
+        write!(f, "{} {} and {}", self.task, name(&self.left), name(&self.right))
+    }
 }
 
 /// Which part of a dataset a row belongs to.
@@ -79,5 +95,18 @@ impl Example {
             origin: None,
             split: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_shown_by_its_names() {
+        let left = "é".repeat(70);
+        let pair = Example::new(Task::QueryType, left, " Home > Sofas", Grade::Partial).pair;
+        let shown = format!("query-type `{}…` and `Home > Sofas`", "é".repeat(60));
+        assert_eq!(pair.to_string(), shown);
     }
 }

@@ -37,6 +37,7 @@ mod sample;
 mod scored;
 mod tally;
 mod temperature;
+mod undefined;
 mod unit_sums;
 mod vote;
 
@@ -59,4 +60,5 @@ pub use risk_coverage::{RiskCoverage, risk_coverage};
 pub use row_mean::{RowMean, row_mean};
 pub use scored::Scored;
 pub use temperature::{at_temperature, fit_temperature};
+pub use undefined::undefined_on;
 pub use vote::Vote;

@@ -62,7 +62,7 @@ impl ReusedWeight {
         [inputs, outputs]: [usize; 2],
     ) -> &Packed<P> {
         let matrix = Matrix::rows(weight, outputs);
-        P::sides(&self.0).weight.get_or_init(|| Packed::new(level, matrix, inputs, outputs))
+        kept(&P::sides(&self.0).weight, || Packed::new(level, matrix, inputs, outputs))
     }
 
     /// The transpose of the weight of `[inputs, outputs]` as a right factor.
@@ -73,6 +73,19 @@ impl ReusedWeight {
         [inputs, outputs]: [usize; 2],
     ) -> &Packed<P> {
         let matrix = Matrix::rows(weight, outputs).transposed();
-        P::sides(&self.0).turned.get_or_init(|| Packed::new(level, matrix, outputs, inputs))
+        kept(&P::sides(&self.0).turned, || Packed::new(level, matrix, outputs, inputs))
     }
+}
+
+/// What the cell holds, made first where it holds nothing.
+///
+/// Nothing is locked while it is made, unlike in [`OnceLock::get_or_init`]. Packing runs on rayon's threads,
+/// and a thread that waits for them may take up another task that asks for the same weight: it would wait
+/// for itself. Here it packs once more, which gives the same numbers, and one of the two is kept.
+fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    if let Some(found) = cell.get() {
+        return found;
+    }
+    let made = make();
+    cell.get_or_init(|| made)
 }

@@ -1,6 +1,8 @@
 //! Everything that can be wrong with a model, a checkpoint or a bundle.
 
 use sextant_core::Task;
+use sextant_kernels::ScorePrecision;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Why a model cannot be built, loaded, run or saved.
@@ -76,9 +78,66 @@ pub enum ModelError {
     /// A pack that is not well formed.
     #[error("pack: {0}")]
     Pack(String),
+    /// A row to which the model has no answer that is a number. A caller that knows where its rows come
+    /// from says so in place of `row`, and then prints `fault` alone.
+    #[error("row {row} (counted from 0): {fault}")]
+    NonFinite {
+        /// The row's index in the slice that was given to predict.
+        row: usize,
+        /// What is wrong, and what to do.
+        fault: NonFinite,
+    },
     /// Text that cannot be encoded.
     #[error(transparent)]
     Text(#[from] sextant_text::TextError),
+}
+
+/// An answer of a model that is infinite or not a number.
+///
+/// It never stands for a grade: damaged weights and overflowing products would otherwise look like a
+/// model that is sure of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NonFinite {
+    /// The row's task.
+    pub task: Task,
+    /// What the head put out for the row.
+    pub logits: Vec<f32>,
+    /// The precision of the products.
+    pub precision: ScorePrecision,
+    /// The member that answered, where the model is an ensemble.
+    pub member: Option<PathBuf>,
+}
+
+impl NonFinite {
+    /// What was found, without advice.
+    pub fn finding(&self) -> String {
+        let logits: Vec<String> = self.logits.iter().map(ToString::to_string).collect();
+        let whose = match &self.member {
+            Some(path) => format!("the ensemble's member {}", path.display()),
+            None => "the model".to_owned(),
+        };
+        format!(
+            "{whose} answers no number for `{}` (its logits are {})",
+            self.task,
+            logits.join(", ")
+        )
+    }
+}
+
+impl fmt::Display for NonFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let finding = self.finding();
+        write!(f, "{finding}: its weights are damaged or have diverged in training; ")?;
+        if self.precision == ScorePrecision::F32 {
+            f.write_str("copy, import or train it again")
+        } else {
+            write!(
+                f,
+                "copy, import or train it again; or {} is too coarse for them: try `--precision f32`",
+                self.precision
+            )
+        }
+    }
 }
 
 impl ModelError {

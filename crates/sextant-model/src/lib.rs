@@ -54,7 +54,7 @@ pub use branch::Branch;
 pub use config::{BackboneConfig, DenseActivation, DenseConfig, Family};
 pub use context::ForwardContext;
 pub use embeddings::Embeddings;
-pub use error::ModelError;
+pub use error::{ModelError, NonFinite};
 pub use folder::{UNFINISHED, replace_folder};
 pub use frozen::frozen_weights;
 pub use input::PackInput;

@@ -1,7 +1,7 @@
 //! From pairs to predictions: encoding, packing, running, and putting results back in order.
 
 use crate::bundle::Bundle;
-use crate::{ForwardContext, ModelError, PackInput, PackedWeights, RelevanceModel};
+use crate::{ForwardContext, ModelError, NonFinite, PackInput, PackedWeights, RelevanceModel};
 use sextant_core::{Pair, Prediction};
 use sextant_kernels::ScorePrecision;
 use sextant_text::{EncodedRow, Encoder, Pack, plan_shared, plan_sorted};
@@ -21,21 +21,12 @@ impl Predictor {
     /// near the caches.
     pub const PACK_TOKENS: usize = 4096;
 
-    /// A predictor over a bundle.
-    pub fn new(bundle: Bundle) -> Self {
-        Self {
-            model: bundle.model,
-            encoder: bundle.encoder,
-            weights: Arc::new(PackedWeights::new(ScorePrecision::F32)),
-            pack_tokens: Self::PACK_TOKENS,
-        }
-    }
-
-    /// Computes in another precision.
-    #[must_use]
-    pub fn with_precision(mut self, precision: ScorePrecision) -> Self {
-        self.weights = Arc::new(PackedWeights::new(precision));
-        self
+    /// A predictor over a bundle that computes in a precision. Packs the weights: what follows only reads
+    /// them, so that any number of threads may predict at once.
+    pub fn new(bundle: Bundle, precision: ScorePrecision) -> Self {
+        let weights = Arc::new(PackedWeights::new(&bundle.model, precision));
+        let (model, encoder) = (bundle.model, bundle.encoder);
+        Self { model, encoder, weights, pack_tokens: Self::PACK_TOKENS }
     }
 
     /// What turns pairs into rows.
@@ -53,7 +44,8 @@ impl Predictor {
         self.predict_rows(&self.encoder.encode_all(pairs)?)
     }
 
-    /// Predicts encoded rows, in their order.
+    /// Predicts encoded rows, in their order. The first row whose answer is not a number is an error:
+    /// [`ModelError::NonFinite`].
     pub fn predict_rows(&self, rows: &[EncodedRow]) -> Result<Vec<Prediction>, ModelError> {
         predict_rows(&self.model, rows, &self.weights, self.pack_tokens, |_| {})
     }
@@ -63,8 +55,11 @@ impl Predictor {
 ///
 /// Rows are packed by length, so that packs are even. For a causal backbone they are sorted by their
 /// tokens instead, and leading tokens that rows share (one query, many products) are run once. What a
-/// row scores does not depend on the rows beside it. `weights` serves this model and must be kept for further calls: it packs each weight
-/// once. The model must be on a device without autodiff ([`Module::valid`](burn::module::Module::valid)).
+/// row scores does not depend on the rows beside it. `weights` are this model's, packed for the precision to compute in. The model must be on a device without autodiff ([`Module::valid`](burn::module::Module::valid)).
+///
+/// # Errors
+/// [`ModelError::NonFinite`] names the first row whose answer is not a number; a row of a task that the
+/// model lacks.
 pub fn predict_rows(
     model: &RelevanceModel,
     rows: &[EncodedRow],
@@ -80,6 +75,7 @@ pub fn predict_rows(
         plan_sorted(&lengths, pack_tokens, 0)
     };
     let device = model.device();
+    let mut faults = Vec::new();
     let mut predictions = vec![Prediction { probs: [0.0; 3] }; rows.len()];
     for indices in plan {
         let members: Vec<_> = indices.iter().map(|&index| (index, &rows[index])).collect();
@@ -90,10 +86,25 @@ pub fn predict_rows(
             PackInput::new(&pack, &device)?
         };
         let logits = model.forward(&input, &ForwardContext::scoring(Arc::clone(weights)))?;
+        let outputs = logits.dims()[1];
+        let numbers: Vec<f32> = logits.clone().into_data().iter::<f32>().collect();
+        for (&row, logits) in pack.rows.iter().zip(numbers.chunks_exact(outputs)) {
+            if !logits.iter().all(|x| x.is_finite()) {
+                faults.push((row, logits.to_vec()));
+            }
+        }
         for (&index, prediction) in pack.rows.iter().zip(model.predictions(logits)) {
             predictions[index] = prediction;
         }
         done(pack.row_count());
     }
-    Ok(predictions)
+    // The first in the caller's order, whatever the order of packs.
+    match faults.into_iter().min_by_key(|(row, _)| *row) {
+        None => Ok(predictions),
+        Some((row, logits)) => {
+            let (task, precision) = (rows[row].task, weights.precision());
+            let fault = NonFinite { task, logits, precision, member: None };
+            Err(ModelError::NonFinite { row, fault })
+        }
+    }
 }

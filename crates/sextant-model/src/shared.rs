@@ -1,11 +1,11 @@
 //! What forward passes over the same weights share.
 
-use burn::module::{Param, ParamId};
+use crate::RelevanceModel;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 use sextant_kernels::{PackedWeight, ReusedWeight, RowGradientSink, ScorePrecision};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 /// The packs of one training step share this: between them, weights do not change.
 #[derive(Debug, Default)]
@@ -26,17 +26,24 @@ impl StepShared {
     }
 }
 
-/// The weights of linear layers packed for scoring, each when it is first used.
+/// The weights of a model's linear layers packed for scoring.
+///
+/// All are packed before the first row is scored, and never change: any number of threads read them
+/// without waiting for one another. (Packing runs on all threads itself. If it happened at first use,
+/// behind a lock, a thread that packs could take up another scoring task while it waits for the others,
+/// and wait for its own lock.)
 #[derive(Debug)]
 pub struct PackedWeights {
     precision: ScorePrecision,
-    weights: Mutex<HashMap<ParamId, PackedWeight>>,
+    weights: HashMap<ParamId, PackedWeight>,
 }
 
 impl PackedWeights {
-    /// Nothing is packed yet. Serves one model, whose weights must not change.
-    pub fn new(precision: ScorePrecision) -> Self {
-        Self { precision, weights: Mutex::default() }
+    /// Packs the weights of a model. They serve this model, as long as its weights do not change.
+    pub fn new(model: &RelevanceModel, precision: ScorePrecision) -> Self {
+        let mut packer = Packer { precision, layers: Vec::new(), weights: HashMap::new() };
+        model.visit(&mut packer);
+        Self { precision, weights: packer.weights }
     }
 
     /// The precision of the products.
@@ -44,9 +51,41 @@ impl PackedWeights {
         self.precision
     }
 
+    /// A layer's weight; one of another model is packed for this call alone.
     pub(crate) fn of(&self, weight: &Param<Tensor<2>>) -> PackedWeight {
-        let mut weights = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
-        let pack = || PackedWeight::for_scoring(weight.val(), self.precision);
-        weights.entry(weight.id).or_insert_with(pack).clone()
+        match self.weights.get(&weight.id) {
+            Some(packed) => packed.clone(),
+            None => PackedWeight::for_scoring(weight.val(), self.precision),
+        }
+    }
+}
+
+/// Packs what [`dense_forward`](crate::layers::dense_forward) multiplies by: the matrices of the two kinds
+/// of linear layer. Tables and the factors of adapters are read in other ways.
+struct Packer {
+    precision: ScorePrecision,
+    /// The kinds of the modules that are being visited, innermost last, as burn names them; the last is
+    /// what holds the parameter.
+    layers: Vec<bool>,
+    weights: HashMap<ParamId, PackedWeight>,
+}
+
+impl ModuleVisitor for Packer {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        let linear = matches!(container, "Struct:Linear" | "Struct:Projection");
+        self.layers.push(linear && name == "weight");
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.layers.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if D != 2 || self.layers.last() != Some(&true) {
+            return;
+        }
+        let weight = param.val().reshape::<2, _>(param.shape());
+        let pack = || PackedWeight::for_scoring(weight, self.precision);
+        self.weights.entry(param.id).or_insert_with(pack);
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sextant_core::{Pair, Prediction, Task};
 use sextant_eval::Vote;
 use sextant_kernels::ScorePrecision;
-use sextant_model::{ModelError, Predictor, SharedBases, bundle, replace_folder};
+use sextant_model::{ModelError, NonFinite, Predictor, SharedBases, bundle, replace_folder};
 use sextant_text::EncodedRow;
 use std::path::{Path, PathBuf};
 
@@ -202,7 +202,7 @@ impl Ensemble {
                     "does not know the task `{task}` that it is to answer"
                 )));
             }
-            members.push(Predictor::new(opened).with_precision(precision));
+            members.push(Predictor::new(opened, precision));
         }
         Ok(Self { manifest, members })
     }
@@ -261,7 +261,7 @@ impl Ensemble {
     }
 
     /// Puts together what members say about rows of these tasks. `predict` is given a member and
-    /// the rows that it is asked about.
+    /// the rows that it is asked about, and answers them in that order.
     fn gather(
         &self,
         tasks: &[Task],
@@ -272,7 +272,15 @@ impl Ensemble {
         for (member, entry) in self.manifest.members.iter().enumerate() {
             let rows: Vec<usize> =
                 (0..tasks.len()).filter(|&row| entry.tasks.contains(&tasks[row])).collect();
-            for (&row, prediction) in rows.iter().zip(predict(member, &rows)?) {
+            // No rule may hide it: a majority would outvote a member that answers no number.
+            let predictions = predict(member, &rows).map_err(|error| match error {
+                ModelError::NonFinite { row, fault } => ModelError::NonFinite {
+                    row: rows[row],
+                    fault: NonFinite { member: Some(entry.path.clone()), ..fault },
+                },
+                other => other,
+            })?;
+            for (&row, prediction) in rows.iter().zip(predictions) {
                 answers[row].push(prediction);
             }
         }

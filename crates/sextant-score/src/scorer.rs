@@ -46,7 +46,7 @@ impl Scorer {
         if EnsembleManifest::is_at(folder) {
             return Ok(Self::Ensemble(Ensemble::open(folder, device, precision)?));
         }
-        let predictor = Predictor::new(bundle::open(folder, device)?).with_precision(precision);
+        let predictor = Predictor::new(bundle::open(folder, device)?, precision);
         Ok(Self::Model(Box::new(predictor)))
     }
 

@@ -45,6 +45,19 @@ pub enum TrainError {
         /// The norm: infinite, or not a number.
         norm: f64,
     },
+    /// Training went out of bounds, as an answer to a dev row shows.
+    #[error(
+        "step {step}: dev row {} of those looked at: {}: training has diverged; lower `optimizer.learning_rate` or lengthen `schedule.warmup`, then start again or resume from the last checkpoint",
+        row + 1, fault.finding()
+    )]
+    DivergedAtDev {
+        /// Steps done.
+        step: u64,
+        /// The row, from 0.
+        row: usize,
+        /// What was answered.
+        fault: sextant_model::NonFinite,
+    },
     /// As the data crate says.
     #[error(transparent)]
     Data(#[from] sextant_data::DataError),

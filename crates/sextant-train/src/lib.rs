@@ -11,6 +11,7 @@
 //! that was killed resumes to the same weights, bit for bit.
 
 pub mod checkpoint;
+mod dev_metric;
 mod error;
 mod gradients;
 mod log;

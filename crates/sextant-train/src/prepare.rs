@@ -1,12 +1,13 @@
 //! From a plan and a data set to what a run starts from: encoded rows and a model with its weights.
 
-use crate::{BackboneSource, Plan, Recipe, Target, TrainError};
+use crate::{BackboneSource, Plan, Recipe, Target, TrainError, dev_metric};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use sextant_core::{Example, Grade, Task};
+use sextant_core::{Example, Grade, Prediction, Task};
 use sextant_data::Dataset;
+use sextant_eval::Scored;
 use sextant_model::{
     ModelSpec, RelevanceModel, bundle, freeze, initialize, initialize_frozen, parameters,
 };
@@ -124,6 +125,9 @@ impl Encoded {
         let encoder = Encoder::new(tokenizer, plan.text.clone())?;
         let train = Rows::encode(train, &encoder)?;
         let dev = Rows::encode(dev, &encoder)?;
+        let unanswered = Prediction { probs: [1.0, 0.0, 0.0] };
+        let rows = dev.examples.iter().map(|example| Scored::of(example, unanswered));
+        dev_metric::check(&plan.recipe, &rows.collect::<Vec<_>>())?;
         Ok(Self { plan, encoder, train, dev })
     }
 

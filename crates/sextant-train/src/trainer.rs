@@ -1,6 +1,7 @@
 //! The loop.
 
 use crate::checkpoint::{self, State};
+use crate::dev_metric::{is_better, look};
 use crate::pcgrad;
 use crate::step::{self, StepGradients, StepOptions};
 use crate::weighting::weigh;
@@ -11,9 +12,10 @@ use crate::{
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use sextant_data::AtomicFile;
-use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
+use sextant_eval::Scored;
 use sextant_model::{
-    PackedWeights, ParameterCounts, Predictor, RelevanceModel, UNFINISHED, bundle, predict_rows,
+    ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, UNFINISHED, bundle,
+    predict_rows,
 };
 use sextant_text::Encoder;
 use std::path::{Path, PathBuf};
@@ -280,13 +282,15 @@ impl Job {
     /// Evaluates on the dev rows, keeps the weights if they are the best, and writes a checkpoint.
     fn look_at_dev(&mut self, model: &RelevanceModel) -> Result<DevEvaluation, TrainError> {
         let recipe = &self.plan.recipe;
+        let scorer = model.valid();
         let predictions = predict_rows(
-            &model.valid(),
+            &scorer,
             &self.dev.encoded,
-            &Arc::new(PackedWeights::new(recipe.precision.into())),
+            &Arc::new(PackedWeights::new(&scorer, recipe.precision.into())),
             Predictor::PACK_TOKENS,
             |_| {},
-        )?;
+        )
+        .map_err(|error| self.diverged(error))?;
         let scored: Vec<_> = self
             .dev
             .examples
@@ -295,14 +299,8 @@ impl Job {
             .map(|(example, prediction)| Scored::of(example, prediction))
             .collect();
         let metric = recipe.dev.metric;
-        let ranking = metric == Metric::NdcgAt10;
-        let report = evaluate(&scored, &EvalOptions { ranking, ..EvalOptions::quick() })?;
-        // A metric that is undefined everywhere (kappa of one grade) is as bad as can be.
-        let worst = if metric.higher_is_better() { f64::MIN } else { f64::MAX };
-        let value = report.macro_value(metric).unwrap_or(worst);
-        let best = self.state.best.is_none_or(|(best, _)| {
-            if metric.higher_is_better() { value > best } else { value < best }
-        });
+        let (report, value) = look(metric, &scored)?;
+        let best = is_better(metric, value, self.state.best.map(|(best, _)| best));
         if best {
             self.state.best = Some((value, self.state.step));
             self.state.looks_since_best = 0;
@@ -314,6 +312,16 @@ impl Job {
         self.state.peak_memory_bytes = self.state.peak_memory_bytes.max(crate::peak_memory());
         checkpoint::save(&self.folder.checkpoint(), model, &self.optimizer, self.state.clone())?;
         Ok(DevEvaluation { step: self.state.step, value, best, report })
+    }
+
+    /// A dev row without a number for an answer says that the weights have diverged since the last look.
+    fn diverged(&self, error: ModelError) -> TrainError {
+        match error {
+            ModelError::NonFinite { row, fault } => {
+                TrainError::DivergedAtDev { step: self.state.step, row, fault }
+            }
+            other => other.into(),
+        }
     }
 
     fn save_bundle(&self, model: &RelevanceModel) -> Result<(), TrainError> {

@@ -4,7 +4,7 @@ use crate::cli::Reading;
 use crate::demo::baselines;
 use crate::evaluate::{evaluated, scored};
 use crate::say::say;
-use crate::scoring::Scoring;
+use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use sextant_core::{Pair, Prediction, Split};
@@ -62,22 +62,25 @@ impl Entry {
         Ok(Self { name: name.into_owned(), folders: vec![found] })
     }
 
-    /// Predictions for all pairs, each from the model that knows its task.
+    /// Predictions for all pairs, each from the model that knows its task. Errors name the pairs' place.
     pub(crate) fn predict(
         &self,
         pairs: &[Pair],
+        place: &str,
         scoring: &Scoring,
     ) -> anyhow::Result<Vec<Prediction>> {
         let mut found: Vec<Option<Prediction>> = vec![None; pairs.len()];
         for (folder, precision) in &self.folders {
             let precision = precision.unwrap_or(scoring.precision());
-            let place = model_in(folder);
-            let scorer = scoring.open_in(&place, precision)?;
+            let scorer = scoring.open_in(&model_in(folder), precision)?;
             let tasks = scorer.tasks();
             let rows: Vec<usize> =
                 (0..pairs.len()).filter(|&row| tasks.contains(&pairs[row].task)).collect();
             let mine: Vec<Pair> = rows.iter().map(|&row| pairs[row].clone()).collect();
-            for (row, prediction) in rows.into_iter().zip(scorer.predict(&mine)?) {
+            let predictions = scorer.predict(&mine).map_err(|error| {
+                at_row(error, place, |row| (rows[row] + 1, &mine[row])).context(self.name.clone())
+            })?;
+            for (row, prediction) in rows.into_iter().zip(predictions) {
                 ensure!(
                     found[row].replace(prediction).is_none(),
                     "{}: task `{}` is answered by an earlier model of `{}` too",
@@ -164,7 +167,7 @@ impl Compare {
         let mut reference: Option<(PairedTable, Vec<Scored<'_>>)> = None;
         for text in &self.runs {
             let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let rows = scored(examples, entry.predict(&pairs, &self.scoring)?);
+            let rows = scored(examples, entry.predict(&pairs, &name, &self.scoring)?);
             let (report, facts) = (evaluated(&rows, &name)?, entry.facts()?);
             match &mut reference {
                 None => reference = Some((PairedTable::new(&entry.name), rows)),

@@ -46,9 +46,10 @@ impl ConsistencyCommand {
             self.split
         );
         say(&format!("{} pairs to score", triples.pairs.len()));
+        let place = format!("pairs of triples from {}, {}", self.data.display(), self.split);
         for text in &self.runs {
             let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let predictions = entry.predict(&triples.pairs, &self.scoring)?;
+            let predictions = entry.predict(&triples.pairs, &place, &self.scoring)?;
             let grades: Vec<Grade> =
                 predictions.iter().map(sextant_core::Prediction::grade).collect();
             for found in triples.consistency(&grades, &Bootstrap::default())? {

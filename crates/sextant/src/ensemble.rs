@@ -2,7 +2,7 @@
 
 use crate::cli::Reading;
 use crate::say::say;
-use crate::scoring::Scoring;
+use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, ensure};
 use clap::Args;
 use sextant_core::{Grade, Pair, Prediction, Split};
@@ -60,7 +60,12 @@ impl Ensemble {
                     (0..dev.len()).filter(|&row| tasks.contains(&dev[row].pair.task)).collect();
                 let pairs: Vec<Pair> = rows.iter().map(|&row| dev[row].pair.clone()).collect();
                 let mut mine = vec![None; dev.len()];
-                for (row, prediction) in rows.into_iter().zip(scorer.predict(&pairs)?) {
+                let predictions = scorer.predict(&pairs).map_err(|error| {
+                    let place = format!("{}, {}", data.display(), Split::Dev);
+                    at_row(error, &place, |row| (rows[row] + 1, &pairs[row]))
+                        .context(path.display().to_string())
+                })?;
+                for (row, prediction) in rows.into_iter().zip(predictions) {
                     mine[row] = Some(prediction);
                 }
                 answers.push(mine);

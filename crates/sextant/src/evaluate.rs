@@ -2,7 +2,7 @@
 
 use crate::cli::Reading;
 use crate::say::{complain, say};
-use crate::scoring::Scoring;
+use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail};
 use clap::Args;
 use sextant_core::{Example, Prediction, Split};
@@ -38,6 +38,9 @@ impl Eval {
         let scorer = self.scoring.open(&self.bundle)?;
         let tasks = scorer.tasks();
         let all = examples.len();
+        // Numbers of rows are those of the part, whatever is left out.
+        let numbers: Vec<usize> =
+            (0..all).filter(|&row| tasks.contains(&examples[row].pair.task)).collect();
         examples.retain(|example| tasks.contains(&example.pair.task));
         if examples.is_empty() {
             bail!("{}: no rows of the tasks that the model knows", self.data.display());
@@ -45,7 +48,8 @@ impl Eval {
         if examples.len() < all {
             complain(&format!("{} rows of other tasks left out", all - examples.len()));
         }
-        let report = report(&scorer, &examples, &self.data.display().to_string())?;
+        let name = self.data.display().to_string();
+        let report = report(&scorer, &examples, &name, (&self.place(), &|row| numbers[row] + 1))?;
         say(report.render_text().trim_end());
         if let Some(mut file) = out {
             file.write_all(report.to_json()?.as_bytes())
@@ -53,6 +57,15 @@ impl Eval {
             file.commit()?;
         }
         Ok(())
+    }
+
+    /// The rows, as messages name them.
+    fn place(&self) -> String {
+        let data = self.data.display();
+        match self.split {
+            None if !self.data.is_dir() => data.to_string(),
+            split => format!("{data}, {}", split.unwrap_or(Split::Test)),
+        }
     }
 
     /// The rows of the split: of a folder, or of a file in which rows say theirs. A file without
@@ -72,19 +85,19 @@ impl Eval {
     }
 }
 
-/// Predicts labelled examples and evaluates the predictions.
+/// Predicts labelled examples and evaluates the predictions. Errors name the rows' place, and a row by the
+/// number (from 1) that is given for its index.
 pub(crate) fn report(
     scorer: &Scorer,
     examples: &[Example],
     name: &str,
+    (place, number): (&str, &dyn Fn(usize) -> usize),
 ) -> anyhow::Result<EvalReport> {
-    evaluated(&scored(examples, predict(scorer, examples)?), name)
-}
-
-/// What the model says about examples, in their order.
-pub(crate) fn predict(scorer: &Scorer, examples: &[Example]) -> anyhow::Result<Vec<Prediction>> {
     let pairs: Vec<_> = examples.iter().map(|example| example.pair.clone()).collect();
-    Ok(scorer.predict(&pairs)?)
+    let predictions = scorer
+        .predict(&pairs)
+        .map_err(|error| at_row(error, place, |row| (number(row), &pairs[row])))?;
+    evaluated(&scored(examples, predictions), name)
 }
 
 /// Examples beside what was predicted for them.

@@ -111,12 +111,14 @@ impl Ours {
             Ok(Some((model, optimizer)))
         };
         let single = Routing { prefix: false, ..Routing::TEXT_PREFIX };
+        let scorer = model(folder, single, &device)?.valid();
         Ok(Self {
             workload,
             learners: [learner(single)?, learner(Routing::mhp(2))?],
             adapters: BTreeMap::new(),
-            scorer: model(folder, single, &device)?.valid(),
-            packed: ScorePrecision::ALL.map(|precision| Arc::new(PackedWeights::new(precision))),
+            packed: ScorePrecision::ALL
+                .map(|precision| Arc::new(PackedWeights::new(&scorer, precision))),
+            scorer,
             step: 0,
             shares: [None; 2],
         })

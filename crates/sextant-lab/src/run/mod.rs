@@ -17,7 +17,10 @@ use crate::search::Search;
 use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_data::{AtomicFile, DataError, Dataset};
-use sextant_model::{ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters};
+use sextant_kernels::ScorePrecision;
+use sextant_model::{
+    ModelError, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters,
+};
 use sextant_train::{
     Encoded, JsonLog, Observers, Plan, Recipe, RunFolder, Summary, Trainer, dev_positions,
     reset_peak_memory, train_positions,
@@ -287,14 +290,14 @@ impl Lab {
             let mut observers = Observers(vec![watcher.observer(cell), Box::new(log)]);
             trainer.run(&mut observers)?
         };
-        let predictor = Predictor::new(bundle::open(&folder.bundle(), device)?);
+        let bundle = bundle::open(&folder.bundle(), device)?;
+        let predictor = Predictor::new(bundle, ScorePrecision::F32);
         let tasks = predictor.model().spec().tasks.clone();
         let dev = dev_positions(&self.dataset.dev, &cell.recipe, &tasks);
-        predict(&predictor, &self.dataset.dev, dev, &folder.0.join(file_name(Split::Dev)))?;
+        predict(&predictor, &self.dataset, Split::Dev, dev, &folder)?;
         let rows = positions(&self.dataset.test, &tasks);
         let start = Instant::now();
-        let path = folder.0.join(file_name(Split::Test));
-        let test = predict(&predictor, &self.dataset.test, rows, &path)?;
+        let test = predict(&predictor, &self.dataset, Split::Test, rows, &folder)?;
         let test_seconds = start.elapsed().as_secs_f64();
         let right = |task: Option<Task>| {
             let rows = test.rows.iter().zip(&test.predictions);
@@ -352,16 +355,25 @@ impl Lab {
     }
 }
 
-/// Predicts some rows and keeps the answers.
+/// Predicts some rows of a split and keeps the answers in the run's folder.
 fn predict(
     predictor: &Predictor,
-    examples: &[Example],
+    dataset: &Dataset,
+    split: Split,
     rows: Vec<usize>,
-    path: &Path,
+    run: &RunFolder,
 ) -> Result<Predictions, LabError> {
+    let examples = dataset.part(split);
     let pairs: Vec<_> = rows.iter().map(|&row| examples[row].pair.clone()).collect();
-    let found = Predictions { predictions: predictor.predict(&pairs)?, rows };
-    found.write(path, examples)?;
+    let predictions = predictor.predict(&pairs).map_err(|error| match error {
+        ModelError::NonFinite { row, fault } => {
+            let place = format!("{split} row {} ({})", rows[row] + 1, pairs[row]);
+            LabError::Unusable { path: run.bundle(), problem: format!("{place}: {fault}") }
+        }
+        other => other.into(),
+    })?;
+    let found = Predictions { predictions, rows };
+    found.write(&run.0.join(file_name(split)), examples)?;
     Ok(found)
 }
 

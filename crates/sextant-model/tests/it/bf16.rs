@@ -32,7 +32,8 @@ fn run(model: &RelevanceModel, family: &str, precision: Precision) -> (Vec<f32>,
 fn scored(model: &RelevanceModel, family: &str, precision: ScorePrecision) -> Vec<f32> {
     let model = model.valid();
     let input = PackInput::new(&golden_pack(family), &model.device()).unwrap();
-    let context = ForwardContext::scoring(Arc::new(PackedWeights::new(precision)));
+    let weights = Arc::new(PackedWeights::new(&model, precision));
+    let context = ForwardContext::scoring(weights);
     let logits: Tensor<2> = model.forward(&input, &context).unwrap();
     floats(logits)
 }

@@ -4,6 +4,7 @@
 mod bf16;
 mod bundle;
 mod checkpoints;
+mod concurrency;
 mod export;
 mod families;
 mod goldens;

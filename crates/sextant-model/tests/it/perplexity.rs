@@ -133,7 +133,7 @@ fn the_saving_of_shared_prefixes() {
     let spec = ModelSpec { tasks: vec![Task::QueryProduct], ..crate::families::plain(&backbone) };
     let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), 0);
     let model = backbone.load_into(model).unwrap();
-    let weights = Arc::new(PackedWeights::new(ScorePrecision::F32));
+    let weights = Arc::new(PackedWeights::new(&model, ScorePrecision::F32));
     // whole queries, so that the share of repeated tokens is that of the file
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     order.sort_by_key(|&i| pairs[i].left.text().to_owned());

@@ -74,7 +74,7 @@ proptest! {
     ) {
         let model = model(DECODERS[0], Routing::mhp(1), Pooling::Last);
         let predict = |rows: &[EncodedRow], tokens| {
-            let packed = Arc::new(PackedWeights::new(ScorePrecision::F32));
+            let packed = Arc::new(PackedWeights::new(&model, ScorePrecision::F32));
             predict_rows(&model, rows, &packed, tokens, |_| {}).unwrap()
         };
         for (row, found) in rows.iter().zip(predict(&rows, pack_tokens)) {

@@ -46,8 +46,8 @@ fn pack(rows: &[EncodedRow]) -> Pack {
     Pack::new(&rows.iter().enumerate().collect::<Vec<_>>())
 }
 
-fn packed() -> Arc<PackedWeights> {
-    Arc::new(PackedWeights::new(ScorePrecision::F32))
+fn packed(model: &RelevanceModel) -> Arc<PackedWeights> {
+    Arc::new(PackedWeights::new(model, ScorePrecision::F32))
 }
 
 /// A mistake in a shape.
@@ -99,7 +99,7 @@ proptest! {
         let mut rows = rows(&shape);
         let model = model(Routing::mhp(1), Pooling::Cls, &Device::flex());
         let predict = |rows: &[EncodedRow], tokens| {
-            predict_rows(&model, rows, &packed(), tokens, |_| {}).unwrap()
+            predict_rows(&model, rows, &packed(&model), tokens, |_| {}).unwrap()
         };
         let mut expected = predict(&rows, 4096);
         let turn = turn % rows.len();
@@ -263,7 +263,7 @@ fn ordinal_heads_give_probabilities_in_order() {
     };
     let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), 5);
     let rows = rows(&[(Task::QueryType, 9), (Task::TypeType, 4), (Task::QueryProduct, 13)]);
-    for prediction in predict_rows(&model, &rows, &packed(), 64, |_| {}).unwrap() {
+    for prediction in predict_rows(&model, &rows, &packed(&model), 64, |_| {}).unwrap() {
         assert!((prediction.probs.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         assert!(prediction.probs.iter().all(|&p| p >= 0.0), "{prediction:?}");
     }

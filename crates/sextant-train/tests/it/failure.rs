@@ -1,8 +1,10 @@
 //! What cannot work is said, not met with a panic.
 
-use crate::common::{Silent, folder, plan, prepared};
+use crate::common::{Silent, folder, market, plan, prepared};
 use burn::tensor::Device;
+use sextant_core::{Example, Grade, Task};
 use sextant_data::Dataset;
+use sextant_eval::Metric;
 use sextant_train::{Prepared, TrainError, Trainer};
 use tempfile::TempDir;
 
@@ -79,4 +81,68 @@ fn divergence_is_an_error() {
     let error =
         Trainer::new(prepared, folder(&temporary), false).unwrap().run(&mut Silent).unwrap_err();
     assert!(matches!(error, TrainError::Diverged { step: 2.., .. }), "{error}");
+}
+
+/// A run whose dev metric has no value would never find better weights than its first.
+#[test]
+fn a_dev_metric_without_a_value_is_refused_before_training() {
+    let refused = |metric: &str, change: &dyn Fn(&mut Example)| {
+        let mut dataset = market().clone();
+        dataset.dev.iter_mut().for_each(change);
+        let plan = plan(&[&format!("dev.metric={metric}")]).unwrap();
+        let error = Prepared::new(plan, &dataset, &Device::flex()).unwrap_err();
+        assert!(matches!(error, TrainError::Plan(_)), "{error}");
+        error.to_string()
+    };
+    let error = refused("ndcg_at_10", &|example| example.group = None);
+    for part in ["dev.metric = ndcg_at_10", "`group`", "accuracy", "quadratic_kappa"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    assert_eq!(error.matches("ndcg_at_10").count(), 1, "it is not among those to choose: {error}");
+    for metric in ["quadratic_kappa", "cohen_kappa"] {
+        let error = refused(metric, &|example| {
+            if example.pair.task == Task::TypeType {
+                example.grade = Grade::Partial;
+            }
+        });
+        for part in [metric, "`type-type`", "`partial`", "log_loss"] {
+            assert!(error.contains(part), "{part} in {error}");
+        }
+    }
+    for metric in Metric::ALL {
+        let settings = format!("dev.metric={metric}");
+        assert!(Prepared::new(plan(&[&settings]).unwrap(), market(), &Device::flex()).is_ok());
+    }
+}
+
+/// Weights that are finite, but whose products are not: the look at the dev rows finds it, says what the
+/// answer was, and keeps nothing.
+#[test]
+fn divergence_between_looks_is_found_at_the_dev_rows() {
+    let temporary = TempDir::new().unwrap();
+    let mut dataset = market().clone();
+    let row = dataset.dev.len() - 2;
+    // A character that no training row has, so that its token is the unknown one.
+    let pair = &mut dataset.dev[row].pair;
+    pair.left = "☃".into();
+    let plan = plan(&["dev.every=1", "model.freeze=[\"embeddings\", \"trunk\"]"]).unwrap();
+    let mut prepared = Prepared::new(plan, &dataset, &Device::flex()).unwrap();
+    let token = prepared.encoder.encode(&dataset.dev[row].pair).unwrap().ids[1];
+    let model = prepared.model;
+    prepared.model = sextant_model::load::<std::convert::Infallible>(model, |name, shape| {
+        Ok((name == "embeddings.word").then(|| {
+            let mut table = vec![0.01; shape[0] * shape[1]];
+            table[token as usize * shape[1]] = f32::NAN;
+            table
+        }))
+    })
+    .unwrap_or_else(|never| match never {});
+    let folder = folder(&temporary);
+    let error =
+        Trainer::new(prepared, folder.clone(), false).unwrap().run(&mut Silent).unwrap_err();
+    let TrainError::DivergedAtDev { step: 1, row: found, .. } = &error else { panic!("{error}") };
+    assert_eq!(*found, row);
+    let said = error.to_string();
+    assert!(said.contains("NaN") && said.contains("optimizer.learning_rate"), "{said}");
+    assert!(!folder.bundle().exists());
 }

@@ -62,7 +62,7 @@ fn scores_do_not_depend_on_threads() {
     for precision in ScorePrecision::ALL {
         let score = |threads| {
             on(threads, || {
-                let packed = Arc::new(PackedWeights::new(precision));
+                let packed = Arc::new(PackedWeights::new(&model, precision));
                 predict_rows(&model, &prepared.dev.encoded, &packed, 512, |_| {}).unwrap()
             })
         };
