@@ -159,8 +159,8 @@ impl Demo {
         let folder = RunFolder(self.out.join(&name));
         let summary = train(recipe, dataset, folder.clone(), false, device)?;
         let scorer = Scorer::open(&folder.bundle(), device, ScorePrecision::F32)?;
-        let name = "synthetic market, test";
-        let report = evaluate::report(&scorer, &dataset.test, name, (name, &|row| row + 1))?;
+        let rows = "synthetic market, test";
+        let report = evaluate::report(&scorer, &dataset.test, rows, (rows, &|row| row + 1))?;
         let facts = RunFacts {
             recipe: Some("recipes/demo.toml".into()),
             seed: Some(summary.seed),
