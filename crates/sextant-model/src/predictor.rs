@@ -4,7 +4,7 @@ use crate::bundle::Bundle;
 use crate::{ForwardContext, ModelError, NonFinite, PackInput, PackedWeights, RelevanceModel};
 use sextant_core::{Pair, Prediction};
 use sextant_kernels::ScorePrecision;
-use sextant_text::{EncodedRow, Encoder, Pack, plan_shared, plan_sorted};
+use sextant_text::{EncodedRow, Encoder, Pack, TokenRow, plan_shared, plan_sorted};
 use std::sync::Arc;
 
 /// Predicts with a model that is not being trained.
@@ -60,9 +60,9 @@ impl Predictor {
 /// # Errors
 /// [`ModelError::NonFinite`] names the first row whose answer is not a number; a row of a task that the
 /// model lacks.
-pub fn predict_rows(
+pub fn predict_rows<R: TokenRow>(
     model: &RelevanceModel,
-    rows: &[EncodedRow],
+    rows: &[R],
     weights: &Arc<PackedWeights>,
     pack_tokens: usize,
     mut done: impl FnMut(usize),
@@ -71,7 +71,7 @@ pub fn predict_rows(
     let plan = if causal {
         plan_shared(rows, pack_tokens)
     } else {
-        let lengths: Vec<usize> = rows.iter().map(EncodedRow::len).collect();
+        let lengths: Vec<usize> = rows.iter().map(|row| row.view().len()).collect();
         plan_sorted(&lengths, pack_tokens, 0)
     };
     let device = model.device();

@@ -5,12 +5,13 @@
 //! tokens through the [`Tokenizer`], a Hugging Face `tokenizer.json`, and one row through its
 //! [`RowLayout`]: `[CLS] prefix left [SEP] right [SEP]`. A row that is too long loses tokens field
 //! by field ([`truncate`]), never its template or its special tokens. The [`Encoder`] does all
-//! this for one pair, or for many in parallel.
+//! this for one pair, or for many in parallel; a [`RowArena`] keeps the rows of a whole data set.
 //!
 //! Rows are laid end to end, without padding, in a [`Pack`], sorted by task so that each task's
 //! rows and tokens are one range. [`fill`] and [`plan_sorted`] decide which rows share a pack;
 //! for causal models [`plan_shared`] does, and a [`PrefixTree`] says which leading tokens rows share.
 
+mod arena;
 mod config;
 mod encoder;
 mod error;
@@ -24,6 +25,7 @@ mod tokenizer;
 mod train;
 pub mod truncate;
 
+pub use arena::RowArena;
 pub use config::{Templates, TextConfig};
 pub use encoder::Encoder;
 pub use error::TextError;
@@ -31,7 +33,7 @@ pub use layout::RowLayout;
 pub use pack::Pack;
 pub use plan::{fill, plan_sorted};
 pub use prefixes::{PrefixTree, plan_shared};
-pub use row::{Cut, CutCount, EncodedRow, Side};
+pub use row::{Cut, CutCount, EncodedRow, RowView, Side, TokenRow};
 pub use template::Template;
 pub use tokenizer::Tokenizer;
-pub use train::train_wordpiece;
+pub use train::{WordCounts, train_wordpiece};

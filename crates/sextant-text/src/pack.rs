@@ -1,6 +1,6 @@
 //! Rows laid end to end without padding: what a model runs on.
 
-use crate::EncodedRow;
+use crate::{RowView, TokenRow};
 use sextant_core::{Grade, Task};
 use std::ops::Range;
 
@@ -35,8 +35,8 @@ pub struct Pack {
 impl Pack {
     /// Packs rows, each with the caller's index of it. Rows are ordered by task; rows of one task
     /// keep their order.
-    pub fn new(rows: &[(usize, &EncodedRow)]) -> Self {
-        let mut order: Vec<_> = rows.to_vec();
+    pub fn new<R: TokenRow>(rows: &[(usize, R)]) -> Self {
+        let mut order: Vec<_> = rows.iter().map(|(index, row)| (*index, row.view())).collect();
         order.sort_by_key(|(_, row)| row.task.index());
         let tokens = order.iter().map(|(_, row)| row.len()).sum();
         let mut pack = Self {
@@ -64,7 +64,7 @@ impl Pack {
         pack
     }
 
-    fn push(&mut self, row: &EncodedRow) {
+    fn push(&mut self, row: &RowView<'_>) {
         self.ids.extend(row.ids.iter().map(|&id| id as i32));
         self.segments.extend(row.segments.iter().map(|&segment| i32::from(segment)));
         self.positions.extend(0..row.len() as i32);

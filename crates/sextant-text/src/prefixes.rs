@@ -1,6 +1,6 @@
 //! Leading tokens that rows have in common: what a causal model says about them need be computed once.
 
-use crate::{EncodedRow, Pack};
+use crate::{Pack, RowView, TokenRow};
 use sextant_core::Task;
 use std::ops::Range;
 
@@ -61,22 +61,22 @@ const REPEATED: usize = 4;
 /// begin alike stand together, and packs filled in that order up to `token_budget` distinct tokens.
 ///
 /// Returns for each pack the indices of its rows, in that order. Every row is in exactly one pack.
-pub fn plan_shared(rows: &[EncodedRow], token_budget: usize) -> Vec<Vec<usize>> {
-    let key = |row: &EncodedRow| row.task.index();
+pub fn plan_shared<R: TokenRow>(rows: &[R], token_budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by(|&a, &b| {
-        let (a, b) = (&rows[a], &rows[b]);
-        key(a)
-            .cmp(&key(b))
-            .then_with(|| a.ids.cmp(&b.ids))
-            .then_with(|| a.segments.cmp(&b.segments))
+        let (a, b) = (rows[a].view(), rows[b].view());
+        let key = |row: &RowView<'_>| row.task.index();
+        key(&a)
+            .cmp(&key(&b))
+            .then_with(|| a.ids.cmp(b.ids))
+            .then_with(|| a.segments.cmp(b.segments))
     });
     let mut packs: Vec<Vec<usize>> = Vec::new();
     let (mut distinct, mut whole) = (0_usize, 0_usize);
     for index in order {
-        let row = &rows[index];
-        let last = packs.last().and_then(|pack| pack.last()).map(|&last| &rows[last]);
-        let new = row.len() - last.map_or(0, |last| common(last, row));
+        let row = rows[index].view();
+        let last = packs.last().and_then(|pack| pack.last()).map(|&last| rows[last].view());
+        let new = row.len() - last.map_or(0, |last| common(&last, &row));
         let fits = distinct + new <= token_budget
             && whole + row.len() <= token_budget.saturating_mul(REPEATED);
         if let Some(pack) = packs.last_mut().filter(|_| fits) {
@@ -92,10 +92,10 @@ pub fn plan_shared(rows: &[EncodedRow], token_budget: usize) -> Vec<Vec<usize>> 
 }
 
 /// How many leading tokens two rows of one task have in common.
-fn common(a: &EncodedRow, b: &EncodedRow) -> usize {
+fn common(a: &RowView<'_>, b: &RowView<'_>) -> usize {
     if a.task != b.task {
         return 0;
     }
-    let (a, b) = (a.ids.iter().zip(&a.segments), b.ids.iter().zip(&b.segments));
+    let (a, b) = (a.ids.iter().zip(a.segments), b.ids.iter().zip(b.segments));
     a.zip(b).take_while(|(a, b)| a == b).count()
 }

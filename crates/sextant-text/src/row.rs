@@ -63,6 +63,54 @@ impl EncodedRow {
     }
 }
 
+/// The tokens of a row, wherever they are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowView<'a> {
+    /// The task that the pair belongs to.
+    pub task: Task,
+    /// Token ids.
+    pub ids: &'a [u32],
+    /// As [`EncodedRow::segments`].
+    pub segments: &'a [u8],
+}
+
+impl RowView<'_> {
+    /// Tokens in the row.
+    pub const fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether the row has no tokens.
+    pub const fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// What holds the tokens of one row: an [`EncodedRow`] of its own, or a view into a
+/// [`RowArena`](crate::RowArena).
+pub trait TokenRow {
+    /// The tokens.
+    fn view(&self) -> RowView<'_>;
+}
+
+impl TokenRow for EncodedRow {
+    fn view(&self) -> RowView<'_> {
+        RowView { task: self.task, ids: &self.ids, segments: &self.segments }
+    }
+}
+
+impl TokenRow for RowView<'_> {
+    fn view(&self) -> RowView<'_> {
+        *self
+    }
+}
+
+impl<R: TokenRow> TokenRow for &R {
+    fn view(&self) -> RowView<'_> {
+        (**self).view()
+    }
+}
+
 /// What truncation took from many rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutCount {
@@ -83,15 +131,6 @@ impl CutCount {
         self.cut_rows += u64::from(cut.any());
         self.left_tokens += u64::from(cut.left);
         self.right_tokens += u64::from(cut.right);
-    }
-
-    /// The account of these rows.
-    pub fn of(rows: &[EncodedRow]) -> Self {
-        let mut count = Self::default();
-        for row in rows {
-            count.add(row.cut);
-        }
-        count
     }
 }
 

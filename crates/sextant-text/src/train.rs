@@ -31,7 +31,15 @@ pub fn train_wordpiece<T: AsRef<str>>(
     texts: &[T],
     vocab_size: usize,
 ) -> Result<Tokenizer, TextError> {
-    let (words, pieces) = limit_alphabet(count_words(texts)?);
+    let mut words = WordCounts::default();
+    for text in texts {
+        words.add(text.as_ref())?;
+    }
+    words.train_wordpiece(vocab_size)
+}
+
+fn train(words: BTreeMap<String, usize>, vocab_size: usize) -> Result<Tokenizer, TextError> {
+    let (words, pieces) = limit_alphabet(words);
     if words.is_empty() {
         return Err(TextError::Train("no text holds a word".to_owned()));
     }
@@ -61,22 +69,31 @@ pub fn train_wordpiece<T: AsRef<str>>(
     Tokenizer::from_bytes(bytes.as_bytes(), "the trained vocabulary")
 }
 
-/// The words of the texts and how often each occurs.
-fn count_words<T: AsRef<str>>(texts: &[T]) -> Result<BTreeMap<String, usize>, TextError> {
-    let mut words = BTreeMap::new();
-    for text in texts {
-        let mut normalized = NormalizedString::from(text.as_ref());
+/// The words of some texts and how often each occurs: all that a vocabulary is trained from, so that
+/// the texts themselves need not be held.
+#[derive(Debug, Clone, Default)]
+pub struct WordCounts(BTreeMap<String, usize>);
+
+impl WordCounts {
+    /// Counts the words of one text more.
+    pub fn add(&mut self, text: &str) -> Result<(), TextError> {
+        let mut normalized = NormalizedString::from(text);
         BertNormalizer::default().normalize(&mut normalized).map_err(failed)?;
         let mut split = PreTokenizedString::from(normalized);
         BertPreTokenizer.pre_tokenize(&mut split).map_err(failed)?;
         for (word, ..) in split.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
-            match words.get_mut(word) {
+            match self.0.get_mut(word) {
                 Some(count) => *count += 1,
-                None => drop(words.insert(word.to_owned(), 1)),
+                None => drop(self.0.insert(word.to_owned(), 1)),
             }
         }
+        Ok(())
     }
-    Ok(words)
+
+    /// As [`train_wordpiece()`] on the texts that were added.
+    pub fn train_wordpiece(self, vocab_size: usize) -> Result<Tokenizer, TextError> {
+        train(self.0, vocab_size)
+    }
 }
 
 /// Drops words with a rare character, and lists the single-character pieces of those that stay:

@@ -47,16 +47,24 @@ pub enum TrainError {
     },
     /// Training went out of bounds, as an answer to a dev row shows.
     #[error(
-        "step {step}: dev row {} of those looked at: {}: training has diverged; lower `optimizer.learning_rate` or lengthen `schedule.warmup`, then start again or resume from the last checkpoint",
-        row + 1, fault.finding()
+        "step {step}: {row}: {}: training has diverged; lower `optimizer.learning_rate` or lengthen `schedule.warmup`, then start again or resume from the last checkpoint",
+        fault.finding()
     )]
     DivergedAtDev {
         /// Steps done.
         step: u64,
-        /// The row, from 0.
-        row: usize,
+        /// Where the row stands: its file and line.
+        row: String,
         /// What was answered.
         fault: sextant_model::NonFinite,
+    },
+    /// A row that cannot be trained on or watched.
+    #[error("{place}: {source}")]
+    Row {
+        /// Its file and line; for rows in memory, its split and number.
+        place: String,
+        /// What is wrong with it.
+        source: Box<sextant_text::TextError>,
     },
     /// As the data crate says.
     #[error(transparent)]

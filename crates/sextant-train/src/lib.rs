@@ -11,6 +11,7 @@
 //! that was killed resumes to the same weights, bit for bit.
 
 pub mod checkpoint;
+mod choose;
 mod dev_metric;
 mod error;
 mod gradients;
@@ -23,13 +24,16 @@ mod plan;
 mod prepare;
 mod progress;
 mod recipe;
+mod rows;
 mod sampler;
 mod schedule;
 mod settings;
+mod source;
 mod step;
 mod trainer;
 mod weighting;
 
+pub use choose::{dev_positions, tasks_of, train_positions};
 pub use error::TrainError;
 pub use gradients::Gradients;
 pub use log::JsonLog;
@@ -37,15 +41,17 @@ pub use memory::{peak_memory, reset_peak_memory};
 pub use observer::{DevEvaluation, Event, Observer, Observers, StepReport};
 pub use optimizer::{AdamW, Moments};
 pub use plan::{BackboneSource, Plan};
-pub use prepare::{Encoded, Prepared, Rows, dev_positions, train_positions};
+pub use prepare::{Encoded, Prepared};
 pub use progress::Progress;
 pub use recipe::{
     BackboneRecipe, BatchRecipe, DataRecipe, DevRecipe, ModelRecipe, OptimizerRecipe, Recipe,
     ScheduleRecipe, ScratchRecipe, TextRecipe,
 };
+pub use rows::Rows;
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
+pub use source::{ExampleSource, RowOrigin, SourceRow, Visit};
 pub use step::{StepGradients, StepOptions, Target, TaskLoss, gradients};
 pub use trainer::{RunFolder, Summary, Trainer, steps};
 pub use weighting::{TaskWeighting, Weighting, WeightingState};

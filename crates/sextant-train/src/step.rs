@@ -7,14 +7,14 @@ use sextant_kernels::Precision;
 use sextant_model::{
     ForwardContext, LossConfig, PackInput, RelevanceModel, StepShared, parameters, row_losses,
 };
-use sextant_text::{EncodedRow, Pack, fill};
+use sextant_text::{Pack, RowView, fill};
 use std::rc::Rc;
 
 /// A row to learn from: its tokens, its grade, the weight of its loss.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The encoded pair.
-    pub row: &'a EncodedRow,
+    pub row: RowView<'a>,
     /// Its grade.
     pub grade: Grade,
     /// What its loss is multiplied by.

@@ -12,7 +12,6 @@ use crate::{
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use sextant_data::AtomicFile;
-use sextant_eval::Scored;
 use sextant_model::{
     ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, UNFINISHED, bundle,
     predict_rows,
@@ -285,18 +284,16 @@ impl Job {
         let scorer = model.valid();
         let predictions = predict_rows(
             &scorer,
-            &self.dev.encoded,
+            &self.dev.views().collect::<Vec<_>>(),
             &Arc::new(PackedWeights::new(&scorer, recipe.precision.into())),
             Predictor::PACK_TOKENS,
             |_| {},
         )
         .map_err(|error| self.diverged(error))?;
-        let scored: Vec<_> = self
-            .dev
-            .examples
-            .iter()
-            .zip(predictions)
-            .map(|(example, prediction)| Scored::of(example, prediction))
+        let scored: Vec<_> = predictions
+            .into_iter()
+            .enumerate()
+            .map(|(row, prediction)| self.dev.scored(row, prediction))
             .collect();
         let metric = recipe.dev.metric;
         let (report, value) = look(metric, &scored)?;
@@ -317,9 +314,11 @@ impl Job {
     /// A dev row without a number for an answer says that the weights have diverged since the last look.
     fn diverged(&self, error: ModelError) -> TrainError {
         match error {
-            ModelError::NonFinite { row, fault } => {
-                TrainError::DivergedAtDev { step: self.state.step, row, fault }
-            }
+            ModelError::NonFinite { row, fault } => TrainError::DivergedAtDev {
+                step: self.state.step,
+                row: self.dev.origin(row),
+                fault,
+            },
             other => other.into(),
         }
     }

@@ -213,13 +213,13 @@ mod tests {
     #[test]
     fn weighing_gives_each_task_its_weight() {
         use sextant_core::Grade;
-        use sextant_text::{Cut, EncodedRow};
+        use sextant_text::{Cut, EncodedRow, TokenRow};
         let row = |task| EncodedRow { task, ids: vec![1], segments: vec![0], cut: Cut::default() };
         let encoded = [Task::QueryType, Task::TypeType, Task::QueryType].map(row);
         let mut rows: Vec<Target<'_>> = encoded
             .iter()
             .zip([1.0, 5.0, 3.0])
-            .map(|(row, weight)| Target { row, grade: Grade::Partial, weight })
+            .map(|(row, weight)| Target { row: row.view(), grade: Grade::Partial, weight })
             .collect();
         let mut weights = [1.0; Task::COUNT];
         weights[Task::QueryType.index()] = 2.0;

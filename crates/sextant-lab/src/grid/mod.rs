@@ -15,7 +15,7 @@ use crate::LabError;
 use sextant_core::{Example, Task};
 use sextant_data::ReadOptions;
 use sextant_model::Routing;
-use sextant_train::{Plan, Recipe, Sampler, steps, train_positions};
+use sextant_train::{Plan, Recipe, Sampler, steps, tasks_of, train_positions};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -107,10 +107,9 @@ impl Grid {
                 continue;
             }
             let recipe = &mut cell.recipe;
-            let rows: Vec<Task> = train_positions(train, recipe, &tasks)
-                .into_iter()
-                .map(|row| train[row].pair.task)
-                .collect();
+            let of = tasks_of(train);
+            let rows: Vec<Task> =
+                train_positions(&of, recipe, &tasks).into_iter().map(|row| of[row]).collect();
             let batch = &recipe.batch;
             let sampler =
                 Sampler::new(&rows, batch.rows, batch.sampling, batch.mixing, recipe.seed);

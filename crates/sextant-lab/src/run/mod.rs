@@ -23,7 +23,7 @@ use sextant_model::{
 };
 use sextant_train::{
     Encoded, JsonLog, Observers, Plan, Recipe, RunFolder, Summary, Trainer, dev_positions,
-    reset_peak_memory, train_positions,
+    reset_peak_memory, tasks_of, train_positions,
 };
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -265,7 +265,7 @@ impl Lab {
         if let Some(steps) = recipe.schedule.steps {
             return (steps * recipe.batch.rows as u64) as f64;
         }
-        let rows = train_positions(&self.dataset.train, recipe, &recipe.tasks).len();
+        let rows = train_positions(&tasks_of(&self.dataset.train), recipe, &recipe.tasks).len();
         rows as f64 * recipe.schedule.epochs
     }
 
@@ -293,7 +293,7 @@ impl Lab {
         let bundle = bundle::open(&folder.bundle(), device)?;
         let predictor = Predictor::new(bundle, ScorePrecision::F32);
         let tasks = predictor.model().spec().tasks.clone();
-        let dev = dev_positions(&self.dataset.dev, &cell.recipe, &tasks);
+        let dev = dev_positions(&tasks_of(&self.dataset.dev), &cell.recipe, &tasks);
         predict(&predictor, &self.dataset, Split::Dev, dev, &folder)?;
         let rows = positions(&self.dataset.test, &tasks);
         let start = Instant::now();

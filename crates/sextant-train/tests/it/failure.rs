@@ -62,6 +62,28 @@ fn tasks_without_rows_are_named() {
     assert!(error.to_string().contains("no dev rows of task `query-type`"), "{error}");
 }
 
+/// The row is named as it stands in the data set, also where a run takes some of its rows.
+#[test]
+fn a_text_without_a_token_is_told_by_its_row() {
+    let mut market = crate::common::market().clone();
+    let row = market.train.iter().position(|example| example.pair.task == Task::QueryType).unwrap();
+    market.train[row].pair.left = "\u{200b}".into();
+    let limit = format!("data.train_rows={}", market.train.len() - 1);
+    let mut refused = 0;
+    for settings in [vec![], vec!["tasks=[\"query-type\"]"], vec![limit.as_str()]] {
+        match Prepared::new(plan(&settings).unwrap(), &market, &Device::flex()) {
+            Err(error) => {
+                let error = error.to_string();
+                let place = format!("train row {}: the left text of the query-type pair", row + 1);
+                assert!(error.starts_with(&place), "{error}");
+                refused += 1;
+            }
+            Ok(prepared) => assert_eq!(prepared.train.len(), market.train.len() - 1),
+        }
+    }
+    assert!(refused >= 2, "all rows, and the rows of one task, hold it");
+}
+
 #[test]
 fn freezing_what_does_not_exist_is_refused() {
     let plan = plan(&["model.freeze=[\"trunk.9\"]"]).unwrap();
@@ -141,7 +163,7 @@ fn divergence_between_looks_is_found_at_the_dev_rows() {
     let error =
         Trainer::new(prepared, folder.clone(), false).unwrap().run(&mut Silent).unwrap_err();
     let TrainError::DivergedAtDev { step: 1, row: found, .. } = &error else { panic!("{error}") };
-    assert_eq!(*found, row);
+    assert_eq!(*found, format!("dev row {}", row + 1));
     let said = error.to_string();
     assert!(said.contains("NaN") && said.contains("optimizer.learning_rate"), "{said}");
     assert!(!folder.bundle().exists());

@@ -63,7 +63,14 @@ fn scores_do_not_depend_on_threads() {
         let score = |threads| {
             on(threads, || {
                 let packed = Arc::new(PackedWeights::new(&model, precision));
-                predict_rows(&model, &prepared.dev.encoded, &packed, 512, |_| {}).unwrap()
+                predict_rows(
+                    &model,
+                    &prepared.dev.views().collect::<Vec<_>>(),
+                    &packed,
+                    512,
+                    |_| {},
+                )
+                .unwrap()
             })
         };
         assert!(score(1) == score(2), "{precision}");

@@ -1,0 +1,145 @@
+//! Which rows of a data set a run trains on and is watched on.
+
+use crate::source::Visit;
+use crate::{ExampleSource, Recipe, SourceRow, TrainError};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use sextant_core::{Example, Split, Task};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The rows of a source that a run uses.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    /// Positions among the training rows, ascending.
+    pub(crate) train: Vec<usize>,
+    /// Positions among the dev rows, ascending.
+    pub(crate) dev: Vec<usize>,
+    /// How many rows of each the source has.
+    rows: [usize; 2],
+    /// The data set's name, for messages.
+    name: String,
+}
+
+impl Choice {
+    /// Reads a source for the tasks of its rows and chooses. Each task must have rows to train on and
+    /// to watch.
+    pub(crate) fn new(
+        source: &dyn ExampleSource,
+        recipe: &Recipe,
+        tasks: &[Task],
+    ) -> Result<Self, TrainError> {
+        let (mut train, mut dev) = (Vec::new(), Vec::new());
+        // Test rows are not used; but a data set with a row that cannot be read is refused as a whole.
+        source.visit(&Split::ALL, &mut |SourceRow { split, example, .. }| {
+            match split {
+                Split::Train => train.push(example.pair.task),
+                Split::Dev => dev.push(example.pair.task),
+                Split::Test => {}
+            }
+            Ok(())
+        })?;
+        let choice = Self {
+            train: train_positions(&train, recipe, tasks),
+            dev: dev_positions(&dev, recipe, tasks),
+            rows: [train.len(), dev.len()],
+            name: recipe.data.path.display().to_string(),
+        };
+        let mut mistakes = Vec::new();
+        for (part, rows, of) in [("train", &choice.train, &train), ("dev", &choice.dev, &dev)] {
+            for task in tasks {
+                if !rows.iter().any(|&row| of[row] == *task) {
+                    mistakes.push(format!(
+                        "data.path = {}: no {part} rows of task `{task}`; add some, or leave it out of `tasks`",
+                        choice.name
+                    ));
+                }
+            }
+        }
+        if mistakes.is_empty() { Ok(choice) } else { Err(TrainError::Plan(mistakes)) }
+    }
+
+    /// Calls `visit` with the chosen rows of some splits, train or dev or both.
+    pub(crate) fn visit(
+        &self,
+        source: &dyn ExampleSource,
+        splits: &[Split],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TrainError> {
+        let mut seen = [0, 0];
+        let mut open = [self.train.as_slice(), &self.dev];
+        source.visit(splits, &mut |row| {
+            let part = usize::from(row.split == Split::Dev);
+            let position = seen[part];
+            seen[part] += 1;
+            match open[part] {
+                [next, rest @ ..] if *next == position => {
+                    open[part] = rest;
+                    visit(row)
+                }
+                _ => Ok(()),
+            }
+        })?;
+        let changed = [Split::Train, Split::Dev]
+            .into_iter()
+            .zip(seen.into_iter().zip(self.rows))
+            .any(|(split, (seen, before))| splits.contains(&split) && seen != before);
+        if changed {
+            return Err(TrainError::Plan(vec![format!(
+                "data.path = {}: changed while it was read; start again when it is whole",
+                self.name
+            )]));
+        }
+        Ok(())
+    }
+}
+
+/// The positions of the training rows that a recipe asks for, of some tasks; `rows` says the task of
+/// every row there is.
+pub fn train_positions(rows: &[Task], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
+    let data = &recipe.data;
+    take(rows, tasks, data.train_rows, &data.task_shares, recipe.seed)
+}
+
+/// The positions of the dev rows that a recipe asks for; the same for every seed, so that runs are
+/// compared on equal rows.
+pub fn dev_positions(rows: &[Task], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
+    take(rows, tasks, recipe.data.dev_rows, &BTreeMap::new(), 0)
+}
+
+/// The task of each example.
+pub fn tasks_of(examples: &[Example]) -> Vec<Task> {
+    examples.iter().map(|example| example.pair.task).collect()
+}
+
+/// The positions of the rows of some tasks, ascending. Where there are more than `limit` examples of any task, a
+/// random choice of so many is made first, and only then are tasks chosen: a single-task model
+/// trains on exactly the rows of its task that a multi-task model of the same seed gets.
+///
+/// Of a task in `shares` only that share is kept, at least one row; which, depends on the seed and
+/// the task alone.
+fn take(
+    of: &[Task],
+    tasks: &[Task],
+    limit: Option<usize>,
+    shares: &BTreeMap<Task, f64>,
+    seed: u64,
+) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..of.len()).collect();
+    if let Some(limit) = limit.filter(|&limit| limit < rows.len()) {
+        rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        rows.truncate(limit);
+        rows.sort_unstable();
+    }
+    for (&task, &share) in shares {
+        let mut of_task: Vec<usize> = rows.iter().copied().filter(|&row| of[row] == task).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(1 + task.index() as u64);
+        let keep = ((of_task.len() as f64 * share).ceil() as usize).min(of_task.len());
+        of_task.shuffle(&mut rng);
+        let dropped: BTreeSet<usize> = of_task.split_off(keep).into_iter().collect();
+        rows.retain(|row| !dropped.contains(row));
+    }
+    rows.retain(|&row| tasks.contains(&of[row]));
+    rows
+}
