@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod lengths;
 mod prove;
 
@@ -29,6 +30,8 @@ enum Task {
     Lengths(lengths::Lengths),
     /// Run the kernels' tests with AddressSanitizer, at every level of instructions
     Asan(check::Asan),
+    /// Give readers of foreign bytes inputs that coverage guides, and look for panics, hangs and greed
+    Fuzz(fuzz::Fuzz),
     /// Check claims that take minutes
     #[command(subcommand)]
     Prove(prove::Prove),
@@ -39,6 +42,7 @@ fn main() -> anyhow::Result<()> {
         Task::Bench(task) => task.run(),
         Task::Lengths(task) => task.run(),
         Task::Asan(task) => task.run(),
+        Task::Fuzz(task) => task.run(),
         Task::Prove(task) => task.run(),
     }
 }

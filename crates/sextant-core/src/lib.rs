@@ -2,11 +2,12 @@
 //! [`Grade`]s, the [`Example`] that carries a labelled pair and the [`Prediction`] that answers it.
 //!
 //! Nothing here computes: no tensors, no files, no randomness. A type belongs here when two crates
-//! must agree on its meaning, and only then.
+//! must agree on its meaning, and only then; [`guarded`], a function, is here for the same reason.
 
 mod entity;
 mod example;
 mod grade;
+mod guard;
 mod name;
 mod prediction;
 mod task;
@@ -14,6 +15,7 @@ mod task;
 pub use entity::{Entity, Product};
 pub use example::{Example, LabelOrigin, Pair, Split};
 pub use grade::Grade;
+pub use guard::{guarded, is_guarded};
 pub use name::UnknownName;
 pub use prediction::Prediction;
 pub use task::{EntityKind, Task};

@@ -35,7 +35,8 @@ impl Tokenizer {
             origin: origin.to_owned(),
             reason: error.to_string(),
         };
-        let mut inner = HfTokenizer::from_bytes(bytes).map_err(|error| bad(&error))?;
+        let mut inner =
+            guarded(|| HfTokenizer::from_bytes(bytes)).map_err(|reason| bad(&reason))?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| bad(&error))?;
         inner.set_encode_special_tokens(true);
@@ -101,15 +102,22 @@ impl Tokenizer {
 
     /// The ids of a text, without special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
-        Ok(self.inner.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
+        let encoding = guarded(|| self.inner.encode_fast(text, false));
+        Ok(encoding.map_err(TextError::Tokenizer)?.get_ids().to_vec())
     }
 
     /// The ids of a text, each with the byte at which it ends in the text.
     pub(crate) fn encode_with_ends(&self, text: &str) -> Result<Vec<(u32, usize)>, TextError> {
-        let encoding = self.inner.encode(text, false).map_err(failed)?;
+        let encoding = guarded(|| self.inner.encode(text, false)).map_err(TextError::Tokenizer)?;
         let ends = encoding.get_offsets().iter().map(|&(_, end)| end);
         Ok(encoding.get_ids().iter().copied().zip(ends).collect())
     }
+}
+
+/// Calls the library, which panics on some files where it could answer with an error: on a table of
+/// characters that is damaged, for one (`Precompiled`, as XLM-R's files have it).
+fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    sextant_core::guarded(call)?.map_err(|error| error.to_string())
 }
 
 fn failed(error: tokenizers::Error) -> TextError {
@@ -146,7 +154,8 @@ fn special_tokens(inner: &HfTokenizer, origin: &str) -> Result<(RowLayout, u32),
         return Err(TextError::MissingToken { origin: origin.to_owned(), token: "[CLS]".into() });
     };
     let begin = BEGIN.into_iter().find_map(known);
-    let mut line = inner.encode_fast("\n", false).map_err(failed)?.get_ids().to_vec();
+    let line = guarded(|| inner.encode_fast("\n", false)).map_err(TextError::Tokenizer)?;
+    let mut line = line.get_ids().to_vec();
     if line.is_empty() {
         line.push(end); // a tokenizer that drops white space
     }

@@ -32,6 +32,13 @@ use std::process::ExitCode;
 static ALLOCATOR: CachingAllocator = CachingAllocator::new(4 << 30);
 
 fn main() -> ExitCode {
+    // A panic that becomes an error is told as that error, and only so.
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !sextant_core::is_guarded() {
+            report(panic);
+        }
+    }));
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),

@@ -40,8 +40,12 @@ pub fn locate(folder: &Path) -> PathBuf {
     found.unwrap_or_else(|| folder.join(FILES[0]))
 }
 
-/// Reads all weights of a folder, `f32`, by their current names.
-pub(super) fn read(folder: &Path) -> Result<Archive, ModelError> {
+/// Reads all weights of a folder, in any of the formats that [`locate`] knows, by the names that current
+/// checkpoints of its family have.
+///
+/// # Errors
+/// The file, or a tensor in it, cannot be read; the message names it.
+pub fn read(folder: &Path) -> Result<Archive, ModelError> {
     if let Some(file) = gguf(folder)? {
         return Archive::of_gguf(file);
     }

@@ -20,7 +20,7 @@ mod raw;
 mod roberta;
 mod source;
 
-pub use checkpoint::locate as weights_path;
+pub use checkpoint::{locate as weights_path, read as read_weights};
 pub(crate) use source::Source;
 
 use crate::frozen;

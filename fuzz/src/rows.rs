@@ -1,0 +1,54 @@
+//! Readers of rows.
+
+use crate::Scratch;
+use sextant_core::Task;
+use sextant_data::{DataError, Encoding, ReadOptions, RowReader};
+use std::path::Path;
+
+/// Rows after which reading ends: an input of a megabyte has no more that differ in kind.
+const ROWS: usize = 20_000;
+
+/// How to read, from one byte.
+fn options(choice: u8) -> ReadOptions {
+    ReadOptions {
+        encoding: if choice & 1 == 0 { Encoding::Utf8 } else { Encoding::Latin1 },
+        default_task: (choice & 64 != 0).then_some(Task::QueryProduct),
+        require_grade: choice & 128 != 0,
+        ..ReadOptions::default()
+    }
+}
+
+/// Reads a file as scoring does: its columns, then every row, going on after a bad one.
+fn read(path: &Path, options: &ReadOptions) {
+    let _ = RowReader::columns_of(path, options);
+    let Ok(reader) = RowReader::open(path, options) else { return };
+    for row in reader.take(ROWS) {
+        match row {
+            Ok(_) => {}
+            Err(error) => {
+                let _ = error.to_string();
+                if !matches!(error, DataError::Row(_)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// CSV or TSV, as the first byte says.
+pub(crate) fn separated(scratch: &Scratch, bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    let name = if choice & 32 == 0 { "rows.csv" } else { "rows.tsv" };
+    read(&scratch.file(name, bytes), &options(choice & !32));
+}
+
+/// JSONL.
+pub(crate) fn jsonl(scratch: &Scratch, bytes: &[u8]) {
+    let Some((&choice, bytes)) = bytes.split_first() else { return };
+    read(&scratch.file("rows.jsonl", bytes), &options(choice));
+}
+
+/// Parquet.
+pub(crate) fn parquet(scratch: &Scratch, bytes: &[u8]) {
+    read(&scratch.file("rows.parquet", bytes), &options(64));
+}

@@ -1,0 +1,82 @@
+//! Readers of weights.
+
+use crate::Scratch;
+use sextant_model::backbone::{Backbone, read_weights};
+use sextant_model::{Archive, ModelError};
+use std::io::{Cursor, Write};
+use zip::write::SimpleFileOptions;
+
+/// Decodes every tensor.
+fn decode(archive: Result<Archive, ModelError>) {
+    match archive {
+        Ok(archive) => {
+            let names: Vec<String> = archive.names().map(str::to_owned).collect();
+            for name in names {
+                let shape = archive.shape(&name).unwrap_or_default().to_vec();
+                let _ = archive.get(&name, &shape);
+                let _ = archive.vector(&name);
+            }
+        }
+        Err(error) => drop(error.to_string()),
+    }
+}
+
+/// One safetensors file.
+pub(crate) fn safetensors(scratch: &Scratch, bytes: &[u8]) {
+    decode(Archive::read(&scratch.file("model.safetensors", bytes), |_| false));
+}
+
+/// A folder's weights, under the name that says their format.
+fn weights(scratch: &Scratch, name: &str, bytes: &[u8]) {
+    scratch.file(name, bytes);
+    decode(read_weights(scratch.path()));
+    scratch.remove(name);
+}
+
+/// GGUF: configuration, tokenizer and tensors.
+pub(crate) fn gguf(scratch: &Scratch, bytes: &[u8]) {
+    scratch.file("model.gguf", bytes);
+    if let Ok(backbone) = Backbone::open(scratch.path()) {
+        let _ = backbone.tokenizer();
+        let _ = backbone.has_relevance_head();
+    }
+    weights(scratch, "model.gguf", bytes);
+}
+
+/// PyTorch's own format, in any of its containers.
+pub(crate) fn torch(scratch: &Scratch, bytes: &[u8]) {
+    weights(scratch, "pytorch_model.bin", bytes);
+}
+
+/// The pickle inside a container that is sound: changes of a whole archive fail its checksums.
+pub(crate) fn pickle(scratch: &Scratch, bytes: &[u8]) {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let numbers: Vec<u8> = (0..64_u8).flat_map(|x| f32::from(x).to_le_bytes()).collect();
+    let entries = [
+        ("model/data.pkl", bytes),
+        ("model/byteorder", b"little".as_slice()),
+        ("model/data/0", &numbers),
+        ("model/data/1", &numbers[..64]),
+        ("model/version", b"3\n"),
+    ];
+    let write = || {
+        for (name, content) in entries {
+            archive.start_file(name, stored)?;
+            archive.write_all(content)?;
+        }
+        archive.finish()
+    };
+    let whole = write().unwrap_or_else(|error| panic!("an archive in memory: {error}"));
+    weights(scratch, "pytorch_model.bin", whole.get_ref());
+}
+
+/// ONNX.
+pub(crate) fn onnx(scratch: &Scratch, bytes: &[u8]) {
+    weights(scratch, "model.onnx", bytes);
+}
+
+/// The list of a sharded checkpoint's files; none of the shards is there.
+pub(crate) fn index(scratch: &Scratch, bytes: &[u8]) {
+    weights(scratch, "model.safetensors.index.json", bytes);
+}
