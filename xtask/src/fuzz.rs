@@ -26,8 +26,11 @@ pub(crate) struct Fuzz {
 impl Fuzz {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let all = sextant_fuzz::TARGETS.iter().map(|target| target.name);
-        let targets: Vec<String> =
-            if self.outs.is_empty() { all.map(str::to_owned).collect() } else { self.outs.clone() };
+        let targets: Vec<String> = if self.targets.is_empty() {
+            all.map(str::to_owned).collect()
+        } else {
+            self.targets.clone()
+        };
         if let Some(name) = targets.iter().find(|name| sextant_fuzz::target(name).is_none()) {
             bail!("no reader `{name}`; there are {}", sextant_fuzz::names());
         }

@@ -102,7 +102,7 @@ pub fn predict_rows<R: TokenRow>(
     match faults.into_iter().min_by_key(|(row, _)| *row) {
         None => Ok(predictions),
         Some((row, logits)) => {
-            let (task, precision) = (rows[row].task, weights.precision());
+            let (task, precision) = (rows[row].view().task, weights.precision());
             let fault = NonFinite { task, logits, precision, member: None };
             Err(ModelError::NonFinite { row, fault })
         }

@@ -11,7 +11,7 @@ use sextant_model::{
     HeadKind, LoraConfig, LossConfig, ModelSpec, PackedWeights, Pooling, Predictor, RelevanceModel,
     Routing, freeze, initialize, initialize_frozen, predict_rows,
 };
-use sextant_text::EncodedRow;
+use sextant_text::{EncodedRow, TokenRow};
 use sextant_train::{AdamW, OptimizerRecipe, StepOptions, Target, gradients};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -202,10 +202,11 @@ fn one_step(
     precision: Precision,
     step: u64,
 ) -> anyhow::Result<RelevanceModel> {
-    let loss = LossConfig::default();
-    let target = |(row, &label): (_, &usize)| -> anyhow::Result<Target<'_>> {
+    fn target<'a>((row, &label): (&'a EncodedRow, &usize)) -> anyhow::Result<Target<'a>> {
+        let row = row.view();
         Ok(Target { row, grade: Grade::from_index(label).context("a label")?, weight: 1.0 })
-    };
+    }
+    let loss = LossConfig::default();
     let batch: Vec<Target<'_>> = rows.iter().zip(labels).map(target).collect::<Result<_, _>>()?;
     let options = StepOptions {
         precision,
