@@ -5,7 +5,7 @@ use clap::Args;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use sextant_data::{Dataset, ReadOptions};
+use sextant_data::{Dataset, Labels, ReadOptions};
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub(crate) struct Lengths {
 
 impl Lengths {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let options = ReadOptions { require_grade: true, ..ReadOptions::default() };
+        let options = ReadOptions { labels: Labels::Required, ..ReadOptions::default() };
         let mut examples = Dataset::load(&self.data, &options)?.train;
         examples.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
         examples.truncate(self.rows);

@@ -1,6 +1,6 @@
 //! A dataset: three lists of examples, in a folder or in one file.
 
-use crate::{DataError, Format, ReadOptions, RowProblem, RowReader, write_examples};
+use crate::{DataError, Format, Labels, ReadOptions, RowProblem, RowReader, write_examples};
 use sextant_core::{Example, Split};
 use std::path::{Path, PathBuf};
 
@@ -25,14 +25,13 @@ impl Dataset {
     /// See [`DataError`]; a row that contradicts its file, or that says no split where only it
     /// could, is an error that names the row.
     pub fn load(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
-        let options = ReadOptions { require_grade: true, ..options.clone() };
+        let options = ReadOptions { labels: Labels::Required, ..options.clone() };
         let mut dataset = Self::default();
         for (part, path) in Self::files(path)? {
-            let reader = RowReader::open(path, &options)?;
-            let place = reader.place().clone();
-            for row in reader {
+            let mut reader = RowReader::open(path, &options)?;
+            while let Some(row) = reader.next() {
                 let row = row?;
-                let error = |column, problem| place.error(row.line, Some(column), problem);
+                let error = |column, problem| reader.error(row.line, Some(column), problem);
                 let split = match (row.split, part) {
                     (Some(found), Some(expected)) if found != expected => {
                         return Err(error("split", RowProblem::WrongSplit { found, expected }));
@@ -60,7 +59,7 @@ impl Dataset {
         if !path.is_dir() {
             return Ok(vec![(None, path.to_owned())]);
         }
-        let fail = |problem| Err(DataError::Folder { path: path.to_owned(), problem });
+        let fail = |problem| Err(DataError::Unusable { path: path.to_owned(), problem });
         let mut files = Vec::new();
         for split in Split::ALL {
             let names = Format::ALL.map(|format| format!("{split}.{}", format.extension()));

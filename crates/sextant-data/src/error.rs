@@ -109,10 +109,10 @@ pub enum DataError {
         /// What the column holds.
         kind: &'static str,
     },
-    /// A folder holds no data file, or two for one split.
+    /// A file, or what stands for several, is not what it must be.
     #[error("{}: {problem}", path.display())]
-    Folder {
-        /// The folder.
+    Unusable {
+        /// The file, folder or pattern.
         path: PathBuf,
         /// What is wrong and how to mend it.
         problem: String,
@@ -129,6 +129,11 @@ impl DataError {
     /// Wraps a failure to read `path`.
     pub fn read(path: &Path, source: std::io::Error) -> Self {
         Self::Read { path: path.to_owned(), source }
+    }
+
+    /// Says what is wrong with `path`, and how to mend it.
+    pub fn unusable(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Unusable { path: path.to_owned(), problem: problem.into() }
     }
 
     /// Wraps a failure to write `path`.

@@ -11,9 +11,9 @@ pub enum Format {
     Jsonl,
     /// Comma-separated with a header line: `.csv`.
     Csv,
-    /// Tab-separated with a header line: `.tsv`. Quoting as in CSV.
+    /// Tab-separated with a header line: `.tsv`, `.tab`. Quoting as in CSV.
     Tsv,
-    /// Apache Parquet: `.parquet`.
+    /// Apache Parquet: `.parquet`, `.pq`.
     Parquet,
 }
 
@@ -30,10 +30,17 @@ impl Format {
         match extension.to_str() {
             Some("jsonl" | "ndjson") => Ok(Self::Jsonl),
             Some("csv") => Ok(Self::Csv),
-            Some("tsv") => Ok(Self::Tsv),
-            Some("parquet") => Ok(Self::Parquet),
+            Some("tsv" | "tab") => Ok(Self::Tsv),
+            Some("parquet" | "pq") => Ok(Self::Parquet),
             _ => Err(DataError::UnknownFormat { path: path.to_owned() }),
         }
+    }
+
+    /// The format that the name of a file to read names; the extension of a compression, `.gz` or
+    /// `.zst`, may follow.
+    pub fn of_input(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        Self::of(Path::new(uncompressed_name(name))).ok()
     }
 
     /// The extension that files of this format get, without the dot.
@@ -44,6 +51,50 @@ impl Format {
             Self::Tsv => "tsv",
             Self::Parquet => "parquet",
         }
+    }
+}
+
+/// A file's name without the extension of a compression that is undone while reading.
+pub(crate) fn uncompressed_name(name: &str) -> &str {
+    match name.rsplit_once('.') {
+        Some((stem, extension))
+            if ["gz", "gzip", "zst", "zstd"].contains(&&*extension.to_ascii_lowercase()) =>
+        {
+            stem
+        }
+        _ => name,
+    }
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.extension())
+    }
+}
+
+impl std::str::FromStr for Format {
+    type Err = sextant_core::UnknownName;
+
+    /// Reads an extension, without the dot.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::of(Path::new(&format!("x.{name}"))).map_err(|_| sextant_core::UnknownName {
+            what: "format",
+            found: name.to_owned(),
+            expected: Self::ALL.map(Self::extension).join(", "),
+        })
+    }
+}
+
+impl Serialize for Format {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.extension())
+    }
+}
+
+impl<'de> Deserialize<'de> for Format {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -117,7 +168,23 @@ mod tests {
             assert_eq!(Format::of(Path::new(&name)).unwrap(), format);
             assert_eq!(Format::of(Path::new(&name.to_uppercase())).unwrap(), format);
         }
-        for name in ["train", "train.json", "train.xlsx", ".csv"] {
+        for (name, format) in [
+            ("a.ndjson", Format::Jsonl),
+            ("a.tab", Format::Tsv),
+            ("A.JSONL.GZ", Format::Jsonl),
+            ("a.csv.zst", Format::Csv),
+            ("a.pq", Format::Parquet),
+        ] {
+            assert_eq!(Format::of_input(Path::new(name)), Some(format), "{name}");
+        }
+        for name in ["a.gz", "gz", "a.csv.bz2", "-"] {
+            assert_eq!(Format::of_input(Path::new(name)), None, "{name}");
+        }
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
+        }
+        assert!("xlsx".parse::<Format>().unwrap_err().to_string().contains("jsonl, csv"));
+        for name in ["train", "train.json", "train.xlsx", ".csv", "train.csv.gz"] {
             let error = Format::of(Path::new(name)).unwrap_err().to_string();
             assert!(error.starts_with(name) && error.contains(".parquet"), "{error}");
         }

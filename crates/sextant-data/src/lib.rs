@@ -14,6 +14,7 @@ mod derive;
 mod entity;
 mod error;
 mod format;
+mod input;
 pub mod market;
 mod read;
 mod row;
@@ -30,6 +31,7 @@ pub use check::{
 pub use dataset::Dataset;
 pub use error::{DataError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};
-pub use read::{ReadOptions, RowReader, read_examples};
+pub use input::{Content, Input, Part};
+pub use read::{Labels, ReadOptions, RowReader, read_examples};
 pub use row::{Row, json_number};
 pub use write::{AtomicFile, Column, ColumnKind, RowWriter, write_examples};

@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use sextant_core::Task;
-use sextant_data::{Encoding, ReadOptions};
+use sextant_data::{Encoding, Format, Labels, ReadOptions};
 use sextant_eval::Metric;
 use sextant_kernels::Precision;
 use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
@@ -90,6 +90,9 @@ mod precision {
 pub struct DataRecipe {
     /// A data set: a folder with `train`, `dev` and `test` files, or a file with a `split` column.
     pub path: PathBuf,
+    /// The format of a file whose name does not say it: `jsonl`, `csv`, `tsv` or `parquet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
     /// How the files stand for characters: `utf-8` or `latin-1`.
     #[serde(default)]
     pub encoding: Encoding,
@@ -114,7 +117,12 @@ pub struct DataRecipe {
 impl DataRecipe {
     /// How to read the files.
     pub fn read_options(&self) -> ReadOptions {
-        ReadOptions { encoding: self.encoding, default_task: self.task, require_grade: true }
+        ReadOptions {
+            format: self.format,
+            encoding: self.encoding,
+            default_task: self.task,
+            labels: Labels::Required,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use sextant_core::Task;
-use sextant_data::{Encoding, ReadOptions};
+use sextant_data::{Encoding, Format, Labels, ReadOptions};
 
 /// Trains, compares and uses relevance models for e-commerce entity pairs.
 #[derive(Debug, Parser)]
@@ -73,14 +73,22 @@ pub(crate) struct Reading {
     /// How text files stand for characters: utf-8 or latin-1
     #[arg(long, default_value_t = Encoding::Utf8)]
     encoding: Encoding,
+    /// The format of input whose name does not say it: jsonl, csv, tsv or parquet
+    #[arg(long)]
+    input_format: Option<Format>,
     /// The task of rows that name none
     #[arg(long)]
     task: Option<Task>,
 }
 
 impl Reading {
-    /// Options for rows that must have a grade, or need none.
-    pub(crate) fn options(&self, require_grade: bool) -> ReadOptions {
-        ReadOptions { encoding: self.encoding, default_task: self.task, require_grade }
+    /// Options for rows that must have a grade, or whose labels are nobody's business.
+    pub(crate) fn options(&self, labels: Labels) -> ReadOptions {
+        ReadOptions {
+            format: self.input_format,
+            encoding: self.encoding,
+            default_task: self.task,
+            labels,
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use sextant_core::{Pair, Prediction, Split};
-use sextant_data::{Dataset, check};
+use sextant_data::{Dataset, Labels, check};
 use sextant_eval::{Bootstrap, Metric, Scored};
 use sextant_kernels::ScorePrecision;
 use sextant_lab::{Comparison, PairedTable, Report, Run, RunFacts};
@@ -154,7 +154,7 @@ impl Compare {
                 out.display()
             );
         }
-        let options = self.reading.options(true);
+        let options = self.reading.options(Labels::Required);
         let dataset = Dataset::load(&self.data, &options)?;
         let examples = dataset.part(self.split);
         ensure!(!examples.is_empty(), "{}: no {} rows", self.data.display(), self.split);

@@ -7,7 +7,7 @@ use crate::scoring::Scoring;
 use anyhow::{Context, ensure};
 use clap::Args;
 use sextant_core::{Grade, Split};
-use sextant_data::Dataset;
+use sextant_data::{Dataset, Labels};
 use sextant_eval::{Bootstrap, Consistency, RowMean, Triples};
 
 /// `consistency`
@@ -36,7 +36,7 @@ pub(crate) struct ConsistencyCommand {
 
 impl ConsistencyCommand {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let dataset = Dataset::load(&self.data, &self.reading.options(true))?;
+        let dataset = Dataset::load(&self.data, &self.reading.options(Labels::Required))?;
         let triples = Triples::of(dataset.part(self.split), self.triples, self.seed);
         ensure!(
             !triples.pairs.is_empty(),

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use sextant_core::{Task, UnknownName};
 use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
-use sextant_data::{AtomicFile, DataCard, Dataset, Format, build, check};
+use sextant_data::{AtomicFile, DataCard, Dataset, Format, Labels, build, check};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -92,7 +92,7 @@ impl Data {
                 Ok(())
             }
             Self::Check(args) => {
-                let dataset = Dataset::load(&args.data, &args.reading.options(true))?;
+                let dataset = Dataset::load(&args.data, &args.reading.options(Labels::Required))?;
                 let report = check(&dataset);
                 let text = if args.json {
                     serde_json::to_string_pretty(&report)?
@@ -110,7 +110,7 @@ impl Data {
             }
             Self::Stats(args) => {
                 let Inspected { data, reading, json } = args.inspected;
-                let card = DataCard::read(&data, &reading.options(true))?;
+                let card = DataCard::read(&data, &reading.options(Labels::Required))?;
                 let text =
                     if json { serde_json::to_string_pretty(&card)? } else { card.to_markdown() };
                 let Some(out) = args.out else {

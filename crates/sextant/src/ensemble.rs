@@ -6,7 +6,7 @@ use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, ensure};
 use clap::Args;
 use sextant_core::{Grade, Pair, Prediction, Split};
-use sextant_data::Dataset;
+use sextant_data::{Dataset, Labels};
 use sextant_eval::Vote;
 use sextant_lab::fit_weights;
 use sextant_score::EnsembleManifest;
@@ -49,7 +49,7 @@ impl Ensemble {
             .collect();
         let mut manifest = EnsembleManifest::of(&bundles, self.rule, &self.out)?;
         if let Some(data) = &self.data {
-            let dataset = Dataset::load(data, &self.reading.options(true))?;
+            let dataset = Dataset::load(data, &self.reading.options(Labels::Required))?;
             let dev = dataset.require(Split::Dev)?;
             let grades: Vec<Grade> = dev.iter().map(|example| example.grade).collect();
             let mut answers: Vec<Vec<Option<Prediction>>> = Vec::new();

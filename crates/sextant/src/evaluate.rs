@@ -6,7 +6,7 @@ use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail};
 use clap::Args;
 use sextant_core::{Example, Prediction, Split};
-use sextant_data::{AtomicFile, Dataset, read_examples};
+use sextant_data::{AtomicFile, Dataset, Labels, read_examples};
 use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
 use sextant_score::Scorer;
 use std::io::Write;
@@ -71,7 +71,8 @@ impl Eval {
     /// The rows of the split: of a folder, or of a file in which rows say theirs. A file without
     /// splits is taken whole.
     fn examples(&self) -> anyhow::Result<Vec<Example>> {
-        let (options, split) = (self.reading.options(true), self.split.unwrap_or(Split::Test));
+        let (options, split) =
+            (self.reading.options(Labels::Required), self.split.unwrap_or(Split::Test));
         if self.data.is_dir() {
             return Ok(Dataset::load(&self.data, &options)?.part(split).to_vec());
         }

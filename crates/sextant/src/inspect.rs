@@ -3,7 +3,7 @@
 use crate::cli::Reading;
 use crate::say::say;
 use clap::Args;
-use sextant_data::DataCard;
+use sextant_data::{DataCard, Labels};
 use sextant_model::bundle;
 use sextant_score::EnsembleManifest;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ impl Inspect {
             let manifest = bundle::read_manifest(&self.path)?;
             say(&serde_json::to_string_pretty(&manifest)?);
         } else {
-            let card = DataCard::read(&self.path, &self.reading.options(true))?;
+            let card = DataCard::read(&self.path, &self.reading.options(Labels::Required))?;
             say(card.to_markdown().trim_end());
         }
         Ok(())

@@ -5,6 +5,7 @@ use crate::say::{complain, say};
 use crate::scoring::Scoring;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use sextant_data::Labels;
 use sextant_score::{ScoreOptions, score_file};
 use std::path::PathBuf;
 
@@ -30,7 +31,7 @@ impl Score {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let scorer = self.scoring.open(&self.bundle)?;
         let options = ScoreOptions {
-            read: self.reading.options(false),
+            read: self.reading.options(Labels::Optional),
             skip_bad: self.skip_bad,
             ..ScoreOptions::default()
         };

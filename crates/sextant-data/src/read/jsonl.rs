@@ -2,12 +2,10 @@
 
 use super::{Map, Place, Record, Records, Value};
 use crate::write::{Column, ColumnKind};
-use crate::{DataError, Encoding, RowProblem};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use crate::{DataError, RowProblem};
+use std::io::BufRead;
 
-pub(super) fn records(file: File, place: Place, encoding: Encoding) -> Records {
-    let mut input = BufReader::with_capacity(1 << 16, file);
+pub(super) fn records(mut input: impl BufRead + Send + 'static, place: Place) -> Records {
     let mut bytes = Vec::new();
     let mut line = 0;
     Box::new(std::iter::from_fn(move || {
@@ -18,14 +16,8 @@ pub(super) fn records(file: File, place: Place, encoding: Encoding) -> Records {
                 Ok(_) => line += 1,
                 Err(source) => return Some(Err(DataError::read(&place.path, source))),
             }
-            let mut text = &bytes[..];
-            if line == 1 {
-                // Windows tools mark UTF-8 files with a byte order mark.
-                text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-            }
-            if !text.trim_ascii().is_empty() {
-                let fields = parse(text, encoding);
-                return Some(match fields {
+            if !bytes.trim_ascii().is_empty() {
+                return Some(match parse(&bytes) {
                     Ok(fields) => Ok(Record { line, fields }),
                     Err(problem) => Err(place.error(line, None, problem)),
                 });
@@ -34,9 +26,10 @@ pub(super) fn records(file: File, place: Place, encoding: Encoding) -> Records {
     }))
 }
 
-fn parse(bytes: &[u8], encoding: Encoding) -> Result<Map<String, Value>, RowProblem> {
-    let text = encoding.decode(bytes).map_err(|byte| RowProblem::BrokenUtf8 { byte })?;
-    serde_json::from_str(&text).map_err(|error| RowProblem::BadJson(without_line(&error)))
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, RowProblem> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| RowProblem::BrokenUtf8 { byte: error.valid_up_to() + 1 })?;
+    serde_json::from_str(text).map_err(|error| RowProblem::BadJson(without_line(&error)))
 }
 
 /// serde counts lines within the text it was given, always 1 here: keep only its column.
@@ -45,7 +38,9 @@ fn without_line(error: &serde_json::Error) -> String {
 }
 
 /// The columns of all lines, in order of first appearance, of the widest kind they need.
-pub(super) fn columns(records: Records) -> Result<Vec<Column>, DataError> {
+pub(super) fn columns(
+    records: impl Iterator<Item = Result<Record, DataError>>,
+) -> Result<Vec<Column>, DataError> {
     let mut columns: Map<String, Value> = Map::new();
     let mut kinds: Vec<Option<ColumnKind>> = Vec::new();
     for record in records {

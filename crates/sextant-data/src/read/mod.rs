@@ -5,27 +5,18 @@
 
 mod jsonl;
 mod line_counter;
+mod options;
 mod parquet;
 mod parse;
 mod separated;
 
-use crate::write::Column;
-use crate::{DataError, Encoding, Format, Row, RowError, RowProblem, RowUnit};
-use serde_json::{Map, Value};
-use sextant_core::{Example, Task};
-use std::fs::File;
-use std::path::{Path, PathBuf};
+pub use options::{Labels, ReadOptions};
 
-/// How to read a file.
-#[derive(Debug, Clone, Default)]
-pub struct ReadOptions {
-    /// How text files stand for characters.
-    pub encoding: Encoding,
-    /// The task of rows that name none.
-    pub default_task: Option<Task>,
-    /// Whether a row without a grade is an error. Scoring reads unlabelled rows.
-    pub require_grade: bool,
-}
+use crate::write::Column;
+use crate::{Content, DataError, Format, Input, Part, Row, RowError, RowProblem, RowUnit};
+use serde_json::{Map, Value};
+use sextant_core::Example;
+use std::path::{Path, PathBuf};
 
 /// One row before its values mean anything.
 struct Record {
@@ -35,13 +26,14 @@ struct Record {
 
 type Records = Box<dyn Iterator<Item = Result<Record, DataError>> + Send>;
 
-/// The rows of a file, in order, in bounded memory.
+/// The rows of an input, in order, in bounded memory.
 ///
 /// A bad row is [`DataError::Row`] and the next call goes on with the row after it. Any other error
 /// is about the file, and the iterator ends after it.
 pub struct RowReader {
-    place: Place,
     options: ReadOptions,
+    input: Input,
+    place: Place,
     columns: Option<Vec<Column>>,
     records: Records,
     failed: bool,
@@ -63,32 +55,56 @@ impl Place {
 }
 
 impl RowReader {
-    /// Opens a file and reads its header, if it has one.
+    /// Opens what `path` stands for (see [`Input`]) and reads its header, if it has one.
     ///
     /// # Errors
     /// The file cannot be opened, is of no known format, or (CSV, TSV, Parquet) lacks a column that
     /// is needed.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
-        let path = path.as_ref();
-        // What is not there is said to be so, whatever it is called.
-        std::fs::metadata(path).map_err(|source| DataError::read(path, source))?;
-        let place = Place { path: path.to_owned(), format: Format::of(path)? };
-        let file = File::open(path).map_err(|source| DataError::read(path, source))?;
-        let (columns, records) = match place.format {
-            Format::Jsonl => (None, jsonl::records(file, place.clone(), options.encoding)),
-            Format::Csv => separated::records(file, place.clone(), options.encoding, b',')?,
-            Format::Tsv => separated::records(file, place.clone(), options.encoding, b'\t')?,
-            Format::Parquet => parquet::records(file, place.clone())?,
-        };
-        if let Some(columns) = &columns {
-            check_columns(path, columns, options)?;
-        }
-        Ok(Self { place, options: options.clone(), columns, records, failed: false })
+        Self::over(Input::open(path, options)?, options)
     }
 
-    /// The file, for messages about its rows.
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
+    /// The rows of an input that is open already.
+    ///
+    /// # Errors
+    /// As [`RowReader::open`].
+    pub fn over(mut input: Input, options: &ReadOptions) -> Result<Self, DataError> {
+        let first = input
+            .next()
+            .ok_or_else(|| DataError::unusable(input.path(), "there are no data files in it"))?;
+        let (place, columns, records) = records(first?, input.format(), options)?;
+        Ok(Self { options: options.clone(), input, place, columns, records, failed: false })
+    }
+
+    /// The file of the row that was read last; at first, of the first row.
+    pub fn path(&self) -> &Path {
+        &self.place.path
+    }
+
+    /// What [`Row::line`] counts.
+    pub fn unit(&self) -> RowUnit {
+        RowUnit::of(self.place.format)
+    }
+
+    /// The columns that the header names; none for JSONL, where any line may bring a new one.
+    pub fn columns(&self) -> Option<&[Column]> {
+        self.columns.as_deref()
+    }
+
+    /// An error about the row that was read last.
+    pub(crate) fn error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> DataError {
+        self.place.error(row, column, problem)
+    }
+
+    /// Goes on to the next part; whether there was one.
+    fn next_part(&mut self) -> Result<bool, DataError> {
+        let Some(part) = self.input.next() else { return Ok(false) };
+        let (place, columns, records) = records(part?, self.input.format(), &self.options)?;
+        if let (Some(first), Some(these)) = (&self.columns, &columns) {
+            check_same_columns(&place.path, first, these)?;
+        }
+        (self.place, self.records) = (place, records);
+        Ok(true)
     }
 
     /// The columns that a writer needs to pass every row of the file on, in the file's order.
@@ -102,10 +118,10 @@ impl RowReader {
         path: impl AsRef<Path>,
         options: &ReadOptions,
     ) -> Result<Vec<Column>, DataError> {
-        let reader = Self::open(path, options)?;
-        let mut columns = match reader.columns {
+        let mut reader = Self::open(path, options)?;
+        let mut columns = match reader.columns.take() {
             Some(columns) => columns,
-            None => jsonl::columns(reader.records)?,
+            None => jsonl::columns(std::iter::from_fn(|| reader.next_record()))?,
         };
         for name in ["right", "left", "task"] {
             if !columns.iter().any(|column| column.name == name) {
@@ -120,14 +136,65 @@ impl Iterator for RowReader {
     type Item = Result<Row, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let row =
-            self.records.next()?.and_then(|record| parse::row(record, &self.place, &self.options));
-        self.failed = matches!(&row, Err(error) if !matches!(error, DataError::Row(_)));
-        Some(row)
+        let record = self.next_record()?;
+        Some(record.and_then(|record| parse::row(record, &self.place, &self.options)))
     }
+}
+
+impl RowReader {
+    /// The next record of any part.
+    fn next_record(&mut self) -> Option<Result<Record, DataError>> {
+        while !self.failed {
+            let record = match self.records.next() {
+                Some(record) => record,
+                None => match self.next_part() {
+                    Ok(true) => continue,
+                    Ok(false) => return None,
+                    Err(error) => Err(error),
+                },
+            };
+            self.failed = matches!(&record, Err(error) if !matches!(error, DataError::Row(_)));
+            return Some(record);
+        }
+        None
+    }
+}
+
+/// The records of one part, and what its header says.
+fn records(
+    part: Part,
+    format: Format,
+    options: &ReadOptions,
+) -> Result<(Place, Option<Vec<Column>>, Records), DataError> {
+    let place = Place { path: part.path, format };
+    let (columns, records) = match part.content {
+        Content::Table(file) => parquet::records(file, place.clone())?,
+        Content::Text(text) if format == Format::Jsonl => {
+            (None, jsonl::records(text, place.clone()))
+        }
+        Content::Text(text) => {
+            let separator = if format == Format::Tsv { b'\t' } else { b',' };
+            separated::records(text, place.clone(), separator)?
+        }
+    };
+    if let Some(columns) = &columns {
+        check_columns(&place.path, columns, options)?;
+    }
+    Ok((place, columns, records))
+}
+
+/// Every part must have the columns of the first, in any order.
+fn check_same_columns(path: &Path, first: &[Column], these: &[Column]) -> Result<(), DataError> {
+    let lacks = |columns: &[Column], other: &[Column]| {
+        let name = columns.iter().map(|column| &column.name);
+        name.filter(|name| other.iter().all(|column| column.name != **name)).next().cloned()
+    };
+    let problem = match (lacks(first, these), lacks(these, first)) {
+        (None, None) => return Ok(()),
+        (Some(name), _) => format!("no column `{name}`, which the first part has"),
+        (None, Some(name)) => format!("a column `{name}`, which the first part lacks"),
+    };
+    Err(DataError::unusable(path, format!("{problem}; the parts of one input need the same ones")))
 }
 
 impl std::fmt::Debug for RowReader {
@@ -142,7 +209,7 @@ fn check_columns(path: &Path, columns: &[Column], options: &ReadOptions) -> Resu
         ("task", options.default_task.is_none()),
         ("left", true),
         ("right", true),
-        ("grade", options.require_grade),
+        ("grade", options.labels == Labels::Required),
     ];
     for (name, needed) in needed {
         if needed && !has(name) {
@@ -167,7 +234,7 @@ fn check_columns(path: &Path, columns: &[Column], options: &ReadOptions) -> Resu
     Ok(())
 }
 
-/// Reads a file of labelled pairs whole. Every row must be good; the first that is not is the error.
+/// Reads labelled pairs whole. Every row must be good; the first that is not is the error.
 ///
 /// # Errors
 /// See [`DataError`].
@@ -175,16 +242,14 @@ pub fn read_examples(
     path: impl AsRef<Path>,
     options: &ReadOptions,
 ) -> Result<Vec<Example>, DataError> {
-    let options = ReadOptions { require_grade: true, ..options.clone() };
-    let reader = RowReader::open(path, &options)?;
-    let place = reader.place().clone();
-    reader
-        .map(|row| {
-            let row = row?;
-            let missing =
-                || place.error(row.line, Some("grade"), RowProblem::Missing { task: false });
-            let grade = row.grade.ok_or_else(missing)?;
-            Ok(row.with_grade(grade))
-        })
-        .collect()
+    let options = ReadOptions { labels: Labels::Required, ..options.clone() };
+    let mut reader = RowReader::open(path, &options)?;
+    let mut examples = Vec::new();
+    while let Some(row) = reader.next() {
+        let row = row?;
+        let missing = || reader.error(row.line, Some("grade"), RowProblem::Missing { task: false });
+        let grade = row.grade.ok_or_else(missing)?;
+        examples.push(row.with_grade(grade));
+    }
+    Ok(examples)
 }

@@ -1,8 +1,8 @@
 //! What the values of a record mean: one set of rules for all formats.
 
-use super::{Place, ReadOptions, Record, Value};
+use super::{Labels, Place, ReadOptions, Record, Value};
 use crate::{DataError, Format, Row, RowProblem, entity};
-use sextant_core::{Entity, EntityKind, Grade, Task, UnknownName};
+use sextant_core::{Entity, EntityKind, Grade, Pair, Task, UnknownName};
 use std::str::FromStr;
 
 type Field<T> = Result<T, RowProblem>;
@@ -27,13 +27,17 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
     let (left_kind, right_kind) = task.kinds();
     let left = side(take("left"), task, left_kind, cells_are_text).map_err(at("left"))?;
     let right = side(take("right"), task, right_kind, cells_are_text).map_err(at("right"))?;
+    let pair = Pair { task, left, right };
+    if options.labels == Labels::Foreign {
+        return Ok(Row { extra: fields, ..Row::of_pair(line, pair) });
+    }
     let grade = take("grade").map(grade).transpose().map_err(at("grade"))?;
-    if grade.is_none() && options.require_grade {
+    if grade.is_none() && options.labels == Labels::Required {
         return Err(at("grade")(RowProblem::Missing { task: false }));
     }
     Ok(Row {
         line,
-        pair: sextant_core::Pair { task, left, right },
+        pair,
         grade,
         id: take("id").map(label).transpose().map_err(at("id"))?,
         group: take("group").map(label).transpose().map_err(at("group"))?,

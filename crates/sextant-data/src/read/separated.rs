@@ -3,14 +3,13 @@
 use super::line_counter::LineCounter;
 use super::{Map, Place, Record, Records, Value};
 use crate::write::{Column, ColumnKind};
-use crate::{DataError, Encoding, RowProblem};
+use crate::{DataError, RowProblem};
 use csv::{ByteRecord, ReaderBuilder};
-use std::fs::File;
+use std::io::Read;
 
 pub(super) fn records(
-    file: File,
+    file: impl Read + Send + 'static,
     place: Place,
-    encoding: Encoding,
     separator: u8,
 ) -> Result<(Option<Vec<Column>>, Records), DataError> {
     let mut reader = ReaderBuilder::new()
@@ -23,8 +22,8 @@ pub(super) fn records(
     }
     let mut names = Vec::with_capacity(header.len());
     for cell in &header {
-        let name = encoding
-            .decode(cell)
+        let name = std::str::from_utf8(cell)
+            .map(str::to_owned)
             .map_err(|_| DataError::HeaderEncoding { path: place.path.clone() })?;
         if names.contains(&name) {
             return Err(DataError::DuplicateColumn { path: place.path, column: name });
@@ -60,10 +59,10 @@ pub(super) fn records(
         }
         let mut fields = Map::with_capacity(names.len());
         for (name, cell) in names.iter().zip(&record) {
-            match encoding.decode(cell) {
-                Ok(text) => fields.insert(name.clone(), Value::String(text)),
-                Err(byte) => {
-                    let problem = RowProblem::BrokenUtf8 { byte };
+            match std::str::from_utf8(cell) {
+                Ok(text) => fields.insert(name.clone(), Value::String(text.to_owned())),
+                Err(error) => {
+                    let problem = RowProblem::BrokenUtf8 { byte: error.valid_up_to() + 1 };
                     return Some(Err(place.error(line, Some(name), problem)));
                 }
             };

@@ -1,0 +1,235 @@
+//! What a path that a user gives as data stands for.
+//!
+//! A file, a pipe, standard input (`-`), a folder of parts, or a pattern such as `part-*.parquet`
+//! all become an [`Input`]: parts of one format, read one after another. Every part is opened once
+//! and never again, because a pipe gives its bytes only once. Text comes out decompressed and in
+//! UTF-8, whatever the file is; a Parquet part comes out as the file itself, since Parquet is read
+//! from its end.
+
+mod parts;
+mod sniff;
+mod text;
+
+use crate::{DataError, Encoding, Format, ReadOptions};
+use std::fs::File;
+use std::io::{BufRead, Read, Seek, SeekFrom, Stdin};
+use std::path::{Path, PathBuf};
+
+/// The path that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// One or more parts of one format, in the order of their names.
+///
+/// Iterating opens the parts, each when its turn comes.
+pub struct Input {
+    path: PathBuf,
+    format: Format,
+    encoding: Encoding,
+    parts: Vec<PathBuf>,
+    first: Option<Part>,
+    next: usize,
+}
+
+/// One part of an [`Input`], opened.
+pub struct Part {
+    /// Its file, for messages.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// The content of a part.
+pub enum Content {
+    /// JSONL, CSV or TSV: decompressed, without a byte order mark, in UTF-8. Bytes that are not
+    /// UTF-8 come as they are where no other encoding was asked for.
+    Text(Box<dyn BufRead + Send>),
+    /// A Parquet file, at its start.
+    Table(File),
+}
+
+impl Input {
+    /// Finds the parts of `path` and opens the first.
+    ///
+    /// The format is the one of `options`, else the one that the name ends in, else the one that
+    /// the content shows.
+    ///
+    /// # Errors
+    /// Nothing is there, the parts are of several formats or of none that is known, or the content
+    /// is not what the name says.
+    pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        let parts = match parts::of_path(path)? {
+            Some(parts) => parts,
+            None => vec![path.to_owned()],
+        };
+        Self::of_parts(path, parts, options)
+    }
+
+    /// The same for parts that are known: `path` names them together in messages.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub fn of_parts(
+        path: impl AsRef<Path>,
+        parts: Vec<PathBuf>,
+        options: &ReadOptions,
+    ) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        let Some(first) = parts.first() else {
+            return Err(DataError::unusable(path, "there are no data files in it"));
+        };
+        let (format, first) = open(first, options.format, options.encoding)?;
+        let input = Self {
+            path: path.to_owned(),
+            format,
+            encoding: options.encoding,
+            first: Some(first),
+            parts,
+            next: 0,
+        };
+        // A part of another format is found before rows of the first are read.
+        for part in &input.parts[1..] {
+            if let Some(other) = Format::of_input(part)
+                && options.format.is_none()
+                && other != format
+            {
+                return Err(input.mixed(part, other));
+            }
+        }
+        Ok(input)
+    }
+
+    /// What was asked for.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The format of every part.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The files, in the order in which they are read.
+    pub fn parts(&self) -> &[PathBuf] {
+        &self.parts
+    }
+
+    /// Whether the same path can be opened again and gives the same rows: whether all parts are
+    /// ordinary files.
+    pub fn is_reopenable(&self) -> bool {
+        self.parts.iter().all(|part| part.is_file())
+    }
+
+    fn mixed(&self, part: &Path, format: Format) -> DataError {
+        let (first, one, other) = (self.parts[0].display(), self.format, format);
+        let problem = format!(
+            "{first} is {one} and {} is {other}; the parts of one input must be of one format",
+            part.display()
+        );
+        DataError::unusable(&self.path, problem)
+    }
+}
+
+impl Iterator for Input {
+    type Item = Result<Part, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let path = self.parts.get(self.next)?;
+        self.next += 1;
+        if let Some(first) = self.first.take() {
+            return Some(Ok(first));
+        }
+        // A part whose name says no format must show by its content that it is of the same one.
+        let format = Format::of_input(path).map(|_| self.format).or_else(|| {
+            // Comma- and tab-separated text has no mark of its own.
+            matches!(self.format, Format::Csv | Format::Tsv).then_some(self.format)
+        });
+        Some(open(path, format, self.encoding).and_then(|(format, part)| {
+            if format == self.format { Ok(part) } else { Err(self.mixed(path, format)) }
+        }))
+    }
+}
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("Input");
+        debug.field("path", &self.path).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// Where bytes come from.
+enum Source {
+    /// An ordinary file: it can be read from any place.
+    File(File),
+    /// A named pipe or a device.
+    Pipe(File),
+    Standard(Stdin),
+}
+
+impl Source {
+    fn open(path: &Path) -> std::io::Result<Self> {
+        if path.as_os_str() == STANDARD_INPUT {
+            return Ok(Self::Standard(std::io::stdin()));
+        }
+        let file = File::open(path)?;
+        Ok(if file.metadata()?.is_file() { Self::File(file) } else { Self::Pipe(file) })
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) | Self::Pipe(file) => file.read(buffer),
+            Self::Standard(input) => input.read(buffer),
+        }
+    }
+}
+
+/// Opens one part and finds out its format where `format` does not say it.
+fn open(
+    path: &Path,
+    format: Option<Format>,
+    encoding: Encoding,
+) -> Result<(Format, Part), DataError> {
+    let name = if path.as_os_str() == STANDARD_INPUT { Path::new("standard input") } else { path };
+    let read = |source| DataError::read(name, source);
+    let mut source = Source::open(path).map_err(read)?;
+    let format = format.or_else(|| Format::of_input(path));
+    let head = text::head(&mut source).map_err(read)?;
+    let is_table = head.starts_with(sniff::PARQUET);
+    if is_table && format.is_some_and(|format| format != Format::Parquet) {
+        let problem = "the content is Parquet; give the file the extension .parquet, or say \
+            `--input-format parquet`";
+        return Err(DataError::unusable(name, problem));
+    }
+    if is_table || format == Some(Format::Parquet) {
+        if let Some((found, fix)) = sniff::foreign(&head) {
+            return Err(DataError::unusable(name, format!("the content is {found}; {fix}")));
+        }
+        if sniff::compression(&head).is_some() {
+            let problem = "a compressed Parquet file; unpack it, Parquet compresses by itself";
+            return Err(DataError::unusable(name, problem));
+        }
+        let Source::File(mut file) = source else {
+            let problem = "Parquet is read from its end, which a pipe does not have; save it as a \
+                file and give its path";
+            return Err(DataError::unusable(name, problem));
+        };
+        file.seek(SeekFrom::Start(0)).map_err(read)?;
+        let part = Part { path: name.to_owned(), content: Content::Table(file) };
+        return Ok((Format::Parquet, part));
+    }
+    let mut text = text::open(head, source, encoding, name)?;
+    let format = match format {
+        Some(format) => format,
+        None => sniff::text_format(text.fill_buf().map_err(read)?).ok_or_else(|| {
+            let problem = "unknown format; name the file .jsonl, .csv, .tsv or .parquet (.gz or \
+                .zst may follow), or say `--input-format csv`";
+            DataError::unusable(name, problem)
+        })?,
+    };
+    Ok((format, Part { path: name.to_owned(), content: Content::Text(text) }))
+}
+
+#[cfg(test)]
+mod tests;

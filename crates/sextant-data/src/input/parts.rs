@@ -1,0 +1,66 @@
+//! The files of a folder or of a pattern.
+
+use crate::DataError;
+use std::path::{Path, PathBuf};
+
+/// The parts of a folder or of a pattern, sorted by name; none where `path` is one file.
+pub(super) fn of_path(path: &Path) -> Result<Option<Vec<PathBuf>>, DataError> {
+    if path.as_os_str() != super::STANDARD_INPUT && path.is_dir() {
+        return of_folder(path).map(Some);
+    }
+    let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']));
+    match pattern {
+        // A file whose name has such a character is itself.
+        Some(pattern) if path.symlink_metadata().is_err() => of_pattern(path, pattern).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a file of this name can hold rows. Hidden files, and those of engines that write parts
+/// (`_SUCCESS`, `_metadata`, `.part-0.crc`), hold none.
+fn is_part_name(name: &str) -> bool {
+    !name.starts_with(['.', '_']) && !name.ends_with(".crc")
+}
+
+fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let read = |source| DataError::read(folder, source);
+    let mut parts = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        if path.file_name().is_some_and(|name| name == "_delta_log") {
+            let problem = "a Delta table, whose folder also holds files of older versions; export \
+                the version that you mean";
+            return Err(DataError::unusable(folder, problem));
+        }
+        parts.push(path);
+    }
+    kept(folder, parts)
+}
+
+fn of_pattern(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DataError> {
+    let found = glob::glob(pattern).map_err(|error| {
+        DataError::unusable(path, format!("not a pattern of file names: {error}"))
+    })?;
+    let parts = found
+        .map(|part| part.map_err(|error| DataError::read(&error.path().to_owned(), error.into())))
+        .collect::<Result<_, _>>()?;
+    kept(path, parts)
+}
+
+/// The parts among some paths. A folder among them is an error: its rows would be left out.
+fn kept(whole: &Path, mut paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, DataError> {
+    paths.retain(|path| path.file_name().is_some_and(|name| is_part_name(&name.to_string_lossy())));
+    if let Some(folder) = paths.iter().find(|path| path.is_dir()) {
+        let problem = format!(
+            "{} is a folder inside; name its parts with a pattern, such as `{}`",
+            folder.display(),
+            whole.join("**/*.parquet").display()
+        );
+        return Err(DataError::unusable(whole, problem));
+    }
+    if paths.is_empty() {
+        return Err(DataError::unusable(whole, "there are no data files in it"));
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
