@@ -61,21 +61,29 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The header line of a CSV or TSV file is not UTF-8.
-    #[error("{} line 1: the column names are not UTF-8; save the file as UTF-8 or read it with encoding latin-1", path.display())]
+    #[error("{} line {line}: the column names are not UTF-8; save the file as UTF-8 or read it with encoding latin-1", path.display())]
     HeaderEncoding {
         /// The file.
         path: PathBuf,
+        /// The header's line.
+        line: u64,
     },
-    /// A quote opens a cell and is never closed, so the rest of the file would be one cell.
+    /// The quotes of a CSV or TSV file make the rest of it doubtful.
+    #[error(transparent)]
+    Quote(#[from] Box<crate::QuoteError>),
+    /// A row of a CSV or TSV file is longer than a row may be.
     #[error(
-        "{} line {line}: a cell opens with a quote that is never closed; close it, and double the quotes inside the cell",
-        path.display()
+        "{} line {line}: the row is longer than {}; if rows really are so long, raise --max-row-bytes",
+        path.display(),
+        crate::read::bytes(*limit)
     )]
-    UnclosedQuote {
+    RowTooLong {
         /// The file.
         path: PathBuf,
         /// The line on which the row starts.
         line: u64,
+        /// The most bytes that a row may have.
+        limit: usize,
     },
     /// The file is not a readable Parquet file.
     #[error("{}: not a readable Parquet file: {source}; write it again, or give it the extension of its real format", path.display())]
@@ -222,6 +230,25 @@ pub enum RowProblem {
         found: usize,
         /// Cells in the header.
         expected: usize,
+    },
+    /// A line of JSONL that is longer than a row may be.
+    #[error(
+        "the line is longer than {}; if rows really are so long, raise --max-row-bytes",
+        crate::read::bytes(*limit)
+    )]
+    TooLong {
+        /// The most bytes that a row may have.
+        limit: usize,
+    },
+    /// A cell under a column without a name.
+    #[error(
+        "column {position} has no name but holds {found}; name it, or remove it (pandas: `index=False`)"
+    )]
+    UnnamedColumn {
+        /// The column, from 1.
+        position: usize,
+        /// What it holds.
+        found: String,
     },
     /// A needed value is absent.
     #[error("no value{}", missing_task_fix(*.task))]

@@ -119,20 +119,6 @@ impl Encoding {
             Self::Latin1 => "latin-1",
         }
     }
-
-    /// The text of `bytes`, or the position (from 1) of the first byte that has no meaning.
-    pub(crate) fn decode(self, bytes: &[u8]) -> Result<String, usize> {
-        match self {
-            Self::Utf8 => match std::str::from_utf8(bytes) {
-                Ok(text) => Ok(text.to_owned()),
-                Err(error) => Err(error.valid_up_to() + 1),
-            },
-            Self::Latin1 => {
-                let (text, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes);
-                Ok(text.into_owned())
-            }
-        }
-    }
 }
 
 impl std::fmt::Display for Encoding {
@@ -191,10 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn encodings_decode() {
-        assert_eq!(Encoding::Utf8.decode("caf\u{e9}".as_bytes()).unwrap(), "café");
-        assert_eq!(Encoding::Utf8.decode(b"caf\xe9"), Err(4));
-        assert_eq!(Encoding::Latin1.decode(b"caf\xe9 \x933/4\x94").unwrap(), "café “3/4”");
+    fn encodings_have_names() {
         for encoding in [Encoding::Utf8, Encoding::Latin1] {
             assert_eq!(encoding.as_str().parse(), Ok(encoding));
             let json = serde_json::to_string(&encoding).unwrap();

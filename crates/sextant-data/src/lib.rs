@@ -32,6 +32,6 @@ pub use dataset::Dataset;
 pub use error::{DataError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};
 pub use input::{Content, Input, Part};
-pub use read::{Labels, ReadOptions, RowReader, read_examples};
+pub use read::{Labels, QuoteError, Quoting, ReadOptions, RowReader, Separator, read_examples};
 pub use row::{Row, json_number};
 pub use write::{AtomicFile, Column, ColumnKind, RowWriter, write_examples};

@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use sextant_core::Task;
-use sextant_data::{Encoding, Format, Labels, ReadOptions};
+use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
 use sextant_eval::Metric;
 use sextant_kernels::Precision;
 use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
@@ -96,6 +96,15 @@ pub struct DataRecipe {
     /// How the files stand for characters: `utf-8` or `latin-1`.
     #[serde(default)]
     pub encoding: Encoding,
+    /// How cells of CSV and TSV are quoted: `rfc4180`, `backslash` (as Spark writes them) or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoting: Option<Quoting>,
+    /// What separates the cells of CSV and TSV: a character, or `tab`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<Separator>,
+    /// The most bytes that a row of text may have; 16 MiB unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_row_bytes: Option<usize>,
     /// The task of rows that name none.
     #[serde(default)]
     pub task: Option<Task>,
@@ -120,6 +129,9 @@ impl DataRecipe {
         ReadOptions {
             format: self.format,
             encoding: self.encoding,
+            quoting: self.quoting,
+            separator: self.separator,
+            max_row_bytes: self.max_row_bytes.unwrap_or(ReadOptions::MAX_ROW_BYTES),
             default_task: self.task,
             labels: Labels::Required,
         }

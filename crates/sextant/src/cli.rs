@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use sextant_core::Task;
-use sextant_data::{Encoding, Format, Labels, ReadOptions};
+use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
 
 /// Trains, compares and uses relevance models for e-commerce entity pairs.
 #[derive(Debug, Parser)]
@@ -76,6 +76,15 @@ pub(crate) struct Reading {
     /// The format of input whose name does not say it: jsonl, csv, tsv or parquet
     #[arg(long)]
     input_format: Option<Format>,
+    /// How cells of CSV and TSV are quoted: rfc4180, backslash (as Spark writes them) or none
+    #[arg(long)]
+    quoting: Option<Quoting>,
+    /// What separates the cells of CSV and TSV: a character, or tab
+    #[arg(long, allow_hyphen_values = true)]
+    separator: Option<Separator>,
+    /// The most bytes that a row of text may have
+    #[arg(long, default_value_t = ReadOptions::MAX_ROW_BYTES)]
+    max_row_bytes: usize,
     /// The task of rows that name none
     #[arg(long)]
     task: Option<Task>,
@@ -87,6 +96,9 @@ impl Reading {
         ReadOptions {
             format: self.input_format,
             encoding: self.encoding,
+            quoting: self.quoting,
+            separator: self.separator,
+            max_row_bytes: self.max_row_bytes,
             default_task: self.task,
             labels,
         }

@@ -54,10 +54,13 @@ fn compression_and_encoding_are_seen_in_the_content() {
     ] {
         assert_eq!(read(name, &bytes), Ok(vec!["caf\u{e9}".to_owned()]), "{name} {bytes:?}");
     }
-    // A byte order mark says more than the option.
+    // Latin-1 means Windows-1252, as in the wild.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv");
     let options = ReadOptions { encoding: Encoding::Latin1, ..ReadOptions::default() };
+    std::fs::write(&path, b"task,left,right\nquery-query,caf\xe9 \x933/4\x94,b\n").unwrap();
+    assert_eq!(lefts(&path, &options).unwrap(), ["caf\u{e9} \u{201c}3/4\u{201d}"]);
+    // A byte order mark says more than the option.
     for bytes in [utf_16(CSV, true), format!("\u{feff}{CSV}").into_bytes()] {
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(lefts(&path, &options), Ok(vec!["caf\u{e9}".to_owned()]));

@@ -1,34 +1,65 @@
 //! JSONL: one object per line. Blank lines are passed over.
 
-use super::{Map, Place, Record, Records, Value};
+use super::lines::Lines;
+use super::{Map, Opened, Place, Record, Value};
 use crate::write::{Column, ColumnKind};
 use crate::{DataError, RowProblem};
 use std::io::BufRead;
 
-pub(super) fn records(mut input: impl BufRead + Send + 'static, place: Place) -> Records {
-    let mut bytes = Vec::new();
-    let mut line = 0;
-    Box::new(std::iter::from_fn(move || {
-        loop {
-            bytes.clear();
-            match input.read_until(b'\n', &mut bytes) {
-                Ok(0) => return None,
-                Ok(_) => line += 1,
-                Err(source) => return Some(Err(DataError::read(&place.path, source))),
-            }
-            if !bytes.trim_ascii().is_empty() {
-                return Some(match parse(&bytes) {
-                    Ok(fields) => Ok(Record { line, fields }),
-                    Err(problem) => Err(place.error(line, None, problem)),
-                });
-            }
-        }
-    }))
+pub(super) fn records(
+    text: impl BufRead + Send + 'static,
+    place: &Place,
+    max_row_bytes: usize,
+) -> Opened {
+    let place = place.clone();
+    let mut lines = JsonLines::new(text, place.clone(), max_row_bytes);
+    let records = std::iter::from_fn(move || {
+        Some(lines.next()?.and_then(|(line, text)| match parse(text) {
+            Ok(fields) => Ok(Record { line, fields }),
+            Err(problem) => Err(place.error(line, None, problem)),
+        }))
+    });
+    Opened { columns: None, records: Box::new(records) }
 }
 
-fn parse(bytes: &[u8]) -> Result<Map<String, Value>, RowProblem> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| RowProblem::BrokenUtf8 { byte: error.valid_up_to() + 1 })?;
+/// The lines that are not blank, with their numbers from 1.
+pub(super) struct JsonLines<R> {
+    lines: Lines<R>,
+    place: Place,
+    max_row_bytes: usize,
+    line: u64,
+}
+
+impl<R: BufRead> JsonLines<R> {
+    pub(super) fn new(text: R, place: Place, max_row_bytes: usize) -> Self {
+        Self { lines: Lines::new(text, max_row_bytes), place, max_row_bytes, line: 0 }
+    }
+
+    /// The next line. One that is too long or not UTF-8 is a bad row.
+    pub(super) fn next(&mut self) -> Option<Result<(u64, &str), DataError>> {
+        let Self { lines, place, max_row_bytes, line } = self;
+        let limit = *max_row_bytes;
+        let whole = loop {
+            *line += 1;
+            match lines.advance() {
+                Ok(Some(true)) if lines.text().trim_ascii().is_empty() => {}
+                Ok(Some(whole)) => break whole,
+                Ok(None) => return None,
+                Err(source) => return Some(Err(DataError::read(&place.path, source))),
+            }
+        };
+        if !whole {
+            return Some(Err(place.error(*line, None, RowProblem::TooLong { limit })));
+        }
+        Some(std::str::from_utf8(lines.text()).map(|text| (*line, text)).map_err(|error| {
+            let problem = RowProblem::BrokenUtf8 { byte: error.valid_up_to() + 1 };
+            place.error(*line, None, problem)
+        }))
+    }
+}
+
+/// The object on a line.
+pub(super) fn parse(text: &str) -> Result<Map<String, Value>, RowProblem> {
     serde_json::from_str(text).map_err(|error| RowProblem::BadJson(without_line(&error)))
 }
 

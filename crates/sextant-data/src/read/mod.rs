@@ -3,14 +3,16 @@
 //! Each format only turns its file into [`Record`]s: named JSON values with a line number. What the
 //! values mean is decided in one place for all formats, in `parse`.
 
+mod delimited;
 mod jsonl;
-mod line_counter;
+mod lines;
 mod options;
 mod parquet;
 mod parse;
-mod separated;
 
-pub use options::{Labels, ReadOptions};
+pub use delimited::QuoteError;
+pub(crate) use delimited::bytes;
+pub use options::{Labels, Quoting, ReadOptions, Separator};
 
 use crate::write::Column;
 use crate::{Content, DataError, Format, Input, Part, Row, RowError, RowProblem, RowUnit};
@@ -25,6 +27,13 @@ struct Record {
 }
 
 type Records = Box<dyn Iterator<Item = Result<Record, DataError>> + Send>;
+
+/// A part whose header was read.
+struct Opened {
+    /// What the header names; none for JSONL.
+    columns: Option<Vec<Column>>,
+    records: Records,
+}
 
 /// The rows of an input, in order, in bounded memory.
 ///
@@ -72,7 +81,7 @@ impl RowReader {
         let first = input
             .next()
             .ok_or_else(|| DataError::unusable(input.path(), "there are no data files in it"))?;
-        let (place, columns, records) = records(first?, input.format(), options)?;
+        let (place, Opened { columns, records }) = records(first?, input.format(), options)?;
         Ok(Self { options: options.clone(), input, place, columns, records, failed: false })
     }
 
@@ -99,7 +108,8 @@ impl RowReader {
     /// Goes on to the next part; whether there was one.
     fn next_part(&mut self) -> Result<bool, DataError> {
         let Some(part) = self.input.next() else { return Ok(false) };
-        let (place, columns, records) = records(part?, self.input.format(), &self.options)?;
+        let (place, Opened { columns, records }) =
+            records(part?, self.input.format(), &self.options)?;
         if let (Some(first), Some(these)) = (&self.columns, &columns) {
             check_same_columns(&place.path, first, these)?;
         }
@@ -165,22 +175,23 @@ fn records(
     part: Part,
     format: Format,
     options: &ReadOptions,
-) -> Result<(Place, Option<Vec<Column>>, Records), DataError> {
+) -> Result<(Place, Opened), DataError> {
     let place = Place { path: part.path, format };
-    let (columns, records) = match part.content {
-        Content::Table(file) => parquet::records(file, place.clone())?,
+    let opened = match part.content {
+        Content::Table(file) => {
+            let (columns, records) = parquet::records(file, place.clone())?;
+            check_columns(&place.path, columns.as_deref().unwrap_or_default(), options, None)?;
+            Opened { columns, records }
+        }
         Content::Text(text) if format == Format::Jsonl => {
-            (None, jsonl::records(text, place.clone()))
+            jsonl::records(text, &place, options.max_row_bytes)
         }
         Content::Text(text) => {
             let separator = if format == Format::Tsv { b'\t' } else { b',' };
-            separated::records(text, place.clone(), separator)?
+            delimited::records(text, &place, separator, options)?
         }
     };
-    if let Some(columns) = &columns {
-        check_columns(&place.path, columns, options)?;
-    }
-    Ok((place, columns, records))
+    Ok((place, opened))
 }
 
 /// Every part must have the columns of the first, in any order.
@@ -203,7 +214,13 @@ impl std::fmt::Debug for RowReader {
     }
 }
 
-fn check_columns(path: &Path, columns: &[Column], options: &ReadOptions) -> Result<(), DataError> {
+/// Whether the columns that are needed are there; `hint` says why they may not be.
+fn check_columns(
+    path: &Path,
+    columns: &[Column],
+    options: &ReadOptions,
+    hint: Option<String>,
+) -> Result<(), DataError> {
     let has = |name: &str| columns.iter().any(|column| column.name == name);
     let needed = [
         ("task", options.default_task.is_none()),
@@ -211,27 +228,17 @@ fn check_columns(path: &Path, columns: &[Column], options: &ReadOptions) -> Resu
         ("right", true),
         ("grade", options.labels == Labels::Required),
     ];
-    for (name, needed) in needed {
-        if needed && !has(name) {
-            let found: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
-            let hint = match &found[..] {
-                [one] if one.contains([',', ';', '\t', '|']) => {
-                    "; the separator is not the one of this extension: .csv takes commas, .tsv tabs"
-                }
-                _ if found.iter().any(|other| other.trim().eq_ignore_ascii_case(name)) => {
-                    "; column names are lower case without spaces"
-                }
-                _ => "",
-            };
-            return Err(DataError::MissingColumn {
-                path: path.to_owned(),
-                column: name.to_owned(),
-                found,
-                hint: hint.to_owned(),
-            });
-        }
-    }
-    Ok(())
+    let Some((name, _)) = needed.into_iter().find(|&(name, needed)| needed && !has(name)) else {
+        return Ok(());
+    };
+    let found: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
+    let same = |other: &String| other.trim().eq_ignore_ascii_case(name);
+    let hint = hint.unwrap_or_else(|| match found.iter().any(same) {
+        true => "; column names are lower case without spaces".to_owned(),
+        false => String::new(),
+    });
+    let (path, column) = (path.to_owned(), name.to_owned());
+    Err(DataError::MissingColumn { path, column, found, hint })
 }
 
 /// Reads labelled pairs whole. Every row must be good; the first that is not is the error.

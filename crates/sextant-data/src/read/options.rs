@@ -1,19 +1,48 @@
 //! How to read rows.
 
 use crate::{Encoding, Format};
-use sextant_core::Task;
+use serde::{Deserialize, Serialize};
+use sextant_core::{Task, UnknownName};
+use std::str::FromStr;
 
 /// How to read rows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ReadOptions {
     /// The format, where the name of the input does not say it.
     pub format: Option<Format>,
     /// How text files stand for characters.
     pub encoding: Encoding,
+    /// How cells of CSV and TSV are quoted. Unless stated it is [`Quoting::Rfc4180`], and a cell of
+    /// several lines is refused where they look like rows that a stray quote swallowed.
+    pub quoting: Option<Quoting>,
+    /// What separates the cells; unless stated what the format says.
+    pub separator: Option<Separator>,
+    /// The most bytes that a row of text may have. What a file with an endless row or an unclosed
+    /// quote costs is about so much memory.
+    pub max_row_bytes: usize,
     /// The task of rows that name none.
     pub default_task: Option<Task>,
     /// What columns other than `task`, `left` and `right` are to the reader.
     pub labels: Labels,
+}
+
+impl ReadOptions {
+    /// The usual bound of a row: 16 MiB.
+    pub const MAX_ROW_BYTES: usize = 16 << 20;
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            format: None,
+            encoding: Encoding::default(),
+            quoting: None,
+            separator: None,
+            max_row_bytes: Self::MAX_ROW_BYTES,
+            default_task: None,
+            labels: Labels::default(),
+        }
+    }
 }
 
 /// What columns other than `task`, `left` and `right` are to the reader.
@@ -27,4 +56,100 @@ pub enum Labels {
     Optional,
     /// A row without a grade is an error.
     Required,
+}
+
+/// How cells of CSV and TSV are quoted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quoting {
+    /// A cell that opens with a quote ends at the next quote; quotes inside are doubled.
+    #[default]
+    Rfc4180,
+    /// The same, and a backslash takes the meaning from a quote or a backslash behind it. Spark
+    /// writes its files like this.
+    Backslash,
+    /// Quotes are ordinary characters; no cell holds a separator or a line end.
+    None,
+}
+
+impl FromStr for Quoting {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "rfc4180" => Ok(Self::Rfc4180),
+            "backslash" => Ok(Self::Backslash),
+            "none" => Ok(Self::None),
+            _ => Err(UnknownName {
+                what: "quoting",
+                found: name.to_owned(),
+                expected: "rfc4180, backslash, none".to_owned(),
+            }),
+        }
+    }
+}
+
+/// The character that separates cells: one ASCII character that is no quote and no line end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Separator(u8);
+
+impl From<Separator> for u8 {
+    fn from(separator: Separator) -> Self {
+        separator.0
+    }
+}
+
+impl From<Separator> for String {
+    fn from(separator: Separator) -> Self {
+        match separator.0 {
+            b'\t' => "tab".to_owned(),
+            other => char::from(other).to_string(),
+        }
+    }
+}
+
+impl TryFrom<String> for Separator {
+    type Error = UnknownName;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+impl FromStr for Separator {
+    type Err = UnknownName;
+
+    /// Reads the character itself, or `tab`.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name.as_bytes() {
+            b"tab" | b"\\t" => Ok(Self(b'\t')),
+            &[byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(Self(byte)),
+            _ => Err(UnknownName {
+                what: "separator",
+                found: name.to_owned(),
+                expected: "one ASCII character (`;`, `|`) or tab".to_owned(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read() {
+        for (name, byte) in [(";", b';'), ("tab", b'\t'), ("\\t", b'\t'), ("\t", b'\t')] {
+            assert_eq!(u8::from(name.parse::<Separator>().unwrap()), byte);
+        }
+        for name in ["", "\"", ";;", "\n", "é"] {
+            assert!(name.parse::<Separator>().is_err(), "{name:?}");
+        }
+        for quoting in [Quoting::Rfc4180, Quoting::Backslash, Quoting::None] {
+            let name = serde_json::to_value(quoting).unwrap();
+            assert_eq!(name.as_str().unwrap().parse(), Ok(quoting));
+        }
+        assert!("double".parse::<Quoting>().unwrap_err().to_string().contains("backslash"));
+    }
 }

@@ -1,7 +1,7 @@
 //! Everything that can be wrong with a file is an error that says where and how to mend it.
 
 use crate::file;
-use sextant_data::{ReadOptions, read_examples};
+use sextant_data::{DataError, Quoting, ReadOptions, RowReader, read_examples};
 
 fn error_of(name: &str, content: impl AsRef<[u8]>) -> String {
     let (_folder, path) = file(name, content);
@@ -54,7 +54,7 @@ fn values() {
         ("weight", Some("1e39"), &["`1e39`"]), // more than an f32 holds
         ("weight", Some("heavy"), &["`heavy`"]),
         ("origin", Some("machine"), &["unknown label origin `machine`", "human, derived"]),
-        ("split", Some("valid"), &["unknown split `valid`", "train, dev, test"]),
+        ("split", Some("holdout"), &["unknown split `holdout`", "train, dev, test"]),
     ];
     for (field, value, parts) in cases {
         for (error, line) in errors_of_row(field, value).iter().zip([2, 3]) {
@@ -99,7 +99,7 @@ fn missing_columns() {
             assert!(error.contains(&format!("it has `{}`", rest[0])), "{error}");
         }
         let error = error_of(name, "task;left;right;grade\nquery-query;a;b;1\n");
-        assert!(error.contains("the separator is not the one"), "{error}");
+        assert!(error.contains("separated by `;`: read the file with --separator ';'"), "{error}");
         let error = error_of(name, header.join(separator).to_uppercase());
         assert!(error.contains("lower case"), "{error}");
     }
@@ -149,10 +149,145 @@ fn broken_tables_of_text() {
 fn unclosed_quote() {
     let content = "left,right,grade,task,note\na,b,1,query-query,\"5 inch\nc,d,1,query-query,x\n";
     let error = error_of("rows.csv", content);
-    assert!(error.contains("line 2: a cell opens with a quote that is never closed"), "{error}");
-    // A closed one that ends the file is fine.
-    let (_folder, path) = file("rows.csv", content.replace("x\n", "x\"\n"));
+    let expected = "line 2, column `note`: the cell opens with a quote that is never closed";
+    assert!(error.contains(expected) && error.contains("--quoting none"), "{error}");
+    // A closed one that ends the file is fine, unless the lines in it look like rows.
+    let (_folder, path) = file("rows.csv", content.replace("d,1", "d 1").replace("x\n", "x\"\n"));
     assert_eq!(read_examples(&path, &ReadOptions::default()).unwrap().len(), 1);
+    let error = error_of("rows.csv", content.replace("x\n", "x\"\n"));
+    let expected = "line 2, column `note`: the cell opens with a quote and holds lines that look like \
+        rows, such as line 3; if quotes are ordinary characters here, such as inch marks, read the file \
+        with --quoting none; if the cell really has all these lines, say --quoting rfc4180";
+    assert!(error.contains(expected), "{error}");
+}
+
+/// A thousand rows, two of whose titles open with an inch mark.
+fn with_inch_marks(separator: &str, second: &str) -> String {
+    let mut lines = vec!["task\tleft\tright\tgrade".to_owned()];
+    for i in 1..=1000 {
+        lines.push(match i {
+            10 => "query-product\tmonitor\t\"24 inch monitor\t2".to_owned(),
+            900 => format!("query-product\ttv\t{second}\t1"),
+            _ => format!("query-product\tmonitor {i}\tMonitor number {i}\t{}", i % 3),
+        });
+    }
+    lines.join("\n").replace('\t', separator) + "\n"
+}
+
+#[test]
+fn rows_are_not_swallowed_by_quotes() {
+    let quoted = |quoting| ReadOptions { quoting: Some(quoting), ..ReadOptions::default() };
+    for (name, separator) in [("rows.csv", ","), ("rows.tsv", "\t")] {
+        let content = with_inch_marks(separator, "\"32 inch tv");
+        let error = error_of(name, &content);
+        let expected = "line 11, column `right`: the cell opens with a quote whose next quote, on line \
+            901, is followed by text; if quotes are ordinary characters here, such as inch marks, read \
+            the file with --quoting none; else double the quotes inside the cell";
+        assert!(error.contains(expected), "{error}");
+        // A title that ends in an inch mark closes the quote as if nothing were wrong.
+        let error = error_of(name, with_inch_marks(separator, "32\""));
+        assert!(error.contains("line 11, column `right`") && error.contains("line 12"), "{error}");
+
+        let (_folder, path) = file(name, &content);
+        let rows = read_examples(&path, &quoted(Quoting::None)).unwrap();
+        assert_eq!(rows.len(), 1000);
+        assert_eq!(rows[9].pair.right.text(), "\"24 inch monitor");
+        // After it everything is in doubt: nothing more is read.
+        let rows: Vec<_> = RowReader::open(&path, &ReadOptions::default()).unwrap().collect();
+        assert_eq!(rows.len(), 10);
+        assert!(rows[..9].iter().all(Result::is_ok) && matches!(rows[9], Err(DataError::Quote(_))));
+    }
+}
+
+#[test]
+fn text_after_a_quote_and_escaped_quotes() {
+    let error =
+        error_of("rows.csv", "task,left,right\nquery-query,pipe,\"Half inch\" copper pipe\n");
+    assert!(error.contains("no column `grade`"), "{error}");
+    let error = error_of(
+        "rows.csv",
+        "task,grade,left,right\nquery-query,1,pipe,\"Half inch\" copper pipe\n",
+    );
+    let expected =
+        "line 2, column `right`: the cell opens with a quote and goes on after the quote";
+    assert!(error.contains(expected), "{error}");
+
+    let spark = "task,left,right,grade,note\n\
+        query-product,monitor,\"Monitor 24\\\"\",1,x\nquery-product,tv,\"TV 32\\\"\",1,y\n";
+    let error = error_of("rows.csv", spark);
+    let expected =
+        "line 2, column `right`: the cell opens with a quote whose next quote, on line 3";
+    assert!(error.contains(expected) && error.contains("--quoting backslash"), "{error}");
+    let (_folder, path) = file("rows.csv", spark);
+    let options = ReadOptions { quoting: Some(Quoting::Backslash), ..ReadOptions::default() };
+    let rows = read_examples(&path, &options).unwrap();
+    let texts: Vec<_> = rows.iter().map(|row| row.pair.right.text()).collect();
+    assert_eq!(texts, ["Monitor 24\"", "TV 32\""]);
+}
+
+#[test]
+fn rows_are_bounded() {
+    let options = ReadOptions { max_row_bytes: 1 << 10, ..ReadOptions::default() };
+    let error = |name: &str, content: &str| {
+        let (_folder, path) = file(name, content);
+        read_examples(&path, &options).unwrap_err().to_string()
+    };
+    let header = "task,left,right,grade\n";
+    let long = error("rows.csv", &format!("{header}query-query,\"5 inch,{}", "a\n".repeat(1000)));
+    let parts = ["line 2, column `left`", "not closed within 1 KiB", "--max-row-bytes"];
+    assert!(parts.iter().all(|part| long.contains(part)), "{long}");
+    let long = error("rows.csv", &format!("{header}query-query,{},b,1\n", "a".repeat(2000)));
+    assert!(long.contains("line 2: the row is longer than 1 KiB"), "{long}");
+
+    // Where a line of JSONL ends is certain, so the next one can be read.
+    let row = |left: &str| {
+        format!(
+            "{{\"task\": \"query-query\", \"left\": \"{left}\", \"right\": \"b\", \"grade\": 1}}\n"
+        )
+    };
+    let (_folder, path) = file("rows.jsonl", row("a") + &row(&"long ".repeat(1000)) + &row("c"));
+    let rows: Vec<_> = RowReader::open(&path, &options).unwrap().collect();
+    assert_eq!(rows.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    let error = rows[1].as_ref().unwrap_err().to_string();
+    assert!(error.contains("line 2: the line is longer than 1 KiB"), "{error}");
+}
+
+#[test]
+fn separators_of_spreadsheets() {
+    let rows = |name: &str, content: &str, options: &ReadOptions| {
+        let (_folder, path) = file(name, content);
+        read_examples(&path, options).map(|rows| rows.len()).map_err(|error| error.to_string())
+    };
+    let semicolons = "task;left;right;grade\nquery-query;a, b;c;1\n";
+    let options = ReadOptions { separator: Some(";".parse().unwrap()), ..ReadOptions::default() };
+    assert_eq!(rows("rows.csv", semicolons, &options), Ok(1));
+    for (separator, option) in [("|", "'|'"), ("\t", "tab")] {
+        let error = error_of("rows.csv", semicolons.replace(';', separator));
+        assert!(error.contains(&format!("--separator {option}")), "{error}");
+    }
+    let error = error_of("rows.tsv", "task,left,right,grade\n");
+    assert!(error.contains("--separator ','"), "{error}");
+    // Excel says the separator in a line of its own, and writes one for each column ever used.
+    for end in ["\n", "\r\n"] {
+        let excel = format!("sep=;{end}task;left;right;grade;;{end}query-query;a;b;1;;{end}");
+        assert_eq!(rows("rows.csv", &excel, &ReadOptions::default()), Ok(1));
+        let error = error_of("rows.csv", excel.replace("1;;", "1; ;x"));
+        let expected = "line 3: column 6 has no name but holds \"x\"; name it, or remove it";
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn lines_of_any_end_are_counted() {
+    for end in ["\n", "\r\n", "\r"] {
+        let rows =
+            "task,left,right,grade\nquery-query,a,b,1\nquery-query,,b,1\n".replace('\n', end);
+        let error = error_of("rows.csv", rows);
+        assert!(error.contains("line 3, column `left`: the text is empty"), "{error}");
+        let good = r#"{"task": "query-query", "left": "a", "right": "b", "grade": 1}"#;
+        let error = error_of("rows.jsonl", format!("{good}{end}{end}{{}}{end}"));
+        assert!(error.contains("line 3, column `task`"), "{error}");
+    }
 }
 
 #[test]

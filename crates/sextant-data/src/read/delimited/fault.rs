@@ -1,0 +1,129 @@
+//! What can be wrong with the quotes of a file, said so that it can be mended.
+
+use crate::DataError;
+use std::fmt::{Display, Formatter};
+use std::path::{Path, PathBuf};
+
+/// Why a file cannot be read on.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Read(std::io::Error),
+    RowTooLong {
+        line: u64,
+        limit: usize,
+    },
+    Quote {
+        /// Where the cell opened.
+        line: u64,
+        cell: usize,
+        backslash: bool,
+        kind: FaultKind,
+    },
+}
+
+/// What is wrong with a quoted cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// The quote that closes it is followed by text.
+    TextAfterQuote {
+        /// The line of the closing quote.
+        line: u64,
+    },
+    /// The file ends inside.
+    Unclosed,
+    /// It is longer than a row may be.
+    TooLong { limit: usize },
+    /// Lines in it look like rows.
+    HoldsRows {
+        /// The first of them.
+        line: u64,
+    },
+}
+
+impl Fault {
+    /// The error about the file; `names` are its columns, as far as they are known.
+    pub(super) fn into_error(self, path: &Path, names: &[String]) -> DataError {
+        match self {
+            Self::Read(source) => DataError::read(path, source),
+            Self::RowTooLong { line, limit } => {
+                DataError::RowTooLong { path: path.to_owned(), line, limit }
+            }
+            Self::Quote { line, cell, backslash, kind } => {
+                let column = names.get(cell).filter(|name| !name.is_empty()).cloned();
+                let path = path.to_owned();
+                DataError::Quote(Box::new(QuoteError { path, line, cell, column, backslash, kind }))
+            }
+        }
+    }
+}
+
+/// A quoted cell that makes the rest of its file doubtful.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuoteError {
+    path: PathBuf,
+    /// The line on which the cell opens.
+    line: u64,
+    cell: usize,
+    column: Option<String>,
+    backslash: bool,
+    kind: FaultKind,
+}
+
+impl QuoteError {
+    /// The line on which the cell opens, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+impl std::error::Error for QuoteError {}
+
+impl Display for QuoteError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} line {}, ", self.path.display(), self.line)?;
+        match &self.column {
+            Some(name) => write!(f, "column `{name}`: ")?,
+            None => write!(f, "cell {}: ", self.cell + 1)?,
+        }
+        f.write_str("the cell opens with a quote ")?;
+        match self.kind {
+            FaultKind::TextAfterQuote { line } if line == self.line => {
+                f.write_str("and goes on after the quote that closes it")?;
+            }
+            FaultKind::TextAfterQuote { line } => {
+                write!(f, "whose next quote, on line {line}, is followed by text")?;
+            }
+            FaultKind::Unclosed => f.write_str("that is never closed")?,
+            FaultKind::TooLong { limit } => {
+                write!(f, "that is not closed within {}", bytes(limit))?;
+            }
+            FaultKind::HoldsRows { line } => {
+                write!(f, "and holds lines that look like rows, such as line {line}")?;
+            }
+        }
+        if self.backslash {
+            return f.write_str(
+                "; quotes inside cells are written `\\\"` here: read the file with --quoting backslash",
+            );
+        }
+        f.write_str("; if quotes are ordinary characters here, such as inch marks, read the file with --quoting none")?;
+        f.write_str(match self.kind {
+            FaultKind::HoldsRows { .. } => {
+                "; if the cell really has all these lines, say --quoting rfc4180"
+            }
+            FaultKind::TooLong { .. } => "; if the cell really is so long, raise --max-row-bytes",
+            FaultKind::TextAfterQuote { .. } => "; else double the quotes inside the cell",
+            FaultKind::Unclosed => "; else close it, and double the quotes inside the cell",
+        })
+    }
+}
+
+/// A size in the largest unit in which it is whole.
+pub(crate) fn bytes(count: usize) -> String {
+    match count {
+        0 => "0 bytes".to_owned(),
+        _ if count.is_multiple_of(1 << 20) => format!("{} MiB", count >> 20),
+        _ if count.is_multiple_of(1 << 10) => format!("{} KiB", count >> 10),
+        _ => format!("{count} bytes"),
+    }
+}

@@ -1,0 +1,86 @@
+//! The first line of a delimited file: its separator and the names of its columns.
+
+use super::fault::Fault;
+use super::scanner::{Dialect, Scanner};
+use super::swallowed::{Key, KeyKind, Shape};
+use crate::{DataError, ReadOptions};
+use std::io::BufRead;
+use std::path::Path;
+
+/// What the header says.
+pub(super) struct Header {
+    /// The names of all columns; a column without a name has an empty one.
+    pub(super) names: Vec<String>,
+    pub(super) separator: u8,
+}
+
+/// Opens the rows of a text whose cells are separated by `separator` unless the options or the
+/// text's own first line (`sep=;`, as Excel reads and writes it) say otherwise, and reads the header.
+pub(super) fn open<R: BufRead>(
+    mut text: R,
+    path: &Path,
+    separator: u8,
+    options: &ReadOptions,
+) -> Result<(Header, Scanner<R>), DataError> {
+    let stated = stated_separator(&mut text).map_err(|source| DataError::read(path, source))?;
+    let separator = options.separator.map(u8::from).or(stated).unwrap_or(separator);
+    let dialect = Dialect {
+        separator,
+        quoting: options.quoting.unwrap_or_default(),
+        stated: options.quoting.is_some(),
+        max_row_bytes: options.max_row_bytes,
+    };
+    let mut scanner = Scanner::new(text, dialect);
+    let fail = |fault: Fault| fault.into_error(path, &[]);
+    let Some(cells) = scanner.next().map_err(fail)? else {
+        return Err(DataError::NoHeader { path: path.to_owned() });
+    };
+    let mut names: Vec<String> = Vec::with_capacity(cells.len());
+    for cell in cells.iter() {
+        let name = std::str::from_utf8(cell)
+            .map_err(|_| DataError::HeaderEncoding { path: path.to_owned(), line: cells.line })?;
+        // Spreadsheets write a separator for each column that was ever used.
+        let name = if name.trim().is_empty() { "" } else { name };
+        if !name.is_empty() && names.iter().any(|other| other == name) {
+            return Err(DataError::DuplicateColumn {
+                path: path.to_owned(),
+                column: name.to_owned(),
+            });
+        }
+        names.push(name.to_owned());
+    }
+    let key = |name: &str, kind| {
+        names.iter().position(|other| other == name).map(|column| Key { column, kind })
+    };
+    let key = key("task", KeyKind::Task).or_else(|| key("grade", KeyKind::Grade));
+    scanner.watch(Shape { columns: names.len(), key });
+    Ok((Header { names, separator }, scanner))
+}
+
+/// Takes `sep=;` off the start of a text, without its line end.
+fn stated_separator(text: &mut impl BufRead) -> std::io::Result<Option<u8>> {
+    let separator = match text.fill_buf()? {
+        [s, e, p, b'=', separator, b'\n' | b'\r', ..]
+            if [*s, *e, *p].eq_ignore_ascii_case(b"sep") =>
+        {
+            *separator
+        }
+        _ => return Ok(None),
+    };
+    text.consume(5);
+    Ok(Some(separator))
+}
+
+/// What to do about a header that is all in one cell because its separator is another one.
+pub(super) fn separator_hint(header: &Header) -> Option<String> {
+    let [name] = &header.names[..] else { return None };
+    let candidates = [(';', "';'"), ('\t', "tab"), (',', "','"), ('|', "'|'")];
+    let (_, character, option) = candidates
+        .into_iter()
+        .filter(|&(character, _)| u32::from(character) != u32::from(header.separator))
+        .map(|(character, option)| (name.matches(character).count(), character, option))
+        .filter(|&(count, ..)| count > 0)
+        .max_by_key(|&(count, ..)| count)?;
+    let seen = if character == '\t' { "tabs".to_owned() } else { format!("`{character}`") };
+    Some(format!("; its cells are separated by {seen}: read the file with --separator {option}"))
+}

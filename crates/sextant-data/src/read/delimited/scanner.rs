@@ -1,0 +1,336 @@
+//! Bytes into rows of cells, strictly.
+//!
+//! The `csv` crate reads on whatever comes: text after a closing quote is taken into the cell, and a
+//! cell that opens with an inch mark swallows all rows up to the next one. Here each of these is a
+//! [`Fault`] that says where the cell opened. A fault ends the reading, since nobody can say where
+//! the next row starts.
+
+use super::fault::{Fault, FaultKind};
+use super::swallowed::{RowLines, Shape};
+use crate::Quoting;
+use std::io::BufRead;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dialect {
+    pub(super) separator: u8,
+    pub(super) quoting: Quoting,
+    /// Whether the user said how cells are quoted, so that a cell of several lines is believed
+    /// whatever it holds.
+    pub(super) stated: bool,
+    /// The most bytes of one row.
+    pub(super) max_row_bytes: usize,
+}
+
+/// One row: its cells, without quotes and escapes.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    /// The line on which the row starts, from 1, as an editor counts.
+    pub(super) line: u64,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// Cells beyond the columns, of which only the number matters.
+    more: usize,
+}
+
+impl Cells {
+    pub(super) fn len(&self) -> usize {
+        self.ends.len() + self.more
+    }
+
+    /// The bytes of all cells from a place on.
+    pub(super) fn since(&self, start: usize) -> &[u8] {
+        self.bytes.get(start..).unwrap_or_default()
+    }
+
+    /// What there is of the cell that has not ended.
+    pub(super) fn open(&self) -> &[u8] {
+        self.since(self.ends.last().copied().unwrap_or(0))
+    }
+
+    fn end_cell(&mut self, columns: Option<usize>) {
+        if columns.is_some_and(|columns| self.ends.len() >= columns) {
+            self.more += 1;
+        } else {
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+}
+
+/// Reads rows from text.
+pub(super) struct Scanner<R> {
+    input: R,
+    machine: Machine,
+}
+
+impl<R: BufRead> Scanner<R> {
+    pub(super) fn new(input: R, dialect: Dialect) -> Self {
+        Self { input, machine: Machine::new(dialect) }
+    }
+
+    /// From now on, look out for rows that a quote swallows.
+    pub(super) fn watch(&mut self, shape: Shape) {
+        self.machine.shape = Some(shape);
+    }
+
+    /// The next row that is not a blank line; none at the end of the text.
+    pub(super) fn next(&mut self) -> Result<Option<&Cells>, Fault> {
+        self.machine.begin_row();
+        loop {
+            let chunk = self.input.fill_buf().map_err(Fault::Read)?;
+            if chunk.is_empty() {
+                let whole = self.machine.end_of_text()?;
+                return Ok(whole.then_some(&self.machine.cells));
+            }
+            let (used, whole) = self.machine.feed(chunk)?;
+            self.input.consume(used);
+            if whole {
+                return Ok(Some(&self.machine.cells));
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the first byte of a cell.
+    Start,
+    /// In a cell without quotes.
+    Bare,
+    /// After an opening quote.
+    Quoted,
+    /// After a backslash in a quoted cell.
+    Escaped,
+    /// After a quote in a quoted cell, which closes it or is doubled.
+    Closed,
+}
+
+struct Machine {
+    dialect: Dialect,
+    shape: Option<Shape>,
+    state: State,
+    cells: Cells,
+    /// The line of the next byte.
+    line: u64,
+    /// Whether the last byte was `\r`, whose line end a `\n` belongs to.
+    after_return: bool,
+    /// Bytes of this row so far.
+    size: usize,
+    /// Where the quote of the current or last quoted cell opened.
+    opened: (u64, usize),
+    closed_line: u64,
+    /// Whether a quote in that cell stood behind a backslash.
+    backslash: bool,
+    lines: RowLines,
+    /// Where the first cell of several lines opened.
+    spanning: Option<(u64, usize)>,
+}
+
+impl Machine {
+    fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            shape: None,
+            state: State::Start,
+            cells: Cells::default(),
+            line: 1,
+            after_return: false,
+            size: 0,
+            opened: (1, 0),
+            closed_line: 1,
+            backslash: false,
+            lines: RowLines::default(),
+            spanning: None,
+        }
+    }
+
+    fn begin_row(&mut self) {
+        self.state = State::Start;
+        self.cells.bytes.clear();
+        self.cells.ends.clear();
+        self.cells.line = self.line;
+        self.size = 0;
+        self.cells.more = 0;
+        self.lines = RowLines::default();
+        self.spanning = None;
+    }
+
+    /// Takes bytes up to the end of the row; how many, and whether the row is whole.
+    fn feed(&mut self, chunk: &[u8]) -> Result<(usize, bool), Fault> {
+        let separator = self.dialect.separator;
+        let escapes = self.dialect.quoting == Quoting::Backslash;
+        let mut at = 0;
+        while at < chunk.len() {
+            let byte = chunk[at];
+            if std::mem::take(&mut self.after_return) && byte == b'\n' {
+                if self.state == State::Quoted {
+                    self.cells.bytes.push(byte);
+                    self.lines.start_at(self.cells.bytes.len());
+                }
+                at += 1;
+                continue;
+            }
+            match self.state {
+                State::Start if byte == b'"' && self.dialect.quoting != Quoting::None => {
+                    self.opened = (self.line, self.cells.len());
+                    self.backslash = false;
+                    self.state = State::Quoted;
+                    at += 1;
+                }
+                State::Start | State::Bare => {
+                    let plain = |&byte: &u8| byte != separator && byte != b'\n' && byte != b'\r';
+                    let run = chunk[at..].iter().take_while(|byte| plain(byte)).count();
+                    self.cells.bytes.extend_from_slice(&chunk[at..at + run]);
+                    at += run;
+                    if run > 0 {
+                        self.state = State::Bare;
+                    }
+                    if let Some(&byte) = chunk.get(at) {
+                        at += 1;
+                        if self.end_of_cell(byte)? {
+                            return self.bounded(at).map(|()| (at, true));
+                        }
+                    }
+                }
+                State::Quoted => {
+                    let plain = |&byte: &u8| {
+                        let ends_line = byte == b'\n' || byte == b'\r';
+                        byte != b'"' && byte != separator && !ends_line && byte != b'\\'
+                    };
+                    let run = chunk[at..].iter().take_while(|byte| plain(byte)).count();
+                    self.cells.bytes.extend_from_slice(&chunk[at..at + run]);
+                    at += run;
+                    if let Some(&byte) = chunk.get(at) {
+                        at += 1;
+                        self.quoted(byte, escapes);
+                    }
+                }
+                State::Escaped => {
+                    // A backslash before anything but a quote or a backslash is itself.
+                    if byte == b'"' || byte == b'\\' {
+                        self.cells.bytes.push(byte);
+                        at += 1;
+                    } else {
+                        self.cells.bytes.push(b'\\');
+                    }
+                    self.state = State::Quoted;
+                }
+                State::Closed if byte == b'"' => {
+                    self.cells.bytes.push(byte);
+                    self.state = State::Quoted;
+                    at += 1;
+                }
+                State::Closed => {
+                    at += 1;
+                    if self.end_of_cell(byte)? {
+                        return self.bounded(at).map(|()| (at, true));
+                    }
+                }
+            }
+        }
+        self.bounded(at).map(|()| (at, false))
+    }
+
+    /// A byte of a quoted cell that means something.
+    fn quoted(&mut self, byte: u8, escapes: bool) {
+        match byte {
+            b'"' => {
+                self.backslash |= self.cells.open().last() == Some(&b'\\');
+                self.closed_line = self.line;
+                self.state = State::Closed;
+                return;
+            }
+            b'\\' if escapes => {
+                self.state = State::Escaped;
+                return;
+            }
+            _ => {}
+        }
+        let separator = self.dialect.separator;
+        if byte == separator {
+            self.lines.separator(&self.cells, self.shape);
+        } else if byte == b'\n' || byte == b'\r' {
+            self.lines.line_end(&self.cells, self.shape, self.line, separator);
+            self.spanning.get_or_insert(self.opened);
+            self.count_line(byte);
+        }
+        self.cells.bytes.push(byte);
+        if byte != b'\\' {
+            self.lines.start_at(self.cells.bytes.len());
+        }
+    }
+
+    /// The byte after a cell: whether it ends the row.
+    fn end_of_cell(&mut self, byte: u8) -> Result<bool, Fault> {
+        if byte == self.dialect.separator {
+            self.lines.separator(&self.cells, self.shape);
+            self.cells.end_cell(self.shape.map(|shape| shape.columns));
+            self.lines.start_at(self.cells.bytes.len());
+            self.state = State::Start;
+            return Ok(false);
+        }
+        if byte != b'\n' && byte != b'\r' {
+            return Err(self.fault(FaultKind::TextAfterQuote { line: self.closed_line }));
+        }
+        let blank = self.state == State::Start && self.cells.len() == 0;
+        if !blank {
+            self.end_of_row()?;
+        }
+        self.count_line(byte);
+        if blank {
+            self.cells.line = self.line;
+        }
+        Ok(!blank)
+    }
+
+    fn end_of_row(&mut self) -> Result<(), Fault> {
+        let swallowed = self.lines.row_end(&self.cells, self.shape, self.line);
+        self.cells.end_cell(self.shape.map(|shape| shape.columns));
+        match swallowed {
+            Some(line) if !self.dialect.stated => Err(self.fault(FaultKind::HoldsRows { line })),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the last row; whether there is one.
+    fn end_of_text(&mut self) -> Result<bool, Fault> {
+        match self.state {
+            State::Start if self.cells.len() == 0 => Ok(false),
+            State::Quoted | State::Escaped => Err(self.fault(FaultKind::Unclosed)),
+            State::Start | State::Bare | State::Closed => self.end_of_row().map(|()| true),
+        }
+    }
+
+    /// Counts a line end; the `\n` of `\r\n` never comes here.
+    fn count_line(&mut self, byte: u8) {
+        self.line += 1;
+        self.after_return = byte == b'\r';
+    }
+
+    fn bounded(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.size += bytes;
+        let limit = self.dialect.max_row_bytes;
+        if self.size <= limit {
+            return Ok(());
+        }
+        Err(match self.state {
+            State::Quoted | State::Escaped => self.fault(FaultKind::TooLong { limit }),
+            _ => Fault::RowTooLong { line: self.cells.line, limit },
+        })
+    }
+
+    fn fault(&self, kind: FaultKind) -> Fault {
+        let spanning = matches!(kind, FaultKind::HoldsRows { .. }).then_some(self.spanning);
+        let (line, cell) = spanning.flatten().unwrap_or(self.opened);
+        Fault::Quote { line, cell, backslash: self.backslash, kind }
+    }
+}
+
+#[cfg(test)]
+#[path = "scanner_tests.rs"]
+mod tests;

@@ -1,0 +1,206 @@
+use super::super::swallowed::{Key, KeyKind};
+use super::*;
+use proptest::prelude::*;
+use std::io::BufReader;
+
+type Rows = Vec<(u64, Vec<Vec<u8>>)>;
+
+fn dialect(quoting: Quoting) -> Dialect {
+    Dialect { separator: b',', quoting, stated: false, max_row_bytes: 1 << 20 }
+}
+
+/// All rows up to a fault, through a buffer of some size.
+fn scan(
+    text: &[u8],
+    dialect: Dialect,
+    shape: Option<Shape>,
+    buffer: usize,
+) -> (Rows, Option<Fault>) {
+    let mut scanner = Scanner::new(BufReader::with_capacity(buffer, text), dialect);
+    scanner.machine.shape = shape;
+    let mut rows = Vec::new();
+    loop {
+        match scanner.next() {
+            Ok(Some(cells)) => rows.push((cells.line, cells.iter().map(<[u8]>::to_vec).collect())),
+            Ok(None) => return (rows, None),
+            Err(fault) => return (rows, Some(fault)),
+        }
+    }
+}
+
+/// Rows as `line: cell|cell`, then the fault, if any.
+fn said(text: &str, quoting: Quoting, shape: Option<Shape>) -> Vec<String> {
+    let one = scan(text.as_bytes(), dialect(quoting), shape, 1);
+    let (rows, fault) = scan(text.as_bytes(), dialect(quoting), shape, 1 << 16);
+    assert_eq!(format!("{one:?}"), format!("{:?}", (&rows, &fault)), "the buffer plays no part");
+    let row = |(line, cells): (u64, Vec<Vec<u8>>)| {
+        let cells: Vec<_> = cells.iter().map(|cell| String::from_utf8_lossy(cell)).collect();
+        format!("{line}: {}", cells.join("|"))
+    };
+    let mut said: Vec<String> = rows.into_iter().map(row).collect();
+    if let Some(fault) = fault {
+        said.push(match fault {
+            Fault::Read(error) => error.to_string(),
+            Fault::RowTooLong { line, .. } => format!("{line}: too long"),
+            Fault::Quote { line, cell, backslash, kind } => {
+                format!("{line}.{cell}: {kind:?}{}", if backslash { " backslash" } else { "" })
+            }
+        });
+    }
+    said
+}
+
+#[test]
+fn quoting_decides_what_a_quote_is() {
+    let rfc = |text| said(text, Quoting::Rfc4180, None);
+    assert_eq!(rfc("a,\"b,\"\"c\nd\",\n\n3/4\" pipe,x\r\n"), ["1: a|b,\"c\nd|", "4: 3/4\" pipe|x"]);
+    assert_eq!(rfc("\"\"\n,\n\"a\""), ["1: ", "2: |", "3: a"]);
+    assert_eq!(rfc("a\n\"b\" c,d\n"), ["1: a", "2.0: TextAfterQuote { line: 2 }"]);
+    assert_eq!(rfc("a,\"b\" ,c"), ["1.1: TextAfterQuote { line: 1 }"]);
+    assert_eq!(rfc("a,\"b\nc"), ["1.1: Unclosed"]);
+    // What Spark writes, and what was meant.
+    let spark = "\"TV 32\\\"\",y\n\"TV \\\\\",\"C:\\dir\"\n";
+    assert_eq!(rfc(spark), ["1.0: TextAfterQuote { line: 2 } backslash"]);
+    assert_eq!(said(spark, Quoting::Backslash, None), ["1: TV 32\"|y", "2: TV \\|C:\\dir"]);
+    let none = "\"24 inch,x\n32\",\"y\"\n";
+    assert_eq!(said(none, Quoting::None, None), ["1: \"24 inch|x", "2: 32\"|\"y\""]);
+    // A backslash that ends the cell before is not of this one.
+    assert_eq!(rfc("a\\,\"\"x"), ["1.1: TextAfterQuote { line: 1 }"]);
+}
+
+#[test]
+fn lines_are_counted_as_an_editor_does() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = "a,b\n\n\"c\n\nd\",e\n\n\nf,\"g".replace('\n', end);
+        let inner = format!("3: c{end}{end}d|e");
+        assert_eq!(said(&text, Quoting::Rfc4180, None), ["1: a|b", &inner, "8.1: Unclosed"]);
+    }
+    assert_eq!(said("a\n\rb\r\n\r\nc", Quoting::Rfc4180, None), ["1: a", "3: b", "5: c"]);
+}
+
+#[test]
+fn rows_that_a_quote_swallows_are_seen() {
+    let key = |column, kind| Some(Key { column, kind });
+    let shape = |columns, key| Some(Shape { columns, key });
+    let tasks = shape(3, key(0, KeyKind::Task));
+    let swallowed = "query-query,tv,\"24 inch\nquery-query,tv,tv 32\"\nquery-query,a,b\n";
+    assert_eq!(said(swallowed, Quoting::Rfc4180, tasks), ["1.2: HoldsRows { line: 2 }"]);
+    // Whoever states the quoting is believed.
+    let stated = Dialect { stated: true, ..dialect(Quoting::Rfc4180) };
+    assert_eq!(scan(swallowed.as_bytes(), stated, tasks, 99).0.len(), 2);
+    // Without tasks the grades tell.
+    let grades = shape(3, key(2, KeyKind::Grade));
+    let swallowed = "tv,\"24 inch,1\nmonitor,tv 32,2\ntv,tv 32\",1\n";
+    assert_eq!(said(swallowed, Quoting::Rfc4180, grades), ["1.1: HoldsRows { line: 2 }"]);
+    let two = "tv,\"24 inch,1\ntv,tv 32\",1\n";
+    assert_eq!(said(two, Quoting::Rfc4180, grades), ["1.1: HoldsRows { line: 2 }"]);
+    // A text of several lines with as many commas is a text.
+    let prose = "x,\"red, big\nblue, small\nand, so on\",1\ny,\"a\nb\",2\n";
+    assert_eq!(said(prose, Quoting::Rfc4180, grades).len(), 2);
+    let bare = shape(2, None);
+    assert_eq!(said("x,\"red\nblue, small\"\n", Quoting::Rfc4180, bare).len(), 1);
+    let many = format!("x,\"24 inch\n{}y,tv 32\"\n", "a,b\n".repeat(900));
+    assert_eq!(said(&many, Quoting::Rfc4180, bare), ["1.1: HoldsRows { line: 2 }"]);
+}
+
+#[test]
+fn a_row_is_bounded() {
+    let small = Dialect { max_row_bytes: 100, ..dialect(Quoting::Rfc4180) };
+    let read = |text: String| scan(text.as_bytes(), small, None, 16);
+    let (rows, fault) = read(format!("a,b\nc,\"{}\n", "x\n".repeat(1000)));
+    assert_eq!(rows.len(), 1);
+    let kind = FaultKind::TooLong { limit: 100 };
+    let Some(Fault::Quote { line: 2, cell: 1, kind: found, .. }) = fault else {
+        panic!("{fault:?}")
+    };
+    assert_eq!(found, kind);
+    let (_, fault) = read(format!("a\n\n{}", "x,".repeat(1000)));
+    assert!(matches!(fault, Some(Fault::RowTooLong { line: 3, limit: 100 })), "{fault:?}");
+    // What is kept of such a row is about the bound.
+    let endless = Scanner::new(BufReader::new(std::io::repeat(b',')), small).next().err();
+    assert!(matches!(endless, Some(Fault::RowTooLong { .. })));
+    let (rows, fault) = read("0123456789\n".repeat(1000));
+    assert!(fault.is_none());
+    assert_eq!(rows.len(), 1000);
+}
+
+/// A table of cells with everything that quoting is about.
+fn table() -> impl Strategy<Value = Vec<Vec<String>>> {
+    (1_usize..5).prop_flat_map(|columns| {
+        let row = prop::collection::vec("[a\",;|\t\n\r\\\\ é]{0,6}", columns);
+        prop::collection::vec(row, 0..8)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// What the `csv` crate writes reads back as it was.
+    #[test]
+    fn tables_round_trip(rows in table(), style in 0_usize..3, crlf: bool, buffer in 1_usize..40) {
+        let style = [csv::QuoteStyle::Necessary, csv::QuoteStyle::Always, csv::QuoteStyle::NonNumeric][style];
+        let end = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+        let mut writer = csv::WriterBuilder::new().quote_style(style).terminator(end).from_writer(Vec::new());
+        for row in &rows {
+            writer.write_record(row).unwrap();
+        }
+        let text = writer.into_inner().unwrap();
+        let (read, fault) = scan(&text, dialect(Quoting::Rfc4180), None, buffer);
+        prop_assert!(fault.is_none(), "{:?}", fault);
+        let read: Vec<Vec<Vec<u8>>> = read.into_iter().map(|(_, cells)| cells).collect();
+        let rows: Vec<Vec<Vec<u8>>> =
+            rows.iter().map(|row| row.iter().map(|cell| cell.clone().into_bytes()).collect()).collect();
+        prop_assert_eq!(read, rows);
+    }
+
+    /// With backslashes, likewise.
+    #[test]
+    fn tables_with_backslashes_round_trip(rows in table(), buffer in 1_usize..40) {
+        let cell = |cell: &String| {
+            format!("\"{}\"", cell.replace('\\', "\\\\").replace('"', "\\\""))
+        };
+        let row = |row: &Vec<String>| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\n";
+        let text: String = rows.iter().map(row).collect();
+        let (read, fault) = scan(text.as_bytes(), dialect(Quoting::Backslash), None, buffer);
+        prop_assert!(fault.is_none(), "{:?}", fault);
+        let read: Vec<Vec<String>> = read
+            .into_iter()
+            .map(|(_, cells)| cells.into_iter().map(|cell| String::from_utf8(cell).unwrap()).collect())
+            .collect();
+        prop_assert_eq!(read, rows);
+    }
+
+    /// Where there is no fault, the lenient `csv` crate reads the same rows; where there is one, it
+    /// reads the same rows before it. So nothing is lost without a word.
+    #[test]
+    fn rows_and_faults_account_for_every_byte(text in "[a\",\n\r\\\\]{0,40}", buffer in 1_usize..9) {
+        let (rows, fault) = scan(text.as_bytes(), dialect(Quoting::Rfc4180), None, buffer);
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        let lenient: Vec<Vec<Vec<u8>>> = reader
+            .byte_records()
+            .map(|record| record.unwrap().iter().map(<[u8]>::to_vec).collect())
+            .collect();
+        let rows: Vec<Vec<Vec<u8>>> = rows.into_iter().map(|(_, cells)| cells).collect();
+        if fault.is_none() {
+            prop_assert_eq!(&rows, &lenient);
+        } else {
+            prop_assert_eq!(&rows[..], &lenient[..rows.len()]);
+            prop_assert!(lenient.len() > rows.len());
+        }
+        // Without quoting, each line that is not blank is a row.
+        let (rows, fault) = scan(text.as_bytes(), dialect(Quoting::None), None, buffer);
+        prop_assert!(fault.is_none());
+        prop_assert_eq!(rows.len(), text.split(['\n', '\r']).filter(|line| !line.is_empty()).count());
+    }
+
+    /// Any bytes at all: an answer, the same whatever the buffer.
+    #[test]
+    fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..200), buffer in 1_usize..50) {
+        for quoting in [Quoting::Rfc4180, Quoting::Backslash, Quoting::None] {
+            let shape = Some(Shape { columns: 2, key: Some(Key { column: 0, kind: KeyKind::Grade }) });
+            let some = scan(&bytes, dialect(quoting), shape, buffer);
+            let whole = scan(&bytes, dialect(quoting), shape, 1 << 16);
+            prop_assert_eq!(format!("{some:?}"), format!("{whole:?}"));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Rows that a stray quote swallows.
+//!
+//! A cell that opens with an inch mark, in a file whose writer knows no quotes, goes on to the next
+//! inch mark. Where text follows there, the file is not delimited text with quotes. Where a
+//! separator follows, the cell is well-formed, and all rows between are gone. So the lines of a
+//! cell of several lines are read once more as if quotes were ordinary characters: a line with as
+//! many cells as the file has columns, and a task (or a grade) where rows have theirs, is a row.
+
+use super::scanner::Cells;
+use sextant_core::{Grade, Task};
+
+/// What tells rows from the lines of a text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) columns: usize,
+    /// A column in which rows hold a name that a text does not hold by chance.
+    pub(super) key: Option<Key>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    pub(super) column: usize,
+    pub(super) kind: KeyKind,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum KeyKind {
+    Task,
+    Grade,
+}
+
+impl Key {
+    fn is_in(self, field: &[u8]) -> bool {
+        let text = std::str::from_utf8(field).unwrap_or_default().trim().trim_matches('"');
+        match self.kind {
+            KeyKind::Task => text.parse::<Task>().is_ok(),
+            KeyKind::Grade => text.parse::<Grade>().is_ok(),
+        }
+    }
+}
+
+/// Without a key column, so many lines of a cell that all have as many cells as there are columns
+/// are no chance.
+const FULL_LINES: usize = 8;
+
+/// What the lines of one row look like if quotes are ordinary characters.
+#[derive(Debug, Default)]
+pub(super) struct RowLines {
+    /// Line ends within the row.
+    ends: usize,
+    /// Separators on the current line so far.
+    separators: usize,
+    /// Where, in the cells' bytes, the text after the last separator or line end starts.
+    start: usize,
+    /// Whether the key column of the current line holds a name of its kind.
+    key: bool,
+    /// Whether the row's first line looks like a row.
+    first: bool,
+    /// Lines that have as many cells as there are columns.
+    full: usize,
+    /// The first line after the row's first that looks like a row.
+    row: Option<u64>,
+}
+
+impl RowLines {
+    /// Text that is looked at starts after these bytes.
+    pub(super) fn start_at(&mut self, bytes: usize) {
+        self.start = bytes;
+    }
+
+    /// A separator, inside quotes or not.
+    pub(super) fn separator(&mut self, cells: &Cells, shape: Option<Shape>) {
+        self.look_at_key(cells, shape);
+        self.separators += 1;
+    }
+
+    /// A line end inside quotes, which ends `line`.
+    pub(super) fn line_end(
+        &mut self,
+        cells: &Cells,
+        shape: Option<Shape>,
+        line: u64,
+        separator: u8,
+    ) {
+        if self.ends == 0 {
+            self.first = shape.is_some_and(|shape| self.first_line_is_row(cells, shape, separator));
+        }
+        self.look_back(cells, shape, line, true);
+        self.ends += 1;
+        self.separators = 0;
+        self.key = false;
+    }
+
+    /// The end of the row on `line`: the line of a row that it seems to have swallowed.
+    pub(super) fn row_end(
+        &mut self,
+        cells: &Cells,
+        shape: Option<Shape>,
+        line: u64,
+    ) -> Option<u64> {
+        if self.ends == 0 {
+            return None;
+        }
+        // Behind the last quote stand the row's own last cells, whichever way its lines are read.
+        // They say something only if the first line has such cells too.
+        self.look_back(cells, shape, line, self.first);
+        let all_full = self.full == self.ends + 1 && self.full >= FULL_LINES;
+        let keyless = shape.is_some_and(|shape| shape.key.is_none());
+        self.row.or((keyless && all_full).then_some(cells.line + 1))
+    }
+
+    /// Whether the text that ends here, on a line after the row's first, is what rows hold there.
+    fn look_at_key(&mut self, cells: &Cells, shape: Option<Shape>) {
+        if let Some(Shape { key: Some(key), .. }) = shape
+            && self.ends > 0
+            && self.separators == key.column
+        {
+            self.key = key.is_in(cells.since(self.start));
+        }
+    }
+
+    fn first_line_is_row(&self, cells: &Cells, shape: Shape, separator: u8) -> bool {
+        let Some(key) = shape.key else { return false };
+        if self.separators + 1 != shape.columns {
+            return false;
+        }
+        let field = match key.column.checked_sub(cells.len()) {
+            None => cells.iter().nth(key.column),
+            Some(further) => cells.open().split(|&byte| byte == separator).nth(further),
+        };
+        field.is_some_and(|field| key.is_in(field))
+    }
+
+    fn look_back(&mut self, cells: &Cells, shape: Option<Shape>, line: u64, key_counts: bool) {
+        self.look_at_key(cells, shape);
+        if shape.is_some_and(|shape| self.separators + 1 == shape.columns) {
+            self.full += 1;
+            if self.key && key_counts {
+                self.row.get_or_insert(line);
+            }
+        }
+    }
+}
