@@ -2,7 +2,7 @@
 
 use crate::Scratch;
 use sextant_core::Task;
-use sextant_data::{DataError, Encoding, ReadOptions, RowReader};
+use sextant_data::{DataError, Encoding, Labels, Quoting, ReadOptions, RowReader};
 use std::path::Path;
 
 /// Rows after which reading ends: an input of a megabyte has no more that differ in kind.
@@ -13,7 +13,10 @@ fn options(choice: u8) -> ReadOptions {
     ReadOptions {
         encoding: if choice & 1 == 0 { Encoding::Utf8 } else { Encoding::Latin1 },
         default_task: (choice & 64 != 0).then_some(Task::QueryProduct),
-        require_grade: choice & 128 != 0,
+        labels: if choice & 128 != 0 { Labels::Required } else { Labels::Optional },
+        quoting: [None, Some(Quoting::Rfc4180), Some(Quoting::Backslash), Some(Quoting::None)]
+            [usize::from(choice >> 1 & 3)],
+        max_row_bytes: if choice & 8 == 0 { ReadOptions::MAX_ROW_BYTES } else { 256 },
         ..ReadOptions::default()
     }
 }
