@@ -10,7 +10,7 @@ use burn_flex::FlexTensor;
 
 use super::Maybe;
 use super::buffer::{dense, dense_floats, dense_ids, float_tensor, floats, ids, numbers, tensor};
-use crate::kernels::frozen::Numbers;
+use crate::kernels::frozen::{Base, Numbers};
 use crate::kernels::gemm::{Bf16, F32};
 use crate::kernels::{embedding, linear, lora};
 use crate::{Dropout, Precision, simd};
@@ -47,8 +47,8 @@ impl Call {
         Self { x: dense_floats(x), factors: factors.map(|both| both.map(dense)), layer }
     }
 
-    fn base(&self) -> lora::Base<'_> {
-        lora::Base { weight: &self.layer.weight, dims: self.layer.dims }
+    fn base(&self) -> Base<'_> {
+        Base { weight: &self.layer.weight, dims: self.layer.dims }
     }
 
     fn factors(&self) -> Option<lora::Factors<'_>> {

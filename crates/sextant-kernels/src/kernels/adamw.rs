@@ -28,7 +28,7 @@ pub(crate) fn step(
             v: v.at(start),
             step: *step,
         };
-        // SAFETY: the level is supported; chunks are disjoint parts of buffers of one length.
+        // SAFETY: the buffers are of one length, as was checked above, and chunks are disjoint parts of them.
         unsafe { launch(level, update) };
     });
 }
@@ -66,7 +66,7 @@ pub(crate) fn step_rows(
                 v: v.at(start),
                 step: *step,
             };
-            // SAFETY: the level is supported; chunks are disjoint rows of buffers of one length.
+            // SAFETY: the buffers are of one length, as was checked above, and chunks are disjoint rows of them.
             unsafe { launch(level, update) };
         };
         let first = gradient.ids().partition_point(|&id| (id as usize) < next);
@@ -97,13 +97,14 @@ impl Kernel for Update {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let step = self.step;
         let (first, second) = step.bias_corrections();
-        // SAFETY: the caller passes buffers of this length on a machine that supports S.
+        // SAFETY: the caller promises buffers of this length, which this kernel alone writes; no lane past
+        // their end is touched.
         unsafe {
-            let splat = |x: f64| S::splat(x as f32);
-            let scale = S::splat(step.grad_scale);
+            let splat = |x: f64| simd.splat(x as f32);
+            let scale = simd.splat(step.grad_scale);
             let (beta1, rest1) = (splat(step.beta1), splat(1.0 - step.beta1));
             let (beta2, rest2) = (splat(step.beta2), splat(1.0 - step.beta2));
             let (rate, keep) = (splat(step.lr / first), splat(1.0 - step.lr * step.weight_decay));
@@ -111,19 +112,19 @@ impl Kernel for Update {
             for i in (0..self.count).step_by(S::LANES) {
                 let left = self.count - i;
                 let g = match self.grad {
-                    Some(grad) => S::mul(S::load_upto(grad.add(i), left), scale),
-                    None => S::splat(0.0),
+                    Some(grad) => simd.mul(simd.load_upto(grad.add(i), left), scale),
+                    None => simd.splat(0.0),
                 };
-                let m = S::load_upto(self.m.add(i), left);
-                let m = S::fma(rest1, g, S::mul(beta1, m));
-                let v = S::load_upto(self.v.add(i), left);
-                let v = S::fma(rest2, S::mul(g, g), S::mul(beta2, v));
-                let denominator = S::fma(S::sqrt(v), correction, eps);
-                let p = S::mul(keep, S::load_upto(self.param.add(i), left));
-                let p = S::fnma(rate, S::div(m, denominator), p);
-                S::store_upto(self.m.add(i), left, m);
-                S::store_upto(self.v.add(i), left, v);
-                S::store_upto(self.param.add(i), left, p);
+                let m = simd.load_upto(self.m.add(i), left);
+                let m = simd.fma(rest1, g, simd.mul(beta1, m));
+                let v = simd.load_upto(self.v.add(i), left);
+                let v = simd.fma(rest2, simd.mul(g, g), simd.mul(beta2, v));
+                let denominator = simd.fma(simd.sqrt(v), correction, eps);
+                let p = simd.mul(keep, simd.load_upto(self.param.add(i), left));
+                let p = simd.fnma(rate, simd.div(m, denominator), p);
+                simd.store_upto(self.m.add(i), left, m);
+                simd.store_upto(self.v.add(i), left, v);
+                simd.store_upto(self.param.add(i), left, p);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! spreads plus the true class's share, all times the row's weight. Only the logarithm of each
 //! row's sum is kept for the backward pass.
 
-use super::parallel::{self, SharedMut, uninitialised};
+use super::parallel::{self, Room};
 use crate::ClassTargets;
 use crate::simd::{self, Kernel, Level, Simd, launch};
 
@@ -21,24 +21,25 @@ pub(crate) fn forward(
     let rows = targets.classes.len();
     assert_eq!(logits.len(), rows * columns, "cross_entropy: length");
     let spread = Spread::new(columns, targets);
-    let (mut losses, mut log_sums) = (uninitialised(rows), uninitialised(rows));
-    let (to_losses, to_sums) = (SharedMut::new(&mut losses), SharedMut::new(&mut log_sums));
+    let (mut losses, mut log_sums) = (Room::new(rows), Room::new(rows));
+    let (to_losses, to_sums) = (losses.shared(), log_sums.shared());
     parallel::for_each(rows.div_ceil(CHUNK), logits.len() * 8, |chunk| {
         for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(rows) {
             let logits = &logits[row * columns..][..columns];
-            // SAFETY: the level is supported; the kernel reads slices of one length.
+            // SAFETY: the kernel holds slices alone.
             let (log_sum, weighted) = unsafe { launch(level, Row(logits, &spread.weights)) };
             let hard = targets.hard(row);
             let loss = hard * (log_sum - logits[targets.classes[row] as usize])
                 + (spread.total * log_sum - weighted);
-            // SAFETY: each row belongs to one chunk.
+            // SAFETY: both vectors have an element for each row, and each row belongs to one chunk.
             unsafe {
                 *to_losses.at(row) = targets.row_weight(row) * loss;
                 *to_sums.at(row) = log_sum;
             }
         }
     });
-    (losses, log_sums)
+    // SAFETY: the chunks are all rows, and both numbers of each were written.
+    unsafe { (losses.filled(), log_sums.filled()) }
 }
 
 /// The gradient of the logits from those of the losses.
@@ -56,8 +57,8 @@ pub(crate) fn backward(
         "cross_entropy: lengths"
     );
     let spread = Spread::new(columns, targets);
-    let mut gradient = uninitialised(logits.len());
-    let to = SharedMut::new(&mut gradient);
+    let mut gradient = Room::new(logits.len());
+    let to = gradient.shared();
     parallel::for_each(rows.div_ceil(CHUNK), logits.len() * 8, |chunk| {
         for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(rows) {
             let scale = targets.row_weight(row) * dlosses[row];
@@ -70,15 +71,16 @@ pub(crate) fn backward(
                 scale,
                 gradient: to.at(row * columns),
             };
-            // SAFETY: the level is supported, lengths were checked, and each row of the gradient
-            // belongs to one chunk.
+            // SAFETY: the gradient has as many rows as the logits, whose length was checked above, and each
+            // row belongs to one chunk.
             unsafe {
                 launch(level, kernel);
                 *to.at(row * columns + targets.classes[row] as usize) -= scale * hard;
             }
         }
     });
-    gradient
+    // SAFETY: the chunks are all rows, and the kernel writes each whole.
+    unsafe { gradient.filled() }
 }
 
 /// What smoothing gives to each class of every row; no weights when there is no smoothing.
@@ -106,35 +108,37 @@ impl Kernel for Row<'_> {
     type Output = (f32, f32);
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> (f32, f32) {
+    unsafe fn run<S: Simd>(self, simd: S) -> (f32, f32) {
         let Self(z, weights) = self;
         let whole = z.len() / S::LANES * S::LANES;
-        // SAFETY: vectors inside the slices; partial loads give zeros past the end.
+        // SAFETY: vectors start inside the slices, and no lane past their end is read.
         unsafe {
-            let mut greatest = S::splat(f32::MIN);
+            // as in attention: infinite logits and NaN give a loss of NaN
+            let mut greatest = simd.splat(f32::NEG_INFINITY);
             for i in (0..whole).step_by(S::LANES) {
-                greatest = S::max(greatest, S::load(z.as_ptr().add(i)));
+                greatest = simd.max(greatest, simd.load(z.as_ptr().add(i)));
             }
-            let top = z[whole..].iter().fold(S::greatest(greatest), |top, &x| top.max(x));
-            let (shift, mut sum) = (S::splat(top), S::splat(0.0));
+            let top = z[whole..].iter().fold(simd.greatest(greatest), |top, &x| top.max(x));
+            let (shift, mut sum) = (simd.splat(top), simd.splat(0.0));
             for i in (0..whole).step_by(S::LANES) {
-                sum = S::add(sum, simd::exp::<S>(S::sub(S::load(z.as_ptr().add(i)), shift)));
+                sum = simd.add(sum, simd::exp(simd, simd.sub(simd.load(z.as_ptr().add(i)), shift)));
             }
             if whole < z.len() {
                 let left = z.len() - whole;
-                let e = simd::exp::<S>(S::sub(S::load_first(z.as_ptr().add(whole), left), shift));
+                let e =
+                    simd::exp(simd, simd.sub(simd.load_first(z.as_ptr().add(whole), left), shift));
                 // through memory, so that lanes past the end count as zero
                 let mut lanes = [0.0f32; 16];
-                S::store_first(lanes.as_mut_ptr(), left, e);
-                sum = S::add(sum, S::load(lanes.as_ptr()));
+                simd.store_first(lanes.as_mut_ptr(), left, e);
+                sum = simd.add(sum, simd.load(lanes.as_ptr()));
             }
-            let mut weighted = S::splat(0.0);
+            let mut weighted = simd.splat(0.0);
             for i in (0..weights.len()).step_by(S::LANES) {
                 let left = weights.len() - i;
-                let w = S::load_upto(weights.as_ptr().add(i), left);
-                weighted = S::fma(w, S::load_upto(z.as_ptr().add(i), left), weighted);
+                let w = simd.load_upto(weights.as_ptr().add(i), left);
+                weighted = simd.fma(w, simd.load_upto(z.as_ptr().add(i), left), weighted);
             }
-            (top + S::sum(sum).ln(), S::sum(weighted))
+            (top + simd.sum(sum).ln(), simd.sum(weighted))
         }
     }
 }
@@ -153,20 +157,20 @@ impl Kernel for BackwardRow<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        // SAFETY: the caller passes slices and a row of the gradient of one length; partial loads
-        // and stores stay inside.
+    unsafe fn run<S: Simd>(self, simd: S) {
+        // SAFETY: the caller promises a row of the gradient as long as the slices, and no lane past their end
+        // is touched.
         unsafe {
-            let (shift, scale) = (S::splat(self.log_sum), S::splat(self.scale));
-            let total = S::splat(self.total);
+            let (shift, scale) = (simd.splat(self.log_sum), simd.splat(self.scale));
+            let total = simd.splat(self.total);
             for i in (0..self.logits.len()).step_by(S::LANES) {
                 let left = self.logits.len() - i;
-                let z = S::load_upto(self.logits.as_ptr().add(i), left);
-                let mut d = S::mul(total, simd::exp::<S>(S::sub(z, shift)));
+                let z = simd.load_upto(self.logits.as_ptr().add(i), left);
+                let mut d = simd.mul(total, simd::exp(simd, simd.sub(z, shift)));
                 if !self.spread.is_empty() {
-                    d = S::sub(d, S::load_upto(self.spread.as_ptr().add(i), left));
+                    d = simd.sub(d, simd.load_upto(self.spread.as_ptr().add(i), left));
                 }
-                S::store_upto(self.gradient.add(i), left, S::mul(scale, d));
+                simd.store_upto(self.gradient.add(i), left, simd.mul(scale, d));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Multiplication by a counter-based dropout mask, and the sum with a residual; the gradient of both is the
 //! same multiplication.
 
-use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
+use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::layer_norm::factors;
 use super::parallel;
 use crate::simd::{Kernel, Level, Simd, launch};
@@ -30,7 +30,7 @@ pub(crate) fn sum(
         "dropout: lengths"
     );
     let rows = x.len() / columns.max(1);
-    let mut out = FloatVec::uninitialised(format, x.len());
+    let mut out = FloatRoom::new(format, x.len());
     let to = out.shared();
     parallel::for_each(rows.div_ceil(CHUNK), x.len() * 4, |chunk| {
         let start = chunk * CHUNK;
@@ -42,10 +42,11 @@ pub(crate) fn sum(
             y: to,
             dropout,
         };
-        // SAFETY: the level is supported; chunks are disjoint rows of buffers of one length.
+        // SAFETY: the buffers are of one length, as was checked above, and chunks are disjoint rows of them.
         unsafe { launch(level, kernel) };
     });
-    out
+    // SAFETY: the chunks are all rows, and each writes its rows whole.
+    unsafe { out.filled() }
 }
 
 struct Rows {
@@ -61,21 +62,22 @@ impl Kernel for Rows {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         for row in self.range {
             let key = self.dropout.map(|dropout| (dropout, dropout.row_key(row)));
             for column in (0..self.columns).step_by(S::LANES) {
                 let (at, left) = (row * self.columns + column, self.columns - column);
-                // SAFETY: the caller passes buffers that hold these rows.
+                // SAFETY: the caller promises buffers that hold these rows, which this kernel alone writes; `left`
+                // columns follow.
                 unsafe {
-                    let mut y = self.x.load::<S>(at, left);
+                    let mut y = self.x.load(simd, at, left);
                     if let Some((dropout, key)) = key {
-                        y = S::mul(y, factors::<S>(dropout, key, column));
+                        y = simd.mul(y, factors(simd, dropout, key, column));
                     }
                     if let Some(residual) = self.residual {
-                        y = S::add(y, residual.load::<S>(at, left));
+                        y = simd.add(y, residual.load(simd, at, left));
                     }
-                    self.y.store::<S>(at, left, y);
+                    self.y.store(simd, at, left, y);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::floats::{FloatVec, Floats};
 use super::frozen::Numbers;
-use super::parallel::{self, AnyBits, SharedMut, uninitialised};
+use super::parallel::{self, Room};
 
 /// Tokens of a chunk.
 const CHUNK: usize = 256;
@@ -24,19 +24,21 @@ pub(crate) fn gather(table: Floats<'_>, width: usize, ids: &[i32]) -> FloatVec {
     }
 }
 
-fn rows_of<T: AnyBits + Send + Sync>(table: &[T], width: usize, ids: &[i32]) -> Vec<T> {
+fn rows_of<T: Copy + Send + Sync>(table: &[T], width: usize, ids: &[i32]) -> Vec<T> {
     let rows = table.len() / width.max(1);
-    let mut out = uninitialised(ids.len() * width);
-    let to = SharedMut::new(&mut out);
+    let mut out = Room::new(ids.len() * width);
+    let to = out.shared();
     parallel::for_each(ids.len().div_ceil(CHUNK), ids.len() * width, |chunk| {
         let start = chunk * CHUNK;
         for (token, &id) in ids.iter().enumerate().skip(start).take(CHUNK) {
             let from = &table[index(id, rows) * width..][..width];
-            // SAFETY: the token's row of the output, which belongs to this chunk.
+            // SAFETY: `from` is a row of the table, and the output has a row for each token, which this chunk
+            // alone writes.
             unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.at(token * width), width) };
         }
     });
-    out
+    // SAFETY: the chunks are all tokens, and each token's row was copied whole.
+    unsafe { out.filled() }
 }
 
 /// [`gather`] from a stored table; `dims` are its width and its rows.

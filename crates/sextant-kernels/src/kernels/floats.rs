@@ -5,7 +5,7 @@
 
 use half::bf16;
 
-use super::parallel::{self, SharedMut, uninitialised};
+use super::parallel::{self, Room, SharedMut};
 use crate::Precision;
 use crate::simd::{Kernel, Level, Simd, launch};
 
@@ -43,9 +43,10 @@ impl Floats<'_> {
 
     /// A copy in a format.
     pub(crate) fn to_format(self, level: Level, format: Precision) -> FloatVec {
-        let mut out = FloatVec::uninitialised(format, self.len());
+        let mut out = FloatRoom::new(format, self.len());
         convert(level, self, out.shared());
-        out
+        // SAFETY: as many numbers were converted as there is room for.
+        unsafe { out.filled() }
     }
 }
 
@@ -69,26 +70,10 @@ pub(crate) enum FloatVec {
 }
 
 impl FloatVec {
-    /// `len` numbers with any content: every one must be written before it is read.
-    pub(crate) fn uninitialised(format: Precision, len: usize) -> Self {
-        match format {
-            Precision::F32 => Self::F32(uninitialised(len)),
-            Precision::Bf16 => Self::Bf16(uninitialised(len)),
-        }
-    }
-
     pub(crate) fn floats(&self) -> Floats<'_> {
         match self {
             Self::F32(numbers) => Floats::F32(numbers),
             Self::Bf16(numbers) => Floats::Bf16(numbers),
-        }
-    }
-
-    /// For threads that write disjoint parts.
-    pub(crate) fn shared(&mut self) -> FloatMut {
-        match self {
-            Self::F32(numbers) => FloatMut::F32(SharedMut::new(numbers)),
-            Self::Bf16(numbers) => FloatMut::Bf16(SharedMut::new(numbers)),
         }
     }
 
@@ -97,9 +82,10 @@ impl FloatVec {
         match self {
             Self::F32(numbers) => numbers,
             Self::Bf16(numbers) => {
-                let mut out = uninitialised(numbers.len());
-                convert(level, Floats::Bf16(&numbers), FloatMut::F32(SharedMut::new(&mut out)));
-                out
+                let mut out = Room::new(numbers.len());
+                convert(level, Floats::Bf16(&numbers), FloatMut::F32(out.shared()));
+                // SAFETY: as many numbers were converted as there is room for.
+                unsafe { out.filled() }
             }
         }
     }
@@ -107,6 +93,44 @@ impl FloatVec {
     /// The same numbers in a format; nothing is done where they are in it.
     pub(crate) fn into_format(self, level: Level, format: Precision) -> Self {
         if self.floats().format() == format { self } else { self.floats().to_format(level, format) }
+    }
+}
+
+/// [`Room`] for numbers of a format.
+#[derive(Debug)]
+pub(crate) enum FloatRoom {
+    F32(Room<f32>),
+    Bf16(Room<bf16>),
+}
+
+impl FloatRoom {
+    pub(crate) fn new(format: Precision, len: usize) -> Self {
+        match format {
+            Precision::F32 => Self::F32(Room::new(len)),
+            Precision::Bf16 => Self::Bf16(Room::new(len)),
+        }
+    }
+
+    /// Where the numbers go, for tasks that write disjoint parts.
+    pub(crate) fn shared(&mut self) -> FloatMut {
+        match self {
+            Self::F32(room) => FloatMut::F32(room.shared()),
+            Self::Bf16(room) => FloatMut::Bf16(room.shared()),
+        }
+    }
+
+    /// The numbers.
+    ///
+    /// # Safety
+    /// All of them were written.
+    pub(crate) unsafe fn filled(self) -> FloatVec {
+        // SAFETY: the caller promises that all numbers were written.
+        unsafe {
+            match self {
+                Self::F32(room) => FloatVec::F32(room.filled()),
+                Self::Bf16(room) => FloatVec::Bf16(room.filled()),
+            }
+        }
     }
 }
 
@@ -130,14 +154,14 @@ impl FloatPtr {
     /// The numbers at `index` and after it, by how many are `left`; lanes past them are zero.
     ///
     /// # Safety
-    /// The machine supports `S`, and the numbers exist.
+    /// The numbers exist.
     #[inline(always)]
-    pub(crate) unsafe fn load<S: Simd>(self, index: usize, left: usize) -> S::V {
-        // SAFETY: the caller's promise.
+    pub(crate) unsafe fn load<S: Simd>(self, simd: S, index: usize, left: usize) -> S::V {
+        // SAFETY: the caller promises that the numbers which are left, up to a vector, exist.
         unsafe {
             match self {
-                Self::F32(p) => S::load_upto(p.wrapping_add(index), left),
-                Self::Bf16(p) => S::load_bf16(p.wrapping_add(index), left.min(S::LANES)),
+                Self::F32(p) => simd.load_upto(p.wrapping_add(index), left),
+                Self::Bf16(p) => simd.load_bf16(p.wrapping_add(index), left.min(S::LANES)),
             }
         }
     }
@@ -148,7 +172,7 @@ impl FloatPtr {
     /// It exists.
     #[inline(always)]
     pub(crate) unsafe fn get(self, index: usize) -> f32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises that the number exists.
         unsafe {
             match self {
                 Self::F32(p) => *p.add(index),
@@ -169,14 +193,15 @@ impl FloatMut {
     /// Stores the number of lanes that are `left`, or all, at `index`.
     ///
     /// # Safety
-    /// The machine supports `S`; the numbers exist and are no other thread's.
+    /// The numbers exist and are no other thread's.
     #[inline(always)]
-    pub(crate) unsafe fn store<S: Simd>(self, index: usize, left: usize, v: S::V) {
-        // SAFETY: the caller's promise.
+    pub(crate) unsafe fn store<S: Simd>(self, simd: S, index: usize, left: usize, v: S::V) {
+        // SAFETY: the caller promises that the numbers which are left, up to a vector, exist and are this
+        // thread's alone.
         unsafe {
             match self {
-                Self::F32(to) => S::store_upto(to.at(index), left, v),
-                Self::Bf16(to) => S::store_bf16(to.at(index), left.min(S::LANES), v),
+                Self::F32(to) => simd.store_upto(to.at(index), left, v),
+                Self::Bf16(to) => simd.store_bf16(to.at(index), left.min(S::LANES), v),
             }
         }
     }
@@ -185,12 +210,18 @@ impl FloatMut {
 /// Copies the `count` numbers at `from` to where they start at `index`, perhaps in another format.
 ///
 /// # Safety
-/// The machine supports `S`; both places hold the numbers, those written are no other thread's.
+/// Both places hold the numbers, those written are no other thread's.
 #[inline(always)]
-pub(crate) unsafe fn copy_line<S: Simd>(from: FloatPtr, to: FloatMut, index: usize, count: usize) {
+pub(crate) unsafe fn copy_line<S: Simd>(
+    simd: S,
+    from: FloatPtr,
+    to: FloatMut,
+    index: usize,
+    count: usize,
+) {
     for i in (0..count).step_by(S::LANES) {
-        // SAFETY: the caller's promise.
-        unsafe { to.store::<S>(index + i, count - i, from.load::<S>(i, count - i)) };
+        // SAFETY: the caller promises `count` numbers at both places, of which `count - i` follow.
+        unsafe { to.store(simd, index + i, count - i, from.load(simd, i, count - i)) };
     }
 }
 
@@ -208,15 +239,15 @@ fn convert(level: Level, from: Floats<'_>, to: FloatMut) {
     impl Kernel for Chunk {
         type Output = ();
         #[inline(always)]
-        unsafe fn run<S: Simd>(self) {
-            // SAFETY: passed on to the caller.
-            unsafe { copy_line::<S>(self.from, self.to, self.start, self.count) };
+        unsafe fn run<S: Simd>(self, simd: S) {
+            // SAFETY: the caller promises that both places hold the chunk and that it is this thread's alone.
+            unsafe { copy_line(simd, self.from, self.to, self.start, self.count) };
         }
     }
     parallel::for_each(from.len().div_ceil(CHUNK), from.len(), |chunk| {
         let start = chunk * CHUNK;
         let count = CHUNK.min(from.len() - start);
-        // SAFETY: the level is supported; chunks are disjoint parts of buffers of one length.
+        // SAFETY: there is room for as many numbers as there are, and chunks are disjoint parts of them.
         unsafe { launch(level, Chunk { from: from.at(start), to, start, count }) };
     });
 }

@@ -1,6 +1,6 @@
 //! Gated activations: `activation(first half) · second half` of each row.
 
-use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
+use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::linear::{activate, derivative};
 use super::parallel;
 use crate::Activation;
@@ -41,7 +41,7 @@ fn run(
     assert!(x.len().is_multiple_of((2 * width).max(1)), "gated: length");
     let rows = x.len() / (2 * width).max(1);
     let columns = if dy.is_some() { 2 * width } else { width };
-    let mut out = FloatVec::uninitialised(x.format(), rows * columns);
+    let mut out = FloatRoom::new(x.format(), rows * columns);
     let to = out.shared();
     parallel::for_each(rows.div_ceil(CHUNK), x.len() * 8, |chunk| {
         let start = chunk * CHUNK;
@@ -53,10 +53,11 @@ fn run(
             dy: dy.map(|dy| dy.at(0)),
             out: to,
         };
-        // SAFETY: the level is supported, lengths were checked, chunks are disjoint rows.
+        // SAFETY: the buffers hold all rows, as was checked above, and no two chunks write the same rows.
         unsafe { launch(level, kernel) };
     });
-    out
+    // SAFETY: the chunks are all rows, and each writes its rows whole, with `dy` both halves of them.
+    unsafe { out.filled() }
 }
 
 struct Rows {
@@ -73,26 +74,27 @@ impl Kernel for Rows {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let width = self.width;
         for row in self.range {
             for column in (0..width).step_by(S::LANES) {
                 let (at, left) = (2 * row * width + column, width - column);
                 let half_at = row * width + column;
-                // SAFETY: the caller passes buffers that hold these rows.
+                // SAFETY: the caller promises buffers that hold these rows, which this kernel alone writes; `left`
+                // columns of each half follow.
                 unsafe {
-                    let gate = self.x.load::<S>(at, left);
-                    let value = self.x.load::<S>(at + width, left);
-                    let activated = activate::<S>(self.activation, gate);
+                    let gate = self.x.load(simd, at, left);
+                    let value = self.x.load(simd, at + width, left);
+                    let activated = activate(simd, self.activation, gate);
                     if let Some(dy) = self.dy {
-                        let dy = dy.load::<S>(half_at, left);
-                        let slope = derivative::<S>(self.activation, gate);
-                        let dgate = S::mul(S::mul(dy, value), slope);
-                        self.out.store::<S>(at, left, dgate);
-                        self.out.store::<S>(at + width, left, S::mul(dy, activated));
+                        let dy = dy.load(simd, half_at, left);
+                        let slope = derivative(simd, self.activation, gate);
+                        let dgate = simd.mul(simd.mul(dy, value), slope);
+                        self.out.store(simd, at, left, dgate);
+                        self.out.store(simd, at + width, left, simd.mul(dy, activated));
                     } else {
-                        let y = S::mul(activated, value);
-                        self.out.store::<S>(half_at, left, y);
+                        let y = simd.mul(activated, value);
+                        self.out.store(simd, half_at, left, y);
                     }
                 }
             }

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use super::floats::{FloatPtr, Floats};
 use super::gemm::{Bytes, Start, Strip, panel_width};
 use super::linear::activate;
-use super::parallel::{self, Scratch, SharedMut, uninitialised};
+use super::parallel::{self, Room, Scratch};
 use crate::Activation;
 use crate::simd::{Kernel, Level, Simd, launch};
 
@@ -39,7 +39,7 @@ impl Weight {
         let outputs = scales.len();
         let inputs = values.len() / outputs.max(1);
         assert_eq!(values.len(), inputs * outputs, "int8: length of the weight");
-        // SAFETY: the level is supported; the kernel only computes a width.
+        // SAFETY: the kernel holds no pointer.
         let width = unsafe { launch(level, Width(outputs)) };
         let words = inputs.div_ceil(BYTES);
         let mut panels = vec![0u32; outputs.div_ceil(width) * words * width];
@@ -73,21 +73,27 @@ struct Width(usize);
 impl Kernel for Width {
     type Output = usize;
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> usize {
+    unsafe fn run<S: Simd>(self, _: S) -> usize {
         panel_width::<S>(self.0)
     }
 }
 
-/// Rounds a weight of `[inputs, outputs]` to 8 bits: the values, and a scale for each output.
+/// Rounds a weight of `[inputs, outputs]` to 8 bits: the values, and a scale for each output, which is NaN
+/// where one of its weights is not finite.
 pub(crate) fn quantise(weight: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
     let mut scales = vec![0.0f32; outputs];
     for line in weight.chunks_exact(outputs.max(1)) {
         for (scale, w) in scales.iter_mut().zip(line) {
-            *scale = scale.max(w.abs());
+            // by their bits, of which those of NaN are the greatest
+            *scale = f32::from_bits(scale.to_bits().max(w.abs().to_bits()));
         }
     }
     for scale in &mut scales {
-        *scale = if *scale > 0.0 { *scale / GREATEST } else { 1.0 };
+        *scale = match *scale {
+            0.0 => 1.0,
+            greatest if greatest.is_finite() => greatest / GREATEST,
+            _ => f32::NAN,
+        };
     }
     let lines = weight.chunks_exact(outputs.max(1));
     let values = lines.flat_map(|line| line.iter().zip(&scales));
@@ -106,8 +112,8 @@ pub(crate) fn linear(
     let outputs = weight.scales.len();
     assert_eq!(x.len(), rows * weight.inputs, "int8: length of the input");
     assert!(bias.is_none_or(|bias| bias.len() == outputs), "int8: bias");
-    let mut y = uninitialised(rows * outputs);
-    let to = SharedMut::new(&mut y);
+    let mut y = Room::new(rows * outputs);
+    let to = y.shared();
     let panels = outputs.div_ceil(weight.width);
     let row_tasks = rows.div_ceil(BLOCK);
     // few rows: cut the outputs too, though each task then rounds its rows again
@@ -125,11 +131,12 @@ pub(crate) fn linear(
             activation,
             y: to.at(first_row * outputs),
         };
-        // SAFETY: the weight was packed for this level, which is supported; lengths were checked,
-        // and tasks write disjoint blocks.
+        // SAFETY: the input and the weight have the lengths that were checked above, the weight was packed for
+        // this level, and tasks write disjoint blocks of the result.
         unsafe { launch(weight.level, block) };
     });
-    y
+    // SAFETY: the tasks are all rows and all panels, and each writes its rows of its columns.
+    unsafe { y.filled() }
 }
 
 struct Block<'a> {
@@ -146,21 +153,21 @@ impl Kernel for Block<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let weight = self.weight;
         let (words, width) = (weight.words(), weight.width);
         let outputs = weight.scales.len();
         let mut scratch = Scratch::take(self.rows * (words + width + 1));
         let bytes = scratch.start();
-        // SAFETY: the scratch holds the rows as bytes, a block of sums and the rows' scales; the
-        // rest is the caller's promise.
+        // SAFETY: the scratch holds the rows as bytes, a block of sums and the rows' scales; the caller
+        // promises rows that can be read and a block of the result that this kernel alone writes.
         unsafe {
             let sums = bytes.add(self.rows * words);
             let scales = sums.add(self.rows * width);
             for row in 0..self.rows {
                 let to = bytes.add(row * words).cast::<u8>();
                 *scales.add(row) =
-                    round_row::<S>(self.x.add(row * weight.inputs), weight.inputs, to);
+                    round_row(simd, self.x.add(row * weight.inputs), weight.inputs, to);
             }
             for panel in self.panels.clone() {
                 let first = panel * width;
@@ -180,20 +187,20 @@ impl Kernel for Block<'_> {
                     start: Start::Row(weight.starts[first..].as_ptr().cast()),
                     product: PhantomData,
                 }
-                .run::<S>();
+                .run(simd);
                 for row in 0..self.rows {
-                    let row_scale = S::splat(*scales.add(row));
+                    let row_scale = simd.splat(*scales.add(row));
                     for column in (0..columns).step_by(S::LANES) {
                         let (at, left) = (first + column, columns - column);
-                        let sum = S::load_upto(sums.add(row * width + column), left);
-                        let scale = S::load_upto(weight.scales[at..].as_ptr(), left);
+                        let sum = simd.load_upto(sums.add(row * width + column), left);
+                        let scale = simd.load_upto(weight.scales[at..].as_ptr(), left);
                         let bias = match self.bias {
-                            Some(bias) => S::load_upto(bias[at..].as_ptr(), left),
-                            None => S::splat(0.0),
+                            Some(bias) => simd.load_upto(bias[at..].as_ptr(), left),
+                            None => simd.splat(0.0),
                         };
-                        let z = S::fma(S::mul(S::from_i32(sum), row_scale), scale, bias);
-                        let y = activate::<S>(self.activation, z);
-                        S::store_upto(self.y.add(row * outputs + at), left, y);
+                        let z = simd.fma(simd.mul(simd.from_i32(sum), row_scale), scale, bias);
+                        let y = activate(simd, self.activation, z);
+                        simd.store_upto(self.y.add(row * outputs + at), left, y);
                     }
                 }
             }
@@ -201,26 +208,30 @@ impl Kernel for Block<'_> {
     }
 }
 
-/// Rounds a row to bytes shifted by 128 and returns its scale.
+/// Rounds a row to bytes shifted by 128 and returns its scale: NaN where one of its numbers is not finite.
 ///
 /// # Safety
-/// The machine supports `S`, and the pointers are valid for `count` numbers.
+/// `x` is valid for `count` numbers and `to` for as many bytes.
 #[inline(always)]
-unsafe fn round_row<S: Simd>(x: FloatPtr, count: usize, to: *mut u8) -> f32 {
-    // SAFETY: the caller's promise.
+unsafe fn round_row<S: Simd>(simd: S, x: FloatPtr, count: usize, to: *mut u8) -> f32 {
+    // SAFETY: the caller promises `count` numbers and bytes, and no lane past them is touched.
     unsafe {
-        let mut greatest = S::splat(0.0);
+        let mut greatest = simd.splat(0.0);
         for i in (0..count).step_by(S::LANES) {
-            greatest = S::max(greatest, S::abs(x.load::<S>(i, count - i)));
+            greatest = simd.max_magnitude(greatest, x.load(simd, i, count - i));
         }
-        let greatest = S::greatest(greatest);
-        let (by, scale) =
-            if greatest > 0.0 { (GREATEST / greatest, greatest / GREATEST) } else { (0.0, 1.0) };
-        let (by, shift) = (S::splat(by), S::splat(128.0));
+        let greatest = simd.greatest_magnitude(greatest);
+        // Bytes hold neither infinity nor NaN: the row's scale says so, and with it all of its sums.
+        let (by, scale) = match greatest {
+            0.0 => (0.0, 1.0),
+            _ if greatest.is_finite() => (GREATEST / greatest, greatest / GREATEST),
+            _ => (0.0, f32::NAN),
+        };
+        let (by, shift) = (simd.splat(by), simd.splat(128.0));
         for i in (0..count).step_by(S::LANES) {
             let left = count - i;
-            let v = S::fma(x.load::<S>(i, left), by, shift);
-            S::store_bytes(to.add(i), v, left);
+            let v = simd.fma(x.load(simd, i, left), by, shift);
+            simd.store_bytes(to.add(i), v, left);
         }
         scale
     }

@@ -1,8 +1,8 @@
 //! `y = LayerNorm(dropout(x) + residual) · gamma + beta` and its gradients, one pass each; and
 //! RMSNorm, which is the same without taking the mean away and without `beta`.
 
-use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
-use super::parallel::{self, Scratch, SharedMut, uninitialised};
+use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
+use super::parallel::{self, Room, Scratch, SharedMut};
 use crate::dropout::RowKey;
 use crate::simd::{Kernel, Level, Simd, launch};
 use crate::{Dropout, Precision};
@@ -52,13 +52,11 @@ pub(crate) fn forward(level: Level, input: Input<'_>) -> Forward {
         "layer_norm: lengths"
     );
     let rows = count / width.max(1);
-    let mut out = Forward {
-        y: FloatVec::uninitialised(format, count),
-        normalised: FloatVec::uninitialised(coarser(x.format(), format), count),
-        scale: uninitialised(rows),
-    };
-    let (y, normalised) = (out.y.shared(), out.normalised.shared());
-    let scale = SharedMut::new(&mut out.scale);
+    let mut all_y = FloatRoom::new(format, count);
+    let mut all_normalised = FloatRoom::new(coarser(x.format(), format), count);
+    let mut scales = Room::new(rows);
+    let (y, normalised) = (all_y.shared(), all_normalised.shared());
+    let scale = scales.shared();
     parallel::for_each(rows.div_ceil(CHUNK), count * 8, |chunk| {
         let start = chunk * CHUNK;
         let kernel = ForwardRows {
@@ -74,10 +72,13 @@ pub(crate) fn forward(level: Level, input: Input<'_>) -> Forward {
             normalised,
             scale,
         };
-        // SAFETY: the level is supported, lengths were checked, chunks are disjoint rows.
+        // SAFETY: the buffers hold all rows, as was checked above, and no two chunks write the same rows.
         unsafe { launch(level, kernel) };
     });
-    out
+    // SAFETY: the chunks are all rows, and each writes its rows whole.
+    unsafe {
+        Forward { y: all_y.filled(), normalised: all_normalised.filled(), scale: scales.filled() }
+    }
 }
 
 struct ForwardRows {
@@ -95,20 +96,16 @@ struct ForwardRows {
 }
 
 /// The factors of dropout for a vector of columns.
-///
-/// # Safety
-/// The machine supports `S`.
 #[inline(always)]
-pub(crate) unsafe fn factors<S: Simd>(dropout: Dropout, key: RowKey, column: usize) -> S::V {
-    // SAFETY: passed on to the caller.
-    unsafe { S::dropout(key, column as u32, dropout.threshold(), dropout.keep_scale()) }
+pub(crate) fn factors<S: Simd>(simd: S, dropout: Dropout, key: RowKey, column: usize) -> S::V {
+    simd.dropout(key, column as u32, dropout.threshold(), dropout.keep_scale())
 }
 
 impl Kernel for ForwardRows {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let width = self.width;
         let per_row = 1.0 / width as f32;
         let mut owned = Scratch::take(width);
@@ -116,53 +113,54 @@ impl Kernel for ForwardRows {
         for row in self.rows.clone() {
             let start = row * width;
             let key = self.dropout.map(|dropout| (dropout, dropout.row_key(row)));
-            // SAFETY: the caller passes buffers that hold these rows; the scratch holds one.
+            // SAFETY: the caller promises buffers that hold these rows, which are this kernel's alone to write;
+            // the scratch holds one row.
             unsafe {
-                let mut total = S::splat(0.0);
+                let mut total = simd.splat(0.0);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let mut a = self.x.load::<S>(start + column, left);
+                    let mut a = self.x.load(simd, start + column, left);
                     if let Some((dropout, key)) = key {
-                        a = S::mul(a, factors::<S>(dropout, key, column));
+                        a = simd.mul(a, factors(simd, dropout, key, column));
                     }
                     if let Some(residual) = self.residual {
-                        a = S::add(a, residual.load::<S>(start + column, left));
+                        a = simd.add(a, residual.load(simd, start + column, left));
                     }
-                    S::store_upto(line.add(column), left, a);
-                    total = S::add(total, a);
+                    simd.store_upto(line.add(column), left, a);
+                    total = simd.add(total, a);
                 }
                 let mean = match self.beta {
-                    Some(_) => S::splat(S::sum(total) * per_row),
-                    None => S::splat(0.0),
+                    Some(_) => simd.splat(simd.sum(total) * per_row),
+                    None => simd.splat(0.0),
                 };
-                let mut squares = S::splat(0.0);
+                let mut squares = simd.splat(0.0);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let centred = S::sub(S::load_upto(line.add(column), left), mean);
+                    let centred = simd.sub(simd.load_upto(line.add(column), left), mean);
                     squares = if left >= S::LANES {
-                        S::fma(centred, centred, squares)
+                        simd.fma(centred, centred, squares)
                     } else {
                         // lanes past the end would add the square of the mean
                         let mut lanes = [0.0f32; 16];
-                        S::store_first(lanes.as_mut_ptr(), left, centred);
-                        let centred = S::load(lanes.as_ptr());
-                        S::fma(centred, centred, squares)
+                        simd.store_first(lanes.as_mut_ptr(), left, centred);
+                        let centred = simd.load(lanes.as_ptr());
+                        simd.fma(centred, centred, squares)
                     };
                 }
-                let scale = 1.0 / (S::sum(squares) * per_row + self.eps).sqrt();
+                let scale = 1.0 / (simd.sum(squares) * per_row + self.eps).sqrt();
                 *self.scale.at(row) = scale;
-                let scale = S::splat(scale);
+                let scale = simd.splat(scale);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let centred = S::sub(S::load_upto(line.add(column), left), mean);
-                    let a = S::mul(centred, scale);
-                    self.normalised.store::<S>(start + column, left, a);
-                    let gamma = S::load_upto(self.gamma.add(column), left);
+                    let centred = simd.sub(simd.load_upto(line.add(column), left), mean);
+                    let a = simd.mul(centred, scale);
+                    self.normalised.store(simd, start + column, left, a);
+                    let gamma = simd.load_upto(self.gamma.add(column), left);
                     let beta = match self.beta {
-                        Some(beta) => S::load_upto(beta.add(column), left),
-                        None => S::splat(0.0),
+                        Some(beta) => simd.load_upto(beta.add(column), left),
+                        None => simd.splat(0.0),
                     };
-                    self.y.store::<S>(start + column, left, S::fma(a, gamma, beta));
+                    self.y.store(simd, start + column, left, simd.fma(a, gamma, beta));
                 }
             }
         }
@@ -198,11 +196,11 @@ pub(crate) fn backward(level: Level, dy: Floats<'_>, saved: Saved<'_>) -> Gradie
     let (width, rows) = (gamma.len(), scale.len());
     assert!(dy.len() == rows * width && normalised.len() == dy.len(), "layer_norm: lengths");
     let of_sum = residual.unwrap_or(format);
-    let mut sum = FloatVec::uninitialised(of_sum, dy.len());
+    let mut sum = FloatRoom::new(of_sum, dy.len());
     let apart = dropout.is_some() || of_sum != format;
-    let mut x = apart.then(|| FloatVec::uninitialised(format, dy.len()));
+    let mut x = apart.then(|| FloatRoom::new(format, dy.len()));
     let to_sum = sum.shared();
-    let to_x = x.as_mut().map(FloatVec::shared);
+    let to_x = x.as_mut().map(FloatRoom::shared);
     let parts = parallel::map(rows.div_ceil(CHUNK), dy.len() * 8, |chunk| {
         let (mut dgamma, mut dbeta) = (vec![0.0; width], vec![0.0; width]);
         let start = chunk * CHUNK;
@@ -219,7 +217,7 @@ pub(crate) fn backward(level: Level, dy: Floats<'_>, saved: Saved<'_>) -> Gradie
             dgamma: &mut dgamma,
             dbeta: &mut dbeta,
         };
-        // SAFETY: the level is supported, lengths were checked, chunks are disjoint rows.
+        // SAFETY: the buffers hold all rows, as was checked above, and no two chunks write the same rows.
         unsafe { launch(level, kernel) };
         (dgamma, dbeta)
     });
@@ -228,6 +226,8 @@ pub(crate) fn backward(level: Level, dy: Floats<'_>, saved: Saved<'_>) -> Gradie
         dgamma.iter_mut().zip(g).for_each(|(t, p)| *t += p);
         dbeta.iter_mut().zip(b).for_each(|(t, p)| *t += p);
     }
+    // SAFETY: the chunks are all rows, and each writes its rows whole.
+    let (sum, x) = unsafe { (sum.filled(), x.map(|x| x.filled())) };
     Gradients { sum, x, gamma: dgamma, beta: dbeta }
 }
 
@@ -249,7 +249,7 @@ impl Kernel for BackwardRows<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let width = self.gamma.len();
         let per_row = 1.0 / width as f32;
         let (gamma, dgamma) = (self.gamma.as_ptr(), self.dgamma.as_mut_ptr());
@@ -257,40 +257,42 @@ impl Kernel for BackwardRows<'_> {
         for row in self.rows.clone() {
             let start = row * width;
             let key = self.dropout.map(|dropout| (dropout, dropout.row_key(row)));
-            // SAFETY: the caller passes buffers that hold these rows; lanes past the end load as
-            // zero and so add nothing to the sums.
+            // SAFETY: the caller promises buffers that hold these rows, which are this kernel's alone to write;
+            // lanes past the end are not read, and count as zero in the sums.
             unsafe {
-                let (mut total, mut product) = (S::splat(0.0), S::splat(0.0));
+                let (mut total, mut product) = (simd.splat(0.0), simd.splat(0.0));
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let dy = self.dy.load::<S>(start + column, left);
-                    let normalised = self.normalised.load::<S>(start + column, left);
-                    let g = S::mul(dy, S::load_upto(gamma.add(column), left));
-                    total = S::add(total, g);
-                    product = S::fma(g, normalised, product);
+                    let dy = self.dy.load(simd, start + column, left);
+                    let normalised = self.normalised.load(simd, start + column, left);
+                    let g = simd.mul(dy, simd.load_upto(gamma.add(column), left));
+                    total = simd.add(total, g);
+                    product = simd.fma(g, normalised, product);
                     let (to_gamma, to_beta) = (dgamma.add(column), dbeta.add(column));
-                    let sum = S::fma(dy, normalised, S::load_upto(to_gamma, left));
-                    S::store_upto(to_gamma, left, sum);
-                    S::store_upto(to_beta, left, S::add(S::load_upto(to_beta, left), dy));
+                    let sum = simd.fma(dy, normalised, simd.load_upto(to_gamma, left));
+                    simd.store_upto(to_gamma, left, sum);
+                    simd.store_upto(to_beta, left, simd.add(simd.load_upto(to_beta, left), dy));
                 }
-                let total = if self.centred { S::sum(total) * per_row } else { 0.0 };
-                let total = S::splat(total);
-                let product = S::splat(S::sum(product) * per_row);
-                let scale = S::splat(self.scale[row]);
+                let total = if self.centred { simd.sum(total) * per_row } else { 0.0 };
+                let total = simd.splat(total);
+                let product = simd.splat(simd.sum(product) * per_row);
+                let scale = simd.splat(self.scale[row]);
                 for column in (0..width).step_by(S::LANES) {
                     let left = width - column;
-                    let dy = self.dy.load::<S>(start + column, left);
-                    let normalised = self.normalised.load::<S>(start + column, left);
-                    let g = S::mul(dy, S::load_upto(gamma.add(column), left));
-                    let d = S::fnma(normalised, product, S::sub(g, total));
-                    let d = S::mul(scale, d);
-                    self.sum.store::<S>(start + column, left, d);
+                    let dy = self.dy.load(simd, start + column, left);
+                    let normalised = self.normalised.load(simd, start + column, left);
+                    let g = simd.mul(dy, simd.load_upto(gamma.add(column), left));
+                    let d = simd.fnma(normalised, product, simd.sub(g, total));
+                    let d = simd.mul(scale, d);
+                    self.sum.store(simd, start + column, left, d);
                     if let Some(x) = self.x {
                         let dx = match key {
-                            Some((dropout, key)) => S::mul(d, factors::<S>(dropout, key, column)),
+                            Some((dropout, key)) => {
+                                simd.mul(d, factors(simd, dropout, key, column))
+                            }
                             None => d,
                         };
-                        x.store::<S>(start + column, left, dx);
+                        x.store(simd, start + column, left, dx);
                     }
                 }
             }

@@ -1,8 +1,8 @@
 //! `y = activation(x · w + b)` and its gradients.
 
-use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
-use super::gemm::{self, Epilogue, Init, Matrix, Packed, Product};
-use super::parallel::{self, uninitialised};
+use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
+use super::gemm::{self, Epilogue, Matrix, Packed, Product};
+use super::parallel;
 use crate::simd::{self, Kernel, Level, Simd, launch};
 use crate::{Activation, Precision};
 
@@ -35,12 +35,13 @@ pub(crate) fn forward<P: Product>(
     let Forward { rows, x, bias, activation, format } = of;
     assert_eq!(x.len(), rows * weight.depth(), "linear: length of the input");
     let mut y = (keep && activation != Activation::None)
-        .then(|| FloatVec::uninitialised(format, rows * weight.columns()));
-    let epilogue = Epilogue { activation, output: y.as_mut().map(FloatVec::shared) };
+        .then(|| FloatRoom::new(format, rows * weight.columns()));
+    let epilogue = Epilogue { activation, output: y.as_mut().map(FloatRoom::shared) };
     let x = Matrix::rows(x, weight.depth());
     let z = gemm::product(rows, x, weight, bias, format, epilogue);
     match y {
-        Some(y) => (y, Some(z)),
+        // SAFETY: the product is complete, and with each block of it the epilogue wrote the block of `y`.
+        Some(y) => (unsafe { y.filled() }, Some(z)),
         None => (z, None),
     }
 }
@@ -81,49 +82,36 @@ pub(crate) fn backward<'a, P: Product>(
     let dx = wanted.x.then(|| gemm::product(rows, dz, turned(), None, x.format(), Epilogue::NONE));
     let dw = wanted.weight.then(|| {
         let packed = Packed::<P>::new(level, dz, rows, outputs);
-        let mut dw = uninitialised(inputs * outputs);
         let x = Matrix::rows(x, inputs).transposed();
-        gemm::multiply(inputs, x, &packed, Init::Zero, &mut dw, Epilogue::NONE);
-        dw
+        let dw = gemm::product(inputs, x, &packed, None, Precision::F32, Epilogue::NONE);
+        dw.into_f32(level)
     });
     Gradients { x: dx, weight: dw, bias }
 }
 
 /// Applies an activation to a vector.
-///
-/// # Safety
-/// The machine supports `S`.
 #[inline(always)]
-pub(crate) unsafe fn activate<S: Simd>(activation: Activation, z: S::V) -> S::V {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        match activation {
-            Activation::None => z,
-            Activation::Gelu => simd::gelu::<S>(z),
-            Activation::GeluTanh => simd::gelu_tanh::<S>(z),
-            Activation::Silu => S::mul(z, simd::sigmoid::<S>(z)),
-            Activation::Tanh => simd::tanh::<S>(z),
-        }
+pub(crate) fn activate<S: Simd>(simd: S, activation: Activation, z: S::V) -> S::V {
+    match activation {
+        Activation::None => z,
+        Activation::Gelu => simd::gelu(simd, z),
+        Activation::GeluTanh => simd::gelu_tanh(simd, z),
+        Activation::Silu => simd.mul(z, simd::sigmoid(simd, z)),
+        Activation::Tanh => simd::tanh(simd, z),
     }
 }
 
 /// The derivative of an activation.
-///
-/// # Safety
-/// The machine supports `S`.
 #[inline(always)]
-pub(crate) unsafe fn derivative<S: Simd>(activation: Activation, z: S::V) -> S::V {
-    // SAFETY: passed on to the caller.
-    unsafe {
-        match activation {
-            Activation::None => S::splat(1.0),
-            Activation::Gelu => simd::gelu_derivative::<S>(z),
-            Activation::GeluTanh => simd::gelu_tanh_derivative::<S>(z),
-            Activation::Silu => simd::silu_derivative::<S>(z),
-            Activation::Tanh => {
-                let t = simd::tanh::<S>(z);
-                S::fnma(t, t, S::splat(1.0))
-            }
+pub(crate) fn derivative<S: Simd>(simd: S, activation: Activation, z: S::V) -> S::V {
+    match activation {
+        Activation::None => simd.splat(1.0),
+        Activation::Gelu => simd::gelu_derivative(simd, z),
+        Activation::GeluTanh => simd::gelu_tanh_derivative(simd, z),
+        Activation::Silu => simd::silu_derivative(simd, z),
+        Activation::Tanh => {
+            let t = simd::tanh(simd, z);
+            simd.fnma(t, t, simd.splat(1.0))
         }
     }
 }
@@ -152,8 +140,8 @@ fn activation_backward(
     }
     assert!(z.is_none_or(|z| z.len() == dy.len()), "linear: kept values");
     let rows = dy.len() / columns.max(1);
-    let mut dz = z.map(|z| FloatVec::uninitialised(z.format(), z.len()));
-    let to = dz.as_mut().map(FloatVec::shared);
+    let mut dz = z.map(|z| FloatRoom::new(z.format(), z.len()));
+    let to = dz.as_mut().map(FloatRoom::shared);
     let parts = parallel::map(rows.div_ceil(CHUNK), dy.len() * 8, |chunk| {
         let mut sums = if sums_wanted { vec![0.0; columns] } else { Vec::new() };
         let start = chunk * CHUNK;
@@ -166,7 +154,7 @@ fn activation_backward(
             dz: to,
             sums: sums_wanted.then_some(&mut sums[..]),
         };
-        // SAFETY: the level is supported; chunks are disjoint rows of buffers of one length.
+        // SAFETY: the buffers are of one length, as was checked above, and chunks are disjoint rows of them.
         unsafe { launch(level, kernel) };
         sums
     });
@@ -177,6 +165,8 @@ fn activation_backward(
         }
         total
     });
+    // SAFETY: the chunks are all rows, and each writes its rows whole.
+    let dz = dz.map(|dz| unsafe { dz.filled() });
     (dz, sums)
 }
 
@@ -194,22 +184,23 @@ impl Kernel for ActivationBackward<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let mut sums = self.sums;
         for row in self.rows {
             for column in (0..self.columns).step_by(S::LANES) {
                 let (at, left) = (row * self.columns + column, self.columns - column);
-                // SAFETY: the caller passes buffers of this size.
+                // SAFETY: the caller promises buffers that hold these rows, which this kernel alone writes; `left`
+                // columns follow.
                 unsafe {
-                    let mut d = self.dy.load::<S>(at, left);
+                    let mut d = self.dy.load(simd, at, left);
                     if let (Some(z), Some(dz)) = (self.z, self.dz) {
-                        let z = z.load::<S>(at, left);
-                        d = S::mul(d, derivative::<S>(self.activation, z));
-                        dz.store::<S>(at, left, d);
+                        let z = z.load(simd, at, left);
+                        d = simd.mul(d, derivative(simd, self.activation, z));
+                        dz.store(simd, at, left, d);
                     }
                     if let Some(sums) = &mut sums {
                         let sum = sums[column..].as_mut_ptr();
-                        S::store_upto(sum, left, S::add(S::load_upto(sum, left), d));
+                        simd.store_upto(sum, left, simd.add(simd.load_upto(sum, left), d));
                     }
                 }
             }

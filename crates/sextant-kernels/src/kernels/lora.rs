@@ -2,9 +2,8 @@
 //! term may be absent.
 
 use super::floats::{FloatVec, Floats};
-use super::frozen::{self, Numbers};
+use super::frozen::{self, Base};
 use super::gemm::{self, Epilogue, Init, Matrix, Packed, Product};
-use super::parallel::uninitialised;
 use super::{dropout, frozen::Side};
 use crate::simd::Level;
 use crate::{Dropout, Precision};
@@ -26,13 +25,6 @@ impl Factors<'_> {
     }
 }
 
-/// The frozen weight, and its `[inputs, outputs]`.
-#[derive(Clone, Copy)]
-pub(crate) struct Base<'a> {
-    pub(crate) weight: &'a Numbers,
-    pub(crate) dims: [usize; 2],
-}
-
 /// `a · b` for row-major matrices, either of which may be turned.
 fn product<P: Product>(
     level: Level,
@@ -41,9 +33,7 @@ fn product<P: Product>(
     b: Matrix<'_>,
 ) -> Vec<f32> {
     let packed = Packed::<P>::new(level, b, depth, columns);
-    let mut c = uninitialised(rows * columns);
-    gemm::multiply(rows, a, &packed, Init::Zero, &mut c, Epilogue::NONE);
-    c
+    gemm::product(rows, a, &packed, None, Precision::F32, Epilogue::NONE).into_f32(level)
 }
 
 /// `y` in a format, and, where there are factors, `dropout(x) · a`, which the backward pass needs.
@@ -57,9 +47,7 @@ pub(crate) fn forward<P: Product>(
     format: Precision,
 ) -> (FloatVec, Option<Vec<f32>>) {
     let [inputs, outputs] = base.dims;
-    let mut y = uninitialised(rows * outputs);
-    let (weight, dims) = (base.weight, base.dims);
-    frozen::multiply::<P>(level, rows, x, weight, dims, Side::Weight, bias.into(), &mut y);
+    let mut y = frozen::product::<P>(level, rows, x, base, Side::Weight, bias);
     let low = factors.map(|factors| {
         let rank = factors.rank;
         let dropped = factors.dropout.map(|dropout| dropout::apply(level, x, inputs, dropout));
@@ -96,13 +84,9 @@ pub(crate) fn backward<P: Product>(
         "frozen_linear: length of the gradient"
     );
     let format = x.format();
-    let whole = |init: Init<'_>, dx: &mut [f32]| {
-        frozen::multiply::<P>(level, rows, dy, base.weight, base.dims, Side::Turned, init, dx);
-    };
     let Some((factors, low)) = factors else {
         let dx = to_x.then(|| {
-            let mut dx = uninitialised(rows * inputs);
-            whole(Init::Zero, &mut dx);
+            let dx = frozen::product::<P>(level, rows, dy, base, Side::Turned, None);
             FloatVec::F32(dx).into_format(level, format)
         });
         return Gradients { x: dx, factors: None };
@@ -127,7 +111,7 @@ pub(crate) fn backward<P: Product>(
         if let Some(dropout) = dropout {
             dx = dropout::apply(level, Floats::F32(&dx), inputs, dropout).into_f32(level);
         }
-        whole(Init::Accumulate, &mut dx);
+        frozen::add_product::<P>(level, rows, dy, base, Side::Turned, &mut dx);
         FloatVec::F32(dx).into_format(level, format)
     });
     Gradients { x: dx, factors: Some([da, db]) }

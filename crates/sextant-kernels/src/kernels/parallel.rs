@@ -1,6 +1,5 @@
 use std::cell::RefCell;
 
-use half::bf16;
 use rayon::prelude::*;
 
 /// Fewer elementary operations than this are not worth waking a thread for.
@@ -43,7 +42,7 @@ impl<T> Copy for SharedMut<T> {}
 // SAFETY: the pointer comes from an exclusive borrow; whoever writes through it (which takes an
 // unsafe block) promises that threads touch disjoint elements.
 unsafe impl<T: Send> Send for SharedMut<T> {}
-// SAFETY: as above.
+// SAFETY: the same holds for a shared copy of the pointer, which is `Copy` anyway.
 unsafe impl<T: Send> Sync for SharedMut<T> {}
 
 impl<T> From<*mut T> for SharedMut<T> {
@@ -64,21 +63,39 @@ impl<T> SharedMut<T> {
     }
 }
 
-/// Numbers of which every bit pattern is one.
-pub(crate) trait AnyBits: Copy {}
+/// Room for numbers that tasks are about to write. It is not zeroed, which would cost a pass over memory, and
+/// there is no number to be read before [`Room::filled`] says that all are there.
+#[derive(Debug)]
+pub(crate) struct Room<T> {
+    /// Empty, with a capacity of at least `len`.
+    buffer: Vec<T>,
+    len: usize,
+}
 
-impl AnyBits for f32 {}
-impl AnyBits for bf16 {}
-
-/// A vector of `len` numbers with any content: every element must be written before it is read.
-#[expect(clippy::uninit_vec, reason = "zeroing costs a pass over memory")]
-pub(crate) fn uninitialised<T: AnyBits>(len: usize) -> Vec<T> {
-    let mut buffer = Vec::with_capacity(len);
-    // SAFETY: the capacity is there, every bit pattern is a number, and callers write before reading.
-    unsafe {
-        buffer.set_len(len);
+impl<T: Copy> Room<T> {
+    pub(crate) fn new(len: usize) -> Self {
+        Self { buffer: Vec::with_capacity(len), len }
     }
-    buffer
+
+    /// Where the numbers go, for tasks that write disjoint parts.
+    pub(crate) fn shared(&mut self) -> SharedMut<T> {
+        SharedMut(self.buffer.as_mut_ptr())
+    }
+
+    /// Where they start, for reading those that were written.
+    pub(crate) fn start(&self) -> *const T {
+        self.buffer.as_ptr()
+    }
+
+    /// The numbers.
+    ///
+    /// # Safety
+    /// All of them were written.
+    pub(crate) unsafe fn filled(mut self) -> Vec<T> {
+        // SAFETY: the capacity is there since `new`, and the caller promises that all elements were written.
+        unsafe { self.buffer.set_len(self.len) };
+        self.buffer
+    }
 }
 
 thread_local! {

@@ -16,7 +16,7 @@ pub(crate) fn dot(level: Level, x: &[f32], y: &[f32]) -> f64 {
     let parts = parallel::map(chunks, x.len(), |chunk| {
         let start = chunk * CHUNK;
         let part = start..(start + CHUNK).min(x.len());
-        // SAFETY: the level is supported; the kernel reads two slices of one length.
+        // SAFETY: the kernel holds slices alone, which are of one length.
         unsafe { launch(level, Products(&x[part.clone()], &y[part])) }
     });
     parts.into_iter().sum()
@@ -34,20 +34,21 @@ impl Kernel for Products<'_> {
     type Output = f64;
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> f64 {
+    unsafe fn run<S: Simd>(self, simd: S) -> f64 {
         let mut total = 0.0;
         let runs = self.0.chunks(RUN * S::LANES).zip(self.1.chunks(RUN * S::LANES));
         for (x, y) in runs {
-            // SAFETY: vectors inside both slices, which are of one length; missing lanes load as zero.
+            // SAFETY: vectors start inside both slices, which are of one length, and no lane past their end is
+            // read.
             unsafe {
-                let mut sum = S::splat(0.0);
+                let mut sum = simd.splat(0.0);
                 for i in (0..x.len()).step_by(S::LANES) {
                     let left = x.len() - i;
-                    let a = S::load_upto(x.as_ptr().add(i), left);
-                    let b = S::load_upto(y.as_ptr().add(i), left);
-                    sum = S::fma(a, b, sum);
+                    let a = simd.load_upto(x.as_ptr().add(i), left);
+                    let b = simd.load_upto(y.as_ptr().add(i), left);
+                    sum = simd.fma(a, b, sum);
                 }
-                total += f64::from(S::sum(sum));
+                total += f64::from(simd.sum(sum));
             }
         }
         total

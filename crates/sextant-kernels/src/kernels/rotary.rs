@@ -1,6 +1,6 @@
 //! Turns the queries and keys of a pack by their positions; the gradient turns back.
 
-use super::floats::{FloatMut, FloatPtr, FloatVec, Floats, copy_line};
+use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats, copy_line};
 use super::parallel;
 use crate::rotary::{Angles, Rotary};
 use crate::simd::{Kernel, Level, Simd, launch};
@@ -19,7 +19,7 @@ pub(crate) fn turn(
     assert_eq!(qkv.len(), segments.tokens() * width, "rotary: length");
     rotary.check(spec);
     let angles = rotary.angles(segments);
-    let mut out = FloatVec::uninitialised(qkv.format(), qkv.len());
+    let mut out = FloatRoom::new(qkv.format(), qkv.len());
     let to = out.shared();
     parallel::for_each(segments.rows(), qkv.len() * 4, |row| {
         let tokens = segments.range(row);
@@ -34,10 +34,11 @@ pub(crate) fn turn(
             to,
             back,
         };
-        // SAFETY: the level is supported; rows are disjoint parts of buffers of one length.
+        // SAFETY: both buffers hold the whole pack, as was checked above, and no two tasks write the same row.
         unsafe { launch(level, kernel) };
     });
-    out
+    // SAFETY: the rows are all tokens, and each is written whole: heads that turn, and the rest as it is.
+    unsafe { out.filled() }
 }
 
 struct Row<'a> {
@@ -57,11 +58,12 @@ impl Kernel for Row<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let half = self.half;
-        // SAFETY: the caller passes buffers that hold the row, and angles of all its positions.
+        // SAFETY: the caller promises buffers that hold the row, which is this kernel's alone to write, and
+        // angles of all its positions.
         unsafe {
-            let direction = S::splat(if self.back { -1.0 } else { 1.0 });
+            let direction = simd.splat(if self.back { -1.0 } else { 1.0 });
             for (position, token) in self.tokens.enumerate() {
                 let cosines = self.angles.cosines.as_ptr().add(position * half);
                 let sines = self.angles.sines.as_ptr().add(position * half);
@@ -69,21 +71,21 @@ impl Kernel for Row<'_> {
                     let at = token * self.width + head * self.dim;
                     for i in (0..half).step_by(S::LANES) {
                         let left = half - i;
-                        let cosine = S::load_upto(cosines.add(i), left);
-                        let sine = S::mul(S::load_upto(sines.add(i), left), direction);
-                        let x = self.from.load::<S>(at + i, left);
-                        let y = self.from.load::<S>(at + half + i, left);
-                        let turned_x = S::fnma(y, sine, S::mul(x, cosine));
-                        let turned_y = S::fma(x, sine, S::mul(y, cosine));
-                        self.to.store::<S>(at + i, left, turned_x);
-                        self.to.store::<S>(at + half + i, left, turned_y);
+                        let cosine = simd.load_upto(cosines.add(i), left);
+                        let sine = simd.mul(simd.load_upto(sines.add(i), left), direction);
+                        let x = self.from.load(simd, at + i, left);
+                        let y = self.from.load(simd, at + half + i, left);
+                        let turned_x = simd.fnma(y, sine, simd.mul(x, cosine));
+                        let turned_y = simd.fma(x, sine, simd.mul(y, cosine));
+                        self.to.store(simd, at + i, left, turned_x);
+                        self.to.store(simd, at + half + i, left, turned_y);
                     }
                     let rest = at + 2 * half;
-                    copy_line::<S>(self.from.add(rest), self.to, rest, self.dim - 2 * half);
+                    copy_line(simd, self.from.add(rest), self.to, rest, self.dim - 2 * half);
                 }
                 let values = self.heads * self.dim;
                 let at = token * self.width + values;
-                copy_line::<S>(self.from.add(at), self.to, at, self.width - values);
+                copy_line(simd, self.from.add(at), self.to, at, self.width - values);
             }
         }
     }

@@ -7,30 +7,40 @@ use half::bf16;
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
-/// 256-bit vectors with fused multiply-add.
-#[derive(Clone, Copy)]
-pub(super) struct Avx2;
+/// 256-bit vectors with fused multiply-add. Only [`Avx2::detect`] makes one, so that a value proves that
+/// the machine has them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Avx2(());
 
 type V = __m256;
 
+/// # Safety
+/// What [`Kernel::run`] asks for.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
-    // SAFETY: the features are enabled here; pointers are the caller's promise.
-    unsafe { kernel.run::<Avx2>() }
+unsafe fn enter<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+    // SAFETY: the caller promises that the kernel's pointers are valid.
+    unsafe { kernel.run(simd) }
 }
 
-/// All ones in the first `n` lanes.
-#[inline(always)]
-unsafe fn first(n: usize) -> __m256i {
-    // SAFETY: register arithmetic only.
-    unsafe {
-        let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes)
+impl Avx2 {
+    /// The proof, on machines that have the instructions.
+    pub(super) fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        found.then_some(Self(()))
+    }
+
+    /// All ones in the first `n` lanes.
+    #[inline(always)]
+    fn first(self, n: usize) -> __m256i {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers is
+        // touched.
+        unsafe {
+            let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes)
+        }
     }
 }
 
-// SAFETY of the blocks below: register arithmetic on a machine that the caller of every method
-// promises to support AVX2 and FMA; loads and stores touch the lanes their contract names.
 impl Simd for Avx2 {
     type V = V;
     const LANES: usize = 8;
@@ -39,107 +49,136 @@ impl Simd for Avx2 {
     const BF16: bool = false;
 
     #[inline(always)]
-    unsafe fn call<K: Kernel>(kernel: K) -> K::Output {
-        // SAFETY: the caller's promise.
-        unsafe { enter(kernel) }
+    unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, which `enter` is compiled for;
+        // the caller promises that the kernel's pointers are valid.
+        unsafe { enter(self, kernel) }
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> V {
-        // SAFETY: see above.
+    fn splat(self, x: f32) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_set1_ps(x) }
     }
     #[inline(always)]
-    unsafe fn load(p: *const f32) -> V {
-        // SAFETY: see above.
+    unsafe fn load(self, p: *const f32) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
+        // that the lanes read exist.
         unsafe { _mm256_loadu_ps(p) }
     }
     #[inline(always)]
-    unsafe fn store(p: *mut f32, v: V) {
-        // SAFETY: see above.
+    unsafe fn store(self, p: *mut f32, v: V) {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
+        // that the lanes written exist.
         unsafe { _mm256_storeu_ps(p, v) }
     }
     #[inline(always)]
-    unsafe fn load_first(p: *const f32, n: usize) -> V {
-        // SAFETY: see above; masked lanes are not touched.
-        unsafe { _mm256_maskload_ps(p, first(n)) }
+    unsafe fn load_first(self, p: *const f32, n: usize) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
+        // that the lanes read exist; masked lanes are not touched.
+        unsafe { _mm256_maskload_ps(p, self.first(n)) }
     }
     #[inline(always)]
-    unsafe fn store_first(p: *mut f32, n: usize, v: V) {
-        // SAFETY: see above; masked lanes are not touched.
-        unsafe { _mm256_maskstore_ps(p, first(n), v) }
+    unsafe fn store_first(self, p: *mut f32, n: usize, v: V) {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
+        // that the lanes written exist; masked lanes are not touched.
+        unsafe { _mm256_maskstore_ps(p, self.first(n), v) }
     }
     #[inline(always)]
-    unsafe fn add(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn add(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_add_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn sub(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn sub(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_sub_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn mul(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn mul(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_mul_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn div(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn div(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_div_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn max(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn max(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn min(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn min(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_min_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn sqrt(a: V) -> V {
-        // SAFETY: see above.
+    fn max_magnitude(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers is
+        // touched.
+        unsafe {
+            let b = _mm256_castps_si256(self.abs(b));
+            _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), b))
+        }
+    }
+    #[inline(always)]
+    fn sqrt(self, a: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_sqrt_ps(a) }
     }
     #[inline(always)]
-    unsafe fn fma(a: V, b: V, c: V) -> V {
-        // SAFETY: see above.
+    fn fma(self, a: V, b: V, c: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn fnma(a: V, b: V, c: V) -> V {
-        // SAFETY: see above.
+    fn fnma(self, a: V, b: V, c: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_fnmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn abs(a: V) -> V {
-        // SAFETY: see above.
+    fn abs(self, a: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
     #[inline(always)]
-    unsafe fn round(a: V) -> V {
-        // SAFETY: see above.
+    fn round(self, a: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
-    unsafe fn scale(a: V, n: V) -> V {
-        // SAFETY: see above.
+    fn scale(self, a: V, n: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
         }
     }
     #[inline(always)]
-    unsafe fn select_less(a: V, b: V, x: V, y: V) -> V {
-        // SAFETY: see above.
+    fn select_less(self, a: V, b: V, x: V, y: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
     }
     #[inline(always)]
-    unsafe fn sum(a: V) -> f32 {
-        // SAFETY: see above.
+    fn sum(self, a: V) -> f32 {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe {
             let half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -147,8 +186,9 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn greatest(a: V) -> f32 {
-        // SAFETY: see above.
+    fn greatest(self, a: V) -> f32 {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe {
             let half = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let quarter = _mm_max_ps(half, _mm_movehl_ps(half, half));
@@ -156,8 +196,21 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn dropout(key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
-        // SAFETY: see above.
+    fn greatest_magnitude(self, a: V) -> f32 {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers is
+        // touched.
+        unsafe {
+            let a = _mm256_castps_si256(a);
+            let half = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256::<1>(a));
+            let quarter = _mm_max_epi32(half, _mm_unpackhi_epi64(half, half));
+            let last = _mm_max_epi32(quarter, _mm_shuffle_epi32::<1>(quarter));
+            f32::from_bits(_mm_cvtsi128_si32(last).cast_unsigned())
+        }
+    }
+    #[inline(always)]
+    fn dropout(self, key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe {
             let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
             let start = _mm256_set1_epi32(column.wrapping_add(key.low) as i32);
@@ -174,8 +227,9 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn round_bf16(x: V) -> V {
-        // SAFETY: see above.
+    fn round_bf16(self, x: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe {
             let bits = _mm256_castps_si256(x);
             let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
@@ -188,8 +242,9 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn load_bf16(p: *const bf16, n: usize) -> V {
-        // SAFETY: see above; a part of a vector goes through an array of whole length.
+    unsafe fn load_bf16(self, p: *const bf16, n: usize) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
+        // that the lanes read exist; a part of a vector goes through an array of whole length.
         unsafe {
             let halves = if n >= 8 {
                 _mm_loadu_si128(p.cast())
@@ -202,10 +257,11 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn store_bf16(p: *mut bf16, n: usize, v: V) {
-        // SAFETY: see above; a part of a vector goes through an array of whole length.
+    unsafe fn store_bf16(self, p: *mut bf16, n: usize, v: V) {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
+        // that the lanes written exist; a part of a vector goes through an array of whole length.
         unsafe {
-            let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(Self::round_bf16(v)));
+            let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(self.round_bf16(v)));
             let both = _mm256_packus_epi32(upper, upper);
             let halves = _mm256_castsi256_si128(_mm256_permute4x64_epi64::<0b1000>(both));
             if n >= 8 {
@@ -218,8 +274,9 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn dot_bytes(acc: V, a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn dot_bytes(self, acc: V, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe {
             let (a, b) = (_mm256_castps_si256(a), _mm256_castps_si256(b));
             // bytes 0 and 2, then 1 and 3, of each lane as 16-bit numbers: no product saturates
@@ -232,8 +289,9 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn from_i32(a: V) -> V {
-        // SAFETY: see above.
+    fn from_i32(self, a: V) -> V {
+        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
+        // is touched.
         unsafe { _mm256_cvtepi32_ps(_mm256_castps_si256(a)) }
     }
 }

@@ -8,22 +8,49 @@ use half::bf16;
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
-/// 512-bit vectors with 8-bit dot products, and with those of bf16 where the machine has them.
-#[derive(Clone, Copy)]
-pub(super) struct Avx512<const BF16: bool>;
+/// 512-bit vectors with 8-bit dot products, and with those of bf16 where `BF16` says so. Only `detect` makes
+/// one, so that a value proves that the machine has them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Avx512<const BF16: bool>(());
 
 type V = __m512;
 
+/// # Safety
+/// What [`Kernel::run`] asks for.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-unsafe fn enter<K: Kernel>(kernel: K) -> K::Output {
-    // SAFETY: the features are enabled here; pointers are the caller's promise.
-    unsafe { kernel.run::<Avx512<false>>() }
+unsafe fn enter<K: Kernel>(simd: Avx512<false>, kernel: K) -> K::Output {
+    // SAFETY: the caller promises that the kernel's pointers are valid.
+    unsafe { kernel.run(simd) }
 }
 
+/// # Safety
+/// What [`Kernel::run`] asks for.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
-unsafe fn enter_bf16<K: Kernel>(kernel: K) -> K::Output {
-    // SAFETY: the features are enabled here; pointers are the caller's promise.
-    unsafe { kernel.run::<Avx512<true>>() }
+unsafe fn enter_bf16<K: Kernel>(simd: Avx512<true>, kernel: K) -> K::Output {
+    // SAFETY: the caller promises that the kernel's pointers are valid.
+    unsafe { kernel.run(simd) }
+}
+
+impl Avx512<false> {
+    /// The proof, on machines that have the instructions.
+    pub(super) fn detect() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni");
+        found.then_some(Self(()))
+    }
+}
+
+impl Avx512<true> {
+    /// The proof, on machines that have the instructions.
+    pub(super) fn detect() -> Option<Self> {
+        let found = Avx512::<false>::detect().is_some() && is_x86_feature_detected!("avx512bf16");
+        found.then_some(Self(()))
+    }
 }
 
 /// A bit for each of the first `n` lanes.
@@ -32,8 +59,6 @@ fn first(n: usize) -> u16 {
     ((1u32 << n) - 1) as u16
 }
 
-// SAFETY of the blocks below: register arithmetic on a machine that the caller of every method
-// promises to support these features; loads and stores touch the lanes their contract names.
 impl<const BF16: bool> Simd for Avx512<BF16> {
     type V = V;
     const LANES: usize = 16;
@@ -42,114 +67,153 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     const BF16: bool = BF16;
 
     #[inline(always)]
-    unsafe fn call<K: Kernel>(kernel: K) -> K::Output {
-        // SAFETY: the caller's promise.
-        unsafe { if BF16 { enter_bf16(kernel) } else { enter(kernel) } }
+    unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` is made only where the machine has what the entry point of its `BF16` is compiled
+        // for; the caller promises that the kernel's pointers are valid.
+        unsafe {
+            if BF16 { enter_bf16(Avx512(self.0), kernel) } else { enter(Avx512(self.0), kernel) }
+        }
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> V {
-        // SAFETY: see above.
+    fn splat(self, x: f32) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_set1_ps(x) }
     }
     #[inline(always)]
-    unsafe fn load(p: *const f32) -> V {
-        // SAFETY: see above.
+    unsafe fn load(self, p: *const f32) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // that the lanes read exist.
         unsafe { _mm512_loadu_ps(p) }
     }
     #[inline(always)]
-    unsafe fn store(p: *mut f32, v: V) {
-        // SAFETY: see above.
+    unsafe fn store(self, p: *mut f32, v: V) {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // that the lanes written exist.
         unsafe { _mm512_storeu_ps(p, v) }
     }
     #[inline(always)]
-    unsafe fn load_first(p: *const f32, n: usize) -> V {
-        // SAFETY: see above; masked lanes are not touched.
+    unsafe fn load_first(self, p: *const f32, n: usize) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // that the lanes read exist; masked lanes are not touched.
         unsafe { _mm512_maskz_loadu_ps(first(n), p) }
     }
     #[inline(always)]
-    unsafe fn store_first(p: *mut f32, n: usize, v: V) {
-        // SAFETY: see above; masked lanes are not touched.
+    unsafe fn store_first(self, p: *mut f32, n: usize, v: V) {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // that the lanes written exist; masked lanes are not touched.
         unsafe { _mm512_mask_storeu_ps(p, first(n), v) }
     }
     #[inline(always)]
-    unsafe fn add(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn add(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn sub(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn sub(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_sub_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn mul(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn mul(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn div(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn div(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_div_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn max(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn max(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn min(a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn min(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_min_ps(a, b) }
     }
     #[inline(always)]
-    unsafe fn sqrt(a: V) -> V {
-        // SAFETY: see above.
+    fn max_magnitude(self, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers is
+        // touched.
+        unsafe {
+            let b = _mm512_castps_si512(self.abs(b));
+            _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), b))
+        }
+    }
+    #[inline(always)]
+    fn sqrt(self, a: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_sqrt_ps(a) }
     }
     #[inline(always)]
-    unsafe fn fma(a: V, b: V, c: V) -> V {
-        // SAFETY: see above.
+    fn fma(self, a: V, b: V, c: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn fnma(a: V, b: V, c: V) -> V {
-        // SAFETY: see above.
+    fn fnma(self, a: V, b: V, c: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_fnmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    unsafe fn abs(a: V) -> V {
-        // SAFETY: see above.
+    fn abs(self, a: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_abs_ps(a) }
     }
     #[inline(always)]
-    unsafe fn round(a: V) -> V {
-        // SAFETY: see above.
+    fn round(self, a: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
-    unsafe fn scale(a: V, n: V) -> V {
-        // SAFETY: see above.
+    fn scale(self, a: V, n: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_scalef_ps(a, n) }
     }
     #[inline(always)]
-    unsafe fn select_less(a: V, b: V, x: V, y: V) -> V {
-        // SAFETY: see above.
+    fn select_less(self, a: V, b: V, x: V, y: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), y, x) }
     }
     #[inline(always)]
-    unsafe fn sum(a: V) -> f32 {
-        // SAFETY: see above.
+    fn sum(self, a: V) -> f32 {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_reduce_add_ps(a) }
     }
     #[inline(always)]
-    unsafe fn greatest(a: V) -> f32 {
-        // SAFETY: see above.
+    fn greatest(self, a: V) -> f32 {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_reduce_max_ps(a) }
     }
     #[inline(always)]
-    unsafe fn dropout(key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
-        // SAFETY: see above.
+    fn greatest_magnitude(self, a: V) -> f32 {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers is
+        // touched.
+        unsafe { f32::from_bits(_mm512_reduce_max_epi32(_mm512_castps_si512(a)).cast_unsigned()) }
+    }
+    #[inline(always)]
+    fn dropout(self, key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe {
             let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             let start = _mm512_set1_epi32(column.wrapping_add(key.low) as i32);
@@ -165,8 +229,9 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         }
     }
     #[inline(always)]
-    unsafe fn round_bf16(x: V) -> V {
-        // SAFETY: see above.
+    fn round_bf16(self, x: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe {
             let bits = _mm512_castps_si512(x);
             let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
@@ -179,8 +244,9 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         }
     }
     #[inline(always)]
-    unsafe fn load_bf16(p: *const bf16, n: usize) -> V {
-        // SAFETY: see above; masked lanes are not touched.
+    unsafe fn load_bf16(self, p: *const bf16, n: usize) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // that the lanes read exist; masked lanes are not touched.
         unsafe {
             let halves = if n >= 16 {
                 _mm256_loadu_si256(p.cast())
@@ -191,14 +257,15 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         }
     }
     #[inline(always)]
-    unsafe fn store_bf16(p: *mut bf16, n: usize, v: V) {
-        // SAFETY: see above; masked lanes are not touched; the types differ in the meaning of their
-        // bits only.
+    unsafe fn store_bf16(self, p: *mut bf16, n: usize, v: V) {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // that the lanes written exist; masked lanes are not touched; the types differ in the
+        // meaning of their bits only.
         unsafe {
             let halves = if BF16 {
                 transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))
             } else {
-                let upper = _mm512_srli_epi32::<16>(_mm512_castps_si512(Self::round_bf16(v)));
+                let upper = _mm512_srli_epi32::<16>(_mm512_castps_si512(self.round_bf16(v)));
                 _mm512_cvtepi32_epi16(upper)
             };
             if n >= 16 {
@@ -209,13 +276,21 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         }
     }
     #[inline(always)]
-    unsafe fn dot_bf16(acc: V, a: V, b: V) -> V {
-        // SAFETY: see above; the types differ in the meaning of their bits only.
+    fn dot_bf16(self, acc: V, a: V, b: V) -> V {
+        if !BF16 {
+            unreachable!("this level does not pair bf16 numbers");
+        }
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched; the types differ in the meaning of their bits only.
         unsafe { _mm512_dpbf16_ps(acc, transmute::<V, __m512bh>(a), transmute::<V, __m512bh>(b)) }
     }
     #[inline(always)]
-    unsafe fn pair_bf16(low: V, high: V) -> V {
-        // SAFETY: see above; the types differ in the meaning of their bits only.
+    fn pair_bf16(self, low: V, high: V) -> V {
+        if !BF16 {
+            unreachable!("this level does not pair bf16 numbers");
+        }
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched; the types differ in the meaning of their bits only.
         unsafe {
             let low = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(low));
             let high = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(high));
@@ -225,8 +300,12 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
 
     #[inline(always)]
-    unsafe fn pack_bf16(from: *const f32) -> V {
-        // SAFETY: see above; the types differ in the meaning of their bits only.
+    unsafe fn pack_bf16(self, from: *const f32) -> V {
+        if !BF16 {
+            unreachable!("this level does not pair bf16 numbers");
+        }
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // that the lanes read exist; the types differ in the meaning of their bits only.
         unsafe {
             let (low, high) = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(16)));
             transmute::<__m512bh, V>(_mm512_cvtne2ps_pbh(high, low))
@@ -234,21 +313,24 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
 
     #[inline(always)]
-    unsafe fn dot_bytes(acc: V, a: V, b: V) -> V {
-        // SAFETY: see above.
+    fn dot_bytes(self, acc: V, a: V, b: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe {
             let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
             _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(acc), a, b))
         }
     }
     #[inline(always)]
-    unsafe fn from_i32(a: V) -> V {
-        // SAFETY: see above.
+    fn from_i32(self, a: V) -> V {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
+        // is touched.
         unsafe { _mm512_cvtepi32_ps(_mm512_castps_si512(a)) }
     }
     #[inline(always)]
-    unsafe fn store_bytes(to: *mut u8, v: V, n: usize) {
-        // SAFETY: see above; masked bytes are not touched.
+    unsafe fn store_bytes(self, to: *mut u8, v: V, n: usize) {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // that the lanes written exist; masked lanes are not touched.
         unsafe {
             let bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v));
             _mm_mask_storeu_epi8(to.cast(), first(n.min(16)), bytes);
@@ -256,8 +338,15 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
 
     #[inline(always)]
-    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-        // SAFETY: see above; the block is 16 by 16.
+    unsafe fn transpose(
+        self,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
+        // two whole blocks of 16 by 16.
         unsafe {
             let mut r = [_mm512_setzero_si512(); 16];
             for (i, r) in r.iter_mut().enumerate() {

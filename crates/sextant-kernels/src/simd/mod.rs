@@ -5,6 +5,10 @@
 //! level's target features. The level is found at run time: the best the machine has, unless the
 //! environment variable `SEXTANT_SIMD` (`portable`, `avx2`, `avx512` or `avx512bf16`) or
 //! [`with_level`] asks for a lower one.
+//!
+//! A [`Level`] is a token: it holds the empty value of its instruction set, which only detection makes.
+//! Whoever has one may run instructions of that set, and the compiler, not a comment, says so (the way of
+//! the `pulp` crate). What stays for a kernel to prove is where its pointers point.
 
 mod math;
 mod portable;
@@ -16,67 +20,80 @@ mod avx2;
 mod avx512;
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::OnceLock;
 
 pub(crate) use math::{
     exp, gelu, gelu_derivative, gelu_tanh, gelu_tanh_derivative, sigmoid, silu_derivative, tanh,
 };
+use portable::Portable;
 pub(crate) use vector::Simd;
 
-/// A set of vector instructions that the kernels are compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
+/// A set of vector instructions that the kernels are compiled for and this machine has.
+///
+/// There is no value of a level that the machine cannot run: see [`Level::supported`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Level(Token);
+
+/// The proof that a level's instructions are there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Token {
     /// Whatever the compiler's target guarantees.
-    Portable,
+    Portable(Portable),
     /// 256-bit vectors with fused multiply-add.
-    Avx2,
+    #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+    Avx2(avx2::Avx2),
     /// 512-bit vectors with 8-bit dot products (Cascade Lake, Ice Lake and later).
-    Avx512,
+    #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+    Avx512(avx512::Avx512<false>),
     /// The same with bf16 dot products (Cooper Lake, Sapphire Rapids, Zen 4 and later).
-    Avx512Bf16,
+    #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+    Avx512Bf16(avx512::Avx512<true>),
 }
 
 impl Level {
-    /// Every level, lowest first.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+    /// The lowest level, which every machine runs.
+    pub const PORTABLE: Self = Self(Token::Portable(Portable));
+
+    /// The levels that this machine can run, lowest first.
+    pub fn supported() -> Vec<Self> {
+        let mut levels = vec![Self::PORTABLE];
+        #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+        {
+            let detected = [
+                avx2::Avx2::detect().map(Token::Avx2),
+                avx512::Avx512::<false>::detect().map(Token::Avx512),
+                avx512::Avx512::<true>::detect().map(Token::Avx512Bf16),
+            ];
+            // Each level holds the ones below it.
+            levels.extend(detected.into_iter().map_while(|token| token.map(Self)));
+        }
+        levels
+    }
+
+    /// The level of a name, if this machine can run it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::supported().into_iter().find(|level| level.as_str() == name)
+    }
 
     /// The name that `SEXTANT_SIMD` takes.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Portable => "portable",
-            Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
-            Self::Avx512Bf16 => "avx512bf16",
+        match self.0 {
+            Token::Portable(_) => "portable",
+            #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+            Token::Avx2(_) => "avx2",
+            #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+            Token::Avx512(_) => "avx512",
+            #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+            Token::Avx512Bf16(_) => "avx512bf16",
         }
     }
-
-    /// Whether this machine can run it.
-    pub fn is_supported(self) -> bool {
-        self <= best_supported()
-    }
 }
 
-#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-fn best_supported() -> Level {
-    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    let avx512 = avx2
-        && is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vnni");
-    let bf16 = avx512 && is_x86_feature_detected!("avx512bf16");
-    match (avx2, avx512, bf16) {
-        (_, _, true) => Level::Avx512Bf16,
-        (_, true, _) => Level::Avx512,
-        (true, ..) => Level::Avx2,
-        _ => Level::Portable,
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
-}
-
-#[cfg(not(all(target_arch = "x86_64", not(feature = "portable"))))]
-fn best_supported() -> Level {
-    Level::Portable
 }
 
 thread_local! {
@@ -90,20 +107,14 @@ pub fn level() -> Level {
     static DETECTED: OnceLock<Level> = OnceLock::new();
     OVERRIDE.get().unwrap_or_else(|| {
         *DETECTED.get_or_init(|| {
-            let best = best_supported();
             let wanted = std::env::var("SEXTANT_SIMD").unwrap_or_default();
-            Level::ALL
-                .into_iter()
-                .find(|level| level.as_str() == wanted)
-                .map_or(best, |level| level.min(best))
+            let best = || Level::supported().pop().unwrap_or(Level::PORTABLE);
+            Level::named(&wanted).unwrap_or_else(best)
         })
     })
 }
 
 /// Runs `body` with another level for the operations that this thread calls in it.
-///
-/// # Panics
-/// When the machine cannot run the level.
 pub fn with_level<T>(level: Level, body: impl FnOnce() -> T) -> T {
     struct Restore(Option<Level>);
     impl Drop for Restore {
@@ -111,7 +122,6 @@ pub fn with_level<T>(level: Level, body: impl FnOnce() -> T) -> T {
             OVERRIDE.set(self.0);
         }
     }
-    assert!(level.is_supported(), "this machine cannot run {} kernels", level.as_str());
     let _restore = Restore(OVERRIDE.replace(Some(level)));
     body()
 }
@@ -124,27 +134,43 @@ pub(crate) trait Kernel {
     /// only code inlined into the entry point of a level may use that level's instructions.
     ///
     /// # Safety
-    /// The machine supports `S`, and the pointers that the kernel holds are valid for what it
-    /// reads and writes.
-    unsafe fn run<S: Simd>(self) -> Self::Output;
+    /// The pointers that the kernel holds are valid for what it reads and writes, and nothing else writes
+    /// there meanwhile. A kernel that holds slices alone asks for nothing.
+    unsafe fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
 /// Runs a kernel at a level.
 ///
 /// # Safety
-/// The machine supports the level (see [`level`]), and the pointers that the kernel holds are
-/// valid for what it reads and writes.
+/// What [`Kernel::run`] asks for.
 pub(crate) unsafe fn launch<K: Kernel>(level: Level, kernel: K) -> K::Output {
-    // SAFETY: passed on to the caller.
+    // SAFETY: the caller promises that the kernel's pointers are valid.
     unsafe {
-        match level {
+        match level.0 {
             #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-            Level::Avx512Bf16 => avx512::Avx512::<true>::call(kernel),
+            Token::Avx512Bf16(simd) => simd.call(kernel),
             #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-            Level::Avx512 => avx512::Avx512::<false>::call(kernel),
+            Token::Avx512(simd) => simd.call(kernel),
             #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-            Level::Avx2 => avx2::Avx2::call(kernel),
-            _ => portable::Portable::call(kernel),
+            Token::Avx2(simd) => simd.call(kernel),
+            Token::Portable(simd) => simd.call(kernel),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_found_by_name_and_in_order() {
+        let levels = Level::supported();
+        assert_eq!(levels[0], Level::PORTABLE);
+        assert!(levels.is_sorted() && levels.contains(&level()));
+        for &one in &levels {
+            assert_eq!(Level::named(one.as_str()), Some(one));
+            with_level(one, || assert_eq!(level(), one));
+        }
+        assert_eq!(Level::named("avx1024"), None);
     }
 }

@@ -3,8 +3,8 @@ use half::bf16;
 use super::{Kernel, Simd};
 use crate::dropout::RowKey;
 
-/// Arrays of eight lanes, which the compiler turns into what its target has.
-#[derive(Clone, Copy)]
+/// Arrays of eight lanes, which the compiler turns into what its target has. Every machine runs it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Portable;
 
 const N: usize = 8;
@@ -49,123 +49,131 @@ impl Simd for Portable {
     const BF16: bool = false;
 
     #[inline(never)]
-    unsafe fn call<K: Kernel>(kernel: K) -> K::Output {
-        // SAFETY: every machine supports this level; pointers are the caller's promise.
-        unsafe { kernel.run::<Self>() }
+    unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the caller promises that the kernel's pointers are valid.
+        unsafe { kernel.run(self) }
     }
 
     #[inline(always)]
-    unsafe fn splat(x: f32) -> V {
+    fn splat(self, x: f32) -> V {
         [x; N]
     }
     #[inline(always)]
-    unsafe fn load(p: *const f32) -> V {
-        // SAFETY: the caller's promise.
+    unsafe fn load(self, p: *const f32) -> V {
+        // SAFETY: the caller promises that a whole vector can be read at `p`, of any alignment.
         unsafe { p.cast::<V>().read_unaligned() }
     }
     #[inline(always)]
-    unsafe fn store(p: *mut f32, v: V) {
-        // SAFETY: the caller's promise.
+    unsafe fn store(self, p: *mut f32, v: V) {
+        // SAFETY: the caller promises that a whole vector can be written at `p`, of any alignment.
         unsafe { p.cast::<V>().write_unaligned(v) }
     }
     #[inline(always)]
-    unsafe fn load_first(p: *const f32, n: usize) -> V {
-        // SAFETY: only the first n lanes are read.
+    unsafe fn load_first(self, p: *const f32, n: usize) -> V {
+        // SAFETY: only the first `n` lanes are read, which the caller promises to exist.
         std::array::from_fn(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 })
     }
     #[inline(always)]
-    unsafe fn store_first(p: *mut f32, n: usize, v: V) {
+    unsafe fn store_first(self, p: *mut f32, n: usize, v: V) {
         for (i, x) in v.into_iter().enumerate().take(n) {
-            // SAFETY: only the first n lanes are written.
+            // SAFETY: only the first `n` lanes are written, which the caller promises to exist.
             unsafe { *p.add(i) = x };
         }
     }
     #[inline(always)]
-    unsafe fn add(a: V, b: V) -> V {
+    fn add(self, a: V, b: V) -> V {
         zip(a, b, |a, b| a + b)
     }
     #[inline(always)]
-    unsafe fn sub(a: V, b: V) -> V {
+    fn sub(self, a: V, b: V) -> V {
         zip(a, b, |a, b| a - b)
     }
     #[inline(always)]
-    unsafe fn mul(a: V, b: V) -> V {
+    fn mul(self, a: V, b: V) -> V {
         zip(a, b, |a, b| a * b)
     }
     #[inline(always)]
-    unsafe fn div(a: V, b: V) -> V {
+    fn div(self, a: V, b: V) -> V {
         zip(a, b, |a, b| a / b)
     }
     #[inline(always)]
-    unsafe fn max(a: V, b: V) -> V {
+    fn max(self, a: V, b: V) -> V {
         zip(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
-    unsafe fn min(a: V, b: V) -> V {
+    fn min(self, a: V, b: V) -> V {
         zip(a, b, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
-    unsafe fn sqrt(a: V) -> V {
+    fn max_magnitude(self, a: V, b: V) -> V {
+        zip(a, b, |a, b| f32::from_bits(a.to_bits().max(b.abs().to_bits())))
+    }
+    #[inline(always)]
+    fn sqrt(self, a: V) -> V {
         map(a, f32::sqrt)
     }
     #[inline(always)]
-    unsafe fn fma(a: V, b: V, c: V) -> V {
+    fn fma(self, a: V, b: V, c: V) -> V {
         std::array::from_fn(|i| multiply_add(a[i], b[i], c[i]))
     }
     #[inline(always)]
-    unsafe fn fnma(a: V, b: V, c: V) -> V {
+    fn fnma(self, a: V, b: V, c: V) -> V {
         std::array::from_fn(|i| multiply_add(-a[i], b[i], c[i]))
     }
     #[inline(always)]
-    unsafe fn abs(a: V) -> V {
+    fn abs(self, a: V) -> V {
         map(a, f32::abs)
     }
     #[inline(always)]
-    unsafe fn round(a: V) -> V {
+    fn round(self, a: V) -> V {
         // adding and taking away 1.5 · 2^23 leaves no room for a fraction: exact below 2^22
         map(a, |a| (a + 12_582_912.0) - 12_582_912.0)
     }
     #[inline(always)]
-    unsafe fn scale(a: V, n: V) -> V {
+    fn scale(self, a: V, n: V) -> V {
         zip(a, n, |a, n| a * f32::from_bits(((n as i32 + 127) as u32) << 23))
     }
     #[inline(always)]
-    unsafe fn select_less(a: V, b: V, x: V, y: V) -> V {
+    fn select_less(self, a: V, b: V, x: V, y: V) -> V {
         std::array::from_fn(|i| if a[i] < b[i] { x[i] } else { y[i] })
     }
     #[inline(always)]
-    unsafe fn sum(a: V) -> f32 {
+    fn sum(self, a: V) -> f32 {
         let half: [f32; 4] = std::array::from_fn(|i| a[i] + a[i + 4]);
         (half[0] + half[2]) + (half[1] + half[3])
     }
     #[inline(always)]
-    unsafe fn greatest(a: V) -> f32 {
+    fn greatest(self, a: V) -> f32 {
         a.into_iter().fold(f32::NEG_INFINITY, f32::max)
     }
     #[inline(always)]
-    unsafe fn dropout(key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
+    fn greatest_magnitude(self, a: V) -> f32 {
+        f32::from_bits(a.into_iter().map(f32::to_bits).fold(0, u32::max))
+    }
+    #[inline(always)]
+    fn dropout(self, key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
         std::array::from_fn(|i| {
             if key.hash(column.wrapping_add(i as u32)) >= threshold { scale } else { 0.0 }
         })
     }
     #[inline(always)]
-    unsafe fn round_bf16(x: V) -> V {
+    fn round_bf16(self, x: V) -> V {
         map(x, |x| f32::from_bits(to_bf16(x) << 16))
     }
     #[inline(always)]
-    unsafe fn load_bf16(p: *const bf16, n: usize) -> V {
-        // SAFETY: only the first n lanes are read.
+    unsafe fn load_bf16(self, p: *const bf16, n: usize) -> V {
+        // SAFETY: only the first `n` lanes are read, which the caller promises to exist.
         std::array::from_fn(|i| if i < n { unsafe { (*p.add(i)).to_f32() } } else { 0.0 })
     }
     #[inline(always)]
-    unsafe fn store_bf16(p: *mut bf16, n: usize, v: V) {
+    unsafe fn store_bf16(self, p: *mut bf16, n: usize, v: V) {
         for (i, x) in v.into_iter().enumerate().take(n) {
-            // SAFETY: only the first n lanes are written.
+            // SAFETY: only the first `n` lanes are written, which the caller promises to exist.
             unsafe { *p.add(i) = bf16::from_bits(to_bf16(x) as u16) };
         }
     }
     #[inline(always)]
-    unsafe fn dot_bf16(acc: V, a: V, b: V) -> V {
+    fn dot_bf16(self, acc: V, a: V, b: V) -> V {
         let low = |x: f32| f32::from_bits(x.to_bits() << 16);
         let high = |x: f32| f32::from_bits(x.to_bits() & 0xffff_0000);
         std::array::from_fn(|i| {
@@ -174,18 +182,18 @@ impl Simd for Portable {
         })
     }
     #[inline(always)]
-    unsafe fn pair_bf16(low: V, high: V) -> V {
+    fn pair_bf16(self, low: V, high: V) -> V {
         zip(low, high, |l, h| f32::from_bits(to_bf16(l) | (to_bf16(h) << 16)))
     }
     #[inline(always)]
-    unsafe fn pack_bf16(from: *const f32) -> V {
-        // SAFETY: the caller's promise.
+    unsafe fn pack_bf16(self, from: *const f32) -> V {
+        // SAFETY: the caller promises that two vectors can be read, `2 * LANES` numbers.
         std::array::from_fn(|i| unsafe {
             f32::from_bits(to_bf16(*from.add(2 * i)) | (to_bf16(*from.add(2 * i + 1)) << 16))
         })
     }
     #[inline(always)]
-    unsafe fn dot_bytes(acc: V, a: V, b: V) -> V {
+    fn dot_bytes(self, acc: V, a: V, b: V) -> V {
         std::array::from_fn(|i| {
             let (a, b) = (a[i].to_bits().to_le_bytes(), b[i].to_bits().to_le_bytes());
             let mut sum = acc[i].to_bits() as i32;
@@ -196,7 +204,7 @@ impl Simd for Portable {
         })
     }
     #[inline(always)]
-    unsafe fn from_i32(a: V) -> V {
+    fn from_i32(self, a: V) -> V {
         map(a, |a| (a.to_bits() as i32) as f32)
     }
 }

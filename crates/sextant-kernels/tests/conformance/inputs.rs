@@ -98,7 +98,7 @@ impl Inputs {
         theirs: impl Fn(&Self) -> Tensor<2>,
     ) {
         let expected = self.run(theirs);
-        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        for level in Level::supported() {
             let on = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| with_level(level, || self.run(&ours)))

@@ -5,6 +5,7 @@
 
 mod frozen;
 mod inputs;
+mod nonfinite;
 mod optimizer;
 mod ragged;
 

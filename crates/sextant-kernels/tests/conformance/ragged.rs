@@ -149,7 +149,7 @@ proptest! {
             Activation::Silu,
             Precision::F32,
         ));
-        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        for level in Level::supported() {
             let weight = with_level(level, || PackedWeight::int8(w.clone()));
             let run = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -13,6 +13,7 @@ mod loss;
 mod minilm;
 mod minilm_gradients;
 mod mixture;
+mod nonfinite;
 mod peft;
 mod perplexity;
 mod prefixes;

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::super::floats::{FloatMut, FloatVec, Floats};
+use super::super::floats::{FloatMut, FloatRoom, FloatVec, Floats};
 use super::super::gemm::{Start, panel_width};
 use super::super::layer_norm::factors;
 use super::super::parallel::{self, Scratch};
@@ -35,16 +35,17 @@ pub(crate) fn backward(
             && dout.len() == saved.out.len(),
         "attention: lengths"
     );
-    let mut gradient = FloatVec::uninitialised(saved.qkv.format(), saved.qkv.len());
+    let mut gradient = FloatRoom::new(saved.qkv.format(), saved.qkv.len());
     let to = gradient.shared();
     let tasks = tasks(segments, spec);
     parallel::for_each(tasks.len(), 3 * work(segments, spec), |task| {
         let kernel = Backward { task: &tasks[task], spec, saved, dout, gradient: to };
-        // SAFETY: the level is supported, lengths were checked, and tasks write the heads of rows
+        // SAFETY: the buffers hold the whole pack, as was checked above, and tasks write the heads of rows
         // that are theirs alone.
         unsafe { launch(level, kernel) };
     });
-    gradient
+    // SAFETY: the tasks are all heads of all rows, and each writes its queries, keys and values of every token.
+    unsafe { gradient.filled() }
 }
 
 struct Backward<'a> {
@@ -82,7 +83,7 @@ impl Kernel for Backward<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let (spec, length) = (self.spec, self.task.length);
         let (dim, stride) = (spec.head_dim, spec.qkv_width());
         let block = BLOCK.min(length);
@@ -95,8 +96,8 @@ impl Kernel for Backward<'_> {
         let mut owned = Scratch::take(size);
         let scratch = owned.start();
         for kv_head in self.task.kv_heads.clone() {
-            // SAFETY: the caller passes buffers of the whole pack; the scratch has room for
-            // the parts that follow each other in it.
+            // SAFETY: the caller promises buffers of the whole pack; the scratch has room for the parts that
+            // follow each other in it.
             unsafe {
                 let first = self.task.first * stride;
                 let row = self.saved.qkv.at(first);
@@ -113,9 +114,9 @@ impl Kernel for Backward<'_> {
                 let dvalue_at = dkey_at + spec.kv_heads * dim;
                 let dvalues = dkeys.add(length * dim);
                 let workspace = Workspace {
-                    keys: Panels::pack::<S>(scratch, key, [1, stride], dim, length),
-                    values: Panels::pack::<S>(values_at, value, [1, stride], dim, length),
-                    key_rows: Panels::pack::<S>(rows_at, key, [stride, 1], length, dim),
+                    keys: Panels::pack(simd, scratch, key, [1, stride], dim, length),
+                    values: Panels::pack(simd, values_at, value, [1, stride], dim, length),
+                    key_rows: Panels::pack(simd, rows_at, key, [stride, 1], length, dim),
                     queries,
                     dout: queries.add(block_rows),
                     probabilities,
@@ -135,11 +136,11 @@ impl Kernel for Backward<'_> {
                 for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
                     for first in (0..length).step_by(BLOCK) {
                         let queries = first..(first + BLOCK).min(length);
-                        self.block::<S>(head, queries, &workspace);
+                        self.block(simd, head, queries, &workspace);
                     }
                 }
-                workspace.dkeys.finish::<S>(length, dim);
-                workspace.dvalues.finish::<S>(length, dim);
+                workspace.dkeys.finish(simd, length, dim);
+                workspace.dvalues.finish(simd, length, dim);
             }
         }
     }
@@ -148,25 +149,32 @@ impl Kernel for Backward<'_> {
 impl Backward<'_> {
     /// The gradients that a block of queries of one head gives.
     #[inline(always)]
-    unsafe fn block<S: Simd>(&self, head: usize, queries: Range<usize>, space: &Workspace) {
+    unsafe fn block<S: Simd>(
+        &self,
+        simd: S,
+        head: usize,
+        queries: Range<usize>,
+        space: &Workspace,
+    ) {
         let (spec, length) = (self.spec, self.task.length);
         let (dim, stride, width) = (spec.head_dim, spec.qkv_width(), spec.width());
         let columns = Columns::of(spec.mask, queries.clone(), length, space.keys.width);
         let rows = queries.len();
         let token = self.task.first + queries.start;
         let query_at = token * stride + head * dim;
-        // SAFETY: rows, heads and columns lie inside the pack and the scratch.
+        // SAFETY: the caller promises buffers of the whole pack and a scratch for this block; rows, heads and
+        // columns lie inside them.
         unsafe {
             let query = self.saved.qkv.at(query_at);
             let dout = self.dout.at(token * width + head * dim);
-            let query_rows = Panels::pack::<S>(space.queries, query, [stride, 1], rows, dim);
-            let dout_rows = Panels::pack::<S>(space.dout, dout, [width, 1], rows, dim);
-            let query = rows_of_head::<S>(query, stride, rows, dim, space.query);
-            let dout = rows_of_head::<S>(dout, width, rows, dim, space.dout_rows);
+            let query_rows = Panels::pack(simd, space.queries, query, [stride, 1], rows, dim);
+            let dout_rows = Panels::pack(simd, space.dout, dout, [width, 1], rows, dim);
+            let query = rows_of_head(simd, query, stride, rows, dim, space.query);
+            let dout = rows_of_head(simd, dout, width, rows, dim, space.dout_rows);
             for ((a, a_row), b, c) in
                 [(query, space.keys, space.probabilities), (dout, space.values, space.dscores)]
             {
-                S::call(MatrixProduct {
+                simd.call(MatrixProduct {
                     rows,
                     a,
                     a_row,
@@ -180,13 +188,13 @@ impl Backward<'_> {
                 });
             }
             for query in queries.clone() {
-                self.line::<S>(head, query, query - queries.start, &columns, space);
+                self.line(simd, head, query, query - queries.start, &columns, space);
             }
             for (a, b, c) in [
                 (space.probabilities, dout_rows, space.dvalues),
                 (space.dscores, query_rows, space.dkeys),
             ] {
-                S::call(MatrixProduct {
+                simd.call(MatrixProduct {
                     rows: columns.end - columns.first,
                     a,
                     a_row: 1,
@@ -200,7 +208,7 @@ impl Backward<'_> {
                 });
             }
             let dquery = Rows::new(self.gradient, query_at, stride, dim, space.dquery);
-            S::call(MatrixProduct {
+            simd.call(MatrixProduct {
                 rows,
                 a: space.dscores,
                 a_row: space.score_row,
@@ -212,7 +220,7 @@ impl Backward<'_> {
                 c_row: dquery.stride,
                 start: Start::Zero,
             });
-            dquery.finish::<S>(rows, dim);
+            dquery.finish(simd, rows, dim);
         }
     }
 
@@ -221,6 +229,7 @@ impl Backward<'_> {
     #[inline(always)]
     unsafe fn line<S: Simd>(
         &self,
+        simd: S,
         head: usize,
         query: usize,
         line: usize,
@@ -231,7 +240,7 @@ impl Backward<'_> {
         let token = self.task.first + query;
         let place = token * spec.heads + head;
         let visible = spec.mask.visible(query, self.task.length);
-        // SAFETY: the caller passes a query of this task and the scratch of its block.
+        // SAFETY: the caller promises that the query is of this task and the scratch is that of its block.
         unsafe {
             let probabilities = space.probabilities.add(line * space.score_row);
             let dscores = space.dscores.add(line * space.score_row);
@@ -240,19 +249,20 @@ impl Backward<'_> {
             // Σ p · dp over the keys is what the output and its gradient have in common
             let at = token * spec.width() + head * dim;
             let (out, dout) = (self.saved.out.at(at), self.dout.at(at));
-            let mut common = S::splat(0.0);
+            let mut common = simd.splat(0.0);
             for i in (0..dim).step_by(S::LANES) {
                 let left = dim - i;
-                common = S::fma(out.load::<S>(i, left), dout.load::<S>(i, left), common);
+                common = simd.fma(out.load(simd, i, left), dout.load(simd, i, left), common);
             }
             let dropout = spec.dropout.map(|dropout| (dropout, dropout.row_key(place)));
-            score_gradients::<S>(
+            score_gradients(
+                simd,
                 probabilities.add(visible.start - columns.first),
                 dscores.add(visible.start - columns.first),
                 visible,
                 spec.scale,
                 *self.saved.log_sums.as_ptr().add(place),
-                S::sum(common),
+                simd.sum(common),
                 dropout,
             );
         }
@@ -260,9 +270,10 @@ impl Backward<'_> {
 }
 
 /// # Safety
-/// The machine supports `S` and both lines are valid for as many numbers as keys are visible.
+/// Both lines are valid for as many numbers as keys are visible.
 #[inline(always)]
 unsafe fn score_gradients<S: Simd>(
+    simd: S,
     probabilities: *mut f32,
     dscores: *mut f32,
     visible: Range<usize>,
@@ -272,23 +283,23 @@ unsafe fn score_gradients<S: Simd>(
     dropout: Option<(Dropout, RowKey)>,
 ) {
     let count = visible.len();
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises as many numbers as keys are visible, and no lane past them is touched.
     unsafe {
-        let (by, log_sum, common) = (S::splat(scale), S::splat(log_sum), S::splat(common));
+        let (by, log_sum, common) = (simd.splat(scale), simd.splat(log_sum), simd.splat(common));
         for i in (0..count).step_by(S::LANES) {
             let left = count - i;
-            let score = S::mul(S::load_upto(probabilities.add(i), left), by);
-            let p = simd::exp::<S>(S::sub(score, log_sum));
-            let mut dp = S::load_upto(dscores.add(i), left);
+            let score = simd.mul(simd.load_upto(probabilities.add(i), left), by);
+            let p = simd::exp(simd, simd.sub(score, log_sum));
+            let mut dp = simd.load_upto(dscores.add(i), left);
             let mut kept = p;
             if let Some((dropout, key)) = dropout {
-                let factors = factors::<S>(dropout, key, visible.start + i);
-                dp = S::mul(dp, factors);
-                kept = S::mul(p, factors);
+                let factors = factors(simd, dropout, key, visible.start + i);
+                dp = simd.mul(dp, factors);
+                kept = simd.mul(p, factors);
             }
-            let dscore = S::mul(S::mul(p, by), S::sub(dp, common));
-            S::store_upto(probabilities.add(i), left, kept);
-            S::store_upto(dscores.add(i), left, dscore);
+            let dscore = simd.mul(simd.mul(p, by), simd.sub(dp, common));
+            simd.store_upto(probabilities.add(i), left, kept);
+            simd.store_upto(dscores.add(i), left, dscore);
         }
     }
 }

@@ -1,9 +1,9 @@
 use std::ops::Range;
 
-use super::super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
+use super::super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::super::gemm::{Start, panel_width};
 use super::super::layer_norm::factors;
-use super::super::parallel::{self, Scratch, SharedMut, uninitialised};
+use super::super::parallel::{self, Room, Scratch, SharedMut};
 use super::{
     BLOCK, Columns, MatrixProduct, Panels, Rows, Task, clear_outside, rows_of_head, tasks, work,
 };
@@ -21,18 +21,19 @@ pub(crate) fn forward(
 ) -> (FloatVec, Vec<f32>) {
     let tokens = segments.tokens();
     assert_eq!(qkv.len(), tokens * spec.qkv_width(), "attention: length");
-    let mut out = FloatVec::uninitialised(qkv.format(), tokens * spec.width());
-    let mut log_sums = uninitialised(tokens * spec.heads);
-    let (to_out, to_sums) = (out.shared(), SharedMut::new(&mut log_sums));
+    let mut out = FloatRoom::new(qkv.format(), tokens * spec.width());
+    let mut log_sums = Room::new(tokens * spec.heads);
+    let (to_out, to_sums) = (out.shared(), log_sums.shared());
     let tasks = tasks(segments, spec);
     parallel::for_each(tasks.len(), work(segments, spec), |task| {
         let kernel =
             Forward { task: &tasks[task], spec, qkv: qkv.at(0), out: to_out, log_sums: to_sums };
-        // SAFETY: the level is supported, the length was checked, and tasks write the heads of
-        // rows that are theirs alone.
+        // SAFETY: the buffers hold the whole pack, as was checked above, and tasks write the heads of rows
+        // that are theirs alone.
         unsafe { launch(level, kernel) };
     });
-    (out, log_sums)
+    // SAFETY: the tasks are all heads of all rows, and each writes its heads of every token.
+    unsafe { (out.filled(), log_sums.filled()) }
 }
 
 struct Forward<'a> {
@@ -47,7 +48,7 @@ impl Kernel for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let (spec, length) = (self.spec, self.task.length);
         let (dim, stride) = (spec.head_dim, spec.qkv_width());
         let key_width = panel_width::<S>(length);
@@ -58,22 +59,22 @@ impl Kernel for Forward<'_> {
         let mut owned = Scratch::take(size);
         let scratch = owned.start();
         for kv_head in self.task.kv_heads.clone() {
-            // SAFETY: the caller passes a buffer of the whole pack; scratch has room for both
-            // packed matrices, and a block of scores, of queries and of outputs.
+            // SAFETY: the caller promises a buffer of the whole pack; the scratch has room for both packed
+            // matrices, and a block of scores, of queries and of outputs.
             unsafe {
                 let row = self.qkv.add(self.task.first * stride);
                 let key = row.add((spec.heads + kv_head) * dim);
                 let value = row.add((spec.heads + spec.kv_heads + kv_head) * dim);
                 let keys_at = scratch;
                 let values_at = scratch.add(keys);
-                let keys = Panels::pack::<S>(keys_at, key, [1, stride], dim, length);
-                let values = Panels::pack::<S>(values_at, value, [stride, 1], length, dim);
+                let keys = Panels::pack(simd, keys_at, key, [1, stride], dim, length);
+                let values = Panels::pack(simd, values_at, value, [stride, 1], length, dim);
                 let scores = values_at.add(Panels::size::<S>(length, dim));
                 let query = scores.add(block * score_row);
                 let space =
                     Space { keys, values, scores, score_row, query, out: query.add(block * dim) };
                 for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
-                    self.head::<S>(head, &space);
+                    self.head(simd, head, &space);
                 }
             }
         }
@@ -94,7 +95,7 @@ struct Space {
 
 impl Forward<'_> {
     #[inline(always)]
-    unsafe fn head<S: Simd>(&self, head: usize, space: &Space) {
+    unsafe fn head<S: Simd>(&self, simd: S, head: usize, space: &Space) {
         let Space { keys, values, scores, score_row, .. } = *space;
         let (spec, length) = (self.spec, self.task.length);
         let (dim, stride) = (spec.head_dim, spec.qkv_width());
@@ -103,11 +104,12 @@ impl Forward<'_> {
             let columns = Columns::of(spec.mask, queries.clone(), length, keys.width);
             let token = self.task.first + first;
             let rows = queries.len();
-            // SAFETY: rows, heads and columns lie inside the pack and the scratch.
+            // SAFETY: the caller promises buffers of the whole pack and a scratch for this block; rows, heads
+            // and columns lie inside them.
             unsafe {
                 let query = self.qkv.add(token * stride + head * dim);
-                let (a, a_row) = rows_of_head::<S>(query, stride, rows, dim, space.query);
-                S::call(MatrixProduct {
+                let (a, a_row) = rows_of_head(simd, query, stride, rows, dim, space.query);
+                simd.call(MatrixProduct {
                     rows,
                     a,
                     a_row,
@@ -125,7 +127,8 @@ impl Forward<'_> {
                     clear_outside(line, &columns, &visible);
                     let place = (self.task.first + query) * spec.heads + head;
                     let key = spec.dropout.map(|dropout| (dropout, dropout.row_key(place)));
-                    *self.log_sums.at(place) = softmax::<S>(
+                    *self.log_sums.at(place) = softmax(
+                        simd,
                         line.add(visible.start - columns.first),
                         visible,
                         spec.scale,
@@ -134,7 +137,7 @@ impl Forward<'_> {
                 }
                 let at = token * spec.width() + head * dim;
                 let out = Rows::new(self.out, at, spec.width(), dim, space.out);
-                S::call(MatrixProduct {
+                simd.call(MatrixProduct {
                     rows,
                     a: scores,
                     a_row: score_row,
@@ -146,7 +149,7 @@ impl Forward<'_> {
                     c_row: out.stride,
                     start: Start::Zero,
                 });
-                out.finish::<S>(rows, dim);
+                out.finish(simd, rows, dim);
             }
         }
     }
@@ -156,49 +159,52 @@ impl Forward<'_> {
 /// it was divided out.
 ///
 /// # Safety
-/// The machine supports `S` and `scores` is valid for as many numbers as keys are visible.
+/// `scores` is valid for as many numbers as keys are visible.
 #[inline(always)]
 unsafe fn softmax<S: Simd>(
+    simd: S,
     scores: *mut f32,
     visible: Range<usize>,
     scale: f32,
     dropout: Option<(Dropout, RowKey)>,
 ) -> f32 {
     let count = visible.len();
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller promises as many numbers as keys are visible, and no lane past them is touched.
     unsafe {
-        let by = S::splat(scale);
-        let lowest = S::splat(f32::MIN);
-        let mut greatest = lowest;
+        let by = simd.splat(scale);
+        // Where the greatest is not finite, all of the row's probabilities become NaN: its own difference
+        // from itself is. A NaN among scores that are numbers is NaN itself, and so is their sum.
+        let mut greatest = simd.splat(f32::NEG_INFINITY);
         let mut i = 0;
         while i + S::LANES <= count {
-            greatest = S::max(greatest, S::mul(S::load(scores.add(i)), by));
+            greatest = simd.max(greatest, simd.mul(simd.load(scores.add(i)), by));
             i += S::LANES;
         }
-        let mut top = S::greatest(greatest);
+        let mut top = simd.greatest(greatest);
         while i < count {
             top = top.max(*scores.add(i) * scale);
             i += 1;
         }
-        let shift = S::splat(top);
-        let mut sum = S::splat(0.0);
+        let shift = simd.splat(top);
+        let mut sum = simd.splat(0.0);
         for i in (0..count).step_by(S::LANES) {
             let left = count - i;
-            let x = S::sub(S::mul(S::load_upto(scores.add(i), left), by), shift);
-            let e = simd::exp::<S>(x);
-            S::store_upto(scores.add(i), left, e);
+            let x = simd.sub(simd.mul(simd.load_upto(scores.add(i), left), by), shift);
+            let e = simd::exp(simd, x);
+            simd.store_upto(scores.add(i), left, e);
             // reload, so that lanes past the end count as zero
-            sum = S::add(sum, if left < S::LANES { S::load_first(scores.add(i), left) } else { e });
+            sum = simd
+                .add(sum, if left < S::LANES { simd.load_first(scores.add(i), left) } else { e });
         }
-        let sum = S::sum(sum);
-        let share = S::splat(1.0 / sum);
+        let sum = simd.sum(sum);
+        let share = simd.splat(1.0 / sum);
         for i in (0..count).step_by(S::LANES) {
             let left = count - i;
-            let mut p = S::mul(S::load_upto(scores.add(i), left), share);
+            let mut p = simd.mul(simd.load_upto(scores.add(i), left), share);
             if let Some((dropout, key)) = dropout {
-                p = S::mul(p, factors::<S>(dropout, key, visible.start + i));
+                p = simd.mul(p, factors(simd, dropout, key, visible.start + i));
             }
-            S::store_upto(scores.add(i), left, p);
+            simd.store_upto(scores.add(i), left, p);
         }
         top + sum.ln()
     }

@@ -35,6 +35,7 @@ struct Task {
 
 /// All tasks, the longest rows first, which balances threads best.
 fn tasks(segments: &Segments, spec: &AttentionSpec) -> Vec<Task> {
+    assert_eq!(spec.heads, spec.kv_heads * spec.group(), "attention: heads without a key head");
     let mut rows: Vec<Range<usize>> = segments.ranges().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.len()));
     let mut tasks = Vec::new();
@@ -95,6 +96,7 @@ impl Panels {
     /// `data` has room for [`Self::size`]; `from` is valid for the matrix; one stride is 1.
     #[inline(always)]
     unsafe fn pack<S: Simd>(
+        simd: S,
         data: *mut f32,
         from: FloatPtr,
         [step, column]: [usize; 2],
@@ -104,9 +106,11 @@ impl Panels {
         let width = panel_width::<S>(columns);
         for panel in 0..columns.div_ceil(width) {
             let first = panel * width;
-            // SAFETY: the caller's promise.
+            // SAFETY: the panel's columns are among the matrix's, of which the caller promises that they can
+            // be read, and its place is inside the room that the caller promises.
             unsafe {
                 pack_panel::<S, F32>(
+                    simd,
                     from.add(first * column),
                     step,
                     column,
@@ -125,10 +129,11 @@ impl Panels {
 /// scratch.
 ///
 /// # Safety
-/// The machine supports `S`; `from` is valid for the rows, `stride` apart, and the scratch for
+/// `from` is valid for the rows, `stride` apart, and the scratch for
 /// `rows * dim` numbers.
 #[inline(always)]
 unsafe fn rows_of_head<S: Simd>(
+    simd: S,
     from: FloatPtr,
     stride: usize,
     rows: usize,
@@ -140,8 +145,8 @@ unsafe fn rows_of_head<S: Simd>(
     }
     let to = FloatMut::F32(SharedMut::from(scratch));
     for row in 0..rows {
-        // SAFETY: the caller's promise.
-        unsafe { copy_line::<S>(from.add(row * stride), to, row * dim, dim) };
+        // SAFETY: the caller promises that the rows can be read and that the scratch holds as many.
+        unsafe { copy_line(simd, from.add(row * stride), to, row * dim, dim) };
     }
     (scratch, dim)
 }
@@ -168,14 +173,14 @@ impl Rows {
     /// Brings rows to where they belong.
     ///
     /// # Safety
-    /// The machine supports `S`; both places hold the rows, which are this task's alone.
+    /// Both places hold the rows, which are this task's alone.
     #[inline(always)]
-    unsafe fn finish<S: Simd>(self, rows: usize, dim: usize) {
+    unsafe fn finish<S: Simd>(self, simd: S, rows: usize, dim: usize) {
         let Some((to, at, stride)) = self.to else { return };
         for row in 0..rows {
             let from = FloatPtr::F32(self.data.wrapping_add(row * self.stride));
-            // SAFETY: the caller's promise.
-            unsafe { copy_line::<S>(from, to, at + row * stride, dim) };
+            // SAFETY: the caller promises that both places hold the rows and that no other task writes them.
+            unsafe { copy_line(simd, from, to, at + row * stride, dim) };
         }
     }
 }
@@ -200,7 +205,7 @@ impl Kernel for MatrixProduct {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let width = self.b.width;
         #[cfg(feature = "profile")]
         let _span = {
@@ -223,8 +228,9 @@ impl Kernel for MatrixProduct {
                 start: self.start,
                 product: std::marker::PhantomData,
             };
-            // SAFETY: passed on to the caller.
-            unsafe { strip.run::<S>() };
+            // SAFETY: the caller promises pointers that are valid for the whole product, of which the strip is
+            // a part.
+            unsafe { strip.run(simd) };
         }
     }
 }
@@ -235,7 +241,7 @@ impl Kernel for MatrixProduct {
 /// `line` is valid for `columns`, relative to their start.
 #[inline(always)]
 unsafe fn clear_outside(line: *mut f32, columns: &Columns, visible: &Range<usize>) {
-    // SAFETY: both parts lie inside the columns.
+    // SAFETY: what is visible lies inside the columns, for which the caller promises that `line` is valid.
     unsafe {
         line.write_bytes(0, visible.start - columns.first);
         line.add(visible.end - columns.first).write_bytes(0, columns.end - visible.end);

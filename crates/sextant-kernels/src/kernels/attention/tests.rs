@@ -97,7 +97,7 @@ fn spec(heads: usize, kv_heads: usize, head_dim: usize, mask: Mask, drop: bool) 
 #[test]
 fn several_blocks_of_queries() {
     let window = Mask::SlidingWindow { before: 20, after: 7 };
-    for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+    for level in Level::supported() {
         for mask in [Mask::Bidirectional, Mask::Causal, window] {
             check(level, &[5, 140, 1, 65], &spec(2, 1, 20, mask, false), 25);
             check(level, &[5, 140, 1, 65], &spec(2, 2, 32, mask, true), 25);
@@ -114,7 +114,7 @@ proptest! {
         kind in 0usize..3, before in 0usize..9, after in 0usize..9, drop: bool,
     ) {
         let mask = [Mask::Bidirectional, Mask::Causal, Mask::SlidingWindow { before, after }][kind];
-        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        for level in Level::supported() {
             check(level, &lengths, &spec(group * kv_heads, kv_heads, head_dim, mask, drop), 8);
         }
     }

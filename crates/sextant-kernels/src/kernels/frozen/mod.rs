@@ -11,7 +11,7 @@ mod store;
 mod tests;
 
 use half::f16;
-pub(crate) use multiply::{Side, multiply};
+pub(crate) use multiply::{Base, Side, add_product, product};
 
 use crate::FrozenFormat;
 

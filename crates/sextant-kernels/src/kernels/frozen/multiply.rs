@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use super::Numbers;
 use crate::kernels::floats::{FloatPtr, Floats};
 use crate::kernels::gemm::{Init, Left, Matrix, Product, Start, Strip, pack_panel, panel_width};
-use crate::kernels::parallel::{self, Scratch, SharedMut};
+use crate::kernels::parallel::{self, Room, Scratch, SharedMut};
 use crate::simd::{Kernel, Level, Simd, launch};
 
 /// Words of depth that are decoded at a time. Sums go on from one pass to the next in the order of the
@@ -22,26 +22,72 @@ pub(crate) enum Side {
     Turned,
 }
 
-/// `c = a · w + init` for `rows` rows; `a` is `[rows, depth]`, `dims` are the weight's
-/// `[inputs, outputs]`.
-#[expect(clippy::too_many_arguments, reason = "a product has this many parts")]
-pub(crate) fn multiply<P: Product>(
+/// The frozen weight, and its `[inputs, outputs]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Base<'a> {
+    pub(crate) weight: &'a Numbers,
+    pub(crate) dims: [usize; 2],
+}
+
+impl Base<'_> {
+    /// Depth and columns of the factor that it is.
+    fn shape(self, side: Side) -> [usize; 2] {
+        let [inputs, outputs] = self.dims;
+        match side {
+            Side::Weight => [inputs, outputs],
+            Side::Turned => [outputs, inputs],
+        }
+    }
+}
+
+/// `a · w + bias` for `rows` rows; `a` is `[rows, depth]`.
+pub(crate) fn product<P: Product>(
     level: Level,
     rows: usize,
     a: Floats<'_>,
-    weight: &Numbers,
-    dims: [usize; 2],
+    base: Base<'_>,
     side: Side,
-    init: Init<'_>,
+    bias: Option<&[f32]>,
+) -> Vec<f32> {
+    let [_, columns] = base.shape(side);
+    let mut c = Room::new(rows * columns);
+    // SAFETY: there is room for all rows.
+    unsafe { multiply::<P>(level, rows, a, base, side, bias.into(), c.shared()) };
+    // SAFETY: the panels are all columns, and each writes all rows of its columns.
+    unsafe { c.filled() }
+}
+
+/// `c += a · w` for `rows` rows; `a` is `[rows, depth]`.
+pub(crate) fn add_product<P: Product>(
+    level: Level,
+    rows: usize,
+    a: Floats<'_>,
+    base: Base<'_>,
+    side: Side,
     c: &mut [f32],
 ) {
-    let [inputs, outputs] = dims;
-    let (depth, columns) = match side {
-        Side::Weight => (inputs, outputs),
-        Side::Turned => (outputs, inputs),
-    };
-    assert_eq!(a.len(), rows * depth, "frozen product: length of the left factor");
+    let [_, columns] = base.shape(side);
     assert_eq!(c.len(), rows * columns, "frozen product: length of the result");
+    // SAFETY: the slice holds all rows, and it is ours alone.
+    unsafe { multiply::<P>(level, rows, a, base, side, Init::Accumulate, SharedMut::new(c)) };
+}
+
+/// `c = a · w + init`.
+///
+/// # Safety
+/// `c` has room for `rows` rows, which nothing else reads or writes; where they are added to, they hold numbers.
+unsafe fn multiply<P: Product>(
+    level: Level,
+    rows: usize,
+    a: Floats<'_>,
+    base: Base<'_>,
+    side: Side,
+    init: Init<'_>,
+    c: SharedMut<f32>,
+) {
+    let [depth, columns] = base.shape(side);
+    let Base { weight, dims: [inputs, _] } = base;
+    assert_eq!(a.len(), rows * depth, "frozen product: length of the left factor");
     if let Init::Bias(bias) = init {
         assert_eq!(bias.len(), columns, "frozen product: bias");
     }
@@ -50,9 +96,8 @@ pub(crate) fn multiply<P: Product>(
     }
     // Blocks of whole rows follow each other: a panel goes through all of them.
     let left = Left::<P>::new(level, Matrix::rows(a, depth), rows, depth, COPIED_ROWS);
-    // SAFETY: the level is supported; the kernel only computes a size.
+    // SAFETY: the kernel holds no pointer.
     let width = unsafe { launch(level, Width(columns)) };
-    let c = SharedMut::new(c);
     parallel::for_each(columns.div_ceil(width), rows * columns * depth, |panel| {
         let first = panel * width;
         let panel = Panel {
@@ -69,8 +114,8 @@ pub(crate) fn multiply<P: Product>(
             c: c.at(first),
             c_row: columns,
         };
-        // SAFETY: the level is supported, lengths were checked above, and panels are disjoint
-        // columns of C.
+        // SAFETY: the left factor has the length that was checked above, the caller promises room for all
+        // rows of C, and panels are disjoint columns of it.
         unsafe { launch(level, panel) };
     });
 }
@@ -81,7 +126,7 @@ struct Width(usize);
 impl Kernel for Width {
     type Output = usize;
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> usize {
+    unsafe fn run<S: Simd>(self, _: S) -> usize {
         panel_width::<S>(self.0)
     }
 }
@@ -106,7 +151,7 @@ impl<P: Product> Kernel for Panel<'_, P> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let per_word = P::per_word::<S>();
         let (width, inside) = (self.width, self.inside);
         let all = self.depth.div_ceil(per_word);
@@ -116,7 +161,8 @@ impl<P: Product> Kernel for Panel<'_, P> {
         let decoded = scratch.start();
         let packed = decoded.wrapping_add(most * width);
         let mut done = 0;
-        while done < all {
+        // Once at least: without any depth the result is what it starts from.
+        loop {
             let words = DEPTH.min(all - done);
             let from = done * per_word;
             let numbers = (words * per_word).min(self.depth - from);
@@ -131,7 +177,9 @@ impl<P: Product> Kernel for Panel<'_, P> {
                             self.weight.decode(self.inputs, self.first + column, from, to);
                         }
                         let decoded = FloatPtr::F32(decoded);
-                        pack_panel::<S, P>(decoded, 1, numbers, numbers, inside, packed, width);
+                        pack_panel::<S, P>(
+                            simd, decoded, 1, numbers, numbers, inside, packed, width,
+                        );
                     }
                     Side::Turned => {
                         for k in 0..numbers {
@@ -140,7 +188,9 @@ impl<P: Product> Kernel for Panel<'_, P> {
                             self.weight.decode(self.inputs, from + k, self.first, to);
                         }
                         let decoded = FloatPtr::F32(decoded);
-                        pack_panel::<S, P>(decoded, inside, 1, numbers, inside, packed, width);
+                        pack_panel::<S, P>(
+                            simd, decoded, inside, 1, numbers, inside, packed, width,
+                        );
                     }
                 }
                 let start = match self.init {
@@ -164,9 +214,12 @@ impl<P: Product> Kernel for Panel<'_, P> {
                     start,
                     product: PhantomData,
                 };
-                strip.run::<S>();
+                strip.run(simd);
             }
             done += words;
+            if done >= all {
+                break;
+            }
         }
     }
 }

@@ -104,7 +104,12 @@ impl Numbers {
     }
 }
 
+/// A block with a number that is not finite has a scale of NaN, and so stands for NaN as a whole: its codes
+/// could not say so.
 fn int8(values: &[f32]) -> Int8Block {
+    if !values.iter().all(|x| x.is_finite()) {
+        return Int8Block { scale: f16::NAN.to_bits(), codes: [0; BLOCK] };
+    }
     let greatest = values.iter().fold(0.0f32, |greatest, x| greatest.max(x.abs()));
     let scale = f16::from_f32(greatest / 127.0);
     let inverse = inverse(scale.to_f32());
@@ -115,7 +120,12 @@ fn int8(values: &[f32]) -> Int8Block {
     Int8Block { scale: scale.to_bits(), codes }
 }
 
+/// As [`int8`] where a number is not finite.
 fn int4(values: &[f32]) -> Int4Block {
+    if !values.iter().all(|x| x.is_finite()) {
+        let nan = f16::NAN.to_bits();
+        return Int4Block { scale: nan, least: nan, codes: [0; BLOCK / 2] };
+    }
     let least = values.iter().copied().fold(f32::INFINITY, f32::min);
     let greatest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let least = f16::from_f32(least);

@@ -48,15 +48,24 @@ fn check<P: Product>(level: Level, format: FrozenFormat, rows: usize, dims: [usi
         for init in [Init::Zero, Init::Bias(&bias), Init::Accumulate] {
             let mut ours = numbers(rows * columns, seed + 3);
             let mut theirs = ours.clone();
-            multiply::<P>(level, rows, (&a).into(), &stored, dims, side, init, &mut ours);
+            let (a_floats, base) = ((&a).into(), Base { weight: &stored, dims });
+            match init {
+                Init::Zero => ours = product::<P>(level, rows, a_floats, base, side, None),
+                Init::Bias(bias) => {
+                    ours = product::<P>(level, rows, a_floats, base, side, Some(bias));
+                }
+                Init::Accumulate => {
+                    add_product::<P>(level, rows, a_floats, base, side, &mut ours);
+                }
+            }
             dense::<P>(level, rows, &a, &decoded, dims, side, init, &mut theirs);
             assert_eq!(ours, theirs, "{format} {level:?} {side:?} {rows} rows {dims:?}");
         }
     }
 }
 
-fn levels() -> impl Iterator<Item = Level> {
-    Level::ALL.into_iter().filter(|level| level.is_supported())
+fn levels() -> Vec<Level> {
+    Level::supported()
 }
 
 proptest! {

@@ -1,10 +1,9 @@
-use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use crate::simd::{Kernel, Level, Simd, launch};
 
 use super::super::floats::{FloatPtr, Floats};
-use super::super::parallel::{self, SharedMut, uninitialised};
+use super::super::parallel::{self, Room};
 use super::pack::{Size, Sizes, convert_rows, pack_panel};
 use super::{GROUP, Matrix, Product};
 
@@ -15,12 +14,18 @@ use super::{GROUP, Matrix, Product};
 /// word is not, and transposed matrices, of which each step along the depth would be another line of
 /// memory.
 pub(crate) struct Left<'a, P> {
-    data: Cow<'a, [f32]>,
+    data: Words<'a>,
     per_block: usize,
     per_row: usize,
     per_step: usize,
     per_group: Option<usize>,
     product: PhantomData<P>,
+}
+
+enum Words<'a> {
+    Borrowed(&'a [f32]),
+    /// Blocks that are written as far as they have rows.
+    Copied(Room<f32>),
 }
 
 impl<'a, P: Product> Left<'a, P> {
@@ -34,7 +39,7 @@ impl<'a, P: Product> Left<'a, P> {
     ) -> Self {
         matrix.check(rows, depth);
         let along = matrix.column == 1;
-        // SAFETY: the level is supported; the kernel only computes sizes.
+        // SAFETY: the kernel holds no pointer.
         let Size { lanes, per_word, groups, .. } =
             unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
         if let Some(data) = as_words::<P>(matrix, depth, per_word)
@@ -42,7 +47,7 @@ impl<'a, P: Product> Left<'a, P> {
         {
             let per_row = matrix.row / per_word;
             return Self {
-                data: data.into(),
+                data: Words::Borrowed(data),
                 per_block: block * per_row,
                 per_row,
                 per_step: 1,
@@ -65,8 +70,8 @@ impl<'a, P: Product> Left<'a, P> {
         };
         let per_group = in_groups.then_some(words * GROUP);
         let blocks = rows.div_ceil(block.max(1));
-        let mut data = uninitialised(blocks * per_block);
-        let to = SharedMut::new(&mut data);
+        let mut data = Room::new(blocks * per_block);
+        let to = data.shared();
         parallel::for_each(blocks, rows * depth * 4, |i| {
             #[cfg(feature = "profile")]
             let _span = crate::profile::Span::new(crate::profile::Part::Packing, 0);
@@ -81,16 +86,21 @@ impl<'a, P: Product> Left<'a, P> {
                 in_groups,
                 product: PhantomData,
             };
-            // SAFETY: the level is supported, the matrix was checked above, and blocks are disjoint
-            // parts of the buffer.
+            // SAFETY: the matrix lies in its data, as was checked above, and blocks are disjoint parts of
+            // the buffer, which has room for all.
             unsafe { launch(level, copy) };
         });
-        Self { data: data.into(), per_block, per_row, per_step, per_group, product: PhantomData }
+        let data = Words::Copied(data);
+        Self { data, per_block, per_row, per_step, per_group, product: PhantomData }
     }
 
     /// Where a block starts.
     pub(crate) fn block(&self, index: usize) -> *const f32 {
-        self.data.as_ptr().wrapping_add(index * self.per_block)
+        let start = match &self.data {
+            Words::Borrowed(words) => words.as_ptr(),
+            Words::Copied(words) => words.start(),
+        };
+        start.wrapping_add(index * self.per_block)
     }
     /// From a row to the next.
     pub(crate) fn per_row(&self) -> usize {
@@ -135,17 +145,17 @@ struct Copy<P> {
 impl<P: Product> Kernel for Copy<P> {
     type Output = ();
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let Self { from, matrix: (row, column), rows, depth, to, words, stride, in_groups, .. } =
             self;
-        // SAFETY: passed on to the caller.
+        // SAFETY: the caller promises that the rows can be read and that the block has room for them.
         unsafe {
             if column == 1 {
-                convert_rows::<S, P>(from, row, rows, depth, to, words);
+                convert_rows::<S, P>(simd, from, row, rows, depth, to, words);
             } else if in_groups {
-                copy_groups::<S, P>(from, column, rows, depth, to);
+                copy_groups::<S, P>(simd, from, column, rows, depth, to);
             } else {
-                pack_panel::<S, P>(from, column, 1, depth, rows, to, stride);
+                pack_panel::<S, P>(simd, from, column, 1, depth, rows, to, stride);
             }
         }
     }
@@ -155,9 +165,10 @@ impl<P: Product> Kernel for Copy<P> {
 /// `[words][GROUP]`, with zeros in rows that are missing.
 ///
 /// # Safety
-/// The machine supports `S`, whose vectors hold more than a group; the pointers are valid for these sizes.
+/// Vectors of `S` hold more than a group; the pointers are valid for these sizes.
 #[inline(always)]
 unsafe fn copy_groups<S: Simd, P: Product>(
+    simd: S,
     from: FloatPtr,
     line: usize,
     rows: usize,
@@ -170,16 +181,17 @@ unsafe fn copy_groups<S: Simd, P: Product>(
         let low = from.add(word * per_word * line);
         for first in (0..rows).step_by(GROUP) {
             let inside = GROUP.min(rows - first);
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller promises that the lines can be read and that there is room for the groups; of a
+            // line only the rows inside are read.
             unsafe {
-                let mut x = low.load::<S>(first, inside);
+                let mut x = low.load(simd, first, inside);
                 if per_word == 1 {
-                    x = P::single::<S>(x);
+                    x = P::single(simd, x);
                 } else {
                     let high = if 2 * word + 1 < depth { inside } else { 0 };
-                    x = S::pair_bf16(x, low.add(line).load::<S>(first, high));
+                    x = simd.pair_bf16(x, low.add(line).load(simd, first, high));
                 }
-                S::store_first(to.wrapping_add(first * words + word * GROUP), GROUP, x);
+                simd.store_first(to.wrapping_add(first * words + word * GROUP), GROUP, x);
             }
         }
     }

@@ -14,7 +14,7 @@ mod tile;
 use crate::simd::{Kernel, Simd, launch};
 use crate::{Activation, Precision};
 
-use super::floats::{FloatMut, FloatPtr, FloatVec, Floats};
+use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::parallel::{self, Scratch, SharedMut};
 pub(crate) use left::Left;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
@@ -109,9 +109,10 @@ pub(crate) fn product<P: Product>(
     format: Precision,
     epilogue: Epilogue,
 ) -> FloatVec {
-    let mut c = FloatVec::uninitialised(format, rows * b.columns());
+    let mut c = FloatRoom::new(format, rows * b.columns());
     run(rows, a, b, bias.into(), c.shared(), epilogue);
-    c
+    // SAFETY: the tasks are all blocks of C, and each writes its block whole.
+    unsafe { c.filled() }
 }
 
 /// `c` has room for the result; it is `f32` where it is added to.
@@ -154,8 +155,8 @@ fn run<P: Product>(
             c,
             epilogue,
         };
-        // SAFETY: the level is supported, matrices were checked above, and tasks write disjoint
-        // blocks of C.
+        // SAFETY: the matrices lie in their data, as was checked above, `c` has room for the result, and tasks
+        // write disjoint blocks of it.
         unsafe { launch(level, block) };
     });
 }
@@ -178,7 +179,7 @@ impl<P: Product> Kernel for Block<'_, P> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let (words, columns) = (self.b.words(), self.b.columns());
         let width = self.b.width();
         let a = self.a.block(self.index);
@@ -233,7 +234,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                     product: std::marker::PhantomData,
                 };
                 // SAFETY: the strip lies inside A's words, the panel and the sums.
-                unsafe { strip.run::<S>() };
+                unsafe { strip.run(simd) };
                 if last {
                     let complete = Done {
                         sums,
@@ -246,7 +247,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                         epilogue: self.epilogue,
                     };
                     // SAFETY: sums and outputs hold this block, which belongs to this task.
-                    unsafe { complete.write::<S>() };
+                    unsafe { complete.write(simd) };
                 }
             }
             if last {
@@ -273,7 +274,7 @@ struct Done {
 impl Done {
     /// Writes what is not where it belongs: rounded sums, and activated ones.
     #[inline(always)]
-    unsafe fn write<S: Simd>(self) {
+    unsafe fn write<S: Simd>(self, simd: S) {
         let Epilogue { activation, output } = self.epilogue;
         let rounded = matches!(self.c, FloatMut::Bf16(_));
         if activation == Activation::None && !rounded {
@@ -288,14 +289,15 @@ impl Done {
             let at = self.place + row * self.columns;
             for column in (0..self.inside).step_by(S::LANES) {
                 let left = self.inside - column;
-                // SAFETY: the caller's promise.
+                // SAFETY: the caller promises sums and outputs that hold this block, of which `left` columns
+                // follow.
                 unsafe {
-                    let z = sums.load::<S>(column, left);
+                    let z = sums.load(simd, column, left);
                     if keeps {
-                        self.c.store::<S>(at + column, left, z);
+                        self.c.store(simd, at + column, left, z);
                     }
-                    let y = super::linear::activate::<S>(activation, z);
-                    to.store::<S>(at + column, left, y);
+                    let y = super::linear::activate(simd, activation, z);
+                    to.store(simd, at + column, left, y);
                 }
             }
         }

@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use crate::simd::{Kernel, Level, Simd, launch};
 
 use super::super::floats::FloatPtr;
-use super::super::parallel::{self, SharedMut, uninitialised};
+use super::super::parallel::{self, Room};
 use super::{GROUP, Matrix, Product};
 
 /// The right factor of a product, in panels.
@@ -24,13 +24,13 @@ impl<P: Product> Packed<P> {
     /// Packs a matrix of `depth` rows and `columns` columns.
     pub(crate) fn new(level: Level, matrix: Matrix<'_>, depth: usize, columns: usize) -> Self {
         matrix.check(depth, columns);
-        // SAFETY: the level is supported; the kernel only computes sizes.
+        // SAFETY: the kernel holds no pointer.
         let Size { width, per_word, .. } =
             unsafe { launch(level, Sizes::<P>(columns, PhantomData)) };
         let words = depth.div_ceil(per_word);
         let panels = columns.div_ceil(width);
-        let mut data = uninitialised(panels * words * width);
-        let to = SharedMut::new(&mut data);
+        let mut data = Room::new(panels * words * width);
+        let to = data.shared();
         parallel::for_each(panels, depth * columns, |panel| {
             #[cfg(feature = "profile")]
             let _span = crate::profile::Span::new(crate::profile::Part::Packing, 0);
@@ -44,9 +44,12 @@ impl<P: Product> Packed<P> {
                 width,
                 product: PhantomData,
             };
-            // SAFETY: the matrix was checked above; panels are disjoint parts of the buffer.
+            // SAFETY: the matrix lies in its data, as was checked above; panels are disjoint parts of the
+            // buffer, which has room for all.
             unsafe { launch(level, pack) };
         });
+        // SAFETY: every panel was packed, and packing writes a panel whole, zeros where columns are missing.
+        let data = unsafe { data.filled() };
         Self { data, depth, words, columns, width, level, product: PhantomData }
     }
 
@@ -92,7 +95,7 @@ pub(super) struct Size {
 impl<P: Product> Kernel for Sizes<P> {
     type Output = Size;
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> Size {
+    unsafe fn run<S: Simd>(self, _: S) -> Size {
         Size {
             width: panel_width::<S>(self.0),
             per_word: P::per_word::<S>(),
@@ -125,10 +128,12 @@ struct PackPanel<P> {
 impl<P: Product> Kernel for PackPanel<P> {
     type Output = ();
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        // SAFETY: passed on to the caller.
+    unsafe fn run<S: Simd>(self, simd: S) {
+        // SAFETY: the caller promises pointers that are valid for a panel of these sizes; one of the strides
+        // is 1, as `Matrix::check` found.
         unsafe {
             pack_panel::<S, P>(
+                simd,
                 self.from,
                 self.step,
                 self.column,
@@ -145,10 +150,11 @@ impl<P: Product> Kernel for PackPanel<P> {
 /// that are missing. The number at depth `k` of column `j` is `from[k * step + j * column]`.
 ///
 /// # Safety
-/// The machine supports `S`, one of the strides is 1, `width` is a whole number of vectors, and
+/// One of the strides is 1, `width` is a whole number of vectors, and
 /// the pointers are valid for these sizes.
 #[inline(always)]
 pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
+    simd: S,
     from: FloatPtr,
     step: usize,
     column: usize,
@@ -159,23 +165,28 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
 ) {
     let per_word = P::per_word::<S>();
     let words = depth.div_ceil(per_word);
-    // SAFETY: the caller's promise; partial loads stay inside the matrix.
+    // SAFETY: the caller promises pointers that are valid for these sizes; where fewer columns are left than
+    // a vector has lanes, only those are read.
     unsafe {
         for v in (0..width).step_by(S::LANES) {
             let inside = columns.saturating_sub(v);
             if column == 1 {
                 for word in 0..words {
                     let x = if per_word == 1 {
-                        P::single::<S>(load_row::<S>(from.add(word * step + v), inside))
+                        P::single(simd, load_row(simd, from.add(word * step + v), inside))
                     } else {
                         let low = from.add(2 * word * step + v);
                         let high = if 2 * word + 1 < depth { inside } else { 0 };
-                        S::pair_bf16(load_row::<S>(low, inside), load_row::<S>(low.add(step), high))
+                        simd.pair_bf16(
+                            load_row(simd, low, inside),
+                            load_row(simd, low.add(step), high),
+                        )
                     };
-                    S::store(to.add(word * width + v), x);
+                    simd.store(to.add(word * width + v), x);
                 }
             } else {
                 transpose_block::<S, P>(
+                    simd,
                     from.add(v * column),
                     column,
                     depth,
@@ -190,14 +201,15 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
 
 /// The first `inside` lanes, zeros elsewhere; reads nothing when there are none.
 #[inline(always)]
-unsafe fn load_row<S: Simd>(from: FloatPtr, inside: usize) -> S::V {
-    // SAFETY: the caller's promise.
-    unsafe { if inside == 0 { S::splat(0.0) } else { from.load::<S>(0, inside) } }
+unsafe fn load_row<S: Simd>(simd: S, from: FloatPtr, inside: usize) -> S::V {
+    // SAFETY: the caller promises that `inside` numbers can be read, and no more are.
+    unsafe { if inside == 0 { simd.splat(0.0) } else { from.load(simd, 0, inside) } }
 }
 
 /// Packs up to a vector of columns that each run along memory, by blocks of `LANES` words.
 #[inline(always)]
 unsafe fn transpose_block<S: Simd, P: Product>(
+    simd: S,
     from: FloatPtr,
     column: usize,
     depth: usize,
@@ -211,7 +223,8 @@ unsafe fn transpose_block<S: Simd, P: Product>(
     // the largest number of lanes of any level
     let mut lines = [0.0f32; 16 * 16];
     let mut turned = [0.0f32; 16 * 16];
-    // SAFETY: the caller's promise; blocks have at most 16 by 16 words.
+    // SAFETY: the caller promises pointers that are valid for these sizes, and blocks have at most 16 by 16
+    // words, which the arrays hold.
     unsafe {
         for word in (0..words).step_by(n) {
             let (from, left) = (from.add(word * per_word), words - word);
@@ -220,25 +233,25 @@ unsafe fn transpose_block<S: Simd, P: Product>(
                 && columns == n
                 && left >= n
             {
-                S::transpose(from, column, to.add(word * width), width);
+                simd.transpose(from, column, to.add(word * width), width);
                 continue;
             }
             for j in 0..columns {
                 let line = from.add(j * column);
                 let x = if per_word == 1 {
-                    P::single::<S>(line.load::<S>(0, left))
+                    P::single(simd, line.load(simd, 0, left))
                 } else {
-                    pair_along::<S>(line, depth - word * per_word)
+                    pair_along(simd, line, depth - word * per_word)
                 };
-                S::store(lines[j * n..].as_mut_ptr(), x);
+                simd.store(lines[j * n..].as_mut_ptr(), x);
             }
             lines[columns * n..n * n].fill(0.0);
             if left >= n {
-                S::transpose(lines.as_ptr(), n, to.add(word * width), width);
+                simd.transpose(lines.as_ptr(), n, to.add(word * width), width);
             } else {
-                S::transpose(lines.as_ptr(), n, turned.as_mut_ptr(), n);
+                simd.transpose(lines.as_ptr(), n, turned.as_mut_ptr(), n);
                 for i in 0..left {
-                    S::store(to.add((word + i) * width), S::load(turned[i * n..].as_ptr()));
+                    simd.store(to.add((word + i) * width), simd.load(turned[i * n..].as_ptr()));
                 }
             }
         }
@@ -247,13 +260,14 @@ unsafe fn transpose_block<S: Simd, P: Product>(
 
 /// `LANES` words from `2 * LANES` numbers that follow each other, of which `left` exist.
 #[inline(always)]
-unsafe fn pair_along<S: Simd>(from: FloatPtr, left: usize) -> S::V {
-    // SAFETY: the caller's promise; at most 32 numbers are taken.
+unsafe fn pair_along<S: Simd>(simd: S, from: FloatPtr, left: usize) -> S::V {
+    // SAFETY: the caller promises that the numbers which are left can be read, of which at most 32 are
+    // taken; the arrays hold half as many each.
     unsafe {
         if left >= 2 * S::LANES {
             return match from {
-                FloatPtr::F32(from) => S::pack_bf16(from),
-                FloatPtr::Bf16(from) => S::load(from.cast()),
+                FloatPtr::F32(from) => simd.pack_bf16(from),
+                FloatPtr::Bf16(from) => simd.load(from.cast()),
             };
         }
         let mut low = [0.0f32; 16];
@@ -262,16 +276,17 @@ unsafe fn pair_along<S: Simd>(from: FloatPtr, left: usize) -> S::V {
             let half = if i % 2 == 0 { &mut low } else { &mut high };
             half[i / 2] = from.get(i);
         }
-        S::pair_bf16(S::load(low.as_ptr()), S::load(high.as_ptr()))
+        simd.pair_bf16(simd.load(low.as_ptr()), simd.load(high.as_ptr()))
     }
 }
 
 /// Converts rows of `depth` numbers into rows of words, `words` apart.
 ///
 /// # Safety
-/// The machine supports `S`, and the pointers are valid for these sizes.
+/// The pointers are valid for these sizes.
 #[inline(always)]
 pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
+    simd: S,
     from: FloatPtr,
     row: usize,
     rows: usize,
@@ -283,10 +298,10 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
         for i in 0..rows {
             for k in (0..depth).step_by(S::LANES) {
                 let left = depth - k;
-                // SAFETY: the caller's promise.
+                // SAFETY: the caller promises rows of `depth` numbers and of as many words.
                 unsafe {
-                    let x = P::single::<S>(from.load::<S>(i * row + k, left));
-                    S::store_upto(to.add(i * words + k), left, x);
+                    let x = P::single(simd, from.load(simd, i * row + k, left));
+                    simd.store_upto(to.add(i * words + k), left, x);
                 }
             }
         }
@@ -295,10 +310,11 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
     for i in 0..rows {
         for word in (0..words).step_by(S::LANES) {
             let left = depth - 2 * word;
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller promises rows of `depth` numbers, of which `left` follow, and of `words`
+            // words.
             unsafe {
-                let x = pair_along::<S>(from.add(i * row + 2 * word), left);
-                S::store_upto(to.add(i * words + word), words - word, x);
+                let x = pair_along(simd, from.add(i * row + 2 * word), left);
+                simd.store_upto(to.add(i * words + word), words - word, x);
             }
         }
     }

@@ -59,9 +59,8 @@ impl Product for Pairs {
         2
     }
     #[inline(always)]
-    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
-        // SAFETY: passed on to the caller.
-        unsafe { S::dot_bf16(acc, a, b) }
+    fn dot<S: Simd>(simd: S, acc: S::V, a: S::V, b: S::V) -> S::V {
+        simd.dot_bf16(acc, a, b)
     }
 }
 
@@ -70,7 +69,7 @@ fn check(level: Level, size: [usize; 3], turned: [bool; 2]) {
     assert!(e < 4e-6, "f32 {level:?} {size:?} {turned:?}: {e}");
     let e = error::<Bf16>(level, size, turned, |x| bf16::from_f32(x).to_f64());
     assert!(e < 4e-6, "bf16 {level:?} {size:?} {turned:?}: {e}");
-    if level == Level::Portable {
+    if level == Level::PORTABLE {
         let e = error::<Pairs>(level, size, turned, |x| bf16::from_f32(x).to_f64());
         assert!(e < 4e-6, "pairs {size:?} {turned:?}: {e}");
     }
@@ -101,13 +100,14 @@ fn check_rounded(
     multiply(rows, wide_left, &exact, Init::Bias(&bias), &mut sums, Epilogue::NONE);
 
     let packed = Packed::<Bf16>::new(level, right, depth, columns);
-    let mut y = FloatVec::uninitialised(Precision::Bf16, rows * columns);
+    let mut y = FloatRoom::new(Precision::Bf16, rows * columns);
     let epilogue = Epilogue { activation, output: Some(y.shared()) };
     let z = product(rows, left, &packed, Some(&bias), Precision::Bf16, epilogue);
     let what = format!("{level:?} {rows}x{depth}x{columns} {turn_a} {turn_b} {shift}");
     let rounded: Vec<f32> = sums.iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
     assert_eq!(z.into_f32(level), rounded, "{what}");
-    let y = y.into_f32(level);
+    // SAFETY: the epilogue of a whole product wrote all of it.
+    let y = unsafe { y.filled() }.into_f32(level);
     for (y, sum) in y.iter().zip(&sums) {
         let expected = sum / (1.0 + (-sum).exp());
         assert!((y - expected).abs() <= 1e-5 + expected.abs() / 256.0, "{what}: {y}, {expected}");
@@ -116,7 +116,7 @@ fn check_rounded(
 
 #[test]
 fn bf16_factors_and_results() {
-    for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+    for level in Level::supported() {
         for turned in [[false, false], [true, false], [false, true], [true, true]] {
             for (size, shift) in [([203, 97, 640], 0), ([203, 50, 333], 1), ([21, 33, 300], 1)] {
                 check_rounded(level, size, turned, shift, Activation::Silu);
@@ -127,7 +127,7 @@ fn bf16_factors_and_results() {
 
 #[test]
 fn products_larger_than_every_block() {
-    for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+    for level in Level::supported() {
         for turned in [[false, false], [true, false], [false, true], [true, true]] {
             check(level, [131, 97, 1601], turned);
             check(level, [9, 400, 33], turned);
@@ -142,7 +142,7 @@ proptest! {
         rows in 1usize..40, columns in 1usize..70, depth in 1usize..70,
         turn_a: bool, turn_b: bool,
     ) {
-        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        for level in Level::supported() {
             check(level, [rows, columns, depth], [turn_a, turn_b]);
         }
     }

@@ -11,19 +11,13 @@ pub(crate) trait Product: Copy + Send + Sync + 'static {
     fn per_word<S: Simd>() -> usize;
 
     /// Words from numbers, where a word holds one.
-    ///
-    /// # Safety
-    /// The machine supports `S`.
     #[inline(always)]
-    unsafe fn single<S: Simd>(x: S::V) -> S::V {
+    fn single<S: Simd>(_: S, x: S::V) -> S::V {
         x
     }
 
     /// `acc + a · b` in each lane.
-    ///
-    /// # Safety
-    /// The machine supports `S`.
-    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V;
+    fn dot<S: Simd>(simd: S, acc: S::V, a: S::V, b: S::V) -> S::V;
 }
 
 /// Words of one `f32`.
@@ -37,9 +31,8 @@ impl Product for F32 {
         1
     }
     #[inline(always)]
-    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
-        // SAFETY: passed on to the caller.
-        unsafe { S::fma(a, b, acc) }
+    fn dot<S: Simd>(simd: S, acc: S::V, a: S::V, b: S::V) -> S::V {
+        simd.fma(a, b, acc)
     }
 }
 
@@ -55,14 +48,12 @@ impl Product for Bf16 {
         if S::BF16 { 2 } else { 1 }
     }
     #[inline(always)]
-    unsafe fn single<S: Simd>(x: S::V) -> S::V {
-        // SAFETY: passed on to the caller.
-        unsafe { S::round_bf16(x) }
+    fn single<S: Simd>(simd: S, x: S::V) -> S::V {
+        simd.round_bf16(x)
     }
     #[inline(always)]
-    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
-        // SAFETY: passed on to the caller.
-        unsafe { if S::BF16 { S::dot_bf16(acc, a, b) } else { S::fma(a, b, acc) } }
+    fn dot<S: Simd>(simd: S, acc: S::V, a: S::V, b: S::V) -> S::V {
+        if S::BF16 { simd.dot_bf16(acc, a, b) } else { simd.fma(a, b, acc) }
     }
 }
 
@@ -77,9 +68,8 @@ impl Product for Bytes {
         4
     }
     #[inline(always)]
-    unsafe fn dot<S: Simd>(acc: S::V, a: S::V, b: S::V) -> S::V {
-        // SAFETY: passed on to the caller.
-        unsafe { S::dot_bytes(acc, a, b) }
+    fn dot<S: Simd>(simd: S, acc: S::V, a: S::V, b: S::V) -> S::V {
+        simd.dot_bytes(acc, a, b)
     }
 }
 
@@ -123,42 +113,43 @@ pub(crate) struct Strip<P> {
 
 impl<P: Product> Strip<P> {
     /// # Safety
-    /// The machine supports `S` and the pointers are valid for the sizes given.
+    /// The pointers are valid for the sizes given.
     #[inline(always)]
-    pub(crate) unsafe fn run<S: Simd>(self) {
+    pub(crate) unsafe fn run<S: Simd>(self, simd: S) {
         let vectors = self.columns.div_ceil(S::LANES);
         debug_assert!(vectors > 0 && vectors <= S::PANEL);
         debug_assert!(self.b_step.is_multiple_of(S::LANES) && self.b_step >= vectors * S::LANES);
         let mut rest = self;
-        // SAFETY: each call takes rows that are left; the rest is the caller's promise.
+        // SAFETY: the caller promises pointers that are valid for all rows, and each call takes rows that are
+        // left.
         unsafe {
             match vectors {
                 3 if S::PANEL >= 3 => {
-                    rest.take::<S, 8, 3>();
-                    rest.take::<S, 4, 3>();
-                    rest.take::<S, 2, 3>();
-                    rest.take::<S, 1, 3>();
+                    rest.take::<S, 8, 3>(simd);
+                    rest.take::<S, 4, 3>(simd);
+                    rest.take::<S, 2, 3>(simd);
+                    rest.take::<S, 1, 3>(simd);
                 }
                 // tiles of other heights would not end where groups do
                 2 if S::PANEL >= 2 && self.a_group.is_some() => {
-                    rest.take::<S, 8, 2>();
-                    rest.take::<S, 2, 2>();
-                    rest.take::<S, 1, 2>();
+                    rest.take::<S, 8, 2>(simd);
+                    rest.take::<S, 2, 2>(simd);
+                    rest.take::<S, 1, 2>(simd);
                 }
                 _ if self.a_group.is_some() => {
-                    rest.take::<S, 8, 1>();
-                    rest.take::<S, 1, 1>();
+                    rest.take::<S, 8, 1>(simd);
+                    rest.take::<S, 1, 1>(simd);
                 }
                 2 if S::PANEL >= 2 => {
-                    rest.take::<S, 12, 2>();
-                    rest.take::<S, 6, 2>();
-                    rest.take::<S, 2, 2>();
-                    rest.take::<S, 1, 2>();
+                    rest.take::<S, 12, 2>(simd);
+                    rest.take::<S, 6, 2>(simd);
+                    rest.take::<S, 2, 2>(simd);
+                    rest.take::<S, 1, 2>(simd);
                 }
                 _ => {
-                    rest.take::<S, 12, 1>();
-                    rest.take::<S, 4, 1>();
-                    rest.take::<S, 1, 1>();
+                    rest.take::<S, 12, 1>(simd);
+                    rest.take::<S, 4, 1>(simd);
+                    rest.take::<S, 1, 1>(simd);
                 }
             }
         }
@@ -166,13 +157,13 @@ impl<P: Product> Strip<P> {
 
     /// Computes tiles of `ROWS` by `VECTORS` vectors while there are rows enough.
     #[inline(always)]
-    unsafe fn take<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self) {
+    unsafe fn take<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S) {
         if ROWS * VECTORS + VECTORS + 1 > S::REGISTERS {
             return;
         }
         while self.rows >= ROWS {
-            // SAFETY: there are ROWS rows left; the rest is the caller's promise.
-            unsafe { S::call(Tile::<P, ROWS, VECTORS>(*self)) };
+            // SAFETY: the caller promises pointers that are valid for all rows, of which there are `ROWS` left.
+            unsafe { simd.call(Tile::<P, ROWS, VECTORS>(*self)) };
             self.rows -= ROWS;
             let step = match self.a_group {
                 Some(group) if ROWS == GROUP => group,
@@ -191,27 +182,27 @@ impl<P: Product, const ROWS: usize, const VECTORS: usize> Kernel for Tile<P, ROW
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, simd: S) {
         let Strip { columns, depth, mut a, a_row, a_step, mut b, b_step, c, c_row, start, .. } =
             self.0;
         // lanes of the last vector that exist in C
         let tail = columns - (VECTORS - 1) * S::LANES;
         let lanes = |v: usize| if v + 1 == VECTORS { tail } else { S::LANES };
-        // SAFETY: the caller of the strip promises valid pointers for these rows and columns.
+        // SAFETY: the caller of the strip promises pointers that are valid for these rows and columns.
         unsafe {
-            let mut acc = [[S::splat(0.0); VECTORS]; ROWS];
+            let mut acc = [[simd.splat(0.0); VECTORS]; ROWS];
             match start {
                 Start::Zero => {}
                 Start::Accumulate => {
                     for (r, acc) in acc.iter_mut().enumerate() {
                         for (v, acc) in acc.iter_mut().enumerate() {
-                            *acc = S::load_upto(c.add(r * c_row + v * S::LANES), lanes(v));
+                            *acc = simd.load_upto(c.add(r * c_row + v * S::LANES), lanes(v));
                         }
                     }
                 }
                 Start::Row(row) => {
                     for v in 0..VECTORS {
-                        let x = S::load_upto(row.add(v * S::LANES), lanes(v));
+                        let x = simd.load_upto(row.add(v * S::LANES), lanes(v));
                         for acc in &mut acc {
                             acc[v] = x;
                         }
@@ -219,14 +210,14 @@ impl<P: Product, const ROWS: usize, const VECTORS: usize> Kernel for Tile<P, ROW
                 }
             }
             for _ in 0..depth {
-                let mut columns = [S::splat(0.0); VECTORS];
+                let mut columns = [simd.splat(0.0); VECTORS];
                 for (v, x) in columns.iter_mut().enumerate() {
-                    *x = S::load(b.add(v * S::LANES));
+                    *x = simd.load(b.add(v * S::LANES));
                 }
                 for (r, acc) in acc.iter_mut().enumerate() {
-                    let x = S::splat(*a.add(r * a_row));
+                    let x = simd.splat(*a.add(r * a_row));
                     for (acc, column) in acc.iter_mut().zip(columns) {
-                        *acc = P::dot::<S>(*acc, x, column);
+                        *acc = P::dot(simd, *acc, x, column);
                     }
                 }
                 a = a.wrapping_add(a_step);
@@ -234,7 +225,7 @@ impl<P: Product, const ROWS: usize, const VECTORS: usize> Kernel for Tile<P, ROW
             }
             for (r, acc) in acc.iter().enumerate() {
                 for (v, acc) in acc.iter().enumerate() {
-                    S::store_upto(c.add(r * c_row + v * S::LANES), lanes(v), *acc);
+                    simd.store_upto(c.add(r * c_row + v * S::LANES), lanes(v), *acc);
                 }
             }
         }
