@@ -2,7 +2,10 @@
 
 use crate::Scratch;
 use sextant_core::Task;
-use sextant_data::{DataError, Encoding, Labels, Quoting, ReadOptions, RowReader};
+use sextant_data::{
+    BatchReader, BatchWriter, DataError, Encoding, Format, Labels, Output, Quoting, ReadOptions,
+    RowReader, pairs,
+};
 use std::path::Path;
 
 /// Rows after which reading ends: an input of a megabyte has no more that differ in kind.
@@ -21,9 +24,30 @@ fn options(choice: u8) -> ReadOptions {
     }
 }
 
-/// Reads a file as scoring does: its columns, then every row, going on after a bad one.
+/// Reads a file as scoring does, in columns, and writes these in every format.
+fn columns(path: &Path, options: &ReadOptions) {
+    for format in Format::ALL {
+        let reader = BatchReader::surveyed(path, options, &["score"], |_| Ok(()));
+        let Ok(mut reader) = reader else { return };
+        let output = Output::stream("output", Box::new(std::io::sink()));
+        let Ok(mut writer) = BatchWriter::create(output, format, reader.layout()) else { continue };
+        let mut rows = 0;
+        while rows < ROWS
+            && let Some(Ok(batch)) = reader.next_batch(1000)
+        {
+            rows += batch.columns.num_rows().max(1);
+            let _ = pairs(&batch.columns, options.default_task);
+            if writer.write(&batch.columns).is_err() {
+                break;
+            }
+        }
+        let _ = writer.finish();
+    }
+}
+
+/// Reads a file as scoring does, then as training does: every row, going on after a bad one.
 fn read(path: &Path, options: &ReadOptions) {
-    let _ = RowReader::columns_of(path, options);
+    columns(path, options);
     let Ok(reader) = RowReader::open(path, options) else { return };
     for row in reader.take(ROWS) {
         match row {

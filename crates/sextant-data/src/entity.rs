@@ -3,6 +3,7 @@
 use crate::RowProblem;
 use serde_json::{Map, Value};
 use sextant_core::{Entity, Product};
+use std::borrow::Cow;
 
 /// Reads one side of a pair.
 ///
@@ -85,10 +86,14 @@ pub(crate) fn to_json(entity: &Entity) -> Value {
 
 /// The JSON of `value`, cut short for a message.
 pub(crate) fn shorten(value: &Value) -> String {
-    let text = value.to_string();
+    shorten_text(value.to_string().into())
+}
+
+/// A text, cut short for a message.
+pub(crate) fn shorten_text(text: Cow<'_, str>) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+        None => text.into_owned(),
     }
 }
 

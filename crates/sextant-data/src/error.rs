@@ -103,8 +103,20 @@ pub enum DataError {
         /// The column.
         column: String,
     },
+    /// A column of a type that the output format has no rule for.
+    #[error("{}, column `{column}`: no rule to write {data_type} ({problem}); write .parquet, or leave the column out", path.display())]
+    ColumnType {
+        /// The file being written.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Its Arrow type.
+        data_type: String,
+        /// What the encoder said.
+        problem: String,
+    },
     /// A value to write does not fit the declared kind of its column.
-    #[error("{} row {row}, column `{column}`: cannot store {found} as {kind}; write .jsonl, or declare the column otherwise", path.display())]
+    #[error("{} row {row}, column `{column}`: cannot store {found} as {kind}; write .jsonl, which holds every value", path.display())]
     Unstorable {
         /// The file being written.
         path: PathBuf,
@@ -115,7 +127,7 @@ pub enum DataError {
         /// The value, as JSON.
         found: String,
         /// What the column holds.
-        kind: &'static str,
+        kind: String,
     },
     /// A file, or what stands for several, is not what it must be.
     #[error("{}: {problem}", path.display())]
@@ -255,6 +267,14 @@ pub enum RowProblem {
     Missing {
         /// Whether it is the task, which an option can give.
         task: bool,
+    },
+    /// A plain text that a table's cell cannot hold, because it would be read back as a product.
+    #[error(
+        "the text {found} opens like a product object, and a table's cell with it would be read as one; write .jsonl"
+    )]
+    LooksLikeProduct {
+        /// The text, cut short.
+        found: String,
     },
     /// A text of white space only.
     #[error("the text is empty; every pair needs text on both sides")]

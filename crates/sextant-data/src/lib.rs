@@ -1,11 +1,13 @@
 //! From files to labelled pairs: reading and writing rows, datasets, their checks and their card.
 //!
 //! A [`RowReader`] streams a JSONL, CSV, TSV or Parquet file; a bad row is an error that names its
-//! line and can be skipped, a bad file ends the reading. A [`RowWriter`] streams the other way and
+//! line and can be skipped, a bad file ends the reading. A [`BatchReader`] gives the same rows as Arrow
+//! columns, of which [`pairs`](pairs()) looks at three, and a [`BatchWriter`] streams them the other way and
 //! leaves either the whole file or nothing. A [`Dataset`] is three lists of examples; [`check()`]
 //! proves that its splits do not leak and says what a trivial model would reach on it; [`DataCard`]
 //! describes it. `docs/data-format.md` is the guide for users.
 
+mod arrow_values;
 pub mod build;
 mod card;
 mod check;
@@ -15,7 +17,9 @@ mod entity;
 mod error;
 mod format;
 mod input;
+mod json_text;
 pub mod market;
+mod pairs;
 mod read;
 mod row;
 pub mod sources;
@@ -32,6 +36,12 @@ pub use dataset::Dataset;
 pub use error::{DataError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};
 pub use input::{Content, Input, Part};
-pub use read::{Labels, QuoteError, Quoting, ReadOptions, RowReader, Separator, read_examples};
+pub use pairs::{PairError, pairs};
+pub use read::{
+    Batch, BatchReader, Labels, QuoteError, Quoting, ReadOptions, RowReader, Separator,
+    read_examples,
+};
 pub use row::{Row, json_number};
-pub use write::{AtomicFile, Column, ColumnKind, RowWriter, write_examples};
+pub use write::{
+    AtomicFile, BatchWriter, Layout, Output, unwritable, unwritable_row, write_examples,
+};

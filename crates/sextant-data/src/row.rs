@@ -1,7 +1,6 @@
-//! One row of a file: a pair, what is known about it, and columns that only pass through.
+//! One row of a file: a pair, and what is known about it.
 
-use crate::entity;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sextant_core::{Example, Grade, LabelOrigin, Pair, Split};
 
 /// One row of a data file, labelled or not.
@@ -25,9 +24,6 @@ pub struct Row {
     pub origin: Option<LabelOrigin>,
     /// The part of the data set.
     pub split: Option<Split>,
-    /// Columns of other names, in the file's order, to be passed through. Results of scoring are
-    /// added here.
-    pub extra: Map<String, Value>,
 }
 
 impl Row {
@@ -47,11 +43,10 @@ impl Row {
             source: None,
             origin: None,
             split: None,
-            extra: Map::new(),
         }
     }
 
-    /// The row as an example of this grade; extra columns are dropped.
+    /// The row as an example of this grade.
     pub fn with_grade(self, grade: Grade) -> Example {
         Example {
             pair: self.pair,
@@ -62,41 +57,6 @@ impl Row {
             source: self.source,
             origin: self.origin,
             split: self.split,
-        }
-    }
-
-    /// The value of a column, as the files hold it; `None` where the row has none.
-    pub fn value(&self, column: &str) -> Option<Value> {
-        let text = |text: &Option<String>| text.clone().map(Value::String);
-        match column {
-            "id" => text(&self.id),
-            "task" => Some(self.pair.task.as_str().into()),
-            "left" => Some(entity::to_json(&self.pair.left)),
-            "right" => Some(entity::to_json(&self.pair.right)),
-            "grade" => self.grade.map(|grade| grade.index().into()),
-            "group" => text(&self.group),
-            "weight" => Some(json_number(self.weight)),
-            "source" => text(&self.source),
-            "origin" => self.origin.map(|origin| origin.as_str().into()),
-            "split" => self.split.map(|split| split.as_str().into()),
-            other => self.extra.get(other).cloned(),
-        }
-    }
-}
-
-impl From<Example> for Row {
-    fn from(example: Example) -> Self {
-        Self {
-            line: 0,
-            pair: example.pair,
-            grade: Some(example.grade),
-            id: example.id,
-            group: example.group,
-            weight: example.weight,
-            source: example.source,
-            origin: example.origin,
-            split: example.split,
-            extra: Map::new(),
         }
     }
 }

@@ -18,13 +18,16 @@ mod inspect;
 mod lab;
 mod merge;
 mod packages;
+mod progress;
 mod say;
 mod score;
 mod scoring;
 mod train;
 
+use anyhow::Context;
 use clap::Parser;
 use sextant_kernels::CachingAllocator;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// Training allocates and frees the same large blocks at every step; page faults are dear.
@@ -44,10 +47,14 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
         )
         .with_writer(std::io::stderr)
+        // Colour codes in a log file are noise.
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .without_time()
         .with_target(false)
         .init();
-    match cli::Cli::parse().run() {
+    let ran = cli::Cli::parse().run();
+    let said = say::finish().context("cannot write to standard output");
+    match ran.and(said) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say::complain(&format!("error: {}", message(&error)));

@@ -1,28 +1,35 @@
 //! `sextant score`.
 
 use crate::cli::Reading;
-use crate::say::{complain, say};
+use crate::progress::RowProgress;
+use crate::say::{complain, is_closed_pipe, say};
 use crate::scoring::Scoring;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
-use sextant_data::Labels;
+use sextant_data::{Format, Labels};
 use sextant_score::{ScoreOptions, score_file};
-use std::path::PathBuf;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 /// `score`
 #[derive(Debug, Args)]
 pub(crate) struct Score {
     /// The bundle or the ensemble
     bundle: PathBuf,
-    /// Pairs: JSONL, CSV, TSV or Parquet
+    /// Pairs in JSONL, CSV, TSV or Parquet: a file, `-` for standard input, a folder of parts, or a
+    /// pattern such as 'part-*.parquet'
     input: PathBuf,
-    /// The same rows with grade, score and probabilities; the format by its extension
+    /// The same rows with grade, score and probabilities added; the format by its extension, `-` for
+    /// standard output
     output: PathBuf,
     #[command(flatten)]
     reading: Reading,
+    /// The format of output whose name does not say it: jsonl, csv, tsv or parquet
+    #[arg(long)]
+    output_format: Option<Format>,
     #[command(flatten)]
     scoring: Scoring,
-    /// Pass over rows that cannot be read, and say which
+    /// Pass over rows that cannot be read, scored or written, and say which
     #[arg(long)]
     skip_bad: bool,
 }
@@ -31,27 +38,41 @@ impl Score {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let scorer = self.scoring.open(&self.bundle)?;
         let options = ScoreOptions {
-            read: self.reading.options(Labels::Optional),
+            read: self.reading.options(Labels::Foreign),
+            output_format: self.output_format,
             skip_bad: self.skip_bad,
             ..ScoreOptions::default()
         };
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} rows {per_sec} {elapsed}")
-        {
-            bar.set_style(style);
-        }
+        let to_output = self.output == Path::new("-");
+        let mut progress = RowProgress::new();
         let report = score_file(&scorer, &self.input, &self.output, &options, |rows| {
-            bar.inc(rows as u64);
-        })?;
-        bar.finish_and_clear();
+            progress.add(rows);
+            ControlFlow::Continue(())
+        });
+        progress.finish();
+        let report = match report.map_err(anyhow::Error::from) {
+            // Who reads the output took what was wanted (`| head`) and went away.
+            Err(error) if to_output && ended_early(&error) => return Ok(()),
+            report => report?,
+        };
         report.problems.iter().for_each(|problem| complain(&format!("skipped: {problem}")));
-        say(&format!(
+        let summary = format!(
             "{}: {} rows scored, {} skipped, {} truncated",
             self.output.display(),
             report.rows,
             report.skipped,
             report.cut.cut_rows
-        ));
+        );
+        if to_output {
+            complain(&summary)
+        } else {
+            say(&summary)
+        }
         Ok(())
     }
+}
+
+fn ended_early(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(is_closed_pipe)
 }

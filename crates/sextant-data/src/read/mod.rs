@@ -3,18 +3,20 @@
 //! Each format only turns its file into [`Record`]s: named JSON values with a line number. What the
 //! values mean is decided in one place for all formats, in `parse`.
 
+mod batches;
 mod delimited;
+mod json_fields;
 mod jsonl;
 mod lines;
 mod options;
 mod parquet;
-mod parse;
+pub(crate) mod parse;
 
+pub use batches::{Batch, BatchReader};
 pub use delimited::QuoteError;
 pub(crate) use delimited::bytes;
 pub use options::{Labels, Quoting, ReadOptions, Separator};
 
-use crate::write::Column;
 use crate::{Content, DataError, Format, Input, Part, Row, RowError, RowProblem, RowUnit};
 use serde_json::{Map, Value};
 use sextant_core::Example;
@@ -31,7 +33,7 @@ type Records = Box<dyn Iterator<Item = Result<Record, DataError>> + Send>;
 /// A part whose header was read.
 struct Opened {
     /// What the header names; none for JSONL.
-    columns: Option<Vec<Column>>,
+    columns: Option<Vec<String>>,
     records: Records,
 }
 
@@ -43,7 +45,7 @@ pub struct RowReader {
     options: ReadOptions,
     input: Input,
     place: Place,
-    columns: Option<Vec<Column>>,
+    columns: Option<Vec<String>>,
     records: Records,
     failed: bool,
 }
@@ -57,9 +59,13 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> DataError {
+        Box::new(self.row_error(row, column, problem)).into()
+    }
+
+    fn row_error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> RowError {
         let unit = RowUnit::of(self.format);
         let column = column.map(str::to_owned);
-        Box::new(RowError { path: self.path.clone(), unit, row, column, problem }).into()
+        RowError { path: self.path.clone(), unit, row, column, problem }
     }
 }
 
@@ -96,7 +102,7 @@ impl RowReader {
     }
 
     /// The columns that the header names; none for JSONL, where any line may bring a new one.
-    pub fn columns(&self) -> Option<&[Column]> {
+    pub fn columns(&self) -> Option<&[String]> {
         self.columns.as_deref()
     }
 
@@ -115,30 +121,6 @@ impl RowReader {
         }
         (self.place, self.records) = (place, records);
         Ok(true)
-    }
-
-    /// The columns that a writer needs to pass every row of the file on, in the file's order.
-    ///
-    /// CSV, TSV and Parquet files say so at their head. A JSONL file is read through once to collect
-    /// the names, because any line may bring a new one; bad lines are passed over.
-    ///
-    /// # Errors
-    /// As [`RowReader::open`], and what reading finds wrong with the whole file.
-    pub fn columns_of(
-        path: impl AsRef<Path>,
-        options: &ReadOptions,
-    ) -> Result<Vec<Column>, DataError> {
-        let mut reader = Self::open(path, options)?;
-        let mut columns = match reader.columns.take() {
-            Some(columns) => columns,
-            None => jsonl::columns(std::iter::from_fn(|| reader.next_record()))?,
-        };
-        for name in ["right", "left", "task"] {
-            if !columns.iter().any(|column| column.name == name) {
-                columns.insert(0, Column::known(name));
-            }
-        }
-        Ok(columns)
     }
 }
 
@@ -179,9 +161,8 @@ fn records(
     let place = Place { path: part.path, format };
     let opened = match part.content {
         Content::Table(file) => {
-            let (columns, records) = parquet::records(file, place.clone())?;
-            check_columns(&place.path, columns.as_deref().unwrap_or_default(), options, None)?;
-            Opened { columns, records }
+            let (columns, records) = parquet::records(file, &place, options)?;
+            Opened { columns: Some(columns), records }
         }
         Content::Text(text) if format == Format::Jsonl => {
             jsonl::records(text, &place, options.max_row_bytes)
@@ -195,10 +176,9 @@ fn records(
 }
 
 /// Every part must have the columns of the first, in any order.
-fn check_same_columns(path: &Path, first: &[Column], these: &[Column]) -> Result<(), DataError> {
-    let lacks = |columns: &[Column], other: &[Column]| {
-        let name = columns.iter().map(|column| &column.name);
-        name.filter(|name| other.iter().all(|column| column.name != **name)).next().cloned()
+fn check_same_columns(path: &Path, first: &[String], these: &[String]) -> Result<(), DataError> {
+    let lacks = |columns: &[String], other: &[String]| {
+        columns.iter().find(|name| !other.contains(name)).cloned()
     };
     let problem = match (lacks(first, these), lacks(these, first)) {
         (None, None) => return Ok(()),
@@ -217,11 +197,11 @@ impl std::fmt::Debug for RowReader {
 /// Whether the columns that are needed are there; `hint` says why they may not be.
 fn check_columns(
     path: &Path,
-    columns: &[Column],
+    columns: &[String],
     options: &ReadOptions,
     hint: Option<String>,
 ) -> Result<(), DataError> {
-    let has = |name: &str| columns.iter().any(|column| column.name == name);
+    let has = |name: &str| columns.iter().any(|column| column == name);
     let needed = [
         ("task", options.default_task.is_none()),
         ("left", true),
@@ -231,7 +211,7 @@ fn check_columns(
     let Some((name, _)) = needed.into_iter().find(|&(name, needed)| needed && !has(name)) else {
         return Ok(());
     };
-    let found: Vec<_> = columns.iter().map(|column| column.name.clone()).collect();
+    let found = columns.to_vec();
     let same = |other: &String| other.trim().eq_ignore_ascii_case(name);
     let hint = hint.unwrap_or_else(|| match found.iter().any(same) {
         true => "; column names are lower case without spaces".to_owned(),

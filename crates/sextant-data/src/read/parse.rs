@@ -19,17 +19,13 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
     let at =
         |column: &'static str| move |problem: RowProblem| place.error(line, Some(column), problem);
 
-    let task = take("task").map_or_else(
-        || options.default_task.ok_or(RowProblem::Missing { task: true }),
-        named::<Task>,
-    );
-    let task = task.map_err(at("task"))?;
+    let task = task(take("task"), options.default_task).map_err(at("task"))?;
     let (left_kind, right_kind) = task.kinds();
     let left = side(take("left"), task, left_kind, cells_are_text).map_err(at("left"))?;
     let right = side(take("right"), task, right_kind, cells_are_text).map_err(at("right"))?;
     let pair = Pair { task, left, right };
     if options.labels == Labels::Foreign {
-        return Ok(Row { extra: fields, ..Row::of_pair(line, pair) });
+        return Ok(Row::of_pair(line, pair));
     }
     let grade = take("grade").map(grade).transpose().map_err(at("grade"))?;
     if grade.is_none() && options.labels == Labels::Required {
@@ -45,11 +41,21 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
         source: take("source").map(label).transpose().map_err(at("source"))?,
         origin: take("origin").map(named).transpose().map_err(at("origin"))?,
         split: take("split").map(named).transpose().map_err(at("split"))?,
-        extra: fields,
     })
 }
 
-fn side(value: Option<Value>, task: Task, kind: EntityKind, cells_are_text: bool) -> Field<Entity> {
+/// The task that a row names, or that of rows which name none.
+pub(crate) fn task(value: Option<Value>, default: Option<Task>) -> Field<Task> {
+    value.map_or_else(|| default.ok_or(RowProblem::Missing { task: true }), named::<Task>)
+}
+
+/// One side of a pair.
+pub(crate) fn side(
+    value: Option<Value>,
+    task: Task,
+    kind: EntityKind,
+    cells_are_text: bool,
+) -> Field<Entity> {
     let Some(value) = value else {
         // In a table an empty cell is an empty text; in JSONL the key is missing.
         return Err(if cells_are_text {
@@ -106,4 +112,9 @@ fn weight(value: Value) -> Field<f32> {
 
 fn wrong_type(value: &Value, expected: &'static str) -> RowProblem {
     RowProblem::WrongType { found: entity::shorten(value), expected }
+}
+
+/// serde counts lines within the text that it was given, always 1 here: only its column is kept.
+pub(crate) fn without_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at character ")
 }

@@ -1,160 +1,152 @@
-//! Writing rows to files, one at a time: the whole file appears at the end, or nothing does.
+//! Writing record batches to files: the whole file appears at the end, or nothing does.
+//!
+//! One writer for all formats. [`fit`] says which columns a format gets and how arrays become them
+//! ([`render`] has the rules for types that JSON and text lack); a [`Sink`] per format lays batches
+//! out as bytes; an [`Output`] is where the bytes go.
 
 mod atomic;
-mod column;
+mod examples;
+mod fit;
+mod jsonl;
+mod output;
 mod parquet;
+mod render;
+mod separated;
 
 pub use atomic::AtomicFile;
-pub use column::{Column, ColumnKind};
+pub use examples::write_examples;
+pub use output::Output;
 
-use self::parquet::ParquetSink;
-use crate::{DataError, Format, Row, entity};
-use serde::Serializer;
-use serde_json::Value;
-use sextant_core::{Entity, Example};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use self::fit::FitError;
+use crate::{DataError, Format, RowProblem, entity, json_text};
+use ::parquet::schema::types::TypePtr;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use sextant_core::{Entity, Pair};
+use std::path::PathBuf;
 
-/// Writes rows to a JSONL, CSV, TSV or Parquet file in bounded memory.
+type SinkError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Batches as the bytes of one format.
+trait Sink: Send {
+    /// Lays out a batch, whose columns are those that the sink was made for.
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), SinkError>;
+
+    /// Lays out what is still kept back.
+    fn finish(self: Box<Self>) -> Result<Output, SinkError>;
+}
+
+/// What the rows of a file look like before they are read.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The Parquet schema that they come from, where they come from one.
+    pub parquet: Option<TypePtr>,
+}
+
+impl From<SchemaRef> for Layout {
+    fn from(schema: SchemaRef) -> Self {
+        Self { schema, parquet: None }
+    }
+}
+
+/// Writes record batches to JSONL, CSV, TSV or Parquet in bounded memory.
 ///
-/// The rows go to a temporary file in the same folder, which [`RowWriter::finish`] renames. A writer
-/// that is dropped, or whose write fails, leaves nothing behind.
-#[derive(Debug)]
-pub struct RowWriter {
+/// The rows of a file go to a temporary file in the same folder, which [`BatchWriter::finish`]
+/// renames. A writer that is dropped, or whose write fails, leaves nothing behind.
+pub struct BatchWriter {
     path: PathBuf,
-    columns: Vec<Column>,
+    format: Format,
+    /// The columns that are written; none for JSONL whose columns differ from batch to batch.
+    schema: Option<SchemaRef>,
+    sink: Box<dyn Sink>,
     rows: u64,
-    sink: Sink,
 }
 
-#[derive(Debug)]
-enum Sink {
-    Jsonl(AtomicFile),
-    Separated(Box<csv::Writer<AtomicFile>>),
-    Parquet(Box<ParquetSink>),
-}
-
-impl RowWriter {
-    /// Opens a writer for the given columns, written in this order; the extension of `path` chooses
-    /// the format. JSONL leaves absent values out, CSV leaves the cell empty, Parquet writes null.
+impl BatchWriter {
+    /// A writer for batches of the given columns, which are written in this order. JSONL leaves
+    /// absent values out, CSV leaves the cell empty, Parquet writes null. Only JSONL can do without
+    /// knowing the columns.
     ///
     /// # Errors
-    /// Unknown extension, two columns of one name, or a folder that cannot be written to.
-    pub fn create(path: impl AsRef<Path>, columns: Vec<Column>) -> Result<Self, DataError> {
-        let path = path.as_ref();
-        let format = Format::of(path)?;
-        let mut names: Vec<_> = columns.iter().map(|column| &column.name).collect();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            let column = pair[0].clone();
-            return Err(DataError::DuplicateColumn { path: path.to_owned(), column });
-        }
-        Self::over(AtomicFile::create(path)?, format, columns)
-    }
-
-    fn over(file: AtomicFile, format: Format, columns: Vec<Column>) -> Result<Self, DataError> {
-        let path = file.path().to_owned();
-        let sink = match format {
-            Format::Jsonl => Sink::Jsonl(file),
+    /// Two columns of one name, a column whose type the format has no rule for, or an output that
+    /// cannot be written to.
+    pub fn create(
+        output: Output,
+        format: Format,
+        layout: Option<&Layout>,
+    ) -> Result<Self, DataError> {
+        let path = output.path().to_owned();
+        let fail = |error: SinkError| DataError::write(&path, error);
+        let schema = layout
+            .map(|layout| {
+                check_names(&layout.schema, &path)?;
+                fit::schema_for(format, &layout.schema, &path)
+            })
+            .transpose()?;
+        let declared = || {
+            let problem = format!("the columns of a {format:?} file must be known ahead");
+            schema.as_ref().ok_or_else(|| DataError::write(&path, problem))
+        };
+        let sink: Box<dyn Sink> = match format {
+            Format::Jsonl => Box::new(jsonl::JsonlSink::new(output)),
             Format::Csv | Format::Tsv => {
                 let separator = if format == Format::Csv { b',' } else { b'\t' };
-                let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(file);
-                writer
-                    .write_record(columns.iter().map(|column| &column.name))
-                    .map_err(|error| DataError::write(&path, error))?;
-                Sink::Separated(Box::new(writer))
+                let sink = separated::SeparatedSink::new(output, separator, declared()?);
+                Box::new(sink.map_err(fail)?)
             }
-            Format::Parquet => Sink::Parquet(Box::new(ParquetSink::open(file, &columns)?)),
+            Format::Parquet => {
+                let source = layout.and_then(|layout| layout.parquet.as_deref());
+                let sink = parquet::ParquetSink::new(output, declared()?, source);
+                Box::new(sink.map_err(|error| fail(error.into()))?)
+            }
         };
-        Ok(Self { path, columns, rows: 0, sink })
+        Ok(Self { path, format, schema, sink, rows: 0 })
     }
 
-    /// The file that will appear.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// How many rows were written so far.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Writes one row: the value of each declared column. Of the columns that mean something
-    /// ([`Row::COLUMNS`]) only the declared ones are written; an extra column must be declared.
+    /// Writes a batch: of each declared column the values that the batch has, or nulls.
     ///
     /// # Errors
-    /// The disk refuses, an extra column is not declared, or a value does not fit its column. The
-    /// output is lost then: drop the writer.
-    pub fn write(&mut self, row: &Row) -> Result<(), DataError> {
-        self.rows += 1;
-        self.check_extra(row)?;
-        let values = self.columns.iter().map(|column| {
-            let value = row.value(&column.name).filter(|value| !value.is_null());
-            match value {
-                Some(value) if !column.kind.holds(&value) => {
-                    Err(self.unstorable(column, &value, column.kind.as_str()))
-                }
-                value => Ok(value),
-            }
-        });
-        let values = values.collect::<Result<Vec<_>, _>>()?;
-        if !matches!(self.sink, Sink::Jsonl(_)) {
-            self.check_cells(row)?;
-        }
-        match &mut self.sink {
-            Sink::Jsonl(file) => {
-                let names = self.columns.iter().map(|column| &column.name);
-                let present = names.zip(&values).filter(|(_, value)| value.is_some());
-                serde_json::Serializer::new(&mut *file)
-                    .collect_map(present)
-                    .map_err(std::io::Error::from)
-                    .and_then(|()| file.write_all(b"\n"))
-                    .map_err(|error| DataError::write(&self.path, error))
-            }
-            Sink::Separated(writer) => writer
-                .write_record(values.iter().map(|value| column::cell(value.as_ref())))
-                .map_err(|error| DataError::write(&self.path, error)),
-            Sink::Parquet(sink) => {
-                sink.write(values).map_err(|error| DataError::write(&self.path, error))
-            }
-        }
-    }
-
-    fn check_extra(&self, row: &Row) -> Result<(), DataError> {
-        let declared = |name: &str| {
-            self.columns.iter().any(|column| column.name == name) && !Row::COLUMNS.contains(&name)
+    /// The disk refuses, a column is not declared, or a value does not fit its column. The output is
+    /// lost then: drop the writer.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), DataError> {
+        let schema = match &self.schema {
+            Some(schema) => schema.clone(),
+            None => fit::schema_for(self.format, batch.schema_ref(), &self.path)?,
         };
-        match row.extra.keys().find(|name| !declared(name)) {
-            None => Ok(()),
-            Some(name) => Err(DataError::UndeclaredColumn {
-                path: self.path.clone(),
-                row: self.rows,
-                column: name.clone(),
-            }),
-        }
-    }
-
-    /// A plain text that would be read back as a product object cannot be a cell.
-    fn check_cells(&self, row: &Row) -> Result<(), DataError> {
-        for (name, side) in [("left", &row.pair.left), ("right", &row.pair.right)] {
-            if let Entity::Text(text) = side
-                && entity::looks_like_object(text)
-            {
-                let column = Column::known(name);
-                return Err(self.unstorable(&column, &text.as_str().into(), "a plain text cell"));
+        let given = batch.schema_ref().fields().iter().zip(batch.columns());
+        for (field, _) in given.clone() {
+            if schema.column_with_name(field.name()).is_none() {
+                return Err(DataError::UndeclaredColumn {
+                    path: self.path.clone(),
+                    row: self.rows + 1,
+                    column: field.name().clone(),
+                });
             }
         }
-        Ok(())
-    }
-
-    fn unstorable(&self, column: &Column, value: &Value, kind: &'static str) -> DataError {
-        DataError::Unstorable {
-            path: self.path.clone(),
-            row: self.rows,
-            column: column.name.clone(),
-            found: entity::shorten(value),
-            kind,
-        }
+        let columns = schema.fields().iter().enumerate().map(|(i, to)| {
+            // Nearly always the columns stand in the declared order.
+            let same_place = given.clone().nth(i).filter(|(field, _)| field.name() == to.name());
+            let from =
+                same_place.or_else(|| given.clone().find(|(field, _)| field.name() == to.name()));
+            fit::fit(from, to, batch.num_rows()).map_err(|error| match error {
+                FitError::Value { row, found } => DataError::Unstorable {
+                    path: self.path.clone(),
+                    row: self.rows + row as u64 + 1,
+                    column: to.name().clone(),
+                    found,
+                    kind: to.data_type().to_string(),
+                },
+                FitError::Array(error) => DataError::write(&self.path, error),
+            })
+        });
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let fitted = RecordBatch::try_new_with_options(schema, columns, &options)
+            .map_err(|error| DataError::write(&self.path, error))?;
+        self.rows += batch.num_rows() as u64;
+        self.sink.write(&fitted).map_err(|error| DataError::write(&self.path, error))
     }
 
     /// Writes what is still in memory and lets the file appear at its path.
@@ -162,72 +154,58 @@ impl RowWriter {
     /// # Errors
     /// The disk refuses; nothing is left behind then.
     pub fn finish(self) -> Result<(), DataError> {
-        let file = match self.sink {
-            Sink::Jsonl(file) => file,
-            Sink::Separated(writer) => writer
-                .into_inner()
-                .map_err(|error| DataError::write(&self.path, error.into_error()))?,
-            Sink::Parquet(sink) => {
-                sink.finish().map_err(|error| DataError::write(&self.path, error))?
-            }
-        };
-        file.commit()
+        let output = self.sink.finish().map_err(|error| DataError::write(&self.path, error))?;
+        output.commit()
     }
 }
 
-/// Writes labelled pairs to one file. Optional columns are written where any example has them.
-///
-/// # Errors
-/// As [`RowWriter`].
-pub fn write_examples(path: impl AsRef<Path>, examples: &[Example]) -> Result<(), DataError> {
-    let any = |test: fn(&Example) -> bool| examples.iter().any(test);
-    let used = |name: &str| match name {
-        "id" => any(|example| example.id.is_some()),
-        "group" => any(|example| example.group.is_some()),
-        "weight" => any(|example| example.weight != 1.0),
-        "source" => any(|example| example.source.is_some()),
-        "origin" => any(|example| example.origin.is_some()),
-        "split" => any(|example| example.split.is_some()),
-        _ => true,
-    };
-    let names = Row::COLUMNS.into_iter().filter(|name| used(name));
-    let mut writer = RowWriter::create(path, names.map(Column::known).collect())?;
-    for example in examples {
-        writer.write(&Row::from(example.clone()))?;
+impl std::fmt::Debug for BatchWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BatchWriter").field("path", &self.path).finish_non_exhaustive()
     }
-    writer.finish()
 }
 
-#[cfg(test)]
-#[cfg(target_os = "linux")]
-mod tests {
-    use super::*;
-    use sextant_core::{Grade, Task};
-
-    /// Writes rows to a file whose device is full (`/dev/full` answers every write with ENOSPC).
-    fn write_to_full_disk(path: &Path, rows: usize) -> Result<(), DataError> {
-        let file = AtomicFile::create_on_full_disk(path)?;
-        let columns = Row::COLUMNS.map(Column::known).to_vec();
-        let mut writer = RowWriter::over(file, Format::of(path)?, columns)?;
-        let row = Row::from(Example::new(Task::QueryQuery, "a", "b", Grade::Partial));
-        for _ in 0..rows {
-            writer.write(&row)?;
-        }
-        writer.finish()
-    }
-
-    #[test]
-    fn full_disk_leaves_no_file_and_names_the_path() {
-        for format in Format::ALL {
-            // Few rows fail when the buffer is emptied at the end, many fail on the way.
-            for rows in [1, 20_000] {
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join(format!("out.{}", format.extension()));
-                let error = write_to_full_disk(&path, rows).unwrap_err().to_string();
-                assert!(error.contains(&*path.to_string_lossy()), "{error}");
-                assert!(error.contains("No space left on device"), "{error}");
-                assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "{format:?} {rows}");
-            }
+fn check_names(schema: &SchemaRef, path: &std::path::Path) -> Result<(), DataError> {
+    let mut names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => {
+            Err(DataError::DuplicateColumn { path: path.to_owned(), column: pair[0].clone() })
         }
     }
+}
+
+/// What a file of `format` cannot say of a pair: a plain text that would be read back as a product.
+/// The column at fault, and the problem.
+pub fn unwritable(pair: &Pair, format: Format) -> Option<(&'static str, RowProblem)> {
+    if format == Format::Jsonl {
+        return None;
+    }
+    [("left", &pair.left), ("right", &pair.right)].into_iter().find_map(|(column, side)| {
+        let Entity::Text(text) = side else { return None };
+        entity::looks_like_object(text).then(|| {
+            let found = entity::shorten_text(text.as_str().into());
+            (column, RowProblem::LooksLikeProduct { found })
+        })
+    })
+}
+
+/// The first row of raw JSON that [`unwritable`] speaks of, without decoding any other.
+pub fn unwritable_row(
+    batch: &RecordBatch,
+    format: Format,
+) -> Option<(usize, &'static str, RowProblem)> {
+    let sides = ["left", "right"].into_iter().filter(|_| format != Format::Jsonl);
+    let found = sides.filter_map(|column| {
+        let (index, field) = batch.schema_ref().column_with_name(column)?;
+        let raw = json_text::texts(field, batch.column(index))?;
+        raw.iter().enumerate().find_map(|(row, raw)| {
+            let text = raw.filter(|raw| raw.starts_with('"')).and_then(json_text::cell)?;
+            let problem =
+                || RowProblem::LooksLikeProduct { found: entity::shorten_text(text.clone()) };
+            entity::looks_like_object(&text).then(|| (row, column, problem()))
+        })
+    });
+    found.min_by_key(|(row, ..)| *row)
 }

@@ -1,123 +1,93 @@
-//! Parquet output: rows are gathered into batches, batches into row groups.
+//! Parquet output: batches are gathered into row groups.
 
-use super::column::cell;
-use super::{AtomicFile, Column, ColumnKind};
-use crate::DataError;
-use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Float64Builder, Int64Array, ListBuilder, RecordBatch,
-    StringArray,
-};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::ArrowWriter;
+use super::{Output, Sink, SinkError};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use parquet::arrow::{ArrowSchemaConverter, ArrowWriter, arrow_writer::ArrowWriterOptions};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use serde_json::Value;
+use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use std::sync::Arc;
 
-const BATCH_ROWS: usize = 4096;
-/// Row groups are kept in memory until full: this bounds it.
-const ROW_GROUP_ROWS: usize = 16 * BATCH_ROWS;
+/// Row groups are kept in memory until full: these bound them.
+const ROW_GROUP_ROWS: usize = 1 << 16;
+const ROW_GROUP_BYTES: usize = 128 << 20;
 
-type Cells = Vec<Option<Value>>;
-
-pub(super) struct ParquetSink {
-    writer: ArrowWriter<AtomicFile>,
-    schema: SchemaRef,
-    kinds: Vec<ColumnKind>,
-    /// Values by column, at most [`BATCH_ROWS`] each.
-    pending: Vec<Cells>,
-    rows: usize,
-}
+pub(super) struct ParquetSink(ArrowWriter<Output>);
 
 impl ParquetSink {
-    pub(super) fn open(file: AtomicFile, columns: &[Column]) -> Result<Self, DataError> {
-        let path = file.path().to_owned();
-        let field = |column: &Column| Field::new(&column.name, data_type(column.kind), true);
-        let schema: SchemaRef =
-            Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+    /// `source` is the schema of the Parquet file that columns of the same name come from.
+    pub(super) fn new(
+        output: Output,
+        schema: &SchemaRef,
+        source: Option<&Type>,
+    ) -> Result<Self, ParquetError> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+            .set_key_value_metadata(key_values(schema))
             .build();
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
-            .map_err(|error| DataError::write(&path, error))?;
-        Ok(Self {
-            writer,
-            schema,
-            kinds: columns.iter().map(|column| column.kind).collect(),
-            pending: vec![Vec::new(); columns.len()],
-            rows: 0,
-        })
-    }
-
-    pub(super) fn write(&mut self, values: Cells) -> Result<(), ParquetError> {
-        for (cells, value) in self.pending.iter_mut().zip(values) {
-            cells.push(value);
+        let mut options = ArrowWriterOptions::new().with_properties(properties);
+        if let Some(source) = source {
+            options = options.with_parquet_schema(annotated(schema, source)?);
         }
-        self.rows += 1;
-        if self.rows == BATCH_ROWS { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), ParquetError> {
-        if self.rows == 0 {
-            return Ok(());
-        }
-        self.rows = 0;
-        let columns = self.kinds.iter().zip(&mut self.pending);
-        let arrays = columns.map(|(kind, cells)| array(*kind, &std::mem::take(cells))).collect();
-        let batch = RecordBatch::try_new(self.schema.clone(), arrays)?;
-        self.writer.write(&batch)
-    }
-
-    pub(super) fn finish(mut self) -> Result<AtomicFile, ParquetError> {
-        self.flush()?;
-        self.writer.into_inner()
+        Ok(Self(ArrowWriter::try_new_with_options(output, schema.clone(), options)?))
     }
 }
 
-impl std::fmt::Debug for ParquetSink {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ParquetSink").field("schema", &self.schema).finish_non_exhaustive()
+impl Sink for ParquetSink {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), SinkError> {
+        Ok(self.0.write(batch)?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Output, SinkError> {
+        Ok(self.0.into_inner()?)
     }
 }
 
-fn data_type(kind: ColumnKind) -> DataType {
-    match kind {
-        ColumnKind::Text => DataType::Utf8,
-        ColumnKind::Integer => DataType::Int64,
-        ColumnKind::Number => DataType::Float64,
-        ColumnKind::Boolean => DataType::Boolean,
-        ColumnKind::Numbers => DataType::new_list(DataType::Float64, true),
-    }
+/// The schema's metadata, which readers that know nothing of Arrow look for in the file's footer.
+fn key_values(schema: &Schema) -> Option<Vec<KeyValue>> {
+    let mut pairs: Vec<_> = schema.metadata().iter().collect();
+    pairs.sort();
+    let pairs = pairs.into_iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    Some(pairs.collect::<Vec<_>>()).filter(|pairs| !pairs.is_empty())
 }
 
-fn array(kind: ColumnKind, cells: &[Option<Value>]) -> ArrayRef {
-    let values = cells.iter().map(Option::as_ref);
-    match kind {
-        ColumnKind::Text => {
-            let texts = values.map(|value| value.map(|value| cell(Some(value))));
-            Arc::new(texts.collect::<StringArray>())
+/// The Parquet schema of `schema`, in which columns that are laid out as in `source` keep what is
+/// said of them there. An Arrow schema has no words for some of it: UUID, JSON, ENUM, field ids.
+fn annotated(schema: &Schema, source: &Type) -> Result<SchemaDescriptor, ParquetError> {
+    let plain = ArrowSchemaConverter::new().convert(schema)?;
+    let known = |name: &str| source.get_fields().iter().find(|field| field.name() == name);
+    let fields = plain.root_schema().get_fields().iter().map(|field| match known(field.name()) {
+        Some(original) if same_layout(field, original) => original.clone(),
+        _ => field.clone(),
+    });
+    let root = Type::group_type_builder(source.name()).with_fields(fields.collect()).build()?;
+    Ok(SchemaDescriptor::new(Arc::new(root)))
+}
+
+/// Whether two columns differ in annotations at most.
+fn same_layout(one: &TypePtr, other: &TypePtr) -> bool {
+    let (left, right) = (one.get_basic_info(), other.get_basic_info());
+    if left.name() != right.name() || left.repetition() != right.repetition() {
+        return false;
+    }
+    match (&**one, &**other) {
+        (
+            Type::PrimitiveType {
+                physical_type: a, type_length: b, scale: c, precision: d, ..
+            },
+            Type::PrimitiveType {
+                physical_type: e, type_length: f, scale: g, precision: h, ..
+            },
+        ) => (a, b, c, d) == (e, f, g, h),
+        (Type::GroupType { fields: left, .. }, Type::GroupType { fields: right, .. }) => {
+            left.len() == right.len()
+                && left.iter().zip(right).all(|(one, other)| same_layout(one, other))
         }
-        ColumnKind::Integer => {
-            Arc::new(values.map(|value| value.and_then(Value::as_i64)).collect::<Int64Array>())
-        }
-        ColumnKind::Number => {
-            Arc::new(values.map(|value| value.and_then(Value::as_f64)).collect::<Float64Array>())
-        }
-        ColumnKind::Boolean => {
-            Arc::new(values.map(|value| value.and_then(Value::as_bool)).collect::<BooleanArray>())
-        }
-        ColumnKind::Numbers => {
-            let mut lists = ListBuilder::new(Float64Builder::new());
-            for value in values {
-                let list = value.and_then(Value::as_array);
-                for number in list.into_iter().flatten() {
-                    lists.values().append_option(number.as_f64());
-                }
-                lists.append(list.is_some());
-            }
-            Arc::new(lists.finish())
-        }
+        _ => false,
     }
 }

@@ -105,20 +105,6 @@ fn the_task_can_be_given_for_the_whole_file() {
 }
 
 #[test]
-fn other_columns_pass_through_in_order() {
-    let (_folder, path) = file(
-        "rows.jsonl",
-        r#"{"zeta": 1.5, "task": "query-query", "left": "a", "alpha": [1, 2], "right": "b", "note": null}"#,
-    );
-    let mut reader = RowReader::open(&path, &ReadOptions::default()).unwrap();
-    let row = reader.next().unwrap().unwrap();
-    let extra: Vec<_> = row.extra.into_iter().collect();
-    let expected = [("zeta", json!(1.5)), ("alpha", json!([1, 2])), ("note", json!(null))];
-    assert_eq!(extra, expected.map(|(name, value)| (name.to_owned(), value)));
-    assert!(reader.next().is_none());
-}
-
-#[test]
 fn a_bad_row_does_not_end_the_reading() {
     let (_folder, path) = file(
         "rows.csv",
@@ -186,8 +172,7 @@ fn parquet_of_other_tools() {
     assert_eq!(rows[1].pair.right, Entity::from(saw));
     assert_eq!((rows[0].grade, rows[1].grade), (Some(Grade::Relevant), None));
     assert_eq!(json_number(rows[0].weight), json!(0.1));
-    assert_eq!(rows[0].extra["numbers"], json!([1, 2]));
-    assert_eq!((rows[1].line, &rows[1].extra["numbers"]), (2, &json!(null)));
+    assert_eq!((rows[0].line, rows[1].line), (1, 2));
 
     let error = read_examples(&path, &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("row 2, column `grade`: no value"), "{error}");

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod bad_input;
+mod batches;
 mod help;
 mod kill;
 mod lab;
 mod pipeline;
+mod streams;
 mod support;

@@ -8,8 +8,7 @@ mod swallowed;
 pub use fault::QuoteError;
 pub(crate) use fault::bytes;
 
-use super::{Labels, Map, Opened, Place, ReadOptions, Record, Value, check_columns};
-use crate::write::{Column, ColumnKind};
+use super::{Map, Opened, Place, ReadOptions, Record, Value, check_columns};
 use crate::{DataError, RowProblem};
 use header::Header;
 use scanner::{Cells, Scanner};
@@ -21,49 +20,77 @@ pub(super) fn records(
     separator: u8,
     options: &ReadOptions,
 ) -> Result<Opened, DataError> {
-    let (header, scanner) = header::open(text, &place.path, separator, options)?;
-    let named = header.names.iter().filter(|name| !name.is_empty());
-    let column = |name: &String| match options.labels {
-        Labels::Foreign => Column::new(name, ColumnKind::Text),
-        _ => Column::known_or(name, ColumnKind::Text),
-    };
-    let columns: Vec<Column> = named.map(column).collect();
-    check_columns(&place.path, &columns, options, header::separator_hint(&header))?;
-    let rows = Rows { scanner, header, place: place.clone() };
-    Ok(Opened { columns: Some(columns), records: Box::new(rows) })
+    let mut rows = Rows::open(text, place, separator, options)?;
+    let columns = rows.names().cloned().collect();
+    let records = std::iter::from_fn(move || {
+        Some(rows.next()?.map(|(line, cells)| {
+            let field = |(name, text): (&str, &str)| (name.to_owned(), Value::from(text));
+            Record { line, fields: cells.into_iter().map(field).collect::<Map<_, _>>() }
+        }))
+    });
+    Ok(Opened { columns: Some(columns), records: Box::new(records) })
 }
 
-struct Rows<R> {
+/// The rows of a text after its header.
+pub(super) struct Rows<R> {
     scanner: Scanner<R>,
     header: Header,
     place: Place,
 }
 
-impl<R: BufRead> Iterator for Rows<R> {
-    type Item = Result<Record, DataError>;
+impl<R: BufRead> Rows<R> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// It is not there, or lacks a column that is needed.
+    pub(super) fn open(
+        text: R,
+        place: &Place,
+        separator: u8,
+        options: &ReadOptions,
+    ) -> Result<Self, DataError> {
+        let (header, scanner) = header::open(text, &place.path, separator, options)?;
+        let rows = Self { scanner, header, place: place.clone() };
+        let names: Vec<String> = rows.names().cloned().collect();
+        check_columns(&place.path, &names, options, header::separator_hint(&rows.header))?;
+        Ok(rows)
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
-        match self.scanner.next() {
-            Ok(Some(cells)) => Some(record(cells, &self.header.names, &self.place)),
+    /// The names of the columns that have one.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.header.names.iter().filter(|name| !name.is_empty())
+    }
+
+    /// The next row: its line, and the texts of the columns that have a name, beside their names.
+    #[expect(clippy::type_complexity, reason = "names and texts, borrowed from the row")]
+    pub(super) fn next(&mut self) -> Option<Result<(u64, Vec<(&str, &str)>), DataError>> {
+        let Self { scanner, header, place } = self;
+        match scanner.next() {
+            Ok(Some(cells)) => {
+                let line = cells.line;
+                Some(texts(cells, &header.names, place).map(|texts| (line, texts)))
+            }
             Ok(None) => None,
-            Err(fault) => Some(Err(fault.into_error(&self.place.path, &self.header.names))),
+            Err(fault) => Some(Err(fault.into_error(&place.path, &header.names))),
         }
     }
 }
 
-fn record(cells: &Cells, names: &[String], place: &Place) -> Result<Record, DataError> {
+fn texts<'a>(
+    cells: &'a Cells,
+    names: &'a [String],
+    place: &Place,
+) -> Result<Vec<(&'a str, &'a str)>, DataError> {
     let line = cells.line;
     let error = |column, problem| Err(place.error(line, column, problem));
     if cells.len() != names.len() {
         let problem = RowProblem::Ragged { found: cells.len(), expected: names.len() };
         return error(None, problem);
     }
-    let mut fields = Map::with_capacity(names.len());
+    let mut texts = Vec::with_capacity(names.len());
     for (position, (name, cell)) in names.iter().zip(cells.iter()).enumerate() {
         match std::str::from_utf8(cell) {
-            Ok(text) if !name.is_empty() => {
-                fields.insert(name.clone(), Value::String(text.to_owned()));
-            }
+            Ok(text) if !name.is_empty() => texts.push((name.as_str(), text)),
             Ok(text) if text.trim().is_empty() => {}
             Ok(text) => {
                 let found = crate::entity::shorten(&text.into());
@@ -72,9 +99,9 @@ fn record(cells: &Cells, names: &[String], place: &Place) -> Result<Record, Data
             }
             Err(problem) => {
                 let problem = RowProblem::BrokenUtf8 { byte: problem.valid_up_to() + 1 };
-                return error((!name.is_empty()).then_some(name), problem);
+                return error((!name.is_empty()).then_some(name.as_str()), problem);
             }
         }
     }
-    Ok(Record { line, fields })
+    Ok(texts)
 }

@@ -1,0 +1,107 @@
+//! Columns of text that grow row by row, and get new names on the way.
+
+use crate::{DataError, json_text};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
+use arrow::datatypes::{DataType, Field, Schema};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Gathers rows of texts into a record batch.
+pub(super) struct TextColumns {
+    /// Whether the texts are JSON.
+    json: bool,
+    names: Vec<String>,
+    places: HashMap<String, usize>,
+    builders: Vec<StringBuilder>,
+    /// Where the values of the row that is being read stand in its text.
+    row: Vec<Option<Range<usize>>>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl TextColumns {
+    /// Without a column yet.
+    pub(super) fn new(json: bool) -> Self {
+        Self {
+            json,
+            names: Vec::new(),
+            places: HashMap::new(),
+            builders: Vec::new(),
+            row: Vec::new(),
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn names(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The number of a column; a name that is new makes one. `hint` is where it is likely to stand.
+    pub(super) fn column(&mut self, name: &str, hint: usize) -> usize {
+        if self.names.get(hint).is_some_and(|found| found == name) {
+            return hint;
+        }
+        if let Some(&place) = self.places.get(name) {
+            return place;
+        }
+        let mut builder = StringBuilder::new();
+        builder.append_nulls(self.rows);
+        self.names.push(name.to_owned());
+        self.places.insert(name.to_owned(), self.builders.len());
+        self.builders.push(builder);
+        self.row.push(None);
+        self.builders.len() - 1
+    }
+
+    /// The place of a column's value in the text of the row; a later value replaces an earlier one.
+    pub(super) fn set(&mut self, column: usize, place: Range<usize>) {
+        self.row[column] = Some(place);
+    }
+
+    /// Forgets the values of a row that is no good.
+    pub(super) fn drop_row(&mut self) {
+        self.row.fill(None);
+    }
+
+    /// Ends a row: its values are taken from `text`.
+    pub(super) fn end_row(&mut self, text: &str) {
+        for (builder, place) in self.builders.iter_mut().zip(&mut self.row) {
+            builder.append_option(place.take().map(|place| &text[place]));
+        }
+        self.rows += 1;
+        self.bytes += text.len();
+    }
+
+    /// Adds a row: a value for each column.
+    pub(super) fn append<'a>(&mut self, values: impl Iterator<Item = Option<&'a str>>) {
+        for (builder, value) in self.builders.iter_mut().zip(values) {
+            builder.append_option(value);
+            self.bytes += value.map_or(0, str::len);
+        }
+        self.rows += 1;
+    }
+
+    /// The rows so far as a batch; the columns stay, empty.
+    pub(super) fn take(&mut self, path: &std::path::Path) -> Result<RecordBatch, DataError> {
+        let field = |name: &String| match self.json {
+            true => json_text::field(name),
+            false => Field::new(name, DataType::Utf8, true),
+        };
+        let schema = Schema::new(self.names.iter().map(field).collect::<Vec<_>>());
+        let arrays = self.builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef);
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        let batch = RecordBatch::try_new_with_options(Arc::new(schema), arrays.collect(), &options);
+        (self.rows, self.bytes) = (0, 0);
+        batch.map_err(|error| DataError::read(path, std::io::Error::other(error)))
+    }
+}

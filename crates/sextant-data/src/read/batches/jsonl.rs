@@ -1,0 +1,75 @@
+//! JSONL as batches of raw JSON.
+
+use super::builder::TextColumns;
+use super::{BATCH_BYTES, Batch, Source};
+use crate::read::json_fields::fields;
+use crate::read::{Place, jsonl};
+use crate::{DataError, RowProblem};
+use std::io::BufRead;
+use std::sync::Arc;
+
+/// When more names than this have come up, those of old rows are forgotten at the end of a batch.
+const NAMES: usize = 1000;
+
+pub(super) struct JsonlSource {
+    lines: jsonl::JsonLines<Box<dyn BufRead + Send>>,
+    columns: TextColumns,
+    place: Arc<Place>,
+    without: &'static [&'static str],
+}
+
+impl JsonlSource {
+    pub(super) fn new(
+        text: Box<dyn BufRead + Send>,
+        place: Arc<Place>,
+        without: &'static [&'static str],
+        max_row_bytes: usize,
+    ) -> Self {
+        let lines = jsonl::JsonLines::new(text, Place::clone(&place), max_row_bytes);
+        Self { lines, columns: TextColumns::new(true), place, without }
+    }
+}
+
+impl Source for JsonlSource {
+    fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
+        let Self { lines: input, columns, place, without } = self;
+        let (mut lines, mut bad) = (Vec::new(), Vec::new());
+        while columns.rows() < rows && bad.len() < rows && columns.bytes() < BATCH_BYTES {
+            let (line, text) = match input.next() {
+                None => break,
+                Some(Ok(line)) => line,
+                Some(Err(DataError::Row(error))) => {
+                    bad.push(*error);
+                    continue;
+                }
+                Some(Err(error)) => return Some(Err(error)),
+            };
+            let mut hint = 0;
+            let whole = fields(text, |name, value| {
+                if !without.contains(&&*name) {
+                    let column = columns.column(&name, hint);
+                    columns.set(column, value);
+                    hint = column + 1;
+                }
+            });
+            if whole.is_some() {
+                columns.end_row(text);
+                lines.push(line);
+            } else {
+                columns.drop_row();
+                let problem = jsonl::parse(text)
+                    .err()
+                    .unwrap_or_else(|| RowProblem::BadJson("not an object".to_owned()));
+                bad.push(place.row_error(line, None, problem));
+            }
+        }
+        if lines.is_empty() && bad.is_empty() {
+            return None;
+        }
+        let batch = columns.take(&place.path);
+        if columns.names() > NAMES {
+            *columns = TextColumns::new(true);
+        }
+        Some(batch.map(|columns| Batch { columns, lines, bad, place: place.clone() }))
+    }
+}

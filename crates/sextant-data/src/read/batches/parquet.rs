@@ -1,0 +1,102 @@
+//! Parquet files as batches of Arrow's own columns.
+
+use super::{Batch, Source};
+use crate::DataError;
+use crate::read::{Place, ReadOptions, check_columns};
+use crate::write::Layout;
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::Type;
+use std::fs::File;
+use std::sync::Arc;
+
+/// What other programs keep in a file's metadata about all of its columns; with columns added it
+/// would be wrong, and they would not see the new ones.
+const STALE_METADATA: [&str; 3] =
+    ["huggingface", "org.apache.spark.sql.parquet.row.metadata", "ARROW:schema"];
+
+/// Opens a file for the columns that `keep` says yes to.
+///
+/// # Errors
+/// The file is no Parquet, has two columns of one name, or lacks a column that is needed.
+pub(in crate::read) fn open(
+    file: File,
+    place: &Arc<Place>,
+    options: &ReadOptions,
+    keep: impl Fn(&str) -> bool,
+) -> Result<(Layout, ParquetSource), DataError> {
+    let fail = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Parquet {
+        path: place.path.clone(),
+        source,
+    };
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| fail(error.into()))?;
+    let schema = builder.schema().clone();
+    let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
+        let (path, column) = (place.path.clone(), names[i].clone());
+        return Err(DataError::DuplicateColumn { path, column });
+    }
+    check_columns(&place.path, &names, options, None)?;
+
+    let kept: Vec<usize> = (0..names.len()).filter(|&i| keep(&names[i])).collect();
+    let fields: Vec<_> = kept.iter().map(|&i| schema.field(i).clone()).collect();
+    let mut metadata = schema.metadata().clone();
+    metadata.retain(|key, _| !STALE_METADATA.contains(&key.as_str()));
+    let root = builder.parquet_schema().root_schema();
+    let parquet = Type::group_type_builder(root.name())
+        .with_fields(kept.iter().map(|&i| root.get_fields()[i].clone()).collect())
+        .build()
+        .map_err(|error| fail(error.into()))?;
+    let layout = Layout {
+        schema: Arc::new(Schema::new_with_metadata(fields, metadata)),
+        parquet: Some(Arc::new(parquet)),
+    };
+
+    let mask = ProjectionMask::roots(builder.parquet_schema(), kept);
+    let rows = batch_rows(builder.metadata());
+    let reader = builder.with_projection(mask).with_batch_size(rows).build();
+    let reader = reader.map_err(|error| fail(error.into()))?;
+    Ok((layout, ParquetSource { reader, place: place.clone(), rows: 0, rest: None }))
+}
+
+/// Rows of a batch: few where rows are large, by what the file says of its row groups.
+fn batch_rows(metadata: &ParquetMetaData) -> usize {
+    let groups = metadata.row_groups().iter();
+    let row_bytes = groups.map(|group| group.total_byte_size() / group.num_rows().max(1)).max();
+    (super::BATCH_BYTES / row_bytes.unwrap_or(0).max(1) as usize).clamp(1, super::BATCH_ROWS)
+}
+
+pub(in crate::read) struct ParquetSource {
+    reader: ParquetRecordBatchReader,
+    place: Arc<Place>,
+    rows: u64,
+    /// What the last call left of a batch.
+    rest: Option<RecordBatch>,
+}
+
+impl Source for ParquetSource {
+    fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
+        let batch = match self.rest.take() {
+            Some(rest) => rest,
+            None => match self.reader.next()? {
+                Ok(batch) => batch,
+                Err(error) => {
+                    let path = self.place.path.clone();
+                    return Some(Err(DataError::Parquet { path, source: error.into() }));
+                }
+            },
+        };
+        let count = batch.num_rows().min(rows);
+        if count < batch.num_rows() {
+            self.rest = Some(batch.slice(count, batch.num_rows() - count));
+        }
+        let lines = (self.rows + 1..=self.rows + count as u64).collect();
+        self.rows += count as u64;
+        let columns = batch.slice(0, count);
+        Some(Ok(Batch { columns, lines, bad: Vec::new(), place: self.place.clone() }))
+    }
+}

@@ -1,0 +1,111 @@
+//! The parts of an input, which can be had a second time.
+
+use crate::{Content, DataError, Format, Input, Part, ReadOptions};
+use std::fs::File;
+use std::io::{BufReader, Seek};
+use std::path::{Path, PathBuf};
+
+/// The parts of an input, in their order.
+pub(super) enum Parts {
+    /// As they come.
+    Live(Input),
+    /// Copied: a pipe gives its bytes only once.
+    Copied { format: Format, copies: Vec<(PathBuf, File)>, next: usize },
+}
+
+impl Parts {
+    pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Self, DataError> {
+        Ok(Self::Live(Input::open(path, options)?))
+    }
+
+    pub(super) fn format(&self) -> Format {
+        match self {
+            Self::Live(input) => input.format(),
+            Self::Copied { format, .. } => *format,
+        }
+    }
+
+    pub(super) fn number(&self) -> usize {
+        match self {
+            Self::Live(input) => input.parts().len(),
+            Self::Copied { copies, .. } => copies.len(),
+        }
+    }
+
+    /// Whether the parts can be opened a second time, and give the same rows.
+    pub(super) fn is_reopenable(&self) -> bool {
+        match self {
+            Self::Live(input) => input.is_reopenable(),
+            Self::Copied { .. } => true,
+        }
+    }
+
+    /// The error of an input without a part.
+    pub(super) fn is_empty(&self) -> DataError {
+        let path = match self {
+            Self::Live(input) => input.path(),
+            Self::Copied { .. } => Path::new("-"),
+        };
+        DataError::unusable(path, "there are no data files in it")
+    }
+
+    /// Parts of text that [`Parts::again`] can give again: copied to temporary files, without names,
+    /// unless they are ordinary files.
+    pub(super) fn kept(self) -> Result<Self, DataError> {
+        let input = match self {
+            Self::Live(input) if !input.is_reopenable() => input,
+            other => return Ok(other),
+        };
+        let format = input.format();
+        let mut copies = Vec::new();
+        for part in input {
+            let Part { path, content } = part?;
+            let Content::Text(mut text) = content else {
+                return Err(DataError::unusable(&path, "a table cannot be copied"));
+            };
+            let copied = tempfile::tempfile().and_then(|mut file| {
+                std::io::copy(&mut text, &mut file)?;
+                Ok(file)
+            });
+            let copy = copied.map_err(|source| DataError::read(&path, source))?;
+            copies.push((path, copy));
+        }
+        Ok(Self::Copied { format, copies, next: 0 })
+    }
+
+    /// The same parts from the first on.
+    pub(super) fn again(&self, options: &ReadOptions) -> Result<Self, DataError> {
+        Ok(match self {
+            Self::Live(input) => Self::open(input.path(), options)?,
+            Self::Copied { format, copies, .. } => {
+                let again = |(path, file): &(PathBuf, File)| {
+                    let file = file.try_clone().map_err(|source| DataError::read(path, source))?;
+                    Ok((path.clone(), file))
+                };
+                let copies = copies.iter().map(again).collect::<Result<_, DataError>>()?;
+                Self::Copied { format: *format, copies, next: 0 }
+            }
+        })
+    }
+}
+
+impl Iterator for Parts {
+    type Item = Result<Part, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Live(input) => input.next(),
+            Self::Copied { copies, next, .. } => {
+                let (path, file) = copies.get(*next)?;
+                *next += 1;
+                // Clones of a handle share its position, and are read one after the other.
+                let opened = file.try_clone().and_then(|mut file| {
+                    file.rewind()?;
+                    Ok(Content::Text(Box::new(BufReader::with_capacity(1 << 16, file))))
+                });
+                let part = opened.map(|content| Part { path: path.clone(), content });
+                Some(part.map_err(|source| DataError::read(path, source)))
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! CSV and TSV as batches of text: cells as they were, an empty one as no value.
+
+use super::builder::TextColumns;
+use super::{BATCH_BYTES, Batch, Source};
+use crate::read::delimited::Rows;
+use crate::read::{Place, ReadOptions};
+use crate::write::Layout;
+use crate::{DataError, Format};
+use arrow::datatypes::{DataType, Field, Schema};
+use std::io::BufRead;
+use std::sync::Arc;
+
+pub(super) struct SeparatedSource {
+    rows: Rows<Box<dyn BufRead + Send>>,
+    columns: TextColumns,
+    place: Arc<Place>,
+    without: &'static [&'static str],
+}
+
+/// Reads the header.
+///
+/// # Errors
+/// It is not there, or lacks a column that is needed.
+pub(super) fn open(
+    text: Box<dyn BufRead + Send>,
+    place: &Arc<Place>,
+    options: &ReadOptions,
+    without: &'static [&'static str],
+) -> Result<(Layout, SeparatedSource), DataError> {
+    let separator = if place.format == Format::Tsv { b'\t' } else { b',' };
+    let rows = Rows::open(text, place, separator, options)?;
+    let mut columns = TextColumns::new(false);
+    let mut fields = Vec::new();
+    for name in rows.names().filter(|name| !without.contains(&name.as_str())) {
+        columns.column(name, fields.len());
+        fields.push(Field::new(name, DataType::Utf8, true));
+    }
+    let layout = Layout::from(Arc::new(Schema::new(fields)));
+    Ok((layout, SeparatedSource { rows, columns, place: place.clone(), without }))
+}
+
+impl Source for SeparatedSource {
+    fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
+        let (mut lines, mut bad) = (Vec::new(), Vec::new());
+        while self.columns.rows() < rows && bad.len() < rows && self.columns.bytes() < BATCH_BYTES {
+            match self.rows.next() {
+                None => break,
+                Some(Ok((line, cells))) => {
+                    // Every row has the header's columns, in the header's order.
+                    let kept = cells.into_iter().filter(|(name, _)| !self.without.contains(name));
+                    let texts = kept.map(|(_, text)| Some(text).filter(|text| !text.is_empty()));
+                    self.columns.append(texts);
+                    lines.push(line);
+                }
+                Some(Err(DataError::Row(error))) => bad.push(*error),
+                Some(Err(error)) => return Some(Err(error)),
+            }
+        }
+        if lines.is_empty() && bad.is_empty() {
+            return None;
+        }
+        let place = self.place.clone();
+        let batch = self.columns.take(&place.path);
+        Some(batch.map(|columns| Batch { columns, lines, bad, place }))
+    }
+}

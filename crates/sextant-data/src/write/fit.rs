@@ -1,0 +1,170 @@
+//! Which types a format's columns have, and how arrays become them.
+
+use super::render::{json_options, texts};
+use crate::{DataError, Format, entity, json_text};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Float64Builder, Int64Array, ListBuilder,
+    StringArray, UInt64Array, new_empty_array, new_null_array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow_json::writer::make_encoder;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The columns that a file of `format` gets for columns of `schema`.
+///
+/// Parquet takes every column as it is. A cell of CSV is a text. JSONL has objects, so what stands
+/// for a product in a table's cell becomes one.
+///
+/// # Errors
+/// A type that JSON has no rule for; the error names the column.
+pub(super) fn schema_for(
+    format: Format,
+    schema: &Schema,
+    path: &Path,
+) -> Result<SchemaRef, DataError> {
+    let fit = |field: &FieldRef| -> Result<Field, DataError> {
+        if format == Format::Parquet {
+            return Ok(field.as_ref().clone());
+        }
+        // That the rules have a word for the type is found out before there are values.
+        let flat = flat_type(field.data_type());
+        let empty = new_empty_array(&flat);
+        make_encoder(field, &empty, &json_options()).map_err(|source| DataError::ColumnType {
+            path: path.to_owned(),
+            column: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            problem: source.to_string(),
+        })?;
+        let is_text = !json_text::is_json(field) && is_string(&flat);
+        Ok(match format {
+            Format::Jsonl if is_text && ["left", "right"].contains(&field.name().as_str()) => {
+                json_text::field(field.name())
+            }
+            Format::Jsonl => field.as_ref().clone().with_data_type(flat).with_nullable(true),
+            _ => Field::new(field.name(), DataType::Utf8, true),
+        })
+    };
+    let fields = schema.fields().iter().map(fit).collect::<Result<Vec<_>, _>>()?;
+    let metadata = schema.metadata().clone();
+    Ok(Arc::new(Schema::new_with_metadata(fields, metadata)))
+}
+
+fn is_string(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// The type without its dictionary or runs.
+fn flat_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => flat_type(values),
+        DataType::RunEndEncoded(_, values) => flat_type(values.data_type()),
+        other => other.clone(),
+    }
+}
+
+/// An array of the column `from` as one of the column `to`; all null where there is none.
+///
+/// # Errors
+/// The row, from 0, and the value that `to` cannot hold.
+pub(super) fn fit(
+    from: Option<(&FieldRef, &ArrayRef)>,
+    to: &Field,
+    rows: usize,
+) -> Result<ArrayRef, FitError> {
+    let Some((field, array)) = from else { return Ok(new_null_array(to.data_type(), rows)) };
+    let flat = flat_type(array.data_type());
+    let array = if &flat == array.data_type() || field.data_type() == to.data_type() {
+        array.clone()
+    } else {
+        cast(array, &flat)?
+    };
+    match (json_text::texts(field, &array), json_text::is_json(to)) {
+        (Some(_), true) => Ok(array),
+        (Some(raw), false) => parsed(raw, to.data_type()),
+        (None, true) => Ok(Arc::new(json_sides(&texts(field, &array)?))),
+        (None, false) if array.data_type() == to.data_type() => Ok(array),
+        (None, false) if to.data_type() == &DataType::Utf8 => Ok(Arc::new(texts(field, &array)?)),
+        (None, false) => Err(ArrowError::CastError(format!(
+            "the column was {} and is {} here",
+            to.data_type(),
+            field.data_type()
+        ))
+        .into()),
+    }
+}
+
+/// Why an array does not fit.
+#[derive(Debug)]
+pub(super) enum FitError {
+    /// The value of one row.
+    Value { row: usize, found: String },
+    /// The array as a whole.
+    Array(ArrowError),
+}
+
+impl From<ArrowError> for FitError {
+    fn from(error: ArrowError) -> Self {
+        Self::Array(error)
+    }
+}
+
+/// Cells of `left` and `right` as JSON: a cell that is a product becomes an object, any other a
+/// string.
+fn json_sides(cells: &StringArray) -> StringArray {
+    let json = |cell: &str| {
+        if !entity::looks_like_object(cell) {
+            return Value::from(cell).to_string();
+        }
+        // Line ends between the parts of an object would end its line of JSONL.
+        let cell = cell.trim();
+        if cell.contains(['\n', '\r']) { cell.replace(['\n', '\r'], " ") } else { cell.to_owned() }
+    };
+    cells.iter().map(|cell| cell.map(json)).collect()
+}
+
+/// Raw JSON as values of a type.
+fn parsed(raw: &StringArray, data_type: &DataType) -> Result<ArrayRef, FitError> {
+    let rows = raw.iter().map(|raw| raw.filter(|&raw| raw != "null"));
+    Ok(match data_type {
+        DataType::Utf8 => {
+            let cells: StringArray = rows.map(|raw| raw.and_then(json_text::cell)).collect();
+            Arc::new(cells)
+        }
+        DataType::Int64 => Arc::new(each::<i64, Int64Array>(rows)?),
+        DataType::UInt64 => Arc::new(each::<u64, UInt64Array>(rows)?),
+        DataType::Float64 => Arc::new(each::<f64, Float64Array>(rows)?),
+        DataType::Boolean => Arc::new(each::<bool, BooleanArray>(rows)?),
+        DataType::List(_) => {
+            let mut lists = ListBuilder::new(Float64Builder::new());
+            for (row, raw) in rows.enumerate() {
+                let list = raw.map(|raw| parse::<Vec<Option<f64>>>(row, raw)).transpose()?;
+                for &number in list.iter().flatten() {
+                    lists.values().append_option(number);
+                }
+                lists.append(list.is_some());
+            }
+            Arc::new(lists.finish())
+        }
+        other => {
+            let problem = format!("no rule from JSON to {other}");
+            return Err(ArrowError::CastError(problem).into());
+        }
+    })
+}
+
+fn each<'a, T: serde::de::DeserializeOwned, A: FromIterator<Option<T>>>(
+    rows: impl Iterator<Item = Option<&'a str>>,
+) -> Result<A, FitError> {
+    let values = rows.enumerate().map(|(row, raw)| raw.map(|raw| parse(row, raw)).transpose());
+    values.collect()
+}
+
+fn parse<T: serde::de::DeserializeOwned>(row: usize, raw: &str) -> Result<T, FitError> {
+    let short = || entity::shorten_text(Cow::Borrowed(raw));
+    serde_json::from_str(raw).map_err(|_| FitError::Value { row, found: short() })
+}

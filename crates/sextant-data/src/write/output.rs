@@ -1,0 +1,93 @@
+//! Where written bytes go: to a file that appears whole or not at all, or down a stream.
+
+use super::AtomicFile;
+use crate::DataError;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The destination of a [`BatchWriter`](super::BatchWriter).
+///
+/// A path names a file, which appears when everything is written. `-` is standard output, and what
+/// stands at the path already and is no file (a FIFO, a device) is written to as bytes come.
+pub struct Output {
+    path: PathBuf,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    File(AtomicFile),
+    Stream(BufWriter<Box<dyn Write + Send>>),
+}
+
+impl Output {
+    /// Opens what a path argument names.
+    ///
+    /// # Errors
+    /// A folder, or a place that cannot be written to.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        if path == Path::new("-") {
+            return Ok(Self::stream("standard output", Box::new(std::io::stdout())));
+        }
+        let is_stream = std::fs::metadata(path).is_ok_and(|at| !at.is_file() && !at.is_dir());
+        if is_stream {
+            let file = File::options().write(true).open(path);
+            let file = file.map_err(|source| DataError::write(path, source))?;
+            return Ok(Self::stream(path, Box::new(file)));
+        }
+        Ok(AtomicFile::create(path)?.into())
+    }
+
+    /// Writes to a stream; `name` stands for it in messages.
+    pub fn stream(name: impl Into<PathBuf>, stream: Box<dyn Write + Send>) -> Self {
+        let stream = BufWriter::with_capacity(1 << 16, stream);
+        Self { path: name.into(), bytes: Bytes::Stream(stream) }
+    }
+
+    /// The file or the stream, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lets a file appear at its path, or sends on what a stream still holds.
+    ///
+    /// # Errors
+    /// The disk refuses, or nobody reads the stream any more.
+    pub fn commit(self) -> Result<(), DataError> {
+        match self.bytes {
+            Bytes::File(file) => Ok(file.commit()?),
+            Bytes::Stream(mut stream) => {
+                stream.flush().map_err(|source| DataError::write(&self.path, source))
+            }
+        }
+    }
+}
+
+impl From<AtomicFile> for Output {
+    fn from(file: AtomicFile) -> Self {
+        Self { path: file.path().to_owned(), bytes: Bytes::File(file) }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match &mut self.bytes {
+            Bytes::File(file) => file.write(bytes),
+            Bytes::Stream(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match &mut self.bytes {
+            Bytes::File(file) => file.flush(),
+            Bytes::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,390 @@
+//! Columns that nobody looks at come out as they went in.
+
+use crate::file;
+use arrow::array::*;
+use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::*;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use sextant_core::Task;
+use sextant_data::{BatchReader, BatchWriter, Format, Output, ReadOptions};
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads with the columns of scoring left out, and writes what was read.
+fn copy(from: &Path, to: &Path) -> Result<(), sextant_data::DataError> {
+    let options = ReadOptions { default_task: Some(Task::QueryQuery), ..ReadOptions::default() };
+    let format = Format::of(to)?;
+    let mut reader = match format {
+        Format::Jsonl => BatchReader::open(from, &options, &["score"])?,
+        _ => BatchReader::surveyed(from, &options, &["score"], |_| Ok(()))?,
+    };
+    let mut writer = BatchWriter::create(Output::open(to)?, format, reader.layout())?;
+    while let Some(batch) = reader.next_batch(3) {
+        let batch = batch?;
+        assert!(batch.columns.num_rows() <= 3);
+        writer.write(&batch.columns)?;
+    }
+    writer.finish()
+}
+
+fn copied(name: &str, content: &str, to: &str) -> String {
+    let (folder, input) = file(name, content);
+    let output = folder.path().join(to);
+    copy(&input, &output).unwrap();
+    std::fs::read_to_string(output).unwrap()
+}
+
+fn write_parquet(path: &Path, batch: &RecordBatch, compression: Compression) {
+    let properties = WriterProperties::builder().set_compression(compression).build();
+    let file = File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+}
+
+fn read_parquet(path: &Path) -> (SchemaRef, RecordBatch) {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let schema = builder.schema().clone();
+    let batches: Vec<_> = builder.build().unwrap().map(Result::unwrap).collect();
+    let whole = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+    (schema, whole)
+}
+
+/// Four rows of every type that Parquet stores, with nulls wherever one can stand.
+fn every_type() -> RecordBatch {
+    let nulls = || Some(NullBuffer::from(vec![true, false, true, true]));
+    let numbers = [i64::MIN, 0, 7, i64::MAX];
+    let mut columns: Vec<(Field, ArrayRef)> = Vec::new();
+    let mut add = |name: &str, array: ArrayRef| {
+        columns.push((Field::new(name, array.data_type().clone(), true), array));
+    };
+    let texts = vec![Some("a"), Some("b"), Some("c"), Some("{\"title\": \"d\"}")];
+    add("left", Arc::new(StringArray::from(texts)));
+    add("right", Arc::new(LargeStringArray::from(vec!["a", "b", "c", "d"])));
+    add("null", Arc::new(NullArray::new(4)));
+    add("bool", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), None])));
+    macro_rules! primitives {
+        ($($name:literal $type:ty: $values:expr),* $(,)?) => {$({
+            let values: ScalarBuffer<_> = $values.to_vec().into();
+            add($name, Arc::new(PrimitiveArray::<$type>::new(values, nulls())));
+        })*};
+    }
+    primitives!(
+        "i8" Int8Type: [-128, 0, 1, 127], "i16" Int16Type: [-32768, 0, 1, 32767],
+        "i32" Int32Type: [i32::MIN, 0, 1, i32::MAX], "i64" Int64Type: numbers,
+        "u8" UInt8Type: [0, 0, 1, 255], "u16" UInt16Type: [0, 0, 1, 65535],
+        "u32" UInt32Type: [0, 0, 1, u32::MAX], "u64" UInt64Type: [0, 0, 1, u64::MAX],
+        "f16" Float16Type: [1.5_f32, 0.0, -0.0, f32::INFINITY].map(half::f16::from_f32),
+        "f32" Float32Type: [f32::MIN, 0.0, f32::NAN, f32::NEG_INFINITY],
+        "f64" Float64Type: [f64::MIN, 0.0, f64::NAN, f64::INFINITY],
+        "date32" Date32Type: [-719_162, 0, 19_724, 2_932_896],
+        "date64" Date64Type: [-86_400_000, 0, 86_400_000, 1_704_153_600_000],
+        "time32s" Time32SecondType: [0, 0, 1, 86_399],
+        "time32ms" Time32MillisecondType: [0, 0, 1, 86_399_999],
+        "time64us" Time64MicrosecondType: [0, 0, 1, 86_399_999_999],
+        "time64ns" Time64NanosecondType: [0, 0, 1, 86_399_999_999_999],
+        "ts_s" TimestampSecondType: [-1, 0, 1, 1_704_153_600],
+        "ts_ms" TimestampMillisecondType: [-1, 0, 1, 1_704_153_600_123],
+        "ts_us" TimestampMicrosecondType: numbers,
+        "ts_ns" TimestampNanosecondType: numbers,
+        "duration_s" DurationSecondType: numbers, "duration_ns" DurationNanosecondType: numbers,
+        "months" IntervalYearMonthType: [-1, 0, 1, 1200],
+        "days" IntervalDayTimeType: [IntervalDayTime::new(1, 2); 4],
+    );
+    for zone in ["UTC", "Europe/Berlin", "+05:30"] {
+        let array = TimestampMicrosecondArray::new(numbers.to_vec().into(), nulls());
+        add(&format!("ts_{zone}"), Arc::new(array.with_timezone(zone)));
+    }
+    let decimals: [i128; 4] = [-12_345, 0, 7, 99_999];
+    let array = Decimal128Array::new(decimals.to_vec().into(), nulls());
+    add("decimal128", Arc::new(array.clone().with_precision_and_scale(10, 2).unwrap()));
+    add("decimal128_38", Arc::new(array.with_precision_and_scale(38, 10).unwrap()));
+    let array =
+        Decimal256Array::from_iter(decimals.map(|n| Some(arrow::datatypes::i256::from_i128(n))));
+    add("decimal256", Arc::new(array.with_precision_and_scale(50, 2).unwrap()));
+    let array = Decimal32Array::new(vec![-12_345, 0, 7, 99_999].into(), nulls());
+    add("decimal32", Arc::new(array.with_precision_and_scale(7, 2).unwrap()));
+    let array = Decimal64Array::new(vec![-12_345, 0, 7, 99_999].into(), nulls());
+    add("decimal64", Arc::new(array.with_precision_and_scale(12, 2).unwrap()));
+
+    let bytes = vec![Some(b"\xff\xd8".as_slice()), None, Some(b""), Some(b"ok")];
+    add("binary", Arc::new(BinaryArray::from(bytes.clone())));
+    add("large_binary", Arc::new(LargeBinaryArray::from(bytes.clone())));
+    add("binary_view", Arc::new(BinaryViewArray::from_iter(bytes)));
+    add(
+        "text_view",
+        Arc::new(StringViewArray::from(vec![Some("é"), None, Some(""), Some("x\ty")])),
+    );
+    let fixed = |size: usize| {
+        let values = (0..4).map(|row| (row != 1).then(|| vec![row as u8; size]));
+        FixedSizeBinaryArray::try_from_sparse_iter_with_size(values, size as i32).unwrap()
+    };
+    add("fixed_binary", Arc::new(fixed(2)));
+    let dictionary: DictionaryArray<Int8Type> =
+        vec![Some("red"), None, Some("blue"), Some("red")].into_iter().collect();
+    add("dictionary", Arc::new(dictionary));
+
+    // Lists, maps and structs, one inside the other.
+    let ints = Int32Array::from(vec![Some(1), None, Some(3), Some(4), Some(5), None]);
+    let item = Arc::new(Field::new("element", DataType::Int32, true));
+    let offsets = OffsetBuffer::new(vec![0, 2, 2, 2, 6].into());
+    let list = ListArray::new(item.clone(), offsets, Arc::new(ints.clone()), nulls());
+    add("list", Arc::new(list.clone()));
+    let offsets = OffsetBuffer::new(vec![0_i64, 2, 2, 2, 6].into());
+    add(
+        "large_list",
+        Arc::new(LargeListArray::new(item.clone(), offsets, Arc::new(ints.clone()), nulls())),
+    );
+    let eight = Int32Array::from_iter((0..8).map(|i| (i % 3 != 0).then_some(i)));
+    add("fixed_list", Arc::new(FixedSizeListArray::new(item, 2, Arc::new(eight), nulls())));
+    let offsets = OffsetBuffer::new(vec![0, 1, 1, 1, 4].into());
+    let inner = Arc::new(Field::new("element", list.data_type().clone(), true));
+    add("nested", Arc::new(ListArray::new(inner, offsets, Arc::new(list.clone()), nulls())));
+    let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+    for row in 0..4 {
+        for entry in 0..row {
+            map.keys().append_value(format!("k{entry}"));
+            map.values().append_option((entry != 1).then_some(entry));
+        }
+        map.append(row != 1).unwrap();
+    }
+    add("map", Arc::new(map.finish()));
+    let fields = vec![
+        Field::new("numbers", list.data_type().clone(), true),
+        Field::new("word", DataType::Utf8, true),
+    ];
+    let words = StringArray::from(vec![Some("x"), Some("y"), None, Some("z")]);
+    let children: Vec<ArrayRef> = vec![Arc::new(list), Arc::new(words)];
+    add("struct", Arc::new(StructArray::new(fields.into(), children, nulls())));
+
+    let (mut fields, mut arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    let metadata = |key: &str, value: &str| HashMap::from([(key.to_owned(), value.to_owned())]);
+    fields.push(
+        Field::new("uuid", DataType::FixedSizeBinary(16), true)
+            .with_metadata(metadata("ARROW:extension:name", "arrow.uuid")),
+    );
+    arrays.push(Arc::new(fixed(16)));
+    fields.push(
+        Field::new("required", DataType::Int64, false).with_metadata(metadata("unit", "EUR")),
+    );
+    arrays.push(Arc::new(Int64Array::from(numbers.to_vec())));
+    let schema = Schema::new_with_metadata(fields, metadata("owner", "shop 7"));
+    RecordBatch::try_new(Arc::new(schema), arrays).unwrap()
+}
+
+#[test]
+fn parquet_columns_of_every_type_pass_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_parquet(&path("in.parquet"), &every_type(), Compression::UNCOMPRESSED);
+    copy(&path("in.parquet"), &path("out.parquet")).unwrap();
+    let (schema, expected) = read_parquet(&path("in.parquet"));
+    let (written_schema, written) = read_parquet(&path("out.parquet"));
+    assert_eq!(written_schema, schema);
+    for (i, field) in schema.fields().iter().enumerate() {
+        // Not a number is not equal to itself: its bits are.
+        let [one, other] = [&expected, &written].map(|batch| batch.column(i).to_data());
+        let same = one == other || format!("{one:?}") == format!("{other:?}");
+        assert!(same, "{field}: {one:?} {other:?}");
+    }
+    // Text formats have a rule for each of them.
+    for name in ["out.jsonl", "out.csv", "out.tsv"] {
+        copy(&path("in.parquet"), &path(name)).unwrap();
+    }
+    insta::assert_snapshot!(
+        "every_type_as_json",
+        std::fs::read_to_string(path("out.jsonl")).unwrap()
+    );
+    insta::assert_snapshot!("every_type_as_csv", std::fs::read_to_string(path("out.csv")).unwrap());
+}
+
+#[test]
+fn pages_of_every_codec_are_read() {
+    let codecs = [
+        Compression::GZIP(GzipLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+        Compression::SNAPPY,
+        Compression::ZSTD(ZstdLevel::default()),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.parquet", "out.jsonl"].map(|name| folder.path().join(name));
+    for codec in codecs {
+        write_parquet(&input, &every_type(), codec);
+        copy(&input, &output).unwrap();
+        assert_eq!(std::fs::read_to_string(&output).unwrap().lines().count(), 4, "{codec}");
+    }
+}
+
+#[test]
+fn annotations_that_arrow_has_no_words_for_are_kept() {
+    // As writers without Arrow leave it: only the Parquet schema says what the bytes are.
+    let message = "message schema {
+        REQUIRED BYTE_ARRAY left (STRING) = 7;
+        REQUIRED BYTE_ARRAY right (STRING);
+        REQUIRED FIXED_LEN_BYTE_ARRAY (16) id (UUID);
+        OPTIONAL BYTE_ARRAY facts (JSON);
+        OPTIONAL BYTE_ARRAY color (ENUM);
+        OPTIONAL INT64 at (TIMESTAMP(MICROS,true));
+    }";
+    let parquet = Arc::new(parquet::schema::parser::parse_message_type(message).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.parquet", "out.parquet"].map(|name| folder.path().join(name));
+    parquet::file::writer::SerializedFileWriter::new(
+        File::create(&input).unwrap(),
+        parquet.clone(),
+        Arc::default(),
+    )
+    .unwrap()
+    .close()
+    .unwrap();
+    copy(&input, &output).unwrap();
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(output).unwrap()).unwrap();
+    assert_eq!(builder.parquet_schema().root_schema().get_fields(), parquet.get_fields());
+}
+
+#[test]
+fn values_of_jsonl_come_out_as_they_were_written() {
+    let rows = concat!(
+        r#"{"left":"caf\u00e9","right":"b","id":123456789012345678901234,"h":18446744073709551615,"n":null}"#,
+        "\n",
+        r#"{"left":{"title":"x",  "price":1.50},"right":"b","ratio":1e-400,"weight":123456789.125}"#,
+        "\n",
+        r#"{"left":"a","right":"b","list":[1,  2.0,null],"":"","quote\"d":true}"#,
+        "\n",
+    );
+    assert_eq!(copied("in.jsonl", rows, "out.jsonl"), rows);
+    // A column to leave out, spaces between parts, an escaped key, a key said twice, a blank line.
+    let loose =
+        "{ \"left\" : \"a\" , \"score\": 7, \"r\\u0069ght\": \"b\", \"x\": 1, \"x\": 2 }\n\n";
+    assert_eq!(
+        copied("in.jsonl", loose, "out.jsonl"),
+        "{\"left\":\"a\",\"right\":\"b\",\"x\":2}\n"
+    );
+}
+
+#[test]
+fn cells_of_csv_come_out_as_they_were() {
+    let rows = "left,weight,right,grade,note\n\
+                a,123456789.125,b,A,\"x, \"\"y\"\"\"\n\
+                c,2.5 lb,d,,007\n\
+                \"e\ne\",1e3,f,2.00, z \n";
+    assert_eq!(copied("in.csv", rows, "out.csv"), rows);
+    assert_eq!(
+        copied("in.csv", rows, "out.jsonl").lines().nth(1).unwrap(),
+        r#"{"left":"c","weight":"2.5 lb","right":"d","note":"007"}"#
+    );
+}
+
+#[test]
+fn json_gets_the_columns_and_types_that_hold_it() {
+    let rows = concat!(
+        r#"{"left":"a","right":"b","n":1,"big":1,"u":1,"price":1,"tags":[1],"sure":true,"mixed":1}"#,
+        "\n",
+        r#"{"left":"a","right":"b","n":-7,"big":123456789012345678901234,"u":18446744073709551615,"late":{"a":1.50}}"#,
+        "\n",
+        r#"{"left":"a","right":{"title":"T"},"n":null,"price":2.5,"tags":[null],"mixed":"one","sure":false}"#,
+        "\n",
+    );
+    assert_eq!(
+        copied("in.jsonl", rows, "out.csv"),
+        "left,right,n,big,u,price,tags,sure,mixed,late\n\
+         a,b,1,1,1,1,[1],true,1,\n\
+         a,b,-7,123456789012345678901234,18446744073709551615,,,,,\"{\"\"a\"\":1.50}\"\n\
+         a,\"{\"\"title\"\":\"\"T\"\"}\",,,,2.5,[null],false,one,\n"
+    );
+    let (folder, input) = file("in.jsonl", rows);
+    let output = folder.path().join("out.parquet");
+    copy(&input, &output).unwrap();
+    let (schema, written) = read_parquet(&output);
+    let types: Vec<_> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+    let numbers = DataType::new_list(DataType::Float64, true);
+    let expected = [
+        DataType::Utf8,
+        DataType::Utf8,
+        DataType::Int64,
+        DataType::Utf8,
+        DataType::UInt64,
+        DataType::Float64,
+        numbers,
+        DataType::Boolean,
+        DataType::Utf8,
+        DataType::Utf8,
+    ];
+    assert_eq!(types, expected);
+    assert_eq!(written["big"].as_string::<i32>().value(1), "123456789012345678901234");
+    assert_eq!(written["u"].as_primitive::<UInt64Type>().value(1), u64::MAX);
+    assert_eq!(written["late"].as_string::<i32>().value(1), r#"{"a":1.50}"#);
+}
+
+#[test]
+fn products_in_cells_are_objects_in_jsonl() {
+    let rows = "task,left,right\nquery-product,{curly},\"{\"\"title\"\":\n\"\"T\"\"}\"\n";
+    assert_eq!(
+        copied("in.csv", rows, "out.jsonl"),
+        "{\"task\":\"query-product\",\"left\":\"{curly}\",\"right\":{\"title\": \"T\"}}\n"
+    );
+}
+
+#[test]
+fn parts_are_one_input_if_their_columns_are_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = folder.path().join("parts");
+    std::fs::create_dir(&parts).unwrap();
+    let batch = every_type();
+    for part in ["b", "a"] {
+        let path = parts.join(format!("part-{part}.parquet"));
+        write_parquet(&path, &batch, Compression::SNAPPY);
+    }
+    let output = folder.path().join("out.parquet");
+    copy(&parts, &output).unwrap();
+    let (_, whole) = read_parquet(&output);
+    assert_eq!(whole.num_rows(), 8);
+    assert_eq!(whole["u64"].slice(0, 4).to_data(), whole["u64"].slice(4, 4).to_data());
+
+    let index = batch.schema().index_of("u64").unwrap();
+    let mut other = batch.clone();
+    let signed = arrow::compute::cast(other.column(index), &DataType::Int32).unwrap();
+    let mut fields = batch.schema().fields().to_vec();
+    fields[index] = Arc::new(Field::new("u64", DataType::Int32, true));
+    let mut columns = other.columns().to_vec();
+    columns[index] = signed;
+    other = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    write_parquet(&parts.join("part-c.parquet"), &other, Compression::SNAPPY);
+    let error = copy(&parts, &folder.path().join("new.parquet")).unwrap_err().to_string();
+    assert!(error.contains("part-c.parquet: column `u64` is Int32, and UInt64 in"), "{error}");
+    other.remove_column(index);
+    write_parquet(&parts.join("part-c.parquet"), &other, Compression::SNAPPY);
+    let error = copy(&parts, &folder.path().join("new.parquet")).unwrap_err().to_string();
+    assert!(error.contains("part-c.parquet: no column `u64`"), "{error}");
+    assert!(!folder.path().join("new.parquet").exists());
+}
+
+#[test]
+fn a_large_number_in_a_late_row_is_kept() {
+    let rows: u64 = 5000;
+    let texts: ArrayRef =
+        Arc::new(StringArray::from_iter_values((0..rows).map(|i| format!("t{i}"))));
+    let numbers = (0..rows).map(|i| if i == rows - 1 { u64::MAX } else { i });
+    let numbers: ArrayRef = Arc::new(UInt64Array::from_iter_values(numbers));
+    let columns = [("left", texts.clone()), ("right", texts), ("hash", numbers.clone())];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_parquet(&path("in.parquet"), &batch, Compression::SNAPPY);
+    copy(&path("in.parquet"), &path("out.parquet")).unwrap();
+    assert_eq!(&read_parquet(&path("out.parquet")).1["hash"], &numbers);
+    copy(&path("in.parquet"), &path("out.jsonl")).unwrap();
+    let text = std::fs::read_to_string(path("out.jsonl")).unwrap();
+    let last = r#"{"left":"t4999","right":"t4999","hash":18446744073709551615}"#;
+    assert_eq!(text.lines().last(), Some(last));
+    // And back: as JSON, then by the types that hold what JSON says.
+    copy(&path("out.jsonl"), &path("again.parquet")).unwrap();
+    assert_eq!(&read_parquet(&path("again.parquet")).1["hash"], &numbers);
+}

@@ -1,0 +1,322 @@
+//! Scoring a file: rows stream in, are scored in windows, and stream out in their order.
+//!
+//! Three steps run beside each other: one thread reads, one tokenises, and the caller's predicts and
+//! writes. Memory is bounded by the windows between them.
+
+use crate::batch::{ADDED_COLUMNS, EncodedBatch, RowFault, append, scored_schema};
+use crate::{ScoreError, Scorer, ScorerRow};
+use arrow::array::RecordBatch;
+use sextant_core::Prediction;
+use sextant_data::{
+    Batch, BatchReader, BatchWriter, DataError, Format, Layout, Output, PairError, ReadOptions,
+    unwritable_row,
+};
+use sextant_model::ModelError;
+use sextant_text::CutCount;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// How to score a file.
+#[derive(Debug, Clone)]
+pub struct ScoreOptions {
+    /// How to read the input; grades are not needed, and no column but those of the pair is looked
+    /// at.
+    pub read: ReadOptions,
+    /// The format of the output, where its name does not say it. Standard output is otherwise of the
+    /// input's format if that is text, and else JSONL.
+    pub output_format: Option<Format>,
+    /// Whether rows that cannot be read, scored or written are passed over.
+    pub skip_bad: bool,
+    /// Rows that are read before they are scored: sorted by length among themselves.
+    pub window: usize,
+}
+
+impl Default for ScoreOptions {
+    fn default() -> Self {
+        Self { read: ReadOptions::default(), output_format: None, skip_bad: false, window: 4096 }
+    }
+}
+
+/// What scoring a file came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScoreReport {
+    /// Rows scored.
+    pub rows: u64,
+    /// Why rows were passed over: the first few messages.
+    pub problems: Vec<String>,
+    /// Rows passed over.
+    pub skipped: u64,
+    /// What truncation took.
+    pub cut: CutCount,
+}
+
+/// Messages that a report keeps.
+const PROBLEMS: usize = 20;
+/// A window ends when its columns have about so many bytes.
+const WINDOW_BYTES: usize = 64 << 20;
+/// How often it is asked whether to go on, while nothing comes in.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Scores `input` into `output`. The output is what `input` holds, row by row, with
+/// [`added_fields`](crate::added_fields) appended.
+///
+/// `observer` hears how many rows each window held, and is asked now and then with 0 whether to go on;
+/// when it breaks off, nothing is left behind.
+///
+/// # Errors
+/// See [`ScoreError`]. No file appears then.
+pub fn score_file(
+    scorer: &Scorer,
+    input: &Path,
+    output: &Path,
+    options: &ScoreOptions,
+    mut observer: impl FnMut(usize) -> ControlFlow<()>,
+) -> Result<ScoreReport, ScoreError> {
+    let (reader, format) = open(input, output, options)?;
+    let layout = reader.layout().map(|layout| Layout {
+        schema: Arc::new(scored_schema(&layout.schema)),
+        parquet: layout.parquet.clone(),
+    });
+    let mut writer = BatchWriter::create(Output::open(output)?, format, layout.as_ref())?;
+    let mut report = ScoreReport::default();
+
+    // Not scoped: a reader that waits for a pipe cannot be told to stop, only left behind.
+    let (batch_sender, batches) = sync_channel(1);
+    let window = options.window;
+    let reading = std::thread::spawn(move || read(reader, window, &batch_sender));
+    let stop = AtomicBool::new(false);
+    let ended = std::thread::scope(|scope| {
+        let (window_sender, windows) = sync_channel(1);
+        let encoder = Encoder { scorer, options, format, stop: &stop };
+        scope.spawn(move || encoder.run(&batches, &window_sender));
+        let outcome = loop {
+            match receive(&windows, || observer(0).is_break()) {
+                Received::Ended => break Ok(()),
+                Received::Stopped => break Err(ScoreError::Interrupted),
+                Received::Item(window) => {
+                    let scored = window
+                        .and_then(|window| score_window(scorer, window, &mut writer, &mut report));
+                    match scored {
+                        Ok(rows) if observer(rows).is_continue() => {}
+                        Ok(_) => break Err(ScoreError::Interrupted),
+                        Err(error) => break Err(error),
+                    }
+                }
+            }
+        };
+        stop.store(true, Ordering::Relaxed);
+        outcome
+    });
+    ended?;
+    // The windows ended, so the reader did. If it panicked, the rows are not all there.
+    if let Err(panic) = reading.join() {
+        std::panic::resume_unwind(panic);
+    }
+    writer.finish()?;
+    Ok(report)
+}
+
+/// Opens the input; for formats that must know their columns ahead, these are known then.
+fn open(
+    input: &Path,
+    output: &Path,
+    options: &ScoreOptions,
+) -> Result<(BatchReader, Format), ScoreError> {
+    let named = match options.output_format {
+        Some(format) => Some(format),
+        None if output == Path::new("-") => None,
+        None => Some(Format::of(output)?),
+    };
+    if named.is_none_or(|format| format == Format::Jsonl) {
+        let reader = BatchReader::open(input, &options.read, &ADDED_COLUMNS)?;
+        let same = Some(reader.format()).filter(|&format| format != Format::Parquet);
+        let format = named.or(same).unwrap_or(Format::Jsonl);
+        return Ok((reader, format));
+    }
+    let format = named.unwrap_or(Format::Jsonl);
+    let look = |batch: &Batch| match unwritable_row(&batch.columns, format) {
+        Some((row, column, problem)) if !options.skip_bad => {
+            Err(Box::new(batch.error(row, Some(column), problem)).into())
+        }
+        _ => Ok(()),
+    };
+    Ok((BatchReader::surveyed(input, &options.read, &ADDED_COLUMNS, look)?, format))
+}
+
+/// What a channel had.
+enum Received<T> {
+    Item(T),
+    /// The other side is done.
+    Ended,
+    /// `stop` said so while nothing came.
+    Stopped,
+}
+
+fn receive<T>(channel: &Receiver<T>, mut stop: impl FnMut() -> bool) -> Received<T> {
+    loop {
+        match channel.recv_timeout(PATIENCE) {
+            Ok(item) => return Received::Item(item),
+            Err(RecvTimeoutError::Disconnected) => return Received::Ended,
+            Err(RecvTimeoutError::Timeout) if stop() => return Received::Stopped,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// Reads until the end or an error, or until nobody listens.
+fn read(mut reader: BatchReader, rows: usize, batches: &SyncSender<Result<Batch, DataError>>) {
+    while let Some(batch) = reader.next_batch(rows) {
+        if batches.send(batch).is_err() {
+            return;
+        }
+    }
+}
+
+/// Rows that are scored together.
+#[derive(Default)]
+struct Window {
+    batches: Vec<(Batch, EncodedBatch)>,
+    problems: Vec<String>,
+    skipped: u64,
+}
+
+/// Turns batches into windows.
+struct Encoder<'a> {
+    scorer: &'a Scorer,
+    options: &'a ScoreOptions,
+    format: Format,
+    stop: &'a AtomicBool,
+}
+
+impl Encoder<'_> {
+    /// Sends windows until the batches end, with an error at last or not.
+    fn run(
+        &self,
+        batches: &Receiver<Result<Batch, DataError>>,
+        windows: &SyncSender<Result<Window, ScoreError>>,
+    ) {
+        let stopped = || self.stop.load(Ordering::Relaxed);
+        loop {
+            let (mut window, mut rows, mut bytes) = (Window::default(), 0, 0);
+            let mut ended = false;
+            while rows < self.options.window && bytes < WINDOW_BYTES && !ended {
+                match receive(batches, stopped) {
+                    Received::Stopped => return,
+                    Received::Ended => ended = true,
+                    Received::Item(batch) => {
+                        let batch = batch.map_err(ScoreError::from);
+                        match batch.and_then(|batch| self.add(batch, &mut window)) {
+                            Ok(size) => (rows, bytes) = (rows + size.0, bytes + size.1),
+                            Err(error) => {
+                                let _ = windows.send(Err(error));
+                                return;
+                            }
+                        }
+                    }
+                }
+            }
+            let nothing = window.batches.is_empty() && window.skipped == 0;
+            // Sending fails when scoring has ended with an error.
+            if (!nothing && windows.send(Ok(window)).is_err()) || ended {
+                return;
+            }
+        }
+    }
+
+    /// Encodes a batch into a window; its rows and bytes.
+    fn add(&self, mut batch: Batch, window: &mut Window) -> Result<(usize, usize), ScoreError> {
+        let columns = batch.columns.clone();
+        batch.columns = RecordBatch::new_empty(columns.schema());
+        let task = self.options.read.default_task;
+        let mut encoded = EncodedBatch::new(self.scorer, columns, task, Some(self.format))
+            .map_err(|source| DataError::unusable(batch.path(), source.to_string()))?;
+
+        // Rows that were not read and rows that were not understood, as they stand in the file.
+        let mut problems: Vec<(u64, ScoreError)> = std::mem::take(&mut batch.bad)
+            .into_iter()
+            .map(|error| (error.row, DataError::Row(Box::new(error)).into()))
+            .collect();
+        for bad in std::mem::take(&mut encoded.bad) {
+            let error = match bad.fault {
+                RowFault::Pair(PairError { column, problem }) => {
+                    DataError::Row(Box::new(batch.error(bad.row, Some(column), problem))).into()
+                }
+                fault => at_row(&batch, bad.row, fault),
+            };
+            problems.push((batch.lines[bad.row], error));
+        }
+        problems.sort_by_key(|(line, _)| *line);
+        window.skipped += problems.len() as u64;
+        for (_, error) in problems {
+            if !self.options.skip_bad {
+                return Err(error);
+            }
+            if window.problems.len() < PROBLEMS {
+                window.problems.push(error.to_string());
+            }
+        }
+        let size = (encoded.len(), encoded.bytes());
+        window.batches.push((batch, encoded));
+        Ok(size)
+    }
+}
+
+fn at_row(batch: &Batch, row: usize, source: RowFault) -> ScoreError {
+    let path = batch.path().display().to_string();
+    ScoreError::Row { path, unit: batch.unit(), line: batch.lines[row], source }
+}
+
+/// Predicts a window and writes it; its rows.
+fn score_window(
+    scorer: &Scorer,
+    window: Window,
+    writer: &mut BatchWriter,
+    report: &mut ScoreReport,
+) -> Result<usize, ScoreError> {
+    let Window { mut batches, problems, skipped } = window;
+    report.skipped += skipped;
+    let room = PROBLEMS.saturating_sub(report.problems.len());
+    report.problems.extend(problems.into_iter().take(room));
+
+    let counts: Vec<usize> = batches.iter().map(|(_, encoded)| encoded.len()).collect();
+    let rows: Vec<ScorerRow> =
+        batches.iter_mut().flat_map(|(_, encoded)| encoded.take_rows()).collect();
+    rows.iter().for_each(|row| report.cut.add(row.cut()));
+    let predictions = predict(scorer, rows, &batches, &counts)?;
+    let mut rest = &predictions[..];
+    for ((batch, encoded), count) in batches.into_iter().zip(counts) {
+        let (these, after) = rest.split_at(count);
+        rest = after;
+        let scored = append(encoded.into_batch(), these)
+            .map_err(|source| DataError::unusable(batch.path(), source.to_string()))?;
+        writer.write(&scored)?;
+    }
+    report.rows += predictions.len() as u64;
+    Ok(predictions.len())
+}
+
+/// Predicts the rows of several batches; a row without an answer is said with its place.
+fn predict(
+    scorer: &Scorer,
+    rows: Vec<ScorerRow>,
+    batches: &[(Batch, EncodedBatch)],
+    counts: &[usize],
+) -> Result<Vec<Prediction>, ScoreError> {
+    scorer.predict_rows(rows).map_err(|error| match error {
+        ModelError::NonFinite { mut row, fault } => {
+            for ((batch, encoded), &count) in batches.iter().zip(counts) {
+                if row < count {
+                    let row = encoded.original_row(row);
+                    return at_row(batch, row, RowFault::NonFinite(fault));
+                }
+                row -= count;
+            }
+            ModelError::NonFinite { row, fault }.into()
+        }
+        other => other.into(),
+    })
+}

@@ -1,0 +1,92 @@
+//! How far a command that passes over rows has come: a bar on a terminal, lines in a log.
+
+use crate::say::complain;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// A log gets a line as often as this.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Counts rows for whoever looks at standard error.
+pub(crate) enum RowProgress {
+    /// A person: a line that is drawn again and again.
+    Bar(ProgressBar),
+    /// A log.
+    Lines(Lines),
+}
+
+/// When to write a line, and what.
+pub(crate) struct Lines {
+    rows: u64,
+    start: Instant,
+    said: Instant,
+}
+
+impl RowProgress {
+    /// Starts counting.
+    pub(crate) fn new() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines(Lines::new(Instant::now()));
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} rows {per_sec} {elapsed}")
+        {
+            bar.set_style(style);
+        }
+        Self::Bar(bar)
+    }
+
+    /// So many rows more; with 0 it only looks at the clock.
+    pub(crate) fn add(&mut self, rows: usize) {
+        match self {
+            Self::Bar(bar) => bar.inc(rows as u64),
+            Self::Lines(lines) => {
+                if let Some(line) = lines.add(rows, Instant::now()) {
+                    complain(&line);
+                }
+            }
+        }
+    }
+
+    /// Clears what was drawn.
+    pub(crate) fn finish(self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Lines {
+    fn new(now: Instant) -> Self {
+        Self { rows: 0, start: now, said: now }
+    }
+
+    /// Counts rows; the line to write, if it is time for one.
+    fn add(&mut self, rows: usize, now: Instant) -> Option<String> {
+        self.rows += rows as u64;
+        if now.duration_since(self.said) < INTERVAL {
+            return None;
+        }
+        self.said = now;
+        let seconds = now.duration_since(self.start).as_secs_f64();
+        let rate = self.rows as f64 / seconds;
+        Some(format!("{} rows scored, {rate:.0} rows/s, {seconds:.0} s", self.rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_gets_a_line_every_ten_seconds() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut lines = Lines::new(start);
+        assert_eq!(lines.add(500, at(4)), None);
+        assert_eq!(lines.add(500, at(10)).unwrap(), "1000 rows scored, 100 rows/s, 10 s");
+        assert_eq!(lines.add(500, at(19)), None);
+        assert_eq!(lines.add(0, at(20)).unwrap(), "1500 rows scored, 75 rows/s, 20 s");
+    }
+}
