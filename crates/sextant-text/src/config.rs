@@ -97,10 +97,14 @@ impl TextConfig {
         if !pieces.contains(&Ok(0)) {
             return Err(bad("it must hold `{task}`, which names the task".to_owned()));
         }
-        let prefix = self.prefix.then(|| {
-            Task::ALL
-                .map(|task| self.prefix_template.replace("{task}", task.as_str()).trim().to_owned())
-        });
+        let prefix =
+            self.prefix.then(|| Task::ALL.map(|task| self.prefix_of(task).unwrap_or_default()));
         Ok(Compiled { by_kind, prefix })
+    }
+
+    /// What stands before the left entity of a task's pairs, if the task is named in the text.
+    pub fn prefix_of(&self, task: Task) -> Option<String> {
+        let written = || self.prefix_template.replace("{task}", task.as_str());
+        self.prefix.then(|| written().trim().to_owned())
     }
 }

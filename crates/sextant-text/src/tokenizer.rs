@@ -2,8 +2,8 @@
 
 use crate::{RowLayout, TextError};
 use std::path::Path;
-use tokenizers::Tokenizer as HfTokenizer;
 use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{PostProcessorWrapper, Tokenizer as HfTokenizer};
 
 /// Turns text into token ids, and knows the special tokens of rows.
 ///
@@ -12,7 +12,10 @@ use tokenizers::processors::template::TemplateProcessing;
 /// a product title) are read as plain text, so that no text can forge the structure of a row.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
+    /// Without the file's post-processor: rows are laid out by `layout`.
     inner: HfTokenizer,
+    /// The file's post-processor, which goes back into the file when it is saved.
+    post_processor: Option<PostProcessorWrapper>,
     layout: RowLayout,
     pad_id: u32,
 }
@@ -40,14 +43,18 @@ impl Tokenizer {
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| bad(&error))?;
         inner.set_encode_special_tokens(true);
+        let post_processor = inner.get_post_processor().cloned();
+        inner.with_post_processor(None::<PostProcessorWrapper>);
         let (layout, pad_id) = special_tokens(&inner, origin)?;
-        Ok(Self { inner, layout, pad_id })
+        Ok(Self { inner, post_processor, layout, pad_id })
     }
 
     /// The tokenizer as `tokenizer.json`, for a bundle: the same tokenizer always gives the same
     /// bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TextError> {
-        self.inner.to_string(false).map(String::into_bytes).map_err(failed)
+        let mut inner = self.inner.clone();
+        inner.with_post_processor(self.post_processor.clone());
+        inner.to_string(false).map(String::into_bytes).map_err(failed)
     }
 
     /// The tokenizer as `tokenizer.json` for other programs: whatever the file said that it came

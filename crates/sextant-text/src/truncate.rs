@@ -22,18 +22,44 @@ pub struct FieldTokens {
 /// Returns `None` if the naming fields cannot keep one token each.
 pub fn kept(fields: &[FieldTokens], room: usize, floor: usize) -> Option<Vec<usize>> {
     let mut kept: Vec<usize> = fields.iter().map(|field| field.tokens).collect();
-    let mut excess = kept.iter().sum::<usize>().saturating_sub(room);
     for naming_floor in [floor.max(1), 1] {
-        while excess > 0 {
-            let longest = (0..kept.len())
-                .filter(|&i| kept[i] > if fields[i].naming { naming_floor } else { 0 })
-                .max_by_key(|&i| (kept[i], i));
-            let Some(longest) = longest else { break };
-            kept[longest] -= 1;
+        let floors = fields.iter().map(|field| if field.naming { naming_floor } else { 0 });
+        let floors: Vec<usize> = floors.zip(&kept).map(|(floor, &kept)| floor.min(kept)).collect();
+        level(&mut kept, &floors, room);
+    }
+    (kept.iter().sum::<usize>() <= room).then_some(kept)
+}
+
+/// Takes from the longest, the later of equals first, until all together are `room` or every one is
+/// at its floor. What one token after the other would leave is all fields cut to one level, and
+/// some, the later ones, one below it: the level is searched for, so that a long text costs no more.
+fn level(kept: &mut [usize], floors: &[usize], room: usize) {
+    if kept.iter().sum::<usize>() <= room {
+        return;
+    }
+    let cut_to = |level: usize| {
+        let pairs = kept.iter().zip(floors);
+        pairs.map(|(&kept, &floor)| kept.min(level.max(floor))).collect::<Vec<_>>()
+    };
+    // The lowest level at which the fields still fill the room.
+    let (mut low, mut high) = (0, kept.iter().copied().max().unwrap_or(0));
+    while low < high {
+        let middle = low.midpoint(high);
+        if cut_to(middle).iter().sum::<usize>() >= room {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    let mut leveled = cut_to(low);
+    let mut excess = leveled.iter().sum::<usize>() - room;
+    for (kept, &floor) in leveled.iter_mut().zip(floors).rev() {
+        if excess > 0 && *kept == low && low > floor {
+            *kept -= 1;
             excess -= 1;
         }
     }
-    (excess == 0).then_some(kept)
+    kept.copy_from_slice(&leveled);
 }
 
 #[cfg(test)]
@@ -64,7 +90,34 @@ mod tests {
         assert_eq!(kept(&row, 30, 16), Some(vec![3, 16, 11]));
     }
 
+    /// As the module says it: the longest field is cut first, token by token.
+    fn token_by_token(fields: &[FieldTokens], room: usize, floor: usize) -> Option<Vec<usize>> {
+        let mut kept: Vec<usize> = fields.iter().map(|field| field.tokens).collect();
+        let mut excess = kept.iter().sum::<usize>().saturating_sub(room);
+        for naming_floor in [floor.max(1), 1] {
+            while excess > 0 {
+                let longest = (0..kept.len())
+                    .filter(|&i| kept[i] > if fields[i].naming { naming_floor } else { 0 })
+                    .max_by_key(|&i| (kept[i], i));
+                let Some(longest) = longest else { break };
+                kept[longest] -= 1;
+                excess -= 1;
+            }
+        }
+        (excess == 0).then_some(kept)
+    }
+
     proptest! {
+        #[test]
+        fn the_level_is_what_token_by_token_leaves(
+            fields in proptest::collection::vec((0_usize..60, proptest::bool::ANY), 0..9),
+            room in 0_usize..300,
+            floor in 0_usize..40,
+        ) {
+            let fields: Vec<_> = fields.iter().map(|&(tokens, naming)| field(tokens, naming)).collect();
+            prop_assert_eq!(kept(&fields, room, floor), token_by_token(&fields, room, floor));
+        }
+
         #[test]
         fn only_what_is_needed_goes_and_the_longest_goes_first(
             names in proptest::collection::vec(1_usize..60, 2),

@@ -1,5 +1,6 @@
 //! A Hugging Face sequence-classification folder.
 
+use super::pair::write_pair_encoder;
 use super::{Stack, card, write, write_folder, write_json};
 use crate::backbone::{Format, to_checkpoint};
 use crate::bundle::Bundle;
@@ -103,7 +104,7 @@ fn config(stack: &Stack<'_>, format: &Format) -> Value {
     config
 }
 
-/// `tokenizer.json` and what `transformers` wants to know beside it.
+/// `tokenizer.json`, what `transformers` wants to know beside it, and what writes pairs as training did.
 pub(super) fn write_tokenizer(stack: &Stack<'_>, folder: &Path) -> Result<(), ModelError> {
     let encoder = &stack.bundle.encoder;
     let tokenizer = encoder.tokenizer();
@@ -123,5 +124,6 @@ pub(super) fn write_tokenizer(stack: &Stack<'_>, folder: &Path) -> Result<(), Mo
         "pad_token": tokenizer.token(tokenizer.pad_id()),
         "clean_up_tokenization_spaces": false,
     });
-    write_json(folder, "tokenizer_config.json", &config)
+    write_json(folder, "tokenizer_config.json", &config)?;
+    write_pair_encoder(stack, &inputs, folder)
 }

@@ -2,12 +2,12 @@
 //!
 //! Trunk, the task's private blocks and its head are one ordinary stack, so that any task of any
 //! routing is a plain sequence classifier. [`huggingface`] writes it as `transformers` would,
-//! [`onnx`] as an ONNX file; [`peft`] writes the adapters of a bundle with LoRA alone. All folders hold the tokenizer and a model card that says how to write
-//! the two texts.
+//! [`onnx`] as an ONNX file; [`peft`] writes the adapters of a bundle with LoRA alone. All folders hold the tokenizer, a Python file that writes pairs as training did, and a model card.
 
 mod card;
 mod huggingface;
 pub(crate) mod onnx;
+mod pair;
 mod peft;
 
 pub use huggingface::huggingface;

@@ -6,6 +6,7 @@ mod bundle;
 mod checkpoints;
 mod concurrency;
 mod export;
+mod exported_pairs;
 mod families;
 mod goldens;
 mod lora;

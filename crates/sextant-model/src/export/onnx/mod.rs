@@ -17,6 +17,8 @@ use std::path::Path;
 
 /// The file in the folder.
 const FILE: &str = "model.onnx";
+/// What the card of a file in 8 bits says.
+const INT8: &str = "";
 /// A protobuf message may not be larger.
 const LIMIT: usize = i32::MAX as usize;
 
@@ -28,6 +30,16 @@ pub enum Numbers {
     /// Weights of linear layers rounded to 8 bits, a scale for each output; inputs rounded when the
     /// model runs. Embeddings, norms and attention stay `f32`.
     Int8,
+}
+
+impl Numbers {
+    /// What the model card says about them.
+    fn about(self) -> &'static str {
+        match self {
+            Self::F32 => "",
+            Self::Int8 => INT8,
+        }
+    }
 }
 
 /// Writes a task of a bundle as an ONNX file with a dynamic number of rows and tokens, next to its
@@ -72,6 +84,6 @@ pub fn onnx(
     write_folder(folder, |place| {
         write(place, FILE, &bytes)?;
         write_tokenizer(&stack, place)?;
-        write(place, card::FILE, card::onnx(&stack, FILE, &inputs).as_bytes())
+        write(place, card::FILE, card::onnx(&stack, FILE, &inputs, numbers.about()).as_bytes())
     })
 }
