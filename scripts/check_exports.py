@@ -2,6 +2,7 @@
 
     python scripts/check_exports.py SEXTANT                    (tiny random checkpoints of every family)
     python scripts/check_exports.py SEXTANT --bundle BUNDLE --task TASK --pairs PAIRS.jsonl [--rows N]
+    python scripts/check_exports.py --kept FOLDER              (exports that a Rust test left, hard pairs)
 
 SEXTANT is the program (`target/release/sextant`). Needs torch, transformers, tokenizers and onnxruntime.
 
@@ -11,12 +12,19 @@ exported folders. Printed for each: the largest difference of a logit between `t
 `transformers` on the original, and ONNX Runtime; and of a probability from `sextant score`. Anything past
 1e-4 ends with an error; int8 files are measured, not judged.
 
-With a bundle, the pairs of a file go through `sextant score` and the bundle's exports. Their texts are
-written by the templates that the bundle states, which is what its model card asks of users; pairs that
-training would cut are left out. If rows have grades, accuracies are printed too, also of the int8 file.
+With a bundle, the pairs of a file go through `sextant score` and the bundle's exports; other programs get
+their rows from the `sextant_pair.py` of the export, which rows are cut included. Beside that stands what
+happens without it: the texts of the templates, cut by the tokenizer of `transformers`. If rows have grades,
+accuracies are printed too. Of the int8 file: mean and largest difference of a probability from f32, and how
+many grades change, beside those of `sextant score --precision int8`.
+
+The third form reads what `SEXTANT_KEEP_EXPORTS=FOLDER cargo test -p sextant-model exported_pairs` leaves:
+exports of every family and task, and hard pairs with the ids and probabilities of Sextant. The ids of
+`sextant_pair.py` must be equal, probabilities of `transformers` and ONNX Runtime within 1e-6.
 """
 
 import argparse
+import importlib.util
 import json
 import subprocess
 import sys
@@ -113,37 +121,44 @@ def softmax(logits):
     return shares / shares.sum(-1, keepdims=True)
 
 
-def by_transformers(folder, pairs):
+def pair_encoder(folder):
+    """The encoder that an export carries, from its own file."""
+    spec = importlib.util.spec_from_file_location("sextant_pair", folder / "sextant_pair.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.PairEncoder(folder)
+
+
+def by_transformers(folder, pairs, encode=None):
+    """Logits; `encode` makes the inputs of some pairs, without it the folder's tokenizer does."""
     tokenizer = t.PreTrainedTokenizerFast.from_pretrained(folder)
     model = t.AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
     result = []
     with torch.no_grad():
         for first in range(0, len(pairs), 32):
-            left, right = zip(*pairs[first : first + 32])
-            inputs = tokenizer(list(left), list(right), padding=True, return_tensors="pt")
+            some = pairs[first : first + 32]
+            if encode:
+                inputs = {name: torch.tensor(rows) for name, rows in encode(some).items()}
+            else:
+                left, right = zip(*some)
+                inputs = tokenizer(list(left), list(right), padding=True, truncation=True, return_tensors="pt")
             result.append(model(**inputs).logits)
     return torch.cat(result).numpy()
 
 
-def by_onnx(folder, pairs):
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    config = json.loads((folder / "tokenizer_config.json").read_text())
-    pad = config["pad_token"]
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(pad), pad_token=pad)
-    tokenizer.encode_special_tokens = True
-    names = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+def by_onnx(folder, pairs, encode=None):
+    encode = encode or pair_encoder(folder)
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
     result = []
     for first in range(0, len(pairs), 32):
-        encodings = tokenizer.encode_batch(pairs[first : first + 32])
-        feed = {i.name: numpy.array([getattr(e, names[i.name]) for e in encodings]) for i in session.get_inputs()}
-        result.append(session.run(None, feed)[0])
+        inputs = encode(pairs[first : first + 32])
+        result.append(session.run(None, {name: numpy.array(rows) for name, rows in inputs.items()})[0])
     return numpy.concatenate(result)
 
 
-def scored(sextant, bundle, rows, place):
+def scored(sextant, bundle, rows, place, *options):
     (place / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run(sextant, "score", bundle, place / "pairs.jsonl", place / "scored.jsonl")
+    run(sextant, "score", bundle, place / "pairs.jsonl", place / "scored.jsonl", *options)
     lines = [json.loads(line) for line in (place / "scored.jsonl").read_text().splitlines()]
     return numpy.array([probabilities(line) for line in lines])
 
@@ -164,10 +179,10 @@ def exports(sextant, bundle, task, pairs, place, kinds=("hf", "onnx", "onnx-int8
     return {kind: (by_transformers if kind == "hf" else by_onnx)(place / kind, pairs) for kind in kinds}
 
 
-def check(name, difference):
+def check(name, difference, limit=LIMIT):
     print(f"  {name}: {difference:.2e}")
-    if not difference <= LIMIT:
-        sys.exit(f"{name}: {difference:.2e} is past {LIMIT}")
+    if not difference <= limit:
+        sys.exit(f"{name}: {difference:.2e} is past {limit}")
 
 
 def randomise(model, generator):
@@ -213,24 +228,21 @@ def check_families(sextant):
 
 
 def entity(template, value):
-    """As the templates of sextant-text: parts without a value go together with their separator."""
-    if isinstance(value, str):
-        return template.replace("{text}", value.strip()).replace("{title}", value.strip()) if "{text}" in template else value.strip()
-    attributes = value.get("attributes") or {}
-    items = attributes.items() if isinstance(attributes, dict) else attributes
-    fields = {
-        "title": (value.get("title") or "").strip(),
-        "brand": (value.get("brand") or "").strip(),
-        "description": (value.get("description") or "").strip(),
-        "attributes": ", ".join(f"{k.strip()}: {v.strip()}" for k, v in items if v.strip()),
-        "type_path": " > ".join(x.strip() for x in value.get("type_path") or [] if x.strip()),
-    }
-    parts = []
-    for part in template.split(" | "):
-        name = part[part.index("{") + 1 : part.index("}")]
-        if fields[name]:
-            parts.append(part.replace("{" + name + "}", fields[name]))
-    return " | ".join(parts)
+    """An entity as text, by the Python file that exports carry."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "crates/sextant-model/src/export"))
+    import sextant_pair
+
+    encoder = object.__new__(sextant_pair.PairEncoder)
+    encoder.config = {"right": {"kind": "product" if "{title}" in template else "query"}}
+    encoder.templates = {"right": sextant_pair.parse(template)}
+    return "".join(text for text, _ in encoder.render("right", value))
+
+
+def apart(found, expected):
+    """How far probabilities are from others, and how many grades change."""
+    difference = abs(found - expected)
+    flips = (found.argmax(-1) != expected.argmax(-1)).sum()
+    return f"mean {difference.mean():.5f}, largest {difference.max():.5f}, {flips} of {len(found)} grades change"
 
 
 def check_bundle(args):
@@ -238,52 +250,84 @@ def check_bundle(args):
     text = manifest["text"]
     rows = [json.loads(line) for line in args.pairs.read_text().splitlines()]
     rows = [row for row in rows if row.get("task", args.task) == args.task][: args.rows]
-    kinds = args.task.split("-")
-    prefix = text["prefix_template"].replace("{task}", args.task).strip() + " " if text["prefix"] else ""
-    write = lambda row, side, kind: entity(text["templates"][kind], row[side])
-    pairs = [(prefix + write(row, "left", kinds[0]), write(row, "right", kinds[1])) for row in rows]
+    pairs = [(row["left"], row["right"]) for row in rows]
+    decoder = manifest["spec"]["backbone"].get("block", {}).get("causal", False)
+    # No class of `transformers` has a mixture of experts before its head.
+    kinds = () if manifest["spec"]["routing"].get("mixture") else ("hf",)
+    kinds += () if decoder else ("onnx", "onnx-int8")
+    programs = {"hf": "transformers", "onnx": "ONNX f32", "onnx-int8": "ONNX int8"}
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
-        # No class of `transformers` has a mixture of experts before its head.
-        mixture = manifest["spec"]["routing"].get("mixture")
-        probe = ("--format", "onnx") if mixture else ()
-        run(args.sextant, "export", args.bundle, "--task", args.task, *probe, "--out", place / "probe")
-        tokenizer = Tokenizer.from_file(str(place / "probe" / "tokenizer.json"))
-        whole = [len(tokenizer.encode(*pair).ids) <= text["max_tokens"] for pair in pairs]
-        rows = [row for row, fits in zip(rows, whole) if fits]
-        pairs = [pair for pair, fits in zip(pairs, whole) if fits]
-        print(f"{len(pairs)} rows of {args.task} ({whole.count(False)} too long left out)")
-        ours = scored(args.sextant, args.bundle, rows, place)
-        decoder = manifest["spec"]["backbone"].get("block", {}).get("causal", False)
-        kinds = () if mixture else ("hf",)
-        kinds += () if decoder else ("onnx", "onnx-int8")
-        logits = exports(args.sextant, args.bundle, args.task, pairs, place, kinds)
-        programs = {"hf": "transformers", "onnx": "ONNX f32", "onnx-int8": "ONNX int8"}
         for kind in kinds:
-            if kind == "onnx-int8":
-                continue  # measured, not judged
-            check(f"sextant against {programs[kind]}, probabilities", abs(ours - softmax(logits[kind])).max())
-        if "onnx" in kinds:
-            difference = abs(softmax(logits["onnx-int8"]) - softmax(logits["onnx"])).max()
-            print(f"  int8 against f32, probabilities: {difference:.2e}")
-        found = [("sextant", ours)] + [(programs[kind], logits[kind]) for kind in kinds]
+            run(args.sextant, "export", args.bundle, "--task", args.task, "--format", kind, "--out", place / kind)
+        encode = pair_encoder(place / kinds[0])
+        # What a user has without the file: the texts of both sides, cut by the tokenizer.
+        texts = [tuple("".join(text for text, _ in encode.render(*side)) for side in zip(("left", "right"), pair)) for pair in pairs]
+        whole = Tokenizer.from_file(str(place / kinds[0] / "tokenizer.json"))
+        whole.no_truncation()
+        whole.no_padding()
+        cut = numpy.array([len(whole.encode(*pair).ids) > text["max_tokens"] for pair in texts])
+        print(f"{len(pairs)} rows of {args.task}, {cut.sum()} of them longer than {text['max_tokens']} tokens")
+        ours = scored(args.sextant, args.bundle, rows, place)
+        found = {"sextant": ours}
+        for kind in kinds:
+            found[programs[kind]] = softmax((by_transformers if kind == "hf" else by_onnx)(place / kind, pairs, encode))
+        if "hf" in kinds:
+            without = softmax(by_transformers(place / "hf", texts))
+            for name, those in (("not cut", ~cut), ("cut", cut)):
+                if those.any():
+                    print(f"  without sextant_pair.py, rows {name}: {apart(without[those], ours[those])}")
+        for name, scores in found.items():
+            if name != "ONNX int8":
+                check(f"sextant against {name}, probabilities", abs(ours - scores).max(), 1e-5)
+        if "ONNX int8" in found:
+            print(f"  ONNX int8 against f32: {apart(found['ONNX int8'], found['ONNX f32'])}")
+            int8 = scored(args.sextant, args.bundle, rows, place, "--precision", "int8")
+            print(f"  sextant int8 against f32: {apart(int8, ours)}")
         grades = [row.get("grade") for row in rows]
         if all(grade is not None for grade in grades):
             names = {"irrelevant": 0, "partial": 1, "relevant": 2}
             grades = numpy.array([names.get(grade, grade) for grade in grades]).astype(int)
-            for name, scores in found:
+            for name, scores in found.items():
                 print(f"  accuracy of {name}: {(scores.argmax(-1) == grades).mean():.4f}")
+
+
+def check_kept(folder):
+    """Every export that the Rust test left."""
+    for family in sorted(path for path in folder.iterdir() if path.is_dir()):
+        rows_in_all, worst = 0, 0.0
+        for task in sorted(path for path in family.iterdir() if (path / "rows.json").exists()):
+            rows = json.loads((task / "rows.json").read_text())
+            pairs = [(row["left"], row["right"]) for row in rows]
+            ours = numpy.array([row["probabilities"] for row in rows])
+            for form in ("hf", "onnx"):
+                if not (task / form).exists():
+                    continue
+                encode = pair_encoder(task / form)
+                for number, ((ids, segments), row) in enumerate(zip(encode.rows(pairs), rows, strict=True)):
+                    if ids != row["ids"] or segments != row["segments"]:
+                        sys.exit(f"{task}, {form}, row {number}: ids differ\n{pairs[number]}\n{ids}\n{row['ids']}")
+                logits = (by_transformers if form == "hf" else by_onnx)(task / form, pairs, encode)
+                worst = max(worst, abs(softmax(logits) - ours).max())
+                rows_in_all += len(rows)
+        print(f"{family.name}: {rows_in_all} rows with equal ids")
+        check("probabilities against sextant", worst, 1e-6)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("sextant", type=lambda path: Path(path).resolve())
+    parser.add_argument("sextant", nargs="?", type=lambda path: Path(path).resolve())
+    parser.add_argument("--kept", type=Path)
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--task")
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--rows", type=int, default=500)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.kept:
+        return check_kept(args.kept)
+    if not args.sextant:
+        parser.error("name the program")
     if args.bundle:
         check_bundle(args)
     else:

@@ -12,6 +12,11 @@ const OPSET: i64 = 17;
 /// The intermediate representation that goes with it.
 const IR_VERSION: i64 = 8;
 
+/// The greatest size of a number in 8 bits.
+const GREATEST: f32 = 127.0;
+/// What is added to a rounded input: products are of unsigned inputs and signed weights.
+const SHIFT: u8 = 128;
+
 /// A tensor of the graph, by name.
 pub(super) type Edge = String;
 
@@ -146,31 +151,47 @@ impl Graph {
         }
     }
 
-    /// A product in 8 bits: the weight is rounded once, to multiples of a scale for each output, the
-    /// input when the model runs, to multiples of one scale (dynamic quantisation).
+    /// A product in 8 bits, as our own: the weight is rounded once, to multiples of a scale for each
+    /// output, the input when the model runs, to multiples of a scale for each token.
+    ///
+    /// `DynamicQuantizeLinear` would round with one scale for all tokens of a batch, padding too. And the
+    /// two scales are multiplied in one after the other: ONNX Runtime takes a product of scales for that
+    /// of `DynamicQuantizeLinear` and then uses the first token's scale for all of them.
     fn product_int8(&mut self, x: &str, weight: &Values) -> Edge {
         let outputs = weight.shape[1];
         let mut scales = vec![0f32; outputs];
         for row in weight.data.chunks_exact(outputs) {
             for (scale, x) in scales.iter_mut().zip(row) {
-                *scale = scale.max(x.abs() / 127.0);
+                *scale = scale.max(x.abs() / GREATEST);
             }
         }
         // A column of zeros stays one under any scale.
         scales.iter_mut().filter(|scale| **scale == 0.0).for_each(|scale| *scale = 1.0);
-        let rounded: Vec<u8> = weight
-            .data
-            .chunks_exact(outputs)
-            .flat_map(|row| row.iter().zip(&scales).map(|(x, s)| (x / s).round() as i8 as u8))
-            .collect();
+        let round = |(x, scale): (&f32, &f32)| (x / scale).round_ties_even() as i8 as u8;
+        let rows = weight.data.chunks_exact(outputs);
+        let rounded = rows.flat_map(|row| row.iter().zip(&scales).map(round)).collect();
         let rounded = self.constant(&weight.shape, data_type::INT8, rounded);
+
+        let sizes = self.node("Abs", &[x], &[]);
+        let last = [("axes", Value::Ints(vec![-1])), ("keepdims", Value::Int(1))];
+        let sizes = self.node("ReduceMax", &[&sizes], &last);
+        let least = self.scalar(f32::MIN_POSITIVE * GREATEST); // a row of zeros is divided by no zero
+        let sizes = self.node("Max", &[&sizes, &least], &[]);
+        let greatest = self.scalar(GREATEST);
+        let row_scale = self.node("Div", &[&sizes, &greatest], &[]);
+        let steps = self.node("Div", &[x, &row_scale], &[]);
+        let steps = self.node("Round", &[&steps], &[]);
+        let shift = self.scalar(f32::from(SHIFT));
+        let steps = self.node("Add", &[&steps, &shift], &[]);
+        let bytes = [("to", Value::Int(i64::from(data_type::UINT8)))];
+        let steps = self.node("Cast", &[&steps], &bytes);
+        let zero = self.constant(&[], data_type::UINT8, vec![SHIFT]);
+        let sums = self.node("MatMulInteger", &[&steps, &rounded, &zero], &[]);
+        let float = [("to", Value::Int(i64::from(data_type::FLOAT)))];
+        let sums = self.node("Cast", &[&sums], &float);
+        let sums = self.node("Mul", &[&sums, &row_scale], &[]);
         let scales = self.floats(&[outputs], &scales);
-        let parts = self.nodes("DynamicQuantizeLinear", &[x], &[], 3);
-        let sums = self.node("MatMulInteger", &[&parts[0], &rounded, &parts[2]], &[]);
-        let float = Value::Int(i64::from(data_type::FLOAT));
-        let sums = self.node("Cast", &[&sums], &[("to", float)]);
-        let scale = self.node("Mul", &[&parts[1], &scales], &[]);
-        self.node("Mul", &[&sums, &scale], &[])
+        self.node("Mul", &[&sums, &scales], &[])
     }
 
     /// The whole file.

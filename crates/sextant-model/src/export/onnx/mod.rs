@@ -18,7 +18,13 @@ use std::path::Path;
 /// The file in the folder.
 const FILE: &str = "model.onnx";
 /// What the card of a file in 8 bits says.
-const INT8: &str = "";
+const INT8: &str = "
+## In 8 bits
+
+Linear layers round their weights to 8 bits, with a scale for each output, and their inputs when the model runs, with a scale for each token; everything else is computed in `f32`. This is the rounding of Sextant's own `--precision int8`. Measured with all-MiniLM-L6-v2 and a head for `query-product` on 500 rows of a catalogue: a probability differs from that of the `f32` file by 0.0016 on average and by 0.010 at most, and no grade changes (Sextant's int8: 0.0016, 0.012, none). Measure it on rows of your own: `sextant score` with `--precision f32` and `--precision int8`.
+
+On x86-64 processors without VNNI instructions (before about 2019), ONNX Runtime's sums of products can overflow. There, `options = onnxruntime.SessionOptions()` with `options.add_session_config_entry(\"session.x64quantprecision\", \"1\")` makes them exact; elsewhere it changes nothing.
+";
 /// A protobuf message may not be larger.
 const LIMIT: usize = i32::MAX as usize;
 
@@ -28,7 +34,7 @@ pub enum Numbers {
     /// As they were trained.
     F32,
     /// Weights of linear layers rounded to 8 bits, a scale for each output; inputs rounded when the
-    /// model runs. Embeddings, norms and attention stay `f32`.
+    /// model runs, a scale for each token, as our own int8 scoring does. Embeddings, norms and attention stay `f32`.
     Int8,
 }
 

@@ -120,6 +120,7 @@ pub(crate) struct Dimension {
 /// `TensorProto.DataType`.
 pub(crate) mod data_type {
     pub(crate) const FLOAT: i32 = 1;
+    pub(crate) const UINT8: i32 = 2;
     pub(crate) const INT8: i32 = 3;
     pub(crate) const INT64: i32 = 7;
 }
