@@ -54,8 +54,11 @@ fn entities(stack: &Stack<'_>) -> String {
     let python = |entity: &Entity| match entity {
         Entity::Text(text) => format!("{text:?}"),
         Entity::Product(product) => {
-            let attributes: Vec<_> =
-                product.attributes.iter().map(|(name, value)| format!("{name:?}: {value:?}")).collect();
+            let attributes: Vec<_> = product
+                .attributes
+                .iter()
+                .map(|(name, value)| format!("{name:?}: {value:?}"))
+                .collect();
             format!(
                 "{{\"title\": {:?}, \"brand\": {:?}, \"attributes\": {{{}}}, \"type_path\": {:?}}}",
                 product.title,

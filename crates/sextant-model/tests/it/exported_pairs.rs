@@ -11,12 +11,12 @@ use crate::families::{DECODERS, FAMILIES, folder, plain};
 use crate::support::{floats, forward, pack};
 use burn::tensor::{Device, activation::softmax};
 use hard_pairs::{encoder, hard_pairs, tokenizer};
+use serde_json::{Value, json};
 use sextant_core::Task;
 use sextant_model::backbone::Backbone;
 use sextant_model::bundle::{self, Bundle};
 use sextant_model::export::{Numbers, huggingface, onnx};
 use sextant_model::{ModelSpec, RelevanceModel, Routing, dump, initialize, load};
-use serde_json::{Value, json};
 use std::path::Path;
 
 /// A model of a family's shape whose vocabulary is its kind of tokenizer's, with weights large enough
@@ -86,7 +86,8 @@ fn every_export_says_how_pairs_are_written() {
             let place = place.join(task.as_str());
             std::fs::create_dir_all(&place).unwrap();
             for form in export(&bundle, task, &place) {
-                let read = |file: &str| std::fs::read_to_string(place.join(form).join(file)).unwrap();
+                let read =
+                    |file: &str| std::fs::read_to_string(place.join(form).join(file)).unwrap();
                 let config: Value = serde_json::from_str(&read("sextant_pair.json")).unwrap();
                 let (encoder, what) = (&bundle.encoder, format!("{family}, {task}, {form}"));
                 let layout = encoder.tokenizer().layout();

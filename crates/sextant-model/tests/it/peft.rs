@@ -105,7 +105,9 @@ fn every_task_comes_back_from_its_adapter_and_from_its_merged_export() {
             assert_close(&found, &expected, 1e-4, &format!("{what}, merged"));
 
             peft(&bundle, task, "the/base", &at("adapter")).unwrap();
-            assert!(at("adapter/sextant_pair.py").exists() && at("adapter/sextant_pair.json").exists());
+            assert!(
+                at("adapter/sextant_pair.py").exists() && at("adapter/sextant_pair.json").exists()
+            );
             let adapter = Adapter::open(&at("adapter")).unwrap();
             assert_eq!((adapter.base(), adapter.task()), (Some("the/base"), Some(task)));
             assert_eq!(adapter.text(), Some(bundle.encoder.config()));

@@ -64,7 +64,9 @@ fn entity(kind: EntityKind, number: usize) -> Entity {
         brand: some(0, text(1)).or(Some(" \t".to_owned())),
         description: some(1, long(number + 1)),
         attributes: attributes.collect(),
-        type_path: (0..(number + 2) % 4).map(|i| if i == 1 { String::new() } else { text(i + 5) }).collect(),
+        type_path: (0..(number + 2) % 4)
+            .map(|i| if i == 1 { String::new() } else { text(i + 5) })
+            .collect(),
     }
     .into()
 }
