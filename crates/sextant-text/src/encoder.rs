@@ -1,5 +1,6 @@
 //! From a pair to a row of token ids.
 
+use crate::bound::Bound;
 use crate::config::Compiled;
 use crate::template::{Field, Rendered};
 use crate::truncate::{FieldTokens, kept};
@@ -13,6 +14,8 @@ pub struct Encoder {
     tokenizer: Tokenizer,
     config: TextConfig,
     templates: Compiled,
+    /// How much of a field is tokenized at first.
+    bound: Bound,
 }
 
 /// The tokens of one span of text: a field's, or the template's.
@@ -41,7 +44,8 @@ impl Encoder {
     /// A template that cannot be used, or `max_tokens` too small for some task's template.
     pub fn new(tokenizer: Tokenizer, config: TextConfig) -> Result<Self, TextError> {
         let templates = config.compile()?;
-        let encoder = Self { tokenizer, config, templates };
+        let bound = Bound::new(tokenizer.seams(), config.max_tokens);
+        let encoder = Self { tokenizer, config, templates, bound };
         // The most that templates take: entities with every field, each of one short word.
         for task in Task::ALL {
             let (left, right) = task.kinds();
@@ -128,14 +132,30 @@ impl Encoder {
         if entity.is_blank() {
             return Err(empty());
         }
-        let spans = self.tokenize(&self.render(task, side, kind, entity))?;
+        let mut bound = self.bound;
+        let spans = loop {
+            let rendered = self.render(task, side, kind, entity, Some(bound));
+            let tokens = self.tokenizer.encode_with_ends(&rendered.text)?;
+            if rendered.shows_more_than(self.config.max_tokens, &tokens) {
+                break divide(&rendered, tokens);
+            }
+            // Characters without a token, or words that are one: look at more of the text.
+            bound = bound.larger();
+        };
         let named = |span: &Span| span.field.is_some_and(Field::is_naming) && !span.ids.is_empty();
         if spans.iter().any(named) { Ok(spans) } else { Err(empty()) }
     }
 
     /// An entity as text, after the task's prefix on the left side.
-    fn render(&self, task: Task, side: Side, kind: EntityKind, entity: &Entity) -> Rendered {
-        let mut rendered = Rendered::default();
+    fn render(
+        &self,
+        task: Task,
+        side: Side,
+        kind: EntityKind,
+        entity: &Entity,
+        bound: Option<Bound>,
+    ) -> Rendered {
+        let mut rendered = Rendered::new(bound);
         if let (Side::Left, Some(prefix)) = (side, self.templates.prefix(task)) {
             rendered.push(prefix, None);
             rendered.push(" ", None);
@@ -149,21 +169,7 @@ impl Encoder {
     pub fn texts(&self, pair: &Pair) -> [String; 2] {
         let (left, right) = pair.task.kinds();
         [(Side::Left, left, &pair.left), (Side::Right, right, &pair.right)]
-            .map(|(side, kind, entity)| self.render(pair.task, side, kind, entity).text)
-    }
-
-    /// Tokenizes a text as a whole, as its tokenizer was trained, then gives each token to the
-    /// span in which it ends.
-    fn tokenize(&self, rendered: &Rendered) -> Result<Vec<Span>, TextError> {
-        let mut spans: Vec<_> =
-            rendered.spans.iter().map(|&(_, field)| Span { field, ids: Vec::new() }).collect();
-        for (id, end) in self.tokenizer.encode_with_ends(&rendered.text)? {
-            let place = rendered.spans.partition_point(|&(span_end, _)| span_end < end);
-            if let Some(span) = spans.get_mut(place) {
-                span.ids.push(id);
-            }
-        }
-        Ok(spans)
+            .map(|(side, kind, entity)| self.render(pair.task, side, kind, entity, None).text)
     }
 
     /// Tokens left for fields beside the template and special tokens of a row.
@@ -184,6 +190,20 @@ impl Encoder {
     }
 }
 
+/// Gives each token of a text, which was tokenized as a whole as its tokenizer was trained, to the span
+/// in which it ends.
+fn divide(rendered: &Rendered, tokens: Vec<(u32, usize)>) -> Vec<Span> {
+    let mut spans: Vec<_> =
+        rendered.spans.iter().map(|&(_, field)| Span { field, ids: Vec::new() }).collect();
+    for (id, end) in tokens {
+        let place = rendered.spans.partition_point(|&(span_end, _)| span_end < end);
+        if let Some(span) = spans.get_mut(place) {
+            span.ids.push(id);
+        }
+    }
+    spans
+}
+
 /// An entity of a kind with every field that a template may show.
 fn sample(kind: EntityKind) -> Entity {
     let word = || "a".to_owned();
@@ -199,3 +219,10 @@ fn sample(kind: EntityKind) -> Entity {
         .into(),
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/common/hard_pairs.rs"]
+mod hard_pairs;
+
+#[cfg(test)]
+mod tests;

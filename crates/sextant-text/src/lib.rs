@@ -12,6 +12,10 @@
 //! for causal models [`plan_shared`] does, and a [`PrefixTree`] says which leading tokens rows share.
 
 mod arena;
+#[cfg(test)]
+extern crate self as sextant_text; // helpers are shared with the tests beside the crate
+
+mod bound;
 mod config;
 mod encoder;
 mod error;

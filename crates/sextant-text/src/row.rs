@@ -21,7 +21,8 @@ impl std::fmt::Display for Side {
     }
 }
 
-/// How many tokens truncation took from each side of one row.
+/// How many tokens truncation took from each side of one row: exactly, or at least so many where a field
+/// has more text than is looked at (some 32 bytes for each token of a row).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
     /// Tokens taken from the left entity.

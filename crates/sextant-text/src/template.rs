@@ -1,6 +1,7 @@
 //! How an entity is written as text.
 
 use crate::TextError;
+use crate::bound::Bound;
 use sextant_core::{Entity, EntityKind};
 use std::borrow::Cow;
 
@@ -103,14 +104,48 @@ pub(crate) struct Rendered {
     /// The end of each span and the field that it shows, `None` for template text. Spans follow
     /// one another from byte 0.
     pub(crate) spans: Vec<(usize, Option<Field>)>,
+    /// How much of a field is written; all of it if `None`.
+    bound: Option<Bound>,
+    /// Where the middle of a field was left out: the byte, and the index of its span.
+    joins: Vec<(usize, usize)>,
 }
 
 impl Rendered {
+    pub(crate) fn new(bound: Option<Bound>) -> Self {
+        Self { bound, ..Self::default() }
+    }
+
     pub(crate) fn push(&mut self, text: &str, field: Option<Field>) {
-        if !text.is_empty() {
-            self.text.push_str(text);
-            self.spans.push((self.text.len(), field));
+        if text.is_empty() {
+            return;
         }
+        let parts = self.bound.zip(field).and_then(|(bound, field)| bound.apply(text, field));
+        if let Some((begin, end)) = parts {
+            self.text.push_str(begin);
+            self.joins.push((self.text.len(), self.spans.len()));
+            self.text.push_str(end);
+        } else {
+            self.text.push_str(text);
+        }
+        self.spans.push((self.text.len(), field));
+    }
+
+    /// Whether every field whose middle was left out has more than `most` tokens in the part that
+    /// truncation keeps from; `ends` are the bytes at which tokens end.
+    pub(crate) fn shows_more_than(&self, most: usize, ends: &[(u32, usize)]) -> bool {
+        self.joins.iter().all(|&(join, span)| {
+            let start = span.checked_sub(1).map_or(0, |before| self.spans[before].0);
+            let (end, field) = self.spans[span];
+            let at_end = field.is_some_and(Field::is_cut_at_start);
+            let part = if at_end { join..end } else { start..join };
+            ends.iter().filter(|&&(_, end)| part.start < end && end <= part.end).count() > most
+        })
+    }
+
+    /// Whether anything was left out.
+    #[cfg(test)]
+    pub(crate) fn is_shortened(&self) -> bool {
+        !self.joins.is_empty()
     }
 }
 

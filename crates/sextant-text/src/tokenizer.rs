@@ -1,5 +1,6 @@
 //! A Hugging Face tokenizer, checked for what rows need.
 
+use crate::bound::Seams;
 use crate::{RowLayout, TextError};
 use std::path::Path;
 use tokenizers::processors::template::TemplateProcessing;
@@ -18,6 +19,7 @@ pub struct Tokenizer {
     post_processor: Option<PostProcessorWrapper>,
     layout: RowLayout,
     pad_id: u32,
+    seams: Seams,
 }
 
 impl Tokenizer {
@@ -46,7 +48,8 @@ impl Tokenizer {
         let post_processor = inner.get_post_processor().cloned();
         inner.with_post_processor(None::<PostProcessorWrapper>);
         let (layout, pad_id) = special_tokens(&inner, origin)?;
-        Ok(Self { inner, post_processor, layout, pad_id })
+        let seams = guarded(|| Ok(Seams::of(&inner))).map_err(|reason| bad(&reason))?;
+        Ok(Self { inner, post_processor, layout, pad_id, seams })
     }
 
     /// The tokenizer as `tokenizer.json`, for a bundle: the same tokenizer always gives the same
@@ -100,6 +103,11 @@ impl Tokenizer {
     /// Where special tokens stand in a row.
     pub fn layout(&self) -> &RowLayout {
         &self.layout
+    }
+
+    /// Where long texts may be taken apart.
+    pub(crate) fn seams(&self) -> Seams {
+        self.seams
     }
 
     /// The text of a token, if the vocabulary has this id.

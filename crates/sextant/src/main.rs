@@ -9,6 +9,7 @@ mod consistency;
 mod data;
 mod demo;
 mod device;
+mod download;
 mod ensemble;
 mod evaluate;
 mod export;
