@@ -83,11 +83,16 @@ impl Client {
                     let has = length(&part);
                     failed = if has > had { 1 } else { failed + 1 };
                     had = has;
-                    ensure!(
-                        failed < ATTEMPTS,
-                        "{error:#}; {has} bytes are kept in {}: run the command again to go on from there",
-                        part.display()
-                    );
+                    if failed >= ATTEMPTS {
+                        let kept = match has {
+                            0 => "try again later".to_owned(),
+                            _ => format!(
+                                "{has} bytes are kept in {}: run the command again to go on from there",
+                                part.display()
+                            ),
+                        };
+                        bail!("{error:#}; {kept}");
+                    }
                     std::thread::sleep(Duration::from_millis(200) * failed);
                 }
             }
