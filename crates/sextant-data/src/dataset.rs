@@ -1,6 +1,8 @@
 //! A dataset: three lists of examples, in a folder or in one file.
 
-use crate::{DataError, Format, Labels, ReadOptions, RowProblem, RowReader, write_examples};
+use crate::{
+    DataError, Format, Labels, ReadOptions, RowProblem, RowReader, RowUnit, write_examples,
+};
 use sextant_core::{Example, Split};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +20,21 @@ pub struct Dataset {
     pub test: Vec<Example>,
 }
 
+/// One row of a dataset as it is read.
+#[derive(Debug)]
+pub struct DatasetRow<'a> {
+    /// The split that it belongs to.
+    pub split: Split,
+    /// The file that it is in.
+    pub path: &'a Path,
+    /// What `line` counts.
+    pub unit: RowUnit,
+    /// Where it stands in the file, from 1.
+    pub line: u64,
+    /// The row.
+    pub example: Example,
+}
+
 impl Dataset {
     /// Loads a folder or a single file. Every example then says its split.
     ///
@@ -25,16 +42,38 @@ impl Dataset {
     /// See [`DataError`]; a row that contradicts its file, or that says no split where only it
     /// could, is an error that names the row.
     pub fn load(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
-        let options = ReadOptions { labels: Labels::Required, ..options.clone() };
         let mut dataset = Self::default();
+        Self::visit(path, options, &Split::ALL, |row| {
+            dataset.part_mut(row.split).push(row.example);
+            Ok::<_, DataError>(())
+        })?;
+        Ok(dataset)
+    }
+
+    /// Calls `visit` with every row of some splits, in the order in which [`Dataset::load`] has them,
+    /// and holds none of them. Files whose name says another split are not opened.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`], or what `visit` says, which ends the reading.
+    pub fn visit<E: From<DataError>>(
+        path: impl AsRef<Path>,
+        options: &ReadOptions,
+        splits: &[Split],
+        mut visit: impl FnMut(DatasetRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let options = ReadOptions { labels: Labels::Required, ..options.clone() };
         for (part, path) in Self::files(path)? {
+            if part.is_some_and(|part| !splits.contains(&part)) {
+                continue;
+            }
             let mut reader = RowReader::open(path, &options)?;
             while let Some(row) = reader.next() {
                 let row = row?;
                 let error = |column, problem| reader.error(row.line, Some(column), problem);
                 let split = match (row.split, part) {
                     (Some(found), Some(expected)) if found != expected => {
-                        return Err(error("split", RowProblem::WrongSplit { found, expected }));
+                        let problem = RowProblem::WrongSplit { found, expected };
+                        return Err(error("split", problem).into());
                     }
                     (split, part) => split
                         .or(part)
@@ -42,12 +81,14 @@ impl Dataset {
                 };
                 let grade =
                     row.grade.ok_or_else(|| error("grade", RowProblem::Missing { task: false }))?;
-                dataset
-                    .part_mut(split)
-                    .push(Example { split: Some(split), ..row.with_grade(grade) });
+                if splits.contains(&split) {
+                    let (path, unit, line) = (reader.path(), reader.unit(), row.line);
+                    let example = Example { split: Some(split), ..row.with_grade(grade) };
+                    visit(DatasetRow { split, path, unit, line, example })?;
+                }
             }
         }
-        Ok(dataset)
+        Ok(())
     }
 
     /// The files of a dataset, with the split that a file's name says; none for a single file.

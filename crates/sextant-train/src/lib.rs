@@ -51,7 +51,9 @@ pub use rows::Rows;
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
-pub use source::{ExampleSource, RowOrigin, SourceRow, Visit};
+pub use source::{
+    DatasetFiles, ExampleSource, LoadedDataset, RowOrigin, SourceRow, Visit, open_source,
+};
 pub use step::{StepGradients, StepOptions, Target, TaskLoss, gradients};
 pub use trainer::{RunFolder, Summary, Trainer, steps};
 pub use weighting::{TaskWeighting, Weighting, WeightingState};

@@ -6,11 +6,10 @@ use crate::say::say;
 use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
-use sextant_data::Dataset;
 use sextant_model::ParameterCounts;
 use sextant_train::{
-    JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Summary, Trainer,
-    parse_recipe, peak_memory,
+    ExampleSource, JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Summary,
+    Trainer, open_source, parse_recipe, peak_memory,
 };
 use std::io::Write;
 use std::path::PathBuf;
@@ -41,8 +40,9 @@ impl Train {
         let recipe = parse_recipe(&text, &origin, &self.settings)?;
         let folder =
             RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
-        let dataset = Dataset::load(&recipe.data.path, &recipe.data.read_options())?;
-        let summary = train(recipe, &dataset, folder.clone(), self.resume, &self.place.open()?)?;
+        let source = open_source(&recipe.data.path, &recipe.data.read_options())?;
+        let summary =
+            train(recipe, source.as_ref(), folder.clone(), self.resume, &self.place.open()?)?;
         say(&format!(
             "{}: {} steps, {:.0} rows/s, best dev {} at step {}, peak memory {} MiB",
             folder.bundle().display(),
@@ -59,14 +59,14 @@ impl Train {
 /// Runs a recipe on a data set.
 pub(crate) fn train(
     recipe: Recipe,
-    dataset: &Dataset,
+    source: &dyn ExampleSource,
     folder: RunFolder,
     resume: bool,
     device: &Device,
 ) -> anyhow::Result<Summary> {
     let name = recipe.name.clone();
     let plan = Plan::new(recipe, backbones::resolve)?;
-    let prepared = Prepared::new(plan, dataset, device)?;
+    let prepared = Prepared::new(plan, source, device)?;
     let counts = ParameterCounts::of(&prepared.model);
     // Like progress, which it precedes; that it cannot be shown is no reason to end a run.
     let _ = writeln!(

@@ -85,7 +85,7 @@ impl Findings {
             ]));
         }
         let bootstrap = Bootstrap { replicates: recipe.report.replicates, ..Bootstrap::default() };
-        let judge = Judge { test: &lab.dataset.test, tasks: lab.grid.tasks(), bootstrap };
+        let judge = Judge { test: &lab.data.dataset.test, tasks: lab.grid.tasks(), bootstrap };
         let reference = match &recipe.report.reference {
             Some(label) => systems.iter().find(|system| system.label == *label),
             None => systems.first(),
@@ -109,12 +109,12 @@ impl Findings {
                 &ensembles.mixed,
                 &ensembles.rules,
                 &judge,
-                &lab.dataset.dev,
+                &lab.data.dataset.dev,
             )?,
             ablation: ablation::ablation(&systems, &judge)?,
             gains: gain::gains(&systems, &judge)?,
             curves: gain::curves(lab, &judge)?,
-            calibration: calibration::calibration(&systems, &judge, &lab.dataset.dev)?,
+            calibration: calibration::calibration(&systems, &judge, &lab.data.dataset.dev)?,
             consistency: consistency::consistency(&systems, &judge),
             costs: cost::costs(&systems, &judge),
             search: search.map_or_else(Vec::new, |search| search.trace(|cell| lab.entry(cell))),

@@ -198,7 +198,7 @@ pub(crate) fn member(lab: &Lab, cell: &Cell) -> Result<Option<Member>, LabError>
     let Some(entry) = lab.entry(cell) else { return Ok(None) };
     let folder = lab.run_folder(cell.name()).0;
     let answers = |split: Split| -> Result<Vec<Option<Prediction>>, LabError> {
-        let examples = lab.dataset.part(split);
+        let examples = lab.data.dataset.part(split);
         let found = Predictions::read(&folder.join(file_name(split)), examples)?;
         let mut answers = vec![None; examples.len()];
         for (row, prediction) in found.rows.into_iter().zip(found.predictions) {

@@ -22,8 +22,8 @@ use sextant_model::{
     ModelError, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters,
 };
 use sextant_train::{
-    Encoded, JsonLog, Observers, Plan, Recipe, RunFolder, Summary, Trainer, dev_positions,
-    reset_peak_memory, tasks_of, train_positions,
+    Encoded, JsonLog, LoadedDataset, Observers, Plan, Recipe, RunFolder, Summary, Trainer,
+    dev_positions, reset_peak_memory, tasks_of, train_positions,
 };
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -36,7 +36,7 @@ pub struct Lab {
     /// The grid, with steps settled.
     pub grid: Grid,
     /// Its rows.
-    pub dataset: Dataset,
+    pub data: LoadedDataset,
     /// SHA-256 of the data set's files.
     pub data_sha256: String,
     /// What is finished.
@@ -88,8 +88,8 @@ impl Lab {
         let (path, options) =
             grid.data().ok_or_else(|| LabError::Recipe(vec!["there are no runs".into()]))?;
         let data_sha256 = data_hash(path)?;
-        let dataset = Dataset::load(path, &options)?;
-        grid.settle_steps(&dataset.train);
+        let data = LoadedDataset::load(path, &options)?;
+        grid.settle_steps(&data.dataset.train);
         std::fs::create_dir_all(folder.join("runs")).map_err(LabError::io("create", folder))?;
         let place = folder.join("lab.toml");
         if let Ok(text) = std::fs::read_to_string(&place) {
@@ -105,7 +105,7 @@ impl Lab {
             }
         }
         let ledger = Ledger::open(folder)?;
-        Ok(Self { grid, dataset, data_sha256, ledger, folder: folder.to_owned(), resolve })
+        Ok(Self { grid, data, data_sha256, ledger, folder: folder.to_owned(), resolve })
     }
 
     /// Writes the recipe into the folder, for `lab status` and `lab report`.
@@ -154,7 +154,7 @@ impl Lab {
         let known = self.entry(cell).filter(|entry| entry.fingerprint == summary.fingerprint);
         if known.is_none() {
             let plan = Plan::new(cell.recipe.clone(), self.resolve)?;
-            let fingerprint = Encoded::new(plan, &self.dataset)?.fingerprint();
+            let fingerprint = Encoded::new(plan, &self.data)?.fingerprint();
             if summary.fingerprint != fingerprint {
                 return Err(LabError::Unusable {
                     path: folder.0,
@@ -265,7 +265,8 @@ impl Lab {
         if let Some(steps) = recipe.schedule.steps {
             return (steps * recipe.batch.rows as u64) as f64;
         }
-        let rows = train_positions(&tasks_of(&self.dataset.train), recipe, &recipe.tasks).len();
+        let rows =
+            train_positions(&tasks_of(&self.data.dataset.train), recipe, &recipe.tasks).len();
         rows as f64 * recipe.schedule.epochs
     }
 
@@ -284,7 +285,7 @@ impl Lab {
         } else {
             reset_peak_memory();
             let plan = Plan::new(cell.recipe.clone(), self.resolve)?;
-            let prepared = Encoded::new(plan, &self.dataset)?.build(device)?;
+            let prepared = Encoded::new(plan, &self.data)?.build(device)?;
             let trainer = Trainer::new(prepared, folder.clone(), true)?;
             let log = JsonLog::open(&folder.log(), trainer.steps_done())?;
             let mut observers = Observers(vec![watcher.observer(cell), Box::new(log)]);
@@ -293,21 +294,21 @@ impl Lab {
         let bundle = bundle::open(&folder.bundle(), device)?;
         let predictor = Predictor::new(bundle, ScorePrecision::F32);
         let tasks = predictor.model().spec().tasks.clone();
-        let dev = dev_positions(&tasks_of(&self.dataset.dev), &cell.recipe, &tasks);
-        predict(&predictor, &self.dataset, Split::Dev, dev, &folder)?;
-        let rows = positions(&self.dataset.test, &tasks);
+        let dev = dev_positions(&tasks_of(&self.data.dataset.dev), &cell.recipe, &tasks);
+        predict(&predictor, &self.data, Split::Dev, dev, &folder)?;
+        let rows = positions(&self.data.dataset.test, &tasks);
         let start = Instant::now();
-        let test = predict(&predictor, &self.dataset, Split::Test, rows, &folder)?;
+        let test = predict(&predictor, &self.data, Split::Test, rows, &folder)?;
         let test_seconds = start.elapsed().as_secs_f64();
         let right = |task: Option<Task>| {
             let rows = test.rows.iter().zip(&test.predictions);
             let mine = rows.filter(|&(&row, _)| {
-                task.is_none_or(|task| self.dataset.test[row].pair.task == task)
+                task.is_none_or(|task| self.data.dataset.test[row].pair.task == task)
             });
             let (mut all, mut right) = (0_usize, 0_usize);
             for (&row, prediction) in mine {
                 all += 1;
-                right += usize::from(prediction.grade() == self.dataset.test[row].grade);
+                right += usize::from(prediction.grade() == self.data.dataset.test[row].grade);
             }
             (all > 0).then(|| right as f64 / all as f64)
         };
@@ -358,16 +359,16 @@ impl Lab {
 /// Predicts some rows of a split and keeps the answers in the run's folder.
 fn predict(
     predictor: &Predictor,
-    dataset: &Dataset,
+    data: &LoadedDataset,
     split: Split,
     rows: Vec<usize>,
     run: &RunFolder,
 ) -> Result<Predictions, LabError> {
-    let examples = dataset.part(split);
+    let examples = data.dataset.part(split);
     let pairs: Vec<_> = rows.iter().map(|&row| examples[row].pair.clone()).collect();
     let predictions = predictor.predict(&pairs).map_err(|error| match error {
         ModelError::NonFinite { row, fault } => {
-            let place = format!("{split} row {} ({})", rows[row] + 1, pairs[row]);
+            let place = format!("{} ({})", data.origin(split, rows[row]), pairs[row]);
             LabError::Unusable { path: run.bundle(), problem: format!("{place}: {fault}") }
         }
         other => other.into(),

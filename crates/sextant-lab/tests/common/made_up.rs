@@ -81,7 +81,7 @@ fn finish(lab: &mut Lab, cell: &Cell) {
     let tasks = &cell.recipe.tasks;
     let mut by_task = BTreeMap::new();
     for split in [Split::Test, Split::Dev] {
-        let examples = lab.dataset.part(split);
+        let examples = lab.data.dataset.part(split);
         let mut found = Predictions::default();
         for (row, example) in examples.iter().enumerate() {
             let task = example.pair.task;

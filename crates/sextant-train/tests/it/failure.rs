@@ -2,10 +2,10 @@
 
 use crate::common::{Silent, folder, market, plan, prepared};
 use burn::tensor::Device;
-use sextant_core::{Example, Grade, Task};
-use sextant_data::Dataset;
+use sextant_core::{Example, Grade, Split, Task};
+use sextant_data::{Dataset, Format, ReadOptions};
 use sextant_eval::Metric;
-use sextant_train::{Prepared, TrainError, Trainer};
+use sextant_train::{ExampleSource, LoadedDataset, Prepared, TrainError, Trainer, open_source};
 use tempfile::TempDir;
 
 #[test]
@@ -82,6 +82,47 @@ fn a_text_without_a_token_is_told_by_its_row() {
         }
     }
     assert!(refused >= 2, "all rows, and the rows of one task, hold it");
+}
+
+/// Of files it is told by file and line, whatever choice of rows a run makes.
+#[test]
+fn a_text_without_a_token_is_told_by_its_line() {
+    let temporary = TempDir::new().unwrap();
+    let mut market = market().clone();
+    market.train[40].pair.left = "\u{200b}".into();
+    market.save(temporary.path(), Format::Jsonl).unwrap();
+    let path = temporary.path().join("train.jsonl");
+    // An empty line is no row.
+    std::fs::write(&path, format!("\n{}", std::fs::read_to_string(&path).unwrap())).unwrap();
+    let of_run = |settings: &[&str]| {
+        let source = open_source(temporary.path(), &ReadOptions::default()).unwrap();
+        Prepared::new(plan(settings).unwrap(), source.as_ref(), &Device::flex())
+    };
+    let task = format!("tasks=[\"{}\"]", market.train[40].pair.task);
+    // Of all rows but one: seed 1 leaves out another one.
+    let fewer = format!("data.train_rows={}", market.train.len() - 1);
+    for settings in [vec![], vec![task.as_str()], vec![fewer.as_str()]] {
+        let error = of_run(&settings).unwrap_err().to_string();
+        let place = format!("{} line 42: the left text of", path.display());
+        assert!(error.starts_with(&place), "{error}");
+    }
+    let loaded = LoadedDataset::load(temporary.path(), &ReadOptions::default()).unwrap();
+    assert_eq!(loaded.dataset, market);
+    assert_eq!(loaded.origin(Split::Train, 40), format!("{} line 42", path.display()));
+}
+
+/// Rows read in passes are the rows in memory: the same run.
+#[test]
+fn files_read_in_passes_give_the_run_of_a_data_set_in_memory() {
+    let temporary = TempDir::new().unwrap();
+    market().save(temporary.path(), Format::Csv).unwrap();
+    let source = open_source(temporary.path(), &ReadOptions::default()).unwrap();
+    for settings in [vec![], vec!["data.train_rows=100"]] {
+        let of = |source: &dyn ExampleSource| {
+            Prepared::new(plan(&settings).unwrap(), source, &Device::flex()).unwrap().fingerprint()
+        };
+        assert_eq!(of(source.as_ref()), of(market()));
+    }
 }
 
 #[test]
