@@ -317,4 +317,14 @@ fn damaged_parquet() {
         let error = read_examples(&path, &ReadOptions::default()).unwrap_err().to_string();
         assert!(error.contains("rows.parquet: not a readable Parquet file"), "{error}");
     }
+    // The library panics on some of the schemas that Arrow keeps in the metadata, when they are damaged.
+    let mark = b"ARROW:schema";
+    let at = whole.windows(mark.len()).position(|part| part == mark).unwrap() + mark.len();
+    let refused = (8..200).filter(|start| {
+        let mut damaged = whole.clone();
+        damaged[at + start..at + start + 16].fill(b'A');
+        std::fs::write(&path, damaged).unwrap();
+        read_examples(&path, &ReadOptions::default()).is_err()
+    });
+    assert!(refused.count() > 50);
 }

@@ -32,8 +32,7 @@ pub(in crate::read) fn open(
         path: place.path.clone(),
         source,
     };
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| fail(error.into()))?;
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file)).map_err(fail)?;
     let schema = builder.schema().clone();
     let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
@@ -58,8 +57,8 @@ pub(in crate::read) fn open(
 
     let mask = ProjectionMask::roots(builder.parquet_schema(), kept);
     let rows = batch_rows(builder.metadata());
-    let reader = builder.with_projection(mask).with_batch_size(rows).build();
-    let reader = reader.map_err(|error| fail(error.into()))?;
+    let reader = guarded(|| builder.with_projection(mask).with_batch_size(rows).build());
+    let reader = reader.map_err(fail)?;
     Ok((layout, ParquetSource { reader, place: place.clone(), rows: 0, rest: None }))
 }
 
@@ -68,6 +67,14 @@ fn batch_rows(metadata: &ParquetMetaData) -> usize {
     let groups = metadata.row_groups().iter();
     let row_bytes = groups.map(|group| group.total_byte_size() / group.num_rows().max(1)).max();
     (super::BATCH_BYTES / row_bytes.unwrap_or(0).max(1) as usize).clamp(1, super::BATCH_ROWS)
+}
+
+/// Calls the library, which panics on some damaged files where it could answer with an error: on a schema
+/// of Arrow in the metadata that is cut short, for one.
+fn guarded<T, E: std::error::Error + Send + Sync + 'static>(
+    call: impl FnOnce() -> Result<T, E>,
+) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(sextant_core::guarded(call)??)
 }
 
 pub(in crate::read) struct ParquetSource {
@@ -82,11 +89,11 @@ impl Source for ParquetSource {
     fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
         let batch = match self.rest.take() {
             Some(rest) => rest,
-            None => match self.reader.next()? {
+            None => match guarded(|| self.reader.next().transpose()).transpose()? {
                 Ok(batch) => batch,
-                Err(error) => {
+                Err(source) => {
                     let path = self.place.path.clone();
-                    return Some(Err(DataError::Parquet { path, source: error.into() }));
+                    return Some(Err(DataError::Parquet { path, source }));
                 }
             },
         };
