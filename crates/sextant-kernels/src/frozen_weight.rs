@@ -161,6 +161,15 @@ impl FrozenWeight {
         }
     }
 
+    /// Calls `each` with the bytes of [`FrozenWeight::to_bytes`] in order, some at a time, so that a file is
+    /// written without a copy of the weight. An error of `each` ends it.
+    pub fn pieces<E>(&self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        match &self.form {
+            Form::Stored(numbers) => numbers.pieces(each),
+            Form::Plain(..) => each(&self.to_bytes()),
+        }
+    }
+
     /// How many bytes [`FrozenWeight::to_bytes`] gives for `[inputs, outputs]`.
     pub fn byte_count([inputs, outputs]: [usize; 2], format: FrozenFormat) -> usize {
         Numbers::byte_count(inputs, outputs, format)

@@ -12,8 +12,7 @@
 //! * [`adamw`] and [`dot`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
 //!   for large vocabularies, whose tables have few rows with a gradient.
 //!
-//! [`CachingAllocator`] keeps the buffers of a step for the next one; [`MappedFile`] reads weights
-//! without copying them.
+//! [`CachingAllocator`] keeps the buffers of a step for the next one.
 //!
 //! Every operation has a *composed* body made of burn's own operations ([`composed`]), which is the
 //! definition of what it computes and runs on any device.
@@ -41,7 +40,6 @@ mod flex;
 mod frozen_weight;
 mod kernels;
 mod lora;
-mod mapped_file;
 mod operations;
 mod packed_weight;
 mod precision;
@@ -62,7 +60,6 @@ pub use cross_entropy::ClassTargets;
 pub use dropout::Dropout;
 pub use frozen_weight::{FrozenFormat, FrozenWeight, FrozenWeightError};
 pub use lora::LoraFactors;
-pub use mapped_file::MappedFile;
 pub use operations::{
     adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dot, dropout,
     embedding, embedding_rows, frozen_embedding, frozen_linear, gated, linear, linear_packed,

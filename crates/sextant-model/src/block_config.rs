@@ -229,6 +229,7 @@ impl BlockConfig {
                     return failed(format!("rotary base {base} must be above 1"));
                 }
             }
+            rotary.scaling.validate().map_err(ModelError::Config)?;
         }
         for (key, value) in [
             ("attention_scale", self.attention_scale),
@@ -261,6 +262,32 @@ impl BlockConfig {
 }
 
 impl RotaryScaling {
+    /// Checks the numbers; the error names the key.
+    pub(crate) fn validate(self) -> Result<(), String> {
+        let positive = |key: &str, value: f64| {
+            let fits = value.is_finite() && value > 0.0;
+            if fits {
+                Ok(())
+            } else {
+                Err(format!("rotary scaling: `{key}` {value} must be above 0"))
+            }
+        };
+        match self {
+            Self::None => Ok(()),
+            Self::Linear { factor } => positive("factor", factor),
+            Self::Llama3 { factor, low, high, original } => {
+                positive("factor", factor)?;
+                positive("low", low)?;
+                positive("high", high)?;
+                positive("original", original as f64)?;
+                if low < high {
+                    return Ok(());
+                }
+                Err(format!("rotary scaling: `low` {low} must be less than `high` {high}"))
+            }
+        }
+    }
+
     /// The scaled frequencies of heads of `dim` numbers.
     fn frequencies(self, dim: usize, base: f64) -> Rotary {
         let frequency = |i: usize| base.powf(-2.0 * i as f64 / dim as f64);

@@ -12,13 +12,13 @@
 //! whole or absent.
 
 use crate::{
-    Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, dump, load, replace_folder,
+    Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, json, load, replace_folder,
 };
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The format that this version writes, and the newest that it reads.
@@ -53,10 +53,30 @@ pub struct Manifest {
 pub struct Bundle {
     /// What the model is.
     pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes, which names the bundle: they hold the hashes of the other files.
+    pub manifest_sha256: String,
     /// The weights.
     pub model: RelevanceModel,
     /// From pairs to tokens.
     pub encoder: Encoder,
+}
+
+/// Checks that rows of the encoder fit into the model's tables.
+fn check_fit(spec: &ModelSpec, text: &TextConfig, tokenizer: &Tokenizer) -> Result<(), String> {
+    for (what, found, most, table) in [
+        ("`max_tokens` is", text.max_tokens, spec.backbone.max_positions, "of positions"),
+        (
+            "the tokenizer has ids up to",
+            tokenizer.vocab_size(),
+            spec.backbone.vocab_size,
+            "of words",
+        ),
+    ] {
+        if found > most {
+            return Err(format!("{what} {found}, but the model's table {table} has {most} rows"));
+        }
+    }
+    Ok(())
 }
 
 /// Saves a model as a bundle at `folder`, in place of a bundle that is there already; any other
@@ -73,12 +93,14 @@ pub fn save(
             problem: "exists and is not a bundle; choose another place or remove it".into(),
         });
     }
+    check_fit(model.spec(), encoder.config(), encoder.tokenizer())
+        .map_err(|problem| ModelError::Bundle { path: folder.to_owned(), problem })?;
     replace_folder(folder, |staging| {
         let place = |name: &str| staging.join(name);
         let write = |name: &str, bytes: &[u8]| {
             std::fs::write(place(name), bytes).map_err(ModelError::io("write", &folder.join(name)))
         };
-        Archive::write(&place(WEIGHTS), &dump(model))?;
+        Archive::write_model(&place(WEIGHTS), model)?;
         if model.spec().lora.is_some() {
             base::write(&place(BASE), model)?;
         }
@@ -105,32 +127,41 @@ pub fn save(
 
 /// Reads the manifest alone.
 pub fn read_manifest(folder: &Path) -> Result<Manifest, ModelError> {
+    Ok(read_manifest_hashed(folder)?.0)
+}
+
+/// Reads the manifest alone, with the SHA-256 of the bytes that it was read from.
+pub fn read_manifest_hashed(folder: &Path) -> Result<(Manifest, String), ModelError> {
     let path = folder.join(MANIFEST);
-    let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+    let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => ModelError::Bundle {
             path: folder.to_owned(),
             problem: format!("is not a bundle: it has no `{MANIFEST}`"),
         },
         _ => ModelError::Io { action: "read", path: path.clone(), source },
     })?;
-    let failed = |error: serde_json::Error| ModelError::Json {
-        path: path.clone(),
-        reason: error.to_string(),
-    };
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(failed)?;
+    let manifest = parse_manifest(&bytes, &path)?;
+    Ok((manifest, hexadecimal(&Sha256::digest(&bytes))))
+}
+
+fn parse_manifest(bytes: &[u8], path: &Path) -> Result<Manifest, ModelError> {
+    let json: serde_json::Value = json::parse(bytes, path)?;
     let version = json.get("format_version").and_then(serde_json::Value::as_u64);
     if version != Some(u64::from(FORMAT_VERSION)) {
         let found =
             version.map_or("no format version".to_owned(), |v| format!("format version {v}"));
         return Err(ModelError::Bundle {
-            path,
+            path: path.to_owned(),
             problem: format!(
                 "has {found}; this Sextant reads version {FORMAT_VERSION}: use the one that wrote it, or a newer one"
             ),
         });
     }
-    let manifest: Manifest = serde_json::from_value(json).map_err(failed)?;
-    manifest.spec.validate()?;
+    let manifest: Manifest = json::parse(bytes, path)?;
+    manifest.spec.validate().map_err(|error| ModelError::Bundle {
+        path: path.to_owned(),
+        problem: format!("{error}; was it edited?"),
+    })?;
     Ok(manifest)
 }
 
@@ -151,51 +182,75 @@ pub fn open_sharing(
     device: &Device,
     bases: &mut SharedBases,
 ) -> Result<Bundle, ModelError> {
-    let manifest = read_manifest(folder)?;
-    for &name in names(&manifest.spec) {
-        let path = folder.join(name);
-        let found = sha256(&path)?;
-        if manifest.files.get(name) != Some(&found) {
-            return Err(ModelError::Bundle {
-                path,
-                problem: format!(
-                    "is not the file that `{MANIFEST}` was written with (its SHA-256 differs); copy the bundle again"
-                ),
-            });
-        }
-    }
-    let tokenizer = Tokenizer::from_file(folder.join(TOKENIZER))?;
-    for (what, found, most) in [
-        ("max_tokens", manifest.text.max_tokens, manifest.spec.backbone.max_positions),
-        ("tokenizer", tokenizer.vocab_size(), manifest.spec.backbone.vocab_size),
-    ] {
-        if found > most {
-            return Err(ModelError::Bundle {
-                path: folder.join(MANIFEST),
-                problem: format!(
-                    "`{what}` has {found} where the model's tables have {most}; was it edited?"
-                ),
-            });
-        }
-    }
+    let (manifest, manifest_sha256) = read_manifest_hashed(folder)?;
+    // Of the bytes that were loaded, not of a file that is read again.
+    let check = |name: &str, found: &str| match manifest.files.get(name) {
+        Some(expected) if expected == found => Ok(()),
+        _ => Err(ModelError::Bundle {
+            path: folder.join(name),
+            problem: format!(
+                "is not the file that `{MANIFEST}` was written with (its SHA-256 differs); copy the bundle again"
+            ),
+        }),
+    };
+    let path = folder.join(TOKENIZER);
+    let bytes = std::fs::read(&path).map_err(ModelError::io("read", &path))?;
+    check(TOKENIZER, &hexadecimal(&Sha256::digest(&bytes)))?;
+    let tokenizer = Tokenizer::from_bytes(&bytes, &path.display().to_string())?;
+    drop(bytes);
+    check_fit(&manifest.spec, &manifest.text, &tokenizer).map_err(|problem| {
+        let path = folder.join(MANIFEST);
+        ModelError::Bundle { path, problem: format!("{problem}; was it edited?") }
+    })?;
     let encoder = Encoder::new(tokenizer, manifest.text.clone())?;
-    let mut model =
-        load_weights(RelevanceModel::zeros(manifest.spec.clone(), device)?, &folder.join(WEIGHTS))?;
-    if let Some(hash) = manifest.files.get(BASE) {
-        base::read(&mut model, &folder.join(BASE), hash, bases)?;
+    check_held(folder, &manifest.spec)?;
+    let model = RelevanceModel::zeros(manifest.spec.clone(), device)?;
+    let path = folder.join(WEIGHTS);
+    let (archive, found) = Archive::read_whole(&path).map_err(|error| {
+        // Of a file that was cut off or changed, the hash says so before what is in it.
+        match sha256(&path).and_then(|found| check(WEIGHTS, &found)) {
+            Err(changed @ ModelError::Bundle { .. }) => changed,
+            _ => error,
+        }
+    })?;
+    check(WEIGHTS, &found)?;
+    let mut model = fill(model, archive)?;
+    if manifest.spec.lora.is_some() {
+        let stated = manifest.files.get(BASE).map_or("", String::as_str);
+        base::read(&mut model, &folder.join(BASE), stated, |found| check(BASE, found), bases)?;
     }
-    Ok(Bundle { manifest, model, encoder })
+    Ok(Bundle { manifest, manifest_sha256, model, encoder })
+}
+
+/// Checks that the sizes that a manifest states can be those of its files, before memory is asked for.
+fn check_held(folder: &Path, spec: &ModelSpec) -> Result<(), ModelError> {
+    let mut bytes = 0u128;
+    for &name in names(spec) {
+        let path = folder.join(name);
+        let about = std::fs::metadata(&path).map_err(ModelError::io("read", &path))?;
+        bytes += u128::from(about.len());
+    }
+    // The tightest format takes more than half a byte a number.
+    let needed = spec.least_numbers();
+    if needed <= 2 * bytes {
+        return Ok(());
+    }
+    Err(ModelError::Bundle {
+        path: folder.join(MANIFEST),
+        problem: format!(
+            "states sizes of at least {needed} numbers where the files beside it have {bytes} bytes; was it edited?"
+        ),
+    })
 }
 
 /// Gives a model all its parameters from a file of our names: each must be there, and nothing else.
 pub fn load_weights(model: RelevanceModel, path: &Path) -> Result<RelevanceModel, ModelError> {
-    let archive = Archive::read(path, |_| false)?;
-    let mut used = BTreeSet::new();
-    let model = load(model, |name, shape| {
-        used.insert(name.to_owned());
-        archive.get(name, shape).map(|values| Some(values.into_owned()))
-    })?;
-    match archive.names().find(|name| !used.contains(*name)) {
+    fill(model, Archive::read_whole(path)?.0)
+}
+
+fn fill(model: RelevanceModel, mut archive: Archive) -> Result<RelevanceModel, ModelError> {
+    let model = load(model, |name, shape| archive.take(name, shape).map(Some))?;
+    match archive.names().next() {
         None => Ok(model),
         Some(name) => Err(archive.problem(format!("tensor `{name}` is not part of the model"))),
     }

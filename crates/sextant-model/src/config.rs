@@ -129,6 +129,9 @@ pub struct BackboneConfig {
     pub block: BlockConfig,
 }
 
+/// The largest size that is believed: sums and products of a few stay far from what a number can hold.
+const LARGEST_SIZE: usize = 1 << 28;
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -176,6 +179,49 @@ impl BackboneConfig {
         self.embedding_size.unwrap_or(self.hidden_size)
     }
 
+    /// How many numbers a model of these sizes has at the least: the table of words and the matrices of
+    /// the blocks. What states more than the file beside it can hold is wrong, and is not built.
+    pub(crate) fn least_numbers(&self) -> u128 {
+        let wide = |size: usize| size as u128;
+        let hidden = wide(self.hidden_size);
+        let heads = wide(self.head_dim());
+        let attention = 2 * hidden * heads * wide(self.attention_heads)
+            + 2 * hidden * heads * wide(self.key_value_heads());
+        let mlp = if self.block.mlp_gated { 3 } else { 2 } * hidden * wide(self.intermediate_size);
+        let positions = if self.positions_absent { 0 } else { self.max_positions };
+        let rows = wide(self.vocab_size) + wide(positions) + wide(self.segment_types);
+        let relative = self.block.relative.map_or(0, |relative| 2 * wide(relative.span));
+        rows * wide(self.embedding_width())
+            + relative * hidden
+            + wide(self.layers) * (attention + mlp)
+    }
+
+    /// Whether two configurations are the same but for rounding of their numbers to `f32`, as GGUF files
+    /// store them.
+    pub(crate) fn is_close_to(&self, other: &Self) -> bool {
+        fn close(a: &serde_json::Value, b: &serde_json::Value) -> bool {
+            use serde_json::Value::{Array, Number, Object};
+            match (a, b) {
+                (Number(_), Number(_)) => {
+                    let (a, b) = (a.as_f64().unwrap_or(0.0), b.as_f64().unwrap_or(0.0));
+                    (a - b).abs() <= 1e-6 * a.abs().max(b.abs())
+                }
+                (Array(a), Array(b)) => {
+                    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(a, b))
+                }
+                (Object(a), Object(b)) => {
+                    let same = |(key, a)| b.get(key).is_some_and(|b| close(a, b));
+                    a.len() == b.len() && a.iter().all(same)
+                }
+                _ => a == b,
+            }
+        }
+        match (serde_json::to_value(self), serde_json::to_value(other)) {
+            (Ok(a), Ok(b)) => close(&a, &b),
+            _ => false,
+        }
+    }
+
     /// Checks that the sizes fit together; the error names the key.
     pub fn validate(&self) -> Result<(), ModelError> {
         let sizes = [
@@ -187,9 +233,23 @@ impl BackboneConfig {
             ("max_positions", self.max_positions),
             ("embedding_size", self.embedding_width()),
         ];
+        let may_be_absent = [
+            ("position_offset", self.position_offset),
+            ("segment_types", self.segment_types),
+            ("head_dim", self.block.head_dim.unwrap_or(0)),
+            ("key_value_heads", self.block.key_value_heads.unwrap_or(0)),
+            ("relative.span", self.block.relative.map_or(0, |relative| relative.span)),
+        ];
         for (key, value) in sizes {
             if value == 0 {
                 return Err(ModelError::Config(format!("`{key}` is 0; it must be at least 1")));
+            }
+        }
+        for (key, value) in sizes.into_iter().chain(may_be_absent) {
+            if value > LARGEST_SIZE {
+                return Err(ModelError::Config(format!(
+                    "`{key}` is {value}; no model is larger than {LARGEST_SIZE} in any direction"
+                )));
             }
         }
         if self.block.head_dim.is_none() && !self.hidden_size.is_multiple_of(self.attention_heads) {

@@ -133,7 +133,9 @@ pub(crate) fn add(
     }
 }
 
-/// A parameter of zeros.
+/// A parameter of zeros, to be replaced. All of them are one number in memory: a model that is about to be
+/// loaded would otherwise be there twice.
 pub(crate) fn zeros<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
-    Param::initialized(ParamId::new(), Tensor::zeros(shape, device))
+    let zero = Tensor::<D>::zeros([1; D], device);
+    Param::initialized(ParamId::new(), zero.expand(shape))
 }

@@ -5,7 +5,7 @@
 
 use crate::context::split_mix;
 use crate::frozen;
-use crate::{ModelError, ModelSpec, NormKind, RelevanceModel};
+use crate::{ModelError, ModelSpec, NormKind, RelevanceModel, Writable};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -131,10 +131,19 @@ pub fn dump(model: &RelevanceModel) -> BTreeMap<String, Values> {
     values
 }
 
+/// All parameters by name, to be written one after the other.
+pub(crate) fn writables(model: &RelevanceModel) -> Vec<(String, Box<dyn Writable>)> {
+    let mut list = Vec::new();
+    visit(model, |name, _, param| list.push((name, param.writable())));
+    list
+}
+
 /// A parameter whose rank does not matter.
 trait AnyParam {
     fn trainable(&self) -> bool;
     fn values(&self) -> Vec<f32>;
+    /// A handle to its numbers, which are not copied.
+    fn writable(&self) -> Box<dyn Writable>;
 }
 
 impl<const D: usize> AnyParam for Param<Tensor<D>> {
@@ -144,6 +153,10 @@ impl<const D: usize> AnyParam for Param<Tensor<D>> {
 
     fn values(&self) -> Vec<f32> {
         self.val().into_data().convert::<f32>().iter::<f32>().collect()
+    }
+
+    fn writable(&self) -> Box<dyn Writable> {
+        Box::new(self.val())
     }
 }
 

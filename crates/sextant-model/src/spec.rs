@@ -101,6 +101,27 @@ impl ModelSpec {
         Ok(())
     }
 
+    /// [`BackboneConfig::least_numbers`], with private blocks and adapters.
+    pub(crate) fn least_numbers(&self) -> u128 {
+        let (backbone, routing) = (&self.backbone, &self.routing);
+        let wide = |size: usize| size as u128;
+        let whole = backbone.least_numbers();
+        let adapters = self
+            .lora
+            .as_ref()
+            .map_or(0, |lora| wide(lora.rank.min(1 << 32)) * wide(backbone.hidden_size));
+        let fresh = routing.private_init == PrivateInit::Fresh && routing.private == Private::Full;
+        let private = if fresh {
+            let one = BackboneConfig { layers: 1, ..backbone.clone() };
+            let none = BackboneConfig { layers: 0, ..backbone.clone() };
+            let block = one.least_numbers() - none.least_numbers();
+            block * wide(routing.private_layers.min(1 << 16)) * wide(self.branch_names().len())
+        } else {
+            0
+        };
+        whole + adapters + private
+    }
+
     /// A target that names no layer is a mistake.
     fn check_targets(&self, lora: &LoraConfig) -> Result<(), ModelError> {
         let names: Vec<String> = (0..self.backbone.layers)

@@ -17,8 +17,6 @@ use std::path::{Path, PathBuf};
 /// The format that this version writes and reads.
 const FORMAT_VERSION: u32 = 1;
 const MANIFEST: &str = "ensemble.json";
-/// The file of a bundle whose hash stands for the bundle: it holds the hashes of the others.
-const BUNDLE: &str = "bundle.json";
 
 /// What `ensemble.json` says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,9 +66,9 @@ impl EnsembleManifest {
         let members = bundles
             .iter()
             .map(|path| {
-                let tasks = bundle::read_manifest(path)?.spec.tasks;
-                let sha256 = bundle::sha256(&path.join(BUNDLE))?;
-                Ok(Member { path: seen_from(folder, path)?, sha256, weight: 1.0, tasks })
+                let (bundle, sha256) = bundle::read_manifest_hashed(path)?;
+                let (path, tasks) = (seen_from(folder, path)?, bundle.spec.tasks);
+                Ok(Member { path, sha256, weight: 1.0, tasks })
             })
             .collect::<Result<_, ModelError>>()?;
         Ok(Self {
@@ -189,13 +187,13 @@ impl Ensemble {
         for member in &manifest.members {
             let path = folder.join(&member.path);
             let refused = |problem: String| ModelError::Bundle { path: path.clone(), problem };
-            if bundle::sha256(&path.join(BUNDLE))? != member.sha256 {
+            // members that adapt one base hold it once
+            let opened = bundle::open_sharing(&path, device, &mut bases)?;
+            if opened.manifest_sha256 != member.sha256 {
                 return Err(refused(
                     "is not the bundle that the ensemble was made of (its SHA-256 differs); make the ensemble anew with `sextant ensemble`".into(),
                 ));
             }
-            // members that adapt one base hold it once
-            let opened = bundle::open_sharing(&path, device, &mut bases)?;
             let known = &opened.manifest.spec.tasks;
             if let Some(task) = member.tasks.iter().find(|task| !known.contains(task)) {
                 return Err(refused(format!(

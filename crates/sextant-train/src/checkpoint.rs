@@ -7,7 +7,7 @@
 use crate::{AdamW, Moments, SamplerState, TrainError, WeightingState};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use sextant_model::{Archive, ModelError, RelevanceModel, Values, bundle, dump, replace_folder};
+use sextant_model::{Archive, ModelError, RelevanceModel, bundle, replace_folder};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -53,19 +53,18 @@ pub fn save(
     optimizer: &AdamW,
     mut state: State,
 ) -> Result<(), TrainError> {
-    let mut moments = BTreeMap::new();
+    let mut moments = Vec::new();
     state.parameter_steps.clear();
     for (name, entry) in optimizer.moments() {
         let Some(entry) = entry else { continue };
         state.parameter_steps.insert(name.to_owned(), entry.steps);
         for (kind, tensor) in [("first", &entry.first), ("second", &entry.second)] {
-            let data: Vec<f32> = tensor.clone().into_data().iter::<f32>().collect();
-            moments.insert(format!("{kind}.{name}"), Values { shape: vec![data.len()], data });
+            moments.push((format!("{kind}.{name}"), tensor.clone()));
         }
     }
     replace_folder(folder, |staging| {
-        Archive::write(&staging.join(WEIGHTS), &dump(model))?;
-        Archive::write(&staging.join(OPTIMIZER), &moments)?;
+        Archive::write_model(&staging.join(WEIGHTS), model)?;
+        Archive::write_tensors(&staging.join(OPTIMIZER), moments, None)?;
         let path = staging.join(STATE);
         let json = serde_json::to_vec_pretty(&state)
             .map_err(|error| ModelError::Json { path: path.clone(), reason: error.to_string() })?;

@@ -85,12 +85,9 @@ fn backbone(
     match &recipe.model.backbone {
         BackboneRecipe::Pretrained(name) => {
             let folder = resolve(name)?;
-            let backbone = Backbone::open(&folder).map_err(|error| error.to_string())?;
-            for path in [backbone.weights_path(), backbone.tokenizer_path()] {
-                if !path.exists() {
-                    return Err(missing(&path));
-                }
-            }
+            let opened = Backbone::open(&folder);
+            let backbone = opened.and_then(|backbone| backbone.check().map(|()| backbone));
+            let backbone = backbone.map_err(|error| error.to_string())?;
             Ok((backbone.config().clone(), BackboneSource::Pretrained(backbone)))
         }
         BackboneRecipe::Scratch(sizes) => {
@@ -109,13 +106,6 @@ fn backbone(
             Ok((config, BackboneSource::Scratch { vocab_size: sizes.vocab_size }))
         }
     }
-}
-
-fn missing(path: &Path) -> String {
-    format!(
-        "{} is missing; a backbone folder holds config.json, model.safetensors and tokenizer.json",
-        path.display()
-    )
 }
 
 fn spec(recipe: &Recipe, mut backbone: BackboneConfig) -> ModelSpec {

@@ -121,11 +121,11 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(serde_json::to_vec(&plan.recipe).unwrap_or_default());
     // Checkpoints do not hold a frozen base: it must be the one that they were trained over. (Of a
-    // checkpoint in shards this is the index.)
+    // checkpoint in shards, all of them.)
     if let (Some(_), BackboneSource::Pretrained(backbone)) =
         (&plan.recipe.model.lora, &plan.backbone)
     {
-        hasher.update(bundle::sha256(&backbone.weights_path()).unwrap_or_default());
+        hasher.update(backbone.weights_sha256().unwrap_or_default());
     }
     for rows in parts {
         hasher.update(rows.len().to_le_bytes());

@@ -49,11 +49,9 @@ impl Import {
         );
         let folder = backbones::resolve(&self.model).map_err(|problem| anyhow!(problem))?;
         let backbone = Backbone::open(&folder)?;
-        ensure!(
-            backbone.has_relevance_head()?,
-            "{} has no classification head of one to three labels of relevance; use it as the backbone of a recipe and train",
-            folder.display()
-        );
+        backbone.check()?;
+        backbone.check_relevance_head()?;
+        let tokenizer = backbone.tokenizer()?;
         let spec = ModelSpec {
             backbone: backbone.config().clone(),
             tasks: Task::ALL.to_vec(),
@@ -68,7 +66,7 @@ impl Import {
         let model = initialize(RelevanceModel::zeros(spec, &Device::flex())?, 0);
         let model = backbone.load_into(model)?;
         let provenance = serde_json::json!({ "imported_from": self.model });
-        self.save(&model, backbone.tokenizer()?, None, provenance)
+        self.save(&model, tokenizer, None, provenance)
     }
 
     fn adapter(&self, folder: &Path) -> anyhow::Result<()> {
@@ -88,10 +86,11 @@ impl Import {
             anyhow!("the adapter's base: {problem}; where it has another name here, give that: `--base NAME_OR_FOLDER`")
         })?;
         let backbone = Backbone::open(&backbone)?;
+        let tokenizer = match backbone.tokenizer_of(folder)? {
+            Some(own) => own,
+            None => backbone.tokenizer()?,
+        };
         let model = adapter.model(&backbone, self.base_format, &Device::flex())?;
-        let own = folder.join("tokenizer.json");
-        let tokenizer =
-            if own.exists() { Tokenizer::from_file(own)? } else { backbone.tokenizer()? };
         let provenance = serde_json::json!({ "imported_from": self.model, "base": base });
         self.save(&model, tokenizer, adapter.text(), provenance)
     }

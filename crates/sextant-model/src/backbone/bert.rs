@@ -10,8 +10,8 @@ pub(super) const FORMAT: Format = Format {
     class: "BertForSequenceClassification",
     prefix: "bert.",
     head: &["classifier."],
-    ignored: &["cls.", "classifier.", "pooler.", "qa_outputs."],
-    config: |json, path| Ok(Raw::read(json, path)?.backbone(Family::Bert)),
+    ignored: &["cls.", "qa_outputs."],
+    config: |file| Ok(Raw::read(file)?.backbone(Family::Bert)),
     json: raw::write,
     source,
 };

@@ -2,7 +2,9 @@
 //! format.
 
 use super::gguf::Gguf;
-use crate::{Archive, ModelError};
+use super::wrappers::unwrapped;
+use crate::weights::SourceFile;
+use crate::{Archive, ModelError, json};
 use pytorch_reader::{DType, PytorchReader};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +52,12 @@ pub fn read(folder: &Path) -> Result<Archive, ModelError> {
         return Archive::of_gguf(file);
     }
     let path = locate(folder);
+    if !path.exists() {
+        return Err(ModelError::Weights {
+            path: folder.to_owned(),
+            problem: format!("has no weights: none of {}; {}", FILES.join(", "), found(folder)),
+        });
+    }
     let mut archive = Archive::empty(&path);
     if path.extension().is_some_and(|extension| extension == "onnx") {
         return super::onnx::read(&path);
@@ -59,11 +67,26 @@ pub fn read(folder: &Path) -> Result<Archive, ModelError> {
     } else {
         read_file(&path, &mut archive)?;
     }
-    Ok(archive.rename(current_name))
+    archive.rename(|name| Some(current_name(&unwrapped(name))))
+}
+
+/// What a folder holds, in words for an error.
+pub(super) fn found(folder: &Path) -> String {
+    let Ok(entries) = folder.read_dir() else { return "it cannot be listed".to_owned() };
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    if names.is_empty() {
+        return "it is empty".to_owned();
+    }
+    let more = names.len().saturating_sub(12);
+    names.truncate(12);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("it holds {}{more}", names.join(", "))
 }
 
 /// Old checkpoints call a LayerNorm's scale and shift `gamma` and `beta`.
-fn current_name(name: String) -> String {
+fn current_name(name: &str) -> String {
     for (old, new) in
         [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]
     {
@@ -71,13 +94,11 @@ fn current_name(name: String) -> String {
             return format!("{start}{new}");
         }
     }
-    name
+    name.to_owned()
 }
 
 fn read_shards(index: &Path, folder: &Path, archive: &mut Archive) -> Result<(), ModelError> {
-    let text = std::fs::read_to_string(index).map_err(ModelError::io("read", index))?;
-    let Index { weight_map } = serde_json::from_str(&text)
-        .map_err(|error| ModelError::Json { path: index.to_owned(), reason: error.to_string() })?;
+    let Index { weight_map } = json::read(index)?;
     let problem = |problem: String| Err(ModelError::Weights { path: index.to_owned(), problem });
     for shard in weight_map.values().collect::<BTreeSet<_>>() {
         if !matches!(shard.components().collect::<Vec<_>>()[..], [Component::Normal(_)]) {
@@ -100,15 +121,19 @@ fn read_shards(index: &Path, folder: &Path, archive: &mut Archive) -> Result<(),
     }
 }
 
-/// Position numbers that old checkpoints store beside the parameters.
+/// Whether a tensor is a constant that old checkpoints store beside the parameters: positions, segments,
+/// rotary frequencies. Models compute them.
 fn is_buffer(name: &str) -> bool {
-    name.ends_with("position_ids")
+    let name = unwrapped(name);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    last == "position_ids"
+        || name.ends_with("embeddings.token_type_ids")
+        || name.ends_with("rotary_emb.inv_freq")
 }
 
 fn read_file(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
-        archive.join(Archive::read(path, is_buffer)?);
-        return Ok(());
+        return archive.join(Archive::read(path, is_buffer)?);
     }
     let problem = |problem: String| ModelError::Weights { path: path.to_owned(), problem };
     let failed = |error: &dyn std::fmt::Display| {
@@ -116,12 +141,12 @@ fn read_file(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {
             "cannot be read as a PyTorch checkpoint: {error}; convert it with `save_pretrained(…)` of transformers, which writes safetensors"
         ))
     };
+    archive.add_file(SourceFile::open(path)?);
     let file = PytorchReader::new(path).map_err(|error| failed(&error))?;
-    for (name, tensor) in file.tensors() {
-        if is_buffer(name) {
+    for (name, tensor) in file.into_tensors() {
+        if is_buffer(&name) {
             continue;
         }
-        let bytes = tensor.read().map_err(|error| failed(&error))?;
         let kind = match tensor.dtype() {
             DType::F32 => safetensors::Dtype::F32,
             DType::F16 => safetensors::Dtype::F16,
@@ -132,7 +157,7 @@ fn read_file(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {
                 )));
             }
         };
-        archive.add(name.clone(), tensor.shape().to_vec(), kind, bytes.clone());
+        archive.add_torch(name, kind, tensor)?;
     }
     Ok(())
 }

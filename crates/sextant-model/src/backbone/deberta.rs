@@ -1,5 +1,6 @@
 //! DeBERTa v2 and v3: BERT's block whose attention scores add disentangled relative positions.
 
+use super::config_file::ConfigFile;
 use super::raw::{self, Raw};
 use super::{Format, Source, names};
 use crate::{
@@ -7,7 +8,6 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::Path;
 
 pub(super) const FORMAT: Format = Format {
     family: Family::DebertaV2,
@@ -15,14 +15,7 @@ pub(super) const FORMAT: Format = Format {
     class: "DebertaV2ForSequenceClassification",
     prefix: "deberta.",
     head: &["pooler.", "classifier."],
-    ignored: &[
-        "classifier.",
-        "cls.",
-        "lm_predictions.",
-        "mask_predictions.",
-        "pooler.",
-        "qa_outputs.",
-    ],
+    ignored: &["cls.", "lm_predictions.", "mask_predictions.", "qa_outputs."],
     config,
     json: write,
     source,
@@ -70,10 +63,10 @@ impl Keys {
     }
 }
 
-fn config(json: &Value, path: &Path) -> Result<BackboneConfig, ModelError> {
-    let raw = Raw::read(json, path)?;
-    let keys: Keys = raw::parse(json, path)?;
-    let head_dim = raw.hidden_size / raw.num_attention_heads.max(1);
+fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
+    let raw = Raw::read(file)?;
+    let keys: Keys = file.keys()?;
+    let head_dim = raw.hidden_size / raw.num_attention_heads; // checked: not 0
     let width = raw.embedding_size.unwrap_or(raw.hidden_size);
     for (key, holds, found, supported) in [
         ("relative_attention", keys.relative_attention, "false", "true"),
@@ -94,15 +87,30 @@ fn config(json: &Value, path: &Path) -> Result<BackboneConfig, ModelError> {
         ("embedding_size", width == raw.hidden_size, "another one", "hidden_size"),
     ] {
         if !holds {
-            return Err(raw::unsupported(path, key, found, supported));
+            return Err(file.unsupported(key, found, supported));
         }
     }
     let act = keys.pooler_hidden_act.as_deref().unwrap_or("gelu");
-    raw::require(path, "pooler_hidden_act", act, "gelu")?;
-    let positive =
-        |value: Option<i64>| value.filter(|&value| value > 0).map(|value| value as usize);
+    file.require("pooler_hidden_act", act, "gelu")?;
+    let positive = |value: Option<i64>| {
+        value.and_then(|value| usize::try_from(value).ok()).filter(|&value| value > 0)
+    };
     let reach = positive(keys.max_relative_positions).unwrap_or(raw.max_position_embeddings);
     let buckets = positive(keys.position_buckets);
+    for (key, value) in
+        [("max_relative_positions", reach), ("position_buckets", buckets.unwrap_or(2))]
+    {
+        if value < 2 {
+            return Err(file.wrong(format!("`{key}` is {value}; it must be at least 2")));
+        }
+    }
+    if let Some(buckets) = buckets
+        && reach <= buckets / 2 + 1
+    {
+        return Err(file.wrong(format!(
+            "`position_buckets` {buckets} are more than distances up to `max_relative_positions` {reach} need"
+        )));
+    }
     let norm = keys.norm_rel_ebd.as_deref().unwrap_or("none").contains("layer_norm");
     Ok(BackboneConfig {
         segment_types: keys.type_vocab_size,

@@ -2,7 +2,7 @@
 //!
 //! One set of names and nearly one set of keys; a family is what its `config.json` leaves unsaid.
 
-use super::raw::{self, require};
+use super::config_file::ConfigFile;
 use super::{Format, Source, names};
 use crate::{
     BackboneConfig, Biases, BlockConfig, Family, MlpActivation, ModelError, NormKind, NormPlace,
@@ -10,7 +10,6 @@ use crate::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::path::Path;
 
 const LLAMA: Format = Format {
     family: Family::Llama,
@@ -18,8 +17,8 @@ const LLAMA: Format = Format {
     class: "LlamaForSequenceClassification",
     prefix: "model.",
     head: &["score."],
-    ignored: &["lm_head.", "score."],
-    config: |json, path| config(json, path, Family::Llama),
+    ignored: &["lm_head."],
+    config: |file| config(file, Family::Llama),
     json: write,
     source: |name| source(name, false),
 };
@@ -34,42 +33,42 @@ pub(super) static FORMATS: [Format; 7] = [
         family: Family::Mistral,
         model_type: "mistral",
         class: "MistralForSequenceClassification",
-        config: |json, path| config(json, path, Family::Mistral),
+        config: |file| config(file, Family::Mistral),
         ..LLAMA
     },
     Format {
         family: Family::Qwen2,
         model_type: "qwen2",
         class: "Qwen2ForSequenceClassification",
-        config: |json, path| config(json, path, Family::Qwen2),
+        config: |file| config(file, Family::Qwen2),
         ..LLAMA
     },
     Format {
         family: Family::Qwen3,
         model_type: "qwen3",
         class: "Qwen3ForSequenceClassification",
-        config: |json, path| config(json, path, Family::Qwen3),
+        config: |file| config(file, Family::Qwen3),
         ..LLAMA
     },
     Format {
         family: Family::Gemma,
         model_type: "gemma",
         class: "GemmaForSequenceClassification",
-        config: |json, path| config(json, path, Family::Gemma),
+        config: |file| config(file, Family::Gemma),
         ..LLAMA
     },
     Format {
         family: Family::Gemma2,
         model_type: "gemma2",
         class: "Gemma2ForSequenceClassification",
-        config: |json, path| config(json, path, Family::Gemma2),
+        config: |file| config(file, Family::Gemma2),
         ..GEMMA2
     },
     Format {
         family: Family::Gemma3,
         model_type: "gemma3_text",
         class: "Gemma3TextForSequenceClassification",
-        config: |json, path| config(json, path, Family::Gemma3),
+        config: |file| config(file, Family::Gemma3),
         ..GEMMA2
     },
 ];
@@ -115,15 +114,54 @@ fn eps() -> f64 {
 }
 
 impl Keys {
-    fn activation(&self, family: Family, path: &Path) -> Result<MlpActivation, ModelError> {
+    /// Refuses what cannot be, by the file's keys.
+    fn check(&self, file: &ConfigFile) -> Result<(), ModelError> {
+        let (heads, layers) = (self.num_attention_heads, self.num_hidden_layers);
+        file.require_sizes(&[
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("num_hidden_layers", layers),
+            ("num_attention_heads", heads),
+            ("num_key_value_heads", self.num_key_value_heads.unwrap_or(1)),
+            ("head_dim", self.head_dim.unwrap_or(1)),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("sliding_window", self.sliding_window.unwrap_or(1)),
+            ("sliding_window_pattern", self.sliding_window_pattern.unwrap_or(1)),
+        ])?;
+        file.require_shares(&[("attention_dropout", self.attention_dropout)])?;
+        if self.head_dim.is_none() {
+            let whole = ("hidden_size", self.hidden_size);
+            file.require_divides(("num_attention_heads", heads), whole)?;
+        }
+        if let Some(shared) = self.num_key_value_heads {
+            let whole = ("num_attention_heads", heads);
+            file.require_divides(("num_key_value_heads", shared), whole)?;
+        }
+        if let Some(kinds) = &self.layer_types {
+            file.require_kinds("layer_types", kinds, ("num_hidden_layers", layers))?;
+        }
+        for (key, value) in [
+            ("rms_norm_eps", Some(self.rms_norm_eps)),
+            ("rope_theta", self.rope_theta),
+            ("rope_local_base_freq", self.rope_local_base_freq),
+            ("query_pre_attn_scalar", self.query_pre_attn_scalar),
+            ("attn_logit_softcapping", self.attn_logit_softcapping.map(f64::from)),
+        ] {
+            file.require_positive(key, value)?;
+        }
+        Ok(())
+    }
+
+    fn activation(&self, family: Family, file: &ConfigFile) -> Result<MlpActivation, ModelError> {
         let gemma = matches!(family, Family::Gemma | Family::Gemma2 | Family::Gemma3);
         if gemma {
             // Gemma 1's files say `gelu` where the tanh approximation is meant.
             let found = self.hidden_activation.as_deref().unwrap_or("gelu_pytorch_tanh");
-            require(path, "hidden_activation", found, "gelu_pytorch_tanh")?;
+            file.require("hidden_activation", found, "gelu_pytorch_tanh")?;
             return Ok(MlpActivation::GeluTanh);
         }
-        require(path, "hidden_act", self.hidden_act.as_deref().unwrap_or("silu"), "silu")?;
+        file.require("hidden_act", self.hidden_act.as_deref().unwrap_or("silu"), "silu")?;
         Ok(MlpActivation::Silu)
     }
 
@@ -141,14 +179,14 @@ impl Keys {
             }
             Family::Gemma2 | Family::Gemma3 => {
                 let usual = if family == Family::Gemma2 { 2 } else { 6 };
-                let period = self.sliding_window_pattern.unwrap_or(usual).max(1);
+                let period = self.sliding_window_pattern.unwrap_or(usual); // checked: not 0
                 layers.map(|layer| (layer + 1) % period != 0).collect()
             }
             _ => Vec::new(),
         }
     }
 
-    fn rotary(&self, family: Family, path: &Path) -> Result<RotaryConfig, ModelError> {
+    fn rotary(&self, family: Family, file: &ConfigFile) -> Result<RotaryConfig, ModelError> {
         let given = self.rope_parameters.as_ref();
         let full = given.map(|given| given.get("full_attention").unwrap_or(given));
         let local = given.and_then(|given| given.get("sliding_attention"));
@@ -156,43 +194,51 @@ impl Keys {
         let gemma3 = family == Family::Gemma3;
         let usual = if gemma3 { 1_000_000.0 } else { 10_000.0 };
         let scaling = full.or(self.rope_scaling.as_ref());
+        for given in [full, local] {
+            file.require_positive("rope_parameters.rope_theta", base(given))?;
+        }
         Ok(RotaryConfig {
             base: base(full).or(self.rope_theta).unwrap_or(usual),
             local_base: gemma3
                 .then(|| base(local).or(self.rope_local_base_freq).unwrap_or(10_000.0)),
             scaling: scaling
-                .map_or(Ok(RotaryScaling::None), |scaling| read_scaling(scaling, path))?,
+                .map_or(Ok(RotaryScaling::None), |scaling| read_scaling(scaling, file))?,
         })
     }
 }
 
-fn read_scaling(json: &Value, path: &Path) -> Result<RotaryScaling, ModelError> {
+fn read_scaling(json: &Value, file: &ConfigFile) -> Result<RotaryScaling, ModelError> {
     let kind = json.get("rope_type").or_else(|| json.get("type")).and_then(Value::as_str);
     let number = |key: &str| {
-        json.get(key).and_then(Value::as_f64).ok_or_else(|| ModelError::Json {
-            path: path.to_owned(),
-            reason: format!("`rope_scaling` has no number `{key}`"),
+        let found = json.get(key);
+        let number = found.and_then(Value::as_f64).filter(|&number| number > 0.0);
+        number.ok_or_else(|| {
+            let found = found.map_or("absent".to_owned(), Value::to_string);
+            file.wrong(format!("`rope_scaling.{key}` is {found}; it must be a number above 0"))
         })
     };
     match kind.unwrap_or("default") {
         "default" => Ok(RotaryScaling::None),
         "linear" => Ok(RotaryScaling::Linear { factor: number("factor")? }),
-        "llama3" => Ok(RotaryScaling::Llama3 {
-            factor: number("factor")?,
-            low: number("low_freq_factor")?,
-            high: number("high_freq_factor")?,
-            original: number("original_max_position_embeddings")? as usize,
-        }),
-        other => {
-            Err(raw::unsupported(path, "rope_scaling.rope_type", other, "default, linear, llama3"))
+        "llama3" => {
+            let (low, high) = (number("low_freq_factor")?, number("high_freq_factor")?);
+            if low >= high {
+                return Err(file.wrong(format!(
+                    "`rope_scaling.low_freq_factor` {low} must be less than `rope_scaling.high_freq_factor` {high}"
+                )));
+            }
+            let original = number("original_max_position_embeddings")? as usize;
+            Ok(RotaryScaling::Llama3 { factor: number("factor")?, low, high, original })
         }
+        other => Err(file.unsupported("rope_scaling.rope_type", other, "default, linear, llama3")),
     }
 }
 
-fn config(json: &Value, path: &Path, family: Family) -> Result<BackboneConfig, ModelError> {
-    let keys: Keys = raw::parse(json, path)?;
+fn config(file: &ConfigFile, family: Family) -> Result<BackboneConfig, ModelError> {
+    let keys: Keys = file.keys()?;
+    keys.check(file)?;
     if keys.use_bidirectional_attention == Some(true) {
-        return Err(raw::unsupported(path, "use_bidirectional_attention", "true", "false"));
+        return Err(file.unsupported("use_bidirectional_attention", "true", "false"));
     }
     let gemma = matches!(family, Family::Gemma | Family::Gemma2 | Family::Gemma3);
     let sandwich = matches!(family, Family::Gemma2 | Family::Gemma3);
@@ -204,7 +250,7 @@ fn config(json: &Value, path: &Path, family: Family) -> Result<BackboneConfig, M
         windowed.clear();
     }
     let kv_heads = keys.num_key_value_heads.unwrap_or(keys.num_attention_heads);
-    let derived = keys.hidden_size / keys.num_attention_heads.max(1);
+    let derived = keys.hidden_size / keys.num_attention_heads; // checked: not 0
     // What the family has where the file does not say.
     let usual = match family {
         Family::Gemma | Family::Gemma2 | Family::Gemma3 => 256,
@@ -232,7 +278,7 @@ fn config(json: &Value, path: &Path, family: Family) -> Result<BackboneConfig, M
             norm: if gemma { NormKind::RmsOnePlus } else { NormKind::Rms },
             norm_place: if sandwich { NormPlace::Both } else { NormPlace::Pre },
             biases: Biases { qkv: bias, attention_output: bias && !qwen2, mlp: keys.mlp_bias },
-            mlp_activation: keys.activation(family, path)?,
+            mlp_activation: keys.activation(family, file)?,
             mlp_gated: true,
             key_value_heads: (kv_heads != keys.num_attention_heads).then_some(kv_heads),
             head_dim: (head_dim != derived).then_some(head_dim),
@@ -243,9 +289,9 @@ fn config(json: &Value, path: &Path, family: Family) -> Result<BackboneConfig, M
             attention_soft_cap: keys.attn_logit_softcapping.filter(|_| sandwich),
             query_key_norm: matches!(family, Family::Qwen3 | Family::Gemma3),
             causal: true,
-            window: wanted.map(|window| Window { before: window.max(1) - 1, after: 0 }),
+            window: wanted.map(|window| Window { before: window - 1, after: 0 }),
             windowed_layers: windowed,
-            rotary: Some(keys.rotary(family, path)?),
+            rotary: Some(keys.rotary(family, file)?),
             ..BlockConfig::default()
         },
         ..BackboneConfig::small(keys.vocab_size)

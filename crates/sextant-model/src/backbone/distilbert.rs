@@ -1,10 +1,10 @@
 //! DistilBERT: BERT's block without segments, under names of its own.
 
-use super::{Format, Source, names, raw};
+use super::config_file::ConfigFile;
+use super::{Format, Source, names};
 use crate::{BackboneConfig, DenseActivation, DenseConfig, Family, ModelError};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::path::Path;
+use serde_json::json;
 
 pub(super) const FORMAT: Format = Format {
     family: Family::Distilbert,
@@ -12,14 +12,7 @@ pub(super) const FORMAT: Format = Format {
     class: "DistilBertForSequenceClassification",
     prefix: "distilbert.",
     head: &["pre_classifier.", "classifier."],
-    ignored: &[
-        "classifier.",
-        "pre_classifier.",
-        "qa_outputs.",
-        "vocab_layer_norm.",
-        "vocab_projector.",
-        "vocab_transform.",
-    ],
+    ignored: &["qa_outputs.", "vocab_layer_norm.", "vocab_projector.", "vocab_transform."],
     config,
     json: |config| {
         json!({
@@ -54,9 +47,22 @@ struct Keys {
     activation: Option<String>,
 }
 
-fn config(json: &Value, path: &Path) -> Result<BackboneConfig, ModelError> {
-    let keys: Keys = raw::parse(json, path)?;
-    raw::require(path, "activation", keys.activation.as_deref().unwrap_or("gelu"), "gelu")?;
+fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
+    let keys: Keys = file.keys()?;
+    file.require("activation", keys.activation.as_deref().unwrap_or("gelu"), "gelu")?;
+    file.require_sizes(&[
+        ("vocab_size", keys.vocab_size),
+        ("dim", keys.dim),
+        ("n_layers", keys.n_layers),
+        ("n_heads", keys.n_heads),
+        ("hidden_dim", keys.hidden_dim),
+        ("max_position_embeddings", keys.max_position_embeddings),
+    ])?;
+    file.require_shares(&[
+        ("dropout", keys.dropout),
+        ("attention_dropout", keys.attention_dropout),
+    ])?;
+    file.require_divides(("n_heads", keys.n_heads), ("dim", keys.dim))?;
     Ok(BackboneConfig {
         family: Family::Distilbert,
         hidden_size: keys.dim,

@@ -1,10 +1,9 @@
 //! ELECTRA: BERT's block; embeddings may be narrower than the blocks.
 
+use super::config_file::ConfigFile;
 use super::raw::{self, Raw};
 use super::{Format, Source, names};
 use crate::{BackboneConfig, DenseActivation, DenseConfig, Family, ModelError};
-use serde_json::Value;
-use std::path::Path;
 
 pub(super) const FORMAT: Format = Format {
     family: Family::Electra,
@@ -12,8 +11,10 @@ pub(super) const FORMAT: Format = Format {
     class: "ElectraForSequenceClassification",
     prefix: "electra.",
     head: &["classifier."],
+    // The plain names are those of a head over tokens.
     ignored: &[
-        "classifier.",
+        "classifier.weight",
+        "classifier.bias",
         "discriminator_predictions.",
         "generator_predictions.",
         "generator_lm_head.",
@@ -28,8 +29,8 @@ pub(super) const FORMAT: Format = Format {
     source,
 };
 
-fn config(json: &Value, path: &Path) -> Result<BackboneConfig, ModelError> {
-    let raw = Raw::read(json, path)?;
+fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
+    let raw = Raw::read(file)?;
     // transformers' default is that of the small model, not `hidden_size`.
     let size = raw.embedding_size.unwrap_or(128);
     let raw = Raw { embedding_size: Some(size), ..raw };

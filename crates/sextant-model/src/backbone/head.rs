@@ -2,68 +2,108 @@
 //!
 //! | the checkpoint's head | becomes |
 //! |---|---|
-//! | three labels that are our grades, or unnamed | a head of three grades: as it is |
+//! | three labels that are our grades in any order, or unnamed | a head of three grades: its rows in our order |
 //! | one label (a reranker's relevance) | a head of three grades: logits of −z, 0 and z, so that the expected grade rises with z as the reranker's order does; a cumulative head: its direction |
-//! | two unnamed labels | as one label, z = logit 1 − logit 0 |
-//! | anything else (topics, entailment) | nothing: heads start fresh |
+//! | two labels, irrelevant and relevant or unnamed | as one label, z = logit of the higher − logit of the lower |
+//! | anything else (topics, entailment) | nothing: heads start fresh, and `import` refuses it |
 
+use super::labels::{Labels, Order};
 use super::{Format, Source};
-use crate::{Archive, ModelError};
-use serde_json::Value;
+use crate::{Archive, BackboneConfig, ModelError, NormKind};
 use sextant_core::Grade;
 
-/// A head's weights in our layout: columns are labels.
+/// What a checkpoint has for a head.
+pub(super) enum Found {
+    /// No head.
+    Absent,
+    /// A head of other labels: what they are.
+    Other(String),
+    /// A head that judges relevance.
+    Relevance(Head),
+}
+
+/// A head's weights in our layout: columns are labels, the lowest grade first.
 pub(super) struct Head {
     weight: Vec<f32>,
     bias: Vec<f32>,
     labels: usize,
 }
 
-/// The labels that `config.json` names, in the order of their numbers.
-pub(super) fn labels(json: &Value) -> Vec<String> {
-    let Some(map) = json.get("id2label").and_then(Value::as_object) else { return Vec::new() };
-    (0..map.len()).map_while(|id| Some(map.get(&id.to_string())?.as_str()?.to_owned())).collect()
+/// Our names of what stands between the backbone and the logits, as far as this configuration has it.
+pub(super) fn parts(config: &BackboneConfig) -> impl Iterator<Item = &'static str> {
+    let dense = config.dense;
+    let shifted = config.block.norm == NormKind::Layer;
+    let parts = [
+        ("dense.weight", true),
+        ("dense.bias", dense.bias),
+        ("dense_norm.gamma", dense.norm),
+        ("dense_norm.beta", dense.norm && shifted),
+        ("classifier.weight", true),
+        ("classifier.bias", !config.head_bias_absent),
+    ];
+    parts.into_iter().filter_map(|(name, present)| present.then_some(name))
 }
 
-/// Whether a head with these labels judges relevance, as far as their names say.
-fn judges_relevance(count: usize, labels: &[String]) -> bool {
-    let unnamed = labels.iter().all(|label| label.starts_with("LABEL_"));
-    let grades = labels.iter().map(String::as_str).eq(Grade::ALL.map(Grade::as_str));
-    match count {
-        1 => true,
-        2 => unnamed,
-        3 => unnamed || grades,
-        _ => false,
+/// The checkpoint's name of a part of the head, in a family that has it.
+pub(super) fn tensor(format: &Format, archive: &Archive, part: &str) -> Option<String> {
+    match (format.source)(part)? {
+        Source::Plain(name) | Source::Transposed(name) => Some(format.place(archive, &name)),
+        Source::Concat(_) | Source::ConcatTransposed(_) => None,
     }
 }
 
 impl Head {
-    /// The checkpoint's head, if it has one that ours can start from.
-    pub(super) fn find(format: &Format, archive: &Archive, labels: &[String]) -> Option<Self> {
-        let name = |canonical: &str| match (format.source)(canonical)? {
-            Source::Plain(name) | Source::Transposed(name) => Some(name),
-            _ => None,
+    /// Reads the checkpoint's head. Strict: one of which a part is missing, misshapen or not finite is an
+    /// error, and so are labels that contradict each other or the head.
+    pub(super) fn find(
+        format: &Format,
+        archive: &Archive,
+        config: &BackboneConfig,
+        labels: &Labels,
+    ) -> Result<Found, ModelError> {
+        let name = |part: &str| tensor(format, archive, part).unwrap_or_default();
+        let (weight, bias) = (name("classifier.weight"), name("classifier.bias"));
+        let Some(shape) = archive.shape(&weight) else {
+            return match archive.shape(&bias) {
+                Some(_) if !format.is_passed_over(&bias) => Err(archive.problem(format!(
+                    "tensor `{weight}` is missing, though `{bias}` is there; was the checkpoint saved whole?"
+                ))),
+                _ => Ok(Found::Absent),
+            };
         };
-        let weight = name("classifier.weight")?;
-        let shape = archive.shape(&weight)?.to_vec();
-        let &[count, inputs] = shape.as_slice() else { return None };
-        let matrix = archive.get(&weight, &shape).ok()?;
-        let bias = name("classifier.bias").and_then(|bias| archive.get(&bias, &[count]).ok());
-        let bias = bias.map_or_else(|| vec![0.0; count], std::borrow::Cow::into_owned);
-        if !judges_relevance(count, labels) {
-            tracing::warn!(
-                "the checkpoint's head has {count} labels ({}), which are not grades of relevance: heads start fresh",
-                labels.join(", ")
-            );
-            return None;
-        }
+        let (count, inputs) = match *shape {
+            [count, inputs] if count > 0 && inputs == config.hidden_size => (count, inputs),
+            _ => {
+                return Err(archive.problem(format!(
+                    "tensor `{weight}` has shape {shape:?}; a head needs [labels, {}]",
+                    config.hidden_size
+                )));
+            }
+        };
+        let order = labels.order(count).map_err(|reason| {
+            archive.problem(format!(
+                "the head has {count} labels, but in config.json {reason}; correct or remove `id2label` and `label2id` there"
+            ))
+        })?;
+        let Order::Relevance(rows) = order else {
+            let names = match labels.names() {
+                [] => "unnamed".to_owned(),
+                names => names.join(", "),
+            };
+            return Ok(Found::Other(format!("{count} labels ({names})")));
+        };
+        let matrix = archive.get(&weight, &[count, inputs])?;
+        let shifts = if config.head_bias_absent {
+            vec![0.0; count]
+        } else {
+            archive.get(&bias, &[count])?.into_owned()
+        };
         let weight = (0..inputs)
-            .flat_map(|row| {
-                let matrix = &matrix;
-                (0..count).map(move |column| matrix[column * inputs + row])
-            })
+            .flat_map(|input| rows.iter().map(move |row| (input, row)))
+            .map(|(input, row)| matrix[row * inputs + input])
             .collect();
-        Some(Self { weight, bias, labels: count })
+        let bias = rows.iter().map(|&row| shifts[row]).collect();
+        Ok(Found::Relevance(Self { weight, bias, labels: count }))
     }
 
     /// The values of our head's weight `[hidden, outputs]` or bias `[outputs]`.

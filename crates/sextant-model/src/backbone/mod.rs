@@ -7,32 +7,34 @@
 
 mod bert;
 mod checkpoint;
+mod config_file;
 mod deberta;
 mod decoder;
 mod distilbert;
 mod electra;
 pub(crate) mod gguf;
 mod head;
+mod labels;
 mod modernbert;
 mod names;
 mod onnx;
+mod pretrained;
 mod raw;
 mod roberta;
 mod source;
+mod stated;
+mod tokenizer_files;
+mod wrappers;
 
 pub use checkpoint::{locate as weights_path, read as read_weights};
+pub use pretrained::Backbone;
 pub(crate) use source::Source;
+pub(crate) use wrappers::{PEFT, of_adapter};
 
-use crate::frozen;
-use crate::{
-    Archive, BackboneConfig, Family, ModelError, ModelSpec, Pooling, PrivateInit, RelevanceModel,
-    Values,
-};
+use crate::{Archive, BackboneConfig, Family, ModelError, ModelSpec, Values};
+use config_file::ConfigFile;
 use serde_json::Value;
-use sextant_kernels::FrozenWeight;
-use sextant_text::Tokenizer;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
 /// How one family's folders are written.
 pub(crate) struct Format {
@@ -45,10 +47,10 @@ pub(crate) struct Format {
     prefix: &'static str,
     /// Starts of names that never have the prefix.
     pub(crate) head: &'static [&'static str],
-    /// Starts of names, without prefix, that a relevance model replaces or has no use for: heads of
-    /// pretraining and of other tasks.
+    /// Starts of names, without prefix, of what a relevance model has no use for: heads of pretraining
+    /// and of other tasks. They are passed over; whatever else is not read is an error.
     ignored: &'static [&'static str],
-    config: fn(&Value, &Path) -> Result<BackboneConfig, ModelError>,
+    config: fn(&ConfigFile) -> Result<BackboneConfig, ModelError>,
     /// The family's keys of `config.json`.
     pub(crate) json: fn(&BackboneConfig) -> Value,
     /// The name table. Our names are those of the plain backbone: `embeddings.word`,
@@ -85,6 +87,12 @@ impl Format {
         format!("{}{name}", if is_head { "" } else { self.prefix })
     }
 
+    /// Whether a tensor of this name is one that a relevance model has no use for.
+    fn is_passed_over(&self, name: &str) -> bool {
+        let name = name.strip_prefix(self.prefix).unwrap_or(name);
+        self.ignored.iter().any(|start| name.starts_with(start))
+    }
+
     /// The name in this checkpoint: with the prefix where it has such a tensor, or would have it.
     fn place(&self, archive: &Archive, name: &str) -> String {
         let prefixed = format!("{}{name}", self.prefix);
@@ -96,165 +104,6 @@ impl Format {
             return self.with_head(name);
         }
         name.to_owned()
-    }
-}
-
-/// A folder with a pretrained backbone.
-#[derive(Debug, Clone)]
-pub struct Backbone {
-    folder: PathBuf,
-    config: Box<BackboneConfig>,
-    labels: Vec<String>,
-    pooling: Pooling,
-}
-
-impl Backbone {
-    /// Opens a folder and reads its `config.json`.
-    pub fn open(folder: &Path) -> Result<Self, ModelError> {
-        let path = folder.join("config.json");
-        let json: Value = match checkpoint::gguf(folder)? {
-            Some(file) if !path.exists() => gguf::config(&file)?,
-            _ => {
-                let text = std::fs::read_to_string(&path).map_err(ModelError::io("read", &path))?;
-                serde_json::from_str(&text).map_err(|error| ModelError::Json {
-                    path: path.clone(),
-                    reason: error.to_string(),
-                })?
-            }
-        };
-        let found = json.get("model_type").and_then(Value::as_str);
-        let Some(format) = formats().find(|format| Some(format.model_type) == found) else {
-            return Err(ModelError::UnknownFamily {
-                path,
-                found: found.unwrap_or("absent").to_owned(),
-                supported: formats().map(|format| format.model_type).collect::<Vec<_>>().join(", "),
-            });
-        };
-        let config = (format.config)(&json, &path)?;
-        config.validate().map_err(|error| ModelError::Json { path, reason: error.to_string() })?;
-        let pooling = match json.get("classifier_pooling").and_then(Value::as_str) {
-            _ if config.block.causal => Pooling::Last,
-            Some("mean") => Pooling::Mean,
-            _ => Pooling::Cls,
-        };
-        Ok(Self {
-            folder: folder.to_owned(),
-            config: Box::new(config),
-            labels: head::labels(&json),
-            pooling,
-        })
-    }
-
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Whether its weights have a tensor, by the family's name of it.
-    pub(crate) fn has(&self, name: &str) -> Result<bool, ModelError> {
-        let archive = checkpoint::read(&self.folder)?;
-        let place = Format::of(self.config.family).place(&archive, name);
-        Ok(archive.shape(&place).is_some())
-    }
-
-    /// The backbone's sizes.
-    pub fn config(&self) -> &BackboneConfig {
-        &self.config
-    }
-
-    /// The labels of its classification head, in order; empty if `config.json` names none.
-    pub fn labels(&self) -> &[String] {
-        &self.labels
-    }
-
-    /// The vector that its classification head reads.
-    pub fn pooling(&self) -> Pooling {
-        self.pooling
-    }
-
-    /// Whether it has a classification head that judges relevance, which a model of ours can start
-    /// from.
-    pub fn has_relevance_head(&self) -> Result<bool, ModelError> {
-        let archive = checkpoint::read(&self.folder)?;
-        let format = Format::of(self.config.family);
-        Ok(head::Head::find(format, &archive, &self.labels).is_some())
-    }
-
-    /// Where its tokenizer is; a GGUF file holds one itself.
-    pub fn tokenizer_path(&self) -> PathBuf {
-        let path = self.folder.join("tokenizer.json");
-        let weights = self.weights_path();
-        let inside = weights.extension().is_some_and(|extension| extension == "gguf");
-        if inside && !path.exists() { weights } else { path }
-    }
-
-    /// Its tokenizer: `tokenizer.json`, or what a GGUF file says about it.
-    pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
-        let path = self.tokenizer_path();
-        match checkpoint::gguf(&self.folder)? {
-            Some(file) if path == file.path() => {
-                let json = gguf::tokenizer(&file)?;
-                Ok(Tokenizer::from_bytes(&json, &path.display().to_string())?)
-            }
-            _ => Ok(Tokenizer::from_file(path)?),
-        }
-    }
-
-    /// Where its weights are: the file, or the index of several.
-    pub fn weights_path(&self) -> PathBuf {
-        checkpoint::locate(&self.folder)
-    }
-
-    /// Gives a model this backbone's weights: embeddings, trunk, final norm, private blocks that are
-    /// copies of its top blocks; and, where the checkpoint has them, the dense layer before the head
-    /// and the head itself if it judges relevance (see `docs/families.md`). What the checkpoint lacks
-    /// of these last two, and fresh private blocks, keep what they have.
-    ///
-    /// Strict: a tensor that is missing, misshapen or not understood is an error that names it.
-    pub fn load_into(&self, model: RelevanceModel) -> Result<RelevanceModel, ModelError> {
-        let archive = checkpoint::read(&self.folder)?;
-        let format = Format::of(self.config.family);
-        let spec = model.spec().clone();
-        let place = |name: &str| format.place(&archive, name);
-        let head = head::Head::find(format, &archive, &self.labels);
-        let mut used = BTreeSet::new();
-        let model = crate::load(model, |name, shape| {
-            let Some(canonical) = canonical(name, &spec) else { return Ok(None) };
-            if canonical.starts_with("classifier.") {
-                return head.as_ref().map_or(Ok(None), |head| head.values(&canonical, shape));
-            }
-            let Some(source) = (format.source)(&canonical) else { return Ok(None) };
-            let optional = canonical.starts_with("dense");
-            if optional && archive.shape(&place(&source.names()[0])).is_none() {
-                return Ok(None);
-            }
-            used.extend(source.names().iter().map(|name| place(name)));
-            source.read(&archive, &spec.backbone, shape, place).map(Some)
-        })?;
-        let mut model = model;
-        let device = model.device();
-        frozen::replace::<ModelError>(&mut model, |name, old| {
-            let source = (format.source)(name)
-                .ok_or_else(|| archive.problem(format!("no rule reads the frozen `{name}`")))?;
-            used.extend(source.names().iter().map(|name| place(name)));
-            let values = source.read_by_outputs(&archive, &spec.backbone, old.dims(), place)?;
-            Ok(FrozenWeight::new(&values, old.dims(), old.format(), &device))
-        })?;
-        let unknown: Vec<&str> = archive
-            .names()
-            .filter(|name| !used.contains(*name))
-            .filter(|name| {
-                let name = name.strip_prefix(format.prefix).unwrap_or(name);
-                !format.ignored.iter().any(|start| name.starts_with(start))
-            })
-            .collect();
-        if let Some(first) = unknown.first() {
-            return Err(archive.problem(format!(
-                "tensor `{first}` is not part of this architecture ({} such tensors); is `config.json` of the same model?",
-                unknown.len()
-            )));
-        }
-        Ok(model)
     }
 }
 
@@ -284,18 +133,6 @@ pub fn to_checkpoint(
     tensors
 }
 
-/// A parameter's name as if the model were the plain backbone. None for a fresh private block, which
-/// a backbone does not have.
-fn canonical(name: &str, spec: &ModelSpec) -> Option<String> {
-    let private = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
-    if private.is_some_and(|(_, rest)| rest.starts_with("layers."))
-        && spec.routing.private_init == PrivateInit::Fresh
-    {
-        return None;
-    }
-    stacked(name, spec)
-}
-
 /// A parameter's name as if its path from embeddings to head were a model of its own.
 pub(crate) fn stacked(name: &str, spec: &ModelSpec) -> Option<String> {
     if let Some(rest) = name.strip_prefix("trunk.") {
@@ -318,6 +155,7 @@ pub(crate) fn stacked(name: &str, spec: &ModelSpec) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_family_has_its_format() {

@@ -1,14 +1,14 @@
 //! ModernBERT: rotary positions with a base of their own in local layers, gated MLP, norms before the
 //! sublayers, no biases, every third layer global.
 
-use super::{Format, Source, names, raw};
+use super::config_file::ConfigFile;
+use super::{Format, Source, names};
 use crate::{
     BackboneConfig, Biases, BlockConfig, DenseActivation, DenseConfig, Family, ModelError,
     NormKind, NormPlace, RotaryConfig, RotaryScaling, Window,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::path::Path;
 
 pub(super) const FORMAT: Format = Format {
     family: Family::Modernbert,
@@ -16,7 +16,7 @@ pub(super) const FORMAT: Format = Format {
     class: "ModernBertForSequenceClassification",
     prefix: "model.",
     head: &["head.", "classifier."],
-    ignored: &["head.", "classifier.", "decoder."],
+    ignored: &["decoder."],
     config,
     json: write,
     source,
@@ -88,27 +88,51 @@ fn period() -> usize {
     3
 }
 
-fn config(json: &Value, path: &Path) -> Result<BackboneConfig, ModelError> {
-    let keys: Keys = raw::parse(json, path)?;
+fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
+    let keys: Keys = file.keys()?;
     for (key, found) in [
         ("hidden_activation", &keys.hidden_activation),
         ("classifier_activation", &keys.classifier_activation),
     ] {
-        raw::require(path, key, found.as_deref().unwrap_or("gelu"), "gelu")?;
+        file.require(key, found.as_deref().unwrap_or("gelu"), "gelu")?;
     }
     let rope =
         keys.rope_parameters.unwrap_or(Rope { full_attention: None, sliding_attention: None });
     let mut bases = [keys.global_rope_theta, keys.local_rope_theta];
     for (base, given) in bases.iter_mut().zip([rope.full_attention, rope.sliding_attention]) {
         let Some(given) = given else { continue };
+        file.require_positive("rope_parameters.rope_theta", given.rope_theta)?;
         let kind = given.rope_type.as_deref().unwrap_or("default");
-        raw::require(path, "rope_parameters.rope_type", kind, "default")?;
+        file.require("rope_parameters.rope_type", kind, "default")?;
         *base = given.rope_theta.or(*base);
+    }
+    file.require_sizes(&[
+        ("vocab_size", keys.vocab_size),
+        ("hidden_size", keys.hidden_size),
+        ("num_hidden_layers", keys.num_hidden_layers),
+        ("num_attention_heads", keys.num_attention_heads),
+        ("intermediate_size", keys.intermediate_size),
+        ("max_position_embeddings", keys.max_position_embeddings),
+        ("local_attention", keys.local_attention),
+        ("global_attn_every_n_layers", keys.global_attn_every_n_layers),
+    ])?;
+    let heads = ("num_attention_heads", keys.num_attention_heads);
+    file.require_divides(heads, ("hidden_size", keys.hidden_size))?;
+    file.require_shares(&[
+        ("embedding_dropout", keys.embedding_dropout),
+        ("attention_dropout", keys.attention_dropout),
+    ])?;
+    file.require_positive("norm_eps", Some(keys.norm_eps))?;
+    file.require_positive("global_rope_theta", keys.global_rope_theta)?;
+    file.require_positive("local_rope_theta", keys.local_rope_theta)?;
+    if let Some(kinds) = &keys.layer_types {
+        let layers = ("num_hidden_layers", keys.num_hidden_layers);
+        file.require_kinds("layer_types", kinds, layers)?;
     }
     let windowed = if let Some(types) = &keys.layer_types {
         types.iter().map(|kind| kind == "sliding_attention").collect()
     } else {
-        let period = keys.global_attn_every_n_layers.max(1);
+        let period = keys.global_attn_every_n_layers; // checked: not 0
         (0..keys.num_hidden_layers).map(|layer| layer % period != 0).collect()
     };
     let norm = if keys.norm_bias { NormKind::Layer } else { NormKind::LayerUnshifted };

@@ -4,18 +4,21 @@
 //! transposed constants: those are named by the product that reads them.
 
 use crate::export::onnx::proto::{Model, data_type};
+use crate::weights::SourceFile;
 use crate::{Archive, ModelError};
 use prost::Message;
-use safetensors::Dtype;
 use std::collections::HashMap;
 use std::path::Path;
 
 /// Reads the file.
 pub(super) fn read(path: &Path) -> Result<Archive, ModelError> {
     let mut archive = Archive::empty(path);
-    let bytes = std::fs::read(path).map_err(ModelError::io("read", path))?;
+    let file = SourceFile::open(path)?;
+    let bytes = file.bytes(0, file.len())?;
+    archive.add_file(file);
     let model = Model::decode(&bytes[..])
         .map_err(|error| archive.problem(format!("is not a whole ONNX file: {error}")))?;
+    drop(bytes);
     let graph = model.graph.ok_or_else(|| archive.problem("holds no graph".into()))?;
     // a constant, and the layer whose product reads it
     let layers: HashMap<&str, String> = graph
@@ -27,11 +30,13 @@ pub(super) fn read(path: &Path) -> Result<Archive, ModelError> {
             Some((node.input.get(1)?.as_str(), layer))
         })
         .collect();
-    for tensor in &graph.initializer {
+    for tensor in graph.initializer {
         if tensor.data_type != data_type::FLOAT {
             continue;
         }
-        let shape: Vec<usize> = tensor.dims.iter().map(|&n| n.try_into().unwrap_or(0)).collect();
+        let shape: Result<Vec<usize>, _> = tensor.dims.iter().map(|&n| n.try_into()).collect();
+        let shape = shape
+            .map_err(|_| archive.problem(format!("tensor `{}` has a size below 0", tensor.name)))?;
         let count = shape.iter().try_fold(4usize, |product, &n| product.checked_mul(n));
         if count != Some(tensor.raw_data.len()) {
             return Err(archive.problem(format!(
@@ -44,10 +49,10 @@ pub(super) fn read(path: &Path) -> Result<Archive, ModelError> {
         match (layer, shape.as_slice(), of_bert(&tensor.name)) {
             (Some(layer), &[inputs, outputs], _) => {
                 let turned = turned(&tensor.raw_data, inputs, outputs);
-                archive.add(format!("{layer}.weight"), vec![outputs, inputs], Dtype::F32, turned);
+                archive.add(format!("{layer}.weight"), vec![outputs, inputs], turned)?;
             }
             (_, _, Some(name)) => {
-                archive.add(name.to_owned(), shape, Dtype::F32, tensor.raw_data.clone());
+                archive.add(name.to_owned(), shape, tensor.raw_data)?;
             }
             _ => {}
         }

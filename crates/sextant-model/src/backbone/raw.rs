@@ -1,9 +1,9 @@
 //! `config.json` of BERT and the families that grew from its code: one set of keys.
 
+use super::config_file::ConfigFile;
 use crate::{BackboneConfig, Family, ModelError};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// The keys; those that a family lacks have the value that changes nothing. Defaults are those of
 /// `transformers`.
@@ -51,39 +51,28 @@ fn absolute() -> String {
     "absolute".to_owned()
 }
 
-/// Reads a `config.json` into a family's struct of keys.
-pub(super) fn parse<T: serde::de::DeserializeOwned>(
-    json: &Value,
-    path: &Path,
-) -> Result<T, ModelError> {
-    T::deserialize(json)
-        .map_err(|error| ModelError::Json { path: path.to_owned(), reason: error.to_string() })
-}
-
-/// The error about a value that the family's implementation here does not cover.
-pub(super) fn unsupported(path: &Path, key: &str, found: &str, supported: &str) -> ModelError {
-    ModelError::Json {
-        path: path.to_owned(),
-        reason: format!("`{key}` is `{found}`; supported: `{supported}`"),
-    }
-}
-
-/// Refuses a value other than the one supported.
-pub(super) fn require(
-    path: &Path,
-    key: &str,
-    found: &str,
-    supported: &str,
-) -> Result<(), ModelError> {
-    if found == supported { Ok(()) } else { Err(unsupported(path, key, found, supported)) }
-}
-
 impl Raw {
     /// Reads the keys and refuses what no family here computes.
-    pub(super) fn read(json: &Value, path: &Path) -> Result<Self, ModelError> {
-        let raw: Self = parse(json, path)?;
-        require(path, "hidden_act", &raw.hidden_act, "gelu")?;
-        require(path, "position_embedding_type", &raw.position_embedding_type, "absolute")?;
+    pub(super) fn read(file: &ConfigFile) -> Result<Self, ModelError> {
+        let raw: Self = file.keys()?;
+        file.require("hidden_act", &raw.hidden_act, "gelu")?;
+        file.require("position_embedding_type", &raw.position_embedding_type, "absolute")?;
+        file.require_sizes(&[
+            ("vocab_size", raw.vocab_size),
+            ("hidden_size", raw.hidden_size),
+            ("num_hidden_layers", raw.num_hidden_layers),
+            ("num_attention_heads", raw.num_attention_heads),
+            ("intermediate_size", raw.intermediate_size),
+            ("max_position_embeddings", raw.max_position_embeddings),
+            ("embedding_size", raw.embedding_size.unwrap_or(1)),
+        ])?;
+        let heads = ("num_attention_heads", raw.num_attention_heads);
+        file.require_divides(heads, ("hidden_size", raw.hidden_size))?;
+        file.require_positive("layer_norm_eps", Some(raw.layer_norm_eps))?;
+        file.require_shares(&[
+            ("hidden_dropout_prob", raw.hidden_dropout_prob),
+            ("attention_probs_dropout_prob", raw.attention_probs_dropout_prob),
+        ])?;
         Ok(raw)
     }
 

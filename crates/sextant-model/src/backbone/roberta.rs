@@ -1,11 +1,11 @@
 //! RoBERTa and XLM-RoBERTa (BGE-M3, bge-reranker): BERT's block under another embedding layer and
 //! head. Positions are counted from the padding token's id on.
 
+use super::config_file::ConfigFile;
 use super::raw::{self, Raw};
 use super::{Format, Source, names};
 use crate::{BackboneConfig, Family, ModelError};
 use serde_json::Value;
-use std::path::Path;
 
 pub(super) const ROBERTA: Format = Format {
     family: Family::Roberta,
@@ -13,8 +13,9 @@ pub(super) const ROBERTA: Format = Format {
     class: "RobertaForSequenceClassification",
     prefix: "roberta.",
     head: &["classifier."],
-    ignored: &["lm_head.", "classifier.", "pooler.", "qa_outputs."],
-    config: |json, path| config(json, path, Family::Roberta),
+    // The plain names are those of a head over tokens.
+    ignored: &["lm_head.", "classifier.weight", "classifier.bias", "pooler.", "qa_outputs."],
+    config: |file| config(file, Family::Roberta),
     json,
     source,
 };
@@ -23,21 +24,20 @@ pub(super) const XLM_ROBERTA: Format = Format {
     family: Family::XlmRoberta,
     model_type: "xlm-roberta",
     class: "XLMRobertaForSequenceClassification",
-    config: |json, path| config(json, path, Family::XlmRoberta),
+    config: |file| config(file, Family::XlmRoberta),
     ..ROBERTA
 };
 
-fn config(json: &Value, path: &Path, family: Family) -> Result<BackboneConfig, ModelError> {
-    let raw = Raw::read(json, path)?;
-    let offset = raw.pad_token_id.unwrap_or(1) + 1;
+fn config(file: &ConfigFile, family: Family) -> Result<BackboneConfig, ModelError> {
+    let raw = Raw::read(file)?;
+    let pad = raw.pad_token_id.unwrap_or(1);
+    let offset = pad.saturating_add(1);
     let positions = raw.max_position_embeddings.checked_sub(offset).filter(|&left| left > 0);
-    let max_positions = positions.ok_or_else(|| ModelError::Json {
-        path: path.to_owned(),
-        reason: format!(
-            "`max_position_embeddings` {} leaves no position past `pad_token_id` {}",
-            raw.max_position_embeddings,
-            offset - 1
-        ),
+    let max_positions = positions.ok_or_else(|| {
+        file.wrong(format!(
+            "`max_position_embeddings` {} leaves no position past `pad_token_id` {pad}",
+            raw.max_position_embeddings
+        ))
     })?;
     Ok(BackboneConfig { position_offset: offset, max_positions, ..raw.backbone(family) })
 }

@@ -1,6 +1,6 @@
 //! `adapter_config.json`, and the file beside it in which we say more.
 
-use crate::{BackboneConfig, LoraConfig, ModelError};
+use crate::{BackboneConfig, LoraConfig, ModelError, json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sextant_core::Task;
@@ -52,9 +52,23 @@ const INITS: [&str; 4] = ["gaussian", "eva", "orthogonal", "true"];
 impl AdapterConfig {
     /// Reads the file and refuses what plain LoRA is not.
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(ModelError::io("read", path))?;
         let wrong = |reason: String| ModelError::Json { path: path.to_owned(), reason };
-        let config: Self = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let config: Self = json::read(path)?;
+        if config.r == 0 {
+            return Err(wrong("`r` is 0; it must be at least 1".into()));
+        }
+        if !(config.lora_alpha.is_finite() && config.lora_alpha > 0.0) {
+            return Err(wrong(format!(
+                "`lora_alpha` is {}; it must be above 0",
+                config.lora_alpha
+            )));
+        }
+        if !(0.0..1.0).contains(&config.lora_dropout) {
+            return Err(wrong(format!(
+                "`lora_dropout` is {}; it must be at least 0 and below 1",
+                config.lora_dropout
+            )));
+        }
         if config.peft_type != "LORA" {
             return Err(wrong(format!(
                 "`peft_type` is `{}`; only LORA is supported",
@@ -138,14 +152,7 @@ pub(crate) struct Origin {
 impl Origin {
     /// Reads the file, if it is there.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, ModelError> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| ModelError::Json {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(ModelError::io("read", path)(error)),
-        }
+        if path.exists() { json::read(path).map(Some) } else { Ok(None) }
     }
 
     /// Whether a backbone has the shape of the adapter's base; dropout is no part of it.

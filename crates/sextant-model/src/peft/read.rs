@@ -1,7 +1,7 @@
 //! From a PEFT folder and its base to a model.
 
 use super::{AdapterConfig, CONFIG, ORIGIN, Origin, WEIGHTS, factor, is_end, key, targets};
-use crate::backbone::{Backbone, Format};
+use crate::backbone::{Backbone, Format, PEFT, of_adapter};
 use crate::{
     Archive, HeadKind, LoraConfig, ModelError, ModelSpec, RelevanceModel, Routing, Values,
     frozen_weights, initialize, load, parameters,
@@ -48,7 +48,7 @@ impl Adapter {
                 problem: "is not there, `adapter_model.bin` is; save the adapter again with a PEFT that writes safetensors".into(),
             });
         }
-        let archive = Archive::read(&path, |_| false)?;
+        let archive = Archive::read(&path, |_| false)?.rename(of_adapter)?;
         let origin = Origin::read(&folder.join(ORIGIN))?;
         Ok(Self { folder: folder.to_owned(), config, origin, archive })
     }
@@ -88,6 +88,8 @@ impl Adapter {
                 ),
             });
         }
+        backbone.check_sizes()?;
+        self.check_rank()?;
         let format = Format::of(config.family);
         let prefix = self.text().is_some_and(|text| text.prefix);
         let spec = ModelSpec {
@@ -125,10 +127,27 @@ impl Adapter {
             used.extend(source.names().iter().map(|name| place(name)));
             source.read(&self.archive, config, shape, place).map(Some)
         })?;
-        match self.archive.names().find(|name| !used.contains(*name)) {
-            None => Ok(model),
-            Some(name) => Err(self.unexpected(name)),
+        if let Some(name) = self.archive.names().find(|name| !used.contains(*name)) {
+            return Err(self.unexpected(name));
         }
+        self.archive.check_unchanged()?;
+        Ok(model)
+    }
+
+    /// The rank that `adapter_config.json` states must be that of the tensors, before memory is asked for.
+    fn check_rank(&self) -> Result<(), ModelError> {
+        for name in self.archive.names().filter(|name| name.ends_with(".lora_A.weight")) {
+            if let Some(&[rank, inputs]) = self.archive.shape(name)
+                && rank != self.config.r
+            {
+                return Err(self.archive.problem(format!(
+                    "tensor `{}` has shape [{rank}, {inputs}], but `{CONFIG}` states rank {}",
+                    self.archive.original(name),
+                    self.config.r
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Says what the tensors are, and checks it against `adapter_config.json`.
@@ -148,8 +167,7 @@ impl Adapter {
         };
         let (mut adapted, mut whole) = (BTreeSet::new(), BTreeSet::new());
         for name in self.archive.names() {
-            let rest = name.strip_prefix("base_model.model.");
-            let rest = rest.ok_or_else(|| self.unexpected(name))?;
+            let rest = name.strip_prefix(PEFT).ok_or_else(|| self.unexpected(name))?;
             match rest.split_once(".lora_") {
                 Some((layer, "A.weight" | "B.weight")) => adapted.insert(layer.to_owned()),
                 Some(_) => return Err(self.unexpected(name)),
@@ -220,11 +238,8 @@ impl Adapter {
                 "tensor `{key}` is missing, though `{CONFIG}` lists it; was the adapter saved whole, and for this base?"
             )))
         };
-        let tensors: Vec<&str> = self
-            .archive
-            .names()
-            .filter_map(|name| name.strip_prefix("base_model.model."))
-            .collect();
+        let tensors: Vec<&str> =
+            self.archive.names().filter_map(|name| name.strip_prefix(PEFT)).collect();
         let saved = self.config.modules_to_save.as_deref().unwrap_or_default();
         for module in saved {
             // PEFT lists both of these always: which one is the head depends on the family.
@@ -291,7 +306,8 @@ impl Adapter {
 
     fn unexpected(&self, name: &str) -> ModelError {
         self.archive.problem(format!(
-            "tensor `{name}` is unexpected: it is no part of this base with the adapters that `{CONFIG}` states; is the adapter for another base?"
+            "tensor `{}` is unexpected: it is no part of this base with the adapters that `{CONFIG}` states; is the adapter for another base?",
+            self.archive.original(name)
         ))
     }
 }

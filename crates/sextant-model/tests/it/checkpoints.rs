@@ -9,7 +9,7 @@ use sextant_model::{Archive, ModelError, RelevanceModel, Values, dump};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-fn tensors(family: &str) -> BTreeMap<String, Values> {
+pub(crate) fn tensors(family: &str) -> BTreeMap<String, Values> {
     let archive = Archive::read(&folder(family).join("model.safetensors"), |_| false).unwrap();
     let read = |name: &str| {
         let shape = archive.shape(name).unwrap().to_vec();
@@ -20,7 +20,10 @@ fn tensors(family: &str) -> BTreeMap<String, Values> {
 }
 
 /// A folder with a family's `config.json`, changed.
-fn configured(family: &str, change: impl FnOnce(&mut serde_json::Value)) -> tempfile::TempDir {
+pub(crate) fn configured(
+    family: &str,
+    change: impl FnOnce(&mut serde_json::Value),
+) -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(folder(family).join("config.json")).unwrap();
     let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -29,12 +32,12 @@ fn configured(family: &str, change: impl FnOnce(&mut serde_json::Value)) -> temp
     place
 }
 
-fn load(place: &Path) -> Result<RelevanceModel, ModelError> {
+pub(crate) fn load(place: &Path) -> Result<RelevanceModel, ModelError> {
     let backbone = Backbone::open(place)?;
     backbone.load_into(RelevanceModel::zeros(plain(&backbone), &Device::flex())?)
 }
 
-fn check(place: &Path, family: &str) {
+pub(crate) fn check(place: &Path, family: &str) {
     let golden = Golden::read(family);
     let model = loaded(place, plain(&Backbone::open(place).unwrap()), &Device::flex());
     let found = forward(&model, &pack(&golden.rows(|_| Task::QueryProduct)));
@@ -194,9 +197,12 @@ fn a_head_of_another_kind_is_left_out() {
     let source = folder("bert").join("model.safetensors");
     std::fs::copy(source, place.path().join("model.safetensors")).unwrap();
     let backbone = Backbone::open(place.path()).unwrap();
-    assert!(!backbone.has_relevance_head().unwrap());
-    assert!(Backbone::open(&folder("bert")).unwrap().has_relevance_head().unwrap());
-    assert!(!Backbone::open(&folder("bert").join("base")).unwrap().has_relevance_head().unwrap());
+    let error = backbone.check_relevance_head().unwrap_err().to_string();
+    assert!(error.contains("entailment, neutral, contradiction"), "{error}");
+    Backbone::open(&folder("bert")).unwrap().check_relevance_head().unwrap();
+    let bare = Backbone::open(&folder("bert").join("base")).unwrap();
+    let error = bare.check_relevance_head().unwrap_err().to_string();
+    assert!(error.contains("no tensor `classifier.weight`"), "{error}");
     let model = load(place.path()).unwrap();
     assert!(floats(model.branches[0].classifier.weight.val()).iter().all(|x| *x == 0.0));
 }

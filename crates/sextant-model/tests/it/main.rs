@@ -19,4 +19,7 @@ mod peft;
 mod perplexity;
 mod prefixes;
 mod routing;
+mod saving;
+mod strict;
 mod support;
+mod tokenizers;

@@ -50,23 +50,45 @@ impl Numbers {
 
     /// Little-endian; blocks as GGUF lays out `Q8_0` and `Q4_1`.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let whole = self.pieces::<std::convert::Infallible>(|piece| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        });
+        match whole {
+            Ok(()) => bytes,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Calls `each` with the bytes of [`Numbers::to_bytes`] in order, some at a time.
+    pub(crate) fn pieces<E>(&self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        const COUNT: usize = 1 << 14;
+        let mut piece: Vec<u8> = Vec::new();
+        let mut send = |bytes: &mut dyn Iterator<Item = u8>| {
+            piece.clear();
+            piece.extend(bytes);
+            each(&piece)
+        };
         match self {
-            Self::F32(numbers) => numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Self::Bf16(numbers) => numbers.iter().flat_map(|bits| bits.to_le_bytes()).collect(),
-            Self::Int8(blocks) => {
-                let bytes = blocks.iter().flat_map(|block| {
+            Self::F32(numbers) => numbers
+                .chunks(COUNT)
+                .try_for_each(|part| send(&mut part.iter().flat_map(|x| x.to_le_bytes()))),
+            Self::Bf16(numbers) => numbers
+                .chunks(COUNT)
+                .try_for_each(|part| send(&mut part.iter().flat_map(|bits| bits.to_le_bytes()))),
+            Self::Int8(blocks) => blocks.chunks(COUNT).try_for_each(|part| {
+                send(&mut part.iter().flat_map(|block| {
                     let codes = block.codes.map(i8::cast_unsigned);
                     block.scale.to_le_bytes().into_iter().chain(codes)
-                });
-                bytes.collect()
-            }
-            Self::Int4(blocks) => {
-                let bytes = blocks.iter().flat_map(|block| {
+                }))
+            }),
+            Self::Int4(blocks) => blocks.chunks(COUNT).try_for_each(|part| {
+                send(&mut part.iter().flat_map(|block| {
                     let scale = block.scale.to_le_bytes().into_iter();
                     scale.chain(block.least.to_le_bytes()).chain(block.codes)
-                });
-                bytes.collect()
-            }
+                }))
+            }),
         }
     }
 

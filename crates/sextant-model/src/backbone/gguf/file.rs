@@ -2,8 +2,9 @@
 
 use super::blocks::BlockType;
 use crate::ModelError;
-use sextant_kernels::MappedFile;
+use crate::weights::SourceFile;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A value of the metadata.
@@ -21,37 +22,53 @@ pub(crate) enum Value {
 pub(crate) struct Tensor {
     pub(crate) shape: Vec<usize>,
     pub(crate) kind: BlockType,
-    pub(crate) start: usize,
-    pub(crate) length: usize,
+    pub(crate) start: u64,
+    pub(crate) length: u64,
 }
 
 /// An open file.
 #[derive(Debug)]
 pub(crate) struct Gguf {
     path: PathBuf,
-    pub(crate) file: MappedFile,
+    pub(crate) file: SourceFile,
     metadata: BTreeMap<String, Value>,
     pub(crate) tensors: BTreeMap<String, Tensor>,
 }
 
-/// Reads on from a place in the file; an end too early is a problem in words.
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// The most values that the metadata may have, those of lists included: several times what the largest
+/// vocabulary needs. A value takes more memory than its byte in a file.
+const MOST_VALUES: usize = 1 << 22;
+
+/// Reads on in the file's header; an end too early is a problem in words.
+struct Cursor<R> {
+    reader: R,
+    at: u64,
+    length: u64,
+    values: usize,
 }
 
-impl Cursor<'_> {
-    fn take(&mut self, count: u64) -> Result<&[u8], String> {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let part = self.bytes.get(self.at..self.at.saturating_add(count));
-        let part = part.ok_or("it ends in the middle of its header")?;
-        self.at += count;
-        Ok(part)
+impl<R: Read> Cursor<R> {
+    fn left(&self) -> u64 {
+        self.length - self.at
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
+        const EARLY: &str = "it ends in the middle of its header";
+        if bytes.len() as u64 > self.left() {
+            return Err(EARLY.to_owned());
+        }
+        self.reader.read_exact(bytes).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => EARLY.to_owned(),
+            _ => error.to_string(),
+        })?;
+        self.at += bytes.len() as u64;
+        Ok(())
     }
 
     fn number<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let bytes = self.take(N as u64)?;
-        bytes.try_into().map_err(|_| "it ends in the middle of its header".to_owned())
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn u32(&mut self) -> Result<u32, String> {
@@ -65,7 +82,7 @@ impl Cursor<'_> {
     /// A count of things of at least `least` bytes each, which the rest of the file can hold.
     fn count(&mut self, least: u64) -> Result<usize, String> {
         let count = self.u64()?;
-        let left = (self.bytes.len() - self.at) as u64;
+        let left = self.left();
         if count > left / least {
             return Err(format!("its header counts {count} entries where {left} bytes are left"));
         }
@@ -73,11 +90,17 @@ impl Cursor<'_> {
     }
 
     fn text(&mut self) -> Result<String, String> {
-        let length = self.u64()?;
-        String::from_utf8(self.take(length)?.to_vec()).map_err(|error| error.to_string())
+        let length = self.count(1)?;
+        let mut bytes = vec![0; length];
+        self.fill(&mut bytes)?;
+        String::from_utf8(bytes).map_err(|error| error.to_string())
     }
 
     fn value(&mut self, kind: u32, depth: usize) -> Result<Value, String> {
+        self.values += 1;
+        if self.values > MOST_VALUES {
+            return Err(format!("the metadata have more than {MOST_VALUES} values"));
+        }
         Ok(match kind {
             0 => Value::Integer(u8::from_le_bytes(self.number()?).into()),
             1 => Value::Integer(i8::from_le_bytes(self.number()?).into()),
@@ -90,7 +113,7 @@ impl Cursor<'_> {
             8 => Value::Text(self.text()?),
             9 if depth < 4 => {
                 let kind = self.u32()?;
-                let count = self.count(1)?;
+                let count = self.count(1)?.min(MOST_VALUES + 1);
                 let values: Result<_, _> =
                     (0..count).map(|_| self.value(kind, depth + 1)).collect();
                 Value::List(values?)
@@ -106,20 +129,22 @@ impl Cursor<'_> {
 impl Gguf {
     /// Opens a file and reads its header.
     pub(crate) fn open(path: &Path) -> Result<Self, ModelError> {
-        let file = MappedFile::open(path).map_err(ModelError::io("read", path))?;
+        let file = SourceFile::open(path)?;
         let failed = |reason: String| ModelError::Weights {
             path: path.to_owned(),
             problem: format!("is not a whole GGUF file: {reason}; fetch or copy it again"),
         };
-        let mut cursor = Cursor { bytes: &file, at: 0 };
+        let length = file.len();
+        let mut cursor = Cursor { reader: file.reader(0)?, at: 0, length, values: 0 };
         let (metadata, infos) = header(&mut cursor).map_err(failed)?;
+        let end = cursor.at;
+        drop(cursor);
         let alignment = match metadata.get("general.alignment") {
-            Some(Value::Integer(n)) => usize::try_from(*n).ok().filter(|n| n.is_power_of_two()),
+            Some(Value::Integer(n)) => u64::try_from(*n).ok().filter(|n| n.is_power_of_two()),
             _ => Some(32),
         };
-        let alignment =
-            alignment.ok_or_else(|| failed("its alignment is no power of two".into()))?;
-        let data = cursor.at.next_multiple_of(alignment);
+        let data = alignment.and_then(|alignment| end.checked_next_multiple_of(alignment));
+        let data = data.ok_or_else(|| failed("its alignment is no power of two".into()))?;
         let mut tensors = BTreeMap::new();
         for (name, shape, number, offset) in infos {
             let kind = BlockType::of(number).ok_or_else(|| ModelError::Weights {
@@ -128,11 +153,14 @@ impl Gguf {
                     "tensor `{name}` is of ggml type {number}; supported: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K: quantise the model to one of them"
                 ),
             })?;
-            let place = place(&shape, kind, data, offset, file.len());
+            let place = place(&shape, kind, data, offset, length);
             let (start, length) = place.ok_or_else(|| {
                 failed(format!("tensor `{name}` {shape:?} does not fit into the file"))
             })?;
-            tensors.insert(name, Tensor { shape, kind, start, length });
+            let tensor = Tensor { shape, kind, start, length };
+            if let Some(twice) = tensors.insert(name, tensor) {
+                return Err(failed(format!("a tensor of {:?} is there twice", twice.shape)));
+            }
         }
         Ok(Self { path: path.to_owned(), file, metadata, tensors })
     }
@@ -168,11 +196,13 @@ impl Gguf {
         found.ok_or_else(|| self.wrong(key, "number"))
     }
 
-    pub(crate) fn float(&self, key: &str) -> Option<f64> {
+    /// A number, if the metadata have it; one that is infinite or none is an error.
+    pub(crate) fn float(&self, key: &str) -> Result<Option<f64>, ModelError> {
         match self.find(key) {
-            Some(Value::Float(x)) => Some(*x),
-            Some(Value::Integer(n)) => Some(*n as f64),
-            _ => None,
+            Some(Value::Float(x)) if x.is_finite() => Ok(Some(*x)),
+            Some(Value::Integer(n)) => Ok(Some(*n as f64)),
+            Some(_) => Err(self.wrong(key, "finite number")),
+            None => Ok(None),
         }
     }
 
@@ -204,7 +234,7 @@ impl Gguf {
 /// A tensor's name, shape, type and offset.
 type Info = (String, Vec<usize>, u32, u64);
 
-fn header(cursor: &mut Cursor<'_>) -> Result<(BTreeMap<String, Value>, Vec<Info>), String> {
+fn header<R: Read>(cursor: &mut Cursor<R>) -> Result<(BTreeMap<String, Value>, Vec<Info>), String> {
     if cursor.number::<4>()? != *b"GGUF" {
         return Err("it does not begin with `GGUF`".into());
     }
@@ -219,6 +249,9 @@ fn header(cursor: &mut Cursor<'_>) -> Result<(BTreeMap<String, Value>, Vec<Info>
         let key = cursor.text()?;
         let kind = cursor.u32()?;
         let value = cursor.value(kind, 0).map_err(|error| format!("`{key}`: {error}"))?;
+        if metadata.contains_key(&key) {
+            return Err(format!("`{key}` is there twice"));
+        }
         metadata.insert(key, value);
     }
     let mut infos = Vec::new();
@@ -244,14 +277,14 @@ fn header(cursor: &mut Cursor<'_>) -> Result<(BTreeMap<String, Value>, Vec<Info>
 fn place(
     shape: &[usize],
     kind: BlockType,
-    data: usize,
+    data: u64,
     offset: u64,
-    length: usize,
-) -> Option<(usize, usize)> {
+    length: u64,
+) -> Option<(u64, u64)> {
     let (numbers, size) = kind.block();
     let count = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n))?;
     let rows_fit = shape.last().is_none_or(|last| last.is_multiple_of(numbers));
-    let bytes = (count / numbers).checked_mul(size)?;
-    let start = data.checked_add(usize::try_from(offset).ok()?)?;
+    let bytes = (count / numbers).checked_mul(size)? as u64;
+    let start = data.checked_add(offset)?;
     (rows_fit && start.checked_add(bytes)? <= length).then_some((start, bytes))
 }

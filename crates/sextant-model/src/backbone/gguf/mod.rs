@@ -11,7 +11,7 @@ mod tokenizer;
 
 pub(crate) use blocks::BlockType;
 pub(crate) use file::Gguf;
-pub(crate) use tokenizer::tokenizer;
+pub(crate) use tokenizer::{pre_tokenizer, tokenizer};
 
 use crate::ModelError;
 use file::Value as Entry;
@@ -28,6 +28,17 @@ pub(crate) enum Undo {
 }
 
 impl Undo {
+    /// Says why it cannot be undone on a tensor of this shape.
+    pub(crate) fn check(self, shape: &[usize]) -> Result<(), String> {
+        let Self::Interleaved(heads) = self else { return Ok(()) };
+        let rows = if shape.len() > 1 { shape[0] } else { shape.iter().product() };
+        let halves = heads.checked_mul(2).filter(|&halves| halves > 0);
+        if shape.len() <= 2 && halves.is_some_and(|halves| rows.is_multiple_of(halves)) {
+            return Ok(());
+        }
+        Err(format!("{shape:?} cannot be {heads} heads of an even width, as the metadata say"))
+    }
+
     /// Undoes it on numbers whose rows have `width` of them.
     pub(crate) fn apply(self, values: Vec<f32>, width: usize) -> Vec<f32> {
         match self {
@@ -73,6 +84,12 @@ pub(crate) fn config(file: &Gguf) -> Result<Value, ModelError> {
     let key = |name: &str| format!("{architecture}.{name}");
     let integer = |name: &str| file.integer(&key(name));
     let heads = integer("attention.head_count")?;
+    if heads == 0 {
+        return Err(ModelError::Weights {
+            path: file.path().to_owned(),
+            problem: format!("`{}` is 0; it must be at least 1", key("attention.head_count")),
+        });
+    }
     let layers = integer("block_count")?;
     let mut json = json!({
         "model_type": model_type,
@@ -89,12 +106,13 @@ pub(crate) fn config(file: &Gguf) -> Result<Value, ModelError> {
             json[name] = value;
         }
     };
-    give("rms_norm_eps", file.float(&key("attention.layer_norm_rms_epsilon")).map(Into::into));
-    give("rope_theta", file.float(&key("rope.freq_base")).map(Into::into));
+    let float = |name: &str| file.float(&key(name));
+    give("rms_norm_eps", float("attention.layer_norm_rms_epsilon")?.map(Into::into));
+    give("rope_theta", float("rope.freq_base")?.map(Into::into));
     let head_dim = integer("attention.key_length").ok();
     give("head_dim", head_dim.map(Into::into));
     give("sliding_window", integer("attention.sliding_window").ok().map(Into::into));
-    give("attn_logit_softcapping", file.float(&key("attn_logit_softcapping")).map(Into::into));
+    give("attn_logit_softcapping", float("attn_logit_softcapping")?.map(Into::into));
     if architecture.starts_with("gemma") {
         // Not in the metadata: the scale is that of a head, but for the largest models.
         let hidden = integer("embedding_length")?;
@@ -105,7 +123,7 @@ pub(crate) fn config(file: &Gguf) -> Result<Value, ModelError> {
     if let Ok(kind) = file.text(&key("rope.scaling.type"))
         && kind != "none"
     {
-        let factor = file.float(&key("rope.scaling.factor")).unwrap_or(1.0);
+        let factor = float("rope.scaling.factor")?.unwrap_or(1.0);
         give("rope_scaling", Some(json!({ "rope_type": kind, "factor": factor })));
     }
     if file.tensors.contains_key("rope_freqs.weight") {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 /// How texts are cut before the merges, by llama.cpp's name: GPT-2's pattern, digits one by one before
 /// it, or a pattern of the family's own.
-fn pre_tokenizer(name: &str) -> Option<Value> {
+pub(crate) fn pre_tokenizer(name: &str) -> Option<Value> {
     let bytes = |pattern: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": pattern });
     let split = |pattern: &str| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
     let sequence = |parts: Vec<Value>| json!({ "type": "Sequence", "pretokenizers": parts });
@@ -134,6 +134,16 @@ fn merges_of_scores(file: &Gguf, tokens: &[&str]) -> Result<Vec<[String; 2]>, Mo
             _ => 0.0,
         })
         .collect();
+    if scores.len() != tokens.len() {
+        return Err(ModelError::Weights {
+            path: file.path().to_owned(),
+            problem: format!(
+                "its metadata have {} `tokenizer.ggml.scores` for {} `tokenizer.ggml.tokens`; fetch or copy it again",
+                scores.len(),
+                tokens.len()
+            ),
+        });
+    }
     let ids: HashMap<&str, usize> =
         tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect();
     let mut merges = Vec::new();

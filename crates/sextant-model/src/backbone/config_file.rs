@@ -1,0 +1,134 @@
+//! `config.json`, or what stands in its place.
+
+use crate::{ModelError, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The keys of a checkpoint's configuration, and where they were read.
+#[derive(Debug, Clone)]
+pub(crate) struct ConfigFile {
+    path: PathBuf,
+    /// What the file says; none where the keys were made from other metadata.
+    text: Option<Vec<u8>>,
+    json: Value,
+}
+
+impl ConfigFile {
+    /// Reads a file.
+    pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
+        let text = std::fs::read(path).map_err(ModelError::io("read", path))?;
+        let json = json::parse(&text, path)?;
+        Ok(Self { path: path.to_owned(), text: Some(text), json })
+    }
+
+    /// Keys that were made from what the file at `path` says.
+    pub(crate) fn made(path: &Path, json: Value) -> Self {
+        Self { path: path.to_owned(), text: None, json }
+    }
+
+    /// The same file with other keys.
+    pub(super) fn with(&self, change: impl FnOnce(&mut Value)) -> Self {
+        let mut json = self.json.clone();
+        change(&mut json);
+        Self::made(&self.path, json)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.json.get(key)
+    }
+
+    /// Reads the keys of a family.
+    pub(super) fn keys<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
+        match &self.text {
+            Some(text) => json::parse(text, &self.path),
+            None => json::from_value(&self.json, &self.path),
+        }
+    }
+
+    /// An error about what it says.
+    pub(super) fn wrong(&self, reason: String) -> ModelError {
+        ModelError::Json { path: self.path.clone(), reason }
+    }
+
+    /// The error about a value that the family's implementation here does not cover.
+    pub(super) fn unsupported(&self, key: &str, found: &str, supported: &str) -> ModelError {
+        self.wrong(format!("`{key}` is `{found}`; supported: `{supported}`"))
+    }
+
+    /// Refuses a value other than the one supported.
+    pub(super) fn require(
+        &self,
+        key: &str,
+        found: &str,
+        supported: &str,
+    ) -> Result<(), ModelError> {
+        if found == supported { Ok(()) } else { Err(self.unsupported(key, found, supported)) }
+    }
+
+    /// Refuses sizes of 0.
+    pub(super) fn require_sizes(&self, sizes: &[(&str, usize)]) -> Result<(), ModelError> {
+        match sizes.iter().find(|(_, size)| *size == 0) {
+            Some((key, _)) => Err(self.wrong(format!("`{key}` is 0; it must be at least 1"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a whole that its parts do not divide.
+    pub(super) fn require_divides(
+        &self,
+        (part, parts): (&str, usize),
+        (key, whole): (&str, usize),
+    ) -> Result<(), ModelError> {
+        if parts > 0 && whole.is_multiple_of(parts) {
+            return Ok(());
+        }
+        Err(self.wrong(format!("`{key}` {whole} is not a multiple of `{part}` {parts}")))
+    }
+
+    /// Refuses a number that is not above 0.
+    pub(super) fn require_positive(&self, key: &str, value: Option<f64>) -> Result<(), ModelError> {
+        match value {
+            Some(value) if !(value.is_finite() && value > 0.0) => {
+                Err(self.wrong(format!("`{key}` is {value}; it must be above 0")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what is no probability with which something may be dropped.
+    pub(super) fn require_shares(&self, shares: &[(&str, f32)]) -> Result<(), ModelError> {
+        match shares.iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
+            Some((key, share)) => {
+                Err(self.wrong(format!("`{key}` is {share}; it must be at least 0 and below 1")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a list that has not one kind of layer for each, or a kind that is not known.
+    pub(super) fn require_kinds(
+        &self,
+        key: &str,
+        kinds: &[String],
+        layers: (&str, usize),
+    ) -> Result<(), ModelError> {
+        if kinds.len() != layers.1 {
+            return Err(self.wrong(format!(
+                "`{key}` lists {} layers where `{}` is {}",
+                kinds.len(),
+                layers.0,
+                layers.1
+            )));
+        }
+        const KNOWN: [&str; 2] = ["full_attention", "sliding_attention"];
+        match kinds.iter().find(|kind| !KNOWN.contains(&kind.as_str())) {
+            Some(kind) => Err(self.unsupported(key, kind, &KNOWN.join("`, `"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Tensors in files, by name.
+//!
+//! Everything that is read as a number is looked at on the way: one that is infinite or not a number is an
+//! error that names the tensor and the place, whatever the file is.
+
+mod numbers;
+mod open;
+mod source_file;
+mod write;
+
+pub(crate) use numbers::{first_not_finite, first_not_finite_f16, index};
+pub(crate) use source_file::SourceFile;
+pub use write::Writable;
+
+use crate::ModelError;
+use crate::backbone::gguf::{self, BlockType, Gguf, Undo};
+use safetensors::tensor::Dtype;
+use source_file::PIECE;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The tensors of one or several files, read as `f32`. Files stay open and a tensor is read when it is
+/// asked for, unless the archive was opened by [`Archive::read_whole`].
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    files: Vec<SourceFile>,
+    tensors: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    shape: Vec<usize>,
+    kind: Kind,
+    place: Place,
+    /// Its name in the file, where that is another.
+    original: Option<String>,
+}
+
+/// How numbers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain(Dtype),
+    /// In blocks of a GGUF file, after something that is to be undone.
+    Gguf(BlockType, Undo),
+}
+
+#[derive(Debug)]
+enum Place {
+    /// In a file, by number, from a byte on.
+    File {
+        file: usize,
+        start: u64,
+        length: u64,
+    },
+    /// In a PyTorch file, which reads it when it is asked to.
+    Torch(pytorch_reader::Tensor),
+    Bytes(Vec<u8>),
+    /// Numbers that were looked at.
+    Numbers(Vec<f32>),
+}
+
+impl Archive {
+    /// An archive without tensors, to be filled from files that `path` lists.
+    pub(crate) fn empty(path: &Path) -> Self {
+        Self { path: path.to_owned(), files: Vec::new(), tensors: BTreeMap::new() }
+    }
+
+    fn insert(
+        &mut self,
+        name: String,
+        shape: Vec<usize>,
+        kind: Kind,
+        place: Place,
+    ) -> Result<(), ModelError> {
+        self.insert_entry(name, Entry { shape, kind, place, original: None })
+    }
+
+    /// Two tensors of one name are an error: nobody could say which one counts.
+    fn insert_entry(&mut self, name: String, entry: Entry) -> Result<(), ModelError> {
+        if let Some(known) = self.tensors.get(&name) {
+            let called = |entry: &Entry| entry.original.clone().unwrap_or_else(|| name.clone());
+            return Err(self.problem(format!(
+                "tensor `{name}` is there twice, as `{}` and as `{}`; keep one of them",
+                called(known),
+                called(&entry)
+            )));
+        }
+        self.tensors.insert(name, entry);
+        Ok(())
+    }
+
+    /// Adds the tensors of another archive.
+    pub(crate) fn join(&mut self, other: Self) -> Result<(), ModelError> {
+        let first = self.files.len();
+        self.files.extend(other.files);
+        for (name, mut entry) in other.tensors {
+            if let Place::File { file, .. } = &mut entry.place {
+                *file += first;
+            }
+            self.insert_entry(name, entry)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a tensor of `f32` numbers that was read in another way.
+    pub(crate) fn add(
+        &mut self,
+        name: String,
+        shape: Vec<usize>,
+        bytes: Vec<u8>,
+    ) -> Result<(), ModelError> {
+        self.insert(name, shape, Kind::Plain(Dtype::F32), Place::Bytes(bytes))
+    }
+
+    /// Adds a tensor of a PyTorch file, of a type that [`Archive::read`] lets pass.
+    pub(crate) fn add_torch(
+        &mut self,
+        name: String,
+        dtype: Dtype,
+        tensor: pytorch_reader::Tensor,
+    ) -> Result<(), ModelError> {
+        self.insert(name, tensor.shape().to_vec(), Kind::Plain(dtype), Place::Torch(tensor))
+    }
+
+    /// Adds a file that tensors were added from, to be hashed with the others.
+    pub(crate) fn add_file(&mut self, file: SourceFile) {
+        self.files.push(file);
+    }
+
+    /// The tensors of a GGUF file, by the names of Hugging Face checkpoints.
+    pub(crate) fn of_gguf(file: Gguf) -> Result<Self, ModelError> {
+        let mut archive = Self::empty(file.path());
+        for (name, tensor) in &file.tensors {
+            let Some((new, undo)) = gguf::name(&file, name) else {
+                return Err(
+                    archive.problem(format!("tensor `{name}` is not part of this architecture"))
+                );
+            };
+            undo.check(&tensor.shape)
+                .map_err(|reason| archive.problem(format!("tensor `{name}` {reason}")))?;
+            let entry = Entry {
+                shape: tensor.shape.clone(),
+                kind: Kind::Gguf(tensor.kind, undo),
+                place: Place::File { file: 0, start: tensor.start, length: tensor.length },
+                original: Some(name.clone()),
+            };
+            archive.insert_entry(new, entry)?;
+        }
+        archive.files.push(file.file);
+        Ok(archive)
+    }
+
+    /// A tensor's type, if it is there.
+    pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
+        match self.tensors.get(name)?.kind {
+            Kind::Plain(dtype) => Some(dtype),
+            Kind::Gguf(..) => None,
+        }
+    }
+
+    /// Takes a tensor's bytes, as they are stored, out of an archive that was read whole; none for one
+    /// that is not there or is of `f32` numbers.
+    pub(crate) fn take_bytes(&mut self, name: &str) -> Option<Vec<u8>> {
+        match self.tensors.remove(name)?.place {
+            Place::Bytes(bytes) => Some(bytes),
+            Place::File { .. } | Place::Torch(_) | Place::Numbers(_) => None,
+        }
+    }
+
+    /// Gives every tensor the name that `name` makes of its own, and leaves out those of which it makes none.
+    pub(crate) fn rename(self, name: impl Fn(&str) -> Option<String>) -> Result<Self, ModelError> {
+        let mut archive = Self { tensors: BTreeMap::new(), ..self };
+        for (old, mut entry) in self.tensors {
+            let Some(new) = name(&old) else { continue };
+            if new != old && entry.original.is_none() {
+                entry.original = Some(old);
+            }
+            archive.insert_entry(new, entry)?;
+        }
+        Ok(archive)
+    }
+
+    /// A tensor's shape, if it is there.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|entry| entry.shape.as_slice())
+    }
+
+    /// The tensors' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// What the file calls a tensor.
+    pub(crate) fn original<'a>(&'a self, name: &'a str) -> &'a str {
+        self.tensors.get(name).and_then(|entry| entry.original.as_deref()).unwrap_or(name)
+    }
+
+    /// How many numbers the tensors have.
+    pub(crate) fn count(&self) -> u128 {
+        let count = |shape: &Vec<usize>| shape.iter().map(|&size| size as u128).product::<u128>();
+        self.tensors.values().map(|entry| count(&entry.shape)).sum()
+    }
+
+    /// Whether every tensor is still in its file, so that the archive takes no memory.
+    pub(crate) fn is_light(&self) -> bool {
+        let held = |entry: &Entry| matches!(entry.place, Place::Bytes(_) | Place::Numbers(_));
+        !self.tensors.values().any(held)
+    }
+
+    /// A tensor of this shape; an error that names it if it is missing, of another shape, or holds a number
+    /// that is infinite or not a number.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>, ModelError> {
+        let entry = self.find(name, shape)?;
+        let dtype = match entry.kind {
+            Kind::Plain(Dtype::U8) => {
+                return Err(self.problem(format!("tensor `{name}` holds bytes; expected numbers")));
+            }
+            Kind::Plain(dtype) => dtype,
+            Kind::Gguf(kind, undo) => {
+                let width = if shape.len() > 1 { shape[shape.len() - 1] } else { 1 };
+                let values = undo.apply(kind.decode(&self.bytes_of(entry)?), width);
+                return self.finite(name, shape, values).map(Cow::Owned);
+            }
+        };
+        match &entry.place {
+            Place::Numbers(numbers) => Ok(numbers.into()),
+            Place::File { file, start, length } if dtype == Dtype::F32 => {
+                let file = &self.files[*file];
+                self.floats_at(file, *start, *length, |_| (), name, shape).map(Cow::Owned)
+            }
+            _ => {
+                let values = numbers::floats(dtype, &self.bytes_of(entry)?);
+                self.finite(name, shape, values).map(Cow::Owned)
+            }
+        }
+    }
+
+    /// [`Archive::get`], after which the archive has the tensor no more.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let values = match self.find(name, shape)?.place {
+            Place::Numbers(_) => None,
+            _ => Some(self.get(name, shape)?.into_owned()),
+        };
+        match (values, self.tensors.remove(name).map(|entry| entry.place)) {
+            (Some(values), _) | (None, Some(Place::Numbers(values))) => Ok(values),
+            (None, _) => Err(self.problem(format!("tensor `{name}` {shape:?} is missing"))),
+        }
+    }
+
+    fn find(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
+        let entry = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| self.problem(format!("tensor `{name}` {shape:?} is missing")))?;
+        if entry.shape == shape {
+            return Ok(entry);
+        }
+        Err(self.problem(format!(
+            "tensor `{name}` has shape {:?}; the model needs {shape:?}",
+            entry.shape
+        )))
+    }
+
+    /// A vector of any length.
+    pub fn vector(&self, name: &str) -> Result<Cow<'_, [f32]>, ModelError> {
+        match self.tensors.get(name) {
+            Some(entry) => self.get(name, &[entry.shape.iter().product()]),
+            None => self.get(name, &[]),
+        }
+    }
+
+    fn bytes_of<'a>(&'a self, entry: &'a Entry) -> Result<Cow<'a, [u8]>, ModelError> {
+        match &entry.place {
+            Place::File { file, start, length } => {
+                self.files[*file].bytes(*start, *length).map(Cow::Owned)
+            }
+            Place::Torch(tensor) => {
+                tensor.read().map(Cow::Owned).map_err(ModelError::io("read", &self.path))
+            }
+            Place::Bytes(bytes) => Ok(bytes.into()),
+            Place::Numbers(_) => Err(self.problem("holds numbers, not bytes".into())),
+        }
+    }
+
+    /// Reads `f32` numbers where they will stay, and looks at each piece while it is in the cache.
+    fn floats_at(
+        &self,
+        file: &SourceFile,
+        start: u64,
+        length: u64,
+        mut seen: impl FnMut(&[u8]),
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Vec<f32>, ModelError> {
+        if !cfg!(target_endian = "little") {
+            let bytes = file.bytes(start, length)?;
+            seen(&bytes);
+            return self.finite(name, shape, numbers::floats(Dtype::F32, &bytes));
+        }
+        // The header's check that tensors fill the file bounds this.
+        let mut values = vec![0f32; length as usize / size_of::<f32>()];
+        const COUNT: usize = PIECE / size_of::<f32>();
+        for (i, piece) in values.chunks_mut(COUNT).enumerate() {
+            let bytes = bytemuck::cast_slice_mut(piece);
+            file.read(start + (i * PIECE) as u64, bytes)?;
+            seen(bytes);
+            if let Some(place) = first_not_finite(piece) {
+                return Err(self.not_finite(name, shape, i * COUNT + place, piece[place]));
+            }
+        }
+        Ok(values)
+    }
+
+    fn finite(
+        &self,
+        name: &str,
+        shape: &[usize],
+        values: Vec<f32>,
+    ) -> Result<Vec<f32>, ModelError> {
+        match first_not_finite(&values) {
+            None => Ok(values),
+            Some(place) => Err(self.not_finite(name, shape, place, values[place])),
+        }
+    }
+
+    /// The error about a number that is none.
+    pub(crate) fn not_finite(
+        &self,
+        name: &str,
+        shape: &[usize],
+        place: usize,
+        value: f32,
+    ) -> ModelError {
+        self.problem(format!(
+            "tensor `{}` holds {value} at {:?}, with which every answer would be wrong; take a checkpoint from before training diverged, or fetch the file again",
+            self.original(name),
+            index(place, shape)
+        ))
+    }
+
+    /// SHA-256 of the files, in hexadecimal, one after the other.
+    pub(crate) fn sha256(&self) -> Result<String, ModelError> {
+        self.files.iter().map(SourceFile::sha256).collect()
+    }
+
+    /// Fails if somebody wrote into one of the files since they were opened.
+    pub(crate) fn check_unchanged(&self) -> Result<(), ModelError> {
+        self.files.iter().try_for_each(SourceFile::check_unchanged)
+    }
+
+    /// An error about this file.
+    pub fn problem(&self, problem: String) -> ModelError {
+        ModelError::Weights { path: self.path.clone(), problem }
+    }
+}
