@@ -4,7 +4,6 @@ use crate::{BackboneRecipe, Recipe, Sampling, TaskWeighting, TrainError, Weighti
 use sextant_model::backbone::Backbone;
 use sextant_model::{BackboneConfig, ModelSpec, Pooling};
 use sextant_text::TextConfig;
-use std::path::Path;
 
 /// Where the weights come from.
 #[derive(Debug, Clone)]
