@@ -19,7 +19,7 @@ pub(crate) struct Merge {
 
 impl Merge {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let Bundle { manifest, model, encoder } = bundle::open(&self.bundle, &Device::flex())?;
+        let Bundle { manifest, model, encoder, .. } = bundle::open(&self.bundle, &Device::flex())?;
         ensure!(model.spec().lora.is_some(), "{} has no adapters to merge", self.bundle.display());
         bundle::save(&self.out, &sextant_model::merge(model)?, &encoder, manifest.provenance)?;
         say(&format!("{}", self.out.display()));

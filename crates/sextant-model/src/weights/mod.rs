@@ -253,7 +253,7 @@ impl Archive {
         let entry = self
             .tensors
             .get(name)
-            .ok_or_else(|| self.problem(format!("tensor `{name}` {shape:?} is missing")))?;
+            .ok_or_else(|| self.problem(format!("tensor `{name}` {shape:?} is missing; was the file saved whole, and is it of this model?")))?;
         if entry.shape == shape {
             return Ok(entry);
         }
