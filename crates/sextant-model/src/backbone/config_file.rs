@@ -14,6 +14,9 @@ pub(crate) struct ConfigFile {
     json: Value,
 }
 
+/// What a layer may be in a list of layers.
+const LAYER_TYPES: [&str; 2] = ["full_attention", "sliding_attention"];
+
 impl ConfigFile {
     /// Reads a file.
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
@@ -125,9 +128,8 @@ impl ConfigFile {
                 layers.1
             )));
         }
-        const KNOWN: [&str; 2] = ["full_attention", "sliding_attention"];
-        match kinds.iter().find(|kind| !KNOWN.contains(&kind.as_str())) {
-            Some(kind) => Err(self.unsupported(key, kind, &KNOWN.join("`, `"))),
+        match kinds.iter().find(|kind| !LAYER_TYPES.contains(&kind.as_str())) {
+            Some(kind) => Err(self.unsupported(key, kind, &LAYER_TYPES.join("`, `"))),
             None => Ok(()),
         }
     }

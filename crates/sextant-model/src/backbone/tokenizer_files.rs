@@ -139,8 +139,8 @@ impl Older {
     fn wordpiece(&self, path: &Path) -> Result<Vec<u8>, ModelError> {
         let bytes = std::fs::read(path).map_err(ModelError::io("read", path))?;
         let text = std::str::from_utf8(json::without_mark(&bytes)).map_err(|error| {
-            let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-            problem(path, format!("line {} is not UTF-8; save the file as UTF-8", line + 1))
+            let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
+            problem(path, format!("line {line} is not UTF-8; save the file as UTF-8"))
         })?;
         let vocabulary: Map<String, Value> =
             text.lines().enumerate().map(|(id, token)| (token.to_owned(), id.into())).collect();
@@ -201,7 +201,7 @@ impl Older {
             .map_err(|error| problem(&place, format!("is not UTF-8: {error}")))?;
         let lines = text.lines().enumerate();
         let merges: Vec<[&str; 2]> = lines
-            .filter(|(i, line)| !line.is_empty() && !(*i == 0 && line.starts_with("#version")))
+            .filter(|(i, line)| !(line.is_empty() || *i == 0 && line.starts_with("#version")))
             .map(|(i, line)| match line.split_once(' ') {
                 Some((left, right)) if !right.contains(' ') => Ok([left, right]),
                 _ => Err(problem(&place, format!("line {} is not two tokens", i + 1))),

@@ -61,6 +61,9 @@ enum Place {
     Numbers(Vec<f32>),
 }
 
+/// Numbers that are read at a time.
+const COUNT: usize = PIECE / size_of::<f32>();
+
 impl Archive {
     /// An archive without tensors, to be filled from files that `path` lists.
     pub(crate) fn empty(path: &Path) -> Self {
@@ -301,7 +304,6 @@ impl Archive {
         }
         // The header's check that tensors fill the file bounds this.
         let mut values = vec![0f32; length as usize / size_of::<f32>()];
-        const COUNT: usize = PIECE / size_of::<f32>();
         for (i, piece) in values.chunks_mut(COUNT).enumerate() {
             let bytes = bytemuck::cast_slice_mut(piece);
             file.read(start + (i * PIECE) as u64, bytes)?;

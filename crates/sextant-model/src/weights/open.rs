@@ -9,11 +9,13 @@ use std::path::Path;
 /// The longest header of a safetensors file that is read, as the safetensors crate has it.
 const LONGEST_HEADER: u64 = 100_000_000;
 
+/// The bytes of the header's length.
+const WORD: u64 = size_of::<u64>() as u64;
+
 /// Reads the header: the place where tensors begin, and what the file holds.
 fn header(file: &SourceFile, mut seen: impl FnMut(&[u8])) -> Result<(u64, Metadata), ModelError> {
     let invalid =
         |reason: String| ModelError::NotSafetensors { path: file.path().to_owned(), reason };
-    const WORD: u64 = size_of::<u64>() as u64;
     if file.len() < WORD {
         return Err(invalid("it has less than 8 bytes".into()));
     }
