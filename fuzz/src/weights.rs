@@ -38,7 +38,8 @@ pub(crate) fn gguf(scratch: &Scratch, bytes: &[u8]) {
     scratch.file("model.gguf", bytes);
     if let Ok(backbone) = Backbone::open(scratch.path()) {
         let _ = backbone.tokenizer();
-        let _ = backbone.has_relevance_head();
+        let _ = backbone.check();
+        let _ = backbone.check_relevance_head();
     }
     weights(scratch, "model.gguf", bytes);
 }
