@@ -16,6 +16,7 @@ mod export;
 mod hub;
 mod import;
 mod inspect;
+mod interrupt;
 mod lab;
 mod merge;
 mod packages;
@@ -59,6 +60,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say::complain(&format!("error: {}", message(&error)));
+            if interrupt::requested() {
+                return ExitCode::from(interrupt::EXIT_CODE);
+            }
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,7 @@
 //! `sextant score`.
 
 use crate::cli::Reading;
+use crate::interrupt;
 use crate::progress::RowProgress;
 use crate::say::{complain, is_closed_pipe, say};
 use crate::scoring::Scoring;
@@ -37,6 +38,7 @@ pub(crate) struct Score {
 impl Score {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let scorer = self.scoring.open(&self.bundle)?;
+        interrupt::install()?;
         let options = ScoreOptions {
             read: self.reading.options(Labels::Foreign),
             output_format: self.output_format,
@@ -47,7 +49,7 @@ impl Score {
         let mut progress = RowProgress::new();
         let report = score_file(&scorer, &self.input, &self.output, &options, |rows| {
             progress.add(rows);
-            ControlFlow::Continue(())
+            if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         progress.finish();
         let report = match report.map_err(anyhow::Error::from) {

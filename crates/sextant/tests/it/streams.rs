@@ -3,6 +3,7 @@
 use crate::support::Place;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const BUNDLE: &str = "runs/tiny/bundle";
 
@@ -113,5 +114,37 @@ fn a_reader_that_goes_away_ends_the_output_quietly() {
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(status.success(), "{args:?}: {said}");
         assert!(line.starts_with('{') && !said.contains("error"), "{said}");
+    }
+}
+
+/// A pipe that never ends stands for a file that takes hours.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_scoring_leaves_nothing() {
+    let place = Place::with_bundle();
+    mkfifo(&place, "endless.jsonl");
+    std::fs::create_dir(place.path("out")).unwrap();
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut child = program(&place, &["score", BUNDLE, "endless.jsonl", "out/scored.jsonl"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe =
+            std::fs::File::options().write(true).open(place.path("endless.jsonl")).unwrap();
+        std::io::Write::write_all(&mut pipe, place.read("market/test.jsonl").as_bytes()).unwrap();
+        let start = Instant::now();
+        while place.names("out").is_empty() {
+            assert!(start.elapsed() < Duration::from_mins(1), "the scoring does not begin");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        let status = child.wait().unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(status.code(), Some(130), "{signal}: {said}");
+        assert!(said.contains("interrupted"), "{said}");
+        assert!(place.names("out").is_empty(), "{signal}: {:?}", place.names("out"));
+        drop(pipe);
     }
 }

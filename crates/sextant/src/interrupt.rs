@@ -1,0 +1,39 @@
+//! Being asked to stop, by Ctrl-C or by a signal.
+//!
+//! The first signal only raises a flag, so that a command can leave things in order; the second ends the
+//! program at once. A command that asks [`requested`] now and then calls [`install`] first. The others
+//! end at the first signal, as the system has it.
+
+use anyhow::Context;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+
+/// The exit code of a command that was stopped: as shells have it for Ctrl-C.
+pub(crate) const EXIT_CODE: u8 = 130;
+
+static REQUESTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// From now on a signal is a request.
+///
+/// # Errors
+/// The system refuses.
+pub(crate) fn install() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    const SIGNALS: [i32; 3] =
+        [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP];
+    #[cfg(not(unix))]
+    const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
+    for signal in SIGNALS {
+        // In this order: at the first signal the flag is still down when the exit looks at it.
+        let status = i32::from(EXIT_CODE);
+        signal_hook::flag::register_conditional_shutdown(signal, status, REQUESTED.clone())
+            .and_then(|_| signal_hook::flag::register(signal, REQUESTED.clone()))
+            .context("cannot listen for signals")?;
+    }
+    Ok(())
+}
+
+/// Whether somebody asked the program to stop.
+pub(crate) fn requested() -> bool {
+    REQUESTED.load(Ordering::Relaxed)
+}
