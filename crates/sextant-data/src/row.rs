@@ -31,21 +31,6 @@ impl Row {
     pub const COLUMNS: [&str; 10] =
         ["id", "task", "left", "right", "grade", "group", "weight", "source", "origin", "split"];
 
-    /// A row about which nothing but its pair is known.
-    pub(crate) fn of_pair(line: u64, pair: Pair) -> Self {
-        Self {
-            line,
-            pair,
-            grade: None,
-            id: None,
-            group: None,
-            weight: 1.0,
-            source: None,
-            origin: None,
-            split: None,
-        }
-    }
-
     /// The row as an example of this grade.
     pub fn with_grade(self, grade: Grade) -> Example {
         Example {

@@ -91,7 +91,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Options for rows that must have a grade, or whose labels are nobody's business.
+    /// Options for rows that must have a grade, or need none.
     pub(crate) fn options(&self, labels: Labels) -> ReadOptions {
         ReadOptions {
             format: self.input_format,

@@ -6,12 +6,11 @@
 
 use anyhow::Context;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 
 /// The exit code of a command that was stopped: as shells have it for Ctrl-C.
 pub(crate) const EXIT_CODE: u8 = 130;
 
-static REQUESTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on a signal is a request.
 ///
@@ -26,8 +25,8 @@ pub(crate) fn install() -> anyhow::Result<()> {
     for signal in SIGNALS {
         // In this order: at the first signal the flag is still down when the exit looks at it.
         let status = i32::from(EXIT_CODE);
-        signal_hook::flag::register_conditional_shutdown(signal, status, REQUESTED.clone())
-            .and_then(|_| signal_hook::flag::register(signal, REQUESTED.clone()))
+        signal_hook::flag::register_conditional_shutdown(signal, status, &REQUESTED)
+            .and_then(|_| signal_hook::flag::register(signal, &REQUESTED))
             .context("cannot listen for signals")?;
     }
     Ok(())

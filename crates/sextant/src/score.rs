@@ -40,7 +40,7 @@ impl Score {
         let scorer = self.scoring.open(&self.bundle)?;
         interrupt::install()?;
         let options = ScoreOptions {
-            read: self.reading.options(Labels::Foreign),
+            read: self.reading.options(Labels::Optional),
             output_format: self.output_format,
             skip_bad: self.skip_bad,
             ..ScoreOptions::default()

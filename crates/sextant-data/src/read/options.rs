@@ -22,7 +22,7 @@ pub struct ReadOptions {
     pub max_row_bytes: usize,
     /// The task of rows that name none.
     pub default_task: Option<Task>,
-    /// What columns other than `task`, `left` and `right` are to the reader.
+    /// Whether rows need a grade.
     pub labels: Labels,
 }
 
@@ -45,16 +45,14 @@ impl Default for ReadOptions {
     }
 }
 
-/// What columns other than `task`, `left` and `right` are to the reader.
+/// Whether rows need a grade. Who reads rows as columns ([`BatchReader`](crate::BatchReader)) looks at no
+/// label at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Labels {
-    /// Columns of somebody else's, whatever they are called: they pass through as they are. So a
-    /// `weight` may be a parcel's and a `grade` a school's. Scoring reads rows like this.
-    Foreign,
-    /// They mean what `docs/data-format.md` says, and a row may be without a grade.
+    /// A row may be without one.
     #[default]
     Optional,
-    /// A row without a grade is an error.
+    /// A row without one is an error.
     Required,
 }
 

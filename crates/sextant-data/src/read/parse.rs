@@ -24,9 +24,6 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
     let left = side(take("left"), task, left_kind, cells_are_text).map_err(at("left"))?;
     let right = side(take("right"), task, right_kind, cells_are_text).map_err(at("right"))?;
     let pair = Pair { task, left, right };
-    if options.labels == Labels::Foreign {
-        return Ok(Row::of_pair(line, pair));
-    }
     let grade = take("grade").map(grade).transpose().map_err(at("grade"))?;
     if grade.is_none() && options.labels == Labels::Required {
         return Err(at("grade")(RowProblem::Missing { task: false }));
