@@ -36,7 +36,7 @@ impl Output {
             let file = file.map_err(|source| DataError::write(path, source))?;
             return Ok(Self::stream(path, Box::new(file)));
         }
-        Ok(AtomicFile::create(path)?.into())
+        Ok(Self { path: path.to_owned(), bytes: Bytes::File(AtomicFile::create(path)?) })
     }
 
     /// Writes to a stream; `name` stands for it in messages.

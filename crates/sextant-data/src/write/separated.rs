@@ -20,8 +20,7 @@ impl SeparatedSink {
 
 impl Sink for SeparatedSink {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), SinkError> {
-        let columns: Vec<_> =
-            batch.columns().iter().map(|array| array.as_string::<i32>()).collect();
+        let columns: Vec<_> = batch.columns().iter().map(AsArray::as_string::<i32>).collect();
         for row in 0..batch.num_rows() {
             self.record.clear();
             for cells in &columns {

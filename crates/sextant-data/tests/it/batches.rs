@@ -388,3 +388,24 @@ fn a_large_number_in_a_late_row_is_kept() {
     copy(&path("out.jsonl"), &path("again.parquet")).unwrap();
     assert_eq!(&read_parquet(&path("again.parquet")).1["hash"], &numbers);
 }
+
+#[test]
+fn parts_without_rows_do_not_end_the_reading() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = "{\"left\":\"a\",\"right\":\"b\"}\n";
+    for (format, rows, none) in [("jsonl", row, ""), ("csv", "left,right\na,b\n", "left,right\n")] {
+        let parts = folder.path().join(format);
+        std::fs::create_dir(&parts).unwrap();
+        for (part, text) in
+            ["1", "2", "3", "4", "5"].into_iter().zip([none, rows, none, none, rows])
+        {
+            std::fs::write(parts.join(format!("{part}.{format}")), text).unwrap();
+        }
+        for (output, lines) in [("out.jsonl", 2), ("out.csv", 3)] {
+            let output = folder.path().join(output);
+            copy(&parts, &output).unwrap();
+            let written = std::fs::read_to_string(output).unwrap();
+            assert_eq!(written.lines().count(), lines, "{format}: {written}");
+        }
+    }
+}

@@ -93,9 +93,8 @@ impl TextColumns {
 
     /// The rows so far as a batch; the columns stay, empty.
     pub(super) fn take(&mut self, path: &std::path::Path) -> Result<RecordBatch, DataError> {
-        let field = |name: &String| match self.json {
-            true => json_text::field(name),
-            false => Field::new(name, DataType::Utf8, true),
+        let field = |name: &String| {
+            if self.json { json_text::field(name) } else { Field::new(name, DataType::Utf8, true) }
         };
         let schema = Schema::new(self.names.iter().map(field).collect::<Vec<_>>());
         let arrays = self.builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef);

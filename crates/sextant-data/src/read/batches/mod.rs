@@ -175,17 +175,18 @@ impl BatchReader {
     /// The next rows, at most so many, all of one file. None at the end, and after an error.
     pub fn next_batch(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
         while !self.failed {
-            let batch = self.source.next(rows.max(1)).or_else(|| {
-                match self.parts.next()?.and_then(|part| self.open_next(part)) {
-                    Ok(source) => {
-                        self.source = source;
-                        self.source.next(rows.max(1))
-                    }
-                    Err(error) => Some(Err(error)),
+            if let Some(batch) = self.source.next(rows.max(1)) {
+                self.failed = batch.is_err();
+                return Some(batch);
+            }
+            // The part has no more rows; the next one may have none at all.
+            match self.parts.next()?.and_then(|part| self.open_next(part)) {
+                Ok(source) => self.source = source,
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(error));
                 }
-            });
-            self.failed = !matches!(batch, Some(Ok(_)));
-            return batch;
+            }
         }
         None
     }
