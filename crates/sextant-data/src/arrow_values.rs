@@ -91,7 +91,7 @@ fn list(array: &ArrayRef) -> Result<Value, ArrowError> {
 }
 
 fn strings<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Vec<Value> {
-    texts.map(|text| text.into()).collect()
+    texts.map(Into::into).collect()
 }
 
 /// Bytes are text where some writer did not say so, or else a list of numbers, which nothing takes

@@ -142,7 +142,9 @@ impl EncodedBatch {
             return Ok(Self { batch, rows, kept: None, bad });
         }
         let mut good = vec![true; batch.num_rows()];
-        bad.iter().for_each(|bad| good[bad.row] = false);
+        for bad in &bad {
+            good[bad.row] = false;
+        }
         let kept = (0..good.len()).filter(|&row| good[row]).collect();
         let batch = filter_record_batch(&batch, &BooleanArray::from(good))?;
         Ok(Self { batch, rows, kept: Some(kept), bad })
@@ -196,7 +198,7 @@ pub fn append(batch: RecordBatch, predictions: &[Prediction]) -> Result<RecordBa
 
     // As the shortest decimals that read back as the same f32: 0.1, not 0.10000000149011612.
     let number = |number: f32| json_number(number).as_f64();
-    let grades = predictions.iter().map(|prediction| prediction.grade());
+    let grades = predictions.iter().map(Prediction::grade);
     let mut probs = ListBuilder::new(Float64Builder::new());
     for prediction in predictions {
         probs.append_value(prediction.probs.map(number));

@@ -285,7 +285,9 @@ fn score_window(
     let counts: Vec<usize> = batches.iter().map(|(_, encoded)| encoded.len()).collect();
     let rows: Vec<ScorerRow> =
         batches.iter_mut().flat_map(|(_, encoded)| encoded.take_rows()).collect();
-    rows.iter().for_each(|row| report.cut.add(row.cut()));
+    for row in &rows {
+        report.cut.add(row.cut());
+    }
     let predictions = predict(scorer, rows, &batches, &counts)?;
     let mut rest = &predictions[..];
     for ((batch, encoded), count) in batches.into_iter().zip(counts) {

@@ -66,9 +66,9 @@ impl Score {
             report.cut.cut_rows
         );
         if to_output {
-            complain(&summary)
+            complain(&summary);
         } else {
-            say(&summary)
+            say(&summary);
         }
         Ok(())
     }

@@ -140,7 +140,7 @@ fn every_type() -> RecordBatch {
         "large_list",
         Arc::new(LargeListArray::new(item.clone(), offsets, Arc::new(ints.clone()), nulls())),
     );
-    let eight = Int32Array::from_iter((0..8).map(|i| (i % 3 != 0).then_some(i)));
+    let eight: Int32Array = (0..8).map(|i| (i % 3 != 0).then_some(i)).collect();
     add("fixed_list", Arc::new(FixedSizeListArray::new(item, 2, Arc::new(eight), nulls())));
     let offsets = OffsetBuffer::new(vec![0, 1, 1, 1, 4].into());
     let inner = Arc::new(Field::new("element", list.data_type().clone(), true));
