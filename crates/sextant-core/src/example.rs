@@ -42,7 +42,11 @@ pub enum Split {
     Test,
 }
 
-named!("split", Split { Train = "train", Dev = "dev", Test = "test" });
+named!("split", Split {
+    Train = "train" | "training",
+    Dev = "dev" | "development" | "validation" | "valid" | "val",
+    Test = "test" | "testing",
+});
 
 /// Where a label comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,5 +112,22 @@ mod tests {
         let pair = Example::new(Task::QueryType, left, " Home > Sofas", Grade::Partial).pair;
         let shown = format!("query-type `{}…` and `Home > Sofas`", "é".repeat(60));
         assert_eq!(pair.to_string(), shown);
+    }
+
+    #[test]
+    fn splits_have_usual_names_and_one_of_ours() {
+        for (name, split) in [
+            ("training", Split::Train),
+            ("validation", Split::Dev),
+            ("valid", Split::Dev),
+            ("val", Split::Dev),
+            ("development", Split::Dev),
+            ("test", Split::Test),
+        ] {
+            assert_eq!(name.parse(), Ok(split));
+        }
+        assert_eq!(Split::Dev.as_str(), "dev");
+        let error = "holdout".parse::<Split>().unwrap_err().to_string();
+        assert!(error.ends_with("expected one of train, dev, test"), "{error}");
     }
 }

@@ -54,18 +54,22 @@ impl std::fmt::Display for Grade {
 impl std::str::FromStr for Grade {
     type Err = UnknownName;
 
-    /// Reads `0`, `1`, `2` (also `2.0`, as spreadsheets write them) or a grade's name.
+    /// Reads a grade's name, or its number however it is written: `2`, `2.0`, `2.00` (spreadsheets
+    /// and decimals of databases have such).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "0" | "0.0" | "irrelevant" => Ok(Self::Irrelevant),
-            "1" | "1.0" | "partial" => Ok(Self::Partial),
-            "2" | "2.0" | "relevant" => Ok(Self::Relevant),
-            _ => Err(UnknownName {
+        let number = || text.parse::<f64>().ok();
+        let of_number = || {
+            number().and_then(|number| {
+                Self::ALL.into_iter().find(|&grade| grade as u8 as f64 == number)
+            })
+        };
+        Self::ALL.into_iter().find(|grade| grade.as_str() == text).or_else(of_number).ok_or_else(
+            || UnknownName {
                 what: "grade",
                 found: text.to_owned(),
                 expected: "0 (irrelevant), 1 (partial), 2 (relevant)".to_owned(),
-            }),
-        }
+            },
+        )
     }
 }
 
@@ -101,7 +105,7 @@ mod tests {
             let i = grade.index();
             assert_eq!(Grade::from_index(i), Some(grade));
             for json in
-                [format!("{i}"), format!("{i}.0"), format!("\"{i}\""), format!("\"{grade}\"")]
+                [format!("{i}"), format!("{i}.0"), format!("\"{i}.00\""), format!("\"{grade}\"")]
             {
                 assert_eq!(serde_json::from_str::<Grade>(&json).unwrap(), grade, "{json}");
             }
@@ -112,7 +116,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_on_the_scale() {
-        for json in ["3", "-1", "1.5", "\"exact\"", "null", "true"] {
+        for json in ["3", "-1", "1.5", "\"exact\"", "\"nan\"", "null", "true"] {
             assert!(serde_json::from_str::<Grade>(json).is_err(), "{json}");
         }
         let error = "4".parse::<Grade>().unwrap_err().to_string();

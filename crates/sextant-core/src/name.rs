@@ -13,8 +13,11 @@ pub struct UnknownName {
 }
 
 /// Gives a field-less enum its names: `ALL`, `as_str`, `Display`, `FromStr` and serde as a string.
+/// Other spellings, which are understood but never written, follow the name after `|`.
 macro_rules! named {
-    ($what:literal, $type:ident { $($variant:ident = $name:literal),+ $(,)? }) => {
+    ($what:literal, $type:ident {
+        $($variant:ident = $name:literal $(| $spelling:literal)*),+ $(,)?
+    }) => {
         impl $type {
             /// Every value, in the order in which tables list them.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
@@ -33,7 +36,7 @@ macro_rules! named {
             type Err = $crate::UnknownName;
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 match name {
-                    $($name => Ok(Self::$variant),)+
+                    $($name $(| $spelling)* => Ok(Self::$variant),)+
                     _ => Err($crate::UnknownName {
                         what: $what,
                         found: name.to_owned(),

@@ -1,15 +1,19 @@
 //! A dataset: three lists of examples, in a folder or in one file.
 
-use crate::{
-    DataError, Format, Labels, ReadOptions, RowProblem, RowReader, RowUnit, write_examples,
-};
+mod files;
+mod name;
+mod save;
+
+pub use files::{DataFiles, UnreadFile};
+
+use crate::{DataError, Labels, ReadOptions, RowProblem, RowReader, RowUnit};
 use sextant_core::{Example, Split};
 use std::path::{Path, PathBuf};
 
 /// Examples for training, for choices, and for reporting.
 ///
-/// On disk: a folder with `train`, `dev` and `test` files of any format, or one file whose rows all
-/// say their `split`. A part may be absent; ask with [`Dataset::require`] for what a job needs.
+/// On disk: a folder with `train`, `dev` and `test` files of any format (or their usual other names,
+/// or shards), or one input whose rows all say their `split`. A part may be absent; ask with [`Dataset::require`] for what a job needs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
     /// Seen by the optimizer.
@@ -62,7 +66,13 @@ impl Dataset {
         mut visit: impl FnMut(DatasetRow<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let options = ReadOptions { labels: Labels::Required, ..options.clone() };
-        for (part, path) in Self::files(path)? {
+        let files = DataFiles::find(path)?;
+        for UnreadFile { name, suspect } in &files.unread {
+            if let Some(why) = suspect {
+                tracing::warn!("`{name}` is not read: {why}");
+            }
+        }
+        for (part, path) in files.parts {
             if part.is_some_and(|part| !splits.contains(&part)) {
                 continue;
             }
@@ -91,58 +101,12 @@ impl Dataset {
         Ok(())
     }
 
-    /// The files of a dataset, with the split that a file's name says; none for a single file.
+    /// The files that a dataset is read from; see [`DataFiles::find`].
     ///
     /// # Errors
-    /// A folder without any part, or with a part in two formats.
+    /// As [`DataFiles::find`].
     pub fn files(path: impl AsRef<Path>) -> Result<Vec<(Option<Split>, PathBuf)>, DataError> {
-        let path = path.as_ref();
-        if !path.is_dir() {
-            return Ok(vec![(None, path.to_owned())]);
-        }
-        let fail = |problem| Err(DataError::Unusable { path: path.to_owned(), problem });
-        let mut files = Vec::new();
-        for split in Split::ALL {
-            let names = Format::ALL.map(|format| format!("{split}.{}", format.extension()));
-            let present: Vec<_> = names.iter().filter(|name| path.join(name).exists()).collect();
-            match present[..] {
-                [] => {}
-                [name] => files.push((Some(split), path.join(name))),
-                [one, two, ..] => {
-                    return fail(format!("both {one} and {two} are there; keep one of them"));
-                }
-            }
-        }
-        if files.is_empty() {
-            return fail(
-                "no train, dev or test file (.jsonl, .csv, .tsv, .parquet) in this folder".into(),
-            );
-        }
-        Ok(files)
-    }
-
-    /// Saves the parts as files of `format` into a folder, which is made if need be. The file name
-    /// says the split. Parts that are empty get no file, and an older file of theirs is removed.
-    ///
-    /// # Errors
-    /// The disk refuses. Each file is written whole or not at all.
-    pub fn save(&self, folder: impl AsRef<Path>, format: Format) -> Result<(), DataError> {
-        let folder = folder.as_ref();
-        std::fs::create_dir_all(folder).map_err(|error| DataError::write(folder, error))?;
-        for split in Split::ALL {
-            let written = format!("{split}.{}", format.extension());
-            if !self.part(split).is_empty() {
-                write_examples(folder.join(&written), self.part(split))?;
-            }
-            for format in Format::ALL {
-                let name = format!("{split}.{}", format.extension());
-                let old = folder.join(&name);
-                if (name != written || self.part(split).is_empty()) && old.exists() {
-                    std::fs::remove_file(&old).map_err(|error| DataError::write(&old, error))?;
-                }
-            }
-        }
-        Ok(())
+        Ok(DataFiles::find(path)?.parts)
     }
 
     /// The examples of one split.

@@ -39,40 +39,100 @@ pub(crate) fn looks_like_object(text: &str) -> bool {
         .is_some_and(|rest| rest.trim_start().starts_with(['"', '}']))
 }
 
-/// A product from its JSON fields. Nulls count as absent, and attributes may also be an object or a
-/// list of `{name, value}`, because that is what other tools write.
-fn product(mut fields: Map<String, Value>) -> Result<Product, RowProblem> {
-    fields.retain(|_, value| !value.is_null());
-    if let Some(attributes) = fields.get_mut("attributes") {
-        let pairs = match attributes.take() {
-            Value::Object(map) => map.into_iter().map(|(name, value)| pair(name, value)).collect(),
-            Value::Array(list) => list.into_iter().map(attribute).collect(),
-            other => other,
-        };
-        *attributes = pairs;
+/// A product from its JSON fields. Nulls count as absent wherever they stand, since a struct or a map
+/// of Parquet has them everywhere.
+fn product(fields: Map<String, Value>) -> Result<Product, RowProblem> {
+    let mut product = Product::default();
+    let mut title = None;
+    for (name, value) in fields {
+        match &*name {
+            _ if value.is_null() => {}
+            "title" => title = Some(text(&name, value)?),
+            "brand" => product.brand = Some(text(&name, value)?),
+            "description" => product.description = Some(text(&name, value)?),
+            "attributes" => product.attributes = attributes(value)?,
+            "type_path" => product.type_path = type_path(value)?,
+            _ => return Err(RowProblem::BadProduct(format!("there is no field `{name}`"))),
+        }
     }
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|error| RowProblem::BadProduct(error.to_string()))
+    product.title =
+        title.ok_or_else(|| RowProblem::BadProduct("it has no field `title`".to_owned()))?;
+    Ok(product)
 }
 
-fn attribute(value: Value) -> Value {
+fn text(field: &str, value: Value) -> Result<String, RowProblem> {
     match value {
-        Value::Object(mut map) if map.len() == 2 => match (map.remove("name"), map.remove("value"))
-        {
-            (Some(Value::String(name)), Some(value)) => pair(name, value),
-            _ => Value::Object(map),
-        },
-        other => other,
+        Value::String(text) => Ok(text),
+        other => Err(bad_field(field, &other, "a text in quotes")),
     }
 }
 
-fn pair(name: String, value: Value) -> Value {
-    let value = match value {
-        Value::Number(number) => Value::String(number.to_string()),
-        Value::Bool(flag) => Value::String(flag.to_string()),
-        other => other,
+fn bad_field(field: &str, value: &Value, expected: &str) -> RowProblem {
+    RowProblem::BadProduct(format!("its `{field}` has {} in place of {expected}", shorten(value)))
+}
+
+/// Attributes as pairs of name and value. Other tools also write them as an object or as a list of
+/// `{name, value}`; numbers and truth values become their text.
+fn attributes(value: Value) -> Result<Vec<(String, String)>, RowProblem> {
+    let found = match value {
+        Value::Object(map) => {
+            map.into_iter().map(|(name, value)| attribute(name.into(), value)).collect()
+        }
+        Value::Array(list) => list.into_iter().map(listed_attribute).collect(),
+        other => return Err(bad_field("attributes", &other, "pairs of name and value")),
     };
-    Value::Array(vec![Value::String(name), value])
+    let found: Result<Vec<Option<(String, String)>>, RowProblem> = found;
+    Ok(found?.into_iter().flatten().collect())
+}
+
+fn listed_attribute(value: Value) -> Result<Option<(String, String)>, RowProblem> {
+    let pair = match value {
+        Value::Null => return Ok(None),
+        Value::Array(pair) => <[Value; 2]>::try_from(pair).map_err(Value::Array),
+        Value::Object(mut map) => {
+            map.retain(|_, value| !value.is_null());
+            match (map.shift_remove("name"), map.shift_remove("value")) {
+                (Some(name), value) if map.is_empty() => Ok([name, value.unwrap_or(Value::Null)]),
+                (None, None) if map.is_empty() => return Ok(None),
+                (name, value) => {
+                    map.extend(name.map(|name| ("name".to_owned(), name)));
+                    map.extend(value.map(|value| ("value".to_owned(), value)));
+                    Err(Value::Object(map))
+                }
+            }
+        }
+        other => Err(other),
+    };
+    let [name, value] =
+        pair.map_err(|found| bad_field("attributes", &found, "a pair of name and value"))?;
+    attribute(name, value)
+}
+
+/// None where the value is null.
+fn attribute(name: Value, value: Value) -> Result<Option<(String, String)>, RowProblem> {
+    let name = match name {
+        Value::String(name) => name,
+        other => return Err(bad_field("attributes", &other, "a name in quotes")),
+    };
+    Ok(Some(match value {
+        Value::Null => return Ok(None),
+        Value::String(text) => (name, text),
+        Value::Number(number) => (name, number.to_string()),
+        Value::Bool(flag) => (name, flag.to_string()),
+        other => {
+            return Err(bad_field(&format!("attributes.{name}"), &other, "a text or a number"));
+        }
+    }))
+}
+
+fn type_path(value: Value) -> Result<Vec<String>, RowProblem> {
+    match value {
+        Value::Array(types) => {
+            let types = types.into_iter().filter(|value| !value.is_null());
+            types.map(|value| text("type_path", value)).collect()
+        }
+        other => Err(bad_field("type_path", &other, "a list of texts")),
+    }
 }
 
 /// The JSON of one side: a string, or a product object.
@@ -119,6 +179,43 @@ mod tests {
         }
         let listed = json!({"title": "Drill", "attributes": [{"name": "volts", "value": "18"}]});
         assert_eq!(read(listed).unwrap(), Entity::from(expected));
+    }
+
+    #[test]
+    fn nulls_count_as_absent_and_errors_name_the_field() {
+        let expected = Product {
+            title: "Drill".into(),
+            attributes: vec![("volts".into(), "18".into()), ("new".into(), "true".into())],
+            type_path: vec!["Tools".into(), "Drills".into()],
+            ..Product::default()
+        };
+        for attributes in [
+            json!({"color": null, "volts": 18, "new": true}),
+            json!([["volts", "18"], null, ["color", null], ["new", true]]),
+            json!([{"name": "color", "value": null}, {"name": "volts", "value": 18, "unit": null},
+                {"name": null, "value": null}, {"name": "new", "value": "true"}]),
+        ] {
+            let object = json!({"title": "Drill", "description": null, "attributes": attributes,
+                "type_path": ["Tools", null, "Drills", null]});
+            assert_eq!(read(object).unwrap(), Entity::from(expected.clone()));
+        }
+        for (field, value) in [
+            ("title", json!(3)),
+            ("brand", json!(["x"])),
+            ("attributes", json!("red")),
+            ("attributes", json!([["color"]])),
+            ("attributes", json!([{"name": "color", "values": 3}])),
+            ("attributes", json!([{"value": 3}])),
+            ("attributes.color", json!({"color": {"x": 1}})),
+            ("type_path", json!("Tools")),
+            ("type_path", json!(["Tools", 3])),
+            ("price", json!(3)),
+        ] {
+            let mut object = json!({"title": "Drill"});
+            object[field.split('.').next().unwrap()] = value;
+            let error = read(object).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{field}`")), "{error}");
+        }
     }
 
     #[test]

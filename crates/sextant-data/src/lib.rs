@@ -32,7 +32,7 @@ pub use check::{
     Baselines, CheckReport, OverlapMeasure, PairKey, RepeatedPair, Repetitions, RowPlace,
     SharedGroup, TaskCheck, check, normalize,
 };
-pub use dataset::{Dataset, DatasetRow};
+pub use dataset::{DataFiles, Dataset, DatasetRow, UnreadFile};
 pub use error::{DataError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};
 pub use input::{Content, Input, Part};

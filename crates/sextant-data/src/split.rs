@@ -13,8 +13,10 @@
 //! small ones (without size classes all large groups would go to the largest split), and the result
 //! does not depend on the order of insertion.
 
+mod rows;
 mod union_find;
 
+pub use rows::{SplitOptions, SplitReport, split_rows};
 pub use union_find::UnionFind;
 
 use sextant_core::Split;
@@ -33,6 +35,21 @@ pub struct Shares {
 }
 
 impl Shares {
+    /// Shares that are no less than 0 and sum to 1.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(train: f64, dev: f64, test: f64) -> Result<Self, String> {
+        let sum = train + dev + test;
+        if ![train, dev, test].iter().all(|share| (0.0..=1.0).contains(share)) {
+            return Err("the shares of train, dev and test must be between 0 and 1".to_owned());
+        }
+        if (sum - 1.0).abs() > 1e-6 {
+            return Err(format!("the shares of train, dev and test sum to {sum}, not to 1"));
+        }
+        Ok(Self { train, dev, test })
+    }
+
     /// The share of one split.
     pub const fn of(&self, split: Split) -> f64 {
         match split {
@@ -43,8 +60,9 @@ impl Shares {
     }
 }
 
-/// The weight of a group: for each stratum (a data set), how many of its records the group holds.
-type Weight = BTreeMap<&'static str, f64>;
+/// The weight of a group: for each stratum (a data set, or a task and grade), how many of its records
+/// the group holds.
+type Weight<S> = BTreeMap<S, f64>;
 
 /// How much of a stratum the groups of one size class held so far, in all and for each split.
 #[derive(Debug, Clone, Default)]
@@ -54,16 +72,28 @@ struct Book {
 }
 
 /// Collects entities and what ties them, then assigns splits.
-#[derive(Debug, Clone, Default)]
-pub struct Grouping {
+#[derive(Debug, Clone)]
+pub struct Grouping<S = &'static str> {
     numbers: BTreeMap<String, usize>,
     sets: UnionFind,
-    weights: Vec<Weight>,
-    totals: Weight,
+    weights: Vec<Weight<S>>,
+    totals: Weight<S>,
     preferences: Vec<(u32, String, String)>,
 }
 
-impl Grouping {
+impl<S> Default for Grouping<S> {
+    fn default() -> Self {
+        Self {
+            numbers: BTreeMap::new(),
+            sets: UnionFind::default(),
+            weights: Vec::new(),
+            totals: Weight::new(),
+            preferences: Vec::new(),
+        }
+    }
+}
+
+impl<S: Ord + Copy> Grouping<S> {
     fn number(&mut self, name: &str) -> usize {
         if let Some(&number) = self.numbers.get(name) {
             return number;
@@ -75,7 +105,7 @@ impl Grouping {
     }
 
     /// Counts one record of `stratum` for the entity `name`.
-    pub fn add(&mut self, name: &str, stratum: &'static str) {
+    pub fn add(&mut self, name: &str, stratum: S) {
         let number = self.number(name);
         let root = self.sets.find(number);
         *self.weights[root].entry(stratum).or_default() += 1.0;
@@ -142,19 +172,19 @@ impl Grouping {
             names.iter().map(|(&root, name)| (seeded_hash(seed, name), root)).collect();
         order.sort_unstable();
 
-        let mut books: BTreeMap<(&'static str, u32), Book> = BTreeMap::new();
+        let mut books: BTreeMap<(S, u32), Book> = BTreeMap::new();
         let mut split_of_root = BTreeMap::new();
         for (hash, root) in order {
             let weight = &self.weights[root];
             let class = weight.values().sum::<f64>().max(1.0).log2() as u32;
             for (stratum, amount) in weight {
-                books.entry((stratum, class)).or_default().seen += amount;
+                books.entry((*stratum, class)).or_default().seen += amount;
             }
             let split = if weight.is_empty() {
                 by_hash(&hash, shares)
             } else {
                 let behind = |split: Split| -> f64 {
-                    let part = |(stratum, amount): (&&'static str, &f64)| {
+                    let part = |(stratum, amount): (&S, &f64)| {
                         let book = &books[&(*stratum, class)];
                         let missing = shares.of(split) * book.seen - book.held[split as usize];
                         let total = self.totals[stratum];
@@ -171,7 +201,7 @@ impl Grouping {
                 best
             };
             for (stratum, amount) in weight {
-                books.entry((stratum, class)).or_default().held[split as usize] += amount;
+                books.entry((*stratum, class)).or_default().held[split as usize] += amount;
             }
             split_of_root.insert(root, split);
         }

@@ -2,11 +2,14 @@
 
 use crate::cli::Reading;
 use crate::say::say;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use sextant_core::{Task, UnknownName};
 use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
-use sextant_data::{AtomicFile, DataCard, Dataset, Format, Labels, build, check};
+use sextant_data::split::{Shares, SplitOptions, split_rows};
+use sextant_data::{
+    AtomicFile, DataCard, DataFiles, Dataset, Format, Labels, build, check, read_examples,
+};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -19,6 +22,8 @@ pub(crate) enum Data {
     Check(Inspected),
     /// Write the data card
     Stats(Stats),
+    /// Give rows a split: by group, and by the entities that they share
+    Split(SplitArgs),
     /// Make a synthetic market
     Market(MarketArgs),
 }
@@ -58,6 +63,35 @@ pub(crate) struct Stats {
     out: Option<PathBuf>,
 }
 
+/// `data split`
+#[derive(Debug, Args)]
+pub(crate) struct SplitArgs {
+    /// Labelled rows: a file, a folder or pattern of parts, or - for standard input
+    input: PathBuf,
+    /// Where to put the data set
+    out: PathBuf,
+    /// Decides everything random
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// The share of rows to train on
+    #[arg(long, default_value_t = 0.7)]
+    train: f64,
+    /// The share of rows to choose by
+    #[arg(long, default_value_t = 0.1)]
+    dev: f64,
+    /// The share of rows to report on
+    #[arg(long, default_value_t = 0.2)]
+    test: f64,
+    /// Rows that share an entity on the right are kept together up to this share of a task and grade
+    #[arg(long, default_value_t = 0.05)]
+    max_component: f64,
+    /// The format of the parts: jsonl, csv, tsv or parquet
+    #[arg(long, default_value_t = Format::Jsonl)]
+    format: Format,
+    #[command(flatten)]
+    reading: Reading,
+}
+
 /// `data market`
 #[derive(Debug, Args)]
 pub(crate) struct MarketArgs {
@@ -93,7 +127,7 @@ impl Data {
             }
             Self::Check(args) => {
                 let dataset = Dataset::load(&args.data, &args.reading.options(Labels::Required))?;
-                let report = check(&dataset);
+                let report = check(&dataset).with_unread(DataFiles::find(&args.data)?.unread);
                 let text = if args.json {
                     serde_json::to_string_pretty(&report)?
                 } else {
@@ -103,8 +137,11 @@ impl Data {
                 if dataset.is_empty() {
                     bail!("{}: there are no rows to check", args.data.display());
                 }
-                if !report.is_ok() {
+                if !report.is_sound() {
                     bail!("{}: the splits leak; see above", args.data.display());
+                }
+                if !report.is_ok() {
+                    bail!("{}: not all files were read; see above", args.data.display());
                 }
                 Ok(())
             }
@@ -120,6 +157,21 @@ impl Data {
                 let mut file = AtomicFile::create(&out)?;
                 writeln!(file, "{}", text.trim_end()).with_context(|| out.display().to_string())?;
                 Ok(file.commit()?)
+            }
+            Self::Split(args) => {
+                let shares = Shares::new(args.train, args.dev, args.test)
+                    .map_err(|problem| anyhow!("{problem}; see --train, --dev and --test"))?;
+                let (seed, max_component) = (args.seed, args.max_component);
+                let examples = read_examples(&args.input, &args.reading.options(Labels::Required))?;
+                if examples.is_empty() {
+                    bail!("{}: there are no rows to split", args.input.display());
+                }
+                let options = SplitOptions { seed, shares, max_component };
+                let (dataset, report) = split_rows(examples, &options);
+                dataset.save(&args.out, args.format)?;
+                say(&report.to_string());
+                say(&format!("{}: {} rows", args.out.display(), dataset.len()));
+                Ok(())
             }
             Self::Market(args) => {
                 let config = MarketConfig {

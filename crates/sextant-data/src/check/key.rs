@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use sextant_core::{Entity, Pair, Task};
+use unicode_normalization::UnicodeNormalization;
 
 /// What makes two pairs one question: the task and both sides, normalised. The sides of a symmetric
 /// task are in sorted order, so that (a, b) and (b, a) have one key.
@@ -26,6 +27,33 @@ impl PairKey {
     }
 }
 
+/// What tells two texts apart for a model: [`normalize`], after what tokenizers do to characters.
+/// Composed and decomposed letters, full-width and half-width forms and ligatures are one (NFKC);
+/// characters that are not seen, such as zero-width spaces, are left out.
+pub(crate) fn identity(text: &str) -> String {
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace() || byte == b' ')
+    {
+        return normalize(text);
+    }
+    let seen: String = text.nfkc().filter(|&character| !is_ignorable(character)).collect();
+    // Lower case may take a letter apart, as `İ`.
+    normalize(&seen).nfkc().collect()
+}
+
+/// Characters without a glyph of their own: control codes and Unicode's `Default_Ignorable_Code_Point`.
+fn is_ignorable(character: char) -> bool {
+    (character.is_control() && !character.is_whitespace())
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
 /// Lower case, with single spaces between words: texts that differ otherwise are different.
 pub fn normalize(text: &str) -> String {
     let mut normal = String::with_capacity(text.len());
@@ -41,10 +69,10 @@ pub fn normalize(text: &str) -> String {
 /// All texts of an entity, normalised. A product known by its title alone equals the plain title.
 pub(crate) fn entity_key(entity: &Entity) -> String {
     match entity {
-        Entity::Text(text) => normalize(text),
+        Entity::Text(text) => identity(text),
         Entity::Product(_) => {
             // The unit separator cannot be typed, so fields never run into each other.
-            texts(entity).map(normalize).collect::<Vec<_>>().join("\u{1f}")
+            texts(entity).map(identity).collect::<Vec<_>>().join("\u{1f}")
         }
     }
 }
@@ -83,6 +111,22 @@ mod tests {
             key(Task::QueryProduct, "cordless drill", "drill 18v")
         );
         assert_ne!(key(Task::QueryProduct, "a-b", "c"), key(Task::QueryProduct, "a b", "c"));
+    }
+
+    #[test]
+    fn texts_that_a_tokenizer_cannot_tell_apart_are_one() {
+        let one = key(Task::QueryProduct, "caf\u{e9} table", "c");
+        for other in [
+            "cafe\u{301} table",
+            "caf\u{e9}\u{200b} table",
+            "\u{feff}CAFE\u{301}\u{a0}ta\u{ad}ble",
+            "\u{ff43}\u{ff41}\u{ff46}\u{e9} table",
+            "caf\u{e9} table\u{0}",
+        ] {
+            assert_eq!(key(Task::QueryProduct, other, "c"), one, "{other:?}");
+        }
+        // Another letter is another text.
+        assert_ne!(key(Task::QueryProduct, "cafe table", "c"), one);
     }
 
     #[test]

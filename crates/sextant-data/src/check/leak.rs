@@ -74,7 +74,8 @@ impl Repetitions {
         for split in Split::ALL {
             for (i, example) in dataset.part(split).iter().enumerate() {
                 rows.push((PairKey::of(&example.pair), split, i + 1, example));
-                if let Some(group) = &example.group {
+                let group = example.group.as_deref().map(str::trim);
+                if let Some(group) = group.filter(|group| !group.is_empty()) {
                     *groups.entry(group).or_default().entry(split).or_default() += 1;
                 }
             }

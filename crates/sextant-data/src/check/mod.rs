@@ -12,7 +12,7 @@ pub use baseline::{Baselines, OverlapMeasure};
 pub use key::{PairKey, normalize};
 pub use leak::{RepeatedPair, Repetitions, RowPlace, SharedGroup};
 
-use crate::Dataset;
+use crate::{Dataset, UnreadFile};
 use serde::Serialize;
 use sextant_core::{EntityKind, Example, Grade, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,9 @@ pub struct CheckReport {
     /// Leaks, duplicates and contradictions.
     #[serde(flatten)]
     pub repetitions: Repetitions,
+    /// Files and folders of the data set's folder that were not read, as far as the caller says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadFile>,
 }
 
 /// The rows of one task.
@@ -47,9 +50,21 @@ pub struct TaskCheck {
 }
 
 impl CheckReport {
-    /// Whether no pair and no group crosses splits. Duplicates and contradictions inside a split are
-    /// reported but do not spoil an evaluation.
+    /// The report with the files that were not read.
+    #[must_use]
+    pub fn with_unread(self, unread: Vec<UnreadFile>) -> Self {
+        Self { unread, ..self }
+    }
+
+    /// Whether no pair and no group crosses splits, and no file that may be meant as a part of the
+    /// data set was left unread. Duplicates and contradictions inside a split are reported but do
+    /// not spoil an evaluation.
     pub fn is_ok(&self) -> bool {
+        self.is_sound() && self.unread.iter().all(|file| file.suspect.is_none())
+    }
+
+    /// Whether no pair and no group crosses splits.
+    pub fn is_sound(&self) -> bool {
         let Repetitions { pairs_across_splits, groups_across_splits, .. } = &self.repetitions;
         pairs_across_splits.is_empty() && groups_across_splits.is_empty()
     }
@@ -79,6 +94,7 @@ pub fn check(dataset: &Dataset) -> CheckReport {
         pooled_overlap_accuracy: pooled(|baselines| baselines.overlap_accuracy),
         tasks,
         repetitions: Repetitions::of(dataset),
+        unread: Vec::new(),
     }
 }
 

@@ -25,8 +25,16 @@ impl Display for CheckReport {
         })?;
         section(f, "pairs with contradictory grades", &found.contradictions, pair_line)?;
         section(f, "pairs repeated within a split", &found.duplicates, pair_line)?;
+        if !self.unread.is_empty() {
+            section(f, "files or folders not read", &self.unread, |file| match &file.suspect {
+                Some(why) => format!("`{}`: {why}", file.name),
+                None => format!("`{}`", file.name),
+            })?;
+        }
         let verdict = if self.is_ok() {
             "ok: no pair and no group is in two splits"
+        } else if self.is_sound() {
+            "failed: a file that may be a part of the data set was not read; rename it or move it away"
         } else {
             "failed: the splits leak; put all rows of a pair and of a group into one split"
         };

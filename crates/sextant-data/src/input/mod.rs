@@ -10,6 +10,8 @@ mod parts;
 mod sniff;
 mod text;
 
+pub(crate) use parts::is_part_name;
+
 use crate::{DataError, Encoding, Format, ReadOptions};
 use std::fs::File;
 use std::io::{BufRead, Read, Seek, SeekFrom, Stdin};
@@ -58,11 +60,7 @@ impl Input {
     /// is not what the name says.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let parts = match parts::of_path(path)? {
-            Some(parts) => parts,
-            None => vec![path.to_owned()],
-        };
-        Self::of_parts(path, parts, options)
+        Self::of_parts(path, parts_of(path)?, options)
     }
 
     /// The same for parts that are known: `path` names them together in messages.
@@ -155,6 +153,11 @@ impl std::fmt::Debug for Input {
         let mut debug = f.debug_struct("Input");
         debug.field("path", &self.path).field("format", &self.format).finish_non_exhaustive()
     }
+}
+
+/// The files that a path stands for, in the order in which they are read.
+pub(crate) fn parts_of(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(parts::of_path(path)?.unwrap_or_else(|| vec![path.to_owned()]))
 }
 
 /// Where bytes come from.

@@ -18,7 +18,7 @@ pub(super) fn of_path(path: &Path) -> Result<Option<Vec<PathBuf>>, DataError> {
 
 /// Whether a file of this name can hold rows. Hidden files, and those of engines that write parts
 /// (`_SUCCESS`, `_metadata`, `.part-0.crc`), hold none.
-fn is_part_name(name: &str) -> bool {
+pub(crate) fn is_part_name(name: &str) -> bool {
     !name.starts_with(['.', '_']) && !name.ends_with(".crc")
 }
 

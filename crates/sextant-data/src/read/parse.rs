@@ -2,7 +2,7 @@
 
 use super::{Labels, Place, ReadOptions, Record, Value};
 use crate::{DataError, Format, Row, RowProblem, entity};
-use sextant_core::{Entity, EntityKind, Grade, Pair, Task, UnknownName};
+use sextant_core::{Entity, EntityKind, Grade, Pair, Split, Task, UnknownName};
 use std::str::FromStr;
 
 type Field<T> = Result<T, RowProblem>;
@@ -12,8 +12,10 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
     let cells_are_text = place.format != Format::Jsonl;
     let mut take = |name: &str| {
         fields.shift_remove(name).filter(|value| {
-            // An empty cell and a null are both an absent value.
-            !value.is_null() && (!cells_are_text || value.as_str() != Some(""))
+            // An empty text and a null are both an absent value; only a side that is there and empty
+            // is told from one that is not there.
+            let is_side = !cells_are_text && (name == "left" || name == "right");
+            !value.is_null() && (is_side || value.as_str() != Some(""))
         })
     };
     let at =
@@ -32,12 +34,12 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
         line,
         pair,
         grade,
-        id: take("id").map(label).transpose().map_err(at("id"))?,
-        group: take("group").map(label).transpose().map_err(at("group"))?,
+        id: take("id").map(label).transpose().map_err(at("id"))?.flatten(),
+        group: take("group").map(label).transpose().map_err(at("group"))?.flatten(),
         weight: take("weight").map_or(Ok(1.0), weight).map_err(at("weight"))?,
-        source: take("source").map(label).transpose().map_err(at("source"))?,
+        source: take("source").map(label).transpose().map_err(at("source"))?.flatten(),
         origin: take("origin").map(named).transpose().map_err(at("origin"))?,
-        split: take("split").map(named).transpose().map_err(at("split"))?,
+        split: take("split").map(split).transpose().map_err(at("split"))?,
     })
 }
 
@@ -85,13 +87,34 @@ fn grade(value: Value) -> Field<Grade> {
     }
 }
 
-/// Identifiers are texts; numbers are taken as they are written.
-fn label(value: Value) -> Field<String> {
+/// Splits are called by any of their usual names, in any case.
+fn split(value: Value) -> Field<Split> {
     match value {
-        Value::String(text) => Ok(text),
-        Value::Number(number) => Ok(number.to_string()),
-        other => Err(wrong_type(&other, "a text or a number")),
+        Value::String(name) => Ok(name.trim().to_ascii_lowercase().parse()?),
+        other => Err(wrong_type(&other, "a name in quotes")),
     }
+}
+
+/// Identifiers are texts without white space around them, and an empty one is none. A whole number
+/// is one and the same whether it is written `17` or `17.0`, as tools write it whose column of
+/// numbers has a gap somewhere.
+fn label(value: Value) -> Field<Option<String>> {
+    let text = match value {
+        Value::String(text) => text,
+        Value::Number(number) => number.to_string(),
+        other => return Err(wrong_type(&other, "a text or a number")),
+    };
+    let text = text.trim();
+    let whole = text.split_once('.').map(|(whole, zeros)| (whole, zeros.trim_end_matches('0')));
+    let digits = |whole: &str| {
+        let digits = whole.strip_prefix('-').unwrap_or(whole);
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let text = match whole {
+        Some((whole, "")) if digits(whole) && !text.ends_with('.') => whole,
+        _ => text,
+    };
+    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 fn weight(value: Value) -> Field<f32> {
@@ -114,4 +137,26 @@ fn wrong_type(value: &Value, expected: &'static str) -> RowProblem {
 /// serde counts lines within the text that it was given, always 1 here: only its column is kept.
 pub(crate) fn without_line(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at character ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn identifiers_are_one_however_they_are_written() {
+        for value in [json!(17), json!(17.0), json!("17"), json!(" 17.00\u{a0}")] {
+            assert_eq!(label(value).unwrap().unwrap(), "17");
+        }
+        for value in [json!(""), json!(" \t")] {
+            assert_eq!(label(value), Ok(None));
+        }
+        for text in ["17.5", "q17.0", "1.2.0", "17.", ".0", "-", "1e3"] {
+            assert_eq!(label(json!(text)).unwrap().unwrap(), text);
+        }
+        assert_eq!(label(json!(-3.0)).unwrap().unwrap(), "-3");
+        assert!(label(json!([1])).is_err());
+        assert_eq!(split(json!(" Validation")), Ok(Split::Dev));
+    }
 }

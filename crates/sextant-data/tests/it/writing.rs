@@ -20,7 +20,9 @@ fn product() -> impl Strategy<Value = Entity> {
 }
 
 fn example() -> impl Strategy<Value = Example> {
-    let names = (prop::option::of("[a-z0-9 ]{1,4}"), prop::option::of(text()));
+    // Identifiers are read without the white space around them.
+    let group = text().prop_map(|text| text.trim().to_owned());
+    let names = (prop::option::of("[a-z0-9]{1,4}"), prop::option::of(group));
     let rest = (0.001_f32..1e6, 0_usize..3, 0_usize..3, 0_usize..4);
     (text(), prop_oneof![product(), text().prop_map(Entity::from)], names, rest).prop_map(
         |(left, right, (id, group), (weight, grade, origin, split))| Example {

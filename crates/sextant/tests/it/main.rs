@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod batches;
+mod data;
 mod get;
 mod help;
 mod kill;

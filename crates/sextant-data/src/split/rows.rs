@@ -1,0 +1,202 @@
+//! A split for rows that have none.
+//!
+//! A group stays together, and so does a pair wherever it occurs. Rows without a group stay together
+//! by their left entity; beyond that, rows that share an entity on the right are put together as long
+//! as the component stays small, queries and products before types, which recur by nature. Without
+//! that bound, a few popular products or types would tie nearly all rows into one component.
+
+use super::{Grouping, Shares};
+use crate::check::key::entity_key;
+use crate::table::{percent, table};
+use crate::{Dataset, PairKey, check};
+use sextant_core::{EntityKind, Example, Grade, Split, Task};
+use std::fmt::{Display, Formatter};
+
+/// How to split rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SplitOptions {
+    /// Decides everything random.
+    pub seed: u64,
+    /// The share of each split, of the rows of each task and grade.
+    pub shares: Shares,
+    /// Components do not grow beyond this share of the rows of any task and grade.
+    pub max_component: f64,
+}
+
+/// What a split came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SplitReport {
+    /// How many components were given a split.
+    pub components: usize,
+    /// The largest share of the rows of one task and grade that one component holds.
+    pub largest: f64,
+    /// Rows of each task, by split, then by grade.
+    pub rows: Vec<(Task, [[usize; Grade::COUNT]; 3])>,
+}
+
+/// Gives every row a split; what the rows say about theirs is forgotten.
+///
+/// Components go to splits in an order that depends on the seed and on their content only, not on the
+/// order of the rows.
+pub fn split_rows(examples: Vec<Example>, options: &SplitOptions) -> (Dataset, SplitReport) {
+    let mut grouping = Grouping::default();
+    for example in &examples {
+        let anchor = anchor(example);
+        grouping.add(&anchor, (example.pair.task, example.grade));
+        grouping.bind(&anchor, &pair_name(example));
+        if example.group.is_none() {
+            let (_, kind) = example.pair.task.kinds();
+            let strength = if kind == EntityKind::Type { 1 } else { 2 };
+            let right = entity_name(kind, &entity_key(&example.pair.right));
+            grouping.prefer(&anchor, &right, strength);
+        }
+    }
+    let assignment = grouping.assign(options.seed, options.shares, options.max_component);
+    let mut dataset = Dataset::default();
+    for mut example in examples {
+        // Every anchor was named above.
+        let split = assignment.split(&anchor(&example)).unwrap_or(Split::Train);
+        example.split = Some(split);
+        dataset.part_mut(split).push(example);
+    }
+    let rows = Task::ALL.into_iter().filter_map(|task| {
+        let counts = Split::ALL.map(|split| {
+            let mut counts = [0; Grade::COUNT];
+            for row in dataset.part(split).iter().filter(|row| row.pair.task == task) {
+                counts[row.grade.index()] += 1;
+            }
+            counts
+        });
+        (counts.as_flattened().iter().sum::<usize>() > 0).then_some((task, counts))
+    });
+    let report = SplitReport {
+        components: assignment.groups,
+        largest: assignment.largest_group_share,
+        rows: rows.collect(),
+    };
+    debug_assert!(check(&dataset).is_sound(), "groups and pairs were bound");
+    (dataset, report)
+}
+
+/// What a row cannot be separated from.
+fn anchor(example: &Example) -> String {
+    match &example.group {
+        Some(group) => format!("group:{}", group.trim()),
+        None => entity_name(example.pair.task.kinds().0, &entity_key(&example.pair.left)),
+    }
+}
+
+fn entity_name(kind: EntityKind, key: &str) -> String {
+    format!("{kind}:{key}")
+}
+
+fn pair_name(example: &Example) -> String {
+    let PairKey { task, left, right } = PairKey::of(&example.pair);
+    format!("pair:{task}\u{1e}{left}\u{1e}{right}")
+}
+
+impl Display for SplitReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let mut lines = Vec::new();
+        for (task, splits) in &self.rows {
+            let all: usize = splits.as_flattened().iter().sum();
+            for (split, grades) in Split::ALL.into_iter().zip(splits) {
+                let rows: usize = grades.iter().sum();
+                let mut line = vec![task.to_string(), split.to_string(), rows.to_string()];
+                line.push(percent(rows as f64 / all as f64));
+                line.extend(grades.map(|count| count.to_string()));
+                lines.push(line);
+            }
+        }
+        let [zero, one, two] = Grade::ALL.map(Grade::as_str);
+        let header = ["task", "split", "rows", "share", zero, one, two];
+        write!(f, "{}", table(&header, 2, &lines))?;
+        write!(
+            f,
+            "\n{} components, the largest with {} of the rows of a task and grade",
+            self.components,
+            percent(self.largest)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SHARES: Shares = Shares { train: 0.7, dev: 0.1, test: 0.2 };
+
+    fn options(seed: u64) -> SplitOptions {
+        SplitOptions { seed, shares: SHARES, max_component: 0.05 }
+    }
+
+    fn example(task: usize, left: u8, right: u8, grade: usize, group: Option<u8>) -> Example {
+        let texts = (format!("left  {left}"), format!("Right {right}"));
+        let mut example = Example::new(Task::ALL[task], texts.0, texts.1, Grade::ALL[grade]);
+        example.group = group.map(|group| format!("g{group}"));
+        example
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+
+        #[test]
+        fn nothing_leaks_and_nothing_is_lost_in_any_order(
+            rows in prop::collection::vec(
+                (0_usize..6, 0_u8..20, 0_u8..20, 0_usize..3, prop::option::of(0_u8..10)), 0..80),
+            seed in any::<u64>(),
+        ) {
+            let rows: Vec<_> = rows.into_iter().map(|(t, l, r, g, group)| example(t, l, r, g, group)).collect();
+            let (dataset, report) = split_rows(rows.clone(), &options(seed));
+            prop_assert!(check(&dataset).is_sound());
+            prop_assert_eq!(dataset.len(), rows.len());
+            let counted: usize = report.rows.iter().flat_map(|(_, counts)| counts.as_flattened()).sum();
+            prop_assert_eq!(counted, rows.len());
+            let mut reversed = rows;
+            reversed.reverse();
+            let (again, _) = split_rows(reversed, &options(seed));
+            for split in Split::ALL {
+                let sorted = |dataset: &Dataset| {
+                    let mut rows: Vec<_> =
+                        dataset.part(split).iter().map(|row| format!("{row:?}")).collect();
+                    rows.sort();
+                    rows
+                };
+                prop_assert_eq!(sorted(&dataset), sorted(&again));
+            }
+        }
+    }
+
+    #[test]
+    fn shares_hold_for_every_task_and_grade_though_one_product_is_everywhere() {
+        let mut rows = Vec::new();
+        for i in 0..3000_usize {
+            let right = if i % 3 == 0 { "the popular product".to_owned() } else { format!("p{i}") };
+            let task = [Task::QueryProduct, Task::QueryType][usize::from(i % 5 == 0)];
+            rows.push(Example::new(task, format!("query {}", i / 4), right, Grade::ALL[i % 3]));
+        }
+        let (dataset, report) = split_rows(rows, &options(3));
+        assert!(report.largest <= 0.05 + 1e-9, "{}", report.largest);
+        for (task, splits) in &report.rows {
+            for grade in 0..Grade::COUNT {
+                let all: usize = splits.iter().map(|counts| counts[grade]).sum();
+                for (split, counts) in Split::ALL.into_iter().zip(splits) {
+                    let share = counts[grade] as f64 / all as f64;
+                    assert!(
+                        (share - SHARES.of(split)).abs() < 0.05,
+                        "{task} {grade} {split} {share}"
+                    );
+                }
+            }
+        }
+        // The same query is in one split only.
+        let mut splits = std::collections::BTreeMap::new();
+        for split in Split::ALL {
+            for row in dataset.part(split) {
+                assert_eq!(*splits.entry(row.pair.left.text().to_owned()).or_insert(split), split);
+            }
+        }
+        assert!(report.to_string().contains("| query-product | train"), "{report}");
+    }
+}

@@ -1,0 +1,59 @@
+//! Files of rows as people have them, through the commands.
+
+use crate::support::Place;
+
+/// All rows of a market, without a word of their split, split anew.
+#[test]
+fn rows_without_a_split_get_one_that_passes_the_check() {
+    let place = Place::with_market();
+    let strip = |text: String| {
+        let rows = text.lines().map(|line| {
+            let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+            row.as_object_mut()
+                .unwrap()
+                .retain(|name, _| !["split", "group"].contains(&name.as_str()));
+            row.to_string() + "\n"
+        });
+        rows.collect::<String>()
+    };
+    let all: String = ["train", "dev", "test"]
+        .map(|part| strip(place.read(&format!("market/{part}.jsonl"))))
+        .concat();
+    place.write("all.jsonl", &all);
+    let said = place.ok(&["data", "split", "all.jsonl", "mine"]);
+    assert!(said.contains("| query-product | train"), "{said}");
+    assert!(said.contains(&format!("mine: {} rows", all.lines().count())), "{said}");
+    let checked = place.ok(&["data", "check", "mine"]);
+    assert!(checked.contains("ok: no pair and no group is in two splits"), "{checked}");
+
+    // The same seed gives the same files, over its own; somebody else's are left alone.
+    let before = place.read("mine/test.jsonl");
+    place.ok(&["data", "split", "all.jsonl", "mine"]);
+    assert_eq!(place.read("mine/test.jsonl"), before);
+    place.write("theirs.txt", "");
+    std::fs::create_dir(place.path("theirs")).unwrap();
+    place.write("theirs/train.csv", "precious");
+    let error = place.fails(&["data", "split", "all.jsonl", "theirs"]);
+    assert!(error.contains("`train.csv` is there already"), "{error}");
+    assert_eq!(place.names("theirs"), ["train.csv"]);
+    let error = place.fails(&["data", "split", "all.jsonl", "new", "--train", "0.9"]);
+    assert!(error.contains("sum to") && error.contains("--train"), "{error}");
+    assert!(!place.path("new").exists());
+}
+
+/// The check fails where a part is not seen, however it came to be so.
+#[test]
+fn the_check_sees_every_file() {
+    let place = Place::with_market();
+    let rename = |from: &str, to: &str| std::fs::rename(place.path(from), place.path(to)).unwrap();
+    rename("market/dev.jsonl", "market/validation.jsonl");
+    rename("market/train.jsonl", "market/Train.NDJSON");
+    let said = place.ok(&["data", "check", "market"]);
+    assert_eq!(said.matches(" dev ").count(), 6, "{said}");
+    rename("market/test.jsonl", "market/holdout.jsonl");
+    let error = place.fails(&["data", "check", "market"]);
+    assert!(error.contains("not all files were read"), "{error}");
+    rename("market/holdout.jsonl", "market/test-00000-of-00002.jsonl");
+    let error = place.fails(&["data", "check", "market"]);
+    assert!(error.contains("shard 1 of test is missing"), "{error}");
+}
