@@ -212,7 +212,7 @@ impl Client {
             let response = request
                 .call()
                 .map_err(|error| Fault::Broke(anyhow!("cannot reach {about}: {error}")))?;
-            self.check(response.headers(), wanted, stated)?;
+            Self::check(response.headers(), wanted, stated)?;
             if !response.status().is_redirection() {
                 return Ok((response, about));
             }
@@ -225,7 +225,6 @@ impl Client {
 
     /// What a server says about the file that it serves.
     fn check(
-        &self,
         headers: &HeaderMap,
         wanted: Wanted<'_>,
         stated: &mut Option<String>,

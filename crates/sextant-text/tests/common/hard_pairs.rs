@@ -20,8 +20,8 @@ pub(crate) fn encoder(name: &str, prefix: bool) -> Encoder {
     let mut config = TextConfig { max_tokens: 64, prefix, ..TextConfig::default() };
     if prefix {
         // Another shape: several fields in a part, text after a field, a part without a field.
-        config.templates.product =
-            "{type_path} | {title} by {brand}. | item | ({attributes}) {description}!".to_owned();
+        "{type_path} | {title} by {brand}. | item | ({attributes}) {description}!"
+            .clone_into(&mut config.templates.product);
     }
     Encoder::new(tokenizer(name), config).unwrap()
 }
@@ -52,7 +52,7 @@ fn entity(kind: EntityKind, number: usize) -> Entity {
     if kind != EntityKind::Product || number % 6 == 5 {
         return name.into();
     }
-    let some = |shift: usize, text: String| ((number + shift) % 4 != 0).then_some(text);
+    let some = |shift: usize, text: String| (!(number + shift).is_multiple_of(4)).then_some(text);
     let attributes = (0..number % 4).map(|i| match (number + i) % 5 {
         0 => (text(i), String::new()),
         1 => (" ".to_owned(), text(i + 1)),

@@ -47,8 +47,10 @@ fn serve(answers: &[Answer]) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (requests, mut answers) = (Arc::clone(&seen), answers.to_vec().into_iter());
+    let answers = answers.to_vec();
+    let requests = Arc::clone(&seen);
     std::thread::spawn(move || {
+        let mut answers = answers.into_iter();
         for stream in listener.incoming() {
             let Ok(stream) = stream else { return };
             let (name, start, token) = request(&stream);
@@ -95,7 +97,7 @@ fn respond(mut stream: TcpStream, name: &str, start: u64, answer: Answer) -> std
             "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
     }
-    let mut head = match start {
+    let head = match start {
         0 => "HTTP/1.1 200 OK\r\n".to_owned(),
         _ => format!(
             "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {start}-{}/{total}\r\n",
@@ -103,11 +105,12 @@ fn respond(mut stream: TcpStream, name: &str, start: u64, answer: Answer) -> std
         ),
     };
     let commit = if answer == Answer::OtherCommit { "0123" } else { REVISION };
-    head += &format!("X-Repo-Commit: {commit}\r\nContent-Length: {}\r\n", total - start);
-    if answer == Answer::OtherHash {
-        head += &format!("X-Linked-Etag: \"{}\"\r\n", "0".repeat(64));
-    }
-    stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
+    let hash = if answer == Answer::OtherHash { "0".repeat(64) } else { String::new() };
+    write!(
+        stream,
+        "{head}X-Repo-Commit: {commit}\r\nContent-Length: {}\r\nX-Linked-Etag: \"{hash}\"\r\nConnection: close\r\n\r\n",
+        total - start
+    )?;
     match answer {
         Answer::Stall => {
             stream.write_all(&whole[start..start + 10_000])?;
