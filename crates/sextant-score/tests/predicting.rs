@@ -50,9 +50,12 @@ fn saved(folder: &Path, tasks: &[Task], seed: u64, lora: bool, damaged: Option<&
     };
     let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), seed);
     let model = initialize_frozen(model, 1);
+    // A token of this text that the sound pairs lack.
     let token = damaged.map(|text| {
-        let pair = Example::new(tasks[0], text, text, Grade::Partial).pair;
-        encoder.encode(&pair).unwrap().ids[1]
+        let ids = |pair: &Pair| encoder.encode(pair).unwrap().ids;
+        let sound: Vec<u32> = pairs().iter().flat_map(ids).collect();
+        let mine = ids(&Example::new(tasks[0], text, text, Grade::Partial).pair);
+        mine.into_iter().find(|id| !sound.contains(id)).unwrap()
     });
     let values = sextant_model::dump(&model);
     let model = load::<Infallible>(model, |name, shape| {
