@@ -2,9 +2,11 @@
 
 use crate::bundle::Bundle;
 use crate::{ForwardContext, ModelError, NonFinite, PackInput, PackedWeights, RelevanceModel};
+use burn::tensor::Tensor;
 use sextant_core::{Pair, Prediction};
 use sextant_kernels::ScorePrecision;
 use sextant_text::{EncodedRow, Encoder, Pack, TokenRow, plan_shared, plan_sorted};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Predicts with a model that is not being trained.
@@ -74,37 +76,52 @@ pub fn predict_rows<R: TokenRow>(
         let lengths: Vec<usize> = rows.iter().map(|row| row.view().len()).collect();
         plan_sorted(&lengths, pack_tokens, 0)
     };
-    let device = model.device();
-    let mut faults = Vec::new();
-    let mut predictions = vec![Prediction { probs: [0.0; 3] }; rows.len()];
-    for indices in plan {
+    let run = |indices: &[usize]| -> Result<(Pack, Tensor<2>), ModelError> {
         let members: Vec<_> = indices.iter().map(|&index| (index, &rows[index])).collect();
         let pack = Pack::new(&members);
         let input = if causal {
-            PackInput::sharing_prefixes(&pack, &device)?
+            PackInput::sharing_prefixes(&pack, &model.device())?
         } else {
-            PackInput::new(&pack, &device)?
+            PackInput::new(&pack, &model.device())?
         };
         let logits = model.forward(&input, &ForwardContext::scoring(Arc::clone(weights)))?;
-        let outputs = logits.dims()[1];
-        let numbers: Vec<f32> = logits.clone().into_data().iter::<f32>().collect();
-        for (&row, logits) in pack.rows.iter().zip(numbers.chunks_exact(outputs)) {
-            if !logits.iter().all(|x| x.is_finite()) {
-                faults.push((row, logits.to_vec()));
-            }
-        }
+        Ok((pack, logits))
+    };
+    let mut faults = BTreeMap::new();
+    let mut predictions = vec![Prediction { probs: [0.0; 3] }; rows.len()];
+    for indices in plan {
+        let (pack, logits) = run(&indices)?;
+        faults.extend(pack.rows.iter().copied().zip(rows_of(&logits)).filter(is_fault));
         for (&index, prediction) in pack.rows.iter().zip(model.predictions(logits)) {
             predictions[index] = prediction;
         }
         done(pack.row_count());
     }
-    // The first in the caller's order, whatever the order of packs.
-    match faults.into_iter().min_by_key(|(row, _)| *row) {
-        None => Ok(predictions),
-        Some((row, logits)) => {
-            let (task, precision) = (rows[row].view().task, weights.precision());
-            let fault = NonFinite { task, logits, precision, member: None };
-            Err(ModelError::NonFinite { row, fault })
+    let Some((&first, seen)) = faults.first_key_value() else { return Ok(predictions) };
+    // A mean over rows' tokens is a product with zeros for all other rows of the pack, and zero times NaN
+    // is NaN: which row is at fault, shows when it is alone. Then the first in the caller's order.
+    let mut found = (first, seen.clone());
+    for &row in faults.keys() {
+        let alone = rows_of(&run(&[row])?.1).pop().map(|logits| (row, logits));
+        if let Some(fault) = alone.filter(is_fault) {
+            found = fault;
+            break;
         }
     }
+    let (row, logits) = found;
+    let (task, precision) = (rows[row].view().task, weights.precision());
+    let fault = NonFinite { task, logits, precision, member: None };
+    Err(ModelError::NonFinite { row, fault })
+}
+
+/// A matrix as rows of numbers.
+fn rows_of(matrix: &Tensor<2>) -> Vec<Vec<f32>> {
+    let width = matrix.dims()[1];
+    let numbers: Vec<f32> = matrix.clone().into_data().iter::<f32>().collect();
+    numbers.chunks_exact(width).map(<[f32]>::to_vec).collect()
+}
+
+/// Whether the logits of a row are no answer.
+fn is_fault((_, logits): &(usize, Vec<f32>)) -> bool {
+    !logits.iter().all(|x| x.is_finite())
 }

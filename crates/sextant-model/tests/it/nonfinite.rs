@@ -64,10 +64,15 @@ fn fault(
     precision: ScorePrecision,
 ) -> (usize, String) {
     let weights = Arc::new(PackedWeights::new(model, precision));
-    match predict_rows(model, rows, &weights, 16, |_| {}) {
-        Err(error @ ModelError::NonFinite { row, .. }) => (row, error.to_string()),
-        other => panic!("{precision}: {other:?}"),
-    }
+    // in packs of few rows, and all rows in one
+    let [few, all] = [16, 4096].map(|pack_tokens| {
+        match predict_rows(model, rows, &weights, pack_tokens, |_| {}) {
+            Err(error @ ModelError::NonFinite { row, .. }) => (row, error.to_string()),
+            other => panic!("{precision}: {other:?}"),
+        }
+    });
+    assert_eq!(few, all, "{precision}");
+    few
 }
 
 /// The embedding of one token is no number: rows that hold it have no answer, all others have theirs, bit
