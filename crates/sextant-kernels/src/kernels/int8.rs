@@ -198,7 +198,7 @@ impl Kernel for Block<'_> {
                             Some(bias) => simd.load_upto(bias[at..].as_ptr(), left),
                             None => simd.splat(0.0),
                         };
-                        let z = simd.fma(simd.mul(simd.from_i32(sum), row_scale), scale, bias);
+                        let z = simd.fma(simd.mul(simd.convert_i32(sum), row_scale), scale, bias);
                         let y = activate(simd, self.activation, z);
                         simd.store_upto(self.y.add(row * outputs + at), left, y);
                     }

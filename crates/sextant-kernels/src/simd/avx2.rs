@@ -30,6 +30,7 @@ impl Avx2 {
     }
 
     /// All ones in the first `n` lanes.
+    #[expect(clippy::unused_self, reason = "the proof that the instructions are there")]
     #[inline(always)]
     fn first(self, n: usize) -> __m256i {
         // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers is
@@ -289,7 +290,7 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    fn from_i32(self, a: V) -> V {
+    fn convert_i32(self, a: V) -> V {
         // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
         // is touched.
         unsafe { _mm256_cvtepi32_ps(_mm256_castps_si256(a)) }

@@ -70,9 +70,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
         // SAFETY: `self` is made only where the machine has what the entry point of its `BF16` is compiled
         // for; the caller promises that the kernel's pointers are valid.
-        unsafe {
-            if BF16 { enter_bf16(Avx512(self.0), kernel) } else { enter(Avx512(self.0), kernel) }
-        }
+        unsafe { if BF16 { enter_bf16(Avx512(()), kernel) } else { enter(Avx512(()), kernel) } }
     }
 
     #[inline(always)]
@@ -322,7 +320,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         }
     }
     #[inline(always)]
-    fn from_i32(self, a: V) -> V {
+    fn convert_i32(self, a: V) -> V {
         // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
         // is touched.
         unsafe { _mm512_cvtepi32_ps(_mm512_castps_si512(a)) }

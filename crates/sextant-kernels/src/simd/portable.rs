@@ -204,7 +204,7 @@ impl Simd for Portable {
         })
     }
     #[inline(always)]
-    fn from_i32(self, a: V) -> V {
+    fn convert_i32(self, a: V) -> V {
         map(a, |a| (a.to_bits() as i32) as f32)
     }
 }

@@ -104,7 +104,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// signed; `acc` and the result are lanes of `i32`. Exact while sums fit.
     fn dot_bytes(self, acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
     /// Lanes of `i32` as `f32`.
-    fn from_i32(self, a: Self::V) -> Self::V;
+    fn convert_i32(self, a: Self::V) -> Self::V;
 
     /// Stores the first `n` lanes, numbers in `0..=255`, as bytes, rounded to the nearest; any bytes where
     /// lanes are not finite.

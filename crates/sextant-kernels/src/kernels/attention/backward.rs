@@ -271,6 +271,7 @@ impl Backward<'_> {
 
 /// # Safety
 /// Both lines are valid for as many numbers as keys are visible.
+#[expect(clippy::too_many_arguments, reason = "a row of scores has this many parts")]
 #[inline(always)]
 unsafe fn score_gradients<S: Simd>(
     simd: S,

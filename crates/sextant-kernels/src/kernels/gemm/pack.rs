@@ -152,6 +152,7 @@ impl<P: Product> Kernel for PackPanel<P> {
 /// # Safety
 /// One of the strides is 1, `width` is a whole number of vectors, and
 /// the pointers are valid for these sizes.
+#[expect(clippy::too_many_arguments, reason = "a panel has this many parts")]
 #[inline(always)]
 pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
     simd: S,
