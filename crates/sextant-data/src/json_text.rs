@@ -6,6 +6,7 @@
 
 use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::datatypes::{DataType, Field};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -47,9 +48,33 @@ pub(crate) fn cell(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// A raw value for a line of JSONL: as it is, unless another program wrote it over several lines, whose
+/// ends stand for spaces, or called JSON what is none, which then is a text.
+pub(crate) fn line(raw: &str) -> Cow<'_, str> {
+    match serde_json::from_str::<IgnoredAny>(raw) {
+        Ok(_) if raw.contains(['\n', '\r']) => Cow::Owned(raw.replace(['\n', '\r'], " ")),
+        Ok(_) => Cow::Borrowed(raw),
+        Err(_) => Cow::Owned(Value::from(raw).to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_holds_json_whatever_the_column_holds() {
+        let cases = [
+            ("1.50", "1.50"),
+            ("{\n \"a\": 1\r\n}", "{  \"a\": 1  }"),
+            ("{\"a\":", "\"{\\\"a\\\":\""),
+            ("", "\"\""),
+            ("1 2", "\"1 2\""),
+        ];
+        for (raw, expected) in cases {
+            assert_eq!(line(raw), expected, "{raw}");
+        }
+    }
 
     #[test]
     fn cells_are_strings_without_quotes_and_all_else_as_written() {

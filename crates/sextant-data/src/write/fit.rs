@@ -117,12 +117,11 @@ impl From<ArrowError> for FitError {
 /// string.
 fn json_sides(cells: &StringArray) -> StringArray {
     let json = |cell: &str| {
-        if !entity::looks_like_object(cell) {
-            return Value::from(cell).to_string();
+        if entity::looks_like_object(cell) {
+            json_text::line(cell.trim()).into_owned()
+        } else {
+            Value::from(cell).to_string()
         }
-        // Line ends between the parts of an object would end its line of JSONL.
-        let cell = cell.trim();
-        if cell.contains(['\n', '\r']) { cell.replace(['\n', '\r'], " ") } else { cell.to_owned() }
     };
     cells.iter().map(|cell| cell.map(json)).collect()
 }

@@ -91,7 +91,7 @@ struct Raw<'a>(&'a StringArray);
 
 impl Encoder for Raw<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.0.value(row).as_bytes());
+        out.extend_from_slice(json_text::line(self.0.value(row)).as_bytes());
     }
 }
 
