@@ -40,6 +40,9 @@ impl Tokenizer {
             origin: origin.to_owned(),
             reason: error.to_string(),
         };
+        if claims_too_much(bytes) {
+            return Err(bad(&"its `precompiled_charsmap` is not whole"));
+        }
         let mut inner =
             guarded(|| HfTokenizer::from_bytes(bytes)).map_err(|reason| bad(&reason))?;
         inner.with_padding(None);
@@ -127,6 +130,38 @@ impl Tokenizer {
         let ends = encoding.get_offsets().iter().map(|&(_, end)| end);
         Ok(encoding.get_ids().iter().copied().zip(ends).collect())
     }
+}
+
+/// Whether a table of characters (`Precompiled`, as XLM-R's files have it) says that it is larger than it is:
+/// the library would allocate what it says. The table begins with its size in four bytes, in base 64.
+fn claims_too_much(bytes: &[u8]) -> bool {
+    const KEY: &[u8] = b"\"precompiled_charsmap\"";
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(u64::from(byte - b'A')),
+        b'a'..=b'z' => Some(u64::from(byte - b'a') + 26),
+        b'0'..=b'9' => Some(u64::from(byte - b'0') + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(KEY.len()).position(|part| part == KEY) {
+        rest = &rest[at + KEY.len()..];
+        let Some(open) = rest.iter().position(|&byte| byte == b'"') else { return false };
+        let table = &rest[open + 1..];
+        let length = table.iter().position(|&byte| byte == b'"').unwrap_or(table.len());
+        let Some(codes) = table[..length].get(..6) else { continue };
+        let Some(bits) = codes.iter().try_fold(0, |bits, &code| Some(bits << 6 | value(code)?))
+        else {
+            continue;
+        };
+        // 36 bits, of which the first 32 are the size, the lowest byte first.
+        let size = ((bits >> 4) as u32).swap_bytes();
+        if size as usize > length {
+            return true;
+        }
+    }
+    false
 }
 
 /// Calls the library, which panics on some files where it could answer with an error: on a table of

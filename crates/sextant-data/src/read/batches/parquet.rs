@@ -6,11 +6,15 @@ use crate::read::{Place, ReadOptions, check_columns};
 use crate::write::Layout;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::Type;
 use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 /// What other programs keep in a file's metadata about all of its columns; with columns added it
@@ -32,7 +36,8 @@ pub(in crate::read) fn open(
         path: place.path.clone(),
         source,
     };
-    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file)).map_err(fail)?;
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(Whole(file)));
+    let builder = builder.map_err(fail)?;
     let schema = builder.schema().clone();
     let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
@@ -67,6 +72,42 @@ fn batch_rows(metadata: &ParquetMetaData) -> usize {
     let groups = metadata.row_groups().iter();
     let row_bytes = groups.map(|group| group.total_byte_size() / group.num_rows().max(1)).max();
     (super::BATCH_BYTES / row_bytes.unwrap_or(0).max(1) as usize).clamp(1, super::BATCH_ROWS)
+}
+
+/// A file in which reading past the end is an error, not nothing: the library skips a list of two billion
+/// values that a damaged page header claims one by one, for minutes, as long as nothing stops it.
+struct Whole(File);
+
+/// Reads on from a place in the file.
+struct NotPastTheEnd(File);
+
+impl Read for NotPastTheEnd {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 if !buffer.is_empty() => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            count => Ok(count),
+        }
+    }
+}
+
+impl Length for Whole {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl ChunkReader for Whole {
+    type T = BufReader<NotPastTheEnd>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        let mut file = self.0.try_clone()?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(BufReader::new(NotPastTheEnd(file)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        self.0.get_bytes(start, length)
+    }
 }
 
 /// Calls the library, which panics on some damaged files where it could answer with an error: on a schema
