@@ -39,7 +39,7 @@ impl Dataset {
         }
         let mut marker = AtomicFile::create(folder.join(OURS))?;
         writeln!(marker, "{}", written.join("\n")).map_err(fail)?;
-        Ok(marker.commit()?)
+        marker.commit()
     }
 }
 

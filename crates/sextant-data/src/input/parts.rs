@@ -19,7 +19,8 @@ pub(super) fn of_path(path: &Path) -> Result<Option<Vec<PathBuf>>, DataError> {
 /// Whether a file of this name can hold rows. Hidden files, and those of engines that write parts
 /// (`_SUCCESS`, `_metadata`, `.part-0.crc`), hold none.
 pub(crate) fn is_part_name(name: &str) -> bool {
-    !name.starts_with(['.', '_']) && !name.ends_with(".crc")
+    !name.starts_with(['.', '_'])
+        && Path::new(name).extension().is_none_or(|extension| extension != "crc")
 }
 
 fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
@@ -42,7 +43,12 @@ fn of_pattern(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DataError> {
         DataError::unusable(path, format!("not a pattern of file names: {error}"))
     })?;
     let parts = found
-        .map(|part| part.map_err(|error| DataError::read(&error.path().to_owned(), error.into())))
+        .map(|part| {
+            part.map_err(|error| {
+                let path = error.path().to_owned();
+                DataError::read(&path, error.into())
+            })
+        })
         .collect::<Result<_, _>>()?;
     kept(path, parts)
 }

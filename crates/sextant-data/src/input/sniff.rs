@@ -56,7 +56,7 @@ pub(super) fn byte_order_mark(head: &[u8]) -> Option<&'static encoding_rs::Encod
 
 /// Whether so many bytes are zero that this is no text in UTF-8 or Latin-1.
 pub(super) fn is_mostly_zeros(head: &[u8]) -> bool {
-    head.iter().filter(|&&byte| byte == 0).count() > head.len() / 4
+    head.iter().map(|&byte| usize::from(byte == 0)).sum::<usize>() > head.len() / 4
 }
 
 /// The format of text that opens like JSONL. Delimited text has no mark of its own.

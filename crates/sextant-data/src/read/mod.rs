@@ -213,9 +213,9 @@ fn check_columns(
     };
     let found = columns.to_vec();
     let same = |other: &String| other.trim().eq_ignore_ascii_case(name);
-    let hint = hint.unwrap_or_else(|| match found.iter().any(same) {
-        true => "; column names are lower case without spaces".to_owned(),
-        false => String::new(),
+    let hint = hint.unwrap_or_else(|| {
+        let near = found.iter().any(same);
+        if near { "; column names are lower case without spaces".to_owned() } else { String::new() }
     });
     let (path, column) = (path.to_owned(), name.to_owned());
     Err(DataError::MissingColumn { path, column, found, hint })
