@@ -45,7 +45,8 @@ pub(super) fn check_metadata(
         let same = read_config(&changed)
             .is_ok_and(|(found, other)| found.family == format.family && other.is_close_to(config));
         if !same {
-            let stated = file.get(key).map_or("absent".to_owned(), Value::to_string);
+            let rotary = file.get("rope_parameters").filter(|_| key == "rope_theta");
+            let stated = file.get(key).or(rotary).map_or("absent".to_owned(), Value::to_string);
             return Err(file.wrong(format!(
                 "`{key}` is {stated}, but the metadata of {} say {value}; is it of the same model? Correct it, or remove config.json: the file is enough",
                 gguf.path().display()

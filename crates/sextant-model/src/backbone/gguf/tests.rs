@@ -112,3 +112,63 @@ fn blocks_decode_as_ggml_says() {
         }
     }
 }
+
+/// A decoder's metadata, with so many heads.
+fn decoder(heads: u32) -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+    let number = |n: u32| n.to_le_bytes().to_vec();
+    let tokens = [&8u32.to_le_bytes()[..], &2u64.to_le_bytes(), &text("a"), &text("b")].concat();
+    let metadata = [
+        ("general.architecture", 8, text("llama")),
+        ("llama.attention.head_count", 4, number(heads)),
+        ("llama.block_count", 4, number(1)),
+        ("llama.embedding_length", 4, number(8)),
+        ("llama.feed_forward_length", 4, number(16)),
+        ("llama.context_length", 4, number(32)),
+        ("llama.attention.layer_norm_rms_epsilon", 6, 1e-5f32.to_le_bytes().to_vec()),
+        ("llama.rope.freq_base", 6, 1e5f32.to_le_bytes().to_vec()),
+        ("tokenizer.ggml.tokens", 9, tokens),
+    ];
+    file(&metadata, &[])
+}
+
+#[test]
+fn a_config_json_beside_the_file_must_agree_with_it() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("model.gguf"), decoder(2)).unwrap();
+    let open = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut json = json!({
+            "model_type": "llama", "vocab_size": 2, "hidden_size": 8, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 32,
+            "rms_norm_eps": 1e-5, "rope_parameters": { "rope_type": "default", "rope_theta": 1e5 },
+        });
+        change(&mut json);
+        std::fs::write(place.path().join("config.json"), json.to_string()).unwrap();
+        crate::backbone::Backbone::open(place.path()).map_err(|error| error.to_string())
+    };
+    open(&|_| ()).unwrap();
+    let error = open(&|json| json["num_attention_heads"] = 4.into()).unwrap_err();
+    for part in ["config.json", "`num_attention_heads` is 4", "model.gguf say 2"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = open(&|json| json["rope_parameters"]["rope_theta"] = 1e4.into()).unwrap_err();
+    assert!(error.contains("`rope_theta`") && error.contains("100000"), "{error}");
+    for (key, value) in [("intermediate_size", json!(24)), ("rms_norm_eps", json!(1e-6))] {
+        assert!(open(&|json| json[key] = value.clone()).unwrap_err().contains(key));
+    }
+    std::fs::remove_file(place.path().join("config.json")).unwrap();
+    assert!(crate::backbone::Backbone::open(place.path()).is_ok());
+    std::fs::write(place.path().join("model.gguf"), decoder(0)).unwrap();
+    let error = crate::backbone::Backbone::open(place.path()).unwrap_err().to_string();
+    assert!(error.contains("`llama.attention.head_count` is 0"), "{error}");
+}
+
+/// Rows that heads do not divide cannot be put in order.
+#[test]
+fn heads_that_do_not_divide_are_refused() {
+    for (heads, shape) in [(0, &[8usize, 2][..]), (3, &[8, 2]), (8, &[8, 2]), (usize::MAX, &[8, 2])]
+    {
+        assert!(Undo::Interleaved(heads).check(shape).is_err(), "{heads}");
+    }
+    Undo::Interleaved(2).check(&[8, 2]).unwrap();
+}
