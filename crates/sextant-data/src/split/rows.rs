@@ -1,8 +1,8 @@
 //! A split for rows that have none.
 //!
 //! A group stays together, and so does a pair wherever it occurs. Rows without a group stay together
-//! by their left entity; beyond that, rows that share an entity on the right are put together as long
-//! as the component stays small, queries and products before types, which recur by nature. Without
+//! by their left query or product; beyond that, rows that share an entity are put together as long as
+//! the component stays small, queries and products before types, which recur by nature. Without
 //! that bound, a few popular products or types would tie nearly all rows into one component.
 
 use super::{Grouping, Shares};
@@ -45,10 +45,11 @@ pub fn split_rows(examples: Vec<Example>, options: &SplitOptions) -> (Dataset, S
         grouping.add(&anchor, (example.pair.task, example.grade));
         grouping.bind(&anchor, &pair_name(example));
         if example.group.is_none() {
-            let (_, kind) = example.pair.task.kinds();
-            let strength = if kind == EntityKind::Type { 1 } else { 2 };
-            let right = entity_name(kind, &entity_key(&example.pair.right));
-            grouping.prefer(&anchor, &right, strength);
+            let (left, right) = example.pair.task.kinds();
+            for (kind, entity) in [(left, &example.pair.left), (right, &example.pair.right)] {
+                let strength = if kind == EntityKind::Type { 1 } else { 2 };
+                grouping.prefer(&anchor, &entity_name(kind, &entity_key(entity)), strength);
+            }
         }
     }
     let assignment = grouping.assign(options.seed, options.shares, options.max_component);
@@ -80,9 +81,10 @@ pub fn split_rows(examples: Vec<Example>, options: &SplitOptions) -> (Dataset, S
 
 /// What a row cannot be separated from.
 fn anchor(example: &Example) -> String {
-    match &example.group {
-        Some(group) => format!("group:{}", group.trim()),
-        None => entity_name(example.pair.task.kinds().0, &entity_key(&example.pair.left)),
+    match (&example.group, example.pair.task.kinds().0) {
+        (Some(group), _) => format!("group:{}", group.trim()),
+        (None, EntityKind::Type) => pair_name(example),
+        (None, kind) => entity_name(kind, &entity_key(&example.pair.left)),
     }
 }
 
