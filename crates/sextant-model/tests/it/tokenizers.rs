@@ -31,7 +31,8 @@ fn lines(json: &[u8]) -> String {
         vocabulary.iter().map(|(token, id)| (id.as_u64().unwrap(), token)).collect();
     tokens.sort();
     assert!(tokens.iter().enumerate().all(|(i, (id, _))| *id == i as u64));
-    tokens.into_iter().map(|(_, token)| format!("{token}\n")).collect()
+    let tokens: Vec<&str> = tokens.into_iter().map(|(_, token)| token.as_str()).collect();
+    tokens.join("\n") + "\n"
 }
 
 /// The tokenizer of a folder with these files beside a `config.json` with a table that is large enough.
@@ -111,8 +112,8 @@ fn a_folder_without_a_tokenizer_says_what_it_holds_and_how_to_make_one() {
 fn a_tokenizer_with_more_ids_than_the_table_is_refused_with_both_numbers() {
     let place = configured("bert", |_| {});
     let table = Backbone::open(place.path()).unwrap().config().vocab_size;
-    let words: String = (0..table).map(|i| format!("w{i}\n")).collect();
-    let text = format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{words}");
+    let words: Vec<String> = (0..table).map(|i| format!("w{i}")).collect();
+    let text = format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{}\n", words.join("\n"));
     std::fs::write(place.path().join("vocab.txt"), text).unwrap();
     let error = Backbone::open(place.path()).unwrap().tokenizer().unwrap_err().to_string();
     for part in [format!("has {} ids", table + 5), format!("has {table} rows"), "vocab.txt".into()]
