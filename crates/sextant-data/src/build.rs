@@ -16,9 +16,10 @@ pub use crate::derive::{Selection, TypeText};
 
 use crate::derive::{self, Context};
 use crate::sources::{SourceError, Sources};
-use crate::{AtomicFile, DataError, Dataset, Format};
+use crate::{DataError, Dataset, Format};
 use serde::Serialize;
 use sextant_core::{Example, Grade, Split, Task};
+use sextant_files::AtomicFile;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -35,6 +36,9 @@ pub enum BuildError {
     /// The result cannot be written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Files(#[from] sextant_files::FileError),
     /// A task that the recipe asks for got no rows in a split.
     #[error(
         "{task} has no {split} rows; raise rows.{task} in the recipe, or check that the source files are whole"

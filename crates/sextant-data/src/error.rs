@@ -28,6 +28,9 @@ pub enum DataError {
         /// What the system or the encoder said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// As the crate of files says.
+    #[error(transparent)]
+    Files(#[from] sextant_files::FileError),
     /// The extension names no format that can be read or written.
     #[error("{}: unknown format; name the file .jsonl, .csv, .tsv or .parquet", path.display())]
     UnknownFormat {

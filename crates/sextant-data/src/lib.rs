@@ -42,6 +42,4 @@ pub use read::{
     read_examples,
 };
 pub use row::{Row, json_number};
-pub use write::{
-    AtomicFile, BatchWriter, Layout, Output, unwritable, unwritable_row, write_examples,
-};
+pub use write::{BatchWriter, Layout, Output, unwritable, unwritable_row, write_examples};

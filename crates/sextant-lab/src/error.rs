@@ -91,6 +91,9 @@ pub enum LabError {
     /// As the training crate says.
     #[error(transparent)]
     Train(#[from] sextant_train::TrainError),
+    /// As the crate of files says.
+    #[error(transparent)]
+    Files(#[from] sextant_files::FileError),
     /// As the model crate says.
     #[error(transparent)]
     Model(#[from] sextant_model::ModelError),

@@ -2,8 +2,9 @@
 
 use crate::render::heading;
 use crate::{Comparison, LabError, PairedTable};
-use sextant_data::{AtomicFile, DataError};
+use sextant_data::DataError;
 use sextant_eval::Metric;
+use sextant_files::AtomicFile;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;

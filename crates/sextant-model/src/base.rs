@@ -89,7 +89,7 @@ pub(crate) fn read(
 ) -> Result<(), ModelError> {
     if let Some(known) = shared.0.get(stated) {
         // Bytes of this hash are in memory; the file must be whole all the same.
-        check(&crate::bundle::sha256(path)?)?;
+        check(&sextant_files::sha256(path)?)?;
         return frozen::replace(model, |name, old| match known.get(name) {
             Some(weight) if weight.dims() == old.dims() && weight.format() == old.format() => {
                 Ok(weight.clone())
@@ -102,7 +102,8 @@ pub(crate) fn read(
     }
     let (mut archive, found) = Archive::read_whole(path).map_err(|error| {
         // Of a file that was cut off or changed, the hash says so before what is in it.
-        match crate::bundle::sha256(path).and_then(|found| check(&found)) {
+        match sextant_files::sha256(path).map_err(ModelError::from).and_then(|found| check(&found))
+        {
             Err(changed @ ModelError::Bundle { .. }) => changed,
             _ => error,
         }

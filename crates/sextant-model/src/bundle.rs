@@ -11,11 +11,10 @@
 //! model gives bit-equal logits. Saving writes beside the target and renames, so that a bundle is
 //! whole or absent.
 
-use crate::{
-    Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, json, load, replace_folder,
-};
+use crate::{Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, json, load};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use sextant_files::{hexadecimal, replace_folder, sha256};
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -208,7 +207,7 @@ pub fn open_sharing(
     let path = folder.join(WEIGHTS);
     let (archive, found) = Archive::read_whole(&path).map_err(|error| {
         // Of a file that was cut off or changed, the hash says so before what is in it.
-        match sha256(&path).and_then(|found| check(WEIGHTS, &found)) {
+        match sha256(&path).map_err(ModelError::from).and_then(|found| check(WEIGHTS, &found)) {
             Err(changed @ ModelError::Bundle { .. }) => changed,
             _ => error,
         }
@@ -254,24 +253,4 @@ fn fill(model: RelevanceModel, mut archive: Archive) -> Result<RelevanceModel, M
         None => Ok(model),
         Some(name) => Err(archive.problem(format!("tensor `{name}` is not part of the model"))),
     }
-}
-
-/// SHA-256 of a file, in hexadecimal.
-pub fn sha256(path: &Path) -> Result<String, ModelError> {
-    let failed = || ModelError::io("read", path);
-    let mut file = std::fs::File::open(path).map_err(failed())?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match std::io::Read::read(&mut file, &mut buffer).map_err(failed())? {
-            0 => break,
-            length => hasher.update(&buffer[..length]),
-        }
-    }
-    Ok(hexadecimal(&hasher.finalize()))
-}
-
-/// Bytes in hexadecimal, as `sha256sum` prints them.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

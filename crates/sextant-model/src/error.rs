@@ -87,6 +87,9 @@ pub enum ModelError {
         /// What is wrong, and what to do.
         fault: NonFinite,
     },
+    /// As the crate of files says.
+    #[error(transparent)]
+    Files(#[from] sextant_files::FileError),
     /// Text that cannot be encoded.
     #[error(transparent)]
     Text(#[from] sextant_text::TextError),

@@ -9,8 +9,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sextant_core::{Pair, Prediction, Task};
 use sextant_eval::Vote;
+use sextant_files::replace_folder;
 use sextant_kernels::ScorePrecision;
-use sextant_model::{ModelError, NonFinite, Predictor, SharedBases, bundle, replace_folder};
+use sextant_model::{ModelError, NonFinite, Predictor, SharedBases, bundle};
 use sextant_text::EncodedRow;
 use std::path::{Path, PathBuf};
 

@@ -7,7 +7,8 @@
 use crate::{AdamW, Moments, SamplerState, TrainError, WeightingState};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use sextant_model::{Archive, ModelError, RelevanceModel, bundle, replace_folder};
+use sextant_files::replace_folder;
+use sextant_model::{Archive, ModelError, RelevanceModel, bundle};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -72,6 +72,9 @@ pub enum TrainError {
     /// As the text crate says.
     #[error(transparent)]
     Text(#[from] sextant_text::TextError),
+    /// As the crate of files says.
+    #[error(transparent)]
+    Files(#[from] sextant_files::FileError),
     /// As the model crate says.
     #[error(transparent)]
     Model(#[from] sextant_model::ModelError),

@@ -3,8 +3,8 @@
 use crate::{Event, Observer, TrainError};
 use serde_json::{Map, Value, json};
 use sextant_core::Task;
-use sextant_data::AtomicFile;
 use sextant_eval::Metric;
+use sextant_files::AtomicFile;
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

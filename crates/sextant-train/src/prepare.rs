@@ -5,9 +5,7 @@ use crate::rows::RowsBuilder;
 use crate::{BackboneSource, ExampleSource, Plan, Rows, TrainError, dev_metric};
 use burn::tensor::Device;
 use sextant_core::{Entity, Pair, Prediction, Split, Task};
-use sextant_model::{
-    ModelSpec, RelevanceModel, bundle, freeze, initialize, initialize_frozen, parameters,
-};
+use sextant_model::{ModelSpec, RelevanceModel, freeze, initialize, initialize_frozen, parameters};
 use sextant_text::{Encoder, TextConfig, TextError, Tokenizer, WordCounts};
 use sha2::{Digest, Sha256};
 
@@ -137,7 +135,7 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
             encoded.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
         }
     }
-    bundle::hexadecimal(&hasher.finalize())
+    sextant_files::hexadecimal(&hasher.finalize())
 }
 
 /// The vocabulary must fit the word table, or, from scratch, decides its size.

@@ -11,10 +11,9 @@ use crate::{
 };
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
-use sextant_data::AtomicFile;
+use sextant_files::{AtomicFile, UNFINISHED};
 use sextant_model::{
-    ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, UNFINISHED, bundle,
-    predict_rows,
+    ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, bundle, predict_rows,
 };
 use sextant_text::Encoder;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,8 @@ use crate::say::say;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Map, Value};
+use sextant_files::sha256;
 use sextant_model::backbone::weights_path;
-use sextant_model::bundle::sha256;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -193,7 +193,7 @@ impl Compare {
         };
         report.write(&comparison, &out)?;
         let path = out.with_extension("csv");
-        let mut csv = sextant_data::AtomicFile::create(&path)?;
+        let mut csv = sextant_files::AtomicFile::create(&path)?;
         std::io::Write::write_all(&mut csv, table.to_csv()?.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(csv.commit()?)

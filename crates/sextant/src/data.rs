@@ -7,9 +7,8 @@ use clap::{Args, Subcommand};
 use sextant_core::{Task, UnknownName};
 use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
 use sextant_data::split::{Shares, SplitOptions, split_rows};
-use sextant_data::{
-    AtomicFile, DataCard, DataFiles, Dataset, Format, Labels, build, check, read_examples,
-};
+use sextant_data::{DataCard, DataFiles, Dataset, Format, Labels, build, check, read_examples};
+use sextant_files::AtomicFile;
 use std::io::Write;
 use std::path::PathBuf;
 

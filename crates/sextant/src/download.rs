@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use sextant_model::bundle::sha256;
+use sextant_files::sha256;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use crate::download::{Client, Wanted};
 use serde_json::{Map, Value};
-use sextant_model::bundle::sha256;
+use sextant_files::sha256;
 use std::path::Path;
 
 /// A repository at a revision.

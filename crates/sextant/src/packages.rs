@@ -3,7 +3,7 @@
 use crate::backbones::LAYOUT;
 use anyhow::{Context, bail, ensure};
 use serde_json::{Map, Value};
-use sextant_model::bundle::sha256;
+use sextant_files::sha256;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;

@@ -1,8 +1,9 @@
 //! Writing a data set into a folder, over nothing but an earlier one of our own.
 
 use super::{DataFiles, Dataset};
-use crate::{AtomicFile, DataError, Format, write_examples};
+use crate::{DataError, Format, write_examples};
 use sextant_core::Split;
+use sextant_files::AtomicFile;
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -39,7 +40,7 @@ impl Dataset {
         }
         let mut marker = AtomicFile::create(folder.join(OURS))?;
         writeln!(marker, "{}", written.join("\n")).map_err(fail)?;
-        marker.commit()
+        Ok(marker.commit()?)
     }
 }
 

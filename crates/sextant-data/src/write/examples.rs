@@ -105,8 +105,8 @@ fn column(name: &str, examples: &[Example], format: Format) -> ArrayRef {
 #[cfg(target_os = "linux")]
 mod tests {
     use super::*;
-    use crate::AtomicFile;
     use sextant_core::{Grade, Task};
+    use sextant_files::AtomicFile;
 
     #[test]
     fn full_disk_leaves_no_file_and_names_the_path() {

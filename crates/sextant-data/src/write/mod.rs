@@ -4,7 +4,6 @@
 //! ([`render`] has the rules for types that JSON and text lack); a [`Sink`] per format lays batches
 //! out as bytes; an [`Output`] is where the bytes go.
 
-mod atomic;
 mod examples;
 mod fit;
 mod jsonl;
@@ -13,7 +12,6 @@ mod parquet;
 mod render;
 mod separated;
 
-pub use atomic::AtomicFile;
 pub use examples::write_examples;
 pub use output::Output;
 

@@ -1,7 +1,7 @@
 //! Where written bytes go: to a file that appears whole or not at all, or down a stream.
 
-use super::AtomicFile;
 use crate::DataError;
+use sextant_files::AtomicFile;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

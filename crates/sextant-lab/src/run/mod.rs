@@ -16,7 +16,8 @@ use crate::grid::{Cell, Grid, Resolve, Role};
 use crate::search::Search;
 use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
-use sextant_data::{AtomicFile, DataError, Dataset};
+use sextant_data::{DataError, Dataset};
+use sextant_files::{AtomicFile, hexadecimal, sha256};
 use sextant_kernels::ScorePrecision;
 use sextant_model::{
     ModelError, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters,
@@ -386,16 +387,16 @@ fn positions(examples: &[Example], tasks: &[Task]) -> Vec<usize> {
 /// SHA-256 of a recipe as JSON.
 pub fn recipe_hash(recipe: &Recipe) -> String {
     let json = serde_json::to_vec(recipe).unwrap_or_default();
-    bundle::hexadecimal(&Sha256::digest(&json))
+    hexadecimal(&Sha256::digest(&json))
 }
 
 /// SHA-256 over the hashes of a data set's files, in the order of splits.
 fn data_hash(path: &Path) -> Result<String, LabError> {
     let mut hasher = Sha256::new();
     for (_, file) in Dataset::files(path)? {
-        hasher.update(bundle::sha256(&file)?);
+        hasher.update(sha256(&file)?);
     }
-    Ok(bundle::hexadecimal(&hasher.finalize()))
+    Ok(hexadecimal(&hasher.finalize()))
 }
 
 /// The program's version, and its commit where the build knew it.

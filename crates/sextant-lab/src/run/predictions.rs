@@ -3,7 +3,8 @@
 use crate::LabError;
 use serde::{Deserialize, Serialize};
 use sextant_core::{Example, Grade, Prediction, Split, Task};
-use sextant_data::{AtomicFile, DataError};
+use sextant_data::DataError;
+use sextant_files::AtomicFile;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 

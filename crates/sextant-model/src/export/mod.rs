@@ -15,7 +15,7 @@ pub use onnx::{Numbers, onnx};
 pub use peft::peft;
 
 use crate::bundle::Bundle;
-use crate::{BackboneConfig, HeadKind, ModelError, ModelSpec, Values, dump, merge, replace_folder};
+use crate::{BackboneConfig, HeadKind, ModelError, ModelSpec, Values, dump, merge};
 use sextant_core::Task;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -75,7 +75,7 @@ fn write_folder(
             folder.display()
         )));
     }
-    replace_folder(folder, fill)
+    sextant_files::replace_folder(folder, fill)
 }
 
 /// Writes a file of the folder.

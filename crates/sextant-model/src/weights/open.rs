@@ -82,7 +82,7 @@ impl Archive {
             };
             archive.insert(name, info.shape.clone(), Kind::Plain(info.dtype), place)?;
         }
-        Ok((archive, crate::bundle::hexadecimal(&hasher.finalize())))
+        Ok((archive, sextant_files::hexadecimal(&hasher.finalize())))
     }
 
     fn check_type(&self, name: &str, dtype: Dtype) -> Result<(), ModelError> {

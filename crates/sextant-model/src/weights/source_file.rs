@@ -93,7 +93,7 @@ impl SourceFile {
             hasher.update(part);
             at += count;
         }
-        Ok(crate::bundle::hexadecimal(&hasher.finalize()))
+        Ok(sextant_files::hexadecimal(&hasher.finalize()))
     }
 
     /// Fails if somebody wrote into the file since it was opened: what was read may be neither the old

@@ -1,6 +1,6 @@
 //! Folders that are whole or absent.
 
-use crate::ModelError;
+use crate::FileError;
 use std::path::Path;
 
 /// How the names of folders begin that are being written; one that stays belongs to a process that
@@ -9,24 +9,25 @@ pub const UNFINISHED: &str = ".new-";
 
 /// Has `fill` write into an empty folder beside `folder`, then puts that in its place. When `fill`
 /// fails, what was there stays.
-pub fn replace_folder(
+pub fn replace_folder<E: From<FileError>>(
     folder: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), ModelError>,
-) -> Result<(), ModelError> {
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     let parent = match folder.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    std::fs::create_dir_all(parent).map_err(ModelError::io("create", parent))?;
+    std::fs::create_dir_all(parent).map_err(FileError::io("create", parent))?;
     let staging = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempdir_in(parent)
-        .map_err(ModelError::io("write in", parent))?;
+        .map_err(FileError::io("write in", parent))?;
     fill(staging.path())?;
     if !folder.exists() {
-        return std::fs::rename(staging.keep(), folder).map_err(ModelError::io("write", folder));
+        let moved = std::fs::rename(staging.keep(), folder);
+        return Ok(moved.map_err(FileError::io("write", folder))?);
     }
-    exchange(staging.path(), folder).map_err(ModelError::io("replace", folder))
+    Ok(exchange(staging.path(), folder).map_err(FileError::io("replace", folder))?)
     // The predecessor, now in the staging folder's place, is removed with it.
 }
 

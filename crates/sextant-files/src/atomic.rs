@@ -1,6 +1,6 @@
 //! A file that appears whole or not at all.
 
-use crate::DataError;
+use crate::FileError;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -21,14 +21,18 @@ impl AtomicFile {
     ///
     /// # Errors
     /// The folder does not exist or cannot be written to, or `path` is something other than a file.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, DataError> {
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, FileError> {
         let path = path.as_ref();
-        let fail = |source: std::io::Error| DataError::write(path, source);
+        let fail = || FileError::io("write", path);
         let target = match std::fs::canonicalize(path) {
             Ok(target) if target.is_file() => target,
             Ok(_) => {
-                let problem = "there is something other than a file at this path; name a file";
-                return Err(fail(std::io::Error::other(problem)));
+                return Err(FileError::Unusable {
+                    action: "write",
+                    path: path.to_owned(),
+                    problem: "there is something other than a file at this path; name a file"
+                        .into(),
+                });
             }
             Err(_) => path.to_owned(),
         };
@@ -44,7 +48,7 @@ impl AtomicFile {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let (file, temporary) = builder.tempfile_in(folder).map_err(fail)?.into_parts();
+        let (file, temporary) = builder.tempfile_in(folder).map_err(fail())?.into_parts();
         let file = BufWriter::with_capacity(1 << 16, file);
         Ok(Self { file, temporary, path: target })
     }
@@ -58,20 +62,24 @@ impl AtomicFile {
     ///
     /// # Errors
     /// The disk refuses; nothing is left behind then.
-    pub fn commit(self) -> Result<(), DataError> {
+    pub fn commit(self) -> Result<(), FileError> {
         let Self { file, temporary, path } = self;
-        let fail = |source: std::io::Error| DataError::write(&path, source);
-        let file = file.into_inner().map_err(|error| fail(error.into_error()))?;
-        file.sync_all().map_err(fail)?;
+        let fail = || FileError::io("write", &path);
+        let file = file.into_inner().map_err(|error| fail()(error.into_error()))?;
+        file.sync_all().map_err(fail())?;
         drop(file);
-        temporary.persist(&path).map_err(|error| fail(error.error))
+        temporary.persist(&path).map_err(|error| fail()(error.error))
     }
 
-    #[cfg(all(test, target_os = "linux"))]
-    pub(super) fn create_on_full_disk(path: &Path) -> Result<Self, DataError> {
+    /// For tests of writers: a file whose disk is full.
+    ///
+    /// # Errors
+    /// As [`AtomicFile::create`], and where there is no `/dev/full`.
+    #[doc(hidden)]
+    pub fn create_on_full_disk(path: &Path) -> Result<Self, FileError> {
         let mut file = Self::create(path)?;
         let full = File::options().write(true).open("/dev/full");
-        file.file = BufWriter::new(full.map_err(|source| DataError::write(path, source))?);
+        file.file = BufWriter::new(full.map_err(FileError::io("write", path))?);
         Ok(file)
     }
 }

@@ -1,0 +1,16 @@
+//! Files and folders that are whole or absent.
+//!
+//! Everything that Sextant leaves on a disk goes through this crate: an [`AtomicFile`] or
+//! [`replace_folder`] writes under another name, beside the place, and puts the result there in one
+//! step, so that a process that fails or is killed leaves the old one or none. [`sha256`] says what
+//! is in a file.
+
+mod atomic;
+mod error;
+mod folder;
+mod hash;
+
+pub use atomic::AtomicFile;
+pub use error::FileError;
+pub use folder::{UNFINISHED, replace_folder};
+pub use hash::{hexadecimal, sha256};
