@@ -1,6 +1,7 @@
 //! A file that appears whole or not at all.
 
 use crate::FileError;
+use crate::folder::{folder_of, sync_folder};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -36,10 +37,7 @@ impl AtomicFile {
             }
             Err(_) => path.to_owned(),
         };
-        let folder = match target.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(&target);
         let mut builder = tempfile::Builder::new();
         builder.prefix(".sextant-").suffix(".part");
         #[cfg(unix)]
@@ -68,7 +66,8 @@ impl AtomicFile {
         let file = file.into_inner().map_err(|error| fail()(error.into_error()))?;
         file.sync_all().map_err(fail())?;
         drop(file);
-        temporary.persist(&path).map_err(|error| fail()(error.error))
+        temporary.persist(&path).map_err(|error| fail()(error.error))?;
+        sync_folder(folder_of(&path)).map_err(fail())
     }
 
     /// For tests of writers: a file whose disk is full.

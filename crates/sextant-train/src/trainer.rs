@@ -11,7 +11,7 @@ use crate::{
 };
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
-use sextant_files::{AtomicFile, UNFINISHED};
+use sextant_files::{AtomicFile, FolderLock, UNFINISHED};
 use sextant_model::{
     ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, bundle, predict_rows,
 };
@@ -66,7 +66,8 @@ impl RunFolder {
 fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+        let ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        if ours && entry.file_type()?.is_dir() {
             std::fs::remove_dir_all(entry.path())?;
         }
     }
@@ -124,6 +125,8 @@ struct Job {
     train: Rows,
     dev: Rows,
     folder: RunFolder,
+    /// Keeps other runs out of the folder until this one has ended.
+    _lock: FolderLock,
     optimizer: AdamW,
     sampler: Sampler,
     schedule: Schedule,
@@ -145,6 +148,9 @@ impl Trainer {
         let steps = steps(recipe, epoch);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
         let mut state = State { fingerprint, ..State::default() };
+        std::fs::create_dir_all(&folder.0).map_err(TrainError::io("create", &folder.0))?;
+        // Before anything of the folder is read: what another run leaves there must not change below this one.
+        let lock = FolderLock::acquire(&folder.0)?;
         folder.check()?;
         let found = checkpoint::read_state(&folder.checkpoint())?;
         match found {
@@ -167,7 +173,6 @@ impl Trainer {
                 });
             }
         }
-        std::fs::create_dir_all(&folder.0).map_err(TrainError::io("create", &folder.0))?;
         remove_unfinished(&folder.0).map_err(TrainError::io("clean", &folder.0))?;
         let job = Job {
             schedule: Schedule::new(steps, recipe.schedule.warmup, recipe.schedule.decay),
@@ -177,6 +182,7 @@ impl Trainer {
             train,
             dev,
             folder,
+            _lock: lock,
             optimizer,
             sampler,
             state,

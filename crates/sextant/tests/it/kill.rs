@@ -56,3 +56,35 @@ fn killed_three_times_it_ends_in_the_same_bytes() {
         .collect();
     assert_eq!(steps, (1..=120).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_folder_in_use_is_refused_and_a_dead_process_holds_none() {
+    let place = Place::with_market();
+    // It never looks at the dev rows, so that it leaves no checkpoint.
+    let long =
+        RECIPE.replace("steps = 20", "steps = 200000").replace("every = 5", "every = 100000");
+    place.write("long.toml", long);
+    let mut first = Command::new(assert_cmd::cargo::cargo_bin("sextant"))
+        .args(["train", "long.toml", "--out", "run"])
+        .current_dir(place.path("."))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !place.path("run/log.jsonl").exists() {
+        assert!(start.elapsed() < Duration::from_mins(2), "the training does not start");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let error = place.fails(&["train", "tiny.toml", "--out", "run"]);
+    assert!(error.contains(&format!("process {} is writing into it", first.id())), "{error}");
+    first.kill().unwrap(); // SIGKILL
+    first.wait().unwrap();
+    // The user's own folder stays, whatever it is called.
+    std::fs::create_dir(place.path("run/.new-ideas")).unwrap();
+    place.write("run/.sextant-new-notes", "a file");
+    place.ok(&["train", "tiny.toml", "--out", "run"]);
+    let names = place.names("run");
+    assert!(names.contains(&".new-ideas".to_owned()), "{names:?}");
+    assert!(!names.contains(&".sextant-lock".to_owned()), "{names:?}");
+}
