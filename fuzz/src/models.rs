@@ -50,7 +50,7 @@ pub(crate) fn adapter(scratch: &Scratch, bytes: &[u8]) {
     scratch.file("adapter_config.json", bytes);
     match Adapter::open(scratch.path()) {
         Ok(adapter) => {
-            drop(format!("{:?} {:?} {:?}", adapter.base(), adapter.task(), adapter.text()))
+            drop(format!("{:?} {:?} {:?}", adapter.base(), adapter.task(), adapter.text()));
         }
         Err(error) => drop(error.to_string()),
     }

@@ -144,7 +144,9 @@ impl<'e> RowsBuilder<'e> {
             other => other.into(),
         })?;
         self.waiting.clear();
-        encoded.iter().for_each(|row| self.rows.tokens.push(row));
+        for row in &encoded {
+            self.rows.tokens.push(row);
+        }
         Ok(())
     }
 

@@ -123,7 +123,9 @@ fn container(
     for (name, shape, kind, length) in tensors {
         bytes.extend(text(name));
         bytes.extend((shape.len() as u32).to_le_bytes());
-        shape.iter().for_each(|n| bytes.extend(n.to_le_bytes()));
+        for n in shape {
+            bytes.extend(n.to_le_bytes());
+        }
         bytes.extend(kind.to_le_bytes());
         bytes.extend(place.to_le_bytes());
         place = (place + *length as u64).next_multiple_of(32);

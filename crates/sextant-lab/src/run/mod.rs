@@ -374,7 +374,7 @@ fn predict(
         }
         other => other.into(),
     })?;
-    let found = Predictions { predictions, rows };
+    let found = Predictions { rows, predictions };
     found.write(&run.0.join(file_name(split)), examples)?;
     Ok(found)
 }
