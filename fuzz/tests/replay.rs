@@ -1,5 +1,6 @@
 //! Every reader answers seeds, inputs that once did harm, and random changes of both: with a value or an
 //! error, never with a panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
