@@ -33,7 +33,9 @@ fn replay(name: &str) {
     let mut inputs = (target.seeds)();
     assert!(!inputs.is_empty(), "{name} has no seeds");
     inputs.extend(findings(target));
-    inputs.iter().for_each(|bytes| check(target, &scratch, bytes));
+    for bytes in &inputs {
+        check(target, &scratch, bytes);
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for _ in 0..CHANGED {
         let (one, other) = (inputs.choose(&mut rng).unwrap(), inputs.choose(&mut rng).unwrap());

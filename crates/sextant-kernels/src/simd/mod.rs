@@ -57,18 +57,17 @@ impl Level {
 
     /// The levels that this machine can run, lowest first.
     pub fn supported() -> Vec<Self> {
-        let mut levels = vec![Self::PORTABLE];
         #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-        {
-            let detected = [
-                avx2::Avx2::detect().map(Token::Avx2),
-                avx512::Avx512::<false>::detect().map(Token::Avx512),
-                avx512::Avx512::<true>::detect().map(Token::Avx512Bf16),
-            ];
-            // Each level holds the ones below it.
-            levels.extend(detected.into_iter().map_while(|token| token.map(Self)));
-        }
-        levels
+        let detected = [
+            avx2::Avx2::detect().map(Token::Avx2),
+            avx512::Avx512::<false>::detect().map(Token::Avx512),
+            avx512::Avx512::<true>::detect().map(Token::Avx512Bf16),
+        ];
+        #[cfg(not(all(target_arch = "x86_64", not(feature = "portable"))))]
+        let detected: [Option<Token>; 0] = [];
+        // Each level holds the ones below it.
+        let detected = detected.into_iter().map_while(|token| token.map(Self));
+        std::iter::once(Self::PORTABLE).chain(detected).collect()
     }
 
     /// The level of a name, if this machine can run it.
