@@ -1,7 +1,7 @@
 //! A training that is killed, at any moment, goes on to the same weights.
 
 use crate::support::{Place, RECIPE};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const FILES: [&str; 4] = [
@@ -11,22 +11,27 @@ const FILES: [&str; 4] = [
     "checkpoint/optimizer.safetensors",
 ];
 
-/// Starts a training and kills it as soon as its log has so many lines.
-fn kill_after(place: &Place, lines: usize) {
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("sextant"))
-        .args(["train", "long.toml", "--out", "killed", "--resume"])
+/// Starts a training that goes on beside the test.
+fn start(place: &Place, out: &str) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin("sextant"))
+        .args(["train", "long.toml", "--out", out, "--resume"])
         .current_dir(place.path("."))
         .stderr(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
-        .unwrap();
-    let start = Instant::now();
+        .unwrap()
+}
+
+/// Starts a training and kills it as soon as its log has so many lines.
+fn kill_after(place: &Place, lines: usize) {
+    let mut child = start(place, "killed");
+    let begun = Instant::now();
     loop {
         let log = std::fs::read_to_string(place.path("killed/log.jsonl")).unwrap_or_default();
         if log.lines().count() >= lines {
             break;
         }
-        assert!(start.elapsed() < Duration::from_mins(2), "the training does not get on");
+        assert!(begun.elapsed() < Duration::from_mins(2), "the training does not get on");
         assert!(child.try_wait().unwrap().is_none(), "the training ended before it was killed");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -64,16 +69,10 @@ fn a_folder_in_use_is_refused_and_a_dead_process_holds_none() {
     let long =
         RECIPE.replace("steps = 20", "steps = 200000").replace("every = 5", "every = 100000");
     place.write("long.toml", long);
-    let mut first = Command::new(assert_cmd::cargo::cargo_bin("sextant"))
-        .args(["train", "long.toml", "--out", "run"])
-        .current_dir(place.path("."))
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
+    let mut first = start(&place, "run");
+    let begun = Instant::now();
     while !place.path("run/log.jsonl").exists() {
-        assert!(start.elapsed() < Duration::from_mins(2), "the training does not start");
+        assert!(begun.elapsed() < Duration::from_mins(2), "the training does not start");
         std::thread::sleep(Duration::from_millis(2));
     }
     let error = place.fails(&["train", "tiny.toml", "--out", "run"]);
