@@ -3,9 +3,7 @@
 
 use super::gguf::Gguf;
 use super::wrappers::unwrapped;
-use crate::weights::SourceFile;
 use crate::{Archive, ModelError, json};
-use pytorch_reader::{DType, PytorchReader};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -123,7 +121,7 @@ fn read_shards(index: &Path, folder: &Path, archive: &mut Archive) -> Result<(),
 
 /// Whether a tensor is a constant that old checkpoints store beside the parameters: positions, segments,
 /// rotary frequencies. Models compute them.
-fn is_buffer(name: &str) -> bool {
+pub(super) fn is_buffer(name: &str) -> bool {
     let name = unwrapped(name);
     let last = name.rsplit('.').next().unwrap_or_default();
     last == "position_ids"
@@ -135,29 +133,5 @@ fn read_file(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {
     if path.extension().is_some_and(|extension| extension == "safetensors") {
         return archive.join(Archive::read(path, is_buffer)?);
     }
-    let problem = |problem: String| ModelError::Weights { path: path.to_owned(), problem };
-    let failed = |error: &dyn std::fmt::Display| {
-        problem(format!(
-            "cannot be read as a PyTorch checkpoint: {error}; convert it with `save_pretrained(…)` of transformers, which writes safetensors"
-        ))
-    };
-    archive.add_file(SourceFile::open(path)?);
-    let file = PytorchReader::new(path).map_err(|error| failed(&error))?;
-    for (name, tensor) in file.into_tensors() {
-        if is_buffer(&name) {
-            continue;
-        }
-        let kind = match tensor.dtype() {
-            DType::F32 => safetensors::Dtype::F32,
-            DType::F16 => safetensors::Dtype::F16,
-            DType::BF16 => safetensors::Dtype::BF16,
-            other => {
-                return Err(problem(format!(
-                    "tensor `{name}` is of type {other:?}; expected F32, F16 or BF16"
-                )));
-            }
-        };
-        archive.add_torch(name, kind, tensor)?;
-    }
-    Ok(())
+    super::torch::read(path, archive)
 }

@@ -24,6 +24,7 @@ mod roberta;
 mod source;
 mod stated;
 mod tokenizer_files;
+mod torch;
 mod wrappers;
 
 pub use checkpoint::{locate as weights_path, read as read_weights};

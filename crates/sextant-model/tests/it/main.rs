@@ -23,3 +23,4 @@ mod saving;
 mod strict;
 mod support;
 mod tokenizers;
+mod torch;
