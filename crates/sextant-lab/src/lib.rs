@@ -3,8 +3,8 @@
 //!
 //! A [`LabRecipe`] states a grid: backbones, routings, seeds, single-task baselines, variants,
 //! learning curves, a [`Search`]. A [`Grid`] lays it out as ordinary recipes, all checked before
-//! anything runs. A [`Lab`] trains what is missing in a folder, keeps every run's answers to test
-//! and dev rows, and writes a line of the [`Ledger`] for each. [`Findings`] are computed from the
+//! anything runs. A [`Lab`] trains what is missing in a folder, alone or beside other processes, keeps
+//! every run's answers to test and dev rows, and writes a line of the [`Ledger`] for each. [`Findings`] are computed from the
 //! kept answers alone; a [`Document`] lays them out, and [`ReportFiles`] are it as HTML, Markdown,
 //! JSON and CSV, with the ensembles as folders.
 //!
@@ -45,6 +45,6 @@ pub use run::{
     Lab, LabEvent, Ledger, LedgerEntry, Machine, Outcome, Predictions, State, Terminal, Watcher,
     code_version, recipe_hash, training_flops,
 };
-pub use search::{Search, TrialTrace};
+pub use search::{Next, Search, TrialTrace};
 pub use table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};
 pub use weights::fit_weights;

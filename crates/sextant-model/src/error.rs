@@ -90,6 +90,9 @@ pub enum ModelError {
     /// As the crate of files says.
     #[error(transparent)]
     Files(#[from] sextant_files::FileError),
+    /// Whoever watched asked for an end.
+    #[error("stopped, as asked, while rows were answered")]
+    Stopped,
     /// Text that cannot be encoded.
     #[error(transparent)]
     Text(#[from] sextant_text::TextError),

@@ -7,6 +7,7 @@ use sextant_core::{Pair, Prediction};
 use sextant_kernels::ScorePrecision;
 use sextant_text::{EncodedRow, Encoder, Pack, TokenRow, plan_shared, plan_sorted};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Predicts with a model that is not being trained.
@@ -46,14 +47,30 @@ impl Predictor {
         self.predict_rows(&self.encoder.encode_all(pairs)?)
     }
 
+    /// The same for somebody who watches: `done` hears how many rows each pack held, and may break.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`]; [`ModelError::Stopped`] if `done` breaks.
+    pub fn predict_watched(
+        &self,
+        pairs: &[Pair],
+        done: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<Prediction>, ModelError> {
+        let rows = self.encoder.encode_all(pairs)?;
+        predict_rows(&self.model, &rows, &self.weights, self.pack_tokens, done)
+    }
+
     /// Predicts encoded rows, in their order. The first row whose answer is not a number is an error:
     /// [`ModelError::NonFinite`].
     pub fn predict_rows(&self, rows: &[EncodedRow]) -> Result<Vec<Prediction>, ModelError> {
-        predict_rows(&self.model, rows, &self.weights, self.pack_tokens, |_| {})
+        predict_rows(&self.model, rows, &self.weights, self.pack_tokens, |_| {
+            ControlFlow::Continue(())
+        })
     }
 }
 
-/// Predicts encoded rows with any model, in their order; `done` hears how many rows each pack held.
+/// Predicts encoded rows with any model, in their order; `done` hears how many rows each pack held, and may
+/// break.
 ///
 /// Rows are packed by length, so that packs are even. For a causal backbone they are sorted by their
 /// tokens instead, and leading tokens that rows share (one query, many products) are run once. What a
@@ -61,13 +78,13 @@ impl Predictor {
 ///
 /// # Errors
 /// [`ModelError::NonFinite`] names the first row whose answer is not a number; a row of a task that the
-/// model lacks.
+/// model lacks; [`ModelError::Stopped`] if `done` breaks.
 pub fn predict_rows<R: TokenRow>(
     model: &RelevanceModel,
     rows: &[R],
     weights: &Arc<PackedWeights>,
     pack_tokens: usize,
-    mut done: impl FnMut(usize),
+    mut done: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Vec<Prediction>, ModelError> {
     let causal = model.spec().backbone.block.causal;
     let plan = if causal {
@@ -95,7 +112,9 @@ pub fn predict_rows<R: TokenRow>(
         for (&index, prediction) in pack.rows.iter().zip(model.predictions(logits)) {
             predictions[index] = prediction;
         }
-        done(pack.row_count());
+        if done(pack.row_count()).is_break() {
+            return Err(ModelError::Stopped);
+        }
     }
     let Some((&first, seen)) = faults.first_key_value() else { return Ok(predictions) };
     // A mean over rows' tokens is a product with zeros for all other rows of the pack, and zero times NaN

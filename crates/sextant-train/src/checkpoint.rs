@@ -31,6 +31,10 @@ pub struct State {
     pub best: Option<(f64, u64)>,
     /// Looks at the dev set since then.
     pub looks_since_best: u32,
+    /// Whether the dev set is to be looked at before the next step: a run was stopped between a step
+    /// and the look that follows it.
+    #[serde(default)]
+    pub look_due: bool,
     /// Seconds of training so far.
     pub seconds: f64,
     /// Rows trained on so far.

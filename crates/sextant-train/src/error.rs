@@ -35,6 +35,18 @@ pub enum TrainError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// An observer asked the run to stop. Nothing is wrong: a checkpoint holds this step, if there was
+    /// any, and a run that resumes goes on from it.
+    #[error("stopped, as asked, after step {step} of {steps}; resume the run to go on from there")]
+    Interrupted {
+        /// Steps done.
+        step: u64,
+        /// Steps of the whole run.
+        steps: u64,
+    },
+    /// Whoever gives the rows was asked to stop, before training began. Nothing was written.
+    #[error("stopped, as asked, while rows were read")]
+    Stopped,
     /// Training went out of bounds.
     #[error(
         "step {step}: the gradient's norm is {norm}: training has diverged; lower `optimizer.learning_rate` or lengthen `schedule.warmup`, then start again or resume from the last checkpoint"

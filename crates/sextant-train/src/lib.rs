@@ -8,7 +8,9 @@
 //!
 //! Everything random is a function of the recipe's seed and a counter, so that the state of a run is
 //! its weights, the optimizer's moments and a few integers; a [`checkpoint`] holds them, and a run
-//! that was killed resumes to the same weights, bit for bit.
+//! that was killed resumes to the same weights, bit for bit. An [`Observer`] hears of every event and
+//! may break: the run then saves a checkpoint of its last step and ends with
+//! [`TrainError::Interrupted`].
 
 pub mod checkpoint;
 mod choose;
@@ -25,6 +27,7 @@ mod prepare;
 mod progress;
 mod recipe;
 mod rows;
+mod run_folder;
 mod sampler;
 mod schedule;
 mod settings;
@@ -44,16 +47,18 @@ pub use plan::{BackboneSource, Plan};
 pub use prepare::{Encoded, Prepared};
 pub use progress::Progress;
 pub use recipe::{
-    BackboneRecipe, BatchRecipe, DataRecipe, DevRecipe, ModelRecipe, OptimizerRecipe, Recipe,
-    ScheduleRecipe, ScratchRecipe, TextRecipe,
+    BackboneRecipe, BatchRecipe, CheckpointRecipe, DataRecipe, DevRecipe, ModelRecipe,
+    OptimizerRecipe, Recipe, ScheduleRecipe, ScratchRecipe, TextRecipe,
 };
 pub use rows::Rows;
+pub use run_folder::{RunFolder, Summary};
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
 pub use source::{
-    DatasetFiles, ExampleSource, LoadedDataset, RowOrigin, SourceRow, Visit, open_source,
+    DatasetFiles, ExampleSource, LoadedDataset, RowOrigin, SourceRow, StoppableSource, Visit,
+    open_source,
 };
 pub use step::{StepGradients, StepOptions, Target, TaskLoss, gradients};
-pub use trainer::{RunFolder, Summary, Trainer, steps};
+pub use trainer::{Trainer, steps};
 pub use weighting::{TaskWeighting, Weighting, WeightingState};

@@ -1,13 +1,14 @@
 //! A run's log: a JSON object a line.
 
-use crate::{Event, Observer, TrainError};
+use crate::{Event, Observer, TrainError, Trainer};
 use serde_json::{Map, Value, json};
 use sextant_core::Task;
 use sextant_eval::Metric;
 use sextant_files::AtomicFile;
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 /// Writes events to `log.jsonl`. A full disk ends the log with a warning, not the run.
 pub struct JsonLog {
@@ -16,18 +17,23 @@ pub struct JsonLog {
 }
 
 impl JsonLog {
-    /// Opens a log. Lines about steps after `done` are dropped: a resumed run does those again. So is
-    /// a line that a kill left half-written, and the end of an earlier run.
-    pub fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
+    /// Opens the log of a run that is about to begin or to go on. Lines about steps and looks at the dev
+    /// set that its checkpoint does not hold are dropped: the run does those again. So is a line that a
+    /// kill left half-written, and the end of an earlier run.
+    ///
+    /// # Errors
+    /// A log that cannot be read or written.
+    pub fn open(trainer: &Trainer) -> Result<Self, TrainError> {
+        let path = &trainer.folder().log();
         let kept: String = match std::fs::read_to_string(path) {
-            Ok(text) => text
-                .lines()
-                .filter(|line| line_step(line).is_some_and(|step| step <= done))
-                .fold(String::new(), |mut kept, line| {
+            Ok(text) => text.lines().filter(|line| is_held(line, trainer)).fold(
+                String::new(),
+                |mut kept, line| {
                     kept.push_str(line);
                     kept.push('\n');
                     kept
-                }),
+                },
+            ),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(TrainError::io("read", path)(error)),
         };
@@ -48,12 +54,16 @@ impl JsonLog {
     }
 }
 
-fn line_step(line: &str) -> Option<u64> {
-    serde_json::from_str::<Value>(line).ok()?.get("step")?.as_u64()
+/// Whether a line is about something that the trainer's checkpoint holds.
+fn is_held(line: &str, trainer: &Trainer) -> bool {
+    let Ok(line) = serde_json::from_str::<Value>(line) else { return false };
+    let Some(step) = line.get("step").and_then(Value::as_u64) else { return false };
+    let done = trainer.steps_done();
+    step < done || step == done && !(line["event"] == "dev" && trainer.is_look_due())
 }
 
 impl Observer for JsonLog {
-    fn on_event(&mut self, event: Event<'_>) {
+    fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         let line = match event {
             Event::Started { step, steps } => {
                 json!({"event": "started", "step": step, "steps": steps})
@@ -90,8 +100,11 @@ impl Observer for JsonLog {
                     "log_loss": dev.report.pooled.value(Metric::LogLoss), "task_accuracy": tasks,
                 })
             }
+            Event::DevRows { .. } => return ControlFlow::Continue(()),
+            Event::Interrupted { step } => json!({"event": "interrupted", "step": step}),
             Event::Finished { early } => json!({"event": "finished", "early": early}),
         };
         self.write(&line);
+        ControlFlow::Continue(())
     }
 }

@@ -3,6 +3,7 @@
 use crate::TaskLoss;
 use sextant_core::Task;
 use sextant_eval::EvalReport;
+use std::ops::ControlFlow;
 
 /// One optimizer step.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +55,18 @@ pub enum Event<'a> {
     },
     /// A step was done.
     Step(&'a StepReport),
+    /// So many more dev rows were answered, within a look at the dev set.
+    DevRows {
+        /// How many.
+        rows: usize,
+    },
     /// The dev set was looked at.
     Dev(&'a DevEvaluation),
+    /// The run was asked to stop. Its checkpoint holds this step, if it did any.
+    Interrupted {
+        /// Steps done.
+        step: u64,
+    },
     /// The run is over, or was ended early.
     Finished {
         /// Why it ended before its last step, if it did.
@@ -63,20 +74,25 @@ pub enum Event<'a> {
     },
 }
 
-/// Hears of everything that happens in a run.
+/// Hears of everything that happens in a run, and may end it.
 pub trait Observer {
-    /// Called for each event, in order.
-    fn on_event(&mut self, event: Event<'_>);
+    /// Called for each event, in order. To break asks the run to stop, in good order; after
+    /// [`Event::Interrupted`] and [`Event::Finished`] it changes nothing.
+    fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()>;
 }
 
-/// Several observers as one.
+/// Several observers as one. Each hears of every event; it breaks if any of them does.
 #[derive(Default)]
 pub struct Observers(pub Vec<Box<dyn Observer>>);
 
 impl Observer for Observers {
-    fn on_event(&mut self, event: Event<'_>) {
+    fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        let mut flow = ControlFlow::Continue(());
         for observer in &mut self.0 {
-            observer.on_event(event);
+            if observer.on_event(event).is_break() {
+                flow = ControlFlow::Break(());
+            }
         }
+        flow
     }
 }

@@ -210,6 +210,9 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     );
     require(recipe.dev.every != Some(0), "dev.every", &0, "at least 1");
     require(recipe.dev.patience != Some(0), "dev.patience", &0, "at least 1");
+    let minutes = recipe.checkpoint.minutes;
+    let holds = minutes.is_finite() && minutes >= 0.0;
+    require(holds, "checkpoint.minutes", &minutes, "0 (never) or more");
     for (task, &share) in &recipe.data.task_shares {
         let key = format!("data.task_shares.{task}");
         require(share > 0.0 && share <= 1.0, &key, &share, "in (0, 1]");

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sextant_core::Task;
 use sextant_eval::Metric;
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// Shows progress on standard error.
@@ -106,7 +107,7 @@ fn initials(task: Task) -> String {
 }
 
 impl Observer for Progress {
-    fn on_event(&mut self, event: Event<'_>) {
+    fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
             Event::Started { step, steps } => {
                 self.bar.set_length(steps);
@@ -124,6 +125,9 @@ impl Observer for Progress {
                     if dev.best { ", best so far" } else { "" }
                 ));
             }
+            Event::DevRows { .. } => {}
+            // Who asked for it says what happened.
+            Event::Interrupted { .. } => self.bar.finish_and_clear(),
             Event::Finished { early } => {
                 self.bar.finish_and_clear();
                 if let Some(reason) = early {
@@ -131,5 +135,6 @@ impl Observer for Progress {
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 }

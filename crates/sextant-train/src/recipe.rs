@@ -55,6 +55,10 @@ pub struct Recipe {
     /// When to look at the dev set, and what to do then.
     #[serde(default)]
     pub dev: DevRecipe,
+    /// When to save, beside the looks at the dev set. It changes nothing of what comes out, so it is left
+    /// out wherever a recipe is written: a run is the same run with any value, and goes on with another.
+    #[serde(default, skip_serializing)]
+    pub checkpoint: CheckpointRecipe,
 }
 
 fn one() -> u64 {
@@ -374,5 +378,20 @@ pub struct DevRecipe {
 impl Default for DevRecipe {
     fn default() -> Self {
         Self { every: None, metric: Metric::Accuracy, patience: None }
+    }
+}
+
+/// `[checkpoint]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckpointRecipe {
+    /// Minutes after which a checkpoint is saved, when no look at the dev set has saved one meanwhile: the
+    /// most work that a kill can undo. 0 for never: then looks and requests to stop alone save.
+    pub minutes: f64,
+}
+
+impl Default for CheckpointRecipe {
+    fn default() -> Self {
+        Self { minutes: 10.0 }
     }
 }

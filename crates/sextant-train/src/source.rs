@@ -5,6 +5,7 @@ use sextant_core::{Example, Split};
 use sextant_data::{DataError, Dataset, DatasetRow, ReadOptions};
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Examples that can be read as often as needed, each time in the same order.
@@ -154,6 +155,39 @@ impl ExampleSource for LoadedDataset {
             }
         }
         Ok(())
+    }
+}
+
+/// A source that ends its visit when it is asked to.
+pub struct StoppableSource<'a> {
+    source: &'a dyn ExampleSource,
+    ask: &'a dyn Fn() -> ControlFlow<()>,
+}
+
+impl<'a> StoppableSource<'a> {
+    /// The rows of `source`, for as long as `ask`, which is called now and then, does not break.
+    pub fn new(source: &'a dyn ExampleSource, ask: &'a dyn Fn() -> ControlFlow<()>) -> Self {
+        Self { source, ask }
+    }
+}
+
+impl ExampleSource for StoppableSource<'_> {
+    fn files(&self) -> Vec<String> {
+        self.source.files()
+    }
+
+    /// # Errors
+    /// [`TrainError::Stopped`] when it was asked to stop.
+    fn visit(&self, splits: &[Split], visit: &mut Visit<'_>) -> Result<(), TrainError> {
+        const EVERY: usize = 1000;
+        let mut rows = 0_usize;
+        self.source.visit(splits, &mut |row| {
+            if rows.is_multiple_of(EVERY) && (self.ask)().is_break() {
+                return Err(TrainError::Stopped);
+            }
+            rows += 1;
+            visit(row)
+        })
     }
 }
 

@@ -6,105 +6,17 @@ use crate::pcgrad;
 use crate::step::{self, StepGradients, StepOptions};
 use crate::weighting::weigh;
 use crate::{
-    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, Sampler, Schedule, StepReport,
-    TrainError, Weighting,
+    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, RunFolder, Sampler, Schedule,
+    StepReport, Summary, TrainError, Weighting,
 };
 use burn::module::Module;
-use serde::{Deserialize, Serialize};
-use sextant_files::{AtomicFile, FolderLock, UNFINISHED};
+use sextant_files::FolderLock;
 use sextant_model::{
     ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, bundle, predict_rows,
 };
 use sextant_text::Encoder;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Where a run keeps what it makes.
-#[derive(Debug, Clone)]
-pub struct RunFolder(pub PathBuf);
-
-impl RunFolder {
-    /// The best weights, as a bundle.
-    pub fn bundle(&self) -> PathBuf {
-        self.0.join("bundle")
-    }
-
-    /// The newest state.
-    pub fn checkpoint(&self) -> PathBuf {
-        self.0.join("checkpoint")
-    }
-
-    /// What happened.
-    pub fn log(&self) -> PathBuf {
-        self.0.join("log.jsonl")
-    }
-
-    /// What came out, as JSON.
-    pub fn summary(&self) -> PathBuf {
-        self.0.join("summary.json")
-    }
-
-    /// Refuses a folder whose `checkpoint` is something else, which saving would replace.
-    fn check(&self) -> Result<(), TrainError> {
-        let path = self.checkpoint();
-        let foreign = std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some())
-            && !path.join(checkpoint::STATE).exists();
-        if foreign {
-            return Err(TrainError::Run {
-                path,
-                problem:
-                    "is not a checkpoint and would be replaced; choose another folder with `--out`"
-                        .into(),
-            });
-        }
-        Ok(())
-    }
-}
-
-/// Removes what saves that were killed left in a run's folder.
-fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
-        if ours && entry.file_type()?.is_dir() {
-            std::fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// What came out of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// The recipe's name.
-    pub name: String,
-    /// The routing's short name.
-    pub routing: String,
-    /// The recipe's seed.
-    pub seed: u64,
-    /// Identifies recipe and data.
-    pub fingerprint: String,
-    /// Numbers in the model.
-    pub parameters: u64,
-    /// Of these, how many were trained.
-    pub trainable_parameters: u64,
-    /// Steps done.
-    pub steps: u64,
-    /// Rows trained on, repetitions counted.
-    pub rows: u64,
-    /// Distinct training rows.
-    pub train_rows: usize,
-    /// Tokens trained on.
-    pub tokens: u64,
-    /// Seconds spent in steps.
-    pub seconds: f64,
-    /// The best value of the dev metric, and its step.
-    pub best: Option<(f64, u64)>,
-    /// The most memory that the process held, in bytes, where the system says.
-    #[serde(default)]
-    pub peak_memory_bytes: Option<u64>,
-}
 
 /// How many steps a recipe runs when an epoch has so many.
 pub fn steps(recipe: &crate::Recipe, epoch: f64) -> u64 {
@@ -126,18 +38,39 @@ struct Job {
     dev: Rows,
     folder: RunFolder,
     /// Keeps other runs out of the folder until this one has ended.
-    _lock: FolderLock,
+    _lock: Arc<FolderLock>,
     optimizer: AdamW,
     sampler: Sampler,
     schedule: Schedule,
     dev_every: u64,
     state: State,
+    /// When the newest checkpoint was saved; before the first, when the run began.
+    saved: Instant,
 }
 
 impl Trainer {
     /// A run in `folder`. With `resume` it goes on from the checkpoint there, if there is one;
     /// otherwise the folder must not hold a run already.
+    ///
+    /// # Errors
+    /// Another process trains in the folder; it holds a run, and `resume` was not asked for; or a run of
+    /// another recipe or data, or one whose best weights are gone.
     pub fn new(prepared: Prepared, folder: RunFolder, resume: bool) -> Result<Self, TrainError> {
+        let lock = folder.lock()?;
+        Self::locked(prepared, folder, lock, resume)
+    }
+
+    /// The same in a folder that the caller has locked already, by [`RunFolder::lock`], and may keep
+    /// locked when the run has ended.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn locked(
+        prepared: Prepared,
+        folder: RunFolder,
+        lock: Arc<FolderLock>,
+        resume: bool,
+    ) -> Result<Self, TrainError> {
         let fingerprint = prepared.fingerprint();
         let Prepared { plan, mut model, encoder, train, dev } = prepared;
         let recipe = &plan.recipe;
@@ -148,9 +81,6 @@ impl Trainer {
         let steps = steps(recipe, epoch);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
         let mut state = State { fingerprint, ..State::default() };
-        std::fs::create_dir_all(&folder.0).map_err(TrainError::io("create", &folder.0))?;
-        // Before anything of the folder is read: what another run leaves there must not change below this one.
-        let lock = FolderLock::acquire(&folder.0)?;
         folder.check()?;
         let found = checkpoint::read_state(&folder.checkpoint())?;
         match found {
@@ -161,6 +91,7 @@ impl Trainer {
                         problem: "was made by another recipe or from other data; start again in another folder with `--out`".into(),
                     });
                 }
+                folder.check_best(&found)?;
                 model = checkpoint::load(&folder.checkpoint(), &found, model, &mut optimizer)?;
                 sampler.restore(found.sampler.clone());
                 state = found;
@@ -173,7 +104,7 @@ impl Trainer {
                 });
             }
         }
-        remove_unfinished(&folder.0).map_err(TrainError::io("clean", &folder.0))?;
+        folder.remove_unfinished()?;
         let job = Job {
             schedule: Schedule::new(steps, recipe.schedule.warmup, recipe.schedule.decay),
             dev_every: recipe.dev.every.unwrap_or_else(|| (epoch / 2.0).ceil().max(1.0) as u64),
@@ -186,6 +117,7 @@ impl Trainer {
             optimizer,
             sampler,
             state,
+            saved: Instant::now(),
         };
         Ok(Self { model, job })
     }
@@ -195,29 +127,98 @@ impl Trainer {
         self.job.state.step
     }
 
+    /// Whether the newest step is to be followed by a look at the dev set that was not done yet.
+    pub(crate) fn is_look_due(&self) -> bool {
+        self.job.state.look_due
+    }
+
+    /// The run's folder.
+    pub(crate) fn folder(&self) -> &RunFolder {
+        &self.job.folder
+    }
+
     /// Trains to the end and leaves the best weights in the run's folder as a bundle.
+    ///
+    /// An observer that breaks ends the run after the step, or within the look at the dev set, that it
+    /// was told of; a checkpoint of this very step is saved first. A run that has nothing left to do but
+    /// its summary is not interrupted.
+    ///
+    /// # Errors
+    /// [`TrainError::Interrupted`] if an observer asked for it; training that diverges; files that cannot
+    /// be written.
     pub fn run(self, observer: &mut dyn Observer) -> Result<Summary, TrainError> {
         let Self { mut model, mut job } = self;
         let steps = job.schedule.steps();
-        observer.on_event(Event::Started { step: job.state.step, steps });
-        let mut early = job.out_of_patience();
-        while job.state.step < steps && early.is_none() {
-            let report;
-            (model, report) = job.step(model)?;
-            observer.on_event(Event::Step(&report));
-            if job.state.step.is_multiple_of(job.dev_every) || job.state.step == steps {
-                let dev = job.look_at_dev(&model)?;
-                observer.on_event(Event::Dev(&dev));
-                early = job.out_of_patience();
+        let started = observer.on_event(Event::Started { step: job.state.step, steps });
+        if started.is_break() && !job.is_over() {
+            return Err(job.interrupted(observer)); // its state is on the disk, or it has none yet
+        }
+        while !job.is_over() {
+            if !job.state.look_due {
+                let report;
+                (model, report) = job.step(model)?;
+                if observer.on_event(Event::Step(&report)).is_break() {
+                    return Err(job.save_interrupted(&model, observer)?);
+                }
+            }
+            if job.state.look_due {
+                let Some(dev) = job.look_at_dev(&model, observer)? else {
+                    return Err(job.save_interrupted(&model, observer)?);
+                };
+                // Before it is saved: what a checkpoint holds must not be missing in a log.
+                let flow = observer.on_event(Event::Dev(&dev));
+                job.save_checkpoint(&model)?;
+                if flow.is_break() && !job.is_over() {
+                    return Err(job.interrupted(observer));
+                }
+            } else if job.is_save_due() {
+                job.save_checkpoint(&model)?;
             }
         }
-        let early = early.filter(|_| job.state.step < steps);
-        observer.on_event(Event::Finished { early: early.as_deref() });
+        let early = job.out_of_patience().filter(|_| job.state.step < steps);
+        let _ = observer.on_event(Event::Finished { early: early.as_deref() }); // it is over anyway
         job.finish(&model)
     }
 }
 
 impl Job {
+    /// Whether there is nothing left to train and to look at.
+    fn is_over(&self) -> bool {
+        let trained = self.state.step >= self.schedule.steps() || self.out_of_patience().is_some();
+        trained && !self.state.look_due
+    }
+
+    /// Whether the recipe asks for a checkpoint by now.
+    fn is_save_due(&self) -> bool {
+        let minutes = self.plan.recipe.checkpoint.minutes;
+        minutes > 0.0 && self.saved.elapsed().as_secs_f64() >= 60.0 * minutes
+    }
+
+    /// Saves everything that the run needs to go on from here.
+    fn save_checkpoint(&mut self, model: &RelevanceModel) -> Result<(), TrainError> {
+        self.state.sampler = self.sampler.state().clone();
+        self.state.peak_memory_bytes = self.state.peak_memory_bytes.max(crate::peak_memory());
+        checkpoint::save(&self.folder.checkpoint(), model, &self.optimizer, self.state.clone())?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Tells that the run was asked to stop, after the step that the checkpoint holds.
+    fn interrupted(&self, observer: &mut dyn Observer) -> TrainError {
+        let (step, steps) = (self.state.step, self.schedule.steps());
+        let _ = observer.on_event(Event::Interrupted { step }); // it stops anyway
+        TrainError::Interrupted { step, steps }
+    }
+
+    fn save_interrupted(
+        &mut self,
+        model: &RelevanceModel,
+        observer: &mut dyn Observer,
+    ) -> Result<TrainError, TrainError> {
+        self.save_checkpoint(model)?;
+        Ok(self.interrupted(observer))
+    }
+
     fn out_of_patience(&self) -> Option<String> {
         let dev = &self.plan.recipe.dev;
         let patience = dev.patience?;
@@ -265,6 +266,7 @@ impl Job {
         self.state.weighting.learn(weighting, &task_losses, head_rate * rate_factor, epoch);
         let seconds = start.elapsed().as_secs_f64();
         self.state.step = step;
+        self.state.look_due = step.is_multiple_of(self.dev_every) || step == self.schedule.steps();
         self.state.seconds += seconds;
         self.state.rows += rows.len() as u64;
         self.state.tokens += tokens as u64;
@@ -283,8 +285,13 @@ impl Job {
         Ok((model, report))
     }
 
-    /// Evaluates on the dev rows, keeps the weights if they are the best, and writes a checkpoint.
-    fn look_at_dev(&mut self, model: &RelevanceModel) -> Result<DevEvaluation, TrainError> {
+    /// Evaluates on the dev rows and keeps the weights if they are the best; none if the observer breaks
+    /// meanwhile, and nothing has changed then.
+    fn look_at_dev(
+        &mut self,
+        model: &RelevanceModel,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<DevEvaluation>, TrainError> {
         let recipe = &self.plan.recipe;
         let scorer = model.valid();
         let predictions = predict_rows(
@@ -292,9 +299,12 @@ impl Job {
             &self.dev.views().collect::<Vec<_>>(),
             &Arc::new(PackedWeights::new(&scorer, recipe.precision.into())),
             Predictor::PACK_TOKENS,
-            |_| {},
-        )
-        .map_err(|error| self.diverged(error))?;
+            |rows| observer.on_event(Event::DevRows { rows }),
+        );
+        let predictions = match predictions {
+            Err(ModelError::Stopped) => return Ok(None),
+            found => found.map_err(|error| self.diverged(error))?,
+        };
         let scored: Vec<_> = predictions
             .into_iter()
             .enumerate()
@@ -310,10 +320,8 @@ impl Job {
         } else {
             self.state.looks_since_best += 1;
         }
-        self.state.sampler = self.sampler.state().clone();
-        self.state.peak_memory_bytes = self.state.peak_memory_bytes.max(crate::peak_memory());
-        checkpoint::save(&self.folder.checkpoint(), model, &self.optimizer, self.state.clone())?;
-        Ok(DevEvaluation { step: self.state.step, value, best, report })
+        self.state.look_due = false;
+        Ok(Some(DevEvaluation { step: self.state.step, value, best, report }))
     }
 
     /// A dev row without a number for an answer says that the weights have diverged since the last look.
@@ -360,11 +368,7 @@ impl Job {
             best: self.state.best,
             peak_memory_bytes: self.state.peak_memory_bytes.max(crate::peak_memory()),
         };
-        let path = self.folder.summary();
-        let mut file = AtomicFile::create(&path)?;
-        serde_json::to_writer_pretty(&mut file, &summary)
-            .map_err(|error| TrainError::io("write", &path)(error.into()))?;
-        file.commit()?;
+        summary.write(&self.folder.summary())?;
         Ok(summary)
     }
 }

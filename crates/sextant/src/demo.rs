@@ -2,8 +2,8 @@
 
 use crate::device::Place;
 use crate::say::say;
-use crate::train::train;
-use crate::{backbones, data, evaluate};
+use crate::train::{interrupted, train};
+use crate::{backbones, data, evaluate, interrupt};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use clap::Args;
@@ -79,6 +79,7 @@ impl Demo {
         for baseline in baselines(&checked) {
             comparison.add_baseline(baseline)?;
         }
+        interrupt::install()?;
         for routing in ROUTINGS {
             comparison.add_run(self.train(routing, &dataset, &device)?)?;
         }
@@ -157,7 +158,9 @@ impl Demo {
         let recipe = self.recipe(routing)?;
         let name = recipe.name.clone();
         let folder = RunFolder(self.out.join(&name));
-        let summary = train(recipe, dataset, folder.clone(), false, device)?;
+        let how = "the demo begins anew when it is started again";
+        let summary = train(recipe, dataset, folder.clone(), false, device)
+            .map_err(|error| interrupted(error, &folder, how))?;
         let scorer = Scorer::open(&folder.bundle(), device, ScorePrecision::F32)?;
         let rows = "synthetic market, test";
         let report = evaluate::report(&scorer, &dataset.test, rows, (rows, &|row| row + 1))?;

@@ -5,6 +5,8 @@
 //! end at the first signal, as the system has it.
 
 use anyhow::Context;
+use sextant_train::{Event, Observer};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The exit code of a command that was stopped: as shells have it for Ctrl-C.
@@ -35,4 +37,18 @@ pub(crate) fn install() -> anyhow::Result<()> {
 /// Whether somebody asked the program to stop.
 pub(crate) fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// Breaks when somebody asked the program to stop.
+pub(crate) fn flow() -> ControlFlow<()> {
+    if requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// An observer that ends a training when somebody asks the program to stop.
+pub(crate) struct Stop;
+
+impl Observer for Stop {
+    fn on_event(&mut self, _: Event<'_>) -> ControlFlow<()> {
+        flow()
+    }
 }

@@ -1,11 +1,16 @@
 //! `sextant lab`: grids of runs and their reports.
 
-use crate::backbones;
 use crate::device::Place;
 use crate::say::say;
-use anyhow::Context;
+use crate::{backbones, interrupt};
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use sextant_lab::{Grid, Lab, LabRecipe, Machine, Outcome, ReportFiles, State, Terminal, Watcher};
+use sextant_lab::{
+    Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Machine, Outcome, ReportFiles, Search,
+    State, Terminal, Watcher,
+};
+use sextant_train::{Observer, Observers};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,17 +79,40 @@ impl Run {
         let out = self.out.unwrap_or_else(|| PathBuf::from("labs").join(&recipe.name));
         let grid = Grid::new(recipe, backbones::resolve)?;
         let mut lab = Lab::open(grid, &out, backbones::resolve)?;
-        let mut watcher: Box<dyn Watcher> =
+        let device = self.place.open()?;
+        let watcher: Box<dyn Watcher> =
             if self.json { Box::new(Machine) } else { Box::new(Terminal::new()) };
-        let outcome = lab.run(&self.place.open()?, self.budget, watcher.as_mut())?;
+        interrupt::install()?;
+        let outcome = lab.run(&device, self.budget, &mut Interruptible(watcher))?;
+        let again = "run the same command again to go on";
+        let end = match outcome {
+            Outcome::Complete => "every run is finished".to_owned(),
+            Outcome::OutOfTime => format!("out of time; {again}"),
+            Outcome::Interrupted { within: None } => {
+                bail!("{}: stopped, as asked, between steps of runs; {again}", out.display())
+            }
+            Outcome::Interrupted { within: Some((run, step)) } => {
+                bail!("{}: stopped, as asked, after step {step} of {run}; {again}", out.display())
+            }
+        };
         if !self.json {
-            let end = match outcome {
-                Outcome::Complete => "every run is finished",
-                Outcome::OutOfTime => "out of time; run the same command again to go on",
-            };
             say(&format!("{}: {end}", out.display()));
         }
         Ok(())
+    }
+}
+
+/// A watcher that ends the work when somebody asks the program to stop.
+struct Interruptible(Box<dyn Watcher>);
+
+impl Watcher for Interruptible {
+    fn on_event(&mut self, event: LabEvent<'_>) -> ControlFlow<()> {
+        let flow = self.0.on_event(event);
+        if flow.is_break() { flow } else { interrupt::flow() }
+    }
+
+    fn observer(&mut self, cell: &Cell) -> Box<dyn Observer> {
+        Box::new(Observers(vec![self.0.observer(cell), Box::new(interrupt::Stop)]))
     }
 }
 
@@ -110,29 +138,59 @@ impl Status {
         let lab = open(&self.folder)?;
         let mut lines = Vec::new();
         for cell in &lab.grid.cells {
-            let state = lab.state(cell)?;
-            let entry = lab.ledger.get(cell.name());
-            lines.push((cell, state, entry));
+            lines.push(Line::new(&lab, cell)?);
+        }
+        // Of a search, what is being tried: which of its trials come to run depends on results.
+        let search = Search::new(&lab.grid)?;
+        for cell in search.iter().flat_map(Search::cells) {
+            let line = Line::new(&lab, cell)?;
+            if line.holder.is_some() {
+                lines.push(line);
+            }
         }
         if self.json {
-            let runs: Vec<_> = lines
-                .iter()
-                .map(|(cell, state, entry)| {
-                    serde_json::json!({"run": cell.name(), "state": state.as_str(), "entry": entry})
-                })
-                .collect();
+            let runs: Vec<_> = lines.iter().map(Line::json).collect();
             say(&serde_json::to_string_pretty(&runs)?);
             return Ok(());
         }
-        for (cell, state, entry) in &lines {
-            let result = entry.map_or_else(String::new, |entry| {
-                format!("  test accuracy {:.4}, {:.0} s", entry.test_accuracy, entry.seconds)
-            });
-            say(&format!("{:9} {}{result}", state.as_str(), cell.name()));
-        }
-        let finished = lines.iter().filter(|(_, state, _)| *state == State::Finished).count();
-        say(&format!("{finished} of {} runs finished", lines.len()));
+        lines.iter().for_each(|line| say(&line.text()));
+        let finished = lines.iter().filter(|line| line.state == State::Finished).count();
+        say(&format!("{finished} of {} runs finished", lab.grid.cells.len()));
         Ok(())
+    }
+}
+
+/// How a run stands.
+struct Line<'a> {
+    cell: &'a Cell,
+    state: State,
+    /// Who works on it now.
+    holder: Option<String>,
+    entry: Option<&'a LedgerEntry>,
+}
+
+impl<'a> Line<'a> {
+    fn new(lab: &'a Lab, cell: &'a Cell) -> anyhow::Result<Self> {
+        let holder = lab.holder(cell);
+        Ok(Self { cell, state: lab.state(cell)?, holder, entry: lab.ledger.get(cell.name()) })
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let Self { cell, state, holder, entry } = self;
+        serde_json::json!({
+            "run": cell.name(), "state": state.as_str(), "holder": holder, "entry": entry,
+        })
+    }
+
+    fn text(&self) -> String {
+        let name = self.cell.name();
+        if let Some(holder) = &self.holder {
+            return format!("{:9} {name}  by {holder}", "running");
+        }
+        let result = self.entry.map_or_else(String::new, |entry| {
+            format!("  test accuracy {:.4}, {:.0} s", entry.test_accuracy, entry.seconds)
+        });
+        format!("{:9} {name}{result}", self.state.as_str())
     }
 }
 

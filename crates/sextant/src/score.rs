@@ -9,7 +9,6 @@ use clap::Args;
 use sextant_data::{Format, Labels};
 use sextant_score::{ScoreOptions, score_file};
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// `score`
@@ -49,7 +48,7 @@ impl Score {
         let mut progress = RowProgress::new();
         let report = score_file(&scorer, &self.input, &self.output, &options, |rows| {
             progress.add(rows);
-            if interrupt::requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            interrupt::flow()
         });
         progress.finish();
         let report = match report.map_err(anyhow::Error::from) {

@@ -1,15 +1,15 @@
 //! `sextant train`.
 
-use crate::backbones;
 use crate::device::Place;
 use crate::say::say;
-use anyhow::Context;
+use crate::{backbones, interrupt};
+use anyhow::{Context, anyhow};
 use burn::tensor::Device;
 use clap::Args;
 use sextant_model::ParameterCounts;
 use sextant_train::{
-    ExampleSource, JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Summary,
-    Trainer, open_source, parse_recipe, peak_memory,
+    ExampleSource, JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder,
+    StoppableSource, Summary, TrainError, Trainer, open_source, parse_recipe, peak_memory,
 };
 use std::io::Write;
 use std::path::PathBuf;
@@ -41,8 +41,16 @@ impl Train {
         let folder =
             RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
         let source = open_source(&recipe.data.path, &recipe.data.read_options())?;
-        let summary =
-            train(recipe, source.as_ref(), folder.clone(), self.resume, &self.place.open()?)?;
+        let device = self.place.open()?;
+        // Not before the source is open: standard input may be silent for as long as it likes.
+        interrupt::install()?;
+        let how = if self.resume {
+            "run the same command again to go on from there"
+        } else {
+            "add `--resume` to the same command to go on from there"
+        };
+        let summary = train(recipe, source.as_ref(), folder.clone(), self.resume, &device)
+            .map_err(|error| interrupted(error, &folder, how))?;
         say(&format!(
             "{}: {} steps, {:.0} rows/s, best dev {} at step {}, peak memory {} MiB",
             folder.bundle().display(),
@@ -56,7 +64,23 @@ impl Train {
     }
 }
 
-/// Runs a recipe on a data set.
+/// Of a training that was asked to stop: where it stopped, and how to go on. All other errors stay.
+pub(crate) fn interrupted(error: anyhow::Error, folder: &RunFolder, how: &str) -> anyhow::Error {
+    match error.downcast_ref::<TrainError>() {
+        Some(TrainError::Interrupted { step: 0, .. }) => {
+            anyhow!("{}: stopped, as asked, before the first step", folder.0.display())
+        }
+        Some(TrainError::Interrupted { step, steps }) => {
+            anyhow!(
+                "{}: stopped, as asked, after step {step} of {steps}; {how}",
+                folder.0.display()
+            )
+        }
+        _ => error,
+    }
+}
+
+/// Runs a recipe on a data set, until it is finished or somebody asks the program to stop.
 pub(crate) fn train(
     recipe: Recipe,
     source: &dyn ExampleSource,
@@ -66,7 +90,8 @@ pub(crate) fn train(
 ) -> anyhow::Result<Summary> {
     let name = recipe.name.clone();
     let plan = Plan::new(recipe, backbones::resolve)?;
-    let prepared = Prepared::new(plan, source, device)?;
+    let source = StoppableSource::new(source, &interrupt::flow);
+    let prepared = Prepared::new(plan, &source, device)?;
     let counts = ParameterCounts::of(&prepared.model);
     // Like progress, which it precedes; that it cannot be shown is no reason to end a run.
     let _ = writeln!(
@@ -76,9 +101,10 @@ pub(crate) fn train(
         counts.all,
         100.0 * counts.trainable as f64 / counts.all as f64
     );
-    let log = folder.log();
     let trainer = Trainer::new(prepared, folder, resume)?;
-    let log = JsonLog::open(&log, trainer.steps_done())?;
-    let mut observers = Observers(vec![Box::new(Progress::new(&name)), Box::new(log)]);
+    let log = JsonLog::open(&trainer)?;
+    let progress = Progress::new(&name);
+    let mut observers =
+        Observers(vec![Box::new(progress), Box::new(log), Box::new(interrupt::Stop)]);
     Ok(trainer.run(&mut observers)?)
 }

@@ -5,9 +5,12 @@ use crate::grid::Role;
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+/// The file that is locked while the ledger is read or written.
+const LOCK: &str = ".sextant-ledger-lock";
 
 /// A finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,21 +82,7 @@ impl Ledger {
     /// A whole line that is not an entry.
     pub fn open(folder: &Path) -> Result<Self, LabError> {
         let path = folder.join("ledger.jsonl");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(LabError::io("read", &path)(error)),
-        };
-        let mut entries = BTreeMap::new();
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        for (number, line) in whole.lines().enumerate() {
-            let entry: LedgerEntry =
-                serde_json::from_str(line).map_err(|error| LabError::Unusable {
-                    path: path.clone(),
-                    problem: format!("line {}: {error}", number + 1),
-                })?;
-            entries.insert(entry.name.clone(), entry);
-        }
+        let entries = read(&path)?;
         Ok(Self { path, entries })
     }
 
@@ -102,25 +91,76 @@ impl Ledger {
         self.entries.get(name)
     }
 
-    /// Adds an entry at the end of the file.
+    /// Reads the file again; the names of runs that other processes have added.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn refresh(&mut self) -> Result<Vec<String>, LabError> {
+        let lock = self.lock()?;
+        let entries = read(&self.path)?;
+        drop(lock);
+        let added = entries.keys().filter(|name| !self.entries.contains_key(*name));
+        let added = added.cloned().collect();
+        self.entries = entries;
+        Ok(added)
+    }
+
+    /// Adds an entry at the end of the file, and brings it to the disk.
+    ///
+    /// # Errors
+    /// The disk refuses.
     pub fn add(&mut self, entry: LedgerEntry) -> Result<(), LabError> {
-        let failed = || LabError::io("write", &self.path);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.path)
-            .map_err(failed())?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(failed())?;
-        let end = text.rfind('\n').map_or(0, |end| end + 1) as u64;
-        file.set_len(end).map_err(failed())?;
-        file.seek(SeekFrom::Start(end)).map_err(failed())?;
-        let mut line = serde_json::to_vec(&entry)?;
-        line.push(b'\n');
-        file.write_all(&line).and_then(|()| file.sync_data()).map_err(failed())?;
+        let lock = self.lock()?;
+        append(&self.path, serde_json::to_vec(&entry)?)?;
+        drop(lock);
         self.entries.insert(entry.name.clone(), entry);
         Ok(())
     }
+
+    /// Keeps other processes from the file, for the moment of reading or writing it.
+    fn lock(&self) -> Result<File, LabError> {
+        let path = self.path.with_file_name(LOCK);
+        let failed = || LabError::io("lock", &path);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(&path).map_err(failed())?;
+        file.lock().map_err(failed())?;
+        Ok(file)
+    }
+}
+
+fn read(path: &Path) -> Result<BTreeMap<String, LedgerEntry>, LabError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(LabError::io("read", path)(error)),
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let mut entries = BTreeMap::new();
+    for (number, line) in whole.lines().enumerate() {
+        let entry: LedgerEntry =
+            serde_json::from_str(line).map_err(|error| LabError::Unusable {
+                path: path.to_owned(),
+                problem: format!("line {}: {error}", number + 1),
+            })?;
+        entries.insert(entry.name.clone(), entry);
+    }
+    Ok(entries)
+}
+
+fn append(path: &Path, mut line: Vec<u8>) -> Result<(), LabError> {
+    let failed = || LabError::io("write", path);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(failed())?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed())?;
+    let end = text.rfind('\n').map_or(0, |end| end + 1) as u64;
+    file.set_len(end).map_err(failed())?;
+    file.seek(SeekFrom::Start(end)).map_err(failed())?;
+    line.push(b'\n');
+    file.write_all(&line).and_then(|()| file.sync_data()).map_err(failed())
 }

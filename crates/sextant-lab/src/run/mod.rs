@@ -1,8 +1,12 @@
 //! Runs a grid: what is finished is kept, what was killed goes on, what is missing is trained.
 
+mod claim;
+mod estimate;
+mod finish;
 mod flops;
 mod ledger;
 mod predictions;
+mod queue;
 mod watch;
 
 pub use flops::training_flops;
@@ -12,24 +16,14 @@ pub(crate) use predictions::file_name;
 pub use watch::{LabEvent, Machine, Terminal, Watcher};
 
 use crate::LabError;
-use crate::grid::{Cell, Grid, Resolve, Role};
-use crate::search::Search;
-use burn::tensor::Device;
-use sextant_core::{Example, Split, Task};
+use crate::grid::{Cell, Grid, Resolve};
+use sextant_core::Split;
 use sextant_data::{DataError, Dataset};
 use sextant_files::{AtomicFile, hexadecimal, sha256};
-use sextant_kernels::ScorePrecision;
-use sextant_model::{
-    ModelError, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters,
-};
-use sextant_train::{
-    Encoded, JsonLog, LoadedDataset, Observers, Plan, Recipe, RunFolder, Summary, Trainer,
-    dev_positions, reset_peak_memory, tasks_of, train_positions,
-};
+use sextant_train::{Encoded, ExampleSource, LoadedDataset, Plan, Recipe, RunFolder, Summary};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 /// A grid in a folder.
 #[derive(Debug)]
@@ -72,12 +66,18 @@ impl State {
 }
 
 /// Why [`Lab::run`] came back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Every run is finished.
     Complete,
     /// The next run does not fit the time.
     OutOfTime,
+    /// The watcher asked for an end. Called again, it goes on where it was.
+    Interrupted {
+        /// The name of the run that was being trained, and the step that its checkpoint holds; none
+        /// where it ended between steps of runs.
+        within: Option<(String, u64)>,
+    },
 }
 
 impl Lab {
@@ -140,6 +140,11 @@ impl Lab {
     /// How a cell's run stands. A run of another recipe or other rows in its folder is an error,
     /// since it would have to be overwritten.
     pub fn state(&self, cell: &Cell) -> Result<State, LabError> {
+        self.state_from(cell, &self.data)
+    }
+
+    /// The same with rows from a source that may stop.
+    fn state_from(&self, cell: &Cell, source: &dyn ExampleSource) -> Result<State, LabError> {
         let folder = self.run_folder(cell.name());
         let path = folder.summary();
         let summary = match std::fs::read_to_string(&path) {
@@ -155,7 +160,7 @@ impl Lab {
         let known = self.entry(cell).filter(|entry| entry.fingerprint == summary.fingerprint);
         if known.is_none() {
             let plan = Plan::new(cell.recipe.clone(), self.resolve)?;
-            let fingerprint = Encoded::new(plan, &self.data)?.fingerprint();
+            let fingerprint = Encoded::new(plan, source)?.fingerprint();
             if summary.fingerprint != fingerprint {
                 return Err(LabError::Unusable {
                     path: folder.0,
@@ -168,220 +173,6 @@ impl Lab {
         let kept = both.iter().all(|&split| folder.0.join(file_name(split)).exists());
         Ok(if kept { State::Finished } else { State::Trained })
     }
-
-    /// Trains and evaluates what is missing, in order, as long as runs fit the time.
-    ///
-    /// Killed at any point and called again, it goes on where it was, with the same results.
-    pub fn run(
-        &mut self,
-        device: &Device,
-        budget: Option<Duration>,
-        watcher: &mut dyn Watcher,
-    ) -> Result<Outcome, LabError> {
-        let start = Instant::now();
-        let cells = self.grid.cells.clone();
-        // Runs that are trained but not evaluated come first: they are cheap and help estimates.
-        let (mut open, mut untrained) = (Vec::new(), Vec::new());
-        for cell in cells {
-            match self.state(&cell)? {
-                State::Finished => {}
-                State::Trained => open.push(cell),
-                State::Begun | State::Waiting => untrained.push(cell),
-            }
-        }
-        open.extend(untrained);
-        // Only now: a folder of other runs was refused above, and keeps its recipe.
-        self.keep_recipe()?;
-        let search = Search::new(&self.grid)?;
-        let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
-        let tried = search.as_ref().map_or(0, |search| search.finished(|cell| self.entry(cell)));
-        let cells = self.grid.cells.len();
-        let finished = cells - open.len() + tried;
-        watcher.on_event(LabEvent::Opened { runs: cells + trials.max(tried), finished });
-        let mut queue: std::collections::VecDeque<Cell> = open.into();
-        let mut late = false;
-        loop {
-            let cell = match queue.pop_front() {
-                Some(cell) => cell,
-                None if late => return Ok(Outcome::OutOfTime),
-                None => {
-                    match search.as_ref().and_then(|search| search.next(|cell| self.entry(cell))) {
-                        Some(cell) if self.state(&cell)? != State::Finished => cell,
-                        _ => return Ok(Outcome::Complete),
-                    }
-                }
-            };
-            let seconds = self.estimate(&cell);
-            let left = queue.iter().chain([&cell]).map(|cell| self.estimate(cell)).sum();
-            if let Some(budget) = budget {
-                let room = budget.saturating_sub(start.elapsed()).as_secs_f64();
-                if room <= 0.0 || seconds.is_some_and(|seconds| seconds > room) {
-                    watcher.on_event(LabEvent::OutOfTime { cell: &cell, seconds });
-                    late = true;
-                    if room <= 0.0 || matches!(cell.role, Role::Trial { .. }) {
-                        return Ok(Outcome::OutOfTime);
-                    }
-                    continue; // a later one may be shorter
-                }
-            }
-            watcher.on_event(LabEvent::Started { cell: &cell, seconds, left });
-            let entry = self.finish(&cell, device, watcher)?;
-            watcher.on_event(LabEvent::Finished(&entry));
-            self.ledger.add(entry)?;
-        }
-    }
-
-    /// Seconds that a cell may take, from finished runs of its backbone: their time per row trained
-    /// on, or, where there is none, nothing. Of a run that is trained, its evaluation alone.
-    fn estimate(&self, cell: &Cell) -> Option<f64> {
-        let finished: Vec<&LedgerEntry> = self
-            .grid
-            .cells
-            .iter()
-            .filter(|other| other.backbone == cell.backbone)
-            .filter_map(|other| self.entry(other))
-            .collect();
-        // The same routing and tasks cost the same; failing that, anything of the backbone.
-        let alike = |entry: &&&LedgerEntry| entry.routing == cell.routing;
-        let alike: Vec<_> = finished.iter().filter(alike).copied().collect();
-        let (of, scale) = if alike.is_empty() { (finished, true) } else { (alike, false) };
-        if of.is_empty() {
-            return None;
-        }
-        let trained = self.run_folder(cell.name()).summary().exists();
-        let cost = |entry: &LedgerEntry| {
-            if trained { entry.test_seconds } else { entry.seconds + entry.test_seconds }
-        };
-        let total: f64 = of.iter().map(|entry| cost(entry)).sum();
-        if !scale {
-            return Some(total / of.len() as f64);
-        }
-        let rows: u64 = of.iter().map(|entry| entry.rows).sum();
-        Some(total / rows.max(1) as f64 * self.rows_of(cell))
-    }
-
-    /// About how many rows a cell trains on, repetitions counted.
-    fn rows_of(&self, cell: &Cell) -> f64 {
-        let recipe = &cell.recipe;
-        if let Some(steps) = recipe.schedule.steps {
-            return (steps * recipe.batch.rows as u64) as f64;
-        }
-        let rows =
-            train_positions(&tasks_of(&self.data.dataset.train), recipe, &recipe.tasks).len();
-        rows as f64 * recipe.schedule.epochs
-    }
-
-    /// Trains the run if it is not trained, and predicts test and dev rows once.
-    fn finish(
-        &self,
-        cell: &Cell,
-        device: &Device,
-        watcher: &mut dyn Watcher,
-    ) -> Result<LedgerEntry, LabError> {
-        let folder = self.run_folder(cell.name());
-        let summary = if folder.summary().exists() {
-            let path = folder.summary();
-            let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
-            serde_json::from_str(&text)?
-        } else {
-            reset_peak_memory();
-            let plan = Plan::new(cell.recipe.clone(), self.resolve)?;
-            let prepared = Encoded::new(plan, &self.data)?.build(device)?;
-            let trainer = Trainer::new(prepared, folder.clone(), true)?;
-            let log = JsonLog::open(&folder.log(), trainer.steps_done())?;
-            let mut observers = Observers(vec![watcher.observer(cell), Box::new(log)]);
-            trainer.run(&mut observers)?
-        };
-        let bundle = bundle::open(&folder.bundle(), device)?;
-        let predictor = Predictor::new(bundle, ScorePrecision::F32);
-        let tasks = predictor.model().spec().tasks.clone();
-        let dev = dev_positions(&tasks_of(&self.data.dataset.dev), &cell.recipe, &tasks);
-        predict(&predictor, &self.data, Split::Dev, dev, &folder)?;
-        let rows = positions(&self.data.dataset.test, &tasks);
-        let start = Instant::now();
-        let test = predict(&predictor, &self.data, Split::Test, rows, &folder)?;
-        let test_seconds = start.elapsed().as_secs_f64();
-        let right = |task: Option<Task>| {
-            let rows = test.rows.iter().zip(&test.predictions);
-            let mine = rows.filter(|&(&row, _)| {
-                task.is_none_or(|task| self.data.dataset.test[row].pair.task == task)
-            });
-            let (mut all, mut right) = (0_usize, 0_usize);
-            for (&row, prediction) in mine {
-                all += 1;
-                right += usize::from(prediction.grade() == self.data.dataset.test[row].grade);
-            }
-            (all > 0).then(|| right as f64 / all as f64)
-        };
-        let model = predictor.model();
-        // What was trained, the recipe says, not the bundle.
-        let freeze = &cell.recipe.model.freeze;
-        let mut parameters = parameters(model);
-        for info in &mut parameters {
-            info.trainable = is_trained(model.spec(), freeze, &info.name);
-        }
-        parameters.extend(frozen_weights(model).into_iter().map(|(name, weight)| ParamInfo {
-            name,
-            shape: weight.dims().to_vec(),
-            trainable: false,
-        }));
-        Ok(LedgerEntry {
-            name: cell.name().to_owned(),
-            backbone: cell.backbone.clone(),
-            routing: cell.routing.clone(),
-            role: cell.role,
-            recipe_sha256: recipe_hash(&cell.recipe),
-            fingerprint: summary.fingerprint,
-            data_sha256: self.data_sha256.clone(),
-            code: code_version(),
-            seed: summary.seed,
-            train_rows: summary.train_rows,
-            rows: summary.rows,
-            steps: summary.steps,
-            tokens: summary.tokens,
-            flops: training_flops(model.spec(), &parameters, summary.tokens, summary.rows),
-            seconds: summary.seconds,
-            peak_memory_bytes: summary.peak_memory_bytes,
-            parameters: summary.parameters,
-            trainable_parameters: summary.trainable_parameters,
-            dev: summary.best.map(|(value, _)| value),
-            dev_step: summary.best.map(|(_, step)| step),
-            test_accuracy: right(None).unwrap_or(0.0),
-            test_accuracy_by_task: tasks
-                .iter()
-                .filter_map(|&task| Some((task, right(Some(task))?)))
-                .collect(),
-            test_seconds,
-            test_rows: test.rows.len(),
-        })
-    }
-}
-
-/// Predicts some rows of a split and keeps the answers in the run's folder.
-fn predict(
-    predictor: &Predictor,
-    data: &LoadedDataset,
-    split: Split,
-    rows: Vec<usize>,
-    run: &RunFolder,
-) -> Result<Predictions, LabError> {
-    let examples = data.dataset.part(split);
-    let pairs: Vec<_> = rows.iter().map(|&row| examples[row].pair.clone()).collect();
-    let predictions = predictor.predict(&pairs).map_err(|error| match error {
-        ModelError::NonFinite { row, fault } => {
-            let place = format!("{} ({})", data.origin(split, rows[row]), pairs[row]);
-            LabError::Unusable { path: run.bundle(), problem: format!("{place}: {fault}") }
-        }
-        other => other.into(),
-    })?;
-    let found = Predictions { rows, predictions };
-    found.write(&run.0.join(file_name(split)), examples)?;
-    Ok(found)
-}
-
-/// Rows of some tasks.
-fn positions(examples: &[Example], tasks: &[Task]) -> Vec<usize> {
-    (0..examples.len()).filter(|&row| tasks.contains(&examples[row].pair.task)).collect()
 }
 
 /// SHA-256 of a recipe as JSON.

@@ -5,6 +5,7 @@ use crate::Cell;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sextant_train::{Observer, Progress};
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// Something that happened in a grid.
@@ -28,6 +29,18 @@ pub enum LabEvent<'a> {
     },
     /// A run is finished.
     Finished(&'a LedgerEntry),
+    /// Another process works on a run; it is passed over, and looked at again later.
+    Held {
+        /// The run.
+        cell: &'a Cell,
+        /// Who works on it: `process 1234`.
+        holder: &'a str,
+    },
+    /// Another process has finished a run.
+    FinishedElsewhere(&'a LedgerEntry),
+    /// Something takes its time: rows are read or answered, or other processes are waited for. Told
+    /// again and again, so that a watcher that wants an end is asked soon.
+    Busy,
     /// A run does not fit the time that is left.
     OutOfTime {
         /// The run that does not fit.
@@ -37,12 +50,12 @@ pub enum LabEvent<'a> {
     },
 }
 
-/// Hears of a grid's runs.
+/// Hears of a grid's runs, and may end the work on them.
 pub trait Watcher {
-    /// Called for each event, in order.
-    fn on_event(&mut self, event: LabEvent<'_>);
+    /// Called for each event, in order. To break asks for an end, in good order: what is finished is kept.
+    fn on_event(&mut self, event: LabEvent<'_>) -> ControlFlow<()>;
 
-    /// Who hears of the run that begins.
+    /// Who hears of the run that begins. To break saves its checkpoint and asks for an end as well.
     fn observer(&mut self, cell: &Cell) -> Box<dyn Observer>;
 }
 
@@ -82,7 +95,7 @@ impl Default for Terminal {
 }
 
 impl Watcher for Terminal {
-    fn on_event(&mut self, event: LabEvent<'_>) {
+    fn on_event(&mut self, event: LabEvent<'_>) -> ControlFlow<()> {
         match event {
             LabEvent::Opened { runs, finished } => {
                 self.grid.set_length(runs as u64);
@@ -123,6 +136,14 @@ impl Watcher for Terminal {
                     duration(entry.seconds)
                 ));
             }
+            LabEvent::Held { cell, holder } => {
+                self.line(&format!("{} is trained by {holder}", cell.name()));
+            }
+            LabEvent::FinishedElsewhere(entry) => {
+                self.grid.inc(1);
+                self.line(&format!("{} was finished by another process", entry.name));
+            }
+            LabEvent::Busy => {}
             LabEvent::OutOfTime { cell, seconds } => {
                 let about =
                     seconds.map_or_else(String::new, |s| format!(" (about {})", duration(s)));
@@ -132,6 +153,7 @@ impl Watcher for Terminal {
                 ));
             }
         }
+        ControlFlow::Continue(())
     }
 
     fn observer(&mut self, cell: &Cell) -> Box<dyn Observer> {
@@ -147,11 +169,13 @@ pub struct Machine;
 struct Nobody;
 
 impl Observer for Nobody {
-    fn on_event(&mut self, _event: sextant_train::Event<'_>) {}
+    fn on_event(&mut self, _event: sextant_train::Event<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 impl Watcher for Machine {
-    fn on_event(&mut self, event: LabEvent<'_>) {
+    fn on_event(&mut self, event: LabEvent<'_>) -> ControlFlow<()> {
         let line = match event {
             LabEvent::Opened { runs, finished } => {
                 serde_json::json!({"event": "opened", "runs": runs, "finished": finished})
@@ -160,11 +184,19 @@ impl Watcher for Machine {
                 "event": "started", "run": cell.name(), "seconds": seconds, "left": left,
             }),
             LabEvent::Finished(entry) => serde_json::json!({"event": "finished", "entry": entry}),
+            LabEvent::Held { cell, holder } => {
+                serde_json::json!({"event": "held", "run": cell.name(), "holder": holder})
+            }
+            LabEvent::FinishedElsewhere(entry) => {
+                serde_json::json!({"event": "finished_elsewhere", "entry": entry})
+            }
+            LabEvent::Busy => return ControlFlow::Continue(()),
             LabEvent::OutOfTime { cell, seconds } => {
                 serde_json::json!({"event": "out_of_time", "run": cell.name(), "seconds": seconds})
             }
         };
         let _ = writeln!(std::io::stdout().lock(), "{line}");
+        ControlFlow::Continue(())
     }
 
     fn observer(&mut self, _cell: &Cell) -> Box<dyn Observer> {

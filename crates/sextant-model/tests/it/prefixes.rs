@@ -12,6 +12,7 @@ use sextant_model::{
     predict_rows,
 };
 use sextant_text::{Cut, EncodedRow, Pack, plan_shared};
+use std::ops::ControlFlow::Continue;
 use std::sync::Arc;
 
 const PLAIN: Routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
@@ -75,7 +76,7 @@ proptest! {
         let model = model(DECODERS[0], Routing::mhp(1), Pooling::Last);
         let predict = |rows: &[EncodedRow], tokens| {
             let packed = Arc::new(PackedWeights::new(&model, ScorePrecision::F32));
-            predict_rows(&model, rows, &packed, tokens, |_| {}).unwrap()
+            predict_rows(&model, rows, &packed, tokens, |_| Continue(())).unwrap()
         };
         for (row, found) in rows.iter().zip(predict(&rows, pack_tokens)) {
             let alone = predict(std::slice::from_ref(row), 4096);

@@ -14,6 +14,7 @@ use sextant_model::{
 };
 use sextant_text::{EncodedRow, Pack};
 use std::collections::BTreeSet;
+use std::ops::ControlFlow::Continue;
 use std::sync::Arc;
 
 const FRESH: Routing = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(1) };
@@ -99,7 +100,7 @@ proptest! {
         let mut rows = rows(&shape);
         let model = model(Routing::mhp(1), Pooling::Cls, &Device::flex());
         let predict = |rows: &[EncodedRow], tokens| {
-            predict_rows(&model, rows, &packed(&model), tokens, |_| {}).unwrap()
+            predict_rows(&model, rows, &packed(&model), tokens, |_| Continue(())).unwrap()
         };
         let mut expected = predict(&rows, 4096);
         let turn = turn % rows.len();
@@ -263,7 +264,7 @@ fn ordinal_heads_give_probabilities_in_order() {
     };
     let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), 5);
     let rows = rows(&[(Task::QueryType, 9), (Task::TypeType, 4), (Task::QueryProduct, 13)]);
-    for prediction in predict_rows(&model, &rows, &packed(&model), 64, |_| {}).unwrap() {
+    for prediction in predict_rows(&model, &rows, &packed(&model), 64, |_| Continue(())).unwrap() {
         assert!((prediction.probs.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         assert!(prediction.probs.iter().all(|&p| p >= 0.0), "{prediction:?}");
     }

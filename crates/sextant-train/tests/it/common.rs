@@ -9,6 +9,7 @@ use sextant_train::{
     Event, Observer, Plan, Prepared, Recipe, RunFolder, Summary, TrainError, Trainer, parse_recipe,
 };
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
@@ -98,7 +99,9 @@ pub(crate) fn checkpoint_values(
 pub(crate) struct Silent;
 
 impl Observer for Silent {
-    fn on_event(&mut self, _: Event<'_>) {}
+    fn on_event(&mut self, _: Event<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Keeps the loss of each step, and its rows of each task.
@@ -109,10 +112,11 @@ pub(crate) struct Losses {
 }
 
 impl Observer for Losses {
-    fn on_event(&mut self, event: Event<'_>) {
+    fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         if let Event::Step(report) = event {
             self.steps.push(report.loss);
             self.task_rows.push(report.task_losses.map(|task| task.rows));
         }
+        ControlFlow::Continue(())
     }
 }

@@ -5,7 +5,10 @@ use burn::tensor::Device;
 use sextant_core::{Example, Grade, Split, Task};
 use sextant_data::{Dataset, Format, ReadOptions};
 use sextant_eval::Metric;
-use sextant_train::{ExampleSource, LoadedDataset, Prepared, TrainError, Trainer, open_source};
+use sextant_train::{
+    ExampleSource, LoadedDataset, Prepared, StoppableSource, TrainError, Trainer, open_source,
+};
+use std::ops::ControlFlow;
 use tempfile::TempDir;
 
 #[test]
@@ -123,6 +126,19 @@ fn files_read_in_passes_give_the_run_of_a_data_set_in_memory() {
         };
         assert_eq!(of(source.as_ref()), of(market()));
     }
+}
+
+/// Whoever gives the rows may be asked to stop.
+#[test]
+fn reading_rows_can_be_stopped() {
+    let asked = std::cell::Cell::new(0);
+    let ask = || {
+        asked.set(asked.get() + 1);
+        if asked.get() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let source = StoppableSource::new(market(), &ask);
+    let error = Prepared::new(plan(&[]).unwrap(), &source, &Device::flex()).unwrap_err();
+    assert!(matches!(error, TrainError::Stopped), "{error}");
 }
 
 #[test]

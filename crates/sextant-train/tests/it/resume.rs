@@ -3,6 +3,7 @@
 use crate::common::{Silent, folder, prepared};
 use sextant_train::{Event, JsonLog, Observer, Observers, RunFolder, Summary, TrainError, Trainer};
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tempfile::TempDir;
@@ -22,14 +23,41 @@ fn settings(extra: &[&'static str]) -> Vec<&'static str> {
     SETTINGS.iter().chain(extra).copied().collect()
 }
 
-/// Kills the run after a step.
-struct KillAfter(u64);
+/// How a run is ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    /// Killed after a step, before anything more is saved.
+    Killed(u64),
+    /// Asked to stop when a step is done.
+    Step(u64),
+    /// Asked to stop while the dev rows are answered after a step.
+    DevRows(u64),
+    /// Asked to stop after the look at the dev set that follows a step.
+    Dev(u64),
+    /// Asked to stop before the first step.
+    Started,
+}
 
-impl Observer for KillAfter {
-    fn on_event(&mut self, event: Event<'_>) {
-        if let Event::Step(report) = event {
-            assert!(report.step < self.0, "killed");
-        }
+/// Ends the run.
+struct Ender {
+    end: End,
+    step: u64,
+}
+
+impl Observer for Ender {
+    fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        let here = match event {
+            Event::Started { .. } => End::Started,
+            Event::Step(report) => {
+                self.step = report.step;
+                assert_ne!(self.end, End::Killed(report.step), "killed");
+                End::Step(report.step)
+            }
+            Event::DevRows { .. } => End::DevRows(self.step),
+            Event::Dev(dev) => End::Dev(dev.step),
+            Event::Interrupted { .. } | Event::Finished { .. } => return ControlFlow::Continue(()),
+        };
+        if here == self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
@@ -37,12 +65,18 @@ fn start(folder: &RunFolder, resume: bool, extra: &[&'static str]) -> Result<Tra
     Trainer::new(prepared(&settings(extra)), folder.clone(), resume)
 }
 
-/// Runs with a log until the end of `step`, which no checkpoint holds.
+/// Runs with a log to the end, or until it is ended: killed, or with what it returns.
+fn run(trainer: Trainer, end: Option<End>) -> Option<Result<Summary, TrainError>> {
+    let mut observers = Observers(vec![Box::new(JsonLog::open(&trainer).unwrap())]);
+    if let Some(end) = end {
+        observers.0.push(Box::new(Ender { end, step: 0 }));
+    }
+    catch_unwind(AssertUnwindSafe(|| trainer.run(&mut observers))).ok()
+}
+
+/// Runs until the end of `step`, which no checkpoint holds.
 fn run_killed_after(folder: &RunFolder, step: u64, extra: &[&'static str]) {
-    let trainer = start(folder, false, extra).unwrap();
-    let log = JsonLog::open(&folder.log(), trainer.steps_done()).unwrap();
-    let mut observer = Observers(vec![Box::new(log), Box::new(KillAfter(step))]);
-    assert!(catch_unwind(AssertUnwindSafe(|| trainer.run(&mut observer))).is_err());
+    assert!(run(start(folder, false, extra).unwrap(), Some(End::Killed(step))).is_none());
 }
 
 fn bytes(folder: &Path, file: &str) -> Vec<u8> {
@@ -82,45 +116,160 @@ fn a_killed_run_that_weighs_its_tasks_ends_in_the_same_bytes() {
     }
 }
 
-fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) {
+/// A run that is out of patience ends there too, with the same choice of weights.
+#[test]
+fn an_impatient_run_that_was_stopped_ends_in_the_same_bytes() {
+    let extra = ["dev.patience=1", "schedule.steps=12", "optimizer.learning_rate=1e-7"];
+    let steps = ends_in_the_same_bytes(&extra, &["model.safetensors"]).steps;
+    assert!(steps < 12, "{steps}: it was never out of patience");
+}
+
+/// The steps of a log's lines about an event, in their order.
+fn logged(folder: &RunFolder, event: &str) -> Vec<u64> {
+    let log = std::fs::read_to_string(folder.log()).unwrap();
+    log.lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|line| line["event"] == event)
+        .map(|line| line["step"].as_u64().unwrap())
+        .collect()
+}
+
+/// Every way to end a run before its time, and the step that it goes on after. Looks at the dev set come
+/// after every second step.
+const ENDS: [(End, &str, u64); 8] = [
+    (End::Killed(3), "checkpoint.minutes=0", 2),
+    // With a checkpoint after every step, the newest one is not of a look.
+    (End::Killed(4), "checkpoint.minutes=1e-9", 3),
+    (End::Started, "checkpoint.minutes=0", 0),
+    (End::Step(1), "checkpoint.minutes=0", 1),
+    (End::Step(3), "checkpoint.minutes=1e-9", 3),
+    // Before, within and after the look at the dev set.
+    (End::Step(4), "checkpoint.minutes=0", 4),
+    (End::DevRows(4), "checkpoint.minutes=0", 4),
+    (End::Dev(2), "checkpoint.minutes=1e-9", 2),
+];
+
+/// What comes of a run, however it is ended before its time and taken up again.
+fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) -> Summary {
+    let temporary = TempDir::new().unwrap();
+    let whole = folder(&temporary);
+    let expected = run(start(&whole, false, extra).unwrap(), None).unwrap().unwrap();
+    for (end, minutes, done) in ENDS {
+        let temporary = TempDir::new().unwrap();
+        let ended = folder(&temporary);
+        let trainer = start(&ended, false, &[extra, &[minutes]].concat()).unwrap();
+        match run(trainer, Some(end)) {
+            None => assert!(matches!(end, End::Killed(_))),
+            Some(Err(TrainError::Interrupted { step, .. })) => assert_eq!(step, done, "{end:?}"),
+            Some(other) => panic!("{end:?}: {other:?}"),
+        }
+        // As a kill in the middle of a write leaves it.
+        let log = std::fs::read_to_string(ended.log()).unwrap();
+        std::fs::write(ended.log(), format!("{log}{{\"event\":\"st")).unwrap();
+        // When to save is not part of what a run is: it goes on with another value.
+        let trainer = start(&ended, true, extra).unwrap();
+        assert_eq!(trainer.steps_done(), done, "{end:?}");
+        let summary = run(trainer, None).unwrap().unwrap();
+
+        let of_checkpoint = ["model.safetensors", "optimizer.safetensors"];
+        let of_checkpoint =
+            of_checkpoint.map(|file| (whole.checkpoint(), ended.checkpoint(), file));
+        let of_bundle = bundle.iter().map(|&file| (whole.bundle(), ended.bundle(), file));
+        for (whole, ended, file) in of_checkpoint.into_iter().chain(of_bundle) {
+            let (a, b) = (bytes(&whole, file), bytes(&ended, file));
+            assert!(a == b, "{end:?}: {file} of {} differs", ended.display());
+        }
+        let facts = |of: &Summary| {
+            (of.steps, of.rows, of.tokens, of.best, of.train_rows, of.fingerprint.clone())
+        };
+        assert_eq!(facts(&summary), facts(&expected), "{end:?}");
+
+        // Each step and each look is in the log once.
+        for event in ["step", "dev"] {
+            assert_eq!(logged(&ended, event), logged(&whole, event), "{end:?}");
+        }
+        assert_eq!(logged(&ended, "step"), (1..=expected.steps).collect::<Vec<_>>());
+        assert_eq!(logged(&ended, "started"), [0, done], "{end:?}");
+        let log = std::fs::read_to_string(ended.log()).unwrap();
+        assert!(log.lines().last().unwrap().contains("finished"), "{end:?}");
+    }
+    expected
+}
+
+/// Stopped again and again, it gets to the same end.
+#[test]
+fn a_run_that_is_stopped_at_every_step_ends_in_the_same_bytes() {
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let (whole, killed) = (folder(&one), folder(&two));
-    let expected = start(&whole, false, extra).unwrap().run(&mut Silent).unwrap();
-
-    run_killed_after(&killed, 5, extra);
-    // As a kill in the middle of a write leaves it.
-    let log = std::fs::read_to_string(killed.log()).unwrap();
-    std::fs::write(killed.log(), format!("{log}{{\"event\":\"st")).unwrap();
-    let trainer = start(&killed, true, extra).unwrap();
-    assert_eq!(trainer.steps_done(), 4);
-    let mut log = JsonLog::open(&killed.log(), trainer.steps_done()).unwrap();
-    let summary = trainer.run(&mut log).unwrap();
-
+    let (whole, stopped) = (folder(&one), folder(&two));
+    run(start(&whole, false, &[]).unwrap(), None).unwrap().unwrap();
+    for step in 1..=7 {
+        let trainer = start(&stopped, true, &[]).unwrap();
+        let ended = run(trainer, Some(End::Step(step))).unwrap();
+        assert!(matches!(ended, Err(TrainError::Interrupted { .. })), "{ended:?}");
+    }
+    // All steps are done; the look at the dev set that follows the last one is not.
+    run(start(&stopped, true, &[]).unwrap(), None).unwrap().unwrap();
     for file in ["model.safetensors", "optimizer.safetensors"] {
-        let (a, b) = (bytes(&whole.checkpoint(), file), bytes(&killed.checkpoint(), file));
-        assert!(a == b, "checkpoint/{file} differs");
+        assert!(bytes(&whole.checkpoint(), file) == bytes(&stopped.checkpoint(), file), "{file}");
     }
-    for file in bundle {
-        let (a, b) = (bytes(&whole.bundle(), file), bytes(&killed.bundle(), file));
-        assert!(a == b, "bundle/{file} differs");
-    }
-    assert_eq!(
-        (summary.steps, summary.rows, summary.tokens, summary.best, &summary.fingerprint),
-        (expected.steps, expected.rows, expected.tokens, expected.best, &expected.fingerprint),
+    assert!(
+        bytes(&whole.bundle(), "model.safetensors")
+            == bytes(&stopped.bundle(), "model.safetensors")
     );
+    assert_eq!(logged(&stopped, "dev"), [2, 4, 6, 7]);
+}
 
-    // Each step and each look is in the log once.
-    let log = std::fs::read_to_string(killed.log()).unwrap();
-    let lines: Vec<serde_json::Value> =
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let steps = |event: &str| -> Vec<u64> {
-        let of_event = lines.iter().filter(|line| line["event"] == event);
-        of_event.map(|line| line["step"].as_u64().unwrap()).collect()
-    };
-    assert_eq!(steps("step"), [1, 2, 3, 4, 5, 6, 7]);
-    assert_eq!(steps("dev"), [2, 4, 6, 7]);
-    assert_eq!(steps("started"), [0, 4]);
-    assert_eq!(lines.last().unwrap()["event"], "finished");
+/// Checkpoints of earlier versions do not say whether a look is due: they were saved at looks alone.
+#[test]
+fn a_checkpoint_of_an_earlier_version_goes_on() {
+    let temporary = TempDir::new().unwrap();
+    let folder = folder(&temporary);
+    run_killed_after(&folder, 5, &[]);
+    let path = folder.checkpoint().join("state.json");
+    let mut state: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(state.as_object_mut().unwrap().remove("look_due"), Some(false.into()));
+    std::fs::write(&path, state.to_string()).unwrap();
+    let summary = run(start(&folder, true, &[]).unwrap(), None).unwrap().unwrap();
+    assert_eq!(summary.steps, 7);
+    assert_eq!(logged(&folder, "dev"), [2, 4, 6, 7]);
+}
+
+/// A request that comes with the last event of a run does not undo it.
+#[test]
+fn a_run_that_is_over_is_not_interrupted() {
+    let temporary = TempDir::new().unwrap();
+    let ended = run(start(&folder(&temporary), false, &[]).unwrap(), Some(End::Dev(7))).unwrap();
+    assert_eq!(ended.unwrap().steps, 7);
+}
+
+/// Every observer hears of every event, also of the one at which another breaks.
+#[test]
+fn one_of_several_observers_ends_the_run() {
+    let temporary = TempDir::new().unwrap();
+    let trainer = start(&folder(&temporary), false, &[]).unwrap();
+    let log = JsonLog::open(&trainer).unwrap();
+    let ender = Ender { end: End::Step(3), step: 0 };
+    let mut observers = Observers(vec![Box::new(ender), Box::new(log), Box::new(Silent)]);
+    let error = trainer.run(&mut observers).unwrap_err();
+    assert!(matches!(error, TrainError::Interrupted { step: 3, steps: 7 }), "{error}");
+    assert_eq!(logged(&folder(&temporary), "step"), [1, 2, 3]);
+    assert_eq!(logged(&folder(&temporary), "interrupted"), [3]);
+}
+
+/// The best weights are in the bundle alone.
+#[test]
+fn a_run_whose_best_weights_are_gone_is_refused() {
+    for end in [None, Some(End::Killed(5))] {
+        let temporary = TempDir::new().unwrap();
+        let folder = folder(&temporary);
+        run(start(&folder, false, &[]).unwrap(), end);
+        std::fs::remove_dir_all(folder.bundle()).unwrap();
+        let error = start(&folder, true, &[]).err().unwrap().to_string();
+        for part in ["bundle", "is gone", "put the folder back", "--out"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
 }
 
 #[test]
@@ -147,7 +296,7 @@ fn a_finished_run_resumes_to_nothing_more() {
     let folder = folder(&temporary);
     let first = start(&folder, false, &[]).unwrap().run(&mut Silent).unwrap();
     let before = bytes(&folder.checkpoint(), "model.safetensors");
-    let again = start(&folder, true, &[]).unwrap().run(&mut KillAfter(0)).unwrap();
+    let again = start(&folder, true, &[]).unwrap().run(&mut Silent).unwrap();
     assert_eq!(first, Summary { peak_memory_bytes: first.peak_memory_bytes, ..again });
     assert!(before == bytes(&folder.checkpoint(), "model.safetensors"));
 }
@@ -161,4 +310,36 @@ fn the_fingerprint_tells_seeds_and_rows_apart() {
             .collect();
     assert_eq!(prints.len(), 4);
     assert!(prints.contains(&prepared(&settings(&[])).fingerprint()));
+}
+
+/// When to save is not part of what a run is, stated or not.
+#[test]
+fn saving_more_often_is_the_same_run() {
+    let print = |extra: &[&'static str]| prepared(&settings(extra)).fingerprint();
+    assert_eq!(print(&[]), print(&["checkpoint.minutes=3"]));
+    let recipe = crate::common::recipe(&["checkpoint.minutes=3"]);
+    assert_eq!(recipe.checkpoint.minutes, 3.0);
+    // What is hashed: the keys that there were before this one.
+    let json = serde_json::to_value(&recipe).unwrap();
+    let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let mut expected = [
+        "name",
+        "seed",
+        "tasks",
+        "precision",
+        "data",
+        "model",
+        "text",
+        "loss",
+        "optimizer",
+        "schedule",
+        "batch",
+        "dev",
+    ];
+    expected.sort_unstable();
+    assert_eq!(BTreeSet::from_iter(keys), BTreeSet::from(expected));
+    for bad in ["checkpoint.minutes=-1", "checkpoint.minutes=nan", "checkpoint.minutes=inf"] {
+        let error = crate::common::plan(&[bad]).unwrap_err().to_string();
+        assert!(error.contains("checkpoint.minutes"), "{error}");
+    }
 }

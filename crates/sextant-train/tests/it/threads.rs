@@ -68,7 +68,7 @@ fn scores_do_not_depend_on_threads() {
                     &prepared.dev.views().collect::<Vec<_>>(),
                     &packed,
                     512,
-                    |_| {},
+                    |_| std::ops::ControlFlow::Continue(()),
                 )
                 .unwrap()
             })

@@ -1,8 +1,6 @@
-//! A training that is killed, at any moment, goes on to the same weights.
+//! A training that is killed or asked to stop, at any moment, goes on to the same weights.
 
-use crate::support::{Place, RECIPE};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use crate::support::{Place, RECIPE, Running};
 
 const FILES: [&str; 4] = [
     "bundle/model.safetensors",
@@ -11,55 +9,137 @@ const FILES: [&str; 4] = [
     "checkpoint/optimizer.safetensors",
 ];
 
-/// Starts a training that goes on beside the test.
-fn start(place: &Place, out: &str) -> Child {
-    Command::new(assert_cmd::cargo::cargo_bin("sextant"))
-        .args(["train", "long.toml", "--out", out, "--resume"])
-        .current_dir(place.path("."))
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
-}
+/// The steps of a training that is ended and taken up again.
+const STEPS: u64 = 120;
 
-/// Starts a training and kills it as soon as its log has so many lines.
-fn kill_after(place: &Place, lines: usize) {
-    let mut child = start(place, "killed");
-    let begun = Instant::now();
-    loop {
-        let log = std::fs::read_to_string(place.path("killed/log.jsonl")).unwrap_or_default();
-        if log.lines().count() >= lines {
-            break;
-        }
-        assert!(begun.elapsed() < Duration::from_mins(2), "the training does not get on");
-        assert!(child.try_wait().unwrap().is_none(), "the training ended before it was killed");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
-}
-
-#[test]
-fn killed_three_times_it_ends_in_the_same_bytes() {
+/// A place with `long.toml` and, in `whole`, what comes of it when nothing ends it.
+fn with_whole() -> Place {
     let place = Place::with_market();
-    place.write("long.toml", RECIPE.replace("steps = 20", "steps = 120"));
+    place.write("long.toml", RECIPE.replace("steps = 20", &format!("steps = {STEPS}")));
     place.ok(&["train", "long.toml", "--out", "whole"]);
-    for lines in [9, 31, 70] {
-        kill_after(&place, lines);
-    }
-    let said = place.ok(&["train", "long.toml", "--out", "killed", "--resume"]);
-    assert!(said.contains("120 steps"), "{said}");
+    place
+}
+
+/// Starts the training in a folder, or goes on with it, until its log has so many lines.
+fn start_until(place: &Place, out: &str, lines: usize) -> Running {
+    let mut running = place.start(&["train", "long.toml", "--out", out, "--resume"]);
+    let log = format!("{out}/log.jsonl");
+    running.until("the training gets on", || place.lines(&log) >= lines);
+    running
+}
+
+/// Goes on with a training to its end, which must be that of `whole`.
+fn ends_as_whole(place: &Place, out: &str) {
+    let said = place.ok(&["train", "long.toml", "--out", out, "--resume"]);
+    assert!(said.contains(&format!("{STEPS} steps")), "{said}");
     for file in FILES {
-        let [whole, killed] = ["whole", "killed"]
-            .map(|out| std::fs::read(place.path(&format!("{out}/{file}"))).unwrap());
-        assert!(whole == killed, "{file} differs");
+        let [whole, ended] =
+            ["whole", out].map(|out| std::fs::read(place.path(&format!("{out}/{file}"))).unwrap());
+        assert!(whole == ended, "{file} differs");
     }
-    let steps: Vec<u64> = crate::pipeline::lines(&place.read("killed/log.jsonl"))
+    let steps: Vec<u64> = crate::pipeline::lines(&place.read(&format!("{out}/log.jsonl")))
         .iter()
         .filter(|line| line["event"] == "step")
         .map(|line| line["step"].as_u64().unwrap())
         .collect();
-    assert_eq!(steps, (1..=120).collect::<Vec<_>>());
+    assert_eq!(steps, (1..=STEPS).collect::<Vec<_>>());
+}
+
+#[test]
+fn killed_three_times_it_ends_in_the_same_bytes() {
+    let place = with_whole();
+    for lines in [9, 31, 70] {
+        start_until(&place, "killed", lines).kill();
+    }
+    ends_as_whole(&place, "killed");
+}
+
+/// By Ctrl-C, by a scheduler, and by a terminal that is closed.
+#[test]
+#[cfg(unix)]
+fn asked_to_stop_it_saves_its_step_and_ends_in_the_same_bytes() {
+    let place = with_whole();
+    let mut before = 0;
+    for (signal, lines) in [("TERM", 9), ("INT", 31), ("HUP", 70)] {
+        let running = start_until(&place, "stopped", lines);
+        running.signal(signal);
+        let (status, said) = running.end();
+        assert_eq!(status.code(), Some(130), "{signal}: {said}");
+        // The checkpoint is of the newest step in the log, whether the dev rows were looked at or not.
+        let log = crate::pipeline::lines(&place.read("stopped/log.jsonl"));
+        let steps = log.iter().filter(|line| line["event"] == "step");
+        let newest = steps.filter_map(|line| line["step"].as_u64()).max().unwrap();
+        let state: serde_json::Value =
+            serde_json::from_str(&place.read("stopped/checkpoint/state.json")).unwrap();
+        assert_eq!(state["step"].as_u64(), Some(newest), "{signal}");
+        let place_and_how = format!("after step {newest} of {STEPS}; run the same command again");
+        assert!(said.contains(&place_and_how), "{signal}: {said}");
+        assert!(newest > before, "{signal}");
+        before = newest;
+    }
+    ends_as_whole(&place, "stopped");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_first_run_that_is_stopped_says_how_to_go_on() {
+    let place = Place::with_market();
+    place.write("long.toml", RECIPE.replace("steps = 20", "steps = 200000"));
+    let mut running = place.start(&["train", "long.toml", "--out", "run"]);
+    running.until("the training gets on", || place.lines("run/log.jsonl") > 3);
+    running.signal("INT");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("add `--resume`"), "{said}");
+    assert!(!place.names("run").contains(&".sextant-lock".to_owned()));
+}
+
+/// A step that takes seconds: the first signal waits for its end, the second does not.
+#[test]
+#[cfg(unix)]
+fn a_second_signal_ends_a_training_at_once() {
+    let place = Place::with_market();
+    let slow = RECIPE
+        .replace("hidden_size = 16, layers = 2", "hidden_size = 512, layers = 6")
+        .replace("rows = 16", "rows = 100000");
+    place.write("slow.toml", slow);
+    let mut running = place.start(&["train", "slow.toml", "--out", "run"]);
+    running.until("the training begins", || place.lines("run/log.jsonl") > 0);
+    running.signal("TERM");
+    running.signal("INT");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(130), "{said}");
+    // Nothing of the step is there.
+    assert_eq!(place.lines("run/log.jsonl"), 1);
+    assert!(!place.path("run/checkpoint").exists());
+}
+
+/// The rows of a pipe that nobody writes to do not come.
+#[test]
+#[cfg(unix)]
+fn a_signal_while_rows_are_read_ends_a_training_too() {
+    let place = Place::with_market();
+    let pipe = place.path("rows.jsonl");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let setting = "data.path=rows.jsonl";
+    let running = place.start(&["train", "tiny.toml", "--out", "run", "--set", setting]);
+    std::thread::sleep(std::time::Duration::from_millis(300)); // whatever it does until then
+    running.signal("INT");
+    let (status, said) = running.end();
+    assert!(!status.success(), "{said}");
+    assert!(!place.path("run").exists());
+}
+
+/// A checkpoint holds the newest weights; the best ones are in the bundle alone.
+#[test]
+fn a_finished_run_without_its_bundle_is_an_error() {
+    let place = Place::with_bundle();
+    place.ok(&["train", "tiny.toml", "--resume"]);
+    std::fs::remove_dir_all(place.path("runs/tiny/bundle")).unwrap();
+    let error = place.fails(&["train", "tiny.toml", "--resume"]);
+    for part in ["runs/tiny/bundle", "is gone", "put the folder back", "--out"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
 }
 
 #[test]
@@ -69,16 +149,11 @@ fn a_folder_in_use_is_refused_and_a_dead_process_holds_none() {
     let long =
         RECIPE.replace("steps = 20", "steps = 200000").replace("every = 5", "every = 100000");
     place.write("long.toml", long);
-    let mut first = start(&place, "run");
-    let begun = Instant::now();
-    while !place.path("run/log.jsonl").exists() {
-        assert!(begun.elapsed() < Duration::from_mins(2), "the training does not start");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let first = start_until(&place, "run", 1);
     let error = place.fails(&["train", "tiny.toml", "--out", "run"]);
-    assert!(error.contains(&format!("process {} is writing into it", first.id())), "{error}");
-    first.kill().unwrap(); // SIGKILL
-    first.wait().unwrap();
+    let holder = format!("process {}", first.id());
+    assert!(error.contains(&holder), "{error}");
+    first.kill();
     // The user's own folder stays, whatever it is called.
     std::fs::create_dir(place.path("run/.new-ideas")).unwrap();
     place.write("run/.sextant-new-notes", "a file");

@@ -2,8 +2,6 @@
 
 use crate::support::Place;
 use serde_json::Value;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// Two tasks, two routings, two models of one task, two points of a curve, four trials.
 const LAB: &str = r#"
@@ -64,12 +62,12 @@ replicates = 50
 /// steps, 2 of the curve, 3 + 1 trials.
 const RUNS: usize = 6 + 4 + 4 + 2 + 4;
 
-fn ledger(place: &Place, out: &str) -> Vec<Value> {
+pub(crate) fn ledger(place: &Place, out: &str) -> Vec<Value> {
     crate::pipeline::lines(&place.read(&format!("{out}/ledger.jsonl")))
 }
 
 /// What must not depend on how often a grid was interrupted.
-fn results(place: &Place, out: &str) -> Vec<String> {
+pub(crate) fn results(place: &Place, out: &str) -> Vec<String> {
     let mut found: Vec<String> = ledger(place, out)
         .iter()
         .map(|entry| {
@@ -87,26 +85,12 @@ fn results(place: &Place, out: &str) -> Vec<String> {
 
 /// Starts the grid and kills it when so many runs are finished and the next has begun.
 fn kill_after(place: &Place, finished: usize) {
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("sextant"))
-        .args(["lab", "run", "lab.toml", "--out", "killed"])
-        .current_dir(place.path("."))
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let start = Instant::now();
-    let count = || {
-        let text = std::fs::read_to_string(place.path("killed/ledger.jsonl")).unwrap_or_default();
-        let folders = std::fs::read_dir(place.path("killed/runs")).map_or(0, Iterator::count);
-        (text.lines().count(), folders)
-    };
-    while count().0 < finished || count().1 <= finished {
-        assert!(start.elapsed() < Duration::from_mins(2), "the grid does not get on");
-        assert!(child.try_wait().unwrap().is_none(), "the grid ended before it was killed");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap(); // SIGKILL
-    child.wait().unwrap();
+    let mut running = place.start(&["lab", "run", "lab.toml", "--out", "killed"]);
+    let folders = || std::fs::read_dir(place.path("killed/runs")).map_or(0, Iterator::count);
+    running.until("the grid gets on", || {
+        place.lines("killed/ledger.jsonl") >= finished && folders() > finished
+    });
+    running.kill();
 }
 
 /// One test, because the grid that it makes serves several purposes.
@@ -129,6 +113,13 @@ fn a_grid_is_run_killed_reported_and_put_together() {
     // Finished runs are left alone.
     let before = place.read("whole/ledger.jsonl");
     let events = place.ok(&["lab", "run", "lab.toml", "--out", "whole", "--json"]);
+    assert!(events.contains(r#""event":"opened""#) && !events.contains("started"), "{events}");
+    assert_eq!(place.read("whole/ledger.jsonl"), before);
+
+    // Nor does it matter how often checkpoints are saved.
+    let often = ["lab", "run", "lab.toml", "--out", "whole", "--json"];
+    let often = [&often[..], &["--set", "base.checkpoint.minutes=0"]].concat();
+    let events = place.ok(&often);
     assert!(events.contains(r#""event":"opened""#) && !events.contains("started"), "{events}");
     assert_eq!(place.read("whole/ledger.jsonl"), before);
 

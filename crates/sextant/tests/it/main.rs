@@ -9,5 +9,6 @@ mod help;
 mod kill;
 mod lab;
 mod pipeline;
+mod shared_lab;
 mod streams;
 mod support;

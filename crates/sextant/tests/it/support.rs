@@ -1,9 +1,12 @@
 //! A folder with a small market and a recipe, and ways to run the program there.
 
 use assert_cmd::Command;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
 use std::sync::OnceLock;
-use tempfile::TempDir;
+use std::time::{Duration, Instant};
+use tempfile::{NamedTempFile, TempDir};
 
 /// A recipe that trains in a second: every key that a test changes is here or has a default.
 pub(crate) const RECIPE: &str = r#"
@@ -97,6 +100,26 @@ impl Place {
         error
     }
 
+    /// Starts the program beside the test.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        let said = NamedTempFile::new().unwrap();
+        let output = File::options().append(true).open(said.path()).unwrap();
+        let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("sextant"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env("SEXTANT_HOME", self.path("home"))
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Running { child, said }
+    }
+
+    /// How many lines a file has; none if it is not there.
+    pub(crate) fn lines(&self, name: &str) -> usize {
+        std::fs::read_to_string(self.path(name)).map_or(0, |text| text.lines().count())
+    }
+
     /// The names in a folder, sorted.
     pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path(folder)) else { return Vec::new() };
@@ -104,6 +127,67 @@ impl Place {
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
+    }
+}
+
+/// A program that runs beside the test. It ends with the test at the latest.
+pub(crate) struct Running {
+    child: Child,
+    said: NamedTempFile,
+}
+
+impl Running {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until something is so, while the program runs.
+    pub(crate) fn until(&mut self, what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < Duration::from_mins(2), "{what}: {}", self.said());
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended before: {what}: {}", self.said());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Sends a signal by its name, as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Ends it as a failing machine does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap(); // SIGKILL
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end; what it said on both its outputs.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let begun = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+            assert!(begun.elapsed() < Duration::from_mins(4), "it does not end: {}", self.said());
+        };
+        (status, self.said())
+    }
+
+    /// What it has said so far, on both its outputs.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(self.said.path()).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended, or the test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -3,9 +3,15 @@
 //! The dev set decides; the test set plays no part.
 //!
 //! Each round trains its settings from the start with a schedule of its own length: a rate that has
-//! fallen to 0 cannot be taken up again. What runs next is a function of what is finished, so that a
-//! search goes on from its ledger as if it had not been stopped.
+//! fallen to 0 cannot be taken up again. What runs next is a function of what is finished and of what
+//! other processes work on, so that a search goes on from its ledger as if it had not been stopped, and
+//! several processes share it.
 
+mod schedule;
+
+pub use schedule::Next;
+
+use self::schedule::{Status, asha, halving, in_round};
 use crate::LabError;
 use crate::grid::{Cell, Draw, Grid, Resolve, Role, Scheduler, SearchRecipe, cell, merge};
 use crate::run::LedgerEntry;
@@ -93,16 +99,35 @@ impl Search {
         (0..recipe.rounds).map(|round| in_round(recipe, round)).sum()
     }
 
-    /// The next trial to run; none when the search is over. `entry` knows the finished ones.
-    pub fn next<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> Option<Cell> {
-        let value = |round: usize, trial: usize| {
-            entry(&self.rounds[round][trial]).map(|entry| self.value(Some(entry)))
+    /// The next trial to run. `entry` knows the finished ones; `held` says which of the others another
+    /// process works on.
+    pub fn next<'a>(
+        &self,
+        entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>,
+        held: impl Fn(&Cell) -> bool,
+    ) -> Next<&Cell> {
+        let status = |round: usize, trial: usize| {
+            let cell = &self.rounds[round][trial];
+            match entry(cell) {
+                Some(entry) => Status::Finished(self.value(Some(entry))),
+                None if held(cell) => Status::Held,
+                None => Status::Open,
+            }
         };
-        let (round, trial) = match self.recipe.scheduler {
-            Scheduler::Halving => halving(&self.recipe, value),
-            Scheduler::Asha => asha(&self.recipe, value),
-        }?;
-        Some(self.rounds[round][trial].clone())
+        let next = match self.recipe.scheduler {
+            Scheduler::Halving => halving(&self.recipe, status),
+            Scheduler::Asha => asha(&self.recipe, status),
+        };
+        match next {
+            Next::Run((round, trial)) => Next::Run(&self.rounds[round][trial]),
+            Next::Wait => Next::Wait,
+            Next::Over => Next::Over,
+        }
+    }
+
+    /// Every trial of every round, whether it comes to run or not.
+    pub fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.rounds.iter().flatten()
     }
 
     /// How many of its runs are finished.
@@ -145,55 +170,6 @@ impl Search {
         let value = entry.and_then(|entry| entry.dev);
         value.map_or(f64::NEG_INFINITY, |v| if self.higher_is_better { v } else { -v })
     }
-}
-
-/// The best `count` of some trials; ties go to the setting drawn first.
-fn best(mut trials: Vec<usize>, count: usize, value: impl Fn(usize) -> f64) -> Vec<usize> {
-    trials.sort_by(|&a, &b| value(b).total_cmp(&value(a)).then(a.cmp(&b)));
-    trials.truncate(count);
-    trials
-}
-
-/// The next round and trial by rounds. `value` knows what came of a round's trial, if it is finished;
-/// larger is better.
-fn halving(
-    recipe: &SearchRecipe,
-    value: impl Fn(usize, usize) -> Option<f64>,
-) -> Option<(usize, usize)> {
-    let mut trials: Vec<usize> = (0..recipe.trials).collect();
-    for round in 0..recipe.rounds {
-        if let Some(&trial) = trials.iter().find(|&&trial| value(round, trial).is_none()) {
-            return Some((round, trial));
-        }
-        let found = |trial| value(round, trial).unwrap_or(f64::NEG_INFINITY);
-        trials = best(trials, in_round(recipe, round + 1), found);
-    }
-    None
-}
-
-/// The next round and trial by ASHA (algorithm 2 of the paper, for one worker): from the highest round
-/// down, a trial that is among the best of those finished there and has not gone on; else a new one.
-fn asha(
-    recipe: &SearchRecipe,
-    value: impl Fn(usize, usize) -> Option<f64>,
-) -> Option<(usize, usize)> {
-    for round in (0..recipe.rounds.saturating_sub(1)).rev() {
-        let finished: Vec<usize> =
-            (0..recipe.trials).filter(|&trial| value(round, trial).is_some()).collect();
-        let count = finished.len() / recipe.eta.max(1);
-        let found = |trial| value(round, trial).unwrap_or(f64::NEG_INFINITY);
-        let next = best(finished, count, found);
-        if let Some(trial) = next.into_iter().find(|&trial| value(round + 1, trial).is_none()) {
-            return Some((round + 1, trial));
-        }
-    }
-    (0..recipe.trials).find(|&trial| value(0, trial).is_none()).map(|trial| (0, trial))
-}
-
-/// How many settings run in a round.
-fn in_round(recipe: &SearchRecipe, round: usize) -> usize {
-    let thinned = recipe.eta.checked_pow(round as u32).map_or(0, |part| recipe.trials / part);
-    thinned.max(1)
 }
 
 /// The keys of a trial: a function of the search's seed and the trial's number.
@@ -308,54 +284,5 @@ mod tests {
         let settings = settings_of(&draw(&recipe, 0).unwrap(), "");
         assert_eq!(settings.len(), 3);
         assert!(settings.iter().any(|s| s.starts_with("a.rate=")), "{settings:?}");
-    }
-
-    /// What runs, in order, when a setting's value is the same in every round.
-    fn order(
-        scheduler: Scheduler,
-        trials: usize,
-        eta: usize,
-        values: &[f64],
-    ) -> Vec<(usize, usize)> {
-        let recipe =
-            SearchRecipe { scheduler, trials, eta, rounds: 3, ..recipe("a = { choice = [1] }") };
-        let mut done = Vec::new();
-        loop {
-            let value = |round, trial| done.contains(&(round, trial)).then(|| values[trial]);
-            let next = match scheduler {
-                Scheduler::Halving => halving(&recipe, value),
-                Scheduler::Asha => asha(&recipe, value),
-            };
-            let Some(next) = next else { return done };
-            assert!(!done.contains(&next), "{next:?} runs twice");
-            done.push(next);
-        }
-    }
-
-    #[test]
-    fn schedulers_run_what_was_worked_out_by_hand() {
-        let values = [0.1, 0.4, 0.3, 0.2];
-        // (round, trial)
-        assert_eq!(
-            order(Scheduler::Halving, 4, 2, &values),
-            [(0, 0), (0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 1)]
-        );
-        assert_eq!(
-            order(Scheduler::Asha, 4, 2, &values),
-            [(0, 0), (0, 1), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1)]
-        );
-        // Better settings that come late go on too, past one that went on too early.
-        assert_eq!(
-            order(Scheduler::Asha, 4, 2, &[0.2, 0.1, 0.3, 0.4]),
-            [(0, 0), (0, 1), (1, 0), (0, 2), (1, 2), (2, 2), (0, 3), (1, 3), (2, 3)]
-        );
-    }
-
-    #[test]
-    fn rounds_thin() {
-        let recipe = recipe("a = { choice = [1] }");
-        let sizes: Vec<_> = (0..3).map(|round| in_round(&recipe, round)).collect();
-        assert_eq!(sizes, [200, 66, 22]);
-        assert_eq!(Search::runs(&recipe), 288);
     }
 }

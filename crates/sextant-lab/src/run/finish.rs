@@ -1,0 +1,156 @@
+//! One run of a grid: trained, asked for its answers, and summed up in a line of the ledger.
+
+use super::predictions::file_name;
+use super::{
+    Lab, LabEvent, LedgerEntry, Predictions, Watcher, code_version, recipe_hash, training_flops,
+};
+use crate::LabError;
+use crate::grid::Cell;
+use burn::tensor::Device;
+use sextant_core::{Example, Split, Task};
+use sextant_files::FolderLock;
+use sextant_kernels::ScorePrecision;
+use sextant_model::{
+    ModelError, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters,
+};
+use sextant_train::{
+    Encoded, ExampleSource, JsonLog, LoadedDataset, Observers, Plan, RunFolder, StoppableSource,
+    TrainError, Trainer, dev_positions, reset_peak_memory, tasks_of,
+};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Lab {
+    /// Trains the run if it is not trained, and predicts test and dev rows once. `lock` is the run
+    /// folder's.
+    ///
+    /// # Errors
+    /// Also when the watcher breaks: [`TrainError::Interrupted`] where a checkpoint was saved,
+    /// [`TrainError::Stopped`] or [`ModelError::Stopped`] elsewhere.
+    pub(super) fn finish(
+        &self,
+        cell: &Cell,
+        lock: &Arc<FolderLock>,
+        device: &Device,
+        watcher: &mut dyn Watcher,
+    ) -> Result<LedgerEntry, LabError> {
+        let folder = self.run_folder(cell.name());
+        let summary = if folder.summary().exists() {
+            let path = folder.summary();
+            let text = std::fs::read_to_string(&path).map_err(LabError::io("read", &path))?;
+            serde_json::from_str(&text)?
+        } else {
+            reset_peak_memory();
+            let plan = Plan::new(cell.recipe.clone(), self.resolve)?;
+            let encoded = watched(&self.data, watcher, |source| Encoded::new(plan, source))?;
+            let prepared = encoded.build(device)?;
+            let trainer = Trainer::locked(prepared, folder.clone(), Arc::clone(lock), true)?;
+            let log = JsonLog::open(&trainer)?;
+            let mut observers = Observers(vec![watcher.observer(cell), Box::new(log)]);
+            trainer.run(&mut observers)?
+        };
+        let bundle = bundle::open(&folder.bundle(), device)?;
+        let predictor = Predictor::new(bundle, ScorePrecision::F32);
+        let tasks = predictor.model().spec().tasks.clone();
+        let dev = dev_positions(&tasks_of(&self.data.dataset.dev), &cell.recipe, &tasks);
+        predict(&predictor, &self.data, Split::Dev, dev, &folder, watcher)?;
+        let rows = positions(&self.data.dataset.test, &tasks);
+        let start = Instant::now();
+        let test = predict(&predictor, &self.data, Split::Test, rows, &folder, watcher)?;
+        let test_seconds = start.elapsed().as_secs_f64();
+        let right = |task: Option<Task>| {
+            let rows = test.rows.iter().zip(&test.predictions);
+            let mine = rows.filter(|&(&row, _)| {
+                task.is_none_or(|task| self.data.dataset.test[row].pair.task == task)
+            });
+            let (mut all, mut right) = (0_usize, 0_usize);
+            for (&row, prediction) in mine {
+                all += 1;
+                right += usize::from(prediction.grade() == self.data.dataset.test[row].grade);
+            }
+            (all > 0).then(|| right as f64 / all as f64)
+        };
+        let model = predictor.model();
+        // What was trained, the recipe says, not the bundle.
+        let freeze = &cell.recipe.model.freeze;
+        let mut parameters = parameters(model);
+        for info in &mut parameters {
+            info.trainable = is_trained(model.spec(), freeze, &info.name);
+        }
+        parameters.extend(frozen_weights(model).into_iter().map(|(name, weight)| ParamInfo {
+            name,
+            shape: weight.dims().to_vec(),
+            trainable: false,
+        }));
+        Ok(LedgerEntry {
+            name: cell.name().to_owned(),
+            backbone: cell.backbone.clone(),
+            routing: cell.routing.clone(),
+            role: cell.role,
+            recipe_sha256: recipe_hash(&cell.recipe),
+            fingerprint: summary.fingerprint,
+            data_sha256: self.data_sha256.clone(),
+            code: code_version(),
+            seed: summary.seed,
+            train_rows: summary.train_rows,
+            rows: summary.rows,
+            steps: summary.steps,
+            tokens: summary.tokens,
+            flops: training_flops(model.spec(), &parameters, summary.tokens, summary.rows),
+            seconds: summary.seconds,
+            peak_memory_bytes: summary.peak_memory_bytes,
+            parameters: summary.parameters,
+            trainable_parameters: summary.trainable_parameters,
+            dev: summary.best.map(|(value, _)| value),
+            dev_step: summary.best.map(|(_, step)| step),
+            test_accuracy: right(None).unwrap_or(0.0),
+            test_accuracy_by_task: tasks
+                .iter()
+                .filter_map(|&task| Some((task, right(Some(task))?)))
+                .collect(),
+            test_seconds,
+            test_rows: test.rows.len(),
+        })
+    }
+}
+
+/// Has `read` read rows from a source that stops when the watcher breaks.
+pub(super) fn watched<T>(
+    data: &LoadedDataset,
+    watcher: &mut dyn Watcher,
+    read: impl FnOnce(&dyn ExampleSource) -> Result<T, TrainError>,
+) -> Result<T, TrainError> {
+    let watcher = RefCell::new(watcher);
+    let ask = || watcher.borrow_mut().on_event(LabEvent::Busy);
+    read(&StoppableSource::new(data, &ask))
+}
+
+/// Predicts some rows of a split and keeps the answers in the run's folder.
+fn predict(
+    predictor: &Predictor,
+    data: &LoadedDataset,
+    split: Split,
+    rows: Vec<usize>,
+    run: &RunFolder,
+    watcher: &mut dyn Watcher,
+) -> Result<Predictions, LabError> {
+    let examples = data.dataset.part(split);
+    let pairs: Vec<_> = rows.iter().map(|&row| examples[row].pair.clone()).collect();
+    let answers = predictor.predict_watched(&pairs, |_| watcher.on_event(LabEvent::Busy));
+    let predictions = answers.map_err(|error| match error {
+        ModelError::NonFinite { row, fault } => {
+            let place = format!("{} ({})", data.origin(split, rows[row]), pairs[row]);
+            LabError::Unusable { path: run.bundle(), problem: format!("{place}: {fault}") }
+        }
+        other => other.into(),
+    })?;
+    let found = Predictions { rows, predictions };
+    found.write(&run.0.join(file_name(split)), examples)?;
+    Ok(found)
+}
+
+/// Rows of some tasks.
+fn positions(examples: &[Example], tasks: &[Task]) -> Vec<usize> {
+    (0..examples.len()).filter(|&row| tasks.contains(&examples[row].pair.task)).collect()
+}

@@ -1,0 +1,277 @@
+//! What a grid's run does next, and when it ends.
+
+use super::claim::Claim;
+use super::finish::watched;
+use super::{Lab, LabEvent, Outcome, State, Watcher};
+use crate::LabError;
+use crate::grid::Cell;
+use crate::search::{Next, Search};
+use burn::tensor::Device;
+use sextant_files::FolderLock;
+use sextant_model::ModelError;
+use sextant_train::TrainError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often a process that waits for others looks at what they do.
+const POLL: Duration = Duration::from_millis(500);
+
+/// What is left to do, as this process knows it.
+struct Queue {
+    /// Runs of the grid that are not finished, in the order in which to try them.
+    open: Vec<Cell>,
+    search: Option<Search>,
+    /// When no run may begin any more.
+    end: Option<Instant>,
+    /// Names of runs that do not fit the time.
+    late: BTreeSet<String>,
+    /// Who holds the runs that others work on, as far as the watcher was told.
+    holders: BTreeMap<String, String>,
+}
+
+/// What to do next.
+enum Turn {
+    /// Finish this run, which is claimed.
+    Run(Cell, Arc<FolderLock>),
+    /// Others work on everything that is left.
+    Wait,
+    /// It is over.
+    End(Outcome),
+}
+
+/// What came of trying to take a run.
+enum Taken {
+    Mine(Arc<FolderLock>),
+    Held,
+    /// Somebody else has finished it meanwhile.
+    Finished,
+    /// It does not fit the time.
+    Late,
+}
+
+impl Lab {
+    /// Trains and evaluates what is missing, in order, as long as runs fit the time.
+    ///
+    /// Killed or interrupted at any point and called again, it goes on where it was, with the same
+    /// results. Several processes may work on one folder: each run is trained by one of them, and the
+    /// last to end waits for the others, to take over what they leave behind.
+    ///
+    /// # Errors
+    /// A folder that holds runs of another recipe or of other data; whatever ends a run.
+    pub fn run(
+        &mut self,
+        device: &Device,
+        budget: Option<Duration>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Outcome, LabError> {
+        let end = budget.and_then(|budget| Instant::now().checked_add(budget));
+        let open = match self.unfinished(watcher) {
+            Ok(open) => open,
+            Err(error) => return stopped(None, error),
+        };
+        // Only now: a folder of other runs was refused above, and keeps its recipe.
+        self.keep_recipe()?;
+        let search = Search::new(&self.grid)?;
+        let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
+        let tried = search.as_ref().map_or(0, |search| search.finished(|cell| self.entry(cell)));
+        let cells = self.grid.cells.len();
+        let finished = cells - open.len() + tried;
+        let opened = LabEvent::Opened { runs: cells + trials.max(tried), finished };
+        let mut stop = watcher.on_event(opened).is_break();
+        let (late, holders) = (BTreeSet::new(), BTreeMap::new());
+        let mut queue = Queue { open, search, end, late, holders };
+        loop {
+            let turn = match self.turn(&mut queue, watcher) {
+                Ok(turn) => turn,
+                Err(error) => return stopped(None, error),
+            };
+            match turn {
+                Turn::End(outcome) => return Ok(outcome),
+                _ if stop => return Ok(Outcome::Interrupted { within: None }),
+                Turn::Wait => {
+                    std::thread::sleep(POLL);
+                    stop = watcher.on_event(LabEvent::Busy).is_break();
+                }
+                Turn::Run(cell, lock) => {
+                    let seconds = self.estimate(&cell);
+                    let left = queue.left(&cell).map(|cell| self.estimate(cell)).sum();
+                    let started = LabEvent::Started { cell: &cell, seconds, left };
+                    if watcher.on_event(started).is_break() {
+                        return Ok(Outcome::Interrupted { within: None });
+                    }
+                    let entry = match self.finish(&cell, &lock, device, watcher) {
+                        Ok(entry) => entry,
+                        Err(error) => return stopped(Some(&cell), error),
+                    };
+                    self.ledger.add(entry.clone())?;
+                    queue.open.retain(|other| other.name() != cell.name());
+                    drop(lock); // not before the line is in the ledger
+                    stop = watcher.on_event(LabEvent::Finished(&entry)).is_break();
+                }
+            }
+        }
+    }
+
+    /// The runs of the grid that are not finished. Those that are trained but not evaluated come first:
+    /// they are cheap and help estimates.
+    fn unfinished(&self, watcher: &mut dyn Watcher) -> Result<Vec<Cell>, LabError> {
+        let (mut open, mut untrained) = (Vec::new(), Vec::new());
+        for cell in &self.grid.cells {
+            match self.state_watched(cell, watcher)? {
+                State::Finished => {}
+                State::Trained => open.push(cell.clone()),
+                State::Begun | State::Waiting => untrained.push(cell.clone()),
+            }
+        }
+        open.extend(untrained);
+        Ok(open)
+    }
+
+    fn state_watched(&self, cell: &Cell, watcher: &mut dyn Watcher) -> Result<State, LabError> {
+        let mut found = None;
+        watched(&self.data, watcher, |source| {
+            found = Some(self.state_from(cell, source));
+            Ok(())
+        })?;
+        // It was set: `watched` calls what it is given.
+        found.unwrap_or(Ok(State::Waiting))
+    }
+
+    /// Chooses what to do next: the first run that nobody works on, or the next trial of the search.
+    fn turn(&mut self, queue: &mut Queue, watcher: &mut dyn Watcher) -> Result<Turn, LabError> {
+        self.hear_of_others(watcher)?;
+        let mut held = BTreeSet::new();
+        for cell in queue.open.clone() {
+            match self.take(&cell, queue, watcher)? {
+                Taken::Mine(lock) => return Ok(Turn::Run(cell, lock)),
+                Taken::Held => {
+                    held.insert(cell.name().to_owned());
+                }
+                Taken::Finished => queue.open.retain(|other| other.name() != cell.name()),
+                Taken::Late if queue.is_over() => return Ok(Turn::End(Outcome::OutOfTime)),
+                Taken::Late => {} // a later one may be shorter
+            }
+        }
+        if !queue.late.is_empty() {
+            return Ok(Turn::End(Outcome::OutOfTime));
+        }
+        let Some(search) = queue.search.clone() else {
+            return Ok(wait_if(!held.is_empty(), queue));
+        };
+        loop {
+            let next = search.next(|cell| self.entry(cell), |cell| held.contains(cell.name()));
+            let cell = match next {
+                Next::Run(cell) => cell,
+                Next::Wait => return Ok(wait_if(true, queue)),
+                Next::Over => return Ok(wait_if(!held.is_empty(), queue)),
+            };
+            match self.take(cell, queue, watcher)? {
+                Taken::Mine(lock) => return Ok(Turn::Run(cell.clone(), lock)),
+                Taken::Held => {
+                    held.insert(cell.name().to_owned());
+                }
+                Taken::Late => return Ok(Turn::End(Outcome::OutOfTime)),
+                Taken::Finished if self.entry(cell).is_some() => {}
+                // Not in the ledger, but finished: the state says so of no such run.
+                Taken::Finished => return Ok(Turn::End(Outcome::Complete)),
+            }
+        }
+    }
+
+    /// Tries to take a run: it must fit the time, nobody else may work on it, and it must not be
+    /// finished.
+    fn take(
+        &mut self,
+        cell: &Cell,
+        queue: &mut Queue,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Taken, LabError> {
+        if queue.late.contains(cell.name()) {
+            return Ok(Taken::Late);
+        }
+        let seconds = self.estimate(cell);
+        if !queue.fits(seconds) {
+            // Whether it stops or not: nothing is begun after this.
+            let _ = watcher.on_event(LabEvent::OutOfTime { cell, seconds });
+            queue.late.insert(cell.name().to_owned());
+            return Ok(Taken::Late);
+        }
+        match self.claim(cell)? {
+            Claim::Held(holder) => {
+                let told = queue.holders.insert(cell.name().to_owned(), holder.clone());
+                if told.as_ref() != Some(&holder) {
+                    flow(watcher.on_event(LabEvent::Held { cell, holder: &holder }))?;
+                }
+                Ok(Taken::Held)
+            }
+            Claim::Mine(lock) => {
+                queue.holders.remove(cell.name());
+                // It may have been finished between the last look at the ledger and the lock.
+                self.hear_of_others(watcher)?;
+                let finished = self.state_watched(cell, watcher)? == State::Finished;
+                Ok(if finished { Taken::Finished } else { Taken::Mine(lock) })
+            }
+        }
+    }
+
+    /// Reads the ledger again and tells of the runs that others have finished.
+    fn hear_of_others(&mut self, watcher: &mut dyn Watcher) -> Result<(), LabError> {
+        for name in self.ledger.refresh()? {
+            if let Some(entry) = self.ledger.get(&name) {
+                flow(watcher.on_event(LabEvent::FinishedElsewhere(entry)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Queue {
+    /// Whether no run may begin any more.
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// Whether a run that may take so long can begin; one whose time is unknown may.
+    fn fits(&self, seconds: Option<f64>) -> bool {
+        let Some(end) = self.end else { return true };
+        let room = end.saturating_duration_since(Instant::now()).as_secs_f64();
+        room > 0.0 && seconds.is_none_or(|seconds| seconds <= room)
+    }
+
+    /// The runs that this process may still do, beginning with one of them.
+    fn left<'q>(&'q self, first: &'q Cell) -> impl Iterator<Item = &'q Cell> {
+        let open = self.open.iter().filter(|cell| {
+            cell.name() != first.name()
+                && !self.late.contains(cell.name())
+                && !self.holders.contains_key(cell.name())
+        });
+        std::iter::once(first).chain(open)
+    }
+}
+
+/// What to do when nothing is free: wait for others, if they work on something, until the time is out.
+fn wait_if(held: bool, queue: &Queue) -> Turn {
+    match held {
+        true if queue.is_over() => Turn::End(Outcome::OutOfTime),
+        true => Turn::Wait,
+        false => Turn::End(Outcome::Complete),
+    }
+}
+
+/// A break as the error that ends what goes on.
+fn flow(flow: std::ops::ControlFlow<()>) -> Result<(), LabError> {
+    if flow.is_break() { Err(TrainError::Stopped.into()) } else { Ok(()) }
+}
+
+/// Tells an end that was asked for from one that was not.
+fn stopped(cell: Option<&Cell>, error: LabError) -> Result<Outcome, LabError> {
+    let within = match error {
+        LabError::Train(TrainError::Interrupted { step, .. }) => {
+            cell.map(|cell| (cell.name().to_owned(), step))
+        }
+        LabError::Train(TrainError::Stopped) | LabError::Model(ModelError::Stopped) => None,
+        other => return Err(other),
+    };
+    Ok(Outcome::Interrupted { within })
+}
