@@ -18,7 +18,7 @@ dev_rows = 60
 pooling = "mean"
 dense = false
 [base.text]
-max_tokens = 32
+max_tokens = 64
 [base.optimizer]
 learning_rate = 2e-3
 [base.schedule]
@@ -110,14 +110,8 @@ fn what_a_dead_process_leaves_is_taken_over() {
     let mut first = place.start(&RUN);
     first.until("the first finishes a run", || place.lines("shared/ledger.jsonl") > 0);
     let mut second = place.start(&RUN);
-    let first_id = first.id();
-    let told = format!(" is trained by process {first_id}");
     // It says so only of a run that it would have begun itself.
-    let said = |running: &Running| running.said();
-    while !said(&second).contains(&told) {
-        second.until("the second says what the first does", || true);
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
+    second.until_said(&format!(" is trained by process {}", first.id()));
     first.kill();
     let said = ends_well(second);
     is_as_alone(&place);
@@ -141,7 +135,7 @@ fn the_status_says_who_trains_what() {
     assert!(said.contains(&format!("\"holder\": \"process {}\"", running.id())), "{said}");
     running.kill();
     let said = place.ok(&["lab", "status", "shared"]);
-    assert!(said.contains("waiting   tiny-prefix-s1") && !said.contains("running"), "{said}");
+    assert!(said.contains("begun     tiny-prefix-s1") && !said.contains("running"), "{said}");
 }
 
 #[test]

@@ -152,6 +152,12 @@ impl Running {
         }
     }
 
+    /// Waits until it says something.
+    pub(crate) fn until_said(&mut self, text: &str) {
+        let path = self.said.path().to_owned();
+        self.until(text, || std::fs::read_to_string(&path).unwrap().contains(text));
+    }
+
     /// Sends a signal by its name, as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
