@@ -153,7 +153,9 @@ impl Status {
             say(&serde_json::to_string_pretty(&runs)?);
             return Ok(());
         }
-        lines.iter().for_each(|line| say(&line.text()));
+        for line in &lines {
+            say(&line.text());
+        }
         let finished = lines.iter().filter(|line| line.state == State::Finished).count();
         say(&format!("{finished} of {} runs finished", lab.grid.cells.len()));
         Ok(())

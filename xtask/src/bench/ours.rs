@@ -14,6 +14,7 @@ use sextant_model::{
 use sextant_text::{EncodedRow, TokenRow};
 use sextant_train::{AdamW, OptimizerRecipe, StepOptions, Target, gradients};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -163,7 +164,9 @@ impl Ours {
             }
             Work::Score(precision) => {
                 let packed = &self.packed[precision as usize];
-                predict_rows(&self.scorer, rows, packed, Predictor::PACK_TOKENS, |_| {})?;
+                predict_rows(&self.scorer, rows, packed, Predictor::PACK_TOKENS, |_| {
+                    ControlFlow::Continue(())
+                })?;
             }
         }
         let seconds = start.elapsed().as_secs_f64();

@@ -33,7 +33,7 @@ struct Queue {
 /// What to do next.
 enum Turn {
     /// Finish this run, which is claimed.
-    Run(Cell, Arc<FolderLock>),
+    Run(Box<Cell>, Arc<FolderLock>),
     /// Others work on everything that is left.
     Wait,
     /// It is over.
@@ -144,7 +144,7 @@ impl Lab {
         let mut held = BTreeSet::new();
         for cell in queue.open.clone() {
             match self.take(&cell, queue, watcher)? {
-                Taken::Mine(lock) => return Ok(Turn::Run(cell, lock)),
+                Taken::Mine(lock) => return Ok(Turn::Run(Box::new(cell), lock)),
                 Taken::Held => {
                     held.insert(cell.name().to_owned());
                 }
@@ -167,7 +167,7 @@ impl Lab {
                 Next::Over => return Ok(wait_if(!held.is_empty(), queue)),
             };
             match self.take(cell, queue, watcher)? {
-                Taken::Mine(lock) => return Ok(Turn::Run(cell.clone(), lock)),
+                Taken::Mine(lock) => return Ok(Turn::Run(Box::new(cell.clone()), lock)),
                 Taken::Held => {
                     held.insert(cell.name().to_owned());
                 }

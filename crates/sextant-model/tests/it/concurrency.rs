@@ -11,6 +11,7 @@ use sextant_model::{
     initialize, initialize_frozen, predict_rows,
 };
 use sextant_text::EncodedRow;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Layers large enough that packing and multiplying them is worth several threads.
@@ -50,10 +51,18 @@ fn threads_and_pools_of_threads_give_equal_bits() {
             let what = format!("lora {lora}, {precision}");
             let expected = pool(1).install(|| {
                 let weights = Arc::new(PackedWeights::new(&model, precision));
-                bits(&predict_rows(&model, &rows, &weights, 64, |_| {}).unwrap())
+                bits(
+                    &predict_rows(&model, &rows, &weights, 64, |_| ControlFlow::Continue(()))
+                        .unwrap(),
+                )
             });
             let weights = Arc::new(PackedWeights::new(&model, precision));
-            let score = || bits(&predict_rows(&model, &rows, &weights, 64, |_| {}).unwrap());
+            let score = || {
+                bits(
+                    &predict_rows(&model, &rows, &weights, 64, |_| ControlFlow::Continue(()))
+                        .unwrap(),
+                )
+            };
             std::thread::scope(|scope| {
                 let threads: Vec<_> = (0..8).map(|_| scope.spawn(score)).collect();
                 for thread in threads {
@@ -75,7 +84,7 @@ fn weights_are_packed_in_a_pool_too() {
     let (model, rows) = (model(false), some_rows());
     let score = || {
         let weights = Arc::new(PackedWeights::new(&model, ScorePrecision::F32));
-        bits(&predict_rows(&model, &rows, &weights, 64, |_| {}).unwrap())
+        bits(&predict_rows(&model, &rows, &weights, 64, |_| ControlFlow::Continue(())).unwrap())
     };
     let expected = score();
     let found: Vec<_> =

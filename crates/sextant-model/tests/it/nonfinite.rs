@@ -10,6 +10,7 @@ use sextant_model::{
 };
 use sextant_text::EncodedRow;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 const TASKS: [Task; 2] = [Task::QueryProduct, Task::TypeType];
@@ -66,7 +67,7 @@ fn fault(
     let weights = Arc::new(PackedWeights::new(model, precision));
     // in packs of few rows, and all rows in one
     let [few, all] = [16, 4096].map(|pack_tokens| {
-        match predict_rows(model, rows, &weights, pack_tokens, |_| {}) {
+        match predict_rows(model, rows, &weights, pack_tokens, |_| ControlFlow::Continue(())) {
             Err(error @ ModelError::NonFinite { row, .. }) => (row, error.to_string()),
             other => panic!("{precision}: {other:?}"),
         }
@@ -101,7 +102,8 @@ fn a_damaged_embedding_is_found_where_it_is_read() {
                     let clean = rows_with(49, &[]);
                     let answers = |model: &RelevanceModel| {
                         let weights = Arc::new(PackedWeights::new(model, precision));
-                        predict_rows(model, &clean, &weights, 16, |_| {}).unwrap()
+                        predict_rows(model, &clean, &weights, 16, |_| ControlFlow::Continue(()))
+                            .unwrap()
                     };
                     assert_eq!(answers(&damaged), answers(&whole), "{what}");
                 }

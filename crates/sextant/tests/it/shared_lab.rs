@@ -126,7 +126,8 @@ fn the_status_says_who_trains_what() {
     place.write("lab.toml", long);
     let mut running = place.start(&RUN);
     let log = "shared/runs/tiny-prefix-s1/log.jsonl";
-    running.until("a run gets on", || place.lines(log) > 3);
+    // Past the first look at the dev set, so that there is a checkpoint.
+    running.until("a run gets on", || place.lines(log) > 20);
     let said = place.ok(&["lab", "status", "shared"]);
     let expected = format!("running   tiny-prefix-s1  by process {}", running.id());
     assert!(said.contains(&expected), "{said}");
