@@ -2,10 +2,13 @@
 //!
 //! The first signal only raises a flag, so that a command can leave things in order; the second ends the
 //! program at once. A command that asks [`requested`] now and then calls [`install`] first. The others
-//! end at the first signal, as the system has it.
+//! end at the first signal, as the system has it. A program that was started by `nohup` is not to end when
+//! its terminal is closed, and does not.
 
 use anyhow::Context;
-use sextant_train::{Event, Observer};
+use sextant_score::ScoreError;
+use sextant_train::{Event, Observer, TrainError};
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +28,10 @@ pub(crate) fn install() -> anyhow::Result<()> {
     #[cfg(not(unix))]
     const SIGNALS: [i32; 2] = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
     for signal in SIGNALS {
+        #[cfg(unix)]
+        if signal == signal_hook::consts::SIGHUP && ignores_hangups() {
+            continue;
+        }
         // In this order: at the first signal the flag is still down when the exit looks at it.
         let status = i32::from(EXIT_CODE);
         signal_hook::flag::register_conditional_shutdown(signal, status, &REQUESTED)
@@ -34,9 +41,41 @@ pub(crate) fn install() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether the program was started with SIGHUP ignored, as `nohup` does it; where the system does not tell,
+/// it is taken not to be.
+#[cfg(unix)]
+fn ignores_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    ignored.is_some_and(|bits| bits & (1 << (signal_hook::consts::SIGHUP - 1)) != 0)
+}
+
 /// Whether somebody asked the program to stop.
-pub(crate) fn requested() -> bool {
+fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
+}
+
+/// The end of a command that was asked to stop: what is kept, and how to go on.
+#[derive(Debug)]
+pub(crate) struct Stopped(pub(crate) String);
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// Whether a command ended because it was asked to, and not because something failed meanwhile.
+pub(crate) fn is_stop(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let of_training = cause.downcast_ref::<TrainError>();
+        cause.is::<Stopped>()
+            || matches!(cause.downcast_ref(), Some(ScoreError::Interrupted))
+            || matches!(of_training, Some(TrainError::Interrupted { .. } | TrainError::Stopped))
+    })
 }
 
 /// Breaks when somebody asked the program to stop.

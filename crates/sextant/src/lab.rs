@@ -1,9 +1,10 @@
 //! `sextant lab`: grids of runs and their reports.
 
+use crate::backbones;
 use crate::device::Place;
+use crate::interrupt::{self, Stopped};
 use crate::say::say;
-use crate::{backbones, interrupt};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use sextant_lab::{
     Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Machine, Outcome, ReportFiles, Search,
@@ -88,11 +89,13 @@ impl Run {
         let end = match outcome {
             Outcome::Complete => "every run is finished".to_owned(),
             Outcome::OutOfTime => format!("out of time; {again}"),
-            Outcome::Interrupted { within: None } => {
-                bail!("{}: stopped, as asked, between steps of runs; {again}", out.display())
-            }
-            Outcome::Interrupted { within: Some((run, step)) } => {
-                bail!("{}: stopped, as asked, after step {step} of {run}; {again}", out.display())
+            Outcome::Interrupted { within } => {
+                let place = within.map_or_else(
+                    || "while no run was trained".to_owned(),
+                    |(run, step)| format!("after step {step} of {run}"),
+                );
+                let said = format!("{}: stopped, as asked, {place}; {again}", out.display());
+                return Err(Stopped(said).into());
             }
         };
         if !self.json {

@@ -58,11 +58,12 @@ fn main() -> ExitCode {
     let said = say::finish().context("cannot write to standard output");
     match ran.and(said) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if interrupt::is_stop(&error) => {
+            say::complain(&message(&error));
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(error) => {
             say::complain(&format!("error: {}", message(&error)));
-            if interrupt::requested() {
-                return ExitCode::from(interrupt::EXIT_CODE);
-            }
             ExitCode::FAILURE
         }
     }

@@ -1,9 +1,10 @@
 //! `sextant train`.
 
+use crate::backbones;
 use crate::device::Place;
+use crate::interrupt::{self, Stopped};
 use crate::say::say;
-use crate::{backbones, interrupt};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
 use sextant_model::ParameterCounts;
@@ -66,18 +67,14 @@ impl Train {
 
 /// Of a training that was asked to stop: where it stopped, and how to go on. All other errors stay.
 pub(crate) fn interrupted(error: anyhow::Error, folder: &RunFolder, how: &str) -> anyhow::Error {
-    match error.downcast_ref::<TrainError>() {
-        Some(TrainError::Interrupted { step: 0, .. }) => {
-            anyhow!("{}: stopped, as asked, before the first step", folder.0.display())
-        }
+    let said = match error.downcast_ref::<TrainError>() {
+        Some(TrainError::Interrupted { step: 0, .. }) => "before the first step".to_owned(),
         Some(TrainError::Interrupted { step, steps }) => {
-            anyhow!(
-                "{}: stopped, as asked, after step {step} of {steps}; {how}",
-                folder.0.display()
-            )
+            format!("after step {step} of {steps}; {how}")
         }
-        _ => error,
-    }
+        _ => return error,
+    };
+    Stopped(format!("{}: stopped, as asked, {said}", folder.0.display())).into()
 }
 
 /// Runs a recipe on a data set, until it is finished or somebody asks the program to stop.

@@ -75,7 +75,7 @@ pub enum Outcome {
     /// The watcher asked for an end. Called again, it goes on where it was.
     Interrupted {
         /// The name of the run that was being trained, and the step that its checkpoint holds; none
-        /// where it ended between steps of runs.
+        /// where none was.
         within: Option<(String, u64)>,
     },
 }

@@ -61,6 +61,9 @@ fn asked_to_stop_it_saves_its_step_and_ends_in_the_same_bytes() {
     let place = with_whole();
     let mut before = 0;
     for (signal, lines) in [("TERM", 9), ("INT", 31), ("HUP", 70)] {
+        if signal == "HUP" && crate::support::ignores_hangups() {
+            continue; // the tests run under `nohup`, and so would the program
+        }
         let running = start_until(&place, "stopped", lines);
         running.signal(signal);
         let (status, said) = running.end();
@@ -92,6 +95,23 @@ fn a_first_run_that_is_stopped_says_how_to_go_on() {
     assert_eq!(status.code(), Some(130), "{said}");
     assert!(said.contains("add `--resume`"), "{said}");
     assert!(!place.names("run").contains(&".sextant-lock".to_owned()));
+}
+
+/// `nohup sextant train …` goes on when its terminal is closed.
+#[test]
+#[cfg(unix)]
+fn a_run_under_nohup_is_not_ended_by_a_hangup() {
+    let place = Place::with_market();
+    place.write("long.toml", RECIPE.replace("steps = 20", "steps = 200000"));
+    let mut running = place.start_nohup(&["train", "long.toml", "--out", "run"]);
+    let log = "run/log.jsonl";
+    running.until("the training begins", || place.lines(log) > 3);
+    running.signal("HUP");
+    let lines = place.lines(log);
+    running.until("the training goes on", || place.lines(log) > lines + 50);
+    running.signal("TERM");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(130), "{said}");
 }
 
 /// A step that takes seconds: the first signal waits for its end, the second does not.

@@ -102,10 +102,22 @@ impl Place {
 
     /// Starts the program beside the test.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
+        let program = assert_cmd::cargo::cargo_bin("sextant");
+        self.spawn(std::process::Command::new(program).args(args))
+    }
+
+    /// The same with hangups ignored, as `nohup` starts it.
+    pub(crate) fn start_nohup(&self, args: &[&str]) -> Running {
+        let program = assert_cmd::cargo::cargo_bin("sextant");
+        let script = "trap '' HUP; exec \"$0\" \"$@\"";
+        let mut shell = std::process::Command::new("sh");
+        self.spawn(shell.args(["-c", script]).arg(program).args(args))
+    }
+
+    fn spawn(&self, command: &mut std::process::Command) -> Running {
         let said = NamedTempFile::new().unwrap();
         let output = File::options().append(true).open(said.path()).unwrap();
-        let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("sextant"))
-            .args(args)
+        let child = command
             .current_dir(self.0.path())
             .env("SEXTANT_HOME", self.path("home"))
             .stdout(output.try_clone().unwrap())
@@ -128,6 +140,14 @@ impl Place {
         names.sort();
         names
     }
+}
+
+/// Whether the tests were started with hangups ignored, which the programs that they start inherit.
+#[cfg(unix)]
+pub(crate) fn ignores_hangups() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.is_some_and(|bits| u64::from_str_radix(bits.trim(), 16).unwrap() & 1 == 1)
 }
 
 /// A program that runs beside the test. It ends with the test at the latest.
