@@ -162,5 +162,12 @@ fn append(path: &Path, mut line: Vec<u8>) -> Result<(), LabError> {
     file.set_len(end).map_err(failed())?;
     file.seek(SeekFrom::Start(end)).map_err(failed())?;
     line.push(b'\n');
-    file.write_all(&line).and_then(|()| file.sync_data()).map_err(failed())
+    file.write_all(&line).and_then(|()| file.sync_all()).map_err(failed())?;
+    // With its first line the file's name has to reach the disk too.
+    match path.parent() {
+        Some(folder) if end == 0 && cfg!(unix) => {
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed())
+        }
+        _ => Ok(()),
+    }
 }
