@@ -15,7 +15,7 @@ pub use recipe::{
 pub use crate::derive::{Selection, TypeText};
 
 use crate::derive::{self, Context};
-use crate::sources::{SourceError, Sources};
+use crate::sources::{LeftOut, SourceError, Sources};
 use crate::{DataError, Dataset, Format};
 use serde::Serialize;
 use sextant_core::{Example, Grade, Split, Task};
@@ -62,6 +62,9 @@ pub struct BuildReport {
     pub groups: usize,
     /// The largest share of one data set that a group holds.
     pub largest_group_share: f64,
+    /// What damaged source files lost, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, LeftOut>,
     /// Facts of each task.
     pub tasks: BTreeMap<Task, TaskReport>,
 }
@@ -137,6 +140,7 @@ pub fn derive_dataset(
         seed: recipe.seed,
         groups: splits.groups,
         largest_group_share: splits.largest_group_share,
+        left_out: sources.left_out.clone(),
         tasks,
     };
     Ok((dataset, report))

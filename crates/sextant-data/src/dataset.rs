@@ -2,9 +2,11 @@
 
 mod files;
 mod name;
+mod origin;
 mod save;
 
 pub use files::{DataFiles, UnreadFile};
+pub use origin::{FileNames, LabelledRows, LoadedDataset, RowOrigin};
 
 use crate::{DataError, Labels, ReadOptions, RowProblem, RowReader, RowUnit};
 use sextant_core::{Example, Split};

@@ -30,9 +30,11 @@ mod write;
 pub use card::{DataCard, DataFile, LengthFacts, PartFacts};
 pub use check::{
     Baselines, CheckReport, OverlapMeasure, PairKey, RepeatedPair, Repetitions, RowPlace,
-    SharedGroup, TaskCheck, check, normalize,
+    SharedGroup, TaskCheck, TextlessRow, check, normalize,
 };
-pub use dataset::{DataFiles, Dataset, DatasetRow, UnreadFile};
+pub use dataset::{
+    DataFiles, Dataset, DatasetRow, FileNames, LabelledRows, LoadedDataset, RowOrigin, UnreadFile,
+};
 pub use error::{DataError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};
 pub use input::{Content, Input, Part};

@@ -60,7 +60,23 @@ impl TripleKind {
 pub struct Triples {
     /// The distinct pairs of all triples. Give [`Triples::consistency`] a grade for each.
     pub pairs: Vec<Pair>,
+    /// Where each pair comes from, in the order of the pairs.
+    pub sources: Vec<PairSource>,
     triples: Vec<(TripleKind, [usize; 3])>,
+}
+
+/// Where a pair of a triple comes from: positions among the rows that triples were made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairSource {
+    /// The pair is this row's.
+    Row(usize),
+    /// No row holds the pair; its two entities occur in these rows, on whichever side.
+    Entities {
+        /// The first row that has the entity on the left.
+        left: usize,
+        /// The first row that has the entity on the right.
+        right: usize,
+    },
 }
 
 /// How often the answers about triples of a kind contradict each other.
@@ -81,8 +97,10 @@ pub struct Consistency {
 
 /// A row's pair as an edge between numbered entities.
 struct Graph<'a> {
-    nodes: Vec<(EntityKind, &'a Entity)>,
-    edges: BTreeMap<(usize, usize), &'a Pair>,
+    /// With the first row that has the entity.
+    nodes: Vec<(EntityKind, &'a Entity, usize)>,
+    /// With the pair's first row.
+    edges: BTreeMap<(usize, usize), (&'a Pair, usize)>,
     neighbours: Vec<Vec<usize>>,
 }
 
@@ -90,18 +108,18 @@ impl<'a> Graph<'a> {
     fn new(rows: &'a [Example]) -> Self {
         let mut known: HashMap<(EntityKind, &str), usize> = HashMap::new();
         let mut graph = Self { nodes: Vec::new(), edges: BTreeMap::new(), neighbours: Vec::new() };
-        for example in rows {
+        for (row, example) in rows.iter().enumerate() {
             let (left, right) = example.pair.task.kinds();
             let mut node = |kind, entity: &'a Entity| {
                 *known.entry((kind, entity.text())).or_insert_with(|| {
-                    graph.nodes.push((kind, entity));
+                    graph.nodes.push((kind, entity, row));
                     graph.neighbours.push(Vec::new());
                     graph.nodes.len() - 1
                 })
             };
             let (a, b) = (node(left, &example.pair.left), node(right, &example.pair.right));
             if a != b && !graph.edges.contains_key(&(a.min(b), a.max(b))) {
-                graph.edges.insert((a.min(b), a.max(b)), &example.pair);
+                graph.edges.insert((a.min(b), a.max(b)), (&example.pair, row));
                 graph.neighbours[a].push(b);
                 graph.neighbours[b].push(a);
             }
@@ -109,17 +127,18 @@ impl<'a> Graph<'a> {
         graph
     }
 
-    fn edge(&self, a: usize, b: usize) -> Option<&'a Pair> {
+    fn edge(&self, a: usize, b: usize) -> Option<(&'a Pair, usize)> {
         self.edges.get(&(a.min(b), a.max(b))).copied()
     }
 
     /// The pair of two entities: as a row has it, or with kinds and numbers in order.
-    fn pair(&self, task: Task, a: usize, b: usize) -> Pair {
-        self.edge(a, b).cloned().unwrap_or_else(|| Pair {
-            task,
-            left: self.nodes[a].1.clone(),
-            right: self.nodes[b].1.clone(),
-        })
+    fn pair(&self, task: Task, a: usize, b: usize) -> (Pair, PairSource) {
+        if let Some((pair, row)) = self.edge(a, b) {
+            return (pair.clone(), PairSource::Row(row));
+        }
+        let (left, right) = (&self.nodes[a], &self.nodes[b]);
+        let pair = Pair { task, left: left.1.clone(), right: right.1.clone() };
+        (pair, PairSource::Entities { left: left.2, right: right.2 })
     }
 }
 
@@ -166,7 +185,9 @@ impl Triples {
                     let task = kind.tasks()[k];
                     k += 1;
                     *index.entry((a, b)).or_insert_with(|| {
-                        triples.pairs.push(graph.pair(task, a, b));
+                        let (pair, source) = graph.pair(task, a, b);
+                        triples.pairs.push(pair);
+                        triples.sources.push(source);
                         triples.pairs.len() - 1
                     })
                 });

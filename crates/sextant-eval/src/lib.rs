@@ -46,7 +46,7 @@ pub use agreement::{Agreement, agreement};
 pub use bootstrap::Bootstrap;
 pub use calibration::{RELIABILITY_BINS, ReliabilityBin};
 pub use compare::{PairedComparison, compare};
-pub use consistency::{Consistency, TripleKind, Triples, contradiction};
+pub use consistency::{Consistency, PairSource, TripleKind, Triples, contradiction};
 pub use effect::{OddsRatio, cohens_h};
 pub use error::EvalError;
 pub use evaluate::{EvalOptions, evaluate};

@@ -1,7 +1,7 @@
 //! Contradictions between answers about related pairs, on triples small enough to list by hand.
 
 use sextant_core::{Example, Grade, Task};
-use sextant_eval::{Bootstrap, TripleKind, Triples};
+use sextant_eval::{Bootstrap, PairSource, TripleKind, Triples};
 
 fn row(task: Task, left: &str, right: &str) -> Example {
     Example::new(task, left, right, Grade::Relevant)
@@ -36,6 +36,10 @@ fn triples_take_pairs_that_are_no_rows_too() {
             (Task::QueryProduct, "settee", "red sofa"),
         ]
     );
+    // Where they come from: the first row that has the pair, or those that have its entities.
+    let no_row = PairSource::Entities { left: 4, right: 0 };
+    let rows = [0, 1, 2, 4].map(PairSource::Row);
+    assert_eq!(triples.sources, [&rows[..], &[no_row]].concat());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use sextant_core::Task;
 use sextant_kernels::ScorePrecision;
+use sextant_text::TextError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -95,7 +96,7 @@ pub enum ModelError {
     Stopped,
     /// Text that cannot be encoded.
     #[error(transparent)]
-    Text(#[from] sextant_text::TextError),
+    Text(#[from] TextError),
 }
 
 /// An answer of a model that is infinite or not a number.
@@ -147,6 +148,31 @@ impl fmt::Display for NonFinite {
 }
 
 impl ModelError {
+    /// An error about one row of those that were given to predict, taken apart: the row's index, and what
+    /// is wrong with it in words. Whoever knows where rows come from says so in place of the index.
+    ///
+    /// # Errors
+    /// Any other error, as it was.
+    pub fn of_row(self) -> Result<(usize, String), Self> {
+        match self {
+            Self::NonFinite { row, fault } => Ok((row, fault.to_string())),
+            Self::Text(TextError::Row { row, source }) => Ok((row, source.to_string())),
+            other => Err(other),
+        }
+    }
+
+    /// The same error with the row's index, if it has one, in another list of rows.
+    #[must_use]
+    pub fn with_row(self, index: impl FnOnce(usize) -> usize) -> Self {
+        match self {
+            Self::NonFinite { row, fault } => Self::NonFinite { row: index(row), fault },
+            Self::Text(TextError::Row { row, source }) => {
+                Self::Text(TextError::Row { row: index(row), source })
+            }
+            other => other,
+        }
+    }
+
     /// Turns an I/O error into one that says where.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

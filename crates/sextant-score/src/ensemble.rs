@@ -272,13 +272,14 @@ impl Ensemble {
             let rows: Vec<usize> =
                 (0..tasks.len()).filter(|&row| entry.tasks.contains(&tasks[row])).collect();
             // No rule may hide it: a majority would outvote a member that answers no number.
-            let predictions = predict(member, &rows).map_err(|error| match error {
-                ModelError::NonFinite { row, fault } => ModelError::NonFinite {
-                    row: rows[row],
-                    fault: NonFinite { member: Some(entry.path.clone()), ..fault },
-                },
-                other => other,
-            })?;
+            let predictions =
+                predict(member, &rows).map_err(|error| match error.with_row(|row| rows[row]) {
+                    ModelError::NonFinite { row, fault } => {
+                        let fault = NonFinite { member: Some(entry.path.clone()), ..fault };
+                        ModelError::NonFinite { row, fault }
+                    }
+                    other => other,
+                })?;
             for (&row, prediction) in rows.iter().zip(predictions) {
                 answers[row].push(prediction);
             }

@@ -55,9 +55,9 @@ pub use run_folder::{RunFolder, Summary};
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
+pub use sextant_data::{LoadedDataset, RowOrigin};
 pub use source::{
-    DatasetFiles, ExampleSource, LoadedDataset, RowOrigin, SourceRow, StoppableSource, Visit,
-    open_source,
+    DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source,
 };
 pub use step::{StepGradients, StepOptions, Target, TaskLoss, gradients};
 pub use trainer::{Trainer, steps};

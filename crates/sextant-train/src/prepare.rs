@@ -5,8 +5,8 @@ use crate::rows::RowsBuilder;
 use crate::{BackboneSource, ExampleSource, Plan, Rows, TrainError, dev_metric};
 use burn::tensor::Device;
 use sextant_core::{Entity, Pair, Prediction, Split, Task};
-use sextant_model::{ModelSpec, RelevanceModel, freeze, initialize, initialize_frozen, parameters};
-use sextant_text::{Encoder, TextConfig, TextError, Tokenizer, WordCounts};
+use sextant_model::{RelevanceModel, freeze, initialize, initialize_frozen, parameters};
+use sextant_text::{Encoder, TextConfig, TextError, WordCounts};
 use sha2::{Digest, Sha256};
 
 /// A plan with its rows as the model will see them; no weights yet.
@@ -59,7 +59,10 @@ impl Encoded {
                 words.train_wordpiece(*vocab_size)?
             }
         };
-        settle_vocabulary(&mut plan.spec, &plan.backbone, &tokenizer)?;
+        // A pretrained backbone's tokenizer was checked against its table of words when it was read.
+        if let BackboneSource::Scratch { .. } = &plan.backbone {
+            plan.spec.backbone.vocab_size = tokenizer.vocab_size();
+        }
         let encoder = Encoder::new(tokenizer, plan.text.clone())?;
         let mut train = RowsBuilder::new(&encoder, source.files(), choice.train.len());
         let mut dev = RowsBuilder::new(&encoder, source.files(), choice.dev.len()).keeping_groups();
@@ -136,27 +139,6 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
         }
     }
     sextant_files::hexadecimal(&hasher.finalize())
-}
-
-/// The vocabulary must fit the word table, or, from scratch, decides its size.
-fn settle_vocabulary(
-    spec: &mut ModelSpec,
-    backbone: &BackboneSource,
-    tokenizer: &Tokenizer,
-) -> Result<(), TrainError> {
-    let found = tokenizer.vocab_size();
-    match backbone {
-        BackboneSource::Scratch { .. } => spec.backbone.vocab_size = found,
-        BackboneSource::Pretrained(_) if found <= spec.backbone.vocab_size => {}
-        BackboneSource::Pretrained(backbone) => {
-            return Err(TrainError::Plan(vec![format!(
-                "{}: has {found} entries, but the word table has {}; is it of the same model?",
-                backbone.tokenizer_path().display(),
-                spec.backbone.vocab_size
-            )]));
-        }
-    }
-    Ok(())
 }
 
 /// The texts that rows hold beside those of their entities, for making a vocabulary: task names and what

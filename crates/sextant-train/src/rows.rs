@@ -1,6 +1,6 @@
 //! The rows that a run holds: tokens, and a few bytes for what else is asked of a row. No texts.
 
-use crate::source::{RowOrigin, SourceRow};
+use crate::source::SourceRow;
 use crate::{Target, TrainError};
 use sextant_core::{Grade, Pair, Prediction, Task};
 use sextant_eval::Scored;

@@ -2,7 +2,7 @@
 
 use crate::TrainError;
 use sextant_core::{Example, Split};
-use sextant_data::{DataError, Dataset, DatasetRow, ReadOptions};
+use sextant_data::{Dataset, FileNames, LoadedDataset, ReadOptions, RowOrigin};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
@@ -33,33 +33,6 @@ pub struct SourceRow<'a> {
     pub origin: RowOrigin,
     /// The row.
     pub example: Cow<'a, Example>,
-}
-
-/// Where a row stands, in few bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowOrigin {
-    /// The position of its file in [`ExampleSource::files`].
-    pub file: u16,
-    /// The line, or the row of a Parquet file, from 1; the largest number stands for itself and all
-    /// beyond.
-    pub line: u32,
-}
-
-impl RowOrigin {
-    /// The origin of a row; numbers beyond what it can hold become the largest.
-    pub fn new(file: usize, line: u64) -> Self {
-        Self {
-            file: u16::try_from(file).unwrap_or(u16::MAX),
-            line: u32::try_from(line).unwrap_or(u32::MAX),
-        }
-    }
-
-    /// The origin in words, as `train.jsonl line 101`.
-    pub fn describe(self, files: &[String]) -> String {
-        let file = files.get(usize::from(self.file)).map_or("row", String::as_str);
-        let beyond = if self.line == u32::MAX { " or beyond" } else { "" };
-        format!("{file} {}{beyond}", self.line)
-    }
 }
 
 impl ExampleSource for Dataset {
@@ -99,57 +72,25 @@ impl DatasetFiles {
 
 impl ExampleSource for DatasetFiles {
     fn files(&self) -> Vec<String> {
-        self.names.borrow().names.clone()
+        self.names.borrow().names().to_vec()
     }
 
     fn visit(&self, splits: &[Split], visit: &mut Visit<'_>) -> Result<(), TrainError> {
         Dataset::visit(&self.path, &self.options, splits, |row| {
-            let origin = self.names.borrow_mut().origin(&row);
+            let origin = self.names.borrow_mut().origin(row.path, row.unit, row.line);
             visit(SourceRow { split: row.split, origin, example: Cow::Owned(row.example) })
         })
     }
 }
 
-/// A data set in memory that knows the file and line of every row.
-#[derive(Debug, Default)]
-pub struct LoadedDataset {
-    /// The rows.
-    pub dataset: Dataset,
-    origins: [Vec<RowOrigin>; Split::ALL.len()],
-    files: Vec<String>,
-}
-
-impl LoadedDataset {
-    /// As [`Dataset::load`].
-    ///
-    /// # Errors
-    /// As [`Dataset::load`].
-    pub fn load(path: &Path, options: &ReadOptions) -> Result<Self, DataError> {
-        let mut loaded = Self::default();
-        let mut names = FileNames::default();
-        Dataset::visit(path, options, &Split::ALL, |row| {
-            loaded.origins[row.split as usize].push(names.origin(&row));
-            loaded.dataset.part_mut(row.split).push(row.example);
-            Ok::<_, DataError>(())
-        })?;
-        loaded.files = names.names;
-        Ok(loaded)
-    }
-
-    /// Where a row of a split came from, as `train.jsonl line 101`.
-    pub fn origin(&self, split: Split, row: usize) -> String {
-        self.origins[split as usize][row].describe(&self.files)
-    }
-}
-
 impl ExampleSource for LoadedDataset {
     fn files(&self) -> Vec<String> {
-        self.files.clone()
+        LoadedDataset::files(self).to_vec()
     }
 
     fn visit(&self, splits: &[Split], visit: &mut Visit<'_>) -> Result<(), TrainError> {
         for &split in Split::ALL.iter().filter(|split| splits.contains(split)) {
-            let rows = self.dataset.part(split).iter().zip(&self.origins[split as usize]);
+            let rows = self.dataset.part(split).iter().zip(self.origins(split));
             for (example, &origin) in rows {
                 visit(SourceRow { split, origin, example: Cow::Borrowed(example) })?;
             }
@@ -208,40 +149,4 @@ pub fn open_source(
     } else {
         Box::new(DatasetFiles::new(path, options.clone()))
     })
-}
-
-/// Numbers files in the order in which their rows come.
-#[derive(Debug, Default)]
-struct FileNames {
-    paths: Vec<PathBuf>,
-    names: Vec<String>,
-    last: usize,
-}
-
-impl FileNames {
-    fn origin(&mut self, row: &DatasetRow<'_>) -> RowOrigin {
-        if self.paths.get(self.last).is_none_or(|last| last != row.path) {
-            let known = self.paths.iter().position(|path| path == row.path);
-            self.last = known.unwrap_or_else(|| {
-                self.names.push(format!("{} {}", row.path.display(), row.unit));
-                self.paths.push(row.path.to_owned());
-                self.paths.len() - 1
-            });
-        }
-        RowOrigin::new(self.last, row.line)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn origins_in_words() {
-        let files = ["a.csv line".to_owned(), "b.parquet row".to_owned()];
-        assert_eq!(RowOrigin::new(0, 7).describe(&files), "a.csv line 7");
-        assert_eq!(RowOrigin::new(1, 1).describe(&files), "b.parquet row 1");
-        let far = RowOrigin::new(1 << 20, 1 << 40).describe(&files);
-        assert_eq!(far, "row 4294967295 or beyond");
-    }
 }

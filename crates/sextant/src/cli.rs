@@ -70,6 +70,16 @@ impl Cli {
 /// How to read files of rows.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Reading {
+    #[command(flatten)]
+    files: FileReading,
+    /// The task of rows that name none
+    #[arg(long)]
+    task: Option<Task>,
+}
+
+/// How to read files of rows, where a command says itself which task rows are of that name none.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FileReading {
     /// How text files stand for characters: utf-8 or latin-1
     #[arg(long, default_value_t = Encoding::Utf8)]
     encoding: Encoding,
@@ -85,21 +95,25 @@ pub(crate) struct Reading {
     /// The most bytes that a row of text may have
     #[arg(long, default_value_t = ReadOptions::MAX_ROW_BYTES)]
     max_row_bytes: usize,
-    /// The task of rows that name none
-    #[arg(long)]
-    task: Option<Task>,
 }
 
 impl Reading {
     /// Options for rows that must have a grade, or need none.
     pub(crate) fn options(&self, labels: Labels) -> ReadOptions {
+        self.files.options(labels, self.task)
+    }
+}
+
+impl FileReading {
+    /// Options for rows that must have a grade, or need none, and the task of rows that name none.
+    pub(crate) fn options(&self, labels: Labels, default_task: Option<Task>) -> ReadOptions {
         ReadOptions {
             format: self.input_format,
             encoding: self.encoding,
             quoting: self.quoting,
             separator: self.separator,
             max_row_bytes: self.max_row_bytes,
-            default_task: self.task,
+            default_task,
             labels,
         }
     }

@@ -8,7 +8,7 @@ use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use sextant_core::{Pair, Prediction, Split};
-use sextant_data::{Dataset, Labels, check};
+use sextant_data::{Labels, LoadedDataset, check};
 use sextant_eval::{Bootstrap, Metric, Scored};
 use sextant_kernels::ScorePrecision;
 use sextant_lab::{Comparison, PairedTable, Report, Run, RunFacts};
@@ -62,11 +62,12 @@ impl Entry {
         Ok(Self { name: name.into_owned(), folders: vec![found] })
     }
 
-    /// Predictions for all pairs, each from the model that knows its task. Errors name the pairs' place.
+    /// Predictions for all pairs, each from the model that knows its task. `origin` says in errors where the
+    /// pair at an index comes from.
     pub(crate) fn predict(
         &self,
         pairs: &[Pair],
-        place: &str,
+        origin: &dyn Fn(usize) -> String,
         scoring: &Scoring,
     ) -> anyhow::Result<Vec<Prediction>> {
         let mut found: Vec<Option<Prediction>> = vec![None; pairs.len()];
@@ -78,7 +79,7 @@ impl Entry {
                 (0..pairs.len()).filter(|&row| tasks.contains(&pairs[row].task)).collect();
             let mine: Vec<Pair> = rows.iter().map(|&row| pairs[row].clone()).collect();
             let predictions = scorer.predict(&mine).map_err(|error| {
-                at_row(error, place, |row| (rows[row] + 1, &mine[row])).context(self.name.clone())
+                at_row(error, |row| origin(rows[row]), &mine).context(self.name.clone())
             })?;
             for (row, prediction) in rows.into_iter().zip(predictions) {
                 ensure!(
@@ -155,19 +156,20 @@ impl Compare {
             );
         }
         let options = self.reading.options(Labels::Required);
-        let dataset = Dataset::load(&self.data, &options)?;
-        let examples = dataset.part(self.split);
+        let loaded = LoadedDataset::load(&self.data, &options)?;
+        let examples = loaded.dataset.part(self.split);
         ensure!(!examples.is_empty(), "{}: no {} rows", self.data.display(), self.split);
         let name = format!("{}, {}", self.data.display(), self.split);
         let pairs: Vec<Pair> = examples.iter().map(|example| example.pair.clone()).collect();
+        let origin = |row| loaded.origin(self.split, row);
         let mut comparison = Comparison::new();
-        for baseline in baselines(&check(&dataset)) {
+        for baseline in baselines(&check(&loaded.dataset)) {
             comparison.add_baseline(baseline)?;
         }
         let mut reference: Option<(PairedTable, Vec<Scored<'_>>)> = None;
         for text in &self.runs {
             let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let rows = scored(examples, entry.predict(&pairs, &name, &self.scoring)?);
+            let rows = scored(examples, entry.predict(&pairs, &origin, &self.scoring)?);
             let (report, facts) = (evaluated(&rows, &name)?, entry.facts()?);
             match &mut reference {
                 None => reference = Some((PairedTable::new(&entry.name), rows)),

@@ -7,8 +7,8 @@ use crate::scoring::Scoring;
 use anyhow::{Context, ensure};
 use clap::Args;
 use sextant_core::{Grade, Split};
-use sextant_data::{Dataset, Labels};
-use sextant_eval::{Bootstrap, Consistency, RowMean, Triples};
+use sextant_data::{Labels, LoadedDataset};
+use sextant_eval::{Bootstrap, Consistency, PairSource, RowMean, Triples};
 
 /// `consistency`
 #[derive(Debug, Args)]
@@ -36,8 +36,8 @@ pub(crate) struct ConsistencyCommand {
 
 impl ConsistencyCommand {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let dataset = Dataset::load(&self.data, &self.reading.options(Labels::Required))?;
-        let triples = Triples::of(dataset.part(self.split), self.triples, self.seed);
+        let loaded = LoadedDataset::load(&self.data, &self.reading.options(Labels::Required))?;
+        let triples = Triples::of(loaded.dataset.part(self.split), self.triples, self.seed);
         ensure!(
             !triples.pairs.is_empty(),
             "{}: no {} rows share an entity so that they make a triple (query, product, type) or \
@@ -46,10 +46,16 @@ impl ConsistencyCommand {
             self.split
         );
         say(&format!("{} pairs to score", triples.pairs.len()));
-        let place = format!("pairs of triples from {}, {}", self.data.display(), self.split);
+        let row = |row| loaded.origin(self.split, row);
+        let origin = |pair: usize| match triples.sources[pair] {
+            PairSource::Row(at) => row(at),
+            PairSource::Entities { left, right } => {
+                format!("an entity of {} with one of {}", row(left), row(right))
+            }
+        };
         for text in &self.runs {
             let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let predictions = entry.predict(&triples.pairs, &place, &self.scoring)?;
+            let predictions = entry.predict(&triples.pairs, &origin, &self.scoring)?;
             let grades: Vec<Grade> =
                 predictions.iter().map(sextant_core::Prediction::grade).collect();
             for found in triples.consistency(&grades, &Bootstrap::default())? {

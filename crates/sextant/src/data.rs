@@ -7,7 +7,9 @@ use clap::{Args, Subcommand};
 use sextant_core::{Task, UnknownName};
 use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
 use sextant_data::split::{Shares, SplitOptions, split_rows};
-use sextant_data::{DataCard, DataFiles, Dataset, Format, Labels, build, check, read_examples};
+use sextant_data::{
+    DataCard, DataFiles, Dataset, Format, Labels, LoadedDataset, build, check, read_examples,
+};
 use sextant_files::AtomicFile;
 use std::io::Write;
 use std::path::PathBuf;
@@ -125,19 +127,28 @@ impl Data {
                 Ok(())
             }
             Self::Check(args) => {
-                let dataset = Dataset::load(&args.data, &args.reading.options(Labels::Required))?;
-                let report = check(&dataset).with_unread(DataFiles::find(&args.data)?.unread);
+                let loaded =
+                    LoadedDataset::load(&args.data, &args.reading.options(Labels::Required))?;
+                let report = check(&loaded.dataset)
+                    .with_origins(&loaded)
+                    .with_unread(DataFiles::find(&args.data)?.unread);
                 let text = if args.json {
                     serde_json::to_string_pretty(&report)?
                 } else {
                     report.to_string()
                 };
                 say(text.trim_end());
-                if dataset.is_empty() {
+                if loaded.dataset.is_empty() {
                     bail!("{}: there are no rows to check", args.data.display());
                 }
                 if !report.is_sound() {
                     bail!("{}: the splits leak; see above", args.data.display());
+                }
+                if !report.textless.is_empty() {
+                    bail!(
+                        "{}: rows have nothing to read on one side; see above",
+                        args.data.display()
+                    );
                 }
                 if !report.is_ok() {
                     bail!("{}: not all files were read; see above", args.data.display());

@@ -163,7 +163,10 @@ impl Demo {
             .map_err(|error| interrupted(error, &folder, how))?;
         let scorer = Scorer::open(&folder.bundle(), device, ScorePrecision::F32)?;
         let rows = "synthetic market, test";
-        let report = evaluate::report(&scorer, &dataset.test, rows, (rows, &|row| row + 1))?;
+        // The rows in memory are the lines that were saved.
+        let file = self.out.join("market/test.jsonl");
+        let origin = |row| format!("{} line {}", file.display(), row + 1);
+        let report = evaluate::report(&scorer, &dataset.test, rows, origin)?;
         let facts = RunFacts {
             recipe: Some("recipes/demo.toml".into()),
             seed: Some(summary.seed),

@@ -6,7 +6,7 @@ use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, ensure};
 use clap::Args;
 use sextant_core::{Grade, Pair, Prediction, Split};
-use sextant_data::{Dataset, Labels};
+use sextant_data::{Labels, LoadedDataset};
 use sextant_eval::Vote;
 use sextant_lab::fit_weights;
 use sextant_score::EnsembleManifest;
@@ -49,8 +49,8 @@ impl Ensemble {
             .collect();
         let mut manifest = EnsembleManifest::of(&bundles, self.rule, &self.out)?;
         if let Some(data) = &self.data {
-            let dataset = Dataset::load(data, &self.reading.options(Labels::Required))?;
-            let dev = dataset.require(Split::Dev)?;
+            let loaded = LoadedDataset::load(data, &self.reading.options(Labels::Required))?;
+            let dev = loaded.dataset.require(Split::Dev)?;
             let grades: Vec<Grade> = dev.iter().map(|example| example.grade).collect();
             let mut answers: Vec<Vec<Option<Prediction>>> = Vec::new();
             for path in &bundles {
@@ -61,8 +61,7 @@ impl Ensemble {
                 let pairs: Vec<Pair> = rows.iter().map(|&row| dev[row].pair.clone()).collect();
                 let mut mine = vec![None; dev.len()];
                 let predictions = scorer.predict(&pairs).map_err(|error| {
-                    let place = format!("{}, {}", data.display(), Split::Dev);
-                    at_row(error, &place, |row| (rows[row] + 1, &pairs[row]))
+                    at_row(error, |row| loaded.origin(Split::Dev, rows[row]), &pairs)
                         .context(path.display().to_string())
                 })?;
                 for (row, prediction) in rows.into_iter().zip(predictions) {

@@ -6,7 +6,7 @@ use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail};
 use clap::Args;
 use sextant_core::{Example, Prediction, Split};
-use sextant_data::{Dataset, Labels, read_examples};
+use sextant_data::{LabelledRows, Labels, LoadedDataset};
 use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
 use sextant_files::AtomicFile;
 use sextant_score::Scorer;
@@ -35,22 +35,20 @@ pub(crate) struct Eval {
 impl Eval {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let out = self.out.as_ref().map(AtomicFile::create).transpose()?;
-        let mut examples = self.examples()?;
+        let mut rows = self.rows()?;
         let scorer = self.scoring.open(&self.bundle)?;
         let tasks = scorer.tasks();
-        let all = examples.len();
-        // Numbers of rows are those of the part, whatever is left out.
-        let numbers: Vec<usize> =
-            (0..all).filter(|&row| tasks.contains(&examples[row].pair.task)).collect();
-        examples.retain(|example| tasks.contains(&example.pair.task));
-        if examples.is_empty() {
+        let all = rows.examples().len();
+        rows.retain(|example| tasks.contains(&example.pair.task));
+        let left = rows.examples().len();
+        if left == 0 {
             bail!("{}: no rows of the tasks that the model knows", self.data.display());
         }
-        if examples.len() < all {
-            complain(&format!("{} rows of other tasks left out", all - examples.len()));
+        if left < all {
+            complain(&format!("{} rows of other tasks left out", all - left));
         }
         let name = self.data.display().to_string();
-        let report = report(&scorer, &examples, &name, (&self.place(), &|row| numbers[row] + 1))?;
+        let report = report(&scorer, rows.examples(), &name, |row| rows.origin(row))?;
         say(report.render_text().trim_end());
         if let Some(mut file) = out {
             file.write_all(report.to_json()?.as_bytes())
@@ -60,45 +58,34 @@ impl Eval {
         Ok(())
     }
 
-    /// The rows, as messages name them.
-    fn place(&self) -> String {
-        let data = self.data.display();
-        match self.split {
-            None if !self.data.is_dir() => data.to_string(),
-            split => format!("{data}, {}", split.unwrap_or(Split::Test)),
-        }
-    }
-
     /// The rows of the split: of a folder, or of a file in which rows say theirs. A file without
     /// splits is taken whole.
-    fn examples(&self) -> anyhow::Result<Vec<Example>> {
+    fn rows(&self) -> anyhow::Result<LabelledRows> {
         let (options, split) =
             (self.reading.options(Labels::Required), self.split.unwrap_or(Split::Test));
         if self.data.is_dir() {
-            return Ok(Dataset::load(&self.data, &options)?.part(split).to_vec());
+            return Ok(LoadedDataset::load(&self.data, &options)?.into_part(split));
         }
-        let mut examples = read_examples(&self.data, &options)?;
-        if examples.iter().any(|example| example.split.is_some()) {
-            examples.retain(|example| example.split == Some(split));
+        let mut rows = LabelledRows::read(&self.data, &options)?;
+        if rows.examples().iter().any(|example| example.split.is_some()) {
+            rows.retain(|example| example.split == Some(split));
         } else if self.split.is_some() {
             bail!("{}: no row says its split; leave --split out", self.data.display());
         }
-        Ok(examples)
+        Ok(rows)
     }
 }
 
-/// Predicts labelled examples and evaluates the predictions. Errors name the rows' place, and a row by the
-/// number (from 1) that is given for its index.
+/// Predicts labelled examples and evaluates the predictions. `origin` says in errors where the example at
+/// an index comes from.
 pub(crate) fn report(
     scorer: &Scorer,
     examples: &[Example],
     name: &str,
-    (place, number): (&str, &dyn Fn(usize) -> usize),
+    origin: impl FnOnce(usize) -> String,
 ) -> anyhow::Result<EvalReport> {
     let pairs: Vec<_> = examples.iter().map(|example| example.pair.clone()).collect();
-    let predictions = scorer
-        .predict(&pairs)
-        .map_err(|error| at_row(error, place, |row| (number(row), &pairs[row])))?;
+    let predictions = scorer.predict(&pairs).map_err(|error| at_row(error, origin, &pairs))?;
     evaluated(&scored(examples, predictions), name)
 }
 

@@ -1,13 +1,16 @@
 //! `sextant export`.
 
 use crate::backbones;
-use crate::say::say;
+use crate::cli::FileReading;
+use crate::say::{complain, say};
+use crate::scoring::at_row;
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use sextant_core::Task;
+use sextant_data::{FileNames, Labels, RowReader};
 use sextant_model::bundle::{self, Bundle};
-use sextant_model::export::{Numbers, huggingface, onnx, peft};
+use sextant_model::export::{Numbers, Rounding, huggingface, onnx, peft};
 use std::path::PathBuf;
 
 /// `export`
@@ -25,6 +28,12 @@ pub(crate) struct Export {
     /// the recipe's backbone unless stated
     #[arg(long)]
     base: Option<String>,
+    /// With `--format onnx-int8`: pairs on which to measure what 8 bits change; the model card states it.
+    /// Rows that name no task are of `--task`, rows of other tasks are left out
+    #[arg(long)]
+    pairs: Option<PathBuf>,
+    #[command(flatten)]
+    reading: FileReading,
     /// Where to put the folder; an earlier export there is replaced
     #[arg(long)]
     out: PathBuf,
@@ -50,16 +59,55 @@ impl Export {
             self.base.is_none() || matches!(self.format, Target::Peft),
             "--base goes with `--format peft`"
         );
+        ensure!(
+            self.pairs.is_none() || matches!(self.format, Target::OnnxInt8),
+            "--pairs goes with `--format onnx-int8`"
+        );
+        let rounding = self.rounding(&bundle)?;
         let (task, out) = (self.task, &self.out);
         match self.format {
             Target::Hf => huggingface(&bundle, task, out),
-            Target::Onnx => onnx(&bundle, task, Numbers::F32, out),
-            Target::OnnxInt8 => onnx(&bundle, task, Numbers::Int8, out),
+            Target::Onnx => onnx(&bundle, task, Numbers::F32, None, out),
+            Target::OnnxInt8 => onnx(&bundle, task, Numbers::Int8, rounding.as_ref(), out),
             Target::Peft => peft(&bundle, task, &self.base(&bundle)?, out),
         }
         .with_context(|| format!("`{task}` of {}", self.bundle.display()))?;
+        if let Some(Rounding { pairs, mean, largest, flipped, .. }) = &rounding {
+            say(&format!(
+                "8 bits on {pairs} pairs: probabilities differ by {mean:.2e} on average and {largest:.2e} at most, {flipped} grades change"
+            ));
+        }
         say(&format!("{}", out.display()));
         Ok(())
+    }
+
+    /// What 8 bits change on the pairs that were named.
+    fn rounding(&self, bundle: &Bundle) -> anyhow::Result<Option<Rounding>> {
+        let Some(path) = &self.pairs else { return Ok(None) };
+        let options = self.reading.options(Labels::Optional, Some(self.task));
+        let mut reader = RowReader::open(path, &options)?;
+        let mut names = FileNames::default();
+        let (mut pairs, mut origins, mut others) = (Vec::new(), Vec::new(), 0);
+        while let Some(row) = reader.next() {
+            let row = row?;
+            if row.pair.task == self.task {
+                pairs.push(row.pair);
+                origins.push(names.origin(reader.path(), reader.unit(), row.line));
+            } else {
+                others += 1;
+            }
+        }
+        ensure!(!pairs.is_empty(), "{}: there are no pairs of `{}`", path.display(), self.task);
+        if others > 0 {
+            complain(&format!("{others} rows of other tasks left out"));
+        }
+        // The card goes to other people, whom the folders here are no business of.
+        let name = path
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let measured = Rounding::measure(bundle, &pairs, &name);
+        let origin = |row: usize| origins[row].describe(names.names());
+        measured.map(Some).map_err(|error| at_row(error, origin, &pairs))
     }
 
     /// What an adapter is to call its base.

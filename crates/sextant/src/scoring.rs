@@ -19,19 +19,15 @@ pub(crate) struct Scoring {
     precision: ScorePrecision,
 }
 
-/// Says which row has no number for an answer: `place` names the rows, of which `of` gives the number
-/// (from 1) and the pair of the one at an index.
-pub(crate) fn at_row<'a>(
+/// An error about one row says where the row stands: `origin` and `pairs` are asked for its index.
+pub(crate) fn at_row(
     error: ModelError,
-    place: &str,
-    of: impl FnOnce(usize) -> (usize, &'a Pair),
+    origin: impl FnOnce(usize) -> String,
+    pairs: &[Pair],
 ) -> anyhow::Error {
-    match error {
-        ModelError::NonFinite { row, fault } => {
-            let (number, pair) = of(row);
-            anyhow!("{place}: row {number} ({pair}): {fault}")
-        }
-        other => other.into(),
+    match error.of_row() {
+        Ok((row, fault)) => anyhow!("{} ({}): {fault}", origin(row), pairs[row]),
+        Err(other) => other.into(),
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn identity(text: &str) -> String {
 }
 
 /// Characters without a glyph of their own: control codes and Unicode's `Default_Ignorable_Code_Point`.
-fn is_ignorable(character: char) -> bool {
+pub(super) fn is_ignorable(character: char) -> bool {
     (character.is_control() && !character.is_whitespace())
         || matches!(
             character,

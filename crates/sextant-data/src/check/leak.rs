@@ -5,6 +5,7 @@ use crate::Dataset;
 use serde::Serialize;
 use sextant_core::{Example, Grade, Split};
 use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
 
 /// Where a row is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +19,26 @@ pub struct RowPlace {
     pub id: Option<String>,
     /// The row's grade.
     pub grade: Grade,
+    /// The row's file and line, as `train.jsonl line 101`, where the caller knows them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
+
+impl RowPlace {
+    /// The place of a row of a split, by its position from 0.
+    pub(super) fn of(split: Split, row: usize, example: &Example) -> Self {
+        Self { split, row: row + 1, id: example.id.clone(), grade: example.grade, origin: None }
+    }
+}
+
+impl Display for RowPlace {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match &self.origin {
+            Some(origin) => f.write_str(origin)?,
+            None => write!(f, "{} row {}", self.split, self.row)?,
+        }
+        self.id.as_ref().map_or(Ok(()), |id| write!(f, " ({id})"))
+    }
 }
 
 /// A pair that several rows hold.
@@ -68,12 +89,19 @@ pub struct Repetitions {
 }
 
 impl Repetitions {
+    /// The places of all rows in it.
+    pub(super) fn places(&mut self) -> impl Iterator<Item = &mut RowPlace> {
+        let Self { pairs_across_splits, duplicates, contradictions, .. } = self;
+        let pairs = pairs_across_splits.iter_mut().chain(duplicates).chain(contradictions);
+        pairs.flat_map(|pair| &mut pair.rows)
+    }
+
     pub(super) fn of(dataset: &Dataset) -> Self {
         let mut rows: Vec<(PairKey, Split, usize, &Example)> = Vec::with_capacity(dataset.len());
         let mut groups: BTreeMap<&str, BTreeMap<Split, usize>> = BTreeMap::new();
         for split in Split::ALL {
             for (i, example) in dataset.part(split).iter().enumerate() {
-                rows.push((PairKey::of(&example.pair), split, i + 1, example));
+                rows.push((PairKey::of(&example.pair), split, i, example));
                 let group = example.group.as_deref().map(str::trim);
                 if let Some(group) = group.filter(|group| !group.is_empty()) {
                     *groups.entry(group).or_default().entry(split).or_default() += 1;
@@ -84,11 +112,8 @@ impl Repetitions {
 
         let mut found = Self::default();
         for same in rows.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1) {
-            let place = |&(_, split, row, example): &(_, Split, usize, &Example)| RowPlace {
-                split,
-                row,
-                id: example.id.clone(),
-                grade: example.grade,
+            let place = |&(_, split, row, example): &(_, Split, usize, &Example)| {
+                RowPlace::of(split, row, example)
             };
             let repeated =
                 RepeatedPair { pair: same[0].0.clone(), rows: same.iter().map(place).collect() };

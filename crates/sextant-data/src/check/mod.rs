@@ -1,18 +1,20 @@
 //! Is the dataset sound, and is it hard?
 //!
-//! Sound: no pair and no group in two splits. Hard: rules that understand nothing, fitted on its
+//! Sound: no pair and no group in two splits, and a text on both sides of each row. Hard: rules that understand nothing, fitted on its
 //! training rows, must leave something to learn.
 
 mod baseline;
 pub(crate) mod key;
 mod leak;
 mod render;
+mod textless;
 
 pub use baseline::{Baselines, OverlapMeasure};
 pub use key::{PairKey, normalize};
 pub use leak::{RepeatedPair, Repetitions, RowPlace, SharedGroup};
+pub use textless::TextlessRow;
 
-use crate::{Dataset, UnreadFile};
+use crate::{Dataset, LoadedDataset, UnreadFile};
 use serde::Serialize;
 use sextant_core::{EntityKind, Example, Grade, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,9 @@ pub struct CheckReport {
     /// Leaks, duplicates and contradictions.
     #[serde(flatten)]
     pub repetitions: Repetitions,
+    /// Rows with a text in which there is nothing to read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub textless: Vec<TextlessRow>,
     /// Files and folders of the data set's folder that were not read, as far as the caller says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadFile>,
@@ -56,11 +61,24 @@ impl CheckReport {
         Self { unread, ..self }
     }
 
-    /// Whether no pair and no group crosses splits, and no file that may be meant as a part of the
-    /// data set was left unread. Duplicates and contradictions inside a split are reported but do
+    /// The report with the file and line of each row that it names. `loaded` is the data set that was
+    /// checked.
+    #[must_use]
+    pub fn with_origins(mut self, loaded: &LoadedDataset) -> Self {
+        let textless = self.textless.iter_mut().map(|row| &mut row.place);
+        for place in self.repetitions.places().chain(textless) {
+            place.origin = Some(loaded.origin(place.split, place.row - 1));
+        }
+        self
+    }
+
+    /// Whether no pair and no group crosses splits, every row has a text on both sides, and no file that
+    /// may be meant as a part of the data set was left unread. Duplicates and contradictions inside a split are reported but do
     /// not spoil an evaluation.
     pub fn is_ok(&self) -> bool {
-        self.is_sound() && self.unread.iter().all(|file| file.suspect.is_none())
+        self.is_sound()
+            && self.textless.is_empty()
+            && self.unread.iter().all(|file| file.suspect.is_none())
     }
 
     /// Whether no pair and no group crosses splits.
@@ -94,6 +112,7 @@ pub fn check(dataset: &Dataset) -> CheckReport {
         pooled_overlap_accuracy: pooled(|baselines| baselines.overlap_accuracy),
         tasks,
         repetitions: Repetitions::of(dataset),
+        textless: TextlessRow::of(dataset),
         unread: Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{CheckReport, RepeatedPair, TaskCheck};
 use crate::table::{percent, table};
-use sextant_core::{Grade, Split};
+use sextant_core::Grade;
 use std::fmt::{Display, Formatter, Result};
 
 /// How many findings of a kind the text shows; the JSON has all.
@@ -25,6 +25,12 @@ impl Display for CheckReport {
         })?;
         section(f, "pairs with contradictory grades", &found.contradictions, pair_line)?;
         section(f, "pairs repeated within a split", &found.duplicates, pair_line)?;
+        if !self.textless.is_empty() {
+            section(f, "rows with nothing to read on one side", &self.textless, |row| {
+                let side = if row.left { "left" } else { "right" };
+                format!("{}: the {side} text of the {} pair is `{}`", row.place, row.task, row.text)
+            })?;
+        }
         if !self.unread.is_empty() {
             section(f, "files or folders not read", &self.unread, |file| match &file.suspect {
                 Some(why) => format!("`{}`: {why}", file.name),
@@ -33,6 +39,8 @@ impl Display for CheckReport {
         }
         let verdict = if self.is_ok() {
             "ok: no pair and no group is in two splits"
+        } else if self.is_sound() && !self.textless.is_empty() {
+            "failed: rows have nothing to read on one side, and training refuses them; give them a text or remove them"
         } else if self.is_sound() {
             "failed: a file that may be a part of the data set was not read; rename it or move it away"
         } else {
@@ -110,12 +118,8 @@ fn section<T>(
 
 fn pair_line(repeated: &RepeatedPair) -> String {
     let pair = &repeated.pair;
-    let rows = repeated.rows.iter().map(|row| {
-        let id = row.id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
-        let split: Split = row.split;
-        format!("{split} row {}{id} = {}", row.row, row.grade.index())
-    });
-    let rows: Vec<_> = rows.collect();
+    let rows: Vec<_> =
+        repeated.rows.iter().map(|row| format!("{row} = {}", row.grade.index())).collect();
     let show = |text: &str| text.replace('\u{1f}', " · ");
     let (left, right) = (show(&pair.left), show(&pair.right));
     format!("{} `{left}` ~ `{right}`: {}", pair.task, rows.join(", "))

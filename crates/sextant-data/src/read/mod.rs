@@ -14,10 +14,12 @@ pub(crate) mod parse;
 
 pub use batches::{Batch, BatchReader};
 pub use delimited::QuoteError;
-pub(crate) use delimited::bytes;
+pub(crate) use delimited::{TextTable, bytes, whole_table};
 pub use options::{Labels, Quoting, ReadOptions, Separator};
 
-use crate::{Content, DataError, Format, Input, Part, Row, RowError, RowProblem, RowUnit};
+use crate::{
+    Content, DataError, Format, Input, LabelledRows, Part, Row, RowError, RowProblem, RowUnit,
+};
 use serde_json::{Map, Value};
 use sextant_core::Example;
 use std::path::{Path, PathBuf};
@@ -222,6 +224,7 @@ fn check_columns(
 }
 
 /// Reads labelled pairs whole. Every row must be good; the first that is not is the error.
+/// [`LabelledRows`] is the same with the place of each row.
 ///
 /// # Errors
 /// See [`DataError`].
@@ -229,14 +232,5 @@ pub fn read_examples(
     path: impl AsRef<Path>,
     options: &ReadOptions,
 ) -> Result<Vec<Example>, DataError> {
-    let options = ReadOptions { labels: Labels::Required, ..options.clone() };
-    let mut reader = RowReader::open(path, &options)?;
-    let mut examples = Vec::new();
-    while let Some(row) = reader.next() {
-        let row = row?;
-        let missing = || reader.error(row.line, Some("grade"), RowProblem::Missing { task: false });
-        let grade = row.grade.ok_or_else(missing)?;
-        examples.push(row.with_grade(grade));
-    }
-    Ok(examples)
+    Ok(LabelledRows::read(path, options)?.into_examples())
 }

@@ -34,6 +34,9 @@ pub enum SourceError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A table without a header, or one that is no table.
+    #[error(transparent)]
+    Table(#[from] crate::DataError),
     /// A file as a whole is not in its format.
     #[error("{}: {problem}; use the file as docs/public-six.md describes it, unchanged", path.display())]
     File {

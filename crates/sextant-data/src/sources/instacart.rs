@@ -1,11 +1,11 @@
 //! Instacart: product names with their aisle and department.
 //!
-//! A few product names hold an unescaped quote that swallows the lines after it; such rows point
-//! at no known aisle and are dropped.
+//! A few product names hold an unescaped quote that swallows the lines after it. These lines are left
+//! out, as they were when the benchmark was first built, and counted.
 
 use super::SourceError;
 use super::clean::collapse;
-use super::table::{Charset, Table};
+use super::table::{Charset, LeftOut, Table};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -27,28 +27,34 @@ pub struct ShelvedProduct {
     pub department: String,
 }
 
-pub(super) fn load(folder: &Path) -> Result<Vec<ShelvedProduct>, SourceError> {
+pub(super) fn load(folder: &Path) -> Result<(Vec<ShelvedProduct>, LeftOut), SourceError> {
     let aisles = names(&folder.join(FILES[1]), "aisle_id", "aisle")?;
     let departments = names(&folder.join(FILES[2]), "department_id", "department")?;
+    let path = folder.join(FILES[0]);
     let columns = ["product_name", "aisle_id", "department_id"];
-    let table = Table::read(&folder.join(FILES[0]), Charset::Utf8, &columns)?;
+    let (table, left_out) = Table::read_damaged(&path, Charset::Utf8, &columns)?;
+    if let Some(first) = left_out.first {
+        tracing::warn!(
+            "{}: {} lines are left out, the first is line {first}: {} product names hold a stray quote",
+            path.display(),
+            left_out.lines,
+            left_out.rows
+        );
+    }
     let mut products = Vec::new();
     for row in table.rows() {
-        let (Ok(aisle), Ok(department)) = (row.cell("aisle_id"), row.cell("department_id")) else {
-            continue;
+        let named = |column: &str, names: &BTreeMap<String, String>, file: &str| {
+            let id = row.text(column)?;
+            let unknown = || row.error(format!("{column} {id} is not in {file}"));
+            names.get(id).cloned().ok_or_else(unknown)
         };
-        let (Some(aisle), Some(department)) = (aisles.get(aisle), departments.get(department))
-        else {
-            continue;
-        };
-        let name = collapse(row.text("product_name")?);
         products.push(ShelvedProduct {
-            name,
-            aisle: aisle.clone(),
-            department: department.clone(),
+            name: collapse(row.text("product_name")?),
+            aisle: named("aisle_id", &aisles, FILES[1])?,
+            department: named("department_id", &departments, FILES[2])?,
         });
     }
-    Ok(products)
+    Ok((products, left_out))
 }
 
 fn names(path: &Path, id: &str, name: &str) -> Result<BTreeMap<String, String>, SourceError> {
@@ -62,20 +68,25 @@ mod tests {
     use crate::sources::tests_support::write;
 
     #[test]
-    fn rows_after_a_stray_quote_are_dropped() {
+    fn rows_in_a_stray_quote_are_left_out_and_counted() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), FILES[1], b"aisle_id,aisle\n1,\"tea\"\n");
         write(folder.path(), FILES[2], b"department_id,department\n5,drinks\n");
         let products = b"product_id,product_name,aisle_id,department_id\n\
             1,Green Tea,1,5\n2,\"Mug 3\",1,5\n3,Black Tea,1,5\n4,\"Cup 4\",1,5\n5,Oolong,1,5\n";
         write(folder.path(), FILES[0], products);
-        let names: Vec<_> = load(folder.path()).unwrap().into_iter().map(|p| p.name).collect();
+        let names: Vec<_> = load(folder.path()).unwrap().0.into_iter().map(|p| p.name).collect();
         assert_eq!(names, ["Green Tea", "Mug 3", "Black Tea", "Cup 4", "Oolong"]);
         let swallowed = b"product_id,product_name,aisle_id,department_id\n\
             1,Green Tea,1,5\n2,\"Mug 3\"\" x 4,1,5\n3,Black Tea,1,5\n4,\"Cup 4\",1,5\n5,Oolong,1,5\n";
         write(folder.path(), FILES[0], swallowed);
-        let products = load(folder.path()).unwrap();
-        assert_eq!((products[0].name.as_str(), products[0].aisle.as_str()), ("Green Tea", "tea"));
-        assert!(products.iter().all(|p| !p.name.contains('\n') && p.name != "Black Tea"));
+        let (products, left_out) = load(folder.path()).unwrap();
+        let names: Vec<_> = products.iter().map(|p| (p.name.as_str(), p.aisle.as_str())).collect();
+        assert_eq!(names, [("Green Tea", "tea"), ("Oolong", "tea")]);
+        assert_eq!(left_out, LeftOut { rows: 1, lines: 3, first: Some(3) });
+        let elsewhere = b"product_id,product_name,aisle_id,department_id\n1,Green Tea,7,5\n";
+        write(folder.path(), FILES[0], elsewhere);
+        let error = load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("products.csv line 2: aisle_id 7 is not in"), "{error}");
     }
 }

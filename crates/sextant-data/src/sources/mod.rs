@@ -29,9 +29,11 @@ pub use instacart::ShelvedProduct;
 pub use pricerunner::Offer;
 pub use queryner::{Segment, SegmentKind, SegmentedQuery};
 pub use shopify_taxonomy::ShopifyTaxonomy;
+pub use table::LeftOut;
 
 pub(crate) use clean::beginning;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A place in a taxonomy: names from the root down.
@@ -60,6 +62,8 @@ pub struct Sources {
     pub instacart: Vec<ShelvedProduct>,
     /// Flipkart: products in their category trees.
     pub flipkart: Vec<FlipkartProduct>,
+    /// What damaged files lost, by their names below the folder.
+    pub left_out: BTreeMap<String, LeftOut>,
 }
 
 impl Sources {
@@ -74,6 +78,8 @@ impl Sources {
         if !missing.is_empty() {
             return Err(SourceError::Missing { folder: folder.to_owned(), files: missing });
         }
+        let (instacart, left_out) = instacart::load(folder)?;
+        let left_out = [(instacart::FILES[0].to_owned(), left_out)];
         Ok(Self {
             home_depot: home_depot::load(folder)?,
             corrections: home_depot_spelling::load(folder)?,
@@ -83,8 +89,9 @@ impl Sources {
             queries: queryner::load(folder)?,
             google: google_taxonomy::load(folder)?,
             shopify: shopify_taxonomy::load(folder)?,
-            instacart: instacart::load(folder)?,
+            instacart,
             flipkart: flipkart::load(folder)?,
+            left_out: left_out.into_iter().filter(|(_, lost)| lost.lines > 0).collect(),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The check finds each kind of leak, and only leaks fail it.
 
 use sextant_core::{Example, Grade, Split, Task};
-use sextant_data::{CheckReport, Dataset, check};
+use sextant_data::{CheckReport, Dataset, LoadedDataset, ReadOptions, check};
 use std::collections::BTreeMap;
 
 type Line<'a> = (Split, Task, &'a str, &'a str, usize, Option<&'a str>);
@@ -98,6 +98,36 @@ fn duplicates_and_contradictions_are_listed_but_pass() {
     assert_eq!(lefts(&found.contradictions), ["saw"]);
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["contradictions"][0]["rows"][1]["grade"], 0);
+}
+
+/// Training refuses a row with a text in which the tokenizer finds nothing; the check says so before.
+#[test]
+fn rows_with_nothing_to_read_fail_and_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train.jsonl");
+    let row = |left: &str, right: &str| {
+        format!(r#"{{"task": "query-product", "left": "{left}", "right": {right}, "grade": 1}}"#)
+    };
+    let rows = [
+        row("drill", r#""Drill""#),
+        String::new(),
+        row(r"\u200b", r#""Drill""#),
+        row("saw", r#"{"title": "\u00ad \ufeff", "brand": "Acme"}"#),
+        // Letters, digits and signs of any kind are something to read.
+        row(r"\u2665", r#""\u0915\u200d""#),
+    ];
+    std::fs::write(&path, rows.join("\n")).unwrap();
+    let loaded = LoadedDataset::load(folder.path(), &ReadOptions::default()).unwrap();
+    let report = check(&loaded.dataset).with_origins(&loaded);
+    assert!(!report.is_ok() && report.is_sound());
+    let found: Vec<_> =
+        report.textless.iter().map(|row| (row.place.origin.clone().unwrap(), row.left)).collect();
+    let place = |line: usize| format!("{} line {line}", path.display());
+    assert_eq!(found, [(place(3), true), (place(4), false)]);
+    let text = report.to_string();
+    let line = format!(r"{}: the left text of the query-product pair is `\u{{200b}}`", place(3));
+    assert!(text.contains(&line), "{text}");
+    assert!(text.contains("failed: rows have nothing to read"), "{text}");
 }
 
 /// An easy task is shown to be easy: shared words alone solve it, the majority does not.

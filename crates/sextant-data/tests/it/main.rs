@@ -7,6 +7,7 @@ mod batches;
 mod card;
 mod check;
 mod dataset;
+mod parquet_types;
 mod reading;
 mod writing;
 

@@ -62,7 +62,9 @@ struct FreeBlock {
     next: *mut FreeBlock,
 }
 
-// SAFETY: the list owns its blocks, and is only reached under its lock.
+// SAFETY: the pointers of a list lead to free blocks that no thread but the one holding the list may
+// touch: a block is pushed by the thread that freed it, which gives it up with that, and whoever pops it
+// takes it out. Blocks are memory of the process, not of a thread. So a list may move to another thread.
 unsafe impl Send for FreeList {}
 
 impl CachingAllocator {
@@ -144,7 +146,10 @@ impl<A> CachingAllocator<A> {
     }
 
     fn unmap(&self, block: *mut u8, class: usize) {
-        // SAFETY: the block came from `map` with this class, and nobody uses it.
+        // SAFETY: `system::unmap` wants a block of `system::map` with the size that it was mapped with, which
+        // nobody uses. Blocks of a class come from `map` alone, with the size of that class. Both callers
+        // own the block: `shrink` has popped it from the list of free blocks, and `give` got it from the
+        // owner that freed it and has not listed it.
         unsafe { system::unmap(block, class_size(class)) };
         self.mapped.fetch_sub(class_size(class), Ordering::Relaxed);
     }
@@ -180,7 +185,9 @@ impl FreeList {
         if block.is_null() {
             return None;
         }
-        // SAFETY: listed blocks are ours and hold a link.
+        // SAFETY: the pointer is not null, so `push` put it there and wrote a link into the block's first
+        // bytes. Nobody has written into the block since, because it is owned by the list, which we hold
+        // exclusively. So the pointer is valid and aligned, and the link is initialized.
         self.first = unsafe { (*block).next };
         self.count -= 1;
         self.idle = self.idle.min(self.count);
@@ -190,7 +197,9 @@ impl FreeList {
     #[expect(clippy::cast_ptr_alignment, reason = "blocks start at whole pages")]
     fn push(&mut self, block: *mut u8) {
         let block = block.cast::<FreeBlock>();
-        // SAFETY: the block was given to us, is larger than a link and aligned to a page.
+        // SAFETY: the caller gives up a block that `map` made: at least 64 KiB that can be written, which is
+        // more than a link, at the start of a page, which is aligned for a link. Nobody else uses it, and
+        // what it held is of no use any more, so writing over it destroys nothing.
         unsafe { block.write(FreeBlock { next: self.first }) };
         self.first = block;
         self.count += 1;
@@ -218,14 +227,18 @@ const fn class_size(class: usize) -> usize {
     (4 + class % 4) << (14 + class / 4)
 }
 
-// SAFETY: blocks of cached classes are mapped with at least the size asked for and at least page
-// alignment, belong to one owner at a time, and go back by the class their layout gives; all other
-// requests are the inner allocator's.
+// SAFETY: a layout alone decides who serves it (`class_of`), so a block goes back to where it came from. A
+// layout with a class gets a block of `take`: either null, or mapped with the size of its class, which is
+// not less than the layout's, at the start of a page, which is aligned for the 4096 bytes that such a
+// layout asks for at most. A block is in a list or with one owner, never both: `take` removes it from the
+// list, and `give` lists it when its owner frees it. All other layouts are served by the inner allocator,
+// which keeps these promises itself. Nothing here unwinds: locks that are poisoned are taken all the same.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for CachingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match class_of(layout) {
             Some(class) => self.take(class).0,
-            // SAFETY: passed on to the caller.
+            // SAFETY: `GlobalAlloc::alloc` asks its caller for a layout of a size above zero. Our caller has
+            // promised the same of this very layout, which we hand on unchanged.
             None => unsafe { self.inner.alloc(layout) },
         }
     }
@@ -233,35 +246,49 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CachingAllocator<A> {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match class_of(layout) {
             Some(class) => self.give(block, class),
-            // SAFETY: passed on to the caller.
+            // SAFETY: our caller has promised that this block was allocated by us with this layout, and is
+            // used no more. A layout without a class is always served by the inner allocator (`alloc`,
+            // `alloc_zeroed` and `realloc` ask `class_of` too), so it is the one that made the block, with
+            // the layout that it is given back with.
             None => unsafe { self.inner.dealloc(block, layout) },
         }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let Some(class) = class_of(layout) else {
-            // SAFETY: passed on to the caller.
+            // SAFETY: as for `alloc`, the size must be above zero. Our caller has promised it of this very
+            // layout, which we hand on unchanged.
             return unsafe { self.inner.alloc_zeroed(layout) };
         };
         let (block, zero) = self.take(class);
         if !zero && !block.is_null() {
-            // SAFETY: the block is at least that large.
+            // SAFETY: the block is not null and was taken from the list, so it is ours alone. It has the size
+            // of its class, which is not less than the layout's, so all bytes that are written are in it.
             unsafe { block.write_bytes(0, layout.size()) };
         }
         block
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller promises that size and alignment make a layout.
+        // SAFETY: the alignment is that of a layout, so it is a power of two. `GlobalAlloc::realloc` has its
+        // caller promise that the new size, rounded up to this alignment, does not overflow `isize`.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (class_of(layout), class_of(new)) {
             (None, None) => {
-                // SAFETY: passed on to the caller.
+                // SAFETY: the old layout has no class, so the inner allocator made the block with this layout;
+                // our caller has promised that it is a live block of ours. The new size is above zero and
+                // does not overflow with this alignment, as our caller has promised too. The new layout
+                // has no class either, so the block will be given back to the inner allocator.
                 unsafe { self.inner.realloc(block, layout, size) }
             }
             (old, new) if old == new => block,
             _ => {
-                // SAFETY: both blocks hold the smaller size; the old one is not used again.
+                // SAFETY: `alloc` wants a size above zero, which our caller has promised of the new one. The old
+                // block is live and has at least its layout's size, the new one at least `size`, so both
+                // hold the smaller of the two. They do not overlap, because the old one is still owned and
+                // `alloc` never gives out an owned block. The old one came from us with `layout`, and the
+                // caller may not use it after we return the new one, so it may be freed; if there is no
+                // new one, it stays as it was.
                 unsafe {
                     let to = self.alloc(new);
                     if !to.is_null() {

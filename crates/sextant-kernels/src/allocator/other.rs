@@ -7,12 +7,14 @@ fn layout(size: usize) -> Layout {
 }
 
 pub(super) fn map(size: usize) -> *mut u8 {
-    // SAFETY: the size is not zero.
+    // SAFETY: the layout must have a size above zero. Sizes of classes are at least 64 KiB, and the layout
+    // that stands in for one that cannot be has one byte.
     unsafe { System.alloc_zeroed(layout(size)) }
 }
 
 pub(super) unsafe fn unmap(block: *mut u8, size: usize) {
-    // SAFETY: the block came from `map` with this size.
+    // SAFETY: the caller promises that `map` made the block with this size and that nobody uses it. `map`
+    // asked the same allocator for it, with the layout that `layout` gives for the same size.
     unsafe { System.dealloc(block, layout(size)) };
 }
 

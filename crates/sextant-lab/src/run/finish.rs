@@ -138,12 +138,12 @@ fn predict(
     let examples = data.dataset.part(split);
     let pairs: Vec<_> = rows.iter().map(|&row| examples[row].pair.clone()).collect();
     let answers = predictor.predict_watched(&pairs, |_| watcher.on_event(LabEvent::Busy));
-    let predictions = answers.map_err(|error| match error {
-        ModelError::NonFinite { row, fault } => {
+    let predictions = answers.map_err(|error| match error.of_row() {
+        Ok((row, fault)) => {
             let place = format!("{} ({})", data.origin(split, rows[row]), pairs[row]);
             LabError::Unusable { path: run.bundle(), problem: format!("{place}: {fault}") }
         }
-        other => other.into(),
+        Err(other) => other.into(),
     })?;
     let found = Predictions { rows, predictions };
     found.write(&run.0.join(file_name(split)), examples)?;

@@ -11,7 +11,7 @@ mod pair;
 mod peft;
 
 pub use huggingface::huggingface;
-pub use onnx::{Numbers, onnx};
+pub use onnx::{Numbers, Rounding, onnx};
 pub use peft::peft;
 
 use crate::bundle::Bundle;

@@ -6,11 +6,12 @@ use crate::families::{FAMILIES, Golden, folder, loaded, plain};
 use crate::support::{assert_close, floats, forward, pack};
 use burn::tensor::Device;
 use sextant_core::{Pair, Task};
+use sextant_kernels::ScorePrecision;
 use sextant_model::backbone::Backbone;
 use sextant_model::bundle::{self, Bundle};
-use sextant_model::export::{Numbers, huggingface, onnx};
+use sextant_model::export::{Numbers, Rounding, huggingface, onnx};
 use sextant_model::{
-    HeadKind, MixtureConfig, ModelError, ModelSpec, Pooling, PrivateInit, Routing, dump,
+    HeadKind, MixtureConfig, ModelError, ModelSpec, Pooling, Predictor, PrivateInit, Routing, dump,
     initialize, load,
 };
 use sextant_text::{Encoder, TextConfig, Tokenizer};
@@ -115,11 +116,13 @@ fn what_a_class_cannot_express_is_refused() {
 
     let ordinal = saved(&at("a"), "bert", |spec| ModelSpec { head: HeadKind::Cumulative, ..spec });
     assert!(refusal(huggingface(&ordinal, task, &at("out"))).contains("ordinal heads"));
-    assert!(refusal(onnx(&ordinal, task, Numbers::F32, &at("out"))).contains("ordinal heads"));
+    assert!(
+        refusal(onnx(&ordinal, task, Numbers::F32, None, &at("out"))).contains("ordinal heads")
+    );
 
     let plain = saved(&at("b"), "bert", |spec| ModelSpec { dense: false, ..spec });
     assert!(refusal(huggingface(&plain, task, &at("out"))).contains("model.dense = true"));
-    onnx(&plain, task, Numbers::F32, &at("c")).unwrap();
+    onnx(&plain, task, Numbers::F32, None, &at("c")).unwrap();
 
     let mean = saved(&at("d"), "bert", |spec| ModelSpec { pooling: Pooling::Mean, ..spec });
     assert!(refusal(huggingface(&mean, task, &at("out"))).contains("pools by `mean`"));
@@ -133,9 +136,9 @@ fn what_a_class_cannot_express_is_refused() {
     };
     let level = mixture("h", 1);
     assert!(refusal(huggingface(&level, task, &at("out"))).contains("mixture of experts"));
-    onnx(&level, task, Numbers::F32, &at("i")).unwrap();
+    onnx(&level, task, Numbers::F32, None, &at("i")).unwrap();
     let levels = mixture("j", 2);
-    assert!(refusal(onnx(&levels, task, Numbers::F32, &at("out"))).contains("one level"));
+    assert!(refusal(onnx(&levels, task, Numbers::F32, None, &at("out"))).contains("one level"));
 
     let one = saved(&at("g"), "bert", |spec| ModelSpec { tasks: vec![task], ..spec });
     assert!(refusal(huggingface(&one, Task::TypeType, &at("out"))).contains("query-product"));
@@ -158,10 +161,55 @@ fn int8_files_are_smaller_and_both_hold_the_tokenizer() {
         });
         let sizes = [Numbers::F32, Numbers::Int8].map(|numbers| {
             let out = place.path().join("out");
-            onnx(&bundle, Task::QueryType, numbers, &out).unwrap();
+            onnx(&bundle, Task::QueryType, numbers, None, &out).unwrap();
             assert!(out.join("tokenizer.json").exists());
             std::fs::metadata(out.join("model.onnx")).unwrap().len()
         });
         assert!(sizes[1] < sizes[0], "{family}: {sizes:?}");
     }
+}
+
+/// The card of a file in 8 bits speaks of this bundle alone: of what was measured on it, or of nothing.
+#[test]
+fn a_card_states_what_was_measured_on_its_bundle() {
+    let place = tempfile::tempdir().unwrap();
+    let bundle = saved(&place.path().join("bundle"), "bert", |spec| spec);
+    let task = Task::QueryType;
+    let card = |rounding: Option<&Rounding>| {
+        let out = place.path().join("out");
+        onnx(&bundle, task, Numbers::Int8, rounding, &out).unwrap();
+        std::fs::read_to_string(out.join("README.md")).unwrap()
+    };
+    let unmeasured = card(None);
+    assert!(unmeasured.contains("Nothing was measured on this bundle"), "{unmeasured}");
+    assert!(!unmeasured.contains("MiniLM"), "{unmeasured}");
+
+    let pairs: Vec<Pair> = ["w5 w6", "w7", "w8 w9 w10"]
+        .map(|left| Pair { task, left: left.into(), right: "w11".into() })
+        .into();
+    let rounding = Rounding::measure(&bundle, &pairs, "pairs.csv").unwrap();
+    assert_eq!((rounding.pairs, rounding.source.as_str()), (3, "pairs.csv"));
+    // The same as scoring in the two precisions.
+    let answers = [ScorePrecision::F32, ScorePrecision::Int8].map(|precision| {
+        let bundle = bundle::open(&place.path().join("bundle"), &Device::flex()).unwrap();
+        Predictor::new(bundle, precision).predict(&pairs).unwrap()
+    });
+    let largest = answers[0]
+        .iter()
+        .zip(&answers[1])
+        .flat_map(|(one, other)| one.probs.into_iter().zip(other.probs))
+        .map(|(one, other)| f64::from((one - other).abs()))
+        .fold(0.0, f64::max);
+    assert!(largest > 0.0 && rounding.largest == largest, "{rounding:?} {largest}");
+    let measured = card(Some(&rounding));
+    let stated = format!(
+        "on 3 pairs of `pairs.csv`: a probability differs from that in `f32` by {:.2e}",
+        rounding.mean
+    );
+    assert!(measured.contains(&stated), "{measured}");
+    assert!(measured.contains(&format!("{} of 3 grades change", rounding.flipped)), "{measured}");
+    assert!(!measured.contains("Nothing was measured"), "{measured}");
+
+    let error = Rounding::measure(&bundle, &[], "pairs.csv").unwrap_err().to_string();
+    assert!(error.contains("no pairs") && error.contains("pairs.csv"), "{error}");
 }

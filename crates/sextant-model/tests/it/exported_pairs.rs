@@ -52,7 +52,7 @@ fn export(bundle: &Bundle, task: Task, place: &Path) -> Vec<&'static str> {
     huggingface(bundle, task, &place.join("hf")).unwrap();
     let mut forms = vec!["hf"];
     if !bundle.model.spec().backbone.block.causal {
-        onnx(bundle, task, Numbers::F32, &place.join("onnx")).unwrap();
+        onnx(bundle, task, Numbers::F32, None, &place.join("onnx")).unwrap();
         forms.push("onnx");
     }
     let pairs: Vec<_> = hard_pairs().into_iter().filter(|pair| pair.task == task).collect();

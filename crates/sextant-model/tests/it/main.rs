@@ -21,6 +21,7 @@ mod prefixes;
 mod routing;
 mod saving;
 mod strict;
+mod strict_config;
 mod support;
 mod tokenizers;
 mod torch;

@@ -77,27 +77,10 @@ fn bad_rows_of_a_batch_are_named_or_left_out() {
     assert_eq!(good["left"].as_string::<i32>().value(1), "lamp");
 }
 
-/// Gives a tensor the largest numbers there are, in the bundle as it stands on the disk: what is
-/// multiplied with it overflows.
-fn overflow(place: &Place, tensor: &str) {
-    let weights = place.path("runs/tiny/bundle/model.safetensors");
-    let hash = || sextant_data::DataFile::read(&weights).unwrap().sha256;
-    let (old, mut bytes) = (hash(), std::fs::read(&weights).unwrap());
-    let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let header: Value = serde_json::from_slice(&bytes[8..start]).unwrap();
-    let offset = |i: usize| header[tensor]["data_offsets"][i].as_u64().unwrap() as usize;
-    for number in bytes[start + offset(0)..start + offset(1)].chunks_exact_mut(4) {
-        number.copy_from_slice(&f32::MAX.to_le_bytes());
-    }
-    std::fs::write(&weights, bytes).unwrap();
-    let manifest = place.read("runs/tiny/bundle/bundle.json").replace(&old, &hash());
-    place.write("runs/tiny/bundle/bundle.json", manifest);
-}
-
 #[test]
 fn a_row_without_a_number_for_an_answer_is_named_by_file_and_line() {
     let place = Place::with_bundle();
-    overflow(&place, "branches.query-type.layers.0.output_norm.gamma");
+    place.overflow("runs/tiny/bundle", "branches.query-type.layers.0.output_norm.gamma");
     let rows = "task,left,right\n\
                 type-type,Sofas,Lamps\n\
                 query-type, ,Sofas\n\

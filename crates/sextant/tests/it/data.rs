@@ -62,3 +62,28 @@ fn the_check_sees_every_file() {
     let error = place.fails(&["data", "check", "market"]);
     assert!(error.contains("shard 1 of test is missing"), "{error}");
 }
+
+/// A row that training would refuse, and a pair in two splits: both by file and line.
+#[test]
+fn the_check_names_rows_by_file_and_line() {
+    let place = Place::with_market();
+    let good = place.read("market/train.jsonl");
+    let row = good.lines().next().unwrap();
+    let mut bad: serde_json::Value = serde_json::from_str(row).unwrap();
+    bad["left"] = "\u{200b}".into();
+    place.write("market/train.jsonl", format!("{bad}\n{good}"));
+    let output = place.command(&["data", "check", "market"]).assert().failure();
+    let (said, error) = (&output.get_output().stdout, &output.get_output().stderr);
+    let (said, error) = (String::from_utf8_lossy(said), String::from_utf8_lossy(error));
+    assert!(said.contains("market/train.jsonl line 1: the left text of the "), "{said}");
+    assert!(error.contains("rows have nothing to read on one side"), "{error}");
+
+    place.write("market/train.jsonl", &good);
+    let test = place.read("market/test.jsonl");
+    let row = row.replacen("\"split\":\"train\"", "\"split\":\"test\"", 1);
+    place.write("market/test.jsonl", format!("{test}{row}\n"));
+    let output = place.command(&["data", "check", "market"]).assert().failure();
+    let said = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    let last = format!("market/test.jsonl line {} = ", test.lines().count() + 1);
+    assert!(said.contains(&last) && said.contains("market/train.jsonl line 1 = "), "{said}");
+}

@@ -78,29 +78,35 @@ impl QuoteError {
 
 impl std::error::Error for QuoteError {}
 
-impl Display for QuoteError {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} line {}, ", self.path.display(), self.line)?;
-        match &self.column {
-            Some(name) => write!(f, "column `{name}`: ")?,
-            None => write!(f, "cell {}: ", self.cell + 1)?,
-        }
-        f.write_str("the cell opens with a quote ")?;
-        match self.kind {
+impl QuoteError {
+    /// What was found, without file, line and advice.
+    pub(crate) fn finding(&self) -> String {
+        let cell = match &self.column {
+            Some(name) => format!("column `{name}`"),
+            None => format!("cell {}", self.cell + 1),
+        };
+        let what = match self.kind {
             FaultKind::TextAfterQuote { line } if line == self.line => {
-                f.write_str("and goes on after the quote that closes it")?;
+                "and goes on after the quote that closes it".to_owned()
             }
             FaultKind::TextAfterQuote { line } => {
-                write!(f, "whose next quote, on line {line}, is followed by text")?;
+                format!("whose next quote, on line {line}, is followed by text")
             }
-            FaultKind::Unclosed => f.write_str("that is never closed")?,
+            FaultKind::Unclosed => "that is never closed".to_owned(),
             FaultKind::TooLong { limit } => {
-                write!(f, "that is not closed within {}", bytes(limit))?;
+                format!("that is not closed within {}", bytes(limit))
             }
             FaultKind::HoldsRows { line } => {
-                write!(f, "and holds lines that look like rows, such as line {line}")?;
+                format!("and holds lines that look like rows, such as line {line}")
             }
-        }
+        };
+        format!("{cell}: the cell opens with a quote {what}")
+    }
+}
+
+impl Display for QuoteError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} line {}, {}", self.path.display(), self.line, self.finding())?;
         if self.backslash {
             return f.write_str(
                 "; quotes inside cells are written `\\\"` here: read the file with --quoting backslash",

@@ -2,6 +2,7 @@
 
 mod fault;
 mod header;
+mod line_as_row;
 mod scanner;
 mod swallowed;
 
@@ -9,10 +10,11 @@ pub use fault::QuoteError;
 pub(crate) use fault::bytes;
 
 use super::{Map, Opened, Place, ReadOptions, Record, Value, check_columns};
-use crate::{DataError, RowProblem};
+use crate::{DataError, Format, RowProblem};
 use header::Header;
 use scanner::{Cells, Scanner};
 use std::io::BufRead;
+use std::path::Path;
 
 pub(super) fn records(
     text: impl BufRead + Send + 'static,
@@ -29,6 +31,36 @@ pub(super) fn records(
         }))
     });
     Ok(Opened { columns: Some(columns), records: Box::new(records) })
+}
+
+/// A delimited table in memory, with columns of any names.
+pub(crate) struct TextTable {
+    /// The names that the header has.
+    pub(crate) names: Vec<String>,
+    /// The line of each row, from 1, and its cells: as many as there are names.
+    pub(crate) rows: Vec<(u64, Vec<String>)>,
+}
+
+/// Reads a whole table, as strictly as rows of pairs are read.
+///
+/// # Errors
+/// A quote after which nobody can say where the next row starts, or a row with more or fewer cells than
+/// the header; see [`DataError`].
+pub(crate) fn whole_table(
+    text: impl BufRead,
+    path: &Path,
+    separator: u8,
+    options: &ReadOptions,
+) -> Result<TextTable, DataError> {
+    let (header, scanner) = header::open(text, path, separator, options)?;
+    let place = Place { path: path.to_owned(), format: Format::Csv };
+    let mut table = Rows { scanner, header, place };
+    let mut rows = Vec::new();
+    while let Some(row) = table.next() {
+        let (line, cells) = row?;
+        rows.push((line, cells.into_iter().map(|(_, cell)| cell.to_owned()).collect()));
+    }
+    Ok(TextTable { names: table.names().cloned().collect(), rows })
 }
 
 /// The rows of a text after its header.

@@ -165,6 +165,8 @@ impl Machine {
         let separator = self.dialect.separator;
         let escapes = self.dialect.quoting == Quoting::Backslash;
         let mut at = 0;
+        // Up to where the bytes were shown to `lines`, which wants to see them before each line end.
+        let mut shown = 0;
         while at < chunk.len() {
             let byte = chunk[at];
             if std::mem::take(&mut self.after_return) && byte == b'\n' {
@@ -191,6 +193,7 @@ impl Machine {
                         self.state = State::Bare;
                     }
                     if let Some(&byte) = chunk.get(at) {
+                        self.show(&chunk[shown..at], &mut shown);
                         at += 1;
                         if self.end_of_cell(byte)? {
                             return self.bounded(at).map(|()| (at, true));
@@ -206,6 +209,9 @@ impl Machine {
                     self.cells.bytes.extend_from_slice(&chunk[at..at + run]);
                     at += run;
                     if let Some(&byte) = chunk.get(at) {
+                        if byte == b'\n' || byte == b'\r' {
+                            self.show(&chunk[shown..at], &mut shown);
+                        }
                         at += 1;
                         self.quoted(byte, escapes);
                     }
@@ -226,6 +232,7 @@ impl Machine {
                     at += 1;
                 }
                 State::Closed => {
+                    self.show(&chunk[shown..at], &mut shown);
                     at += 1;
                     if self.end_of_cell(byte)? {
                         return self.bounded(at).map(|()| (at, true));
@@ -233,7 +240,14 @@ impl Machine {
                 }
             }
         }
+        self.show(&chunk[shown..at], &mut shown);
         self.bounded(at).map(|()| (at, false))
+    }
+
+    /// Shows bytes to `lines`, and counts them.
+    fn show(&mut self, bytes: &[u8], shown: &mut usize) {
+        self.lines.raw(bytes, self.shape, self.dialect.separator);
+        *shown += bytes.len();
     }
 
     /// A byte of a quoted cell that means something.

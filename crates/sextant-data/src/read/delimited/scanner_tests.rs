@@ -103,6 +103,38 @@ fn rows_that_a_quote_swallows_are_seen() {
     assert_eq!(said(&many, Quoting::Rfc4180, bare), ["1.1: HoldsRows { line: 2 }"]);
 }
 
+/// A row that a stray quote swallows may have quoted cells of its own, whose separators are no cell's ends.
+#[test]
+fn swallowed_rows_with_quoted_cells_are_seen() {
+    let key = |column, kind| Some(Key { column, kind });
+    let tasks = Some(Shape { columns: 4, key: key(0, KeyKind::Task) });
+    let grades = Some(Shape { columns: 3, key: key(2, KeyKind::Grade) });
+    let rfc = |text: &str, shape| said(text, Quoting::Rfc4180, shape);
+    let last = "query-product,\"3/4 pipe,Copper pipe,2\nquery-product,3/4\",\"Pipe, copper\",2\n";
+    assert_eq!(rfc(last, tasks), ["1.1: HoldsRows { line: 2 }"]);
+    assert_eq!(rfc(&last.replace('\n', "\r\n"), tasks), ["1.1: HoldsRows { line: 2 }"]);
+    let doubled = last.replace("Pipe, copper", "Pipe, 3\"\"");
+    assert_eq!(rfc(&doubled, tasks), ["1.1: HoldsRows { line: 2 }"]);
+    let first = "query-product,\"a, b\",\"3/4 pipe,2\nquery-product,x,3/4\",2\n";
+    assert_eq!(rfc(first, tasks), ["1.2: HoldsRows { line: 2 }"]);
+    let graded = "\"3/4 pipe,Copper pipe,2\n3/4\",\"Pipe, copper\",1\n";
+    assert_eq!(rfc(graded, grades), ["1.0: HoldsRows { line: 2 }"]);
+    // A cell of several lines with separators is legal, also beside other cells that have them.
+    for legal in [
+        "query-product,\"drill\nwith case, red\",\"Drill, big\",2\n",
+        "query-product,\"a, b\",\"Drill, red\nsecond, line\",2\n",
+        "query-product,x,\"Drill, red\nsecond, \"\"line\"\", third\",2\n",
+        "query-product,\"query-product, as a name\nquery-product\",\"x, y\",2\n",
+    ] {
+        let rows = rfc(legal, tasks);
+        assert!(rows.len() == 1 && rows[0].starts_with("1: "), "{rows:?}");
+    }
+    for legal in ["\"a, b\nc, d\",\"x, y\",2\n", "x,\"a\nb, 1, c\nd\",2\n"] {
+        let rows = rfc(legal, grades);
+        assert!(rows.len() == 1 && rows[0].starts_with("1: "), "{rows:?}");
+    }
+}
+
 #[test]
 fn a_row_is_bounded() {
     let small = Dialect { max_row_bytes: 100, ..dialect(Quoting::Rfc4180) };

@@ -3,9 +3,11 @@
 //! A cell that opens with an inch mark, in a file whose writer knows no quotes, goes on to the next
 //! inch mark. Where text follows there, the file is not delimited text with quotes. Where a
 //! separator follows, the cell is well-formed, and all rows between are gone. So the lines of a
-//! cell of several lines are read once more as if quotes were ordinary characters: a line with as
-//! many cells as the file has columns, and a task (or a grade) where rows have theirs, is a row.
+//! cell of several lines are read once more in two ways: as if quotes were ordinary characters, and as
+//! if a row with quotes of its own started there ([`LineAsRow`]). A line that has, in one of these ways,
+//! as many cells as the file has columns, and a task (or a grade) where rows have theirs, is a row.
 
+use super::line_as_row::LineAsRow;
 use super::scanner::Cells;
 use sextant_core::{Grade, Task};
 
@@ -30,7 +32,7 @@ pub(super) enum KeyKind {
 }
 
 impl Key {
-    fn is_in(self, field: &[u8]) -> bool {
+    pub(super) fn is_in(self, field: &[u8]) -> bool {
         let text = std::str::from_utf8(field).unwrap_or_default().trim().trim_matches('"');
         match self.kind {
             KeyKind::Task => text.parse::<Task>().is_ok(),
@@ -54,6 +56,8 @@ pub(super) struct RowLines {
     start: usize,
     /// Whether the key column of the current line holds a name of its kind.
     key: bool,
+    /// The current line, read as a row of its own.
+    fresh: LineAsRow,
     /// Whether the row's first line looks like a row.
     first: bool,
     /// Lines that have as many cells as there are columns.
@@ -66,6 +70,15 @@ impl RowLines {
     /// Text that is looked at starts after these bytes.
     pub(super) fn start_at(&mut self, bytes: usize) {
         self.start = bytes;
+    }
+
+    /// Bytes of the text as they stand there, in their order, without the line ends that matter.
+    pub(super) fn raw(&mut self, bytes: &[u8], shape: Option<Shape>, separator: u8) {
+        if let Some(shape) = shape
+            && self.ends > 0
+        {
+            self.fresh.feed(bytes, shape, separator);
+        }
     }
 
     /// A separator, inside quotes or not.
@@ -89,6 +102,7 @@ impl RowLines {
         self.ends += 1;
         self.separators = 0;
         self.key = false;
+        self.fresh = LineAsRow::default();
     }
 
     /// The end of the row on `line`: the line of a row that it seems to have swallowed.
@@ -121,23 +135,27 @@ impl RowLines {
 
     fn first_line_is_row(&self, cells: &Cells, shape: Shape, separator: u8) -> bool {
         let Some(key) = shape.key else { return false };
-        if self.separators + 1 != shape.columns {
+        // The cell that is open may be the stray quote's; the cells before it are closed, and their
+        // separators are their own.
+        let mut fields = cells.open().split(|&byte| byte == separator);
+        let closed = cells.len() + fields.clone().count() == shape.columns;
+        if !closed && self.separators + 1 != shape.columns {
             return false;
         }
         let field = match key.column.checked_sub(cells.len()) {
             None => cells.iter().nth(key.column),
-            Some(further) => cells.open().split(|&byte| byte == separator).nth(further),
+            Some(further) => fields.nth(further),
         };
         field.is_some_and(|field| key.is_in(field))
     }
 
     fn look_back(&mut self, cells: &Cells, shape: Option<Shape>, line: u64, key_counts: bool) {
         self.look_at_key(cells, shape);
-        if shape.is_some_and(|shape| self.separators + 1 == shape.columns) {
-            self.full += 1;
-            if self.key && key_counts {
-                self.row.get_or_insert(line);
-            }
+        let Some(shape) = shape else { return };
+        let (plain, fresh) = (self.separators + 1 == shape.columns, self.fresh.is_full(shape));
+        self.full += usize::from(plain || fresh);
+        if key_counts && (plain && self.key || fresh && self.fresh.has_key()) {
+            self.row.get_or_insert(line);
         }
     }
 }

@@ -1,0 +1,193 @@
+//! Where rows come from, kept beside them in few bytes.
+
+use crate::{DataError, Dataset, RowProblem};
+use crate::{Labels, ReadOptions, RowReader, RowUnit};
+use sextant_core::{Example, Split};
+use std::path::{Path, PathBuf};
+
+/// Where a row stands, in few bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowOrigin {
+    /// The position of its file in a list of names such as [`FileNames::names`].
+    pub file: u16,
+    /// The line, or the row of a Parquet file, from 1; the largest number stands for itself and all
+    /// beyond.
+    pub line: u32,
+}
+
+impl RowOrigin {
+    /// The origin of a row; numbers beyond what it can hold become the largest.
+    pub fn new(file: usize, line: u64) -> Self {
+        Self {
+            file: u16::try_from(file).unwrap_or(u16::MAX),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The origin in words, as `train.jsonl line 101`.
+    pub fn describe(self, files: &[String]) -> String {
+        let file = files.get(usize::from(self.file)).map_or("row", String::as_str);
+        let beyond = if self.line == u32::MAX { " or beyond" } else { "" };
+        format!("{file} {}{beyond}", self.line)
+    }
+}
+
+/// Numbers files in the order in which their rows come.
+#[derive(Debug, Default)]
+pub struct FileNames {
+    paths: Vec<PathBuf>,
+    names: Vec<String>,
+    last: usize,
+}
+
+impl FileNames {
+    /// The name of each file with the word for what its rows are numbered by, as `train.jsonl line`.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The origin of a row, whose file is added to the names if it is new.
+    pub fn origin(&mut self, path: &Path, unit: RowUnit, line: u64) -> RowOrigin {
+        if self.paths.get(self.last).is_none_or(|last| last != path) {
+            let known = self.paths.iter().position(|other| other == path);
+            self.last = known.unwrap_or_else(|| {
+                self.names.push(format!("{} {unit}", path.display()));
+                self.paths.push(path.to_owned());
+                self.paths.len() - 1
+            });
+        }
+        RowOrigin::new(self.last, line)
+    }
+}
+
+/// A data set in memory that knows the file and line of every row.
+#[derive(Debug, Default)]
+pub struct LoadedDataset {
+    /// The rows.
+    pub dataset: Dataset,
+    origins: [Vec<RowOrigin>; Split::ALL.len()],
+    names: FileNames,
+}
+
+impl LoadedDataset {
+    /// As [`Dataset::load`].
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
+        let mut loaded = Self::default();
+        Dataset::visit(path, options, &Split::ALL, |row| {
+            let origin = loaded.names.origin(row.path, row.unit, row.line);
+            loaded.origins[row.split as usize].push(origin);
+            loaded.dataset.part_mut(row.split).push(row.example);
+            Ok::<_, DataError>(())
+        })?;
+        Ok(loaded)
+    }
+
+    /// The names of its files, as [`FileNames::names`].
+    pub fn files(&self) -> &[String] {
+        self.names.names()
+    }
+
+    /// The origin of each row of a split.
+    pub fn origins(&self, split: Split) -> &[RowOrigin] {
+        &self.origins[split as usize]
+    }
+
+    /// Where a row of a split came from, as `train.jsonl line 101`.
+    pub fn origin(&self, split: Split, row: usize) -> String {
+        self.origins(split)[row].describe(self.files())
+    }
+
+    /// The rows of one split, with their origins.
+    pub fn into_part(mut self, split: Split) -> LabelledRows {
+        LabelledRows {
+            examples: std::mem::take(self.dataset.part_mut(split)),
+            origins: std::mem::take(&mut self.origins[split as usize]),
+            names: self.names,
+        }
+    }
+}
+
+/// Labelled rows in memory that know their file and line.
+#[derive(Debug, Default)]
+pub struct LabelledRows {
+    examples: Vec<Example>,
+    origins: Vec<RowOrigin>,
+    names: FileNames,
+}
+
+impl LabelledRows {
+    /// Reads labelled pairs whole, whatever they say of splits. Every row must be good; the first that is
+    /// not is the error.
+    ///
+    /// # Errors
+    /// See [`DataError`].
+    pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
+        let options = ReadOptions { labels: Labels::Required, ..options.clone() };
+        let mut reader = RowReader::open(path, &options)?;
+        let mut rows = Self::default();
+        while let Some(row) = reader.next() {
+            let row = row?;
+            let missing =
+                || reader.error(row.line, Some("grade"), RowProblem::Missing { task: false });
+            let grade = row.grade.ok_or_else(missing)?;
+            rows.origins.push(rows.names.origin(reader.path(), reader.unit(), row.line));
+            rows.examples.push(row.with_grade(grade));
+        }
+        Ok(rows)
+    }
+
+    /// The rows.
+    pub fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+
+    /// The rows without their origins.
+    pub fn into_examples(self) -> Vec<Example> {
+        self.examples
+    }
+
+    /// Where a row came from, as `pairs.csv line 17`.
+    pub fn origin(&self, row: usize) -> String {
+        self.origins[row].describe(self.names.names())
+    }
+
+    /// Drops the rows that are not to be kept.
+    pub fn retain(&mut self, keep: impl Fn(&Example) -> bool) {
+        let kept: Vec<bool> = self.examples.iter().map(keep).collect();
+        let (mut example, mut origin) = (kept.iter(), kept.iter());
+        self.examples.retain(|_| example.next() == Some(&true));
+        self.origins.retain(|_| origin.next() == Some(&true));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_in_words() {
+        let files = ["a.csv line".to_owned(), "b.parquet row".to_owned()];
+        assert_eq!(RowOrigin::new(0, 7).describe(&files), "a.csv line 7");
+        assert_eq!(RowOrigin::new(1, 1).describe(&files), "b.parquet row 1");
+        let far = RowOrigin::new(1 << 20, 1 << 40).describe(&files);
+        assert_eq!(far, "row 4294967295 or beyond");
+    }
+
+    #[test]
+    fn rows_keep_their_origin_when_others_are_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        let row = |left: &str| {
+            format!(r#"{{"task": "query-query", "left": "{left}", "right": "y", "grade": 1}}"#)
+        };
+        std::fs::write(&path, [row("a"), String::new(), row("b"), row("c")].join("\n")).unwrap();
+        let mut rows = LabelledRows::read(&path, &ReadOptions::default()).unwrap();
+        rows.retain(|example| example.pair.left.text() != "b");
+        assert_eq!(rows.examples().len(), 2);
+        assert_eq!(rows.origin(0), format!("{} line 1", path.display()));
+        assert_eq!(rows.origin(1), format!("{} line 4", path.display()));
+    }
+}
