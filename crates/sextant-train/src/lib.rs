@@ -56,9 +56,7 @@ pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
 pub use sextant_data::{LoadedDataset, RowOrigin};
-pub use source::{
-    DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source,
-};
+pub use source::{DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source};
 pub use step::{StepGradients, StepOptions, Target, TaskLoss, gradients};
 pub use trainer::{Trainer, steps};
 pub use weighting::{TaskWeighting, Weighting, WeightingState};

@@ -3,6 +3,7 @@
 use crate::source::SourceRow;
 use crate::{Target, TrainError};
 use sextant_core::{Grade, Pair, Prediction, Task};
+use sextant_data::RowOrigin;
 use sextant_eval::Scored;
 use sextant_text::{CutCount, Encoder, RowArena, RowView, TextError};
 use std::collections::HashMap;

@@ -10,9 +10,7 @@ use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_files::FolderLock;
 use sextant_kernels::ScorePrecision;
-use sextant_model::{
-    ModelError, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters,
-};
+use sextant_model::{ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters};
 use sextant_train::{
     Encoded, ExampleSource, JsonLog, LoadedDataset, Observers, Plan, RunFolder, StoppableSource,
     TrainError, Trainer, dev_positions, reset_peak_memory, tasks_of,
@@ -27,7 +25,7 @@ impl Lab {
     ///
     /// # Errors
     /// Also when the watcher breaks: [`TrainError::Interrupted`] where a checkpoint was saved,
-    /// [`TrainError::Stopped`] or [`ModelError::Stopped`] elsewhere.
+    /// [`TrainError::Stopped`] or [`sextant_model::ModelError::Stopped`] elsewhere.
     pub(super) fn finish(
         &self,
         cell: &Cell,

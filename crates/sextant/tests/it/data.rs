@@ -75,7 +75,10 @@ fn the_check_names_rows_by_file_and_line() {
     let output = place.command(&["data", "check", "market"]).assert().failure();
     let (said, error) = (&output.get_output().stdout, &output.get_output().stderr);
     let (said, error) = (String::from_utf8_lossy(said), String::from_utf8_lossy(error));
-    assert!(said.contains("market/train.jsonl line 1: the left text of the "), "{said}");
+    assert!(
+        said.contains("market/train.jsonl line 1 (query-product-0): the left text of the "),
+        "{said}"
+    );
     assert!(error.contains("rows have nothing to read on one side"), "{error}");
 
     place.write("market/train.jsonl", &good);
@@ -84,6 +87,6 @@ fn the_check_names_rows_by_file_and_line() {
     place.write("market/test.jsonl", format!("{test}{row}\n"));
     let output = place.command(&["data", "check", "market"]).assert().failure();
     let said = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
-    let last = format!("market/test.jsonl line {} = ", test.lines().count() + 1);
-    assert!(said.contains(&last) && said.contains("market/train.jsonl line 1 = "), "{said}");
+    let last = format!("market/test.jsonl line {} (", test.lines().count() + 1);
+    assert!(said.contains(&last) && said.contains("market/train.jsonl line 1 ("), "{said}");
 }
