@@ -62,7 +62,8 @@ pub struct Triples {
     pub pairs: Vec<Pair>,
     /// Where each pair comes from, in the order of the pairs.
     pub sources: Vec<PairSource>,
-    triples: Vec<(TripleKind, [usize; 3])>,
+    /// The kind of each triple, and the positions of its three pairs.
+    sides: Vec<(TripleKind, [usize; 3])>,
 }
 
 /// Where a pair of a triple comes from: positions among the rows that triples were made of.
@@ -191,7 +192,7 @@ impl Triples {
                         triples.pairs.len() - 1
                     })
                 });
-                triples.triples.push((kind, pairs));
+                triples.sides.push((kind, pairs));
             }
         }
         triples
@@ -214,7 +215,7 @@ impl Triples {
             let (mut values, mut groups) = (Vec::new(), Vec::new());
             let (mut eligible, mut eligible_groups) = (Vec::new(), Vec::new());
             let mut odd = [0; 3];
-            for (_, pairs) in self.triples.iter().filter(|(found, _)| *found == kind) {
+            for (_, pairs) in self.sides.iter().filter(|(found, _)| *found == kind) {
                 let answers = pairs.map(|pair| grades[pair]);
                 let relevant = answers.iter().filter(|&&g| g == Grade::Relevant).count();
                 let contradicted = contradiction(answers);
