@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The file that is locked while the ledger is read or written.
@@ -117,21 +117,24 @@ impl Ledger {
         Ok(())
     }
 
-    /// Keeps other processes from the file, for the moment of reading or writing it.
+    /// Keeps other processes from the file, for the moment of reading or writing it. Where the file system
+    /// knows no locks, it does not.
     fn lock(&self) -> Result<File, LabError> {
         let path = self.path.with_file_name(LOCK);
         let failed = || LabError::io("lock", &path);
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).open(&path).map_err(failed())?;
-        file.lock().map_err(failed())?;
-        Ok(file)
+        match file.lock() {
+            Err(error) if error.kind() != ErrorKind::Unsupported => Err(failed()(error)),
+            _ => Ok(file),
+        }
     }
 }
 
 fn read(path: &Path) -> Result<BTreeMap<String, LedgerEntry>, LabError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         Err(error) => return Err(LabError::io("read", path)(error)),
     };
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -169,5 +172,60 @@ fn append(path: &Path, mut line: Vec<u8>) -> Result<(), LabError> {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str) -> LedgerEntry {
+        serde_json::from_value(serde_json::json!({
+            "name": name, "backbone": "tiny", "routing": "prefix", "role": {"kind": "routing"},
+            "recipe_sha256": "", "fingerprint": "", "data_sha256": "", "code": "", "seed": 1,
+            "train_rows": 0, "rows": 0, "steps": 0, "tokens": 0, "flops": 0.0, "seconds": 0.0,
+            "peak_memory_bytes": null, "parameters": 0, "trainable_parameters": 0, "dev": 0.5,
+            "dev_step": 1, "test_accuracy": 0.5, "test_accuracy_by_task": {},
+            "test_seconds": 0.0, "test_rows": 0,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_ledger_hears_what_another_one_of_its_folder_adds() {
+        let folder = tempfile::tempdir().unwrap();
+        let [mut ours, mut theirs] = [(); 2].map(|()| Ledger::open(folder.path()).unwrap());
+        ours.add(entry("a")).unwrap();
+        theirs.add(entry("b")).unwrap();
+        assert_eq!(ours.get("b"), None);
+        assert_eq!(ours.refresh().unwrap(), ["b"]);
+        assert_eq!(ours.get("b"), Some(&entry("b")));
+        assert_eq!(ours.refresh().unwrap(), [""; 0]);
+
+        // Half a line, as a kill leaves it, is passed over, and makes room for the next.
+        let path = folder.path().join("ledger.jsonl");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, whole + "{\"name\": \"half").unwrap();
+        assert_eq!(ours.refresh().unwrap(), [""; 0]);
+        ours.add(entry("c")).unwrap();
+        assert_eq!(theirs.refresh().unwrap(), ["a", "c"]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+
+    #[test]
+    fn lines_that_are_added_at_once_are_all_there() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let folder = folder.path();
+                scope.spawn(move || {
+                    let mut ledger = Ledger::open(folder).unwrap();
+                    for run in 0..10 {
+                        ledger.add(entry(&format!("{writer}-{run}"))).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(Ledger::open(folder.path()).unwrap().entries.len(), 40);
     }
 }
