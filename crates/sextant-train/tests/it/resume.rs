@@ -28,6 +28,8 @@ fn settings(extra: &[&'static str]) -> Vec<&'static str> {
 enum End {
     /// Killed after a step, before anything more is saved.
     Killed(u64),
+    /// Killed when the look at the dev set after a step is in the log, and in no checkpoint.
+    KilledAtLook(u64),
     /// Asked to stop when a step is done.
     Step(u64),
     /// Asked to stop while the dev rows are answered after a step.
@@ -54,7 +56,10 @@ impl Observer for Ender {
                 End::Step(report.step)
             }
             Event::DevRows { .. } => End::DevRows(self.step),
-            Event::Dev(dev) => End::Dev(dev.step),
+            Event::Dev(dev) => {
+                assert_ne!(self.end, End::KilledAtLook(dev.step), "killed");
+                End::Dev(dev.step)
+            }
             Event::Interrupted { .. } | Event::Finished { .. } => return ControlFlow::Continue(()),
         };
         if here == self.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -136,7 +141,7 @@ fn logged(folder: &RunFolder, event: &str) -> Vec<u64> {
 
 /// Every way to end a run before its time, and the step that it goes on after. Looks at the dev set come
 /// after every second step.
-const ENDS: [(End, &str, u64); 8] = [
+const ENDS: [(End, &str, u64); 9] = [
     (End::Killed(3), "checkpoint.minutes=0", 2),
     // With a checkpoint after every step, the newest one is not of a look.
     (End::Killed(4), "checkpoint.minutes=1e-9", 3),
@@ -146,6 +151,7 @@ const ENDS: [(End, &str, u64); 8] = [
     // Before, within and after the look at the dev set.
     (End::Step(4), "checkpoint.minutes=0", 4),
     (End::DevRows(4), "checkpoint.minutes=0", 4),
+    (End::KilledAtLook(4), "checkpoint.minutes=1e-9", 3),
     (End::Dev(2), "checkpoint.minutes=1e-9", 2),
 ];
 
@@ -159,7 +165,7 @@ fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) -> Summary {
         let ended = folder(&temporary);
         let trainer = start(&ended, false, &[extra, &[minutes]].concat()).unwrap();
         match run(trainer, Some(end)) {
-            None => assert!(matches!(end, End::Killed(_))),
+            None => assert!(matches!(end, End::Killed(_) | End::KilledAtLook(_))),
             Some(Err(TrainError::Interrupted { step, .. })) => assert_eq!(step, done, "{end:?}"),
             Some(other) => panic!("{end:?}: {other:?}"),
         }
@@ -217,6 +223,18 @@ fn a_run_that_is_stopped_at_every_step_ends_in_the_same_bytes() {
             == bytes(&stopped.bundle(), "model.safetensors")
     );
     assert_eq!(logged(&stopped, "dev"), [2, 4, 6, 7]);
+}
+
+/// The checkpoint is of the step, the log is ahead of it by the look at the dev set.
+#[test]
+fn a_look_that_is_done_again_is_in_the_log_once() {
+    let temporary = TempDir::new().unwrap();
+    let folder = folder(&temporary);
+    assert!(run(start(&folder, true, &[]).unwrap(), Some(End::Step(4))).unwrap().is_err());
+    assert!(run(start(&folder, true, &[]).unwrap(), Some(End::KilledAtLook(4))).is_none());
+    assert_eq!(logged(&folder, "dev"), [2, 4]);
+    run(start(&folder, true, &[]).unwrap(), None).unwrap().unwrap();
+    assert_eq!(logged(&folder, "dev"), [2, 4, 6, 7]);
 }
 
 /// Checkpoints of earlier versions do not say whether a look is due: they were saved at looks alone.
