@@ -117,9 +117,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Keeps other processes from the file, for the moment of reading or writing it. Where the file system
+    /// Keeps other processes from the file, for the moment of reading or writing something. Where the file system
     /// knows no locks, it does not.
-    fn lock(&self) -> Result<File, LabError> {
+    pub(super) fn lock(&self) -> Result<File, LabError> {
         let path = self.path.with_file_name(LOCK);
         let failed = || LabError::io("lock", &path);
         let mut options = OpenOptions::new();

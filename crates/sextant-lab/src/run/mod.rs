@@ -112,6 +112,8 @@ impl Lab {
     /// Writes the recipe into the folder, for `lab status` and `lab report`.
     fn keep_recipe(&self) -> Result<(), LabError> {
         let place = self.folder.join("lab.toml");
+        // Processes that are started at once write it one after the other.
+        let _lock = self.ledger.lock()?;
         let text = toml::to_string(&self.grid.recipe)
             .map_err(|error| LabError::Recipe(vec![error.to_string()]))?;
         let mut file = AtomicFile::create(&place)?;

@@ -104,6 +104,15 @@ fn two_processes_share_a_grid_and_train_no_run_twice() {
     assert!(said[1].contains(" was finished by another process"), "{}", said[1]);
 }
 
+/// Also who makes the folder and keeps the recipe is settled between them.
+#[test]
+fn processes_that_are_started_at_once_share_a_grid() {
+    let place = place();
+    let said = [(); 3].map(|()| place.start(&RUN)).map(ends_well);
+    is_as_alone(&place);
+    assert_eq!(said.iter().map(|said| begun(said)).sum::<usize>(), RUNS, "{said:?}");
+}
+
 #[test]
 fn what_a_dead_process_leaves_is_taken_over() {
     let place = place();
