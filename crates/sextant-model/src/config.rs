@@ -131,6 +131,9 @@ pub struct BackboneConfig {
 
 /// The largest size that is believed: sums and products of a few stay far from what a number can hold.
 const LARGEST_SIZE: usize = 1 << 28;
+/// The most layers that are believed, several times those of the deepest models: lists of layers are made
+/// before the weights are compared with what is stated.
+pub(crate) const MOST_LAYERS: usize = 4096;
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -251,6 +254,12 @@ impl BackboneConfig {
                     "`{key}` is {value}; no model is larger than {LARGEST_SIZE} in any direction"
                 )));
             }
+        }
+        if self.layers > MOST_LAYERS {
+            return Err(ModelError::Config(format!(
+                "`layers` is {}; no model has more than {MOST_LAYERS}",
+                self.layers
+            )));
         }
         if self.block.head_dim.is_none() && !self.hidden_size.is_multiple_of(self.attention_heads) {
             return Err(ModelError::Config(format!(

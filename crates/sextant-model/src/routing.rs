@@ -1,6 +1,7 @@
 //! How one model learns which task a row belongs to. Routing is data, not a class of models:
 //! the three routings of arXiv 2606.23919 and their ablations are points of this space.
 
+use crate::config::MOST_LAYERS;
 use crate::{MixtureConfig, ModelError};
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +103,12 @@ impl Routing {
         if self.private_init == PrivateInit::Copy && self.private_layers > layers {
             return Err(ModelError::Config(format!(
                 "`private_layers` {} is more than the backbone's {layers} blocks; lower it, or set `private_init = \"fresh\"`",
+                self.private_layers
+            )));
+        }
+        if self.private_layers > MOST_LAYERS {
+            return Err(ModelError::Config(format!(
+                "`private_layers` is {}; no model has more than {MOST_LAYERS}",
                 self.private_layers
             )));
         }

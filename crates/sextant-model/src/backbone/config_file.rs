@@ -1,5 +1,6 @@
 //! `config.json`, or what stands in its place.
 
+use crate::config::MOST_LAYERS;
 use crate::{ModelError, json};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -79,6 +80,14 @@ impl ConfigFile {
             Some((key, _)) => Err(self.wrong(format!("`{key}` is 0; it must be at least 1"))),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a depth that no model has: some families list their layers, before anything is built.
+    pub(super) fn require_depth(&self, (key, layers): (&str, usize)) -> Result<(), ModelError> {
+        if layers <= MOST_LAYERS {
+            return Ok(());
+        }
+        Err(self.wrong(format!("`{key}` is {layers}; no model has more than {MOST_LAYERS}")))
     }
 
     /// Refuses a whole that its parts do not divide.

@@ -129,6 +129,7 @@ impl Keys {
             ("sliding_window", self.sliding_window.unwrap_or(1)),
             ("sliding_window_pattern", self.sliding_window_pattern.unwrap_or(1)),
         ])?;
+        file.require_depth(("num_hidden_layers", layers))?;
         file.require_shares(&[("attention_dropout", self.attention_dropout)])?;
         if self.head_dim.is_none() {
             let whole = ("hidden_size", self.hidden_size);

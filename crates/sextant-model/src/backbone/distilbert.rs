@@ -58,6 +58,7 @@ fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
         ("hidden_dim", keys.hidden_dim),
         ("max_position_embeddings", keys.max_position_embeddings),
     ])?;
+    file.require_depth(("n_layers", keys.n_layers))?;
     file.require_shares(&[
         ("dropout", keys.dropout),
         ("attention_dropout", keys.attention_dropout),

@@ -116,6 +116,7 @@ fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
         ("local_attention", keys.local_attention),
         ("global_attn_every_n_layers", keys.global_attn_every_n_layers),
     ])?;
+    file.require_depth(("num_hidden_layers", keys.num_hidden_layers))?;
     let heads = ("num_attention_heads", keys.num_attention_heads);
     file.require_divides(heads, ("hidden_size", keys.hidden_size))?;
     file.require_shares(&[

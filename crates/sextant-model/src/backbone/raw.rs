@@ -66,6 +66,7 @@ impl Raw {
             ("max_position_embeddings", raw.max_position_embeddings),
             ("embedding_size", raw.embedding_size.unwrap_or(1)),
         ])?;
+        file.require_depth(("num_hidden_layers", raw.num_hidden_layers))?;
         let heads = ("num_attention_heads", raw.num_attention_heads);
         file.require_divides(heads, ("hidden_size", raw.hidden_size))?;
         file.require_positive("layer_norm_eps", Some(raw.layer_norm_eps))?;

@@ -240,13 +240,21 @@ fn shapes_that_cannot_be_are_refused_by_key() {
         change(&mut spec);
         RelevanceModel::zeros(spec, &Device::flex()).unwrap_err().to_string()
     };
-    let cases: [(Change, &str); 5] = [
+    let cases: [(Change, &str); 7] = [
         (|spec| spec.backbone.attention_heads = 5, "attention_heads"),
         (
             |spec| spec.routing = Routing { heads: Heads::Shared, ..Routing::mhp(1) },
             "private_layers",
         ),
         (|spec| spec.routing = Routing::mhp(3), "private_layers"),
+        (
+            |spec| {
+                let private_init = PrivateInit::Fresh;
+                spec.routing = Routing { private_init, ..Routing::mhp(1 << 40) };
+            },
+            "`private_layers` is 1099511627776; no model has more than",
+        ),
+        (|spec| spec.backbone.layers = 1 << 27, "`layers` is 134217728; no model has more than"),
         (|spec| spec.tasks.clear(), "tasks"),
         (|spec| spec.head_dropout = 1.0, "head_dropout"),
     ];

@@ -44,6 +44,8 @@ fn configurations_that_cannot_be_are_refused_by_their_key() {
             refused(family, key, json!(-1));
         }
         refused(family, "max_position_embeddings", 0.into());
+        refused(family, sizes[2], json!(1u64 << 40));
+        refused(family, sizes[2], json!(5000));
     }
     for (family, key, value) in [
         ("bert", "num_attention_heads", json!(3)),
