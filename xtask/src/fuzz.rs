@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 const PROGRAM: &str = "sextant-fuzz-guided";
 /// Clock ticks in which Linux counts processor time for programs, on every architecture.
 const TICKS: f64 = 100.0;
+/// Seconds by the clock after which an input counts as endless. The slowest take half a second of processor
+/// time, and a fuzzer that others leave little of the processor is many times slower by the clock.
+const PATIENCE: u32 = 120;
 /// Processor time below which another start is not worth its reading of the corpus, in seconds.
 const REST: f64 = 2.0;
 
@@ -97,7 +100,8 @@ impl Fuzz {
                 .arg(format!("-max_total_time={left}"))
                 .arg(format!("-max_len={}", self.longest))
                 .arg(format!("-artifact_prefix={}/{name}-", found.display()))
-                .args(["-timeout=20", "-rss_limit_mb=1024", "-print_final_stats=1", "-verbosity=1"])
+                .arg(format!("-timeout={PATIENCE}"))
+                .args(["-rss_limit_mb=1024", "-print_final_stats=1", "-verbosity=1"])
                 .stderr(File::create(&latest)?);
             let (clock, before) = (Instant::now(), children_time());
             tally.harmed = !command.status()?.success();

@@ -96,15 +96,15 @@ impl<R: BufRead> Machine<'_, R> {
         match code {
             b'.' => return Ok(false),
             // PROTO, FRAME.
-            0x80 => self.skip(1)?,
-            0x95 => self.skip(8)?,
+            0x80 => drop(self.array::<1>()?),
+            0x95 => drop(self.array::<8>()?),
             // NONE, NEWTRUE, NEWFALSE; the empty tuple, list, dictionary and set.
             b'N' | 0x88 | 0x89 | b')' | b']' | b'}' | 0x8f => self.make(Value::plain(0))?,
             // BININT1, BININT2, BININT, BINFLOAT.
-            b'K' => self.number(1)?,
-            b'M' => self.number(2)?,
-            b'J' => self.number(4)?,
-            b'G' => self.number(8)?,
+            b'K' => self.number::<1>()?,
+            b'M' => self.number::<2>()?,
+            b'J' => self.number::<4>()?,
+            b'G' => self.number::<8>()?,
             // INT, LONG, FLOAT, and UNICODE, whose text may have twice the bytes in memory.
             b'I' | b'L' | b'F' | b'V' => {
                 let length = self.line()?;
@@ -318,8 +318,8 @@ impl<R: BufRead> Machine<'_, R> {
         Ok(())
     }
 
-    fn number(&mut self, length: u64) -> Result<(), Error> {
-        self.skip(length)?;
+    fn number<const N: usize>(&mut self) -> Result<(), Error> {
+        self.array::<N>()?;
         self.make(Value::plain(0))
     }
 
