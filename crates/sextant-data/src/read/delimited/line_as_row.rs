@@ -1,4 +1,4 @@
-//! A line inside a quoted cell, read as if a row started there.
+//! The text from a line inside a quoted cell on, read as if a row started there.
 
 use super::swallowed::Shape;
 
@@ -21,7 +21,7 @@ enum State {
     Broken,
 }
 
-/// What a line would be as a row with quotes of its own. Cells of several lines are not looked for.
+/// What a line, with those after it while a quoted cell goes on, would be as a row with quotes of its own.
 #[derive(Debug, Default)]
 pub(super) struct LineAsRow {
     state: State,
@@ -66,6 +66,11 @@ impl LineAsRow {
         self.look_at_key(shape);
         let whole = !matches!(self.state, State::Quoted | State::Broken);
         whole && self.ended + 1 == shape.columns
+    }
+
+    /// Whether the line ends inside a quoted cell.
+    pub(super) fn is_open(&self) -> bool {
+        self.state == State::Quoted
     }
 
     /// Whether the key column holds a name of its kind.

@@ -267,9 +267,9 @@ impl Machine {
         }
         let separator = self.dialect.separator;
         if byte == separator {
-            self.lines.separator(&self.cells, self.shape);
+            self.lines.separator(&self.cells, self.shape, false);
         } else if byte == b'\n' || byte == b'\r' {
-            self.lines.line_end(&self.cells, self.shape, self.line, separator);
+            self.lines.line_end(&self.cells, self.shape, (self.line, self.opened.0), separator);
             self.spanning.get_or_insert(self.opened);
             self.count_line(byte);
         }
@@ -282,7 +282,7 @@ impl Machine {
     /// The byte after a cell: whether it ends the row.
     fn end_of_cell(&mut self, byte: u8) -> Result<bool, Fault> {
         if byte == self.dialect.separator {
-            self.lines.separator(&self.cells, self.shape);
+            self.lines.separator(&self.cells, self.shape, true);
             self.cells.end_cell(self.shape.map(|shape| shape.columns));
             self.lines.start_at(self.cells.bytes.len());
             self.state = State::Start;

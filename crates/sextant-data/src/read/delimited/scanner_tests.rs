@@ -117,6 +117,13 @@ fn swallowed_rows_with_quoted_cells_are_seen() {
     assert_eq!(rfc(&doubled, tasks), ["1.1: HoldsRows { line: 2 }"]);
     let first = "query-product,\"a, b\",\"3/4 pipe,2\nquery-product,x,3/4\",2\n";
     assert_eq!(rfc(first, tasks), ["1.2: HoldsRows { line: 2 }"]);
+    // Cells of several lines of their own, in the row before and in the row that is swallowed.
+    let lines = "query-product,\"a\nb, c\",\"3/4 pipe,2\nquery-product,x,3/4\",2\n";
+    assert_eq!(rfc(lines, tasks), ["1.1: HoldsRows { line: 3 }"]);
+    let lines = "query-product,\"3/4 pipe,x,2\nquery-product,3/4\",\"Pipe,\ncopper\",2\n";
+    assert_eq!(rfc(lines, tasks), ["1.1: HoldsRows { line: 2 }"]);
+    let both = "query-product,\"a,b,d\nc\",\"3/4 ,2\nquery-product,x,3/4\",\",\n\"\n";
+    assert_eq!(rfc(both, tasks), ["1.1: HoldsRows { line: 3 }"]);
     let graded = "\"3/4 pipe,Copper pipe,2\n3/4\",\"Pipe, copper\",1\n";
     assert_eq!(rfc(graded, grades), ["1.0: HoldsRows { line: 2 }"]);
     // A cell of several lines with separators is legal, also beside other cells that have them.
@@ -125,13 +132,32 @@ fn swallowed_rows_with_quoted_cells_are_seen() {
         "query-product,\"a, b\",\"Drill, red\nsecond, line\",2\n",
         "query-product,x,\"Drill, red\nsecond, \"\"line\"\", third\",2\n",
         "query-product,\"query-product, as a name\nquery-product\",\"x, y\",2\n",
+        "query-product,\"a\nb, c\",\"d, e\nf, g, h, i\",2\n",
     ] {
         let rows = rfc(legal, tasks);
         assert!(rows.len() == 1 && rows[0].starts_with("1: "), "{rows:?}");
     }
-    for legal in ["\"a, b\nc, d\",\"x, y\",2\n", "x,\"a\nb, 1, c\nd\",2\n"] {
+    for legal in [
+        "\"a, b\nc, d\",\"x, y\",2\n",
+        "x,\"a\nb, 1, c\nd\",2\n",
+        // The grade stands once, between two cells of several lines.
+        "\"a\nb, c\",\"d\ne\",2\n",
+    ] {
         let rows = rfc(legal, grades);
         assert!(rows.len() == 1 && rows[0].starts_with("1: "), "{rows:?}");
+    }
+}
+
+/// A line that holds the row's own cells is no row that it swallowed.
+#[test]
+fn the_cells_between_two_of_several_lines_are_the_rows_own() {
+    let key = |column| Some(Key { column, kind: KeyKind::Task });
+    for (columns, column, legal) in
+        [(4, 1, "\"a\nb\",query-query,\"c,d\ne\",x\n"), (3, 1, "\"\n \",query-query,\"\n\"\n")]
+    {
+        let shape = Some(Shape { columns, key: key(column) });
+        let (rows, fault) = scan(legal.as_bytes(), dialect(Quoting::Rfc4180), shape, 16);
+        assert!(fault.is_none() && rows.len() == 1, "{legal}: {fault:?}");
     }
 }
 
@@ -154,6 +180,22 @@ fn a_row_is_bounded() {
     let (rows, fault) = read("0123456789\n".repeat(1000));
     assert!(fault.is_none());
     assert_eq!(rows.len(), 1000);
+}
+
+fn quoted(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
+}
+
+/// Columns with a task in one of them, and texts for all: of a row with any cells, and of two rows the
+/// second of which is swallowed. There, the cell at `stray` opens with an inch mark and ends with one.
+fn rows_with_tasks() -> impl Strategy<Value = (usize, usize, usize, Vec<String>, Vec<String>)> {
+    (2_usize..6, 0_usize..6, 0_usize..5).prop_flat_map(|(columns, task, stray)| {
+        let (task, stray) = (task % columns, stray % (columns - 1));
+        let stray = stray + usize::from(stray >= task);
+        let any = prop::collection::vec("[a\",\n ]{0,6}", 2 * columns);
+        let plain = prop::collection::vec("[a-c 0-9]{1,4}", 2 * columns);
+        (Just(columns), Just(task), Just(stray), any, plain)
+    })
 }
 
 /// A table of cells with everything that quoting is about.
@@ -223,6 +265,45 @@ proptest! {
         let (rows, fault) = scan(text.as_bytes(), dialect(Quoting::None), None, buffer);
         prop_assert!(fault.is_none());
         prop_assert_eq!(rows.len(), text.split(['\n', '\r']).filter(|line| !line.is_empty()).count());
+    }
+
+    /// A file that is written by the rules, in which no text names a task, is never refused.
+    #[test]
+    fn legal_rows_are_not_taken_for_swallowed_ones(
+        (columns, task, _, any, _) in rows_with_tasks(), buffer in 1_usize..40,
+    ) {
+        let shape = Some(Shape { columns, key: Some(Key { column: task, kind: KeyKind::Task }) });
+        let cell = |(at, cell): (usize, &String)| {
+            if at == task { "query-query".to_owned() } else { quoted(cell) }
+        };
+        let row = |row: &[String]| row.iter().enumerate().map(cell).collect::<Vec<_>>().join(",");
+        let text: String = any.chunks(columns).map(|cells| row(cells) + "\n").collect();
+        let (rows, fault) = scan(text.as_bytes(), dialect(Quoting::Rfc4180), shape, buffer);
+        prop_assert!(fault.is_none(), "{text}: {fault:?}");
+        prop_assert_eq!(rows.len(), 2);
+    }
+
+    /// A row that an inch mark swallows whole is seen, whatever quoted cells stand beside the marks.
+    #[test]
+    fn a_swallowed_row_is_seen_whatever_its_cells(
+        (columns, task, stray, any, plain) in rows_with_tasks(), buffer in 1_usize..40,
+    ) {
+        let shape = Some(Shape { columns, key: Some(Key { column: task, kind: KeyKind::Task }) });
+        let cells: Vec<String> = (0..2 * columns)
+            .map(|i| match (i / columns, i % columns) {
+                (_, at) if at == task => "query-query".to_owned(),
+                (0, at) if at < stray => quoted(&any[i]),
+                (0, at) if at == stray => format!("\"{}", plain[i]),
+                (1, at) if at == stray => format!("{}\"", plain[i]),
+                (1, at) if at > stray => quoted(&any[i]),
+                _ => plain[i].clone(),
+            })
+            .collect();
+        let [one, two] = [0, 1].map(|row| cells[row * columns..][..columns].join(","));
+        let (rows, fault) =
+            scan(format!("{one}\n{two}\n").as_bytes(), dialect(Quoting::Rfc4180), shape, buffer);
+        let seen = matches!(fault, Some(Fault::Quote { kind: FaultKind::HoldsRows { .. }, .. }));
+        prop_assert!(seen && rows.is_empty(), "{one}\n{two}: {rows:?} {fault:?}");
     }
 
     /// Any bytes at all: an answer, the same whatever the buffer.

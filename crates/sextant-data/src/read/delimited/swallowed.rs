@@ -45,6 +45,11 @@ impl Key {
 /// are no chance.
 const FULL_LINES: usize = 8;
 
+/// The most readings that are carried from line to line: a bound of the time that a damaged file takes.
+/// Only lines on which a cell of the row begins or ends can be read as open at their end, so that there
+/// are few of them.
+const READINGS: usize = 8;
+
 /// What the lines of one row look like if quotes are ordinary characters.
 #[derive(Debug, Default)]
 pub(super) struct RowLines {
@@ -58,7 +63,13 @@ pub(super) struct RowLines {
     key: bool,
     /// The current line, read as a row of its own.
     fresh: LineAsRow,
-    /// Whether the row's first line looks like a row.
+    /// Lines whose reading as a row of their own has a quoted cell that goes on after the line, and those
+    /// readings.
+    carried: Vec<(u64, LineAsRow)>,
+    /// Whether a cell of the row itself ends on the current line.
+    crossed: bool,
+    /// Whether a line on which a cell of several lines opens looks like a row that ends there: a stray
+    /// quote may have opened the cell.
     first: bool,
     /// Lines that have as many cells as there are columns.
     full: usize,
@@ -78,31 +89,44 @@ impl RowLines {
             && self.ends > 0
         {
             self.fresh.feed(bytes, shape, separator);
+            for (_, carried) in &mut self.carried {
+                carried.feed(bytes, shape, separator);
+            }
         }
     }
 
-    /// A separator, inside quotes or not.
-    pub(super) fn separator(&mut self, cells: &Cells, shape: Option<Shape>) {
+    /// A separator, inside a cell of the row or at its end.
+    pub(super) fn separator(&mut self, cells: &Cells, shape: Option<Shape>, ends_cell: bool) {
+        self.crossed |= ends_cell;
         self.look_at_key(cells, shape);
         self.separators += 1;
     }
 
-    /// A line end inside quotes, which ends `line`.
+    /// A line end inside quotes, which ends `line`; `opened` is the line on which the cell opened.
     pub(super) fn line_end(
         &mut self,
         cells: &Cells,
         shape: Option<Shape>,
-        line: u64,
+        (line, opened): (u64, u64),
         separator: u8,
     ) {
-        if self.ends == 0 {
-            self.first = shape.is_some_and(|shape| self.first_line_is_row(cells, shape, separator));
+        // A line that has cells of the row itself is judged as the row's last line is.
+        let key_counts = !self.crossed || self.first;
+        self.look_back(cells, shape, line, key_counts);
+        // Only then: the line on which a stray quote opens is not also a line that it swallowed.
+        if let Some(shape) = shape
+            && opened == line
+        {
+            self.first |= self.is_row_up_to_here(cells, shape, separator);
         }
-        self.look_back(cells, shape, line, true);
+        let fresh = std::mem::take(&mut self.fresh);
+        if key_counts && fresh.is_open() && self.carried.len() < READINGS {
+            self.carried.push((line, fresh));
+        }
         self.ends += 1;
         self.separators = 0;
         self.key = false;
-        self.fresh = LineAsRow::default();
+        self.crossed = false;
     }
 
     /// The end of the row on `line`: the line of a row that it seems to have swallowed.
@@ -133,13 +157,14 @@ impl RowLines {
         }
     }
 
-    fn first_line_is_row(&self, cells: &Cells, shape: Shape, separator: u8) -> bool {
+    fn is_row_up_to_here(&self, cells: &Cells, shape: Shape, separator: u8) -> bool {
         let Some(key) = shape.key else { return false };
         // The cell that is open may be the stray quote's; the cells before it are closed, and their
         // separators are their own.
         let mut fields = cells.open().split(|&byte| byte == separator);
         let closed = cells.len() + fields.clone().count() == shape.columns;
-        if !closed && self.separators + 1 != shape.columns {
+        let plain = self.ends == 0 && self.separators + 1 == shape.columns;
+        if !closed && !plain {
             return false;
         }
         let field = match key.column.checked_sub(cells.len()) {
@@ -156,6 +181,12 @@ impl RowLines {
         self.full += usize::from(plain || fresh);
         if key_counts && (plain && self.key || fresh && self.fresh.has_key()) {
             self.row.get_or_insert(line);
+        }
+        // Readings that began on an earlier line end here, unless they are in a quoted cell still.
+        for (start, mut ended) in self.carried.extract_if(.., |(_, carried)| !carried.is_open()) {
+            if ended.is_full(shape) && ended.has_key() {
+                self.row.get_or_insert(start);
+            }
         }
     }
 }
