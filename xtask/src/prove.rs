@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use sextant_core::Task;
 use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
 use sextant_data::{Dataset, Format};
+use sextant_files::Existing;
 use sextant_lab::findings::Findings;
 use sextant_lab::{Document, Grid, Lab, LabRecipe, Outcome, Terminal};
 use std::path::{Path, PathBuf};
@@ -55,12 +56,12 @@ impl ProveLab {
             let split = example.split.context("market rows have a split")?;
             dataset.part_mut(split).push(example);
         }
-        dataset.save(&data, Format::Jsonl)?;
+        dataset.save(&data, Format::Jsonl, Existing::Refuse)?;
         let set = format!("base.data.path={:?}", data.display().to_string());
         let recipe = LabRecipe::read(Path::new("recipes/lab-market.toml"), &[set])?;
         let resolve = |name: &str| Err(format!("`{name}`: this grid needs no pretrained model"));
         let mut lab = Lab::open(Grid::new(recipe, resolve)?, &self.folder.join("lab"), resolve)?;
-        let outcome = lab.run(&Device::flex(), None, &mut Terminal::new())?;
+        let outcome = lab.run(&Device::flex(), None, Existing::Refuse, &mut Terminal::new())?;
         ensure!(outcome == Outcome::Complete, "the grid is not finished");
         let findings = Findings::new(&lab)?;
 

@@ -4,6 +4,7 @@
 
 use sextant_data::build::{Recipe, build};
 use sextant_data::{Dataset, ReadOptions, check};
+use sextant_files::Existing;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -12,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: build_public_six RECIPE SOURCE OUT".into());
     };
     let recipe = Recipe::read(Path::new(recipe))?;
-    let report = build(&recipe, Path::new(source), Path::new(out))?;
+    let report = build(&recipe, Path::new(source), Path::new(out), Existing::Refuse)?;
     let dataset = Dataset::load(out, &ReadOptions::default())?;
     let mut stdout = std::io::stdout().lock();
     std::io::Write::write_all(&mut stdout, serde_json::to_string_pretty(&report)?.as_bytes())?;

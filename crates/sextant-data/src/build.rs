@@ -16,13 +16,15 @@ pub use crate::derive::{Selection, TypeText};
 
 use crate::derive::{self, Context};
 use crate::sources::{LeftOut, SourceError, Sources};
-use crate::{DataError, Dataset, Format};
+use crate::{DataError, DataFolder, Dataset, Format};
 use serde::Serialize;
 use sextant_core::{Example, Grade, Split, Task};
-use sextant_files::AtomicFile;
+use sextant_files::Existing;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
+
+/// The file beside the parts that says what was built.
+const REPORT: &str = "build.json";
 
 /// Why a benchmark could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +38,6 @@ pub enum BuildError {
     /// The result cannot be written.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    Files(#[from] sextant_files::FileError),
     /// A task that the recipe asks for got no rows in a split.
     #[error(
         "{task} has no {split} rows; raise rows.{task} in the recipe, or check that the source files are whole"
@@ -81,7 +80,7 @@ pub struct TaskReport {
 }
 
 /// Builds the benchmark that `recipe` states from the files below `source_folder`, and writes it
-/// into `out_folder`.
+/// into `out_folder`; `existing` says whether somebody else's data set there may be replaced.
 ///
 /// # Errors
 /// See [`BuildError`]; nothing is written unless everything could be built.
@@ -89,16 +88,15 @@ pub fn build(
     recipe: &Recipe,
     source_folder: &Path,
     out_folder: &Path,
+    existing: Existing,
 ) -> Result<BuildReport, BuildError> {
+    let mut folder = DataFolder::open(out_folder, existing)?;
     let sources = Sources::load(source_folder)?;
     let (dataset, report) = derive_dataset(recipe, &sources)?;
-    dataset.save(out_folder, Format::Jsonl)?;
-    let path = out_folder.join("build.json");
-    let json =
-        serde_json::to_string_pretty(&report).map_err(|error| DataError::write(&path, error))?;
-    let mut file = AtomicFile::create(&path)?;
-    writeln!(file, "{json}").map_err(|error| DataError::write(&path, error))?;
-    file.commit()?;
+    folder.save(&dataset, Format::Jsonl)?;
+    let json = serde_json::to_string_pretty(&report)
+        .map_err(|error| DataError::write(&out_folder.join(REPORT), error))?;
+    folder.add(REPORT, &format!("{json}\n"))?;
     Ok(report)
 }
 
@@ -180,7 +178,7 @@ mod tests {
         fixture::write_sources(&source);
         let outs = ["first", "second"].map(|name| folder.path().join(name));
         for out in &outs {
-            build(&recipe(), &source, out).unwrap();
+            build(&recipe(), &source, out, Existing::Refuse).unwrap();
         }
         for file in ["train.jsonl", "dev.jsonl", "test.jsonl", "build.json"] {
             let [first, second] = outs.each_ref().map(|out| std::fs::read(out.join(file)).unwrap());
@@ -236,7 +234,8 @@ mod tests {
     fn a_missing_source_leaves_no_output() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
-        let error = build(&recipe(), folder.path(), &out).unwrap_err().to_string();
+        let error =
+            build(&recipe(), folder.path(), &out, Existing::Refuse).unwrap_err().to_string();
         assert!(error.contains("fold-10.csv"), "{error}");
         assert!(!out.exists());
     }

@@ -5,6 +5,8 @@ mod name;
 mod origin;
 mod save;
 
+pub use save::DataFolder;
+
 pub use files::{DataFiles, UnreadFile};
 pub use origin::{FileNames, LabelledRows, LoadedDataset, RowOrigin};
 

@@ -33,7 +33,8 @@ pub use check::{
     SharedGroup, TaskCheck, TextlessRow, check, normalize,
 };
 pub use dataset::{
-    DataFiles, Dataset, DatasetRow, FileNames, LabelledRows, LoadedDataset, RowOrigin, UnreadFile,
+    DataFiles, DataFolder, Dataset, DatasetRow, FileNames, LabelledRows, LoadedDataset, RowOrigin,
+    UnreadFile,
 };
 pub use error::{DataError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};

@@ -1,30 +1,48 @@
 //! A file that appears whole or not at all.
 
-use crate::FileError;
-use crate::folder::{folder_of, sync_folder};
+use crate::disk::{self, beside, folder_of};
+use crate::own::Entry;
+use crate::{Existing, FileError, Lock};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
 
 /// A file under a temporary name, which [`AtomicFile::commit`] moves to its path.
 ///
-/// Dropped before that, it leaves nothing behind, and what was at the path stays as it was.
+/// Dropped before that, it leaves nothing behind, and what was at the path stays as it was. While it is
+/// open, no other process can open one for the same path. What a process that was killed left under the
+/// temporary name goes when the path is written the next time.
 #[derive(Debug)]
 pub struct AtomicFile {
+    // The order of the fields is the order in which they are dropped: the lock goes last.
     file: BufWriter<File>,
-    temporary: TempPath,
+    temporary: Temporary,
     path: PathBuf,
+    existing: Existing,
+    /// Where the file is listed as ours when it appears.
+    entry: Option<Entry>,
+    _lock: Lock,
+}
+
+/// A file that is removed unless it was moved away.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed when the path is written the next time.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl AtomicFile {
     /// Opens a temporary file in the folder of `path`. A link is followed: its target is replaced.
     ///
     /// # Errors
-    /// The folder does not exist or cannot be written to, or `path` is something other than a file.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, FileError> {
+    /// Something is at the path and may not be replaced, or is no file; another process is writing to
+    /// the path; the folder does not exist or cannot be written to.
+    pub fn create(path: impl AsRef<Path>, existing: Existing) -> Result<Self, FileError> {
         let path = path.as_ref();
-        let fail = || FileError::io("write", path);
         let target = match std::fs::canonicalize(path) {
             Ok(target) if target.is_file() => target,
             Ok(_) => {
@@ -37,18 +55,26 @@ impl AtomicFile {
             }
             Err(_) => path.to_owned(),
         };
-        let folder = folder_of(&target);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".sextant-").suffix(".part");
-        #[cfg(unix)]
-        {
-            // Readable as any new file is (the umask applies), not private as temporary files are.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let (file, temporary) = builder.tempfile_in(folder).map_err(fail())?.into_parts();
-        let file = BufWriter::with_capacity(1 << 16, file);
-        Ok(Self { file, temporary, path: target })
+        existing.admit(path, Existing::file_at(&target))?;
+        let lock = Lock::beside(&target)?;
+        let temporary = beside(&target, "part");
+        // Of a process that was killed: nobody else has the lock.
+        let file = disk::remove_file(&temporary)
+            .and_then(|()| disk::create(&temporary))
+            .map_err(FileError::io("write", path))?;
+        Ok(Self {
+            file: BufWriter::with_capacity(1 << 16, file),
+            temporary: Temporary(temporary),
+            path: target,
+            existing,
+            entry: None,
+            _lock: lock,
+        })
+    }
+
+    /// Has the file listed as ours when it appears.
+    pub(crate) fn listed(self, entry: Entry) -> Self {
+        Self { entry: Some(entry), ..self }
     }
 
     /// Where the file will appear.
@@ -56,18 +82,35 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Brings everything to the disk and moves the file to its path, replacing what was there.
+    /// Brings everything to the disk and moves the file to its path.
     ///
     /// # Errors
-    /// The disk refuses; nothing is left behind then.
-    pub fn commit(self) -> Result<(), FileError> {
-        let Self { file, temporary, path } = self;
-        let fail = || FileError::io("write", &path);
-        let file = file.into_inner().map_err(|error| fail()(error.into_error()))?;
-        file.sync_all().map_err(fail())?;
-        drop(file);
-        temporary.persist(&path).map_err(|error| fail()(error.error))?;
-        sync_folder(folder_of(&path)).map_err(fail())
+    /// The disk refuses, or something came to the path since the file was created and may not be
+    /// replaced; nothing is left behind then.
+    pub fn commit(mut self) -> Result<(), FileError> {
+        let (temporary, path) = (&self.temporary.0, &self.path);
+        let failed = || FileError::io("write", path);
+        self.file.flush().map_err(failed())?;
+        disk::sync_file(self.file.get_ref(), temporary).map_err(failed())?;
+        if let Some(entry) = &self.entry {
+            entry.note(temporary)?;
+        }
+        if self.existing == Existing::Refuse && Existing::file_at(path).is_some() {
+            return self.existing.admit(path, Existing::file_at(path));
+        }
+        // An empty file may be there, and goes.
+        let moved = if self.existing == Existing::Refuse && path.symlink_metadata().is_err() {
+            disk::rename_to_free(temporary, path)
+        } else {
+            disk::rename(temporary, path)
+        };
+        match moved {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return self.existing.admit(path, Some("made in the meantime".into()));
+            }
+            moved => moved.map_err(failed())?,
+        }
+        disk::sync_folder(folder_of(path)).map_err(failed())
     }
 
     /// For tests of writers: a file whose disk is full.
@@ -76,7 +119,7 @@ impl AtomicFile {
     /// As [`AtomicFile::create`], and where there is no `/dev/full`.
     #[doc(hidden)]
     pub fn create_on_full_disk(path: &Path) -> Result<Self, FileError> {
-        let mut file = Self::create(path)?;
+        let mut file = Self::create(path, Existing::Refuse)?;
         let full = File::options().write(true).open("/dev/full");
         file.file = BufWriter::new(full.map_err(FileError::io("write", path))?);
         Ok(file)
@@ -97,25 +140,71 @@ impl Write for AtomicFile {
 mod tests {
     use super::*;
 
+    fn names(folder: &tempfile::TempDir) -> usize {
+        std::fs::read_dir(folder).unwrap().count()
+    }
+
+    fn put(path: &Path, text: &str, existing: Existing) -> Result<(), FileError> {
+        let mut file = AtomicFile::create(path, existing)?;
+        file.write_all(text.as_bytes()).unwrap();
+        file.commit()
+    }
+
     #[test]
     fn appears_on_commit_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.txt");
-        let names = || std::fs::read_dir(&folder).unwrap().count();
-
-        let mut file = AtomicFile::create(&path).unwrap();
+        let mut file = AtomicFile::create(&path, Existing::Refuse).unwrap();
         file.write_all(b"half").unwrap();
         assert!(!path.exists());
         drop(file);
-        assert_eq!(names(), 0);
+        assert_eq!(names(&folder), 0);
 
         for text in ["first", "second"] {
-            let mut file = AtomicFile::create(&path).unwrap();
-            file.write_all(text.as_bytes()).unwrap();
-            file.commit().unwrap();
+            put(&path, text, Existing::Own).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-            assert_eq!(names(), 1);
+            assert_eq!(names(&folder), 1);
         }
+    }
+
+    #[test]
+    fn what_is_there_stays_unless_it_may_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.txt");
+        put(&path, "precious", Existing::Refuse).unwrap();
+        let error = put(&path, "new", Existing::Refuse).unwrap_err().to_string();
+        assert!(error.contains("8 bytes") && error.contains("--overwrite"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+        put(&path, "new", Existing::Overwrite).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+
+        // One that comes while the file is being written stays as well.
+        let late = folder.path().join("late.txt");
+        let file = AtomicFile::create(&late, Existing::Refuse).unwrap();
+        std::fs::write(&late, "somebody's").unwrap();
+        assert!(file.commit().is_err());
+        assert_eq!(std::fs::read_to_string(&late).unwrap(), "somebody's");
+
+        // An empty file, as `mktemp` makes one, is nothing to lose.
+        let empty = folder.path().join("empty.txt");
+        std::fs::write(&empty, "").unwrap();
+        put(&empty, "new", Existing::Refuse).unwrap();
+        assert_eq!(std::fs::read_to_string(&empty).unwrap(), "new");
+        assert_eq!(names(&folder), 3);
+    }
+
+    #[test]
+    fn one_at_a_time_and_what_a_dead_process_left_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.txt");
+        std::fs::write(folder.path().join(".sextant-out.txt.part"), "half of a longer text")
+            .unwrap();
+        std::fs::write(folder.path().join(".sextant-out.txt.lock"), "process 1").unwrap();
+        let first = AtomicFile::create(&path, Existing::Refuse).unwrap();
+        let error = AtomicFile::create(&path, Existing::Refuse).unwrap_err().to_string();
+        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        first.commit().unwrap();
+        assert_eq!((names(&folder), std::fs::read(&path).unwrap().len()), (1, 0));
     }
 
     #[test]
@@ -125,23 +214,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [plain, ours, link] = ["plain", "ours", "link"].map(|name| folder.path().join(name));
         File::create(&plain).unwrap();
-        AtomicFile::create(&ours).unwrap().commit().unwrap();
+        put(&ours, "", Existing::Refuse).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&plain), mode(&ours));
 
         std::os::unix::fs::symlink(&plain, &link).unwrap();
-        let mut file = AtomicFile::create(&link).unwrap();
-        file.write_all(b"x").unwrap();
-        file.commit().unwrap();
+        put(&link, "x", Existing::Refuse).unwrap();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read_to_string(&plain).unwrap(), "x");
     }
 
     #[test]
-    fn folders_and_missing_folders_are_named() {
+    fn long_names_and_folders_and_missing_folders() {
         let folder = tempfile::tempdir().unwrap();
+        let long = folder.path().join("n".repeat(255));
+        put(&long, "x", Existing::Refuse).unwrap();
+        assert_eq!(std::fs::read_to_string(&long).unwrap(), "x");
         for path in [folder.path().to_owned(), folder.path().join("none/out.txt")] {
-            let error = AtomicFile::create(&path).unwrap_err().to_string();
+            let error = AtomicFile::create(&path, Existing::Own).unwrap_err().to_string();
             assert!(error.contains(&*path.to_string_lossy()), "{error}");
         }
     }

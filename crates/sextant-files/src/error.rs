@@ -26,6 +26,14 @@ pub enum FileError {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// Another process writes there now.
+    #[error("cannot write {}: {holder} is writing it; wait until that has ended, or name another place", path.display())]
+    InUse {
+        /// Where.
+        path: PathBuf,
+        /// Who holds the lock: `process 1234`.
+        holder: String,
+    },
 }
 
 impl FileError {

@@ -1,92 +1,342 @@
 //! Folders that are whole or absent.
 
-use crate::FileError;
-use std::fs::File;
+use crate::disk::{self, beside, folder_of};
+use crate::{Existing, FileError, Lock};
+use std::ffi::OsString;
 use std::path::Path;
 
-/// How the names of folders begin that are being written; one that stays belongs to a process that
-/// was killed. The name says whose it is, so that a folder of the user's is never taken for one.
-pub const UNFINISHED: &str = ".sextant-new-";
+/// What a kind of folder is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct FolderKind {
+    /// The names that may stand directly in such a folder. Under any other name there is something of the
+    /// user's, which stays where it is when the folder is replaced.
+    pub names: &'static [&'static str],
+    /// The name without which nobody takes the folder for a whole one.
+    pub head: &'static str,
+}
 
-/// Has `fill` write into an empty folder beside `folder`, then puts that in its place. When `fill`
-/// fails, what was there stays.
+/// Has `fill` write into an empty folder, which then takes its place at `folder`. When `fill` fails, what
+/// was there stays.
 ///
 /// Everything in the new folder reaches the disk before the folder takes its place, and the change of
-/// place reaches it before this returns: a power failure leaves the old folder or the new one whole.
+/// place reaches it before this returns: a power failure leaves the old folder or the new one whole. Into
+/// an empty folder that is there already, and over the one that the program stands in, names are moved one
+/// by one (so that it stays the folder that it was, with its rights and whatever is mounted there): the
+/// [head](FolderKind::head) goes first and comes last, so that no reader takes a part for the whole.
+///
+/// Nothing of the user's goes: what `kind` does not name is carried over into the new folder.
+///
+/// # Errors
+/// The folder is there and holds something that may not be replaced; another process is writing it; `fill`
+/// fails, or the disk refuses.
 pub fn replace_folder<E: From<FileError>>(
     folder: &Path,
+    existing: Existing,
+    kind: FolderKind,
     fill: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
+    let failed = |action| FileError::io(action, folder);
+    let named = folder;
+    // A link is followed, and `.` gets the name that it has in its folder.
+    let found = folder.canonicalize();
+    let folder = found.as_deref().unwrap_or(folder);
     let parent = folder_of(folder);
-    std::fs::create_dir_all(parent).map_err(FileError::io("create", parent))?;
-    let staging = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .tempdir_in(parent)
-        .map_err(FileError::io("write in", parent))?;
-    fill(staging.path())?;
-    sync_tree(staging.path()).map_err(FileError::io("write", folder))?;
-    if folder.exists() {
-        exchange(staging.path(), folder).map_err(FileError::io("replace", folder))?;
-    } else {
-        std::fs::rename(staging.path(), folder).map_err(FileError::io("write", folder))?;
+    if !folder.exists() {
+        std::fs::create_dir_all(parent).map_err(FileError::io("create", parent))?;
+    } else if !folder.is_dir() {
+        Err(FileError::Unusable {
+            action: "write",
+            path: named.to_owned(),
+            problem: "there is something other than a folder at this path; name a folder".into(),
+        })?;
     }
-    sync_folder(parent).map_err(FileError::io("write", folder))?;
-    // The staging folder's place holds the predecessor now, or nothing: it goes when `staging` does.
+    let there = names_in(folder).map_err(failed("read"))?;
+    existing.admit(named, (!there.is_empty()).then(|| listed(&there)))?;
+    if folder.exists() && (there.is_empty() || is_current(folder)) {
+        let _lock = Lock::folder(folder)?;
+        let staging = beside(&folder.join("folder"), "new");
+        fill_new(&staging, fill, named)?;
+        return Ok(move_up(&staging, folder, kind).map_err(failed("write"))?);
+    }
+    let _lock = Lock::beside(folder)?;
+    let [staging, aside] = ["new", "old"].map(|suffix| beside(folder, suffix));
+    // A process was stopped between two renames, on a file system that cannot exchange folders.
+    if !folder.exists() && aside.exists() {
+        disk::rename(&aside, folder).map_err(failed("restore"))?;
+    }
+    fill_new(&staging, fill, named)?;
+    if folder.exists() {
+        carry_over(folder, &staging, kind).map_err(failed("replace"))?;
+        disk::sync_tree(&staging).map_err(failed("write"))?;
+        disk::exchange(&staging, folder, &aside).map_err(failed("replace"))?;
+    } else {
+        disk::sync_tree(&staging).map_err(failed("write"))?;
+        disk::rename(&staging, folder).map_err(failed("write"))?;
+    }
+    disk::sync_folder(parent).map_err(failed("write"))?;
+    // The predecessor, if there was one. What cannot be removed now goes when the folder is written next.
+    let _ = disk::remove_folder(&staging);
     Ok(())
 }
 
-/// Brings the files below a folder, and the folders that name them, to the disk.
-fn sync_tree(folder: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_tree(&entry.path())?;
-        } else {
-            File::open(entry.path())?.sync_all()?;
+/// Removes what is of a kind from a folder, the head first, and the folder if nothing else was in it.
+///
+/// # Errors
+/// The disk refuses.
+pub fn remove_folder(folder: &Path, kind: FolderKind) -> Result<(), FileError> {
+    let failed = || FileError::io("remove", folder);
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    remove(&folder.join(kind.head)).and_then(|()| disk::sync_folder(folder)).map_err(failed())?;
+    for name in kind.names {
+        remove(&folder.join(name)).map_err(failed())?;
+    }
+    if names_in(folder).map_err(failed())?.is_empty() {
+        disk::remove_folder(folder).map_err(failed())?;
+    }
+    Ok(())
+}
+
+/// Makes an empty folder, where a dead process may have left one, and has it filled; it goes again if that
+/// fails.
+fn fill_new<E: From<FileError>>(
+    staging: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+    named: &Path,
+) -> Result<(), E> {
+    disk::remove_folder(staging)
+        .and_then(|()| disk::create_folder(staging))
+        .map_err(FileError::io("write", named))?;
+    fill(staging).inspect_err(|_| {
+        let _ = disk::remove_folder(staging);
+    })
+}
+
+/// Moves everything in `staging` into `folder`, in place of what is there of the same kind.
+fn move_up(staging: &Path, folder: &Path, kind: FolderKind) -> std::io::Result<()> {
+    disk::sync_tree(staging)?;
+    let new = names_in(staging)?;
+    let head = OsString::from(kind.head);
+    remove(&folder.join(&head))?;
+    disk::sync_folder(folder)?;
+    for old in kind.names {
+        remove(&folder.join(old))?;
+    }
+    for name in new.iter().filter(|&name| *name != head) {
+        disk::rename(&staging.join(name), &folder.join(name))?;
+    }
+    // A move from one folder into another is sure when both are on the disk.
+    disk::sync_folder(staging)?;
+    disk::sync_folder(folder)?;
+    if new.contains(&head) {
+        disk::rename(&staging.join(&head), &folder.join(&head))?;
+        disk::sync_folder(staging)?;
+        disk::sync_folder(folder)?;
+    }
+    disk::remove_folder(staging)?;
+    disk::sync_folder(folder)
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(data) if data.is_dir() => disk::remove_folder(path),
+        _ => disk::remove_file(path),
+    }
+}
+
+/// Gives everything that is not of this kind a second name in the new folder.
+fn carry_over(old: &Path, new: &Path, kind: FolderKind) -> std::io::Result<()> {
+    for name in names_in(old)? {
+        let to = new.join(&name);
+        let ours = kind.names.iter().any(|&of_kind| name == of_kind);
+        if !ours && to.symlink_metadata().is_err() {
+            link_tree(&old.join(&name), &to)?;
         }
     }
-    sync_folder(folder)
+    Ok(())
 }
 
-/// Brings the names in a folder to the disk.
-pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if !cfg!(unix) {
-        return Ok(()); // a folder cannot be opened as a file there
+/// Gives a file, and every file below a folder, a second name.
+fn link_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    let data = from.symlink_metadata()?;
+    if data.is_dir() {
+        std::fs::create_dir(to)?;
+        std::fs::set_permissions(to, data.permissions())?;
+        for entry in std::fs::read_dir(from)? {
+            let name = entry?.file_name();
+            link_tree(&from.join(&name), &to.join(&name))?;
+        }
+        return Ok(());
     }
-    match File::open(folder)?.sync_all() {
-        // Some network file systems have nothing to do for a folder, and say that it is no file.
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
-        result => result,
+    // Not every file system knows a second name for a file.
+    if std::fs::hard_link(from, to).is_err() && data.is_file() {
+        std::fs::copy(from, to)?;
     }
-}
-
-/// The folder that something is in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+    if to.symlink_metadata().is_err() {
+        return Err(std::io::Error::other(format!(
+            "{} is not part of it and cannot be carried over; move it away",
+            from.display()
+        )));
     }
+    Ok(())
 }
 
-/// Swaps two folders in one step, so that a process that is killed leaves one or the other.
-#[cfg(target_os = "linux")]
-fn exchange(new: &Path, old: &Path) -> std::io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
-        // Not every file system can.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => rename_twice(new, old),
-        result => result.map_err(Into::into),
+/// What is in a folder, in order, without what is only there while this program writes; nothing if there
+/// is no folder.
+fn names_in(folder: &Path) -> std::io::Result<Vec<OsString>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
     }
+    let names = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let mut names = names.collect::<std::io::Result<Vec<_>>>()?;
+    names.retain(|name| name != ".sextant-lock" && name != ".sextant-folder.new");
+    names.sort();
+    Ok(names)
 }
 
-#[cfg(not(target_os = "linux"))]
-fn exchange(new: &Path, old: &Path) -> std::io::Result<()> {
-    rename_twice(new, old)
+/// The first of some names, for a message.
+fn listed(names: &[OsString]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(|name| name.to_string_lossy().into_owned());
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = if names.len() > SHOWN {
+        format!(" and {} more", names.len() - SHOWN)
+    } else {
+        String::new()
+    };
+    format!("a folder with {shown}{more}")
 }
 
-fn rename_twice(new: &Path, old: &Path) -> std::io::Result<()> {
-    let aside = new.with_extension("old");
-    std::fs::rename(old, &aside)?;
-    std::fs::rename(new, old)?;
-    std::fs::rename(&aside, new)
+/// Whether the program stands in a folder: its user may too, and would be left in one that is gone.
+fn is_current(folder: &Path) -> bool {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    here.is_ok_and(|here| here.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: FolderKind = FolderKind { names: &["head", "body", "tail"], head: "head" };
+
+    fn fill(
+        text: &'static str,
+        names: &'static [&'static str],
+    ) -> impl Fn(&Path) -> Result<(), FileError> {
+        move |staging| {
+            for name in names {
+                std::fs::write(staging.join(name), text)
+                    .map_err(FileError::io("write", staging))?;
+            }
+            Ok(())
+        }
+    }
+
+    fn read(folder: &Path) -> Vec<(String, String)> {
+        let names = names_in(folder).unwrap().into_iter();
+        names
+            .map(|name| {
+                let text = std::fs::read_to_string(folder.join(&name)).unwrap_or("folder".into());
+                (name.into_string().unwrap(), text)
+            })
+            .collect()
+    }
+
+    fn pairs(found: &[(&str, &str)]) -> Vec<(String, String)> {
+        found.iter().map(|&(a, b)| (a.to_owned(), b.to_owned())).collect()
+    }
+
+    #[test]
+    fn new_then_replaced_and_the_users_files_stay() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("a/out");
+        replace_folder(&folder, Existing::Refuse, KIND, fill("1", &["head", "body"])).unwrap();
+        assert_eq!(read(&folder), pairs(&[("body", "1"), ("head", "1")]));
+
+        std::fs::write(folder.join("notes.md"), "mine").unwrap();
+        std::fs::create_dir_all(folder.join("mine/too")).unwrap();
+        std::fs::write(folder.join("mine/too/x"), "deep").unwrap();
+        let again =
+            |existing| replace_folder(&folder, existing, KIND, fill("2", &["head", "tail"]));
+        let error = again(Existing::Refuse).unwrap_err().to_string();
+        assert!(
+            error.contains("body, head, mine, notes.md") && error.contains("--overwrite"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read_to_string(folder.join("head")).unwrap(), "1");
+
+        again(Existing::Overwrite).unwrap();
+        let expected = [("head", "2"), ("mine", "folder"), ("notes.md", "mine"), ("tail", "2")];
+        assert_eq!(read(&folder), pairs(&expected));
+        assert_eq!(std::fs::read_to_string(folder.join("mine/too/x")).unwrap(), "deep");
+        assert_eq!(std::fs::read_dir(place.path().join("a")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failure_leaves_what_was_there() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("out");
+        replace_folder(&folder, Existing::Refuse, KIND, fill("1", &["head"])).unwrap();
+        let failing = |_: &Path| {
+            Err(FileError::Unusable { action: "do", path: "x".into(), problem: "no".into() })
+        };
+        assert!(replace_folder(&folder, Existing::Own, KIND, failing).is_err());
+        assert_eq!(read(&folder), pairs(&[("head", "1")]));
+        let empty = place.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        assert!(replace_folder(&empty, Existing::Own, KIND, failing).is_err());
+        assert_eq!(read(&empty), []);
+        assert_eq!(read(place.path()).len(), 2);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn an_empty_folder_stays_the_one_that_it_is() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("out");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o2750)).unwrap();
+        let before = folder.metadata().unwrap();
+        replace_folder(&folder, Existing::Refuse, KIND, fill("1", &["head", "body"])).unwrap();
+        let after = folder.metadata().unwrap();
+        assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
+        assert_eq!(read(&folder), pairs(&[("body", "1"), ("head", "1")]));
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+        // A new folder is as open as any other, not private as temporary folders are.
+        let [ours, plain] = ["ours", "plain"].map(|name| place.path().join(name));
+        std::fs::create_dir(&plain).unwrap();
+        replace_folder(&ours, Existing::Refuse, KIND, fill("1", &["head"])).unwrap();
+        assert_eq!(ours.metadata().unwrap().mode(), plain.metadata().unwrap().mode());
+    }
+
+    #[test]
+    fn what_a_dead_process_left_goes() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("out");
+        std::fs::create_dir(place.path().join(".sextant-out.new")).unwrap();
+        std::fs::write(place.path().join(".sextant-out.new/half"), "x").unwrap();
+        replace_folder(&folder, Existing::Refuse, KIND, fill("1", &["head"])).unwrap();
+        assert_eq!(read(&folder), pairs(&[("head", "1")]));
+        assert_eq!(std::fs::read_dir(&place).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn one_at_a_time() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["absent", "empty"] {
+            let folder = place.path().join(name);
+            if name == "empty" {
+                std::fs::create_dir(&folder).unwrap();
+            }
+            let inner = |staging: &Path| {
+                let error = replace_folder(&folder, Existing::Own, KIND, fill("2", &["head"]));
+                assert!(matches!(error, Err(FileError::InUse { .. })), "{error:?}");
+                fill("1", &["head"])(staging)
+            };
+            replace_folder(&folder, Existing::Own, KIND, inner).unwrap();
+            assert_eq!(read(&folder), pairs(&[("head", "1")]));
+        }
+    }
 }

@@ -7,7 +7,6 @@ use sextant_eval::Metric;
 use sextant_files::AtomicFile;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 
 /// A `report.md`: what was run, the tables, what they mean.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -67,10 +66,9 @@ impl Report {
     }
 
     /// Writes the report as Markdown, whole or not at all.
-    pub fn write(&self, comparison: &Comparison, path: &Path) -> Result<(), LabError> {
-        let mut file = AtomicFile::create(path)?;
+    pub fn write(&self, comparison: &Comparison, mut file: AtomicFile) -> Result<(), LabError> {
         file.write_all(self.to_markdown(comparison).as_bytes())
-            .map_err(|source| DataError::write(path, source))?;
+            .map_err(|source| DataError::write(file.path(), source))?;
         Ok(file.commit()?)
     }
 }

@@ -14,7 +14,7 @@
 use crate::{Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, json, load};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use sextant_files::{hexadecimal, replace_folder, sha256};
+use sextant_files::{Existing, FolderKind, hexadecimal, replace_folder, sha256};
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -78,23 +78,21 @@ fn check_fit(spec: &ModelSpec, text: &TextConfig, tokenizer: &Tokenizer) -> Resu
     Ok(())
 }
 
-/// Saves a model as a bundle at `folder`, in place of a bundle that is there already; any other
-/// folder there is refused.
+/// What a bundle's folder is made of.
+pub const KIND: FolderKind =
+    FolderKind { names: &[MANIFEST, WEIGHTS, TOKENIZER, BASE], head: MANIFEST };
+
+/// Saves a model as a bundle at `folder`; `existing` says whether it may take the place of what is there.
 pub fn save(
     folder: &Path,
+    existing: Existing,
     model: &RelevanceModel,
     encoder: &Encoder,
     provenance: serde_json::Value,
 ) -> Result<(), ModelError> {
-    if folder.exists() && !folder.join(MANIFEST).exists() {
-        return Err(ModelError::Bundle {
-            path: folder.to_owned(),
-            problem: "exists and is not a bundle; choose another place or remove it".into(),
-        });
-    }
     check_fit(model.spec(), encoder.config(), encoder.tokenizer())
         .map_err(|problem| ModelError::Bundle { path: folder.to_owned(), problem })?;
-    replace_folder(folder, |staging| {
+    replace_folder(folder, existing, KIND, |staging| {
         let place = |name: &str| staging.join(name);
         let write = |name: &str, bytes: &[u8]| {
             std::fs::write(place(name), bytes).map_err(ModelError::io("write", &folder.join(name)))

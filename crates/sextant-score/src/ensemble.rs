@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sextant_core::{Pair, Prediction, Task};
 use sextant_eval::Vote;
-use sextant_files::replace_folder;
+use sextant_files::{Existing, FolderKind, replace_folder};
 use sextant_kernels::ScorePrecision;
 use sextant_model::{ModelError, NonFinite, Predictor, SharedBases, bundle};
 use sextant_text::EncodedRow;
@@ -97,17 +97,15 @@ impl EnsembleManifest {
         }
     }
 
-    /// Writes the manifest as the ensemble in `folder`, in place of an ensemble that is there
-    /// already; any other folder there is refused.
-    pub fn write(&self, folder: &Path) -> Result<(), ModelError> {
+    /// Writes the manifest as the ensemble in `folder`; `existing` says whether it may take the place of
+    /// what is there.
+    pub fn write(&self, folder: &Path, existing: Existing) -> Result<(), ModelError> {
         let refused = |problem: String| ModelError::Bundle { path: folder.to_owned(), problem };
-        if folder.exists() && !Self::is_at(folder) {
-            return Err(refused("exists and is not an ensemble; choose another place".into()));
-        }
         if let Some(problem) = self.problem() {
             return Err(refused(problem));
         }
-        replace_folder(folder, |staging| {
+        let kind = FolderKind { names: &[MANIFEST], head: MANIFEST };
+        replace_folder(folder, existing, kind, |staging| {
             let path = staging.join(MANIFEST);
             let json = serde_json::to_vec_pretty(self).map_err(|error| ModelError::Json {
                 path: path.clone(),

@@ -11,6 +11,7 @@ use sextant_data::{
     Batch, BatchReader, BatchWriter, DataError, Format, Layout, Output, PairError, ReadOptions,
     unwritable_row,
 };
+use sextant_files::Existing;
 use sextant_model::ModelError;
 use sextant_text::CutCount;
 use std::ops::ControlFlow;
@@ -29,6 +30,8 @@ pub struct ScoreOptions {
     /// The format of the output, where its name does not say it. Standard output is otherwise of the
     /// input's format if that is text, and else JSONL.
     pub output_format: Option<Format>,
+    /// Whether a file at the output's place may be replaced.
+    pub existing: Existing,
     /// Whether rows that cannot be read, scored or written are passed over.
     pub skip_bad: bool,
     /// Rows that are read before they are scored: sorted by length among themselves.
@@ -37,7 +40,13 @@ pub struct ScoreOptions {
 
 impl Default for ScoreOptions {
     fn default() -> Self {
-        Self { read: ReadOptions::default(), output_format: None, skip_bad: false, window: 4096 }
+        Self {
+            read: ReadOptions::default(),
+            output_format: None,
+            existing: Existing::Refuse,
+            skip_bad: false,
+            window: 4096,
+        }
     }
 }
 
@@ -81,7 +90,8 @@ pub fn score_file(
         schema: Arc::new(scored_schema(&layout.schema)),
         parquet: layout.parquet.clone(),
     });
-    let mut writer = BatchWriter::create(Output::open(output)?, format, layout.as_ref())?;
+    let mut writer =
+        BatchWriter::create(Output::open(output, options.existing)?, format, layout.as_ref())?;
     let mut report = ScoreReport::default();
 
     // Not scoped: a reader that waits for a pipe cannot be told to stop, only left behind.

@@ -5,6 +5,7 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 use sextant_core::{Example, Grade, Pair, Task};
 use sextant_eval::Vote;
+use sextant_files::Existing;
 use sextant_kernels::{FrozenFormat, ScorePrecision};
 use sextant_model::{
     BackboneConfig, HeadKind, LoraConfig, ModelError, ModelSpec, Pooling, RelevanceModel, Routing,
@@ -67,7 +68,7 @@ fn saved(folder: &Path, tasks: &[Task], seed: u64, lora: bool, damaged: Option<&
         Ok(Some(data))
     })
     .unwrap_or_else(|never| match never {});
-    bundle::save(folder, &model, &encoder, serde_json::Value::Null).unwrap();
+    bundle::save(folder, Existing::Own, &model, &encoder, serde_json::Value::Null).unwrap();
 }
 
 fn pairs() -> Vec<Pair> {
@@ -80,7 +81,7 @@ fn pairs() -> Vec<Pair> {
 
 fn ensemble(place: &TempDir, bundles: &[PathBuf], rule: Vote) -> PathBuf {
     let folder = place.path().join(format!("vote-{rule}"));
-    EnsembleManifest::of(bundles, rule, &folder).unwrap().write(&folder).unwrap();
+    EnsembleManifest::of(bundles, rule, &folder).unwrap().write(&folder, Existing::Own).unwrap();
     folder
 }
 

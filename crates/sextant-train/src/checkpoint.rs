@@ -7,15 +7,17 @@
 use crate::{AdamW, Moments, SamplerState, TrainError, WeightingState};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use sextant_files::replace_folder;
+use sextant_files::{Existing, FolderKind, replace_folder};
 use sextant_model::{Archive, ModelError, RelevanceModel, bundle};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The file that makes a folder a checkpoint.
-pub(crate) const STATE: &str = "state.json";
+const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
+/// What a checkpoint's folder is made of.
+pub(crate) const KIND: FolderKind = FolderKind { names: &[STATE, WEIGHTS, OPTIMIZER], head: STATE };
 
 /// The small part of a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -67,7 +69,7 @@ pub fn save(
             moments.push((format!("{kind}.{name}"), tensor.clone()));
         }
     }
-    replace_folder(folder, |staging| {
+    replace_folder(folder, Existing::Own, KIND, |staging| {
         Archive::write_model(&staging.join(WEIGHTS), model)?;
         Archive::write_tensors(&staging.join(OPTIMIZER), moments, None)?;
         let path = staging.join(STATE);

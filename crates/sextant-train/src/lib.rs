@@ -51,7 +51,7 @@ pub use recipe::{
     OptimizerRecipe, Recipe, ScheduleRecipe, ScratchRecipe, TextRecipe,
 };
 pub use rows::Rows;
-pub use run_folder::{RunFolder, Summary};
+pub use run_folder::{RunFolder, Start, Summary};
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};

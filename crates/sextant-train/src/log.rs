@@ -4,7 +4,7 @@ use crate::{Event, Observer, TrainError, Trainer};
 use serde_json::{Map, Value, json};
 use sextant_core::Task;
 use sextant_eval::Metric;
-use sextant_files::AtomicFile;
+use sextant_files::{AtomicFile, Existing};
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
@@ -37,7 +37,7 @@ impl JsonLog {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(TrainError::io("read", path)(error)),
         };
-        let mut file = AtomicFile::create(path)?;
+        let mut file = AtomicFile::create(path, Existing::Own)?;
         file.write_all(kept.as_bytes()).map_err(TrainError::io("write", path))?;
         file.commit()?;
         let file =

@@ -3,7 +3,8 @@
 use crate::TrainError;
 use crate::checkpoint::{self, State};
 use serde::{Deserialize, Serialize};
-use sextant_files::{AtomicFile, FolderLock, UNFINISHED};
+use sextant_files::{AtomicFile, Existing, Lock, OwnFiles, remove_folder};
+use sextant_model::bundle;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,25 +39,48 @@ impl RunFolder {
     ///
     /// # Errors
     /// Another process holds it: the message says which.
-    pub fn lock(&self) -> Result<Arc<FolderLock>, TrainError> {
+    pub fn lock(&self) -> Result<Arc<Lock>, TrainError> {
         std::fs::create_dir_all(&self.0).map_err(TrainError::io("create", &self.0))?;
-        Ok(Arc::new(FolderLock::acquire(&self.0)?))
+        Ok(Arc::new(Lock::folder(&self.0)?))
     }
 
-    /// Refuses a folder whose `checkpoint` is something else, which saving would replace.
-    pub(crate) fn check(&self) -> Result<(), TrainError> {
-        let path = self.checkpoint();
-        let foreign = std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some())
-            && !path.join(checkpoint::STATE).exists();
-        if foreign {
+    /// The names that a run writes to.
+    const NAMES: [&str; 4] = ["bundle", "checkpoint", "log.jsonl", "summary.json"];
+
+    /// Looks early whether files of the user's are under names that a run writes to.
+    ///
+    /// # Errors
+    /// Some are, and `existing` does not let them go.
+    pub fn admit(&self, existing: Existing) -> Result<(), TrainError> {
+        Ok(OwnFiles::of(&self.0)?.admit(Self::NAMES, existing)?)
+    }
+
+    /// Makes room for a run that does not go on with an earlier one.
+    ///
+    /// # Errors
+    /// A run is there and is to stay, or files of the user's are under names that the run needs.
+    pub(crate) fn make_room(&self, start: Start, existing: Existing) -> Result<(), TrainError> {
+        let mut own = OwnFiles::of(&self.0)?;
+        own.admit(Self::NAMES, existing)?;
+        if start == Start::Again {
+            remove_folder(&self.checkpoint(), checkpoint::KIND)?;
+            remove_folder(&self.bundle(), bundle::KIND)?;
+            own.remove("log.jsonl")?;
+            return Ok(own.remove("summary.json")?);
+        }
+        if start == Start::New && (self.bundle().exists() || self.checkpoint().exists()) {
             return Err(TrainError::Run {
-                path,
-                problem:
-                    "is not a checkpoint and would be replaced; choose another folder with `--out`"
-                        .into(),
+                path: self.0.clone(),
+                problem: "holds a run already; add `--resume` to go on with it or `--overwrite` to begin again, or choose another folder with `--out`".into(),
             });
         }
         Ok(())
+    }
+
+    /// Says that what the run is about to write is this program's.
+    pub(crate) fn claim(&self) -> Result<(), TrainError> {
+        let mut own = OwnFiles::of(&self.0)?;
+        Ok(Self::NAMES.iter().try_for_each(|name| own.claim(name))?)
     }
 
     /// Refuses to go on with a run whose best weights are gone: a checkpoint holds the newest ones, from
@@ -73,21 +97,17 @@ impl RunFolder {
             _ => Ok(()),
         }
     }
+}
 
-    /// Removes what saves that were killed left here.
-    pub(crate) fn remove_unfinished(&self) -> Result<(), TrainError> {
-        let remove = || -> std::io::Result<()> {
-            for entry in std::fs::read_dir(&self.0)? {
-                let entry = entry?;
-                let ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
-                if ours && entry.file_type()?.is_dir() {
-                    std::fs::remove_dir_all(entry.path())?;
-                }
-            }
-            Ok(())
-        };
-        remove().map_err(TrainError::io("clean", &self.0))
-    }
+/// What a run does about one that is in its folder already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// There must be none.
+    New,
+    /// It goes on from the checkpoint there, if there is one.
+    Resume,
+    /// It begins again, and the run that was there goes.
+    Again,
 }
 
 /// What came out of a run.
@@ -125,7 +145,7 @@ pub struct Summary {
 impl Summary {
     /// Writes it as JSON.
     pub(crate) fn write(&self, path: &Path) -> Result<(), TrainError> {
-        let mut file = AtomicFile::create(path)?;
+        let mut file = AtomicFile::create(path, Existing::Own)?;
         serde_json::to_writer_pretty(&mut file, self)
             .map_err(|error| TrainError::io("write", path)(error.into()))?;
         Ok(file.commit()?)

@@ -7,10 +7,10 @@ use crate::step::{self, StepGradients, StepOptions};
 use crate::weighting::weigh;
 use crate::{
     AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, RunFolder, Sampler, Schedule,
-    StepReport, Summary, TrainError, Weighting,
+    Start, StepReport, Summary, TrainError, Weighting,
 };
 use burn::module::Module;
-use sextant_files::FolderLock;
+use sextant_files::{Existing, Lock};
 use sextant_model::{
     ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, bundle, predict_rows,
 };
@@ -38,7 +38,7 @@ struct Job {
     dev: Rows,
     folder: RunFolder,
     /// Keeps other runs out of the folder until this one has ended.
-    _lock: Arc<FolderLock>,
+    _lock: Arc<Lock>,
     optimizer: AdamW,
     sampler: Sampler,
     schedule: Schedule,
@@ -49,15 +49,20 @@ struct Job {
 }
 
 impl Trainer {
-    /// A run in `folder`. With `resume` it goes on from the checkpoint there, if there is one;
-    /// otherwise the folder must not hold a run already.
+    /// A run in `folder`; `start` says what becomes of a run that is there, and `existing` what becomes of
+    /// files of the user's that are in the way.
     ///
     /// # Errors
-    /// Another process trains in the folder; it holds a run, and `resume` was not asked for; or a run of
-    /// another recipe or data, or one whose best weights are gone.
-    pub fn new(prepared: Prepared, folder: RunFolder, resume: bool) -> Result<Self, TrainError> {
+    /// Another process trains in the folder; it holds a run that must stay, a run of another recipe or data,
+    /// or one whose best weights are gone; or files of the user's under names that the run needs.
+    pub fn new(
+        prepared: Prepared,
+        folder: RunFolder,
+        start: Start,
+        existing: Existing,
+    ) -> Result<Self, TrainError> {
         let lock = folder.lock()?;
-        Self::locked(prepared, folder, lock, resume)
+        Self::locked(prepared, folder, lock, start, existing)
     }
 
     /// The same in a folder that the caller has locked already, by [`RunFolder::lock`], and may keep
@@ -68,8 +73,9 @@ impl Trainer {
     pub fn locked(
         prepared: Prepared,
         folder: RunFolder,
-        lock: Arc<FolderLock>,
-        resume: bool,
+        lock: Arc<Lock>,
+        start: Start,
+        existing: Existing,
     ) -> Result<Self, TrainError> {
         let fingerprint = prepared.fingerprint();
         let Prepared { plan, mut model, encoder, train, dev } = prepared;
@@ -81,10 +87,12 @@ impl Trainer {
         let steps = steps(recipe, epoch);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
         let mut state = State { fingerprint, ..State::default() };
-        folder.check()?;
-        let found = checkpoint::read_state(&folder.checkpoint())?;
+        let found = match start {
+            Start::Resume => checkpoint::read_state(&folder.checkpoint())?,
+            Start::New | Start::Again => None,
+        };
         match found {
-            Some(found) if resume => {
+            Some(found) => {
                 if found.fingerprint != state.fingerprint {
                     return Err(TrainError::Run {
                         path: folder.checkpoint(),
@@ -96,15 +104,9 @@ impl Trainer {
                 sampler.restore(found.sampler.clone());
                 state = found;
             }
-            None if resume || !folder.bundle().exists() => {}
-            _ => {
-                return Err(TrainError::Run {
-                    path: folder.0,
-                    problem: "holds a run already; add `--resume` to go on with it, or choose another folder with `--out`".into(),
-                });
-            }
+            None => folder.make_room(start, existing)?,
         }
-        folder.remove_unfinished()?;
+        folder.claim()?;
         let job = Job {
             schedule: Schedule::new(steps, recipe.schedule.warmup, recipe.schedule.decay),
             dev_every: recipe.dev.every.unwrap_or_else(|| (epoch / 2.0).ceil().max(1.0) as u64),
@@ -346,7 +348,7 @@ impl Job {
             "train_rows": self.train.len(),
             "truncation": self.train.cut(),
         });
-        bundle::save(&self.folder.bundle(), model, &self.encoder, provenance)?;
+        bundle::save(&self.folder.bundle(), Existing::Own, model, &self.encoder, provenance)?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
+use sextant_files::Existing;
 
 /// Trains, compares and uses relevance models for e-commerce entity pairs.
 #[derive(Debug, Parser)]
@@ -64,6 +65,21 @@ impl Cli {
             Command::Merge(command) => command.run(),
             Command::Get(command) => command.run(),
         }
+    }
+}
+
+/// What happens to what is at an output's place already.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Overwrite {
+    /// Replace what is at the output's place already, and say what it was
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl Overwrite {
+    /// Whether it may be replaced.
+    pub(crate) fn existing(self) -> Existing {
+        if self.overwrite { Existing::Overwrite } else { Existing::Refuse }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `sextant compare`: runs side by side on the same rows.
 
-use crate::cli::Reading;
+use crate::cli::{Overwrite, Reading};
 use crate::demo::baselines;
 use crate::evaluate::{evaluated, scored};
 use crate::say::say;
@@ -10,10 +10,12 @@ use clap::Args;
 use sextant_core::{Pair, Prediction, Split};
 use sextant_data::{Labels, LoadedDataset, check};
 use sextant_eval::{Bootstrap, Metric, Scored};
+use sextant_files::AtomicFile;
 use sextant_kernels::ScorePrecision;
 use sextant_lab::{Comparison, PairedTable, Report, Run, RunFacts};
 use sextant_score::EnsembleManifest;
 use sextant_train::{RunFolder, Summary};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// `compare`
@@ -39,6 +41,8 @@ pub(crate) struct Compare {
     /// Write the report as Markdown, and the headline table as CSV beside it
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 /// One row of the tables: a model, or several that share the tasks among them.
@@ -155,6 +159,15 @@ impl Compare {
                 out.display()
             );
         }
+        let existing = self.overwrite.existing();
+        let files = self.out.as_ref().map(|out| {
+            let [report, table] = [out.clone(), out.with_extension("csv")];
+            anyhow::Ok((
+                AtomicFile::create(report, existing)?,
+                AtomicFile::create(table, existing)?,
+            ))
+        });
+        let files = files.transpose()?;
         let options = self.reading.options(Labels::Required);
         let loaded = LoadedDataset::load(&self.data, &options)?;
         let examples = loaded.dataset.part(self.split);
@@ -186,18 +199,16 @@ impl Compare {
         if let Some(paired) = &paired {
             say(&paired.to_text());
         }
-        let Some(out) = self.out else { return Ok(()) };
+        let Some((report_file, mut csv)) = files else { return Ok(()) };
         let report = Report {
             title: self.title,
             metrics: vec![Metric::Accuracy, Metric::MacroF1, Metric::QuadraticKappa, Metric::Ece],
             paired,
             ..Report::default()
         };
-        report.write(&comparison, &out)?;
-        let path = out.with_extension("csv");
-        let mut csv = sextant_files::AtomicFile::create(&path)?;
-        std::io::Write::write_all(&mut csv, table.to_csv()?.as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        report.write(&comparison, report_file)?;
+        csv.write_all(table.to_csv()?.as_bytes())
+            .with_context(|| format!("cannot write {}", csv.path().display()))?;
         Ok(csv.commit()?)
     }
 }

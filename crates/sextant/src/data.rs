@@ -1,6 +1,6 @@
 //! `sextant data`.
 
-use crate::cli::Reading;
+use crate::cli::{Overwrite, Reading};
 use crate::say::say;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
@@ -8,7 +8,8 @@ use sextant_core::{Task, UnknownName};
 use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
 use sextant_data::split::{Shares, SplitOptions, split_rows};
 use sextant_data::{
-    DataCard, DataFiles, Dataset, Format, Labels, LoadedDataset, build, check, read_examples,
+    DataCard, DataFiles, DataFolder, Dataset, Format, Labels, LoadedDataset, build, check,
+    read_examples,
 };
 use sextant_files::AtomicFile;
 use std::io::Write;
@@ -40,6 +41,8 @@ pub(crate) struct Build {
     /// Where to put the data set
     #[arg(long, default_value = "data/public-six")]
     out: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 /// `data check`
@@ -62,6 +65,8 @@ pub(crate) struct Stats {
     /// Write the card to a file, not to standard output
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 /// `data split`
@@ -90,6 +95,8 @@ pub(crate) struct SplitArgs {
     #[arg(long, default_value_t = Format::Jsonl)]
     format: Format,
     #[command(flatten)]
+    overwrite: Overwrite,
+    #[command(flatten)]
     reading: Reading,
 }
 
@@ -114,6 +121,8 @@ pub(crate) struct MarketArgs {
     /// ignores types
     #[arg(long, value_name = "TASK=RULE", value_parser = conflict)]
     conflict: Option<Conflict>,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 impl Data {
@@ -121,7 +130,8 @@ impl Data {
         match self {
             Self::Build(args) => {
                 let recipe = build::Recipe::read(&args.recipe)?;
-                let report = build::build(&recipe, &args.source, &args.out)?;
+                let report =
+                    build::build(&recipe, &args.source, &args.out, args.overwrite.existing())?;
                 say(&serde_json::to_string_pretty(&report)?);
                 say(&format!("{}", args.out.display()));
                 Ok(())
@@ -156,21 +166,24 @@ impl Data {
                 Ok(())
             }
             Self::Stats(args) => {
+                let existing = args.overwrite.existing();
+                let file = args.out.map(|out| AtomicFile::create(out, existing)).transpose()?;
                 let Inspected { data, reading, json } = args.inspected;
                 let card = DataCard::read(&data, &reading.options(Labels::Required))?;
                 let text =
                     if json { serde_json::to_string_pretty(&card)? } else { card.to_markdown() };
-                let Some(out) = args.out else {
+                let Some(mut file) = file else {
                     say(text.trim_end());
                     return Ok(());
                 };
-                let mut file = AtomicFile::create(&out)?;
-                writeln!(file, "{}", text.trim_end()).with_context(|| out.display().to_string())?;
+                writeln!(file, "{}", text.trim_end())
+                    .with_context(|| file.path().display().to_string())?;
                 Ok(file.commit()?)
             }
             Self::Split(args) => {
                 let shares = Shares::new(args.train, args.dev, args.test)
                     .map_err(|problem| anyhow!("{problem}; see --train, --dev and --test"))?;
+                let mut folder = DataFolder::open(&args.out, args.overwrite.existing())?;
                 let (seed, max_component) = (args.seed, args.max_component);
                 let examples = read_examples(&args.input, &args.reading.options(Labels::Required))?;
                 if examples.is_empty() {
@@ -178,12 +191,13 @@ impl Data {
                 }
                 let options = SplitOptions { seed, shares, max_component };
                 let (dataset, report) = split_rows(examples, &options);
-                dataset.save(&args.out, args.format)?;
+                folder.save(&dataset, args.format)?;
                 say(&report.to_string());
                 say(&format!("{}: {} rows", args.out.display(), dataset.len()));
                 Ok(())
             }
             Self::Market(args) => {
+                let mut folder = DataFolder::open(&args.out, args.overwrite.existing())?;
                 let config = MarketConfig {
                     seed: args.seed,
                     departments: args.departments,
@@ -196,7 +210,7 @@ impl Data {
                 examples.rows.extend(args.task_rows);
                 examples.conflict = args.conflict;
                 let dataset = market(&config, &examples)?;
-                dataset.save(&args.out, Format::Jsonl)?;
+                folder.save(&dataset, Format::Jsonl)?;
                 say(&format!("{}: {} rows", args.out.display(), dataset.len()));
                 Ok(())
             }

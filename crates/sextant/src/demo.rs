@@ -1,28 +1,30 @@
 //! `sextant demo`: the whole line on a synthetic market.
 
+use crate::cli::Overwrite;
 use crate::device::Place;
 use crate::say::say;
 use crate::train::{interrupted, train};
 use crate::{backbones, data, evaluate, interrupt};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args;
 use sextant_core::Task;
 use sextant_data::market::{ExampleConfig, MarketConfig};
-use sextant_data::{Baselines, CheckReport, Dataset, Format, check};
+use sextant_data::{Baselines, CheckReport, DataFolder, Dataset, Format, check};
 use sextant_eval::Metric;
+use sextant_files::{Lock, OwnFiles};
 use sextant_kernels::ScorePrecision;
 use sextant_lab::{Baseline, Comparison, Report, Run, RunFacts};
 use sextant_model::Routing;
 use sextant_score::Scorer;
-use sextant_train::{Plan, Recipe, RunFolder, parse_recipe, peak_memory};
+use sextant_train::{Plan, Recipe, RunFolder, Start, parse_recipe, peak_memory};
 use std::path::PathBuf;
 
 /// The recipe that the demo's runs share.
 const RECIPE: &str = include_str!("../../../recipes/demo.toml");
 
-/// The file that makes a folder a demo's.
-const MARK: &str = ".sextant-demo";
+/// The demo's report, in its folder.
+const REPORT: &str = "report.md";
 
 /// What is compared.
 const ROUTINGS: [Routing; 3] = [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(1)];
@@ -42,9 +44,11 @@ pub(crate) struct Demo {
     /// A pretrained backbone, as `minilm`; a small one from scratch unless given
     #[arg(long)]
     backbone: Option<String>,
-    /// Where to put market, bundles and report; replaced if it is a demo's
+    /// Where to put market, bundles and report; those of an earlier demo are replaced
     #[arg(long, default_value = "sextant-demo")]
     out: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Change a key of the demo's recipe
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -60,10 +64,17 @@ impl Demo {
         for routing in ROUTINGS {
             Plan::new(self.recipe(routing)?, backbones::resolve)?;
         }
-        self.clear()?;
-        let dataset = data::market(&MarketConfig::default(), &ExampleConfig::default())?;
+        let existing = self.overwrite.existing();
         let market = self.out.join("market");
-        dataset.save(&market, Format::Jsonl)?;
+        let mut folder = DataFolder::open(&market, existing)?;
+        let _lock = Lock::folder(&self.out)?;
+        let mut own = OwnFiles::of(&self.out)?;
+        own.admit([REPORT], existing)?;
+        for routing in ROUTINGS {
+            self.run_folder(routing).admit(existing)?;
+        }
+        let dataset = data::market(&MarketConfig::default(), &ExampleConfig::default())?;
+        folder.save(&dataset, Format::Jsonl)?;
         let checked = check(&dataset);
         if !checked.is_ok() {
             bail!("the synthetic market leaks between splits:\n{checked}");
@@ -99,8 +110,8 @@ impl Demo {
             ],
             paired: None,
         };
-        let path = self.out.join("report.md");
-        report.write(&comparison, &path)?;
+        report.write(&comparison, own.create(REPORT, existing)?)?;
+        let path = self.out.join(REPORT);
         say(&format!(
             "\nReport: {}\nBundles: {}\nTook {:.0} s, peak memory {} MiB",
             path.display(),
@@ -111,27 +122,8 @@ impl Demo {
         Ok(())
     }
 
-    /// Removes an earlier demo, and only what a demo makes.
-    fn clear(&self) -> anyhow::Result<()> {
-        let mark = self.out.join(MARK);
-        let used = std::fs::read_dir(&self.out).is_ok_and(|mut entries| entries.next().is_some());
-        if used && !mark.exists() {
-            bail!(
-                "{} holds files and is not a demo's; choose another place with --out",
-                self.out.display()
-            );
-        }
-        let runs = ROUTINGS.map(|routing| self.out.join(routing.label()));
-        for folder in runs.into_iter().chain([self.out.join("market")]) {
-            if folder.exists() {
-                std::fs::remove_dir_all(&folder)
-                    .with_context(|| format!("cannot remove {}", folder.display()))?;
-            }
-        }
-        std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot create {}", self.out.display()))?;
-        std::fs::write(&mark, "Made by `sextant demo`, which may replace what is here.\n")
-            .with_context(|| format!("cannot write {}", mark.display()))
+    fn run_folder(&self, routing: Routing) -> RunFolder {
+        RunFolder(self.out.join(routing.label()))
     }
 
     /// The recipe of a run: the demo's, what suits pretrained weights, and what the user says.
@@ -157,9 +149,10 @@ impl Demo {
     fn train(&self, routing: Routing, dataset: &Dataset, device: &Device) -> anyhow::Result<Run> {
         let recipe = self.recipe(routing)?;
         let name = recipe.name.clone();
-        let folder = RunFolder(self.out.join(&name));
+        let folder = self.run_folder(routing);
+        let start = (Start::Again, self.overwrite.existing());
         let how = "the demo begins anew when it is started again";
-        let summary = train(recipe, dataset, folder.clone(), false, device)
+        let summary = train(recipe, dataset, folder.clone(), start, device)
             .map_err(|error| interrupted(error, &folder, how))?;
         let scorer = Scorer::open(&folder.bundle(), device, ScorePrecision::F32)?;
         let rows = "synthetic market, test";

@@ -1,6 +1,6 @@
 //! `sextant ensemble`: several bundles as one model.
 
-use crate::cli::Reading;
+use crate::cli::{Overwrite, Reading};
 use crate::say::say;
 use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, ensure};
@@ -24,9 +24,11 @@ pub(crate) struct Ensemble {
     /// A data set on whose dev rows weights are fitted: for `--rule weighted`
     #[arg(long)]
     data: Option<PathBuf>,
-    /// The ensemble's folder; replaced if it is an ensemble
+    /// The ensemble's folder
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
     #[command(flatten)]
     reading: Reading,
     #[command(flatten)]
@@ -35,6 +37,8 @@ pub(crate) struct Ensemble {
 
 impl Ensemble {
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        let existing = self.overwrite.existing();
+        existing.check(&self.out)?;
         ensure!(
             (self.rule == Vote::Weighted) == self.data.is_some(),
             "`--rule weighted` needs `--data`, on whose dev rows weights are fitted; other rules fit nothing"
@@ -78,7 +82,7 @@ impl Ensemble {
                 "data": data, "dev_rows": dev.len(),
             });
         }
-        manifest.write(&self.out).with_context(|| format!("{}", self.out.display()))?;
+        manifest.write(&self.out, existing).with_context(|| format!("{}", self.out.display()))?;
         let mut tasks: Vec<_> = manifest.members.iter().flat_map(|m| m.tasks.clone()).collect();
         tasks.sort_unstable();
         tasks.dedup();

@@ -1,6 +1,6 @@
 //! `sextant eval`.
 
-use crate::cli::Reading;
+use crate::cli::{Overwrite, Reading};
 use crate::say::{complain, say};
 use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail};
@@ -30,11 +30,14 @@ pub(crate) struct Eval {
     /// Write the report as JSON
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 impl Eval {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let out = self.out.as_ref().map(AtomicFile::create).transpose()?;
+        let existing = self.overwrite.existing();
+        let out = self.out.as_ref().map(|out| AtomicFile::create(out, existing)).transpose()?;
         let mut rows = self.rows()?;
         let scorer = self.scoring.open(&self.bundle)?;
         let tasks = scorer.tasks();

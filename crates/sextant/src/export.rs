@@ -1,7 +1,7 @@
 //! `sextant export`.
 
 use crate::backbones;
-use crate::cli::FileReading;
+use crate::cli::{FileReading, Overwrite};
 use crate::say::{complain, say};
 use crate::scoring::at_row;
 use anyhow::{Context, ensure};
@@ -34,9 +34,11 @@ pub(crate) struct Export {
     pairs: Option<PathBuf>,
     #[command(flatten)]
     reading: FileReading,
-    /// Where to put the folder; an earlier export there is replaced
+    /// Where to put the folder
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 /// What is written.
@@ -54,6 +56,8 @@ enum Target {
 
 impl Export {
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        let existing = self.overwrite.existing();
+        existing.check(&self.out)?;
         let bundle = bundle::open(&self.bundle, &Device::flex())?;
         ensure!(
             self.base.is_none() || matches!(self.format, Target::Peft),
@@ -66,10 +70,12 @@ impl Export {
         let rounding = self.rounding(&bundle)?;
         let (task, out) = (self.task, &self.out);
         match self.format {
-            Target::Hf => huggingface(&bundle, task, out),
-            Target::Onnx => onnx(&bundle, task, Numbers::F32, None, out),
-            Target::OnnxInt8 => onnx(&bundle, task, Numbers::Int8, rounding.as_ref(), out),
-            Target::Peft => peft(&bundle, task, &self.base(&bundle)?, out),
+            Target::Hf => huggingface(&bundle, task, out, existing),
+            Target::Onnx => onnx(&bundle, task, Numbers::F32, None, out, existing),
+            Target::OnnxInt8 => {
+                onnx(&bundle, task, Numbers::Int8, rounding.as_ref(), out, existing)
+            }
+            Target::Peft => peft(&bundle, task, &self.base(&bundle)?, out, existing),
         }
         .with_context(|| format!("`{task}` of {}", self.bundle.display()))?;
         if let Some(Rounding { pairs, mean, largest, flipped, .. }) = &rounding {

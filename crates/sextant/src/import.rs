@@ -1,6 +1,7 @@
 //! `sextant import`.
 
 use crate::backbones;
+use crate::cli::Overwrite;
 use crate::say::say;
 use anyhow::{Context, anyhow, bail, ensure};
 use burn::tensor::Device;
@@ -31,6 +32,8 @@ pub(crate) struct Import {
     /// Where to put the bundle
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Tokens that a row may have
     #[arg(long)]
     max_tokens: Option<usize>,
@@ -38,6 +41,7 @@ pub(crate) struct Import {
 
 impl Import {
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        self.overwrite.existing().check(&self.out)?;
         let folder = PathBuf::from(&self.model);
         if Adapter::is_at(&folder) {
             return self.adapter(&folder);
@@ -110,7 +114,7 @@ impl Import {
             tokenizer,
             TextConfig { max_tokens, ..text.cloned().unwrap_or_default() },
         )?;
-        bundle::save(&self.out, model, &encoder, provenance)?;
+        bundle::save(&self.out, self.overwrite.existing(), model, &encoder, provenance)?;
         say(&format!("{}", self.out.display()));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `sextant lab`: grids of runs and their reports.
 
 use crate::backbones;
+use crate::cli::Overwrite;
 use crate::device::Place;
 use crate::interrupt::{self, Stopped};
 use crate::say::say;
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     /// Begin no run that does not fit this time: 45m, 2h, 1h30m
     #[arg(long, value_parser = budget)]
     budget: Option<Duration>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Change a key of the lab recipe: `--set base.schedule.epochs=1.0 --set grid.seeds=[1]`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -62,6 +65,8 @@ pub(crate) struct Status {
 pub(crate) struct Report {
     /// The lab's folder
     folder: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 impl LabCommand {
@@ -84,7 +89,8 @@ impl Run {
         let watcher: Box<dyn Watcher> =
             if self.json { Box::new(Machine) } else { Box::new(Terminal::new()) };
         interrupt::install()?;
-        let outcome = lab.run(&device, self.budget, &mut Interruptible(watcher))?;
+        let outcome =
+            lab.run(&device, self.budget, self.overwrite.existing(), &mut Interruptible(watcher))?;
         let again = "run the same command again to go on";
         let end = match outcome {
             Outcome::Complete => "every run is finished".to_owned(),
@@ -128,7 +134,7 @@ fn open(folder: &std::path::Path) -> anyhow::Result<Lab> {
 
 impl Report {
     fn run(self) -> anyhow::Result<()> {
-        let files = ReportFiles::write(&open(&self.folder)?)?;
+        let files = ReportFiles::write(&open(&self.folder)?, self.overwrite.existing())?;
         for path in [files.html, files.markdown, files.json, files.tables] {
             say(&path.display().to_string());
         }

@@ -1,5 +1,6 @@
 //! `sextant merge`.
 
+use crate::cli::Overwrite;
 use crate::say::say;
 use anyhow::ensure;
 use burn::tensor::Device;
@@ -15,13 +16,18 @@ pub(crate) struct Merge {
     /// Where to put the merged bundle
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 impl Merge {
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        let existing = self.overwrite.existing();
+        existing.check(&self.out)?;
         let Bundle { manifest, model, encoder, .. } = bundle::open(&self.bundle, &Device::flex())?;
         ensure!(model.spec().lora.is_some(), "{} has no adapters to merge", self.bundle.display());
-        bundle::save(&self.out, &sextant_model::merge(model)?, &encoder, manifest.provenance)?;
+        let merged = sextant_model::merge(model)?;
+        bundle::save(&self.out, existing, &merged, &encoder, manifest.provenance)?;
         say(&format!("{}", self.out.display()));
         Ok(())
     }

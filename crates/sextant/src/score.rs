@@ -1,6 +1,6 @@
 //! `sextant score`.
 
-use crate::cli::Reading;
+use crate::cli::{Overwrite, Reading};
 use crate::interrupt;
 use crate::progress::RowProgress;
 use crate::say::{complain, is_closed_pipe, say};
@@ -23,6 +23,8 @@ pub(crate) struct Score {
     /// standard output
     output: PathBuf,
     #[command(flatten)]
+    overwrite: Overwrite,
+    #[command(flatten)]
     reading: Reading,
     /// The format of output whose name does not say it: jsonl, csv, tsv or parquet
     #[arg(long)]
@@ -36,11 +38,14 @@ pub(crate) struct Score {
 
 impl Score {
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        let existing = self.overwrite.existing();
+        existing.check(&self.output)?;
         let scorer = self.scoring.open(&self.bundle)?;
         interrupt::install()?;
         let options = ScoreOptions {
             read: self.reading.options(Labels::Optional),
             output_format: self.output_format,
+            existing,
             skip_bad: self.skip_bad,
             ..ScoreOptions::default()
         };

@@ -1,15 +1,17 @@
 //! `sextant train`.
 
 use crate::backbones;
+use crate::cli::Overwrite;
 use crate::device::Place;
 use crate::interrupt::{self, Stopped};
 use crate::say::say;
 use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
+use sextant_files::Existing;
 use sextant_model::ParameterCounts;
 use sextant_train::{
-    ExampleSource, JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder,
+    ExampleSource, JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Start,
     StoppableSource, Summary, TrainError, Trainer, open_source, parse_recipe, peak_memory,
 };
 use std::io::Write;
@@ -27,8 +29,10 @@ pub(crate) struct Train {
     #[arg(long)]
     out: Option<PathBuf>,
     /// Go on with the run in that folder
-    #[arg(long)]
+    #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
+    #[command(flatten)]
+    overwrite: Overwrite,
     #[command(flatten)]
     place: Place,
 }
@@ -45,12 +49,18 @@ impl Train {
         let device = self.place.open()?;
         // Not before the source is open: standard input may be silent for as long as it likes.
         interrupt::install()?;
+        let existing = self.overwrite.existing();
+        let start = match existing {
+            _ if self.resume => Start::Resume,
+            Existing::Refuse => Start::New,
+            Existing::Overwrite | Existing::Own => Start::Again,
+        };
         let how = if self.resume {
             "run the same command again to go on from there"
         } else {
             "add `--resume` to the same command to go on from there"
         };
-        let summary = train(recipe, source.as_ref(), folder.clone(), self.resume, &device)
+        let summary = train(recipe, source.as_ref(), folder.clone(), (start, existing), &device)
             .map_err(|error| interrupted(error, &folder, how))?;
         say(&format!(
             "{}: {} steps, {:.0} rows/s, best dev {} at step {}, peak memory {} MiB",
@@ -82,7 +92,7 @@ pub(crate) fn train(
     recipe: Recipe,
     source: &dyn ExampleSource,
     folder: RunFolder,
-    resume: bool,
+    (start, existing): (Start, Existing),
     device: &Device,
 ) -> anyhow::Result<Summary> {
     let name = recipe.name.clone();
@@ -98,7 +108,7 @@ pub(crate) fn train(
         counts.all,
         100.0 * counts.trainable as f64 / counts.all as f64
     );
-    let trainer = Trainer::new(prepared, folder, resume)?;
+    let trainer = Trainer::new(prepared, folder, start, existing)?;
     let log = JsonLog::open(&trainer)?;
     let progress = Progress::new(&name);
     let mut observers =

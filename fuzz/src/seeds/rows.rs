@@ -3,6 +3,7 @@
 use crate::Scratch;
 use sextant_core::{Example, Grade, Product, Task};
 use sextant_data::write_examples;
+use sextant_files::Existing;
 
 const SEPARATED: [&str; 8] = [
     "task,left,right,grade\nquery-type,drill,tools,2\nquery-product,\"a \"\"b\"\", c\",d,0\n",
@@ -67,7 +68,7 @@ pub(crate) fn parquet() -> Vec<Vec<u8>> {
     [vec![plain.clone()], vec![whole.clone(), plain.clone()], vec![plain; 300]]
         .into_iter()
         .map(|examples| {
-            write_examples(&path, &examples)
+            write_examples(&path, &examples, Existing::Own)
                 .and_then(|()| {
                     std::fs::read(&path).map_err(|e| sextant_data::DataError::read(&path, e))
                 })

@@ -1,66 +1,94 @@
 //! Writing a data set into a folder, over nothing but an earlier one of our own.
 
 use super::{DataFiles, Dataset};
-use crate::{DataError, Format, write_examples};
+use crate::write::write_to;
+use crate::{DataError, Format};
 use sextant_core::Split;
-use sextant_files::AtomicFile;
+use sextant_files::{Existing, Lock, OwnFiles};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use std::io::{ErrorKind, Write};
-use std::path::Path;
+/// A folder that a data set is to be saved in. As long as it is held, no other process can hold it.
+#[derive(Debug)]
+pub struct DataFolder {
+    folder: PathBuf,
+    own: OwnFiles,
+    existing: Existing,
+    /// Whether it was made here, so that it goes again when nothing is put into it.
+    is_new: bool,
+    lock: Option<Lock>,
+}
 
-/// A hidden file that lists the parts which were written by this program, one name a line.
-const OURS: &str = ".sextant-data";
-
-impl Dataset {
-    /// Saves the parts as files of `format` into a folder, which is made if need be. The file name
-    /// says the split. Parts that are empty get no file.
-    ///
-    /// Parts that an earlier call left in the folder are replaced. A part that was put there by
-    /// anybody else is never touched: it is an error, and nothing is written.
-    ///
-    /// # Errors
-    /// The folder holds somebody else's parts, or the disk refuses. Each file is written whole or
-    /// not at all.
-    pub fn save(&self, folder: impl AsRef<Path>, format: Format) -> Result<(), DataError> {
-        let folder = folder.as_ref();
-        let fail = |error| DataError::write(folder, error);
-        std::fs::create_dir_all(folder).map_err(fail)?;
-        let ours = check_free(folder)?;
-        let mut written = Vec::new();
-        for split in Split::ALL.into_iter().filter(|&split| !self.part(split).is_empty()) {
-            let name = format!("{split}.{}", format.extension());
-            write_examples(folder.join(&name), self.part(split))?;
-            written.push(name);
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        self.lock = None;
+        if self.is_new {
+            // This removes empty folders only.
+            let _ = std::fs::remove_dir(&self.folder);
         }
-        for old in ours.iter().filter(|name| !written.contains(name)) {
-            match std::fs::remove_file(folder.join(old)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(fail(error)),
-                _ => {}
-            }
-        }
-        let mut marker = AtomicFile::create(folder.join(OURS))?;
-        writeln!(marker, "{}", written.join("\n")).map_err(fail)?;
-        Ok(marker.commit()?)
     }
 }
 
-/// Makes sure that a folder holds no part but our own; their names.
-pub(crate) fn check_free(folder: &Path) -> Result<Vec<String>, DataError> {
-    // Only names that we give are taken from the list, so that a forged one removes nothing else.
-    let is_ours = |name: &str| {
-        Split::ALL
-            .iter()
-            .any(|split| Format::ALL.iter().any(|f| name == format!("{split}.{}", f.extension())))
-    };
-    let list = std::fs::read_to_string(folder.join(OURS)).unwrap_or_default();
-    let ours: Vec<String> = list.lines().filter(|name| is_ours(name)).map(str::to_owned).collect();
-    for name in DataFiles::names(folder)? {
-        if !ours.contains(&name) {
-            let problem = format!(
-                "`{name}` is there already and was not made by this program; choose another folder, or move the file away"
-            );
-            return Err(DataError::unusable(folder, problem));
-        }
+impl DataFolder {
+    /// Takes hold of a folder, which is made if need be, before the work for what goes into it begins.
+    ///
+    /// Parts that an earlier call left there are replaced by [`DataFolder::save`]. Parts that were put there
+    /// by anybody else, or changed since, are replaced or refused as `existing` says: two data sets in one
+    /// folder would be read as one.
+    ///
+    /// # Errors
+    /// The folder holds somebody else's parts, another process holds it, or the disk refuses.
+    pub fn open(folder: impl AsRef<Path>, existing: Existing) -> Result<Self, DataError> {
+        let folder = folder.as_ref().to_owned();
+        let is_new = !folder.exists();
+        std::fs::create_dir_all(&folder).map_err(|error| DataError::write(&folder, error))?;
+        let lock = Lock::folder(&folder)?;
+        let mut own = OwnFiles::of(&folder)?;
+        let parts = DataFiles::names(&folder)?;
+        own.admit(parts.iter().map(String::as_str), existing)?;
+        Ok(Self { folder, own, existing, is_new, lock: Some(lock) })
     }
-    Ok(ours)
+
+    /// Saves the parts as files of `format`. The file name says the split. Parts that are empty get no file.
+    ///
+    /// # Errors
+    /// A text that the format cannot hold, or the disk refuses. Each file is written whole or not at all.
+    pub fn save(&mut self, dataset: &Dataset, format: Format) -> Result<(), DataError> {
+        let mut written = Vec::new();
+        for split in Split::ALL.into_iter().filter(|&split| !dataset.part(split).is_empty()) {
+            let name = format!("{split}.{}", format.extension());
+            let file = self.own.create(&name, self.existing)?;
+            write_to(file.into(), format, dataset.part(split))?;
+            written.push(name);
+        }
+        for old in DataFiles::names(&self.folder)?.iter().filter(|name| !written.contains(name)) {
+            self.own.remove(old)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a text beside the parts, such as a report of how they came to be.
+    ///
+    /// # Errors
+    /// There is a file of the user's of this name, or the disk refuses.
+    pub fn add(&mut self, name: &str, text: &str) -> Result<(), DataError> {
+        let mut file = self.own.create(name, self.existing)?;
+        file.write_all(text.as_bytes()).map_err(|error| DataError::write(file.path(), error))?;
+        Ok(file.commit()?)
+    }
+}
+
+impl Dataset {
+    /// Saves the data set into a folder; see [`DataFolder`].
+    ///
+    /// # Errors
+    /// As [`DataFolder::open`] and [`DataFolder::save`].
+    pub fn save(
+        &self,
+        folder: impl AsRef<Path>,
+        format: Format,
+        existing: Existing,
+    ) -> Result<(), DataError> {
+        DataFolder::open(folder, existing)?.save(self, format)
+    }
 }

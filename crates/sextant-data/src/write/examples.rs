@@ -6,6 +6,7 @@ use crate::{DataError, Format, Row, RowError, RowUnit, entity, json_text};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use sextant_core::{Entity, Example};
+use sextant_files::Existing;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,17 +14,22 @@ use std::sync::Arc;
 const BATCH_ROWS: usize = 4096;
 
 /// Writes examples to a file; the extension chooses the format. A column appears if any example uses
-/// it.
+/// it. `existing` says whether a file there may be replaced.
 ///
 /// # Errors
 /// As [`BatchWriter`], and a text that would be read back as a product where the format has no
 /// objects of its own.
-pub fn write_examples(path: impl AsRef<Path>, examples: &[Example]) -> Result<(), DataError> {
+pub fn write_examples(
+    path: impl AsRef<Path>,
+    examples: &[Example],
+    existing: Existing,
+) -> Result<(), DataError> {
     let path = path.as_ref();
-    write_to(Output::open(path)?, Format::of(path)?, examples)
+    write_to(Output::open(path, existing)?, Format::of(path)?, examples)
 }
 
-pub(super) fn write_to(
+/// The same to any destination and in a format that is stated.
+pub(crate) fn write_to(
     output: Output,
     format: Format,
     examples: &[Example],

@@ -13,6 +13,7 @@ mod render;
 mod separated;
 
 pub use examples::write_examples;
+pub(crate) use examples::write_to;
 pub use output::Output;
 
 use self::fit::FitError;

@@ -1,7 +1,7 @@
 //! Where written bytes go: to a file that appears whole or not at all, or down a stream.
 
 use crate::DataError;
-use sextant_files::AtomicFile;
+use sextant_files::{AtomicFile, Existing};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -21,11 +21,12 @@ enum Bytes {
 }
 
 impl Output {
-    /// Opens what a path argument names.
+    /// Opens what a path argument names; `existing` says whether a file there may be replaced.
     ///
     /// # Errors
-    /// A folder, or a place that cannot be written to.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
+    /// A folder, a file that must stay or that another process is writing, or a place that cannot be
+    /// written to.
+    pub fn open(path: impl AsRef<Path>, existing: Existing) -> Result<Self, DataError> {
         let path = path.as_ref();
         if path == Path::new("-") {
             return Ok(Self::stream("standard output", Box::new(std::io::stdout())));
@@ -36,7 +37,7 @@ impl Output {
             let file = file.map_err(|source| DataError::write(path, source))?;
             return Ok(Self::stream(path, Box::new(file)));
         }
-        Ok(Self { path: path.to_owned(), bytes: Bytes::File(AtomicFile::create(path)?) })
+        Ok(Self { path: path.to_owned(), bytes: Bytes::File(AtomicFile::create(path, existing)?) })
     }
 
     /// Writes to a stream; `name` stands for it in messages.

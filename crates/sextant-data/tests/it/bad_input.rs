@@ -310,7 +310,7 @@ fn damaged_parquet() {
         "b",
         sextant_core::Grade::Partial,
     );
-    sextant_data::write_examples(&path, &vec![row; 100]).unwrap();
+    sextant_data::write_examples(&path, &vec![row; 100], sextant_files::Existing::Refuse).unwrap();
     let whole = std::fs::read(&path).unwrap();
     for damaged in [&whole[..whole.len() / 2], &[&[0; 200], &whole[200..]].concat()] {
         std::fs::write(&path, damaged).unwrap();

@@ -10,6 +10,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use sextant_core::Task;
 use sextant_data::{BatchReader, BatchWriter, Format, Output, ReadOptions};
+use sextant_files::Existing;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), sextant_data::DataError
         Format::Jsonl => BatchReader::open(from, &options, &["score"])?,
         _ => BatchReader::surveyed(from, &options, &["score"], |_| Ok(()))?,
     };
-    let mut writer = BatchWriter::create(Output::open(to)?, format, reader.layout())?;
+    let mut writer =
+        BatchWriter::create(Output::open(to, Existing::Own)?, format, reader.layout())?;
     while let Some(batch) = reader.next_batch(3) {
         let batch = batch?;
         assert!(batch.columns.num_rows() <= 3);

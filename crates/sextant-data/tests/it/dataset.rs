@@ -3,6 +3,7 @@
 use crate::file;
 use sextant_core::{Example, Grade, Split, Task};
 use sextant_data::{DataFiles, Dataset, Format, ReadOptions, check};
+use sextant_files::Existing;
 
 fn dataset() -> Dataset {
     let mut dataset = Dataset::default();
@@ -21,12 +22,12 @@ fn folders_round_trip_in_every_format() {
     let path = folder.path().join("deep/set");
     for format in Format::ALL {
         // Saving in another format replaces the files before, so that no part is there twice.
-        dataset().save(&path, format).unwrap();
+        dataset().save(&path, format, Existing::Refuse).unwrap();
         assert_eq!(Dataset::load(&path, &ReadOptions::default()).unwrap(), dataset());
         assert_eq!(DataFiles::find(&path).unwrap().parts.len(), 3);
     }
     let no_dev = Dataset { dev: Vec::new(), ..dataset() };
-    no_dev.save(&path, Format::Jsonl).unwrap();
+    no_dev.save(&path, Format::Jsonl, Existing::Refuse).unwrap();
     assert_eq!(Dataset::load(&path, &ReadOptions::default()).unwrap(), no_dev);
     let error = no_dev.require(Split::Dev).unwrap_err().to_string();
     assert!(error.contains("no dev rows"), "{error}");
@@ -144,7 +145,8 @@ fn a_split_that_is_not_whole_or_there_twice_is_an_error() {
 fn saving_replaces_nothing_of_anybody_else() {
     for name in ["train.jsonl", "train.csv", "Validation.csv"] {
         let folder = folder_of(&[(name, 1)]);
-        let error = dataset().save(folder.path(), Format::Jsonl).unwrap_err().to_string();
+        let error =
+            dataset().save(folder.path(), Format::Jsonl, Existing::Refuse).unwrap_err().to_string();
         assert!(error.contains(&format!("`{name}` is there already")), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

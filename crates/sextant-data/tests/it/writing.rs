@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use sextant_core::{Entity, Example, Grade, LabelOrigin, Product, Split, Task};
 use sextant_data::{Format, ReadOptions, RowReader, read_examples, write_examples};
+use sextant_files::Existing;
 
 fn text() -> impl Strategy<Value = String> {
     // Texts with what formats quote and escape; a leading `{"` has its own test.
@@ -45,11 +46,11 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         for format in Format::ALL {
             let path = folder.path().join(format!("rows.{}", format.extension()));
-            write_examples(&path, &examples).unwrap();
+            write_examples(&path, &examples, Existing::Own).unwrap();
             let read = read_examples(&path, &ReadOptions::default()).unwrap();
             prop_assert_eq!(&read, &examples, "{:?}", format);
             let bytes = std::fs::read(&path).unwrap();
-            write_examples(&path, &read).unwrap();
+            write_examples(&path, &read, Existing::Own).unwrap();
             prop_assert_eq!(bytes, std::fs::read(&path).unwrap(), "the same bytes each time");
         }
     }
@@ -64,7 +65,7 @@ fn large_files_stream_through_every_format() {
     let folder = tempfile::tempdir().unwrap();
     for format in Format::ALL {
         let path = folder.path().join(format!("rows.{}", format.extension()));
-        write_examples(&path, &examples).unwrap();
+        write_examples(&path, &examples, Existing::Own).unwrap();
         let reader = RowReader::open(&path, &ReadOptions::default()).unwrap();
         let mut last = 0;
         for (i, row) in reader.enumerate() {
@@ -84,7 +85,8 @@ fn refuses_what_it_could_not_write_faithfully() {
     for format in Format::ALL {
         let path = folder.path().join(format!("out.{}", format.extension()));
         // A text that a cell would turn into a product survives only in JSONL.
-        let result = write_examples(&path, &[row("a"), row("{\"title\": \"x\"}")]);
+        let result =
+            write_examples(&path, &[row("a"), row("{\"title\": \"x\"}")], Existing::Refuse);
         if format == Format::Jsonl {
             result.unwrap();
             std::fs::remove_file(&path).unwrap();

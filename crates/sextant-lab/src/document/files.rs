@@ -5,10 +5,10 @@ use crate::LabError;
 use crate::findings::{EnsembleRow, Findings};
 use crate::run::Lab;
 use sextant_data::DataError;
-use sextant_files::AtomicFile;
+use sextant_files::{Existing, Lock, OwnFiles};
 use sextant_score::EnsembleManifest;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What a report consists of on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +24,13 @@ pub struct ReportFiles {
 }
 
 impl ReportFiles {
-    /// Writes a lab's report into its folder.
+    /// Writes a lab's report into its folder, in place of an earlier one; `existing` says whether files
+    /// of the user's of the same names may be replaced. Ensembles are written into `ensembles/`.
     ///
     /// # Errors
-    /// No run is finished, or the disk refuses. Each file appears whole or not at all. Ensembles
-    /// are written into `ensembles/`.
-    pub fn write(lab: &Lab) -> Result<Self, LabError> {
+    /// No run is finished, a file of the user's is in the way, or the disk refuses. Each file appears whole
+    /// or not at all.
+    pub fn write(lab: &Lab, existing: Existing) -> Result<Self, LabError> {
         let findings = Findings::new(lab)?;
         let document = Document::new(&findings)?;
         let folder = lab.folder();
@@ -39,19 +40,28 @@ impl ReportFiles {
             json: folder.join("report.json"),
             tables: folder.join("tables"),
         };
-        std::fs::create_dir_all(&files.tables).map_err(LabError::io("create", &files.tables))?;
-        write(&files.html, document.to_html()?.as_bytes())?;
-        write(&files.markdown, document.to_markdown().as_bytes())?;
-        let mut json = serde_json::to_vec_pretty(&findings)?;
-        json.push(b'\n');
-        write(&files.json, &json)?;
+        let mut texts = vec![
+            ("report.html".to_owned(), document.to_html()?),
+            ("report.md".to_owned(), document.to_markdown()),
+            ("report.json".to_owned(), serde_json::to_string_pretty(&findings)? + "\n"),
+            ("tables/scores.csv".to_owned(), scores(&findings)?),
+        ];
         for table in document.sections.iter().flat_map(|section| &section.tables) {
-            let name = format!("{}.csv", crate::grid::file_safe(&table.id));
-            write(&files.tables.join(name), csv_of(table)?.as_bytes())?;
+            let name = format!("tables/{}.csv", crate::grid::file_safe(&table.id));
+            texts.push((name, csv_of(table)?));
         }
-        write(&files.tables.join("scores.csv"), scores(&findings)?.as_bytes())?;
+        let _lock = Lock::beside(&folder.join("report"))?;
+        let mut own = OwnFiles::of(folder)?;
+        own.admit(texts.iter().map(|(name, _)| name.as_str()), existing)?;
+        std::fs::create_dir_all(&files.tables).map_err(LabError::io("create", &files.tables))?;
+        for (name, text) in &texts {
+            let mut file = own.create(name, existing)?;
+            file.write_all(text.as_bytes())
+                .map_err(|error| DataError::write(file.path(), error))?;
+            file.commit()?;
+        }
         for row in &findings.ensembles.rows {
-            ensemble(lab, row)?;
+            ensemble(lab, row, own.folder(&format!("ensembles/{}", row.name), existing)?)?;
         }
         Ok(files)
     }
@@ -59,7 +69,7 @@ impl ReportFiles {
 
 /// Writes an ensemble of the report as a folder that `eval`, `score` and `compare` take: its members
 /// are the runs' bundles.
-fn ensemble(lab: &Lab, row: &EnsembleRow) -> Result<(), LabError> {
+fn ensemble(lab: &Lab, row: &EnsembleRow, existing: Existing) -> Result<(), LabError> {
     let folder = lab.folder().join("ensembles").join(&row.name);
     let bundles: Vec<PathBuf> =
         row.members.iter().flatten().map(|run| lab.run_folder(run).bundle()).collect();
@@ -69,13 +79,7 @@ fn ensemble(lab: &Lab, row: &EnsembleRow) -> Result<(), LabError> {
     for (member, weight) in manifest.members.iter_mut().zip(weights) {
         member.weight = weight;
     }
-    Ok(manifest.write(&folder)?)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), LabError> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes).map_err(|error| DataError::write(path, error))?;
-    Ok(file.commit()?)
+    Ok(manifest.write(&folder, existing)?)
 }
 
 /// A table as it is shown, with intervals in columns of their own.

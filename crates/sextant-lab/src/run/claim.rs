@@ -7,7 +7,7 @@
 use super::Lab;
 use crate::LabError;
 use crate::grid::Cell;
-use sextant_files::{FileError, FolderLock};
+use sextant_files::{FileError, Lock};
 use sextant_train::TrainError;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum Claim {
     /// It is this process's until the lock is dropped.
-    Mine(Arc<FolderLock>),
+    Mine(Arc<Lock>),
     /// Somebody else works on it: `process 1234`.
     Held(String),
 }
@@ -25,22 +25,13 @@ impl Lab {
     pub(super) fn claim(&self, cell: &Cell) -> Result<Claim, LabError> {
         match self.run_folder(cell.name()).lock() {
             Ok(lock) => Ok(Claim::Mine(lock)),
-            Err(TrainError::Files(FileError::Unusable { action: "use", problem, .. })) => {
-                let holder = problem.split(" is writing").next().unwrap_or_default();
-                Ok(Claim::Held(holder.to_owned()))
-            }
+            Err(TrainError::Files(FileError::InUse { holder, .. })) => Ok(Claim::Held(holder)),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Who works on a run now: `process 1234`.
     pub fn holder(&self, cell: &Cell) -> Option<String> {
-        if !self.run_folder(cell.name()).0.exists() {
-            return None;
-        }
-        match self.claim(cell) {
-            Ok(Claim::Held(holder)) => Some(holder),
-            _ => None,
-        }
+        Lock::holder(&self.run_folder(cell.name()).0)
     }
 }

@@ -1,6 +1,5 @@
 //! One run of a grid: trained, asked for its answers, and summed up in a line of the ledger.
 
-use super::predictions::file_name;
 use super::{
     Lab, LabEvent, LedgerEntry, Predictions, Watcher, code_version, recipe_hash, training_flops,
 };
@@ -8,12 +7,12 @@ use crate::LabError;
 use crate::grid::Cell;
 use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
-use sextant_files::FolderLock;
+use sextant_files::{Existing, Lock};
 use sextant_kernels::ScorePrecision;
 use sextant_model::{ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters};
 use sextant_train::{
-    Encoded, ExampleSource, JsonLog, LoadedDataset, Observers, Plan, RunFolder, StoppableSource,
-    TrainError, Trainer, dev_positions, reset_peak_memory, tasks_of,
+    Encoded, ExampleSource, JsonLog, LoadedDataset, Observers, Plan, RunFolder, Start,
+    StoppableSource, TrainError, Trainer, dev_positions, reset_peak_memory, tasks_of,
 };
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -29,7 +28,7 @@ impl Lab {
     pub(super) fn finish(
         &self,
         cell: &Cell,
-        lock: &Arc<FolderLock>,
+        lock: &Arc<Lock>,
         device: &Device,
         watcher: &mut dyn Watcher,
     ) -> Result<LedgerEntry, LabError> {
@@ -43,7 +42,13 @@ impl Lab {
             let plan = Plan::new(cell.recipe.clone(), self.resolve)?;
             let encoded = watched(&self.data, watcher, |source| Encoded::new(plan, source))?;
             let prepared = encoded.build(device)?;
-            let trainer = Trainer::locked(prepared, folder.clone(), Arc::clone(lock), true)?;
+            let trainer = Trainer::locked(
+                prepared,
+                folder.clone(),
+                Arc::clone(lock),
+                Start::Resume,
+                Existing::Refuse,
+            )?;
             let log = JsonLog::open(&trainer)?;
             let mut observers = Observers(vec![watcher.observer(cell), Box::new(log)]);
             trainer.run(&mut observers)?
@@ -144,7 +149,7 @@ fn predict(
         Err(other) => other.into(),
     })?;
     let found = Predictions { rows, predictions };
-    found.write(&run.0.join(file_name(split)), examples)?;
+    found.write(&run.0, split, examples)?;
     Ok(found)
 }
 

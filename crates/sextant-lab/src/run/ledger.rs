@@ -4,13 +4,9 @@ use crate::LabError;
 use crate::grid::Role;
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
+use sextant_files::{Lock, append_line};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-
-/// The file that is locked while the ledger is read or written.
-const LOCK: &str = ".sextant-ledger-lock";
 
 /// A finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,30 +107,22 @@ impl Ledger {
     /// The disk refuses.
     pub fn add(&mut self, entry: LedgerEntry) -> Result<(), LabError> {
         let lock = self.lock()?;
-        append(&self.path, serde_json::to_vec(&entry)?)?;
+        append_line(&self.path, &serde_json::to_vec(&entry)?)?;
         drop(lock);
         self.entries.insert(entry.name.clone(), entry);
         Ok(())
     }
 
-    /// Keeps other processes from the file, for the moment of reading or writing something. Where the file system
-    /// knows no locks, it does not.
-    pub(super) fn lock(&self) -> Result<File, LabError> {
-        let path = self.path.with_file_name(LOCK);
-        let failed = || LabError::io("lock", &path);
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).open(&path).map_err(failed())?;
-        match file.lock() {
-            Err(error) if error.kind() != ErrorKind::Unsupported => Err(failed()(error)),
-            _ => Ok(file),
-        }
+    /// Keeps other processes from the file, for the moment of reading or writing something.
+    pub(super) fn lock(&self) -> Result<Lock, LabError> {
+        Ok(Lock::wait_beside(&self.path)?)
     }
 }
 
 fn read(path: &Path) -> Result<BTreeMap<String, LedgerEntry>, LabError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(LabError::io("read", path)(error)),
     };
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -148,31 +136,6 @@ fn read(path: &Path) -> Result<BTreeMap<String, LedgerEntry>, LabError> {
         entries.insert(entry.name.clone(), entry);
     }
     Ok(entries)
-}
-
-fn append(path: &Path, mut line: Vec<u8>) -> Result<(), LabError> {
-    let failed = || LabError::io("write", path);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(failed())?;
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed())?;
-    let end = text.rfind('\n').map_or(0, |end| end + 1) as u64;
-    file.set_len(end).map_err(failed())?;
-    file.seek(SeekFrom::Start(end)).map_err(failed())?;
-    line.push(b'\n');
-    file.write_all(&line).and_then(|()| file.sync_all()).map_err(failed())?;
-    // With its first line the file's name has to reach the disk too.
-    match path.parent() {
-        Some(folder) if end == 0 && cfg!(unix) => {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed())
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -19,11 +19,14 @@ use crate::LabError;
 use crate::grid::{Cell, Grid, Resolve};
 use sextant_core::Split;
 use sextant_data::{DataError, Dataset};
-use sextant_files::{AtomicFile, hexadecimal, sha256};
+use sextant_files::{Existing, OwnFiles, hexadecimal, sha256};
 use sextant_train::{Encoded, ExampleSource, LoadedDataset, Plan, Recipe, RunFolder, Summary};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// The grid's recipe, as a lab's folder keeps it.
+const RECIPE: &str = "lab.toml";
 
 /// A grid in a folder.
 #[derive(Debug)]
@@ -92,7 +95,7 @@ impl Lab {
         let data = LoadedDataset::load(path, &options)?;
         grid.settle_steps(&data.dataset.train);
         std::fs::create_dir_all(folder.join("runs")).map_err(LabError::io("create", folder))?;
-        let place = folder.join("lab.toml");
+        let place = folder.join(RECIPE);
         if let Ok(text) = std::fs::read_to_string(&place) {
             let there = crate::LabRecipe::parse(&text, &place.display().to_string(), &[])?;
             if there.name != grid.recipe.name {
@@ -109,14 +112,19 @@ impl Lab {
         Ok(Self { grid, data, data_sha256, ledger, folder: folder.to_owned(), resolve })
     }
 
-    /// Writes the recipe into the folder, for `lab status` and `lab report`.
-    fn keep_recipe(&self) -> Result<(), LabError> {
-        let place = self.folder.join("lab.toml");
+    /// Writes the recipe into the folder, for `lab status` and `lab report`, unless one that says the same
+    /// is there already: it may be the user's own.
+    fn keep_recipe(&self, existing: Existing) -> Result<(), LabError> {
+        let place = self.folder.join(RECIPE);
         // Processes that are started at once write it one after the other.
         let _lock = self.ledger.lock()?;
+        let there = crate::LabRecipe::read(&place, &[]);
+        if there.is_ok_and(|there| there == self.grid.recipe) {
+            return Ok(());
+        }
         let text = toml::to_string(&self.grid.recipe)
             .map_err(|error| LabError::Recipe(vec![error.to_string()]))?;
-        let mut file = AtomicFile::create(&place)?;
+        let mut file = OwnFiles::of(&self.folder)?.create(RECIPE, existing)?;
         file.write_all(text.as_bytes()).map_err(|error| DataError::write(&place, error))?;
         Ok(file.commit()?)
     }

@@ -4,7 +4,7 @@ use crate::LabError;
 use serde::{Deserialize, Serialize};
 use sextant_core::{Example, Grade, Prediction, Split, Task};
 use sextant_data::DataError;
-use sextant_files::AtomicFile;
+use sextant_files::{Existing, OwnFiles};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
@@ -35,9 +35,10 @@ pub(crate) fn file_name(split: Split) -> String {
 impl Predictions {
     /// Writes a JSON object a line: the row's position in the split, its task and true grade, and
     /// the probabilities, which read back bit for bit.
-    pub fn write(&self, path: &Path, examples: &[Example]) -> Result<(), LabError> {
-        let failed = |error: std::io::Error| DataError::write(path, error);
-        let mut file = AtomicFile::create(path)?;
+    pub fn write(&self, folder: &Path, split: Split, examples: &[Example]) -> Result<(), LabError> {
+        let name = file_name(split);
+        let mut file = OwnFiles::of(folder)?.create(&name, Existing::Refuse)?;
+        let failed = |error: std::io::Error| DataError::write(&folder.join(&name), error);
         {
             let mut out = BufWriter::new(&mut file);
             for (&row, prediction) in self.rows.iter().zip(&self.predictions) {
@@ -102,7 +103,7 @@ mod tests {
         ];
         let probs = [0.1_f32, 1e-9, f32::from_bits(0.9_f32.to_bits() + 1)];
         let found = Predictions { rows: vec![1], predictions: vec![Prediction { probs }] };
-        found.write(&path, &examples).unwrap();
+        found.write(folder.path(), Split::Test, &examples).unwrap();
         assert_eq!(Predictions::read(&path, &examples).unwrap(), found);
         let error = Predictions::read(&path, &examples[..1]).unwrap_err().to_string();
         assert!(error.contains("line 1: row 1 is not the data set's"), "{error}");

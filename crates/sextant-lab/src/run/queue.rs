@@ -7,7 +7,7 @@ use crate::LabError;
 use crate::grid::Cell;
 use crate::search::{Next, Search};
 use burn::tensor::Device;
-use sextant_files::FolderLock;
+use sextant_files::{Existing, Lock};
 use sextant_model::ModelError;
 use sextant_train::TrainError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ struct Queue {
 /// What to do next.
 enum Turn {
     /// Finish this run, which is claimed.
-    Run(Box<Cell>, Arc<FolderLock>),
+    Run(Box<Cell>, Arc<Lock>),
     /// Others work on everything that is left.
     Wait,
     /// It is over.
@@ -42,7 +42,7 @@ enum Turn {
 
 /// What came of trying to take a run.
 enum Taken {
-    Mine(Arc<FolderLock>),
+    Mine(Arc<Lock>),
     Held,
     /// Somebody else has finished it meanwhile.
     Finished,
@@ -55,7 +55,8 @@ impl Lab {
     ///
     /// Killed or interrupted at any point and called again, it goes on where it was, with the same
     /// results. Several processes may work on one folder: each run is trained by one of them, and the
-    /// last to end waits for the others, to take over what they leave behind.
+    /// last to end waits for the others, to take over what they leave behind. `existing` says whether a
+    /// recipe of the user's in the lab's folder, which says something else, may be replaced.
     ///
     /// # Errors
     /// A folder that holds runs of another recipe or of other data; whatever ends a run.
@@ -63,6 +64,7 @@ impl Lab {
         &mut self,
         device: &Device,
         budget: Option<Duration>,
+        existing: Existing,
         watcher: &mut dyn Watcher,
     ) -> Result<Outcome, LabError> {
         let end = budget.and_then(|budget| Instant::now().checked_add(budget));
@@ -71,7 +73,7 @@ impl Lab {
             Err(error) => return stopped(None, error),
         };
         // Only now: a folder of other runs was refused above, and keeps its recipe.
-        self.keep_recipe()?;
+        self.keep_recipe(existing)?;
         let search = Search::new(&self.grid)?;
         let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
         let tried = search.as_ref().map_or(0, |search| search.finished(|cell| self.entry(cell)));

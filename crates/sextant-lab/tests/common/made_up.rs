@@ -3,6 +3,7 @@
 
 use sextant_core::{Example, Grade, Prediction, Split, Task};
 use sextant_data::{Dataset, Format};
+use sextant_files::Existing;
 use sextant_lab::findings::Findings;
 use sextant_lab::{Cell, Grid, Lab, LabRecipe, LedgerEntry, Predictions, Role};
 use std::collections::BTreeMap;
@@ -96,7 +97,7 @@ fn finish(lab: &mut Lab, cell: &Cell) {
             found.predictions.push(Prediction { probs });
             by_task.insert(task, right_of_20(cell, task) as f64 / 20.0);
         }
-        found.write(&folder.join(format!("predictions-{split}.jsonl")), examples).unwrap();
+        found.write(&folder, split, examples).unwrap();
     }
     let accuracy = by_task.values().sum::<f64>() / by_task.len() as f64;
     let entry = LedgerEntry {
@@ -130,7 +131,7 @@ fn finish(lab: &mut Lab, cell: &Cell) {
 
 fn lab(folder: &Path) -> Lab {
     let data = folder.join("data");
-    dataset().save(&data, Format::Jsonl).unwrap();
+    dataset().save(&data, Format::Jsonl, Existing::Refuse).unwrap();
     let text = RECIPE.replace("DATA", data.to_str().unwrap());
     let grid = Grid::new(LabRecipe::parse(&text, "lab.toml", &[]).unwrap(), resolve).unwrap();
     let mut lab = Lab::open(grid, &folder.join("lab"), resolve).unwrap();

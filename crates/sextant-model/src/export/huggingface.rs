@@ -7,6 +7,7 @@ use crate::bundle::Bundle;
 use crate::{Archive, Family, ModelError, Pooling};
 use serde_json::{Value, json};
 use sextant_core::{Grade, Task};
+use sextant_files::Existing;
 use std::path::Path;
 
 /// Writes a task of a bundle as a folder that `transformers` opens with
@@ -16,12 +17,17 @@ use std::path::Path;
 /// # Errors
 /// [`ModelError::Export`] for what the family's class cannot express: ordinal heads, a head without
 /// the dense layer before it, another pooling.
-pub fn huggingface(bundle: &Bundle, task: Task, folder: &Path) -> Result<(), ModelError> {
+pub fn huggingface(
+    bundle: &Bundle,
+    task: Task,
+    folder: &Path,
+    existing: Existing,
+) -> Result<(), ModelError> {
     let stack = Stack::new(bundle, task)?;
     let format = Format::of(stack.backbone.family);
     check(&stack, format.class)?;
     let tensors = to_checkpoint(stack.spec(), stack.branch, &stack.values()?);
-    write_folder(folder, |place| {
+    write_folder(folder, existing, "config.json", |place| {
         write_json(place, "config.json", &config(&stack, format))?;
         Archive::write_for_torch(&place.join("model.safetensors"), &tensors)?;
         write_tokenizer(&stack, place)?;

@@ -17,6 +17,7 @@ pub use peft::peft;
 use crate::bundle::Bundle;
 use crate::{BackboneConfig, HeadKind, ModelError, ModelSpec, Values, dump, merge};
 use sextant_core::Task;
+use sextant_files::{Existing, FolderKind, replace_folder};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -62,20 +63,29 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// Writes a folder with `fill`, in place of an earlier export there; any other folder is refused.
+/// The files of exports of every kind, so that one in place of another leaves nothing of it.
+const NAMES: &[&str] = &[
+    "README.md",
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "config.json",
+    "model.onnx",
+    "model.safetensors",
+    "sextant.json",
+    "sextant_pair.json",
+    "sextant_pair.py",
+    "tokenizer.json",
+    "tokenizer_config.json",
+];
+
+/// Writes a folder with `fill`; `head` is the file by which others know what it is.
 fn write_folder(
     folder: &Path,
+    existing: Existing,
+    head: &'static str,
     fill: impl FnOnce(&Path) -> Result<(), ModelError>,
 ) -> Result<(), ModelError> {
-    let used = folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
-    let card = std::fs::read_to_string(folder.join(card::FILE)).unwrap_or_default();
-    if used && !card.contains(card::MARK) {
-        return Err(ModelError::Export(format!(
-            "{} exists and is not an earlier export; choose another place or remove it",
-            folder.display()
-        )));
-    }
-    sextant_files::replace_folder(folder, fill)
+    replace_folder(folder, existing, FolderKind { names: NAMES, head }, fill)
 }
 
 /// Writes a file of the folder.

@@ -7,6 +7,7 @@ use crate::bundle::Bundle;
 use crate::peft::{AdapterConfig, CONFIG, ORIGIN, Origin, WEIGHTS, factor, key, module, targets};
 use crate::{Archive, Block, LoraConfig, ModelError, Pooling, PrivateInit, Values, dump};
 use sextant_core::Task;
+use sextant_files::Existing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -17,7 +18,13 @@ use std::path::Path;
 ///
 /// # Errors
 /// [`ModelError::Export`] for a bundle without LoRA, and what the family's class or PEFT cannot express.
-pub fn peft(bundle: &Bundle, task: Task, base: &str, folder: &Path) -> Result<(), ModelError> {
+pub fn peft(
+    bundle: &Bundle,
+    task: Task,
+    base: &str,
+    folder: &Path,
+    existing: Existing,
+) -> Result<(), ModelError> {
     let stack = Stack::new(bundle, task)?;
     let spec = stack.spec();
     let format = Format::of(stack.backbone.family);
@@ -49,7 +56,7 @@ pub fn peft(bundle: &Bundle, task: Task, base: &str, folder: &Path) -> Result<()
     };
     let (config, origin) =
         (json(serde_json::to_value(config))?, json(serde_json::to_value(origin))?);
-    write_folder(folder, |place| {
+    write_folder(folder, existing, CONFIG, |place| {
         write_json(place, CONFIG, &config)?;
         write_json(place, ORIGIN, &origin)?;
         Archive::write_for_torch(&place.join(WEIGHTS), &tensors)?;

@@ -4,6 +4,7 @@ use crate::support::{floats, forward, rows, spec};
 use burn::tensor::Device;
 use safetensors::tensor::{Dtype, TensorView};
 use sextant_core::Task;
+use sextant_files::Existing;
 use sextant_model::{
     Archive, BackboneConfig, HeadKind, ModelSpec, Pooling, RelevanceModel, Routing, Values, bundle,
     dump, initialize,
@@ -36,7 +37,7 @@ fn saved() -> (TempDir, PathBuf) {
     let folder = place.path().join("bundle");
     let provenance = serde_json::json!({"seed": 1});
     let model = model(Routing::mhp(1), HeadKind::Softmax, 1);
-    bundle::save(&folder, &model, &encoder(), provenance).unwrap();
+    bundle::save(&folder, Existing::Own, &model, &encoder(), provenance).unwrap();
     (place, folder)
 }
 
@@ -53,7 +54,8 @@ fn a_reloaded_bundle_gives_bit_equal_logits() {
         for head in [HeadKind::Softmax, HeadKind::Cumulative] {
             let folder = place.path().join(format!("{}-{head:?}", routing.label()));
             let model = model(routing, head, 7);
-            bundle::save(&folder, &model, &encoder(), serde_json::Value::Null).unwrap();
+            bundle::save(&folder, Existing::Own, &model, &encoder(), serde_json::Value::Null)
+                .unwrap();
             let loaded = bundle::open(&folder, &Device::flex()).unwrap();
             assert_eq!(dump(&loaded.model), dump(&model));
             assert_eq!(loaded.manifest.spec, *model.spec());
@@ -70,7 +72,7 @@ fn a_reloaded_bundle_gives_bit_equal_logits() {
 fn saving_replaces_a_bundle_and_nothing_else() {
     let (place, folder) = saved();
     let newer = model(Routing::MULTI_HEAD, HeadKind::Softmax, 2);
-    bundle::save(&folder, &newer, &encoder(), serde_json::Value::Null).unwrap();
+    bundle::save(&folder, Existing::Own, &newer, &encoder(), serde_json::Value::Null).unwrap();
     assert_eq!(dump(&bundle::open(&folder, &Device::flex()).unwrap().model), dump(&newer));
     // Nothing is left beside it.
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
@@ -78,7 +80,8 @@ fn saving_replaces_a_bundle_and_nothing_else() {
     let other = place.path().join("precious");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("thesis.tex"), "…").unwrap();
-    let error = bundle::save(&other, &newer, &encoder(), serde_json::Value::Null).unwrap_err();
+    let error = bundle::save(&other, Existing::Own, &newer, &encoder(), serde_json::Value::Null)
+        .unwrap_err();
     assert!(error.to_string().contains("not a bundle"), "{error}");
     assert!(other.join("thesis.tex").exists());
 }

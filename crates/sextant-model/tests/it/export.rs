@@ -6,6 +6,7 @@ use crate::families::{FAMILIES, Golden, folder, loaded, plain};
 use crate::support::{assert_close, floats, forward, pack};
 use burn::tensor::Device;
 use sextant_core::{Pair, Task};
+use sextant_files::Existing;
 use sextant_kernels::ScorePrecision;
 use sextant_model::backbone::Backbone;
 use sextant_model::bundle::{self, Bundle};
@@ -52,7 +53,7 @@ fn saved(place: &Path, family: &str, change: impl FnOnce(ModelSpec) -> ModelSpec
     });
     let config = TextConfig { max_tokens: 40, prefix: true, ..TextConfig::default() };
     let encoder = Encoder::new(tokenizer(family), config).unwrap();
-    bundle::save(place, &moved.unwrap(), &encoder, serde_json::Value::Null).unwrap();
+    bundle::save(place, Existing::Own, &moved.unwrap(), &encoder, serde_json::Value::Null).unwrap();
     bundle::open(place, &Device::flex()).unwrap()
 }
 
@@ -68,7 +69,7 @@ fn every_task_of_every_routing_comes_back_from_its_export() {
             let out = place.path().join("export");
             for task in [Task::QueryProduct, Task::TypeType] {
                 let what = format!("{family}, {}, {task}", routing.label());
-                huggingface(&bundle, task, &out).unwrap(); // the second replaces the first
+                huggingface(&bundle, task, &out, Existing::Overwrite).unwrap(); // the second replaces the first
                 let backbone = Backbone::open(&out).unwrap();
                 assert_eq!(backbone.config().layers, bundle.model.spec().depth(), "{what}");
                 let model = loaded(&out, plain(&backbone), &Device::flex());
@@ -88,7 +89,7 @@ fn the_exported_tokenizer_writes_the_rows_of_training() {
         let place = tempfile::tempdir().unwrap();
         let bundle = saved(&place.path().join("bundle"), family, |spec| spec);
         let out = place.path().join("export");
-        huggingface(&bundle, Task::QueryProduct, &out).unwrap();
+        huggingface(&bundle, Task::QueryProduct, &out, Existing::Own).unwrap();
         let task = Task::QueryQuery;
         let pair = Pair { task, left: "w5 w6".to_owned().into(), right: "w7".to_owned().into() };
         let row = bundle.encoder.encode(&pair).unwrap();
@@ -115,19 +116,28 @@ fn what_a_class_cannot_express_is_refused() {
     let task = Task::QueryProduct;
 
     let ordinal = saved(&at("a"), "bert", |spec| ModelSpec { head: HeadKind::Cumulative, ..spec });
-    assert!(refusal(huggingface(&ordinal, task, &at("out"))).contains("ordinal heads"));
     assert!(
-        refusal(onnx(&ordinal, task, Numbers::F32, None, &at("out"))).contains("ordinal heads")
+        refusal(huggingface(&ordinal, task, &at("out"), Existing::Refuse))
+            .contains("ordinal heads")
+    );
+    assert!(
+        refusal(onnx(&ordinal, task, Numbers::F32, None, &at("out"), Existing::Refuse))
+            .contains("ordinal heads")
     );
 
     let plain = saved(&at("b"), "bert", |spec| ModelSpec { dense: false, ..spec });
-    assert!(refusal(huggingface(&plain, task, &at("out"))).contains("model.dense = true"));
-    onnx(&plain, task, Numbers::F32, None, &at("c")).unwrap();
+    assert!(
+        refusal(huggingface(&plain, task, &at("out"), Existing::Refuse))
+            .contains("model.dense = true")
+    );
+    onnx(&plain, task, Numbers::F32, None, &at("c"), Existing::Refuse).unwrap();
 
     let mean = saved(&at("d"), "bert", |spec| ModelSpec { pooling: Pooling::Mean, ..spec });
-    assert!(refusal(huggingface(&mean, task, &at("out"))).contains("pools by `mean`"));
+    assert!(
+        refusal(huggingface(&mean, task, &at("out"), Existing::Refuse)).contains("pools by `mean`")
+    );
     let mean = saved(&at("e"), "modernbert", |spec| ModelSpec { pooling: Pooling::Mean, ..spec });
-    huggingface(&mean, task, &at("f")).unwrap();
+    huggingface(&mean, task, &at("f"), Existing::Refuse).unwrap();
 
     let mixture = |name, levels| {
         let config = MixtureConfig { experts: 2, task_experts: 1, levels };
@@ -135,18 +145,29 @@ fn what_a_class_cannot_express_is_refused() {
         saved(&at(name), "bert", |spec| ModelSpec { routing, dense: false, ..spec })
     };
     let level = mixture("h", 1);
-    assert!(refusal(huggingface(&level, task, &at("out"))).contains("mixture of experts"));
-    onnx(&level, task, Numbers::F32, None, &at("i")).unwrap();
+    assert!(
+        refusal(huggingface(&level, task, &at("out"), Existing::Refuse))
+            .contains("mixture of experts")
+    );
+    onnx(&level, task, Numbers::F32, None, &at("i"), Existing::Refuse).unwrap();
     let levels = mixture("j", 2);
-    assert!(refusal(onnx(&levels, task, Numbers::F32, None, &at("out"))).contains("one level"));
+    assert!(
+        refusal(onnx(&levels, task, Numbers::F32, None, &at("out"), Existing::Refuse))
+            .contains("one level")
+    );
 
     let one = saved(&at("g"), "bert", |spec| ModelSpec { tasks: vec![task], ..spec });
-    assert!(refusal(huggingface(&one, Task::TypeType, &at("out"))).contains("query-product"));
+    assert!(
+        refusal(huggingface(&one, Task::TypeType, &at("out"), Existing::Refuse))
+            .contains("query-product")
+    );
 
     // A folder that is not an export stays as it is.
     std::fs::create_dir(at("mine")).unwrap();
     std::fs::write(at("mine").join("README.md"), "my notes").unwrap();
-    assert!(refusal(huggingface(&one, task, &at("mine"))).contains("not an earlier export"));
+    assert!(
+        refusal(huggingface(&one, task, &at("mine"), Existing::Refuse)).contains("--overwrite")
+    );
     assert_eq!(std::fs::read_to_string(at("mine").join("README.md")).unwrap(), "my notes");
     assert!(!at("out").exists());
 }
@@ -161,7 +182,7 @@ fn int8_files_are_smaller_and_both_hold_the_tokenizer() {
         });
         let sizes = [Numbers::F32, Numbers::Int8].map(|numbers| {
             let out = place.path().join("out");
-            onnx(&bundle, Task::QueryType, numbers, None, &out).unwrap();
+            onnx(&bundle, Task::QueryType, numbers, None, &out, Existing::Own).unwrap();
             assert!(out.join("tokenizer.json").exists());
             std::fs::metadata(out.join("model.onnx")).unwrap().len()
         });

@@ -13,6 +13,7 @@ use burn::tensor::{Device, activation::softmax};
 use hard_pairs::{encoder, hard_pairs, tokenizer};
 use serde_json::{Value, json};
 use sextant_core::Task;
+use sextant_files::Existing;
 use sextant_model::backbone::Backbone;
 use sextant_model::bundle::{self, Bundle};
 use sextant_model::export::{Numbers, huggingface, onnx};
@@ -43,16 +44,17 @@ fn bundle(place: &Path, family: &str, prefix: bool) -> Bundle {
         let scale = if shape.len() == 1 { 1.0 } else { 4.0 };
         Ok(Some(values[name].data.iter().map(|x| x * scale).collect()))
     });
-    bundle::save(place, &scaled.unwrap(), &encoder(words, prefix), Value::Null).unwrap();
+    bundle::save(place, Existing::Own, &scaled.unwrap(), &encoder(words, prefix), Value::Null)
+        .unwrap();
     bundle::open(place, &device).unwrap()
 }
 
 /// Exports a task in every form that the family has, and writes beside them what we say of its pairs.
 fn export(bundle: &Bundle, task: Task, place: &Path) -> Vec<&'static str> {
-    huggingface(bundle, task, &place.join("hf")).unwrap();
+    huggingface(bundle, task, &place.join("hf"), Existing::Refuse).unwrap();
     let mut forms = vec!["hf"];
     if !bundle.model.spec().backbone.block.causal {
-        onnx(bundle, task, Numbers::F32, None, &place.join("onnx")).unwrap();
+        onnx(bundle, task, Numbers::F32, None, &place.join("onnx"), Existing::Refuse).unwrap();
         forms.push("onnx");
     }
     let pairs: Vec<_> = hard_pairs().into_iter().filter(|pair| pair.task == task).collect();

@@ -5,6 +5,7 @@ use crate::support::{assert_close, floats, forward, gradients, matrix, pack};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use sextant_core::Task;
+use sextant_files::Existing;
 use sextant_kernels::{FrozenFormat, Precision};
 use sextant_model::backbone::Backbone;
 use sextant_model::{
@@ -239,7 +240,7 @@ fn checkpointing_changes_no_bit() {
 pub(crate) fn saved(place: &std::path::Path, model: &RelevanceModel) {
     let config = TextConfig { max_tokens: 24, ..TextConfig::default() };
     let encoder = Encoder::new(crate::export::tokenizer("bert"), config).unwrap();
-    bundle::save(place, model, &encoder, serde_json::Value::Null).unwrap();
+    bundle::save(place, Existing::Own, model, &encoder, serde_json::Value::Null).unwrap();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::support::{assert_close, floats, forward, pack};
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use sextant_core::Task;
+use sextant_files::Existing;
 use sextant_kernels::FrozenFormat;
 use sextant_model::backbone::Backbone;
 use sextant_model::export::{huggingface, peft};
@@ -98,13 +99,13 @@ fn every_task_comes_back_from_its_adapter_and_from_its_merged_export() {
         for task in [Task::QueryProduct, Task::QueryType] {
             let what = format!("{family} {} {task}", routing.label());
             let expected = logits(&bundle.model, family, task);
-            huggingface(&bundle, task, &at("merged")).unwrap();
+            huggingface(&bundle, task, &at("merged"), Existing::Refuse).unwrap();
             let merged = Backbone::open(&at("merged")).unwrap();
             let merged = loaded(&at("merged"), plain(&merged), &Device::flex());
             let found = logits(&merged, family, Task::QueryProduct);
             assert_close(&found, &expected, 1e-4, &format!("{what}, merged"));
 
-            peft(&bundle, task, "the/base", &at("adapter")).unwrap();
+            peft(&bundle, task, "the/base", &at("adapter"), Existing::Refuse).unwrap();
             assert!(
                 at("adapter/sextant_pair.py").exists() && at("adapter/sextant_pair.json").exists()
             );
@@ -207,13 +208,14 @@ fn wrong_adapters_are_refused_by_name() {
     let whole = adapted("llama", PLAIN, None);
     saved(&place.join("bundle"), &whole);
     let bundle = bundle::open(&place.join("bundle"), &Device::flex()).unwrap();
-    let error = peft(&bundle, Task::QueryType, "base", &place.join("out")).unwrap_err();
+    let error =
+        peft(&bundle, Task::QueryType, "base", &place.join("out"), Existing::Refuse).unwrap_err();
     assert!(error.to_string().contains("not by LoRA"), "{error}");
     let model = adapted("llama", PLAIN, Some(lora(FrozenFormat::F32)));
     saved(&place.join("bundle"), &model);
     let bundle = bundle::open(&place.join("bundle"), &Device::flex()).unwrap();
     let out = place.join("out");
-    peft(&bundle, Task::QueryType, "base", &out).unwrap();
+    peft(&bundle, Task::QueryType, "base", &out, Existing::Refuse).unwrap();
     // What we wrote knows its base even where the tensors would fit.
     let mut origin: Value =
         serde_json::from_slice(&std::fs::read(out.join("sextant.json")).unwrap()).unwrap();

@@ -4,9 +4,11 @@ use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_data::Dataset;
 use sextant_data::market::{ExampleConfig, Market, MarketConfig};
+use sextant_files::Existing;
 use sextant_model::{Archive, Values, dump};
 use sextant_train::{
-    Event, Observer, Plan, Prepared, Recipe, RunFolder, Summary, TrainError, Trainer, parse_recipe,
+    Event, Observer, Plan, Prepared, Recipe, RunFolder, Start, Summary, TrainError, Trainer,
+    parse_recipe,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -75,7 +77,10 @@ pub(crate) fn train(
     let folder = folder(&temporary);
     let prepared = prepared(settings);
     let before = dump(&prepared.model);
-    let summary = Trainer::new(prepared, folder.clone(), false).unwrap().run(&mut Silent).unwrap();
+    let summary = Trainer::new(prepared, folder.clone(), Start::New, Existing::Refuse)
+        .unwrap()
+        .run(&mut Silent)
+        .unwrap();
     let after = checkpoint_values(&folder, &before);
     (before, after, summary)
 }

@@ -5,8 +5,10 @@ use burn::tensor::Device;
 use sextant_core::{Example, Grade, Split, Task};
 use sextant_data::{Dataset, Format, ReadOptions};
 use sextant_eval::Metric;
+use sextant_files::Existing;
 use sextant_train::{
-    ExampleSource, LoadedDataset, Prepared, StoppableSource, TrainError, Trainer, open_source,
+    ExampleSource, LoadedDataset, Prepared, Start, StoppableSource, TrainError, Trainer,
+    open_source,
 };
 use std::ops::ControlFlow;
 use tempfile::TempDir;
@@ -93,7 +95,7 @@ fn a_text_without_a_token_is_told_by_its_line() {
     let temporary = TempDir::new().unwrap();
     let mut market = market().clone();
     market.train[40].pair.left = "\u{200b}".into();
-    market.save(temporary.path(), Format::Jsonl).unwrap();
+    market.save(temporary.path(), Format::Jsonl, Existing::Refuse).unwrap();
     let path = temporary.path().join("train.jsonl");
     // An empty line is no row.
     std::fs::write(&path, format!("\n{}", std::fs::read_to_string(&path).unwrap())).unwrap();
@@ -118,7 +120,7 @@ fn a_text_without_a_token_is_told_by_its_line() {
 #[test]
 fn files_read_in_passes_give_the_run_of_a_data_set_in_memory() {
     let temporary = TempDir::new().unwrap();
-    market().save(temporary.path(), Format::Csv).unwrap();
+    market().save(temporary.path(), Format::Csv, Existing::Refuse).unwrap();
     let source = open_source(temporary.path(), &ReadOptions::default()).unwrap();
     for settings in [vec![], vec!["data.train_rows=100"]] {
         let of = |source: &dyn ExampleSource| {
@@ -157,8 +159,10 @@ fn divergence_is_an_error() {
         "dev.every=100",
         "schedule.warmup=0.0",
     ]);
-    let error =
-        Trainer::new(prepared, folder(&temporary), false).unwrap().run(&mut Silent).unwrap_err();
+    let error = Trainer::new(prepared, folder(&temporary), Start::New, Existing::Refuse)
+        .unwrap()
+        .run(&mut Silent)
+        .unwrap_err();
     assert!(matches!(error, TrainError::Diverged { step: 2.., .. }), "{error}");
 }
 
@@ -225,8 +229,10 @@ fn divergence_between_looks_is_found_at_the_dev_rows() {
     })
     .unwrap_or_else(|never| match never {});
     let folder = folder(&temporary);
-    let error =
-        Trainer::new(prepared, folder.clone(), false).unwrap().run(&mut Silent).unwrap_err();
+    let error = Trainer::new(prepared, folder.clone(), Start::New, Existing::Refuse)
+        .unwrap()
+        .run(&mut Silent)
+        .unwrap_err();
     let TrainError::DivergedAtDev { step: 1, row: found, .. } = &error else { panic!("{error}") };
     assert_eq!(*found, format!("dev row {}", row + 1));
     let said = error.to_string();

@@ -3,7 +3,8 @@
 use crate::common::{Losses, dataset, folder, plan};
 use burn::tensor::Device;
 use sextant_core::{Example, Grade, Split, Task};
-use sextant_train::{Prepared, Trainer};
+use sextant_files::Existing;
+use sextant_train::{Prepared, Start, Trainer};
 use tempfile::TempDir;
 
 /// The grade can be read from one word of the name of the type.
@@ -34,8 +35,10 @@ fn loss_falls_and_dev_accuracy_beats_the_majority() {
         Prepared::new(plan(&settings).unwrap(), &dataset(examples), &Device::flex()).unwrap();
     let temporary = TempDir::new().unwrap();
     let mut losses = Losses::default();
-    let summary =
-        Trainer::new(prepared, folder(&temporary), false).unwrap().run(&mut losses).unwrap();
+    let summary = Trainer::new(prepared, folder(&temporary), Start::New, Existing::Refuse)
+        .unwrap()
+        .run(&mut losses)
+        .unwrap();
     let mean = |steps: &[f64]| steps.iter().sum::<f64>() / steps.len() as f64;
     let (first, last) = (mean(&losses.steps[..5]), mean(&losses.steps[55..]));
     assert!(last < 0.5 * first, "loss {first} to {last}");

@@ -2,8 +2,9 @@
 
 use crate::common::{Silent, folder, market, prepared, recipe, train};
 use burn::tensor::Device;
+use sextant_files::Existing;
 use sextant_model::{Archive, ModelSpec, ParameterCounts};
-use sextant_train::{Plan, Prepared, Trainer};
+use sextant_train::{Plan, Prepared, Start, Trainer};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tempfile::TempDir;
@@ -52,7 +53,10 @@ fn checkpoints_hold_what_is_trained() {
     let prepared = prepared(&[LORA, ADAPTER, "schedule.steps=2", "batch.sampling=\"uniform\""]);
     let spec: ModelSpec = prepared.model.spec().clone();
     let counts = ParameterCounts::of(&prepared.model);
-    Trainer::new(prepared, folder.clone(), false).unwrap().run(&mut Silent).unwrap();
+    Trainer::new(prepared, folder.clone(), Start::New, Existing::Refuse)
+        .unwrap()
+        .run(&mut Silent)
+        .unwrap();
     let names = |file: &str| -> BTreeSet<String> {
         let archive = Archive::read(&folder.checkpoint().join(file), |_| false).unwrap();
         archive.names().map(str::to_owned).collect()

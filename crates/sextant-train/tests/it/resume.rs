@@ -1,7 +1,10 @@
 //! A run that was killed goes on as if it had not been.
 
 use crate::common::{Silent, folder, prepared};
-use sextant_train::{Event, JsonLog, Observer, Observers, RunFolder, Summary, TrainError, Trainer};
+use sextant_files::Existing;
+use sextant_train::{
+    Event, JsonLog, Observer, Observers, RunFolder, Start, Summary, TrainError, Trainer,
+};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -66,8 +69,8 @@ impl Observer for Ender {
     }
 }
 
-fn start(folder: &RunFolder, resume: bool, extra: &[&'static str]) -> Result<Trainer, TrainError> {
-    Trainer::new(prepared(&settings(extra)), folder.clone(), resume)
+fn start(folder: &RunFolder, how: Start, extra: &[&'static str]) -> Result<Trainer, TrainError> {
+    Trainer::new(prepared(&settings(extra)), folder.clone(), how, Existing::Refuse)
 }
 
 /// Runs with a log to the end, or until it is ended: killed, or with what it returns.
@@ -81,7 +84,7 @@ fn run(trainer: Trainer, end: Option<End>) -> Option<Result<Summary, TrainError>
 
 /// Runs until the end of `step`, which no checkpoint holds.
 fn run_killed_after(folder: &RunFolder, step: u64, extra: &[&'static str]) {
-    assert!(run(start(folder, false, extra).unwrap(), Some(End::Killed(step))).is_none());
+    assert!(run(start(folder, Start::New, extra).unwrap(), Some(End::Killed(step))).is_none());
 }
 
 fn bytes(folder: &Path, file: &str) -> Vec<u8> {
@@ -159,11 +162,11 @@ const ENDS: [(End, &str, u64); 9] = [
 fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) -> Summary {
     let temporary = TempDir::new().unwrap();
     let whole = folder(&temporary);
-    let expected = run(start(&whole, false, extra).unwrap(), None).unwrap().unwrap();
+    let expected = run(start(&whole, Start::New, extra).unwrap(), None).unwrap().unwrap();
     for (end, minutes, done) in ENDS {
         let temporary = TempDir::new().unwrap();
         let ended = folder(&temporary);
-        let trainer = start(&ended, false, &[extra, &[minutes]].concat()).unwrap();
+        let trainer = start(&ended, Start::New, &[extra, &[minutes]].concat()).unwrap();
         match run(trainer, Some(end)) {
             None => assert!(matches!(end, End::Killed(_) | End::KilledAtLook(_))),
             Some(Err(TrainError::Interrupted { step, .. })) => assert_eq!(step, done, "{end:?}"),
@@ -173,7 +176,7 @@ fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) -> Summary {
         let log = std::fs::read_to_string(ended.log()).unwrap();
         std::fs::write(ended.log(), format!("{log}{{\"event\":\"st")).unwrap();
         // When to save is not part of what a run is: it goes on with another value.
-        let trainer = start(&ended, true, extra).unwrap();
+        let trainer = start(&ended, Start::Resume, extra).unwrap();
         assert_eq!(trainer.steps_done(), done, "{end:?}");
         let summary = run(trainer, None).unwrap().unwrap();
 
@@ -207,14 +210,14 @@ fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) -> Summary {
 fn a_run_that_is_stopped_at_every_step_ends_in_the_same_bytes() {
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (whole, stopped) = (folder(&one), folder(&two));
-    run(start(&whole, false, &[]).unwrap(), None).unwrap().unwrap();
+    run(start(&whole, Start::New, &[]).unwrap(), None).unwrap().unwrap();
     for step in 1..=7 {
-        let trainer = start(&stopped, true, &[]).unwrap();
+        let trainer = start(&stopped, Start::Resume, &[]).unwrap();
         let ended = run(trainer, Some(End::Step(step))).unwrap();
         assert!(matches!(ended, Err(TrainError::Interrupted { .. })), "{ended:?}");
     }
     // All steps are done; the look at the dev set that follows the last one is not.
-    run(start(&stopped, true, &[]).unwrap(), None).unwrap().unwrap();
+    run(start(&stopped, Start::Resume, &[]).unwrap(), None).unwrap().unwrap();
     for file in ["model.safetensors", "optimizer.safetensors"] {
         assert!(bytes(&whole.checkpoint(), file) == bytes(&stopped.checkpoint(), file), "{file}");
     }
@@ -230,10 +233,10 @@ fn a_run_that_is_stopped_at_every_step_ends_in_the_same_bytes() {
 fn a_look_that_is_done_again_is_in_the_log_once() {
     let temporary = TempDir::new().unwrap();
     let folder = folder(&temporary);
-    assert!(run(start(&folder, true, &[]).unwrap(), Some(End::Step(4))).unwrap().is_err());
-    assert!(run(start(&folder, true, &[]).unwrap(), Some(End::KilledAtLook(4))).is_none());
+    assert!(run(start(&folder, Start::Resume, &[]).unwrap(), Some(End::Step(4))).unwrap().is_err());
+    assert!(run(start(&folder, Start::Resume, &[]).unwrap(), Some(End::KilledAtLook(4))).is_none());
     assert_eq!(logged(&folder, "dev"), [2, 4]);
-    run(start(&folder, true, &[]).unwrap(), None).unwrap().unwrap();
+    run(start(&folder, Start::Resume, &[]).unwrap(), None).unwrap().unwrap();
     assert_eq!(logged(&folder, "dev"), [2, 4, 6, 7]);
 }
 
@@ -248,7 +251,7 @@ fn a_checkpoint_of_an_earlier_version_goes_on() {
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(state.as_object_mut().unwrap().remove("look_due"), Some(false.into()));
     std::fs::write(&path, state.to_string()).unwrap();
-    let summary = run(start(&folder, true, &[]).unwrap(), None).unwrap().unwrap();
+    let summary = run(start(&folder, Start::Resume, &[]).unwrap(), None).unwrap().unwrap();
     assert_eq!(summary.steps, 7);
     assert_eq!(logged(&folder, "dev"), [2, 4, 6, 7]);
 }
@@ -257,7 +260,8 @@ fn a_checkpoint_of_an_earlier_version_goes_on() {
 #[test]
 fn a_run_that_is_over_is_not_interrupted() {
     let temporary = TempDir::new().unwrap();
-    let ended = run(start(&folder(&temporary), false, &[]).unwrap(), Some(End::Dev(7))).unwrap();
+    let ended =
+        run(start(&folder(&temporary), Start::New, &[]).unwrap(), Some(End::Dev(7))).unwrap();
     assert_eq!(ended.unwrap().steps, 7);
 }
 
@@ -265,7 +269,7 @@ fn a_run_that_is_over_is_not_interrupted() {
 #[test]
 fn one_of_several_observers_ends_the_run() {
     let temporary = TempDir::new().unwrap();
-    let trainer = start(&folder(&temporary), false, &[]).unwrap();
+    let trainer = start(&folder(&temporary), Start::New, &[]).unwrap();
     let log = JsonLog::open(&trainer).unwrap();
     let ender = Ender { end: End::Step(3), step: 0 };
     let mut observers = Observers(vec![Box::new(ender), Box::new(log), Box::new(Silent)]);
@@ -281,9 +285,9 @@ fn a_run_whose_best_weights_are_gone_is_refused() {
     for end in [None, Some(End::Killed(5))] {
         let temporary = TempDir::new().unwrap();
         let folder = folder(&temporary);
-        run(start(&folder, false, &[]).unwrap(), end);
+        run(start(&folder, Start::New, &[]).unwrap(), end);
         std::fs::remove_dir_all(folder.bundle()).unwrap();
-        let error = start(&folder, true, &[]).err().unwrap().to_string();
+        let error = start(&folder, Start::Resume, &[]).err().unwrap().to_string();
         for part in ["bundle", "is gone", "put the folder back", "--out"] {
             assert!(error.contains(part), "{part}: {error}");
         }
@@ -297,14 +301,15 @@ fn another_recipe_or_a_used_folder_is_refused() {
     run_killed_after(&folder, 3, &[]);
     let before = bytes(&folder.checkpoint(), "model.safetensors");
 
-    let error = start(&folder, true, &["optimizer.learning_rate=2e-3"]).err().unwrap().to_string();
+    let error =
+        start(&folder, Start::Resume, &["optimizer.learning_rate=2e-3"]).err().unwrap().to_string();
     assert!(error.contains("another recipe"), "{error}");
-    let error = start(&folder, false, &[]).err().unwrap().to_string();
+    let error = start(&folder, Start::New, &[]).err().unwrap().to_string();
     assert!(error.contains("--resume"), "{error}");
     assert!(before == bytes(&folder.checkpoint(), "model.safetensors"));
 
     std::fs::write(folder.checkpoint().join("state.json"), "{").unwrap();
-    let error = start(&folder, true, &[]).err().unwrap().to_string();
+    let error = start(&folder, Start::Resume, &[]).err().unwrap().to_string();
     assert!(error.contains("state.json"), "{error}");
 }
 
@@ -312,9 +317,9 @@ fn another_recipe_or_a_used_folder_is_refused() {
 fn a_finished_run_resumes_to_nothing_more() {
     let temporary = TempDir::new().unwrap();
     let folder = folder(&temporary);
-    let first = start(&folder, false, &[]).unwrap().run(&mut Silent).unwrap();
+    let first = start(&folder, Start::New, &[]).unwrap().run(&mut Silent).unwrap();
     let before = bytes(&folder.checkpoint(), "model.safetensors");
-    let again = start(&folder, true, &[]).unwrap().run(&mut Silent).unwrap();
+    let again = start(&folder, Start::Resume, &[]).unwrap().run(&mut Silent).unwrap();
     assert_eq!(first, Summary { peak_memory_bytes: first.peak_memory_bytes, ..again });
     assert!(before == bytes(&folder.checkpoint(), "model.safetensors"));
 }

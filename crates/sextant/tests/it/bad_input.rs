@@ -192,24 +192,6 @@ fn a_used_run_folder_is_not_overwritten() {
     let error = message(&place, &["train", "tiny.toml", "--resume", "--set", "seed=9"]);
     contains_all(&error, &["another recipe", "--out"]);
     assert!(before == std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap());
-    // A demo replaces only a demo.
-    std::fs::create_dir(place.path("mine")).unwrap();
-    place.write("mine/notes.txt", "keep");
-    contains_all(&message(&place, &["demo", "--out", "mine"]), &["mine", "not a demo's", "--out"]);
-    assert_eq!(place.read("mine/notes.txt"), "keep");
-    std::fs::create_dir(place.path("mine/market")).unwrap();
-    contains_all(&message(&place, &["demo", "--out", "mine"]), &["mine", "not a demo's"]);
-    // A mistake in a setting is found before an earlier demo is removed.
-    place.write("mine/.sextant-demo", "");
-    let error = message(&place, &["demo", "--out", "mine", "--set", "optimizer.rate=1"]);
-    contains_all(&error, &["rate"]);
-    assert!(place.path("mine/market").exists());
-    // Nor is a folder that only happens to be called as a run's.
-    std::fs::create_dir_all(place.path("project/checkpoint")).unwrap();
-    place.write("project/checkpoint/weights.bin", "precious");
-    let error = message(&place, &["train", "tiny.toml", "--out", "project"]);
-    contains_all(&error, &["checkpoint", "is not a checkpoint", "--out"]);
-    assert_eq!(place.read("project/checkpoint/weights.bin"), "precious");
 }
 
 /// A limit on the size of files stands for a disk that fills: writes fail half-way.

@@ -176,7 +176,6 @@ fn a_folder_in_use_is_refused_and_a_dead_process_holds_none() {
     first.kill();
     // The user's own folder stays, whatever it is called.
     std::fs::create_dir(place.path("run/.new-ideas")).unwrap();
-    place.write("run/.sextant-new-notes", "a file");
     place.ok(&["train", "tiny.toml", "--out", "run"]);
     let names = place.names("run");
     assert!(names.contains(&".new-ideas".to_owned()), "{names:?}");

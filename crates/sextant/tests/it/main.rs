@@ -9,6 +9,7 @@ mod get;
 mod help;
 mod kill;
 mod lab;
+mod outputs;
 mod pipeline;
 mod shared_lab;
 mod streams;

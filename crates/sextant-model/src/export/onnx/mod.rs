@@ -16,6 +16,7 @@ use crate::{ModelError, Pooling};
 use graph::Graph;
 use prost::Message;
 use sextant_core::Task;
+use sextant_files::Existing;
 use std::path::Path;
 
 /// The file in the folder.
@@ -70,6 +71,7 @@ pub fn onnx(
     numbers: Numbers,
     rounding: Option<&Rounding>,
     folder: &Path,
+    existing: Existing,
 ) -> Result<(), ModelError> {
     let stack = Stack::new(bundle, task)?;
     let spec = stack.spec();
@@ -98,7 +100,7 @@ pub fn onnx(
             bytes.len()
         )));
     }
-    write_folder(folder, |place| {
+    write_folder(folder, existing, FILE, |place| {
         write(place, FILE, &bytes)?;
         write_tokenizer(&stack, place)?;
         let card = card::onnx(&stack, FILE, &inputs, &numbers.about(rounding));

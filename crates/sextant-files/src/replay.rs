@@ -1,0 +1,442 @@
+//! What a power failure may leave: the operations on a disk, recorded while something is written, are
+//! replayed as a file system may have brought them to the disk, in part and out of order.
+//!
+//! The rules are those on which programs may rely (POSIX, and what Linux documents): what a file holds is
+//! on the disk when the file was synced, and before that any part of it may be; a name in a folder is
+//! there, moved or gone for good when the folder was synced, and before that it may be or not,
+//! whatever came of the operations before and after it. A rename is never half done.
+
+use crate::{AtomicFile, Existing, FileError, FolderKind, OwnFiles, append_line, replace_folder};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// One operation, with the paths that it was called with.
+#[derive(Debug, Clone)]
+pub(crate) enum Operation {
+    Create(PathBuf),
+    CreateFolder(PathBuf),
+    /// With what the file held.
+    SyncFile(PathBuf, Vec<u8>),
+    SyncFolder(PathBuf),
+    Rename(PathBuf, PathBuf),
+    Exchange(PathBuf, PathBuf),
+    Remove(PathBuf),
+}
+
+thread_local! {
+    static JOURNAL: RefCell<Option<Vec<Operation>>> = const { RefCell::new(None) };
+}
+
+/// Adds to the record of this thread, if there is one.
+pub(crate) fn note(operation: impl FnOnce() -> Operation) {
+    JOURNAL.with_borrow_mut(|journal| {
+        if let Some(journal) = journal {
+            journal.push(operation());
+        }
+    });
+}
+
+/// The number of a file or a folder, whatever its names.
+type Inode = usize;
+
+/// A disk: what folders name, and what files hold.
+#[derive(Debug, Clone, Default)]
+struct Disk {
+    folders: BTreeMap<Inode, BTreeMap<OsString, Inode>>,
+    files: BTreeMap<Inode, Vec<u8>>,
+}
+
+/// A change of names, done wholly or not at all.
+#[derive(Debug)]
+struct Change {
+    /// When it was made.
+    at: usize,
+    /// What has to be so that it can be done at all.
+    needs: Vec<(Inode, OsString, Inode)>,
+    /// The new meaning of names.
+    sets: Vec<(Inode, OsString, Option<Inode>)>,
+}
+
+/// A recording: the disk before it, and what was done.
+struct Recording {
+    before: Disk,
+    changes: Vec<Change>,
+    /// When files were synced, and what they held then.
+    file_syncs: Vec<(usize, Inode, Vec<u8>)>,
+    folder_syncs: Vec<(usize, Inode)>,
+    /// Where the time ends.
+    end: usize,
+}
+
+const ROOT: Inode = 0;
+
+impl Disk {
+    /// What is below a real folder.
+    fn read(folder: &Path) -> Self {
+        let mut disk = Self::default();
+        disk.folders.insert(ROOT, BTreeMap::new());
+        disk.read_into(folder, ROOT);
+        disk
+    }
+
+    fn read_into(&mut self, folder: &Path, inode: Inode) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = (!path.is_dir()).then(|| std::fs::read(&path).unwrap());
+            let inner = self.add(bytes);
+            if path.is_dir() {
+                self.read_into(&path, inner);
+            }
+            let name = path.file_name().unwrap().to_owned();
+            self.folders.get_mut(&inode).unwrap().insert(name, inner);
+        }
+    }
+
+    /// A new file, or a new folder.
+    fn add(&mut self, bytes: Option<Vec<u8>>) -> Inode {
+        let inode = self.folders.len() + self.files.len();
+        match bytes {
+            Some(bytes) => drop(self.files.insert(inode, bytes)),
+            None => drop(self.folders.insert(inode, BTreeMap::new())),
+        }
+        inode
+    }
+
+    fn find(&self, path: &Path) -> Option<Inode> {
+        path.iter().try_fold(ROOT, |folder, name| self.folders.get(&folder)?.get(name).copied())
+    }
+
+    /// The folder that a path is in, and its name there.
+    fn place(&self, path: &Path) -> (Inode, OsString) {
+        (self.find(path.parent().unwrap()).unwrap(), path.file_name().unwrap().to_owned())
+    }
+
+    fn apply(&mut self, change: &Change) {
+        for (folder, name, inode) in &change.sets {
+            let names = self.folders.get_mut(folder).unwrap();
+            match inode {
+                Some(inode) => drop(names.insert(name.clone(), *inode)),
+                None => drop(names.remove(name)),
+            }
+        }
+    }
+
+    fn can(&self, change: &Change) -> bool {
+        change
+            .needs
+            .iter()
+            .all(|(folder, name, inode)| self.folders[folder].get(name) == Some(inode))
+    }
+
+    fn write(&self, folder: &Path, inode: Inode) {
+        for (name, inner) in &self.folders[&inode] {
+            let path = folder.join(name);
+            if let Some(bytes) = self.files.get(inner) {
+                std::fs::write(path, bytes).unwrap();
+            } else {
+                std::fs::create_dir(&path).unwrap();
+                self.write(&path, *inner);
+            }
+        }
+    }
+}
+
+impl Recording {
+    /// Records what `work` does below a folder.
+    fn of(root: &Path, work: impl FnOnce()) -> Self {
+        let before = Disk::read(root);
+        JOURNAL.set(Some(Vec::new()));
+        work();
+        let operations = JOURNAL.take().unwrap();
+        let mut recording = Self {
+            before: before.clone(),
+            changes: Vec::new(),
+            file_syncs: Vec::new(),
+            folder_syncs: Vec::new(),
+            end: operations.len(),
+        };
+        let mut disk = before;
+        let below = |path: &Path| path.strip_prefix(root).unwrap().to_owned();
+        for (at, operation) in operations.into_iter().enumerate() {
+            recording.add(at, operation, &mut disk, below);
+        }
+        // Files of inodes that came later were not there before.
+        recording.before.files = disk
+            .files
+            .keys()
+            .map(|&inode| (inode, recording.before.files.get(&inode).cloned().unwrap_or_default()))
+            .collect();
+        for inode in disk.folders.keys() {
+            recording.before.folders.entry(*inode).or_default();
+        }
+        recording
+    }
+
+    fn add(
+        &mut self,
+        at: usize,
+        operation: Operation,
+        disk: &mut Disk,
+        below: impl Fn(&Path) -> PathBuf,
+    ) {
+        match operation {
+            Operation::Create(path) => drop(self.link(at, disk, &below(&path), Some(Vec::new()))),
+            Operation::CreateFolder(path) => drop(self.link(at, disk, &below(&path), None)),
+            Operation::SyncFile(path, bytes) => {
+                let path = below(&path);
+                // What a caller wrote into a new folder was not recorded: it is there by now.
+                let found = disk.find(&path);
+                let inode = found.unwrap_or_else(|| self.link(at, disk, &path, Some(Vec::new())));
+                self.file_syncs.push((at, inode, bytes));
+            }
+            Operation::SyncFolder(path) => {
+                let inode = disk.find(&below(&path)).unwrap();
+                self.folder_syncs.push((at, inode));
+            }
+            Operation::Rename(from, to) => {
+                let [from, to] = [below(&from), below(&to)];
+                let inode = disk.find(&from).unwrap();
+                let ((old, old_name), (new, new_name)) = (disk.place(&from), disk.place(&to));
+                let needs = vec![(old, old_name.clone(), inode)];
+                let sets = vec![(old, old_name, None), (new, new_name, Some(inode))];
+                self.change(disk, Change { at, needs, sets });
+            }
+            Operation::Exchange(one, two) => {
+                let [one, two] = [below(&one), below(&two)].map(|path| {
+                    let (folder, name) = disk.place(&path);
+                    (folder, name, disk.find(&path).unwrap())
+                });
+                let sets =
+                    vec![(one.0, one.1.clone(), Some(two.2)), (two.0, two.1.clone(), Some(one.2))];
+                self.change(disk, Change { at, needs: vec![one, two], sets });
+            }
+            Operation::Remove(path) => self.remove(at, disk, &below(&path)),
+        }
+    }
+
+    fn link(&mut self, at: usize, disk: &mut Disk, path: &Path, bytes: Option<Vec<u8>>) -> Inode {
+        let inode = disk.add(bytes);
+        let (folder, name) = disk.place(path);
+        self.change(
+            disk,
+            Change { at, needs: Vec::new(), sets: vec![(folder, name, Some(inode))] },
+        );
+        inode
+    }
+
+    /// A folder's names go one by one, and the folder may be gone before them.
+    fn remove(&mut self, at: usize, disk: &mut Disk, path: &Path) {
+        let inode = disk.find(path).unwrap();
+        if let Some(names) = disk.folders.get(&inode).cloned() {
+            names.keys().for_each(|name| self.remove(at, disk, &path.join(name)));
+        }
+        let (folder, name) = disk.place(path);
+        let needs = vec![(folder, name.clone(), inode)];
+        self.change(disk, Change { at, needs, sets: vec![(folder, name, None)] });
+    }
+
+    fn change(&mut self, disk: &mut Disk, change: Change) {
+        disk.apply(&change);
+        self.changes.push(change);
+    }
+
+    /// What may be there when the power fails just before an operation.
+    fn crash(&self, when: usize, rng: &mut impl Rng) -> Disk {
+        let mut disk = self.before.clone();
+        for change in self.changes.iter().filter(|change| change.at < when) {
+            let synced = |&(folder, _, _): &(Inode, OsString, Option<Inode>)| {
+                let mut syncs = self.folder_syncs.iter();
+                syncs.any(|&(at, inode)| inode == folder && change.at < at && at < when)
+            };
+            let is_sure =
+                change.sets.iter().map(|set| (set.0, set.1.clone(), set.2)).all(|set| synced(&set));
+            if (is_sure || rng.random::<bool>()) && disk.can(change) {
+                disk.apply(change);
+            }
+        }
+        for (&inode, bytes) in &mut disk.files {
+            let mut syncs = self.file_syncs.iter().filter(|sync| sync.1 == inode);
+            if let Some((.., held)) = syncs.clone().rfind(|sync| sync.0 < when) {
+                bytes.clone_from(held);
+            }
+            if let Some((.., next)) = syncs.find(|sync| sync.0 >= when) {
+                // Bytes that stay the same are not written again; of the others any part may be there.
+                let same = bytes.iter().zip(next).take_while(|(a, b)| a == b).count();
+                if rng.random::<bool>() {
+                    let length = rng.random_range(same..=next.len());
+                    *bytes = next[..length].to_vec();
+                }
+            }
+        }
+        disk
+    }
+
+    /// Replays failures at every operation, many times each, and has `check` look at what is left. Counts
+    /// how often the answer was true.
+    fn replay(&self, check: impl Fn(&Path) -> bool) -> (usize, usize) {
+        const TIMES: u64 = 60;
+        let (mut yes, mut all) = (0, 0);
+        for when in 0..=self.end {
+            for time in 0..TIMES {
+                let mut rng = ChaCha8Rng::seed_from_u64(when as u64 * TIMES + time);
+                let place = tempfile::tempdir().unwrap();
+                self.crash(when, &mut rng).write(place.path(), ROOT);
+                yes += usize::from(check(place.path()));
+                all += 1;
+            }
+        }
+        (yes, all)
+    }
+}
+
+fn root() -> (tempfile::TempDir, PathBuf) {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().canonicalize().unwrap();
+    (place, path)
+}
+
+/// Both answers came up, so that the test has seen failures before and after the change.
+fn both((yes, all): (usize, usize)) {
+    assert!(0 < yes && yes < all, "{yes} of {all}");
+}
+
+#[test]
+fn a_file_is_the_old_or_the_new_one() {
+    let (_place, root) = root();
+    let [old, new] = ["old text".repeat(50), "the new one".repeat(70)];
+    std::fs::write(root.join("a"), &old).unwrap();
+    let recording = Recording::of(&root, || {
+        let mut file = AtomicFile::create(root.join("a"), Existing::Own).unwrap();
+        file.write_all(new.as_bytes()).unwrap();
+        file.commit().unwrap();
+    });
+    both(recording.replay(|place| {
+        let text = std::fs::read_to_string(place.join("a")).unwrap();
+        assert!(text == old || text == new, "{text}");
+        text == new
+    }));
+    // And when the call has come back, it is the new one.
+    let after = recording.crash(recording.end, &mut ChaCha8Rng::seed_from_u64(1));
+    assert_eq!(after.files[&after.find(Path::new("a")).unwrap()], new.as_bytes());
+}
+
+const KIND: FolderKind = FolderKind { names: &["head", "body"], head: "head" };
+
+fn fill(text: &str) -> impl Fn(&Path) -> Result<(), FileError> {
+    move |staging| {
+        for name in ["head", "body"] {
+            std::fs::write(staging.join(name), text.repeat(40)).unwrap();
+        }
+        Ok(())
+    }
+}
+
+fn replaced(root: &Path, text: &str) {
+    replace_folder(&root.join("out"), Existing::Own, KIND, fill(text)).unwrap();
+}
+
+/// What a folder holds; none if it is not there.
+fn held(folder: &Path) -> Option<String> {
+    let [head, body] = ["head", "body"].map(|name| std::fs::read_to_string(folder.join(name)).ok());
+    let head = head?;
+    assert_eq!(Some(&head), body.as_ref(), "head and body are of different times");
+    Some(head)
+}
+
+#[test]
+fn a_folder_is_the_old_or_the_new_one_and_keeps_the_users_file() {
+    let (_place, root) = root();
+    let recording = Recording::of(&root, || replaced(&root, "old"));
+    both(recording.replay(|place| {
+        let held = held(&place.join("out"));
+        assert!(held.as_ref().is_none_or(|text| *text == "old".repeat(40)), "{held:?}");
+        held.is_some()
+    }));
+
+    std::fs::write(root.join("out/notes"), "mine").unwrap();
+    let recording = Recording::of(&root, || replaced(&root, "new"));
+    both(recording.replay(|place| {
+        let held = held(&place.join("out")).unwrap();
+        assert!(held == "old".repeat(40) || held == "new".repeat(40), "{held}");
+        assert_eq!(std::fs::read_to_string(place.join("out/notes")).unwrap(), "mine");
+        held.starts_with("new")
+    }));
+}
+
+#[test]
+fn into_an_empty_folder_the_head_comes_last() {
+    let (_place, root) = root();
+    std::fs::create_dir(root.join("out")).unwrap();
+    let recording = Recording::of(&root, || replaced(&root, "new"));
+    both(recording.replay(|place| held(&place.join("out")).is_some()));
+}
+
+#[test]
+fn lines_that_were_added_stay() {
+    let (_place, root) = root();
+    let path = root.join("ledger");
+    for count in 0..3 {
+        let recording = Recording::of(&root, || {
+            append_line(&path, format!("line {count}").as_bytes()).unwrap()
+        });
+        let last = recording.end;
+        for when in 0..=last {
+            let disk = recording.crash(when, &mut ChaCha8Rng::seed_from_u64(when as u64));
+            let bytes = disk.find(Path::new("ledger")).map_or(&[][..], |inode| &disk.files[&inode]);
+            let text = std::str::from_utf8(bytes).unwrap();
+            let whole: Vec<_> =
+                text.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
+            let expected = (0..count + 1).map(|n| format!("line {n}\n")).collect::<Vec<_>>();
+            assert!(
+                expected.starts_with(&whole.iter().map(|&l| l.to_owned()).collect::<Vec<_>>()),
+                "{text}"
+            );
+            assert!(whole.len() >= count + usize::from(when == last), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_ours_is_known_for_ours_whenever_the_power_fails() {
+    let (_place, root) = root();
+    let write = |text: &str| {
+        let mut file = OwnFiles::of(&root).unwrap().create("a", Existing::Refuse).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.commit().unwrap();
+    };
+    for text in ["first", "second"] {
+        let recording = Recording::of(&root, || write(text));
+        both(recording.replay(|place| {
+            let is_there = place.join("a").exists();
+            let own = OwnFiles::of(place).unwrap();
+            assert!(!is_there || own.is_ours("a").unwrap());
+            is_there && std::fs::read_to_string(place.join("a")).unwrap() == text
+        }));
+    }
+}
+
+/// The replay finds what it is for: without a sync, a rename comes before the bytes.
+#[test]
+fn a_file_that_is_not_synced_is_found_out() {
+    let (_place, root) = root();
+    std::fs::write(root.join("a"), "old").unwrap();
+    let recording = Recording::of(&root, || {
+        let [part, path] = [root.join("part"), root.join("a")];
+        let mut file = crate::disk::create(&part).unwrap();
+        file.write_all(b"the new one").unwrap();
+        crate::disk::rename(&part, &path).unwrap();
+        crate::disk::sync_folder(&root).unwrap();
+        // Only now, too late.
+        crate::disk::sync_file(&file, &path).unwrap();
+    });
+    let (whole, all) = recording.replay(|place| {
+        let text = std::fs::read_to_string(place.join("a")).unwrap();
+        text == "old" || text == "the new one"
+    });
+    assert!(whole < all);
+}

@@ -1,0 +1,269 @@
+//! No command removes or overwrites a file that it did not make, unless `--overwrite` says so; and one
+//! place is written by one process at a time.
+
+use crate::support::Place;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const BUNDLE: &str = "runs/tiny/bundle";
+
+/// Runs to failure, and says that `--overwrite` is the way.
+fn refused(place: &Place, args: &[&str]) -> String {
+    let error = place.fails(args);
+    assert!(error.contains("is there already") && error.contains("--overwrite"), "{error}");
+    error
+}
+
+/// Runs to success with `--overwrite`; what was said about it.
+fn overwritten(place: &Place, args: &[&str]) -> String {
+    let all = [args, &["--overwrite"]].concat();
+    let output = place.command(&all).assert().success().get_output().stderr.clone();
+    let said = String::from_utf8(output).unwrap();
+    assert!(said.contains("overwrites"), "{said}");
+    said
+}
+
+#[test]
+fn a_file_that_is_there_is_refused_and_overwritten_on_demand() {
+    let place = Place::with_bundle();
+    let (data, test) = ("market", "market/test.jsonl");
+    for args in [
+        &["score", BUNDLE, test, "out.csv"][..],
+        &["eval", BUNDLE, data, "--out", "out.csv"],
+        &["data", "stats", data, "--out", "out.csv"],
+        &["compare", "runs/tiny", "--data", data, "--out", "out.md"],
+    ] {
+        place.write("out.csv", "precious");
+        let error = refused(&place, args);
+        assert!(error.contains("out.csv") && error.contains("8 bytes"), "{error}");
+        assert_eq!(place.read("out.csv"), "precious");
+        overwritten(&place, args);
+        assert_ne!(place.read("out.csv"), "precious");
+        // What the command itself made an hour ago may be all that there is of it.
+        refused(&place, args);
+        std::fs::remove_file(place.path("out.csv")).unwrap();
+    }
+    let hidden = place.names(".").into_iter().find(|name| name.starts_with('.'));
+    assert_eq!(hidden, None);
+}
+
+#[test]
+fn a_folder_that_is_used_is_refused_and_an_empty_one_is_filled() {
+    let place = Place::with_bundle();
+    place.ok(&["train", "tiny.toml", "--set", "model.lora={rank=2}", "--out", "lora"]);
+    place.ok(&[
+        "train",
+        "tiny.toml",
+        "--set",
+        "model.pooling=\"cls\"",
+        "--set",
+        "model.dense=true",
+        "--out",
+        "cls",
+    ]);
+    place.ok(&["export", "cls/bundle", "--task", "query-type", "--out", "hf"]);
+    let empty = |name: &str| std::fs::create_dir(place.path(name)).unwrap();
+    let commands: [(&[&str], &str); 4] = [
+        (&["export", BUNDLE, "--task", "query-type", "--format", "onnx"], "model.onnx"),
+        (&["import", "hf"], "bundle.json"),
+        (&["merge", "lora/bundle"], "bundle.json"),
+        (&["ensemble", "runs/tiny", "cls"], "ensemble.json"),
+    ];
+    for (i, (args, head)) in commands.into_iter().enumerate() {
+        let out = format!("out{i}");
+        let all = [args, &["--out", &out]].concat();
+        empty(&out);
+        place.ok(&all);
+        assert!(place.names(&out).contains(&head.to_owned()));
+        place.write(&format!("{out}/notes.md"), "mine");
+        refused(&place, &all);
+        overwritten(&place, &all);
+        assert_eq!(place.read(&format!("{out}/notes.md")), "mine", "{args:?}");
+        assert!(place.names(&out).contains(&head.to_owned()));
+        assert!(!place.names(&out).iter().any(|name| name.starts_with(".sextant")), "{out}");
+    }
+    // Where the user stands: the folder must stay the one that it is.
+    empty("here");
+    let bundle = place.path(BUNDLE);
+    let here = |more: &[&str]| {
+        let mut command =
+            place.command(&["export", bundle.to_str().unwrap(), "--task", "query-type"]);
+        command.args(["--format", "onnx", "--out", "."]).args(more);
+        command.current_dir(place.path("here")).assert()
+    };
+    let _open = std::fs::File::open(place.path("here")).unwrap();
+    here(&[]).success();
+    here(&["--overwrite"]).success();
+    assert!(place.names("here").contains(&"model.onnx".to_owned()));
+    // An ensemble and a bundle are opened where they were put.
+    place.ok(&["score", "out3", "market/test.jsonl", "scored.jsonl"]);
+}
+
+#[test]
+fn a_run_begins_only_where_nothing_of_the_users_is_in_the_way() {
+    let place = Place::with_market();
+    for (name, text) in [("log.jsonl", "{\"note\":\"keep\"}"), ("summary.json", "{\"mine\":1}")] {
+        let out = format!("proj-{name}");
+        std::fs::create_dir(place.path(&out)).unwrap();
+        let path = format!("{out}/{name}");
+        place.write(&path, text);
+        for args in [&[][..], &["--resume"]] {
+            let error = refused(&place, &[&["train", "tiny.toml", "--out", &out], args].concat());
+            assert!(error.contains(name), "{error}");
+            assert_eq!((place.read(&path).as_str(), place.names(&out).len()), (text, 1));
+        }
+        overwritten(&place, &["train", "tiny.toml", "--out", &out]);
+        assert!(place.path(&out).join("bundle/bundle.json").exists());
+    }
+    std::fs::create_dir_all(place.path("project/checkpoint")).unwrap();
+    place.write("project/checkpoint/weights.bin", "precious");
+    refused(&place, &["train", "tiny.toml", "--out", "project"]);
+    overwritten(&place, &["train", "tiny.toml", "--out", "project"]);
+    assert_eq!(place.read("project/checkpoint/weights.bin"), "precious");
+}
+
+#[test]
+fn a_run_that_begins_again_keeps_what_is_not_its_own() {
+    let place = Place::with_market();
+    place.ok(&["train", "tiny.toml", "--out", "run"]);
+    place.write("run/bundle/notes.md", "mine");
+    place.write("run/notes.md", "mine");
+    let before = place.read("run/summary.json");
+    place.fails(&["train", "tiny.toml", "--out", "run"]);
+    // Of a mistake in the recipe nothing is lost.
+    place.fails(&[
+        "train",
+        "tiny.toml",
+        "--out",
+        "run",
+        "--overwrite",
+        "--set",
+        "optimizer.rate=1",
+    ]);
+    assert_eq!(place.read("run/summary.json"), before);
+    place.ok(&["train", "tiny.toml", "--out", "run", "--overwrite", "--set", "seed=2"]);
+    assert_ne!(place.read("run/summary.json"), before);
+    assert_eq!(place.read("run/notes.md") + &place.read("run/bundle/notes.md"), "minemine");
+    let started = place.read("run/log.jsonl").matches("started").count();
+    assert_eq!(started, 1);
+}
+
+const LAB: &str = r#"
+# a comment worth keeping
+name = "small"
+[base.data]
+path = "market"
+[base.model]
+pooling = "mean"
+dense = false
+[base.text]
+max_tokens = 32
+[base.schedule]
+steps = 5
+[grid]
+seeds = [1]
+routings = [{ prefix = true, heads = "shared" }]
+[[grid.backbones]]
+backbone = { vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 2, intermediate_size = 32 }
+label = "tiny"
+"#;
+
+#[test]
+fn a_lab_in_the_users_folder_keeps_recipe_and_report() {
+    let place = Place::with_market();
+    place.write("lab.toml", LAB);
+    place.write("report.md", "my report");
+    place.ok(&["lab", "run", "lab.toml", "--out", "."]);
+    assert_eq!(place.read("lab.toml"), LAB);
+    refused(&place, &["lab", "report", "."]);
+    assert_eq!(place.read("report.md"), "my report");
+    // Nothing of the report is there, not even the files that were not in the way.
+    assert!(!place.path("report.html").exists());
+    overwritten(&place, &["lab", "report", "."]);
+    // Our own report is written again; one that was changed since is the user's.
+    place.ok(&["lab", "report", "."]);
+    place.write("tables/scores.csv", "edited");
+    refused(&place, &["lab", "report", "."]);
+    // A recipe of the user's that says something else than what is asked for.
+    let error = place.fails(&["lab", "run", "lab.toml", "--out", ".", "--set", "grid.seeds=[2]"]);
+    assert!(error.contains("lab.toml") && error.contains("--overwrite"), "{error}");
+    assert_eq!(place.read("lab.toml"), LAB);
+}
+
+#[test]
+fn data_sets_replace_only_their_own_parts() {
+    let place = Place::with_market();
+    let market = ["data", "market", "mine", "--rows", "60"];
+    std::fs::create_dir(place.path("mine")).unwrap();
+    place.write("mine/train.csv", "precious");
+    refused(&place, &market);
+    assert_eq!((place.read("mine/train.csv").as_str(), place.names("mine").len()), ("precious", 1));
+    overwritten(&place, &market);
+    assert!(!place.path("mine/train.csv").exists(), "two train parts would be read as one");
+    place.ok(&market);
+    place.write("mine/train.jsonl", place.read("mine/train.jsonl") + "\n");
+    refused(&place, &market);
+    refused(&place, &["data", "split", "market/train.jsonl", "mine"]);
+    // Nothing stays of a data set that could not be made.
+    place.fails(&["data", "split", "market/absent.jsonl", "new"]);
+    assert!(!place.path("new").exists());
+}
+
+#[test]
+fn a_demo_replaces_its_own_files_alone() {
+    let place = Place::empty();
+    let demo =
+        ["demo", "--out", "mine", "--set", "schedule.steps=2", "--set", "data.train_rows=200"];
+    std::fs::create_dir_all(place.path("mine/market")).unwrap();
+    place.write("mine/notes.txt", "keep");
+    place.write("mine/market/train.csv", "precious");
+    refused(&place, &demo);
+    assert_eq!(place.read("mine/market/train.csv"), "precious");
+    std::fs::remove_file(place.path("mine/market/train.csv")).unwrap();
+    place.ok(&demo);
+    place.ok(&demo);
+    assert_eq!(place.read("mine/notes.txt"), "keep");
+    // A mistake in a setting is found before anything is removed.
+    let report = place.read("mine/report.md");
+    place.fails(&["demo", "--out", "mine", "--set", "optimizer.rate=1"]);
+    assert_eq!(place.read("mine/report.md"), report);
+    place.write("mine/report.md", "my own words");
+    refused(&place, &demo);
+}
+
+/// Waits until a file is there.
+fn wait_for(path: &Path) {
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{} does not come", path.display());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn one_output_is_written_by_one_process_at_a_time() {
+    let place = Place::with_bundle();
+    assert!(Command::new("mkfifo").arg(place.path("in.jsonl")).status().unwrap().success());
+    let mut first = Command::new(assert_cmd::cargo::cargo_bin("sextant"))
+        .args(["score", BUNDLE, "in.jsonl", "out.jsonl"])
+        .current_dir(place.path("."))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // It has opened its output once the pipe has given its first row, and waits for more.
+    let mut pipe = std::fs::File::options().write(true).open(place.path("in.jsonl")).unwrap();
+    std::io::Write::write_all(&mut pipe, place.read("market/test.jsonl").as_bytes()).unwrap();
+    wait_for(&place.path(".sextant-out.jsonl.part"));
+    let error = place.fails(&["score", BUNDLE, "market/test.jsonl", "out.jsonl"]);
+    assert!(error.contains(&format!("process {} is writing it", first.id())), "{error}");
+    // A process that dies leaves no lock, and what it left is taken away by the next.
+    first.kill().unwrap(); // SIGKILL
+    first.wait().unwrap();
+    assert!(place.path(".sextant-out.jsonl.part").exists());
+    place.ok(&["score", BUNDLE, "market/test.jsonl", "out.jsonl"]);
+    let hidden = place.names(".").into_iter().find(|name| name.starts_with('.'));
+    assert_eq!(hidden, None);
+}
