@@ -24,13 +24,13 @@ impl Existing {
     /// # Errors
     /// Something is there and must stay.
     pub fn check(self, path: &Path) -> Result<(), FileError> {
-        let is_empty =
-            path.read_dir().is_ok_and(|mut entries| entries.next().is_none()) || !path.exists();
-        match self {
-            Self::Refuse if !is_empty && path.is_dir() => self.admit(path, Some("a folder".into())),
-            Self::Refuse => self.admit(path, Self::file_at(path).filter(|_| !is_empty)),
-            _ => Ok(()),
-        }
+        let Ok(data) = path.metadata() else { return Ok(()) };
+        let there = match path.read_dir() {
+            Ok(mut entries) => entries.next().map(|_| "a folder with files".to_owned()),
+            // What is neither a file nor a folder (a pipe, a device) is written to, not replaced.
+            Err(_) => Self::file_at(path).filter(|_| data.is_file()),
+        };
+        if self == Self::Refuse { self.admit(path, there) } else { Ok(()) }
     }
 
     /// Looks at what is at a place before something is written there.

@@ -147,7 +147,7 @@ fn saving_replaces_nothing_of_anybody_else() {
         let folder = folder_of(&[(name, 1)]);
         let error =
             dataset().save(folder.path(), Format::Jsonl, Existing::Refuse).unwrap_err().to_string();
-        assert!(error.contains(&format!("`{name}` is there already")), "{error}");
+        assert!(error.contains(&format!("{name}: it is there already")), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

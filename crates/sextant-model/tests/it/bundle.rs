@@ -80,10 +80,14 @@ fn saving_replaces_a_bundle_and_nothing_else() {
     let other = place.path().join("precious");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("thesis.tex"), "…").unwrap();
-    let error = bundle::save(&other, Existing::Own, &newer, &encoder(), serde_json::Value::Null)
-        .unwrap_err();
-    assert!(error.to_string().contains("not a bundle"), "{error}");
+    let save =
+        |existing| bundle::save(&other, existing, &newer, &encoder(), serde_json::Value::Null);
+    let error = save(Existing::Refuse).unwrap_err();
+    assert!(error.to_string().contains("a folder with thesis.tex"), "{error}");
+    assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
+    save(Existing::Overwrite).unwrap();
     assert!(other.join("thesis.tex").exists());
+    assert_eq!(dump(&bundle::open(&other, &Device::flex()).unwrap().model), dump(&newer));
 }
 
 #[test]

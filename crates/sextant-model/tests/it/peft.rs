@@ -99,13 +99,13 @@ fn every_task_comes_back_from_its_adapter_and_from_its_merged_export() {
         for task in [Task::QueryProduct, Task::QueryType] {
             let what = format!("{family} {} {task}", routing.label());
             let expected = logits(&bundle.model, family, task);
-            huggingface(&bundle, task, &at("merged"), Existing::Refuse).unwrap();
+            huggingface(&bundle, task, &at("merged"), Existing::Own).unwrap();
             let merged = Backbone::open(&at("merged")).unwrap();
             let merged = loaded(&at("merged"), plain(&merged), &Device::flex());
             let found = logits(&merged, family, Task::QueryProduct);
             assert_close(&found, &expected, 1e-4, &format!("{what}, merged"));
 
-            peft(&bundle, task, "the/base", &at("adapter"), Existing::Refuse).unwrap();
+            peft(&bundle, task, "the/base", &at("adapter"), Existing::Own).unwrap();
             assert!(
                 at("adapter/sextant_pair.py").exists() && at("adapter/sextant_pair.json").exists()
             );

@@ -39,7 +39,7 @@ fn rows_without_a_split_get_one_that_passes_the_check() {
     std::fs::create_dir(place.path("theirs")).unwrap();
     place.write("theirs/train.csv", "precious");
     let error = place.fails(&["data", "split", "all.jsonl", "theirs"]);
-    assert!(error.contains("`train.csv` is there already"), "{error}");
+    assert!(error.contains("train.csv: it is there already"), "{error}");
     assert_eq!(place.names("theirs"), ["train.csv"]);
     let error = place.fails(&["data", "split", "all.jsonl", "new", "--train", "0.9"]);
     assert!(error.contains("sum to") && error.contains("--train"), "{error}");

@@ -164,7 +164,7 @@ fn a_grid_is_run_killed_reported_and_put_together() {
             continue;
         }
         let folder = format!("whole/ensembles/{name}");
-        place.ok(&["eval", &folder, "market", "--out", "eval.json"]);
+        place.ok(&["eval", &folder, "market", "--out", "eval.json", "--overwrite"]);
         let eval: Value = serde_json::from_str(&place.read("eval.json")).unwrap();
         let accuracy = eval["pooled"]["metrics"]["accuracy"]["value"].as_f64().unwrap();
         let stated = row["scores"][2]["accuracy"]["value"].as_f64().unwrap();
@@ -230,7 +230,7 @@ fn ensembles(place: &Place) {
     let refused = place.fails(&["ensemble", &first, "--rule", "weighted", "--out", "w"]);
     assert!(refused.contains("--data"), "{refused}");
     let refused = place.fails(&["ensemble", &first, &second, "--out", "whole/runs"]);
-    assert!(refused.contains("is not an ensemble"), "{refused}");
+    assert!(refused.contains("whole/runs: it is there already"), "{refused}");
 
     // A member that changed is noticed.
     let manifest = place.read("whole/runs/tiny-mhp-1-s1/bundle/bundle.json");

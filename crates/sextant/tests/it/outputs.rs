@@ -158,7 +158,7 @@ path = "market"
 pooling = "mean"
 dense = false
 [base.text]
-max_tokens = 32
+max_tokens = 64
 [base.schedule]
 steps = 5
 [grid]

@@ -25,7 +25,10 @@ fn a_market_is_made_the_same_twice_and_passes_its_check() {
 #[test]
 fn a_trained_bundle_evaluates_scores_and_explains_itself() {
     let place = Place::with_bundle();
-    assert_eq!(place.names("runs/tiny"), ["bundle", "checkpoint", "log.jsonl", "summary.json"]);
+    assert_eq!(
+        place.names("runs/tiny"),
+        [".sextant-files", "bundle", "checkpoint", "log.jsonl", "summary.json"]
+    );
     assert_eq!(
         place.names("runs/tiny/bundle"),
         ["bundle.json", "model.safetensors", "tokenizer.json"]
@@ -180,7 +183,7 @@ fn adapters_are_trained_counted_and_merged() {
     place.ok(&["merge", "runs/tiny/bundle", "--out", "merged"]);
     assert_eq!(place.names("merged"), ["bundle.json", "model.safetensors", "tokenizer.json"]);
     let scores = |bundle: &str| -> Vec<f64> {
-        place.ok(&["score", bundle, "market/test.jsonl", "scored.jsonl"]);
+        place.ok(&["score", bundle, "market/test.jsonl", "scored.jsonl", "--overwrite"]);
         let lines = place.read("scored.jsonl");
         let score = |line: &str| serde_json::from_str::<Value>(line).unwrap()["score"].as_f64();
         lines.lines().map(|line| score(line).unwrap()).collect()
