@@ -27,10 +27,12 @@ pub(crate) fn create_folder(path: &Path) -> Result<()> {
 }
 
 /// Brings a file's bytes to the disk.
-pub(crate) fn sync_file(file: &File, _path: &Path) -> Result<()> {
+pub(crate) fn sync_file(file: &File, path: &Path) -> Result<()> {
     file.sync_all()?;
+    #[cfg(not(test))]
+    let _ = path; // only the record needs it
     #[cfg(test)]
-    note(|| Operation::SyncFile(_path.to_owned(), std::fs::read(_path).unwrap_or_default()));
+    note(|| Operation::SyncFile(path.to_owned(), std::fs::read(path).unwrap_or_default()));
     Ok(())
 }
 
@@ -130,13 +132,15 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
 }
 
 /// That there was nothing to remove is no failure.
-fn removed(_path: &Path, result: Result<()>) -> Result<()> {
+fn removed(path: &Path, result: Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         result => result?,
     }
+    #[cfg(not(test))]
+    let _ = path; // only the record needs it
     #[cfg(test)]
-    note(|| Operation::Remove(_path.to_owned()));
+    note(|| Operation::Remove(path.to_owned()));
     Ok(())
 }
 

@@ -233,7 +233,9 @@ impl Recording {
     fn remove(&mut self, at: usize, disk: &mut Disk, path: &Path) {
         let inode = disk.find(path).unwrap();
         if let Some(names) = disk.folders.get(&inode).cloned() {
-            names.keys().for_each(|name| self.remove(at, disk, &path.join(name)));
+            for name in names.keys() {
+                self.remove(at, disk, &path.join(name));
+            }
         }
         let (folder, name) = disk.place(path);
         let needs = vec![(folder, name.clone(), inode)];
@@ -382,7 +384,7 @@ fn lines_that_were_added_stay() {
     let path = root.join("ledger");
     for count in 0..3 {
         let recording = Recording::of(&root, || {
-            append_line(&path, format!("line {count}").as_bytes()).unwrap()
+            append_line(&path, format!("line {count}").as_bytes()).unwrap();
         });
         let last = recording.end;
         for when in 0..=last {
@@ -391,7 +393,7 @@ fn lines_that_were_added_stay() {
             let text = std::str::from_utf8(bytes).unwrap();
             let whole: Vec<_> =
                 text.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
-            let expected = (0..count + 1).map(|n| format!("line {n}\n")).collect::<Vec<_>>();
+            let expected = (0..=count).map(|n| format!("line {n}\n")).collect::<Vec<_>>();
             assert!(
                 expected.starts_with(&whole.iter().map(|&l| l.to_owned()).collect::<Vec<_>>()),
                 "{text}"

@@ -198,7 +198,7 @@ fn a_card_states_what_was_measured_on_its_bundle() {
     let task = Task::QueryType;
     let card = |rounding: Option<&Rounding>| {
         let out = place.path().join("out");
-        onnx(&bundle, task, Numbers::Int8, rounding, &out).unwrap();
+        onnx(&bundle, task, Numbers::Int8, rounding, &out, Existing::Own).unwrap();
         std::fs::read_to_string(out.join("README.md")).unwrap()
     };
     let unmeasured = card(None);
