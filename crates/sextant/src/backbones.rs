@@ -162,8 +162,7 @@ fn fetch(known: &Known, client: &Client, folder: &Path) -> anyhow::Result<()> {
                     std::fs::rename(part.join(name), model.join(name))
                         .with_context(|| format!("cannot move {name} to {}", model.display()))?;
                 }
-                let source =
-                    serde_json::json!({ "repository": hub.id, "revision": hub.revision });
+                let source = serde_json::json!({ "repository": hub.id, "revision": hub.revision });
                 record(&model.join(SOURCE), source, files.clone())
             })?;
             drop(lock);

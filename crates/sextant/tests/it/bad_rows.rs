@@ -138,7 +138,17 @@ fn an_export_states_what_eight_bits_change_or_names_the_row() {
     let place = Place::with_bundle();
     let pairs = "left,right,task\nred sofa,Sofas,\nSofas,Beds,type-type\nlamp,Lamps,query-type\n";
     place.write("pairs.csv", pairs);
-    let args = ["export", BUNDLE, "--task", "query-type", "--format", "onnx-int8", "--out", "out"];
+    let args = [
+        "export",
+        BUNDLE,
+        "--task",
+        "query-type",
+        "--format",
+        "onnx-int8",
+        "--out",
+        "out",
+        "--overwrite",
+    ];
     let with = |file: &'static str| [&args[..], &["--pairs", file]].concat();
     let said = place.ok(&with("pairs.csv"));
     assert!(said.contains("8 bits on 2 pairs: "), "{said}");
