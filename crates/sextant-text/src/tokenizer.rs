@@ -45,6 +45,11 @@ impl Tokenizer {
         }
         let mut inner =
             guarded(|| HfTokenizer::from_bytes(bytes)).map_err(|reason| bad(&reason))?;
+        if let Some((token, id)) = stray_id(&inner, bytes.len()) {
+            return Err(bad(&format!(
+                "`{token}` has the id {id}, which is far beyond the number of its tokens; is the file damaged?"
+            )));
+        }
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| bad(&error))?;
         inner.set_encode_special_tokens(true);
@@ -162,6 +167,13 @@ fn claims_too_much(bytes: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// A token whose id leaves more ids without a token than a file of so many bytes can have meant: the
+/// library lists those ids, one by one, when it writes a vocabulary.
+fn stray_id(tokenizer: &HfTokenizer, bytes: usize) -> Option<(String, u32)> {
+    let most = bytes.saturating_mul(8).saturating_add(1 << 16);
+    tokenizer.get_vocab(true).into_iter().find(|&(_, id)| id as usize > most)
 }
 
 /// Calls the library, which panics on some files where it could answer with an error: on a table of

@@ -96,3 +96,18 @@ fn a_damaged_table_of_characters_is_an_error() {
         );
     }
 }
+
+/// The library would list every id below it that no token has, when it writes the vocabulary.
+#[test]
+fn an_id_far_beyond_the_number_of_tokens_is_refused() {
+    let json = |id: u32| {
+        format!(
+            r#"{{"version":"1.0","added_tokens":[],"model":{{"type":"WordLevel","vocab":{{"[CLS]":0,"[SEP]":1,"[PAD]":2,"[UNK]":3,"drill":{id}}},"unk_token":"[UNK]"}}}}"#
+        )
+    };
+    let read = |id| sextant_text::Tokenizer::from_bytes(json(id).as_bytes(), "t.json");
+    // Holes are no fault: checkpoints keep ids of tokens that were taken out.
+    assert_eq!(read(60_000).unwrap().vocab_size(), 60_001);
+    let error = read(866_666_666).unwrap_err().to_string();
+    assert!(error.contains("t.json") && error.contains("`drill` has the id 866666666"), "{error}");
+}
