@@ -2,9 +2,9 @@
 
 use crate::Scratch;
 use crate::seeds::golden;
+use sextant_infer::EnsembleManifest;
 use sextant_model::backbone::Backbone;
 use sextant_model::{Adapter, bundle as bundles};
-use sextant_score::EnsembleManifest;
 use sextant_text::Tokenizer;
 
 /// Texts that reach the parts of a tokenizer: words, digits, spaces, accents, other scripts, emoji.

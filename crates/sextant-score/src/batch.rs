@@ -3,7 +3,6 @@
 //! Everything that scores tables goes through here, whatever they were read from. Only `task`, `left`
 //! and `right` are looked at; every other column passes through as it is, whatever its name and type.
 
-use crate::{Scorer, ScorerRow};
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Float64Builder, Int64Array, ListBuilder, RecordBatch,
     RecordBatchOptions, StringArray,
@@ -13,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 use sextant_core::{Prediction, Task};
 use sextant_data::{Format, PairError, json_number, pairs, unwritable};
+use sextant_infer::{Scorer, ScorerRow};
 use sextant_model::{ModelError, NonFinite};
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 //! Three steps run beside each other: one thread reads, one tokenises, and the caller's predicts and
 //! writes. Memory is bounded by the windows between them.
 
+use crate::ScoreError;
 use crate::batch::{ADDED_COLUMNS, EncodedBatch, RowFault, append, scored_schema};
-use crate::{ScoreError, Scorer, ScorerRow};
 use arrow::array::RecordBatch;
 use sextant_core::Prediction;
 use sextant_data::{
@@ -12,6 +12,7 @@ use sextant_data::{
     unwritable_row,
 };
 use sextant_files::Existing;
+use sextant_infer::{Scorer, ScorerRow};
 use sextant_model::ModelError;
 use sextant_text::CutCount;
 use std::ops::ControlFlow;

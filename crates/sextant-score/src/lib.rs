@@ -1,5 +1,8 @@
 //! Scores pairs in bulk: record batches and files of any size.
 //!
+//! The answers come from [`sextant_infer`], which knows neither tables nor files of rows; this crate
+//! brings both to it.
+//!
 //! [`score_batch`] is the one way in which tables are scored, whatever they were read from: the pair's
 //! columns are looked at, every other column passes through, and the prediction's columns are
 //! appended. [`score_file`] streams a file through it in windows, in bounded memory; the output is
@@ -7,17 +10,13 @@
 //! that names its line, or is passed over and counted, as the caller says.
 
 mod batch;
-mod ensemble;
 mod file;
-mod scorer;
 
 pub use batch::{
     ADDED_COLUMNS, BadRow, BatchError, EncodedBatch, RowFault, added_fields, append, score_batch,
     scored_schema,
 };
-pub use ensemble::{Ensemble, EnsembleManifest, Member};
 pub use file::{ScoreOptions, ScoreReport, score_file};
-pub use scorer::{Scorer, ScorerRow};
 
 use sextant_data::{DataError, RowUnit};
 use sextant_model::ModelError;

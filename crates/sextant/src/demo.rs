@@ -13,10 +13,10 @@ use sextant_data::market::{ExampleConfig, MarketConfig};
 use sextant_data::{Baselines, CheckReport, DataFolder, Dataset, Format, check};
 use sextant_eval::Metric;
 use sextant_files::{Lock, OwnFiles};
+use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
 use sextant_lab::{Baseline, Comparison, Report, Run, RunFacts};
 use sextant_model::Routing;
-use sextant_score::Scorer;
 use sextant_train::{Plan, Recipe, RunFolder, Start, parse_recipe, peak_memory};
 use std::path::PathBuf;
 

@@ -8,8 +8,8 @@ use clap::Args;
 use sextant_core::{Grade, Pair, Prediction, Split};
 use sextant_data::{Labels, LoadedDataset};
 use sextant_eval::Vote;
+use sextant_infer::EnsembleManifest;
 use sextant_lab::fit_weights;
-use sextant_score::EnsembleManifest;
 use std::path::PathBuf;
 
 /// `ensemble`

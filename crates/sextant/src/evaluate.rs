@@ -9,7 +9,7 @@ use sextant_core::{Example, Prediction, Split};
 use sextant_data::{LabelledRows, Labels, LoadedDataset};
 use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
 use sextant_files::AtomicFile;
-use sextant_score::Scorer;
+use sextant_infer::Scorer;
 use std::io::Write;
 use std::path::PathBuf;
 

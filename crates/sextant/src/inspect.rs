@@ -4,8 +4,8 @@ use crate::cli::Reading;
 use crate::say::say;
 use clap::Args;
 use sextant_data::{DataCard, Labels};
+use sextant_infer::EnsembleManifest;
 use sextant_model::bundle;
-use sextant_score::EnsembleManifest;
 use std::path::PathBuf;
 
 /// `inspect`

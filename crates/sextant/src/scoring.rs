@@ -4,9 +4,9 @@ use crate::device::Place;
 use anyhow::anyhow;
 use clap::Args;
 use sextant_core::Pair;
+use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
 use sextant_model::ModelError;
-use sextant_score::Scorer;
 use std::path::Path;
 
 /// Where and how precisely to predict.

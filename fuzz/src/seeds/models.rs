@@ -3,8 +3,8 @@
 use super::{golden, of_families};
 use sextant_core::Task;
 use sextant_eval::Vote;
+use sextant_infer::{EnsembleManifest, Member};
 use sextant_model::{BackboneConfig, HeadKind, ModelSpec, Pooling, Routing, bundle as bundles};
-use sextant_score::{EnsembleManifest, Member};
 use sextant_text::{TextConfig, train_wordpiece};
 
 fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {

@@ -6,7 +6,7 @@ use crate::findings::{EnsembleRow, Findings};
 use crate::run::Lab;
 use sextant_data::DataError;
 use sextant_files::{Existing, Lock, OwnFiles};
-use sextant_score::EnsembleManifest;
+use sextant_infer::EnsembleManifest;
 use std::io::Write;
 use std::path::PathBuf;
 

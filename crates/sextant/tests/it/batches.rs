@@ -6,8 +6,9 @@ use arrow::datatypes::{Float64Type, Int64Type};
 use burn::tensor::Device;
 use serde_json::Value;
 use sextant_core::Task;
+use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
-use sextant_score::{EncodedBatch, Scorer, added_fields, score_batch, scored_schema};
+use sextant_score::{EncodedBatch, added_fields, score_batch, scored_schema};
 use std::sync::Arc;
 
 fn batch(lefts: Vec<&str>, rights: Vec<&str>) -> RecordBatch {

@@ -1,17 +1,16 @@
 //! Answers of bundles and ensembles: none that is no number, and the same from any number of threads.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use burn::tensor::Device;
 use rayon::prelude::*;
 use sextant_core::{Example, Grade, Pair, Task};
 use sextant_eval::Vote;
 use sextant_files::Existing;
+use sextant_infer::{EnsembleManifest, Scorer};
 use sextant_kernels::{FrozenFormat, ScorePrecision};
 use sextant_model::{
     BackboneConfig, HeadKind, LoraConfig, ModelError, ModelSpec, Pooling, RelevanceModel, Routing,
     bundle, initialize, initialize_frozen, load,
 };
-use sextant_score::{EnsembleManifest, Scorer};
 use sextant_text::{Encoder, TextConfig, train_wordpiece};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! A model or an ensemble, whichever a folder holds, with the same questions to ask of it.
 
-use crate::ensemble::{Ensemble, EnsembleManifest};
+use crate::EnsembleManifest;
+use crate::ensemble::Ensemble;
 use burn::tensor::Device;
 use sextant_core::{Pair, Prediction, Task};
 use sextant_kernels::ScorePrecision;
