@@ -4,10 +4,10 @@ use crate::{PackedWeights, StepShared};
 use burn::module::{Param, ParamId};
 use burn::tensor::{Int, Tensor};
 use sextant_kernels::{
-    self as kernels, Dropout, PackedWeight, Precision, ReusedWeight, ScorePrecision,
+    self as kernels, Dropout, PackedWeight, Precision, ReusedWeight, RowGradient, RowGradientSink,
+    ScorePrecision,
 };
 use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// The precision of a forward pass, its randomness if it is a training one, and what it shares with
@@ -20,14 +20,17 @@ use std::sync::Arc;
 pub struct ForwardContext {
     precision: Precision,
     seeds: Option<Cell<u64>>,
-    step: Option<Rc<StepShared>>,
+    step: Option<Arc<StepShared>>,
+    /// Where this pass leaves the gradient of the word table, if it is one of a step.
+    word_rows: RowGradientSink,
     packed: Option<Arc<PackedWeights>>,
 }
 
 impl ForwardContext {
     /// Without dropout, and with weights as they are: gradients can be taken.
     pub fn inference(precision: Precision) -> Self {
-        Self { precision, seeds: None, step: None, packed: None }
+        let word_rows = RowGradientSink::new();
+        Self { precision, seeds: None, step: None, word_rows, packed: None }
     }
 
     /// For scoring with weights that are packed once. The model must be on a device without
@@ -44,10 +47,18 @@ impl ForwardContext {
         Self { seeds: Some(Cell::new(seed)), ..Self::inference(precision) }
     }
 
-    /// Shares packed weights, and the gradient of the word table, with the other packs of a step.
+    /// Shares packed weights with the other packs of a step. The gradient of the word table is then
+    /// left as rows, for [`ForwardContext::take_word_rows`].
     #[must_use]
-    pub fn sharing(self, step: &Rc<StepShared>) -> Self {
-        Self { step: Some(Rc::clone(step)), ..self }
+    pub fn sharing(self, step: &Arc<StepShared>) -> Self {
+        Self { step: Some(Arc::clone(step)), ..self }
+    }
+
+    /// The rows of the word table's gradient that the backward pass left. There are none in a pass
+    /// that is not one of a step, where the table is frozen, and on a device without kernels, where the table
+    /// has a dense gradient.
+    pub fn take_word_rows(&self) -> Option<RowGradient> {
+        self.word_rows.take()
     }
 
     /// Where the sequence of dropout seeds stands.
@@ -88,7 +99,7 @@ impl ForwardContext {
     /// Rows of the word table; in a training step its gradient is left as rows.
     pub(crate) fn words(&self, table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
         match &self.step {
-            Some(step) => kernels::embedding_rows(table, ids, step.word_rows()),
+            Some(_) => kernels::embedding_rows(table, ids, &self.word_rows),
             None => kernels::embedding(table, ids),
         }
     }

@@ -3,26 +3,23 @@
 use crate::RelevanceModel;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
-use sextant_kernels::{PackedWeight, ReusedWeight, RowGradientSink, ScorePrecision};
-use std::cell::RefCell;
+use sextant_kernels::{PackedWeight, ReusedWeight, ScorePrecision};
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
-/// The packs of one training step share this: between them, weights do not change.
+/// The packs of one training step share this, whichever threads they run on: between them, weights do not
+/// change, so that each is packed once.
 #[derive(Debug, Default)]
 pub struct StepShared {
-    weights: RefCell<HashMap<ParamId, ReusedWeight>>,
-    word_rows: RowGradientSink,
+    weights: Mutex<HashMap<ParamId, ReusedWeight>>,
 }
 
 impl StepShared {
-    /// Where the gradient of the word table gathers, as rows. On a device without kernels it stays
-    /// empty, and the table has a dense gradient.
-    pub fn word_rows(&self) -> &RowGradientSink {
-        &self.word_rows
-    }
-
+    /// The packed forms of a layer's weight. The lock is held while the layer is looked up, and never while
+    /// its weight is packed.
     pub(crate) fn weight(&self, id: ParamId) -> ReusedWeight {
-        self.weights.borrow_mut().entry(id).or_default().clone()
+        let mut weights = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
+        weights.entry(id).or_default().clone()
     }
 }
 

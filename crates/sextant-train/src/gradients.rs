@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Gradients as BackwardGradients, Tensor};
 use sextant_kernels::{self as kernels, RowGradient};
-use sextant_model::{RelevanceModel, StepShared};
+use sextant_model::RelevanceModel;
 
 /// For each parameter, in the order of the model, its gradient; none for a parameter that is frozen
 /// or that no row of the step passed through.
@@ -90,37 +90,31 @@ impl Gradients {
         Self { parts }
     }
 
-    /// Adds what a backward pass found.
-    pub fn add(&mut self, model: &RelevanceModel, mut grads: BackwardGradients) {
+    /// What a backward pass found for the parameters of the model.
+    pub fn found(model: &RelevanceModel, mut grads: BackwardGradients) -> Self {
         struct Collector<'a> {
-            index: usize,
-            parts: &'a mut Vec<Option<Gradient>>,
+            parts: Vec<Option<Gradient>>,
             grads: &'a mut BackwardGradients,
         }
         impl ModuleVisitor for Collector<'_> {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                if self.parts.len() == self.index {
-                    self.parts.push(None);
-                }
-                if param.is_require_grad()
-                    && let Some(grad) = param.val().grad_remove(self.grads)
-                {
+                let trained = param.is_require_grad();
+                let grad = trained.then(|| param.val().grad_remove(self.grads)).flatten();
+                self.parts.push(grad.map(|grad| {
                     let length = grad.shape().num_elements();
-                    let grad = Gradient::Dense(grad.reshape([length]));
-                    let part = &mut self.parts[self.index];
-                    *part = Some(match part.take() {
-                        Some(sum) => sum.plus(grad),
-                        None => grad,
-                    });
-                }
-                self.index += 1;
+                    Gradient::Dense(grad.reshape([length]))
+                }));
             }
         }
-        model.visit(&mut Collector { index: 0, parts: &mut self.parts, grads: &mut grads });
+        let mut collector = Collector { parts: Vec::new(), grads: &mut grads };
+        model.visit(&mut collector);
+        Self { parts: collector.parts }
     }
 
-    /// Takes the rows that the backward passes of a step left for the word table.
-    pub fn take_rows(&mut self, model: &RelevanceModel, shared: &StepShared) {
+    /// The gradient of the word table, from the rows that a backward pass left for it
+    /// ([`ForwardContext::take_word_rows`](sextant_model::ForwardContext::take_word_rows)); none of any
+    /// parameter where the table is frozen.
+    pub fn of_words(model: &RelevanceModel, rows: RowGradient) -> Self {
         struct Finder {
             index: usize,
             wanted: ParamId,
@@ -134,12 +128,28 @@ impl Gradients {
                 self.index += 1;
             }
         }
-        let Some(rows) = shared.word_rows().take() else { return };
-        let Some(table) = &model.embeddings.word else { return }; // frozen: it has no gradient
+        let Some(table) = &model.embeddings.word else { return Self::default() };
         let mut finder = Finder { index: 0, wanted: table.id, found: None };
         model.visit(&mut finder);
-        if let Some(part) = finder.found.and_then(|index| self.parts.get_mut(index)) {
-            *part = Some(Gradient::Rows(rows));
+        let mut parts = Vec::new();
+        if let Some(index) = finder.found {
+            parts.resize_with(index, || None);
+            parts.push(Some(Gradient::Rows(rows)));
+        }
+        Self { parts }
+    }
+
+    /// Adds other gradients of the model, parameter by parameter. The sum depends in its last bits on the
+    /// order in which gradients are added.
+    pub fn add(&mut self, other: Self) {
+        if self.parts.len() < other.parts.len() {
+            self.parts.resize_with(other.parts.len(), || None);
+        }
+        for (sum, part) in self.parts.iter_mut().zip(other.parts) {
+            *sum = match (sum.take(), part) {
+                (Some(sum), Some(part)) => Some(sum.plus(part)),
+                (sum, part) => sum.or(part),
+            };
         }
     }
 

@@ -21,13 +21,16 @@ mod log;
 mod memory;
 mod observer;
 mod optimizer;
+mod packs;
 mod pcgrad;
 mod plan;
 mod prepare;
 mod progress;
 mod recipe;
+mod reduction;
 mod rows;
 mod run_folder;
+mod run_pack;
 mod sampler;
 mod schedule;
 mod settings;
@@ -43,6 +46,7 @@ pub use log::JsonLog;
 pub use memory::{peak_memory, reset_peak_memory};
 pub use observer::{DevEvaluation, Event, Observer, Observers, StepReport};
 pub use optimizer::{AdamW, Moments};
+pub use packs::{PlannedPack, StepPlan, SumBy, plan_packs};
 pub use plan::{BackboneSource, Plan};
 pub use prepare::{Encoded, Prepared};
 pub use progress::Progress;
@@ -50,8 +54,10 @@ pub use recipe::{
     BackboneRecipe, BatchRecipe, CheckpointRecipe, DataRecipe, DevRecipe, ModelRecipe,
     OptimizerRecipe, Recipe, ScheduleRecipe, ScratchRecipe, TextRecipe,
 };
+pub use reduction::{Reduced, Reduction};
 pub use rows::Rows;
 pub use run_folder::{RunFolder, Start, Summary};
+pub use run_pack::{PackLosses, StepPass, run_pack};
 pub use sampler::{Mixing, Sampler, SamplerState, Sampling};
 pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};

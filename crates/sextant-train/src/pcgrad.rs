@@ -2,15 +2,16 @@
 //! "Gradient Surgery for Multi-Task Learning", algorithm 1).
 
 use crate::gradients::Gradients;
-use crate::step::{self, StepGradients, StepOptions};
+use crate::packs::{SumBy, plan_packs};
+use crate::reduction::Reduced;
+use crate::step::{StepGradients, StepOptions, run_in_order};
 use crate::{Target, TrainError};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use sextant_core::Task;
 use sextant_model::RelevanceModel;
 
-/// As [`step::gradients`], with a backward pass for each task. The gradient is the mean over the tasks
+/// As [`gradients`](crate::gradients), with packs and a sum for each task. The gradient is the mean over the tasks
 /// of their gradients after projection. Weights that only one task reaches keep its gradient as it is.
 ///
 /// Rows must be weighed so that each task's weights sum to 1.
@@ -19,41 +20,21 @@ pub(crate) fn gradients(
     batch: &[Target<'_>],
     options: StepOptions<'_>,
 ) -> Result<StepGradients, TrainError> {
+    // Weights of each task's rows sum to 1, so that a task's gradient is that of its mean loss.
+    let options = StepOptions { divisor: Some(1.0), ..options };
+    let plan = plan_packs(batch, &options, SumBy::Task);
+    let reduced = run_in_order(model, batch, options, &plan)?;
+    let Reduced { sums: gradients, task_losses, tokens } = reduced;
+    let tasks = gradients.len() as f64;
     let [seed, step] = options.key;
-    let mut parts = Vec::new();
-    for task in Task::ALL {
-        let rows: Vec<_> = batch.iter().filter(|row| row.row.task == task).copied().collect();
-        if rows.is_empty() {
-            continue;
-        }
-        // Of its own for each task, so that dropout drops other entries; steps stay far below.
-        let key = [seed, step | (task.index() as u64 + 1) << 48];
-        parts.push(step::gradients(
-            model,
-            &rows,
-            StepOptions { key, divisor: Some(1.0), ..options },
-        )?);
-    }
-    let tasks = parts.len() as f64;
-    let mut whole = StepGradients { weight: tasks, ..StepGradients::default() };
-    let mut gradients = Vec::with_capacity(parts.len());
-    for part in parts {
-        for (sum, loss) in whole.task_losses.iter_mut().zip(part.task_losses) {
-            sum.sum += loss.sum;
-            sum.weight += loss.weight;
-            sum.rows += loss.rows;
-        }
-        whole.tokens += part.tokens;
-        gradients.push(part.gradients);
-    }
     let products: Vec<Vec<f64>> = gradients
         .iter()
         .map(|one| gradients.iter().map(|other| one.dot_shared(other, &gradients)).collect())
         .collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ step.rotate_left(32));
     let weights: Vec<f64> = project(&products, &mut rng).iter().map(|w| w / tasks).collect();
-    whole.gradients = Gradients::combine(gradients, &weights, 1.0 / tasks);
-    Ok(whole)
+    let gradients = Gradients::combine(gradients, &weights, 1.0 / tasks);
+    Ok(StepGradients { gradients, task_losses, weight: tasks, tokens })
 }
 
 /// What each task's gradient counts in the sum of all after projection, from the products of gradients

@@ -1,14 +1,17 @@
 //! The gradients of one step's rows: what is between a batch and an optimizer step.
+//!
+//! A step is three functions, so that its packs can be run anywhere: [`plan_packs`] says which rows are in which
+//! pack, [`run_pack`] runs one of them forward and backward, and a [`Reduction`] sums what they found in the
+//! order of the plan. The same bits come out whoever ran which pack, and when.
 
+use crate::packs::{StepPlan, SumBy, plan_packs};
+use crate::reduction::{Reduced, Reduction};
+use crate::run_pack::{StepPass, run_pack};
 use crate::{Gradients, TrainError};
-use burn::tensor::Tensor;
 use sextant_core::{Grade, Task};
 use sextant_kernels::Precision;
-use sextant_model::{
-    ForwardContext, LossConfig, PackInput, RelevanceModel, StepShared, parameters, row_losses,
-};
-use sextant_text::{Pack, RowView, fill};
-use std::rc::Rc;
+use sextant_model::{LossConfig, RelevanceModel};
+use sextant_text::RowView;
 
 /// A row to learn from: its tokens, its grade, the weight of its loss.
 #[derive(Debug, Clone, Copy)]
@@ -78,82 +81,33 @@ impl StepGradients {
 }
 
 /// Runs the rows forward and backward, in as many packs as they fill.
+///
+/// # Errors
+/// The model refuses a pack.
 pub fn gradients(
     model: &RelevanceModel,
     batch: &[Target<'_>],
     options: StepOptions<'_>,
 ) -> Result<StepGradients, TrainError> {
-    let weight = options
-        .divisor
-        .unwrap_or_else(|| batch.iter().map(|target| f64::from(target.weight)).sum());
-    let lengths: Vec<usize> = batch.iter().map(|target| target.row.len()).collect();
-    let device = model.device();
-    let shared = Rc::new(StepShared::default());
-    let mut gradients = Gradients::default();
-    let mut task_losses = [TaskLoss::default(); Task::COUNT];
-    for (i, range) in fill(&lengths, options.pack_tokens).into_iter().enumerate() {
-        let members: Vec<_> = range.map(|index| (index, batch[index].row)).collect();
-        let pack = Pack::new(&members);
-        let of_row = |&index: &usize| (batch[index].grade, batch[index].weight);
-        let (grades, weights): (Vec<_>, Vec<_>) = pack.rows.iter().map(of_row).unzip();
-        let input = PackInput::new(&pack, &device)?;
-        let [seed, step] = options.key;
-        let ctx = ForwardContext::training(options.precision, &[seed, step, i as u64]);
-        let ctx = ctx.sharing(&shared);
-        let of_rows = |logits| row_losses(logits, &grades, &weights, options.loss);
-        let total = |losses: &Tensor<1>| losses.clone().sum() / weight as f32;
-        let losses = if !learns(model, &pack) {
-            of_rows(model.forward(&input, &ctx)?)
-        } else if options.checkpointing {
-            let mut found = None;
-            let loss = |logits| {
-                let losses = of_rows(logits);
-                let loss = total(&losses);
-                found = Some(losses);
-                loss
-            };
-            let each = |found| gradients.add(model, found);
-            model.backward_checkpointed(&input, &ctx, loss, each)?;
-            found.unwrap_or_else(|| Tensor::zeros([0], &device)) // set whenever there was no error
-        } else {
-            let losses = of_rows(model.forward(&input, &ctx)?);
-            gradients.add(model, total(&losses).backward());
-            losses
-        };
-        let losses: Vec<f32> = losses.inner().into_data().iter::<f32>().collect();
-        for (entry, rows) in task_losses.iter_mut().zip(&pack.task_rows) {
-            let sum = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).sum::<f64>();
-            entry.sum += sum(&losses[rows.clone()]);
-            entry.weight += sum(&weights[rows.clone()]);
-            entry.rows += rows.len();
-        }
-    }
-    gradients.take_rows(model, &shared);
-    Ok(StepGradients { gradients, task_losses, weight, tokens: lengths.iter().sum() })
+    let plan = plan_packs(batch, &options, SumBy::Step);
+    let Reduced { mut sums, task_losses, tokens } = run_in_order(model, batch, options, &plan)?;
+    let gradients = sums.pop().unwrap_or_default();
+    Ok(StepGradients { gradients, task_losses, weight: plan.divisor, tokens })
 }
 
-/// Whether a parameter on the way of a pack's rows is trained. Where none is, as when the only
-/// unfrozen branches are of other tasks, there is nothing to run backward for.
-fn learns(model: &RelevanceModel, pack: &Pack) -> bool {
-    let spec = model.spec();
-    let names = spec.branch_names();
-    // Below the last level of a mixture, what all tasks share reads every task's experts.
-    let read_by_all = |rest: &str| {
-        let levels = spec.routing.mixture.map_or(0, |mixture| mixture.levels);
-        let level = rest.strip_prefix("task_mixture.").and_then(|rest| rest.split_once('.'));
-        level.is_some_and(|(level, part)| {
-            part.starts_with("experts.") && level.parse().is_ok_and(|i: usize| i + 1 < levels)
-        })
-    };
-    let present: Vec<&str> = Task::ALL
-        .into_iter()
-        .filter(|task| !pack.task_rows[task.index()].is_empty())
-        .filter_map(|task| spec.branch_of(task).map(|branch| names[branch]))
-        .collect();
-    parameters(model).iter().filter(|info| info.trainable).any(|info| {
-        match info.name.strip_prefix("branches.").and_then(|rest| rest.split_once('.')) {
-            Some((branch, rest)) => present.contains(&branch) || read_by_all(rest),
-            None => true,
-        }
-    })
+/// Runs every pack of a plan on this thread, one after another, so that one pack's activations are in memory
+/// at a time.
+pub(crate) fn run_in_order(
+    model: &RelevanceModel,
+    batch: &[Target<'_>],
+    options: StepOptions<'_>,
+    plan: &StepPlan,
+) -> Result<Reduced, TrainError> {
+    let pass = StepPass::new(model, batch, options, plan);
+    let mut reduction = Reduction::new(plan);
+    for (index, pack) in plan.packs.iter().enumerate() {
+        let losses = run_pack(&pass, pack, |found| reduction.add(index, found))?;
+        reduction.end_pack(index, losses);
+    }
+    Ok(reduction.finish())
 }

@@ -9,5 +9,6 @@ mod lora;
 mod parameters;
 mod resume;
 mod sampler;
+mod spread;
 mod threads;
 mod weighting;

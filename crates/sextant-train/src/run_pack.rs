@@ -1,0 +1,120 @@
+//! One pack of a step, forward and backward.
+
+use crate::packs::{PlannedPack, StepPlan};
+use crate::step::{StepOptions, Target, TaskLoss};
+use crate::{Gradients, TrainError};
+use burn::tensor::Tensor;
+use sextant_core::Task;
+use sextant_model::{
+    ForwardContext, PackInput, RelevanceModel, StepShared, parameters, row_losses,
+};
+use sextant_text::Pack;
+use std::sync::Arc;
+
+/// What every pack of a step reads, from any thread.
+#[derive(Debug)]
+pub struct StepPass<'a> {
+    model: &'a RelevanceModel,
+    batch: &'a [Target<'a>],
+    options: StepOptions<'a>,
+    divisor: f64,
+    shared: Arc<StepShared>,
+}
+
+impl<'a> StepPass<'a> {
+    /// A pass over a batch that was laid out in packs.
+    pub fn new(
+        model: &'a RelevanceModel,
+        batch: &'a [Target<'a>],
+        options: StepOptions<'a>,
+        plan: &StepPlan,
+    ) -> Self {
+        Self { model, batch, options, divisor: plan.divisor, shared: Arc::default() }
+    }
+}
+
+/// What the rows of a pack came to, besides gradients.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PackLosses {
+    /// The losses of each task's rows.
+    pub task_losses: [TaskLoss; Task::COUNT],
+    /// Tokens of all rows.
+    pub tokens: usize,
+}
+
+/// Runs one pack forward and backward. `each` gets gradients as they are found, in an order that is always the
+/// same: all at once, or a part for each block where activations are computed again.
+///
+/// # Errors
+/// The model refuses the pack.
+pub fn run_pack(
+    pass: &StepPass<'_>,
+    planned: &PlannedPack,
+    mut each: impl FnMut(Gradients),
+) -> Result<PackLosses, TrainError> {
+    let StepPass { model, batch, options, divisor, shared } = pass;
+    let members: Vec<_> = planned.rows.iter().map(|&row| (row, batch[row].row)).collect();
+    let pack = Pack::new(&members);
+    let of_row = |&row: &usize| (batch[row].grade, batch[row].weight);
+    let (grades, weights): (Vec<_>, Vec<_>) = pack.rows.iter().map(of_row).unzip();
+    let device = model.device();
+    let input = PackInput::new(&pack, &device)?;
+    let ctx = ForwardContext::training(options.precision, &planned.key).sharing(shared);
+    let of_rows = |logits| row_losses(logits, &grades, &weights, options.loss);
+    let total = |losses: &Tensor<1>| losses.clone().sum() / *divisor as f32;
+    let losses = if !learns(model, &pack) {
+        of_rows(model.forward(&input, &ctx)?)
+    } else if options.checkpointing {
+        let mut found = None;
+        let loss = |logits| {
+            let losses = of_rows(logits);
+            let loss = total(&losses);
+            found = Some(losses);
+            loss
+        };
+        let part = |part| each(Gradients::found(model, part));
+        model.backward_checkpointed(&input, &ctx, loss, part)?;
+        found.unwrap_or_else(|| Tensor::zeros([0], &device)) // set whenever there was no error
+    } else {
+        let losses = of_rows(model.forward(&input, &ctx)?);
+        each(Gradients::found(model, total(&losses).backward()));
+        losses
+    };
+    if let Some(rows) = ctx.take_word_rows() {
+        each(Gradients::of_words(model, rows));
+    }
+    let losses: Vec<f32> = losses.inner().into_data().iter::<f32>().collect();
+    let sum = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).sum::<f64>();
+    let task_losses = pack.task_rows.clone().map(|rows| TaskLoss {
+        sum: sum(&losses[rows.clone()]),
+        weight: sum(&weights[rows.clone()]),
+        rows: rows.len(),
+    });
+    Ok(PackLosses { task_losses, tokens: pack.token_count() })
+}
+
+/// Whether a parameter on the way of a pack's rows is trained. Where none is, as when the only
+/// unfrozen branches are of other tasks, there is nothing to run backward for.
+fn learns(model: &RelevanceModel, pack: &Pack) -> bool {
+    let spec = model.spec();
+    let names = spec.branch_names();
+    // Below the last level of a mixture, what all tasks share reads every task's experts.
+    let read_by_all = |rest: &str| {
+        let levels = spec.routing.mixture.map_or(0, |mixture| mixture.levels);
+        let level = rest.strip_prefix("task_mixture.").and_then(|rest| rest.split_once('.'));
+        level.is_some_and(|(level, part)| {
+            part.starts_with("experts.") && level.parse().is_ok_and(|i: usize| i + 1 < levels)
+        })
+    };
+    let present: Vec<&str> = Task::ALL
+        .into_iter()
+        .filter(|task| !pack.task_rows[task.index()].is_empty())
+        .filter_map(|task| spec.branch_of(task).map(|branch| names[branch]))
+        .collect();
+    parameters(model).iter().filter(|info| info.trainable).any(|info| {
+        match info.name.strip_prefix("branches.").and_then(|rest| rest.split_once('.')) {
+            Some((branch, rest)) => present.contains(&branch) || read_by_all(rest),
+            None => true,
+        }
+    })
+}
