@@ -73,7 +73,9 @@ impl Reduction {
         self.early.entry(pack).or_default().losses = Some(losses);
         while let Some(early) = self.early.get_mut(&self.next) {
             let sum = &mut self.reduced.sums[self.sum_of_pack[self.next]];
-            std::mem::take(&mut early.found).into_iter().for_each(|found| sum.add(found));
+            for found in early.found.drain(..) {
+                sum.add(found);
+            }
             let Some(losses) = early.losses else { break };
             for (entry, found) in self.reduced.task_losses.iter_mut().zip(losses.task_losses) {
                 entry.sum += found.sum;

@@ -35,7 +35,9 @@ fn run(pass: &StepPass<'_>, plan: &StepPlan, pack: usize) -> (Vec<Gradients>, Pa
 }
 
 fn hand_in(reduction: &mut Reduction, pack: usize, found: Vec<Gradients>, losses: PackLosses) {
-    found.into_iter().for_each(|part| reduction.add(pack, part));
+    for part in found {
+        reduction.add(pack, part);
+    }
     reduction.end_pack(pack, losses);
 }
 
