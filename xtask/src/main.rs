@@ -1,19 +1,15 @@
 //! `cargo xtask`: what is run on the workspace and is no part of the product.
+//!
+//! This program needs none of our own crates, so that it is there within seconds. Tasks that need them are
+//! in `workbench/`, and are passed on to it.
 
 #![expect(clippy::print_stdout, reason = "a command for developers")]
 
-mod bench;
-mod check;
-mod fuzz;
-mod lengths;
-mod prove;
+mod asan;
+mod ci;
+mod workbench;
 
 use clap::{Parser, Subcommand};
-use sextant_kernels::CachingAllocator;
-
-/// As in the product: its speed is measured with it.
-#[global_allocator]
-static ALLOCATOR: CachingAllocator = CachingAllocator::new(4 << 30);
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Tasks of the workspace")]
@@ -24,25 +20,31 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Measure training and scoring beside the peers, interleaved, and print one table
-    Bench(bench::Bench),
-    /// Print the token lengths of rows of a data set
-    Lengths(lengths::Lengths),
+    /// Run the checks that CI runs: all of them, or those that are named
+    Ci(ci::Ci),
     /// Run the kernels' tests with AddressSanitizer, at every level of instructions
-    Asan(check::Asan),
+    Asan(asan::Asan),
+    /// Measure training and scoring beside the peers, interleaved, and print one table
+    #[command(disable_help_flag = true)]
+    Bench(workbench::Rest),
+    /// Print the token lengths of rows of a data set
+    #[command(disable_help_flag = true)]
+    Lengths(workbench::Rest),
     /// Give readers of foreign bytes inputs that coverage guides, and look for panics, hangs and greed
-    Fuzz(fuzz::Fuzz),
+    #[command(disable_help_flag = true)]
+    Fuzz(workbench::Rest),
     /// Check claims that take minutes
-    #[command(subcommand)]
-    Prove(prove::Prove),
+    #[command(disable_help_flag = true)]
+    Prove(workbench::Rest),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
-        Task::Bench(task) => task.run(),
-        Task::Lengths(task) => task.run(),
+        Task::Ci(task) => task.run(),
         Task::Asan(task) => task.run(),
-        Task::Fuzz(task) => task.run(),
-        Task::Prove(task) => task.run(),
+        Task::Bench(rest) => rest.pass_on("bench"),
+        Task::Lengths(rest) => rest.pass_on("lengths"),
+        Task::Fuzz(rest) => rest.pass_on("fuzz"),
+        Task::Prove(rest) => rest.pass_on("prove"),
     }
 }

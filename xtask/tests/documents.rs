@@ -48,7 +48,7 @@ fn every_test_that_the_reliability_document_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let document = std::fs::read_to_string(root.join("docs/reliability.md")).unwrap();
     let mut functions = BTreeSet::new();
-    for folder in ["crates", "fuzz", "xtask"] {
+    for folder in ["crates", "fuzz", "workbench", "xtask"] {
         add_functions(&root.join(folder), &mut functions);
     }
     let named = named_tests(&document);

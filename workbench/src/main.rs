@@ -1,0 +1,45 @@
+//! What is measured and proved with the product's own crates, and is no part of it. `cargo xtask` builds and
+//! starts this program for the tasks that need those crates: its own build is seconds, and this one minutes.
+
+#![expect(clippy::print_stdout, reason = "a command for developers")]
+
+mod bench;
+mod fuzz;
+mod lengths;
+mod prove;
+
+use clap::{Parser, Subcommand};
+use sextant_kernels::CachingAllocator;
+
+/// As in the product: its speed is measured with it.
+#[global_allocator]
+static ALLOCATOR: CachingAllocator = CachingAllocator::new(4 << 30);
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Tasks that need the product's own crates")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Measure training and scoring beside the peers, interleaved, and print one table
+    Bench(bench::Bench),
+    /// Print the token lengths of rows of a data set
+    Lengths(lengths::Lengths),
+    /// Give readers of foreign bytes inputs that coverage guides, and look for panics, hangs and greed
+    Fuzz(fuzz::Fuzz),
+    /// Check claims that take minutes
+    #[command(subcommand)]
+    Prove(prove::Prove),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Bench(task) => task.run(),
+        Task::Lengths(task) => task.run(),
+        Task::Fuzz(task) => task.run(),
+        Task::Prove(task) => task.run(),
+    }
+}

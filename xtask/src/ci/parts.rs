@@ -1,0 +1,72 @@
+//! The parts of `cargo xtask ci`.
+
+use std::process::Command;
+
+/// A check: one command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    /// How it is called.
+    pub(super) name: &'static str,
+    /// The program and its arguments, with spaces between them.
+    pub(super) command: &'static str,
+    /// Variables that are set for it.
+    pub(super) variables: &'static [(&'static str, &'static str)],
+    /// Whether it is the test runner, whose summary ends the output.
+    pub(super) runs_tests: bool,
+}
+
+/// A part without variables.
+pub(super) const fn part(name: &'static str, command: &'static str) -> Part {
+    Part { name, command, variables: &[], runs_tests: false }
+}
+
+/// All of them, in the order in which they run: what fails soonest first.
+pub(super) const PARTS: [Part; 9] = [
+    part("fmt", "cargo fmt --all --check"),
+    part("typos", "typos"),
+    // Advisories need a database that is not at hand on a machine without the net.
+    part("deny", "cargo-deny check licenses bans sources"),
+    part("clippy", "cargo clippy --workspace --all-targets -- -D warnings"),
+    // The cuda feature always compiles. DOCS_RS tells its LLVM bundler not to download what only running needs.
+    Part {
+        variables: &[("DOCS_RS", "1")],
+        ..part("cuda", "cargo check --package sextant --features cuda")
+    },
+    // Everything but x86-64 code, as aarch64 would compile it: no standard library of another target is at hand.
+    part(
+        "portable",
+        "cargo clippy --package sextant-kernels --all-targets --features portable -- -D warnings",
+    ),
+    Part {
+        variables: &[("RUSTDOCFLAGS", "-D warnings")],
+        ..part("doc", "cargo doc --workspace --no-deps --quiet")
+    },
+    // The README's two commands. The second runs the examples of the documentation too.
+    part("demo", "cargo run --release -- demo"),
+    Part { runs_tests: true, ..part("test", "cargo test --workspace") },
+];
+
+impl Part {
+    fn program(&self) -> &'static str {
+        self.command.split(' ').next().unwrap_or_default()
+    }
+
+    /// The command, ready to start.
+    pub(super) fn start(&self) -> Command {
+        let mut command = Command::new(self.program());
+        command.args(self.command.split(' ').skip(1)).envs(self.variables.iter().copied());
+        command
+    }
+
+    /// The command as one would type it.
+    pub(super) fn line(&self) -> String {
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}=\"{value}\" "));
+        variables.chain([self.command.to_owned()]).collect()
+    }
+
+    /// What to say when the program cannot be started.
+    pub(super) fn absent(&self) -> String {
+        let (program, name) = (self.program(), self.name);
+        format!("cannot run `{program}`; `.ci/run {name}` installs what it needs and starts it")
+    }
+}
