@@ -48,3 +48,19 @@ fn main() -> anyhow::Result<()> {
         Task::Prove(rest) => rest.pass_on("prove"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workbench_gets_its_arguments_as_they_were_typed() {
+        let typed = ["gguf", "--seconds", "60", "--help"];
+        let cli = Cli::try_parse_from(["xtask", "fuzz"].into_iter().chain(typed)).unwrap();
+        let Task::Fuzz(rest) = cli.task else { panic!("{cli:?}") };
+        assert_eq!(rest.arguments, typed);
+        let cli = Cli::try_parse_from(["xtask", "bench", "--quick"]).unwrap();
+        let Task::Bench(rest) = cli.task else { panic!("{cli:?}") };
+        assert_eq!(rest.arguments, ["--quick"]);
+    }
+}

@@ -8,7 +8,7 @@ use std::process::Command;
 #[derive(Debug, Args)]
 pub(crate) struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
 }
 
 impl Rest {
