@@ -1,32 +1,10 @@
 //! Grids of runs: killed and taken up again, reported, put together.
 
-use crate::support::Place;
+use crate::support::{self, Place};
 use serde_json::Value;
 
 /// Two tasks, two routings, two models of one task, two points of a curve, four trials.
-const LAB: &str = r#"
-name = "tiny-lab"
-
-[base]
-tasks = ["query-type", "product-type"]
-[base.data]
-path = "market"
-dev_rows = 60
-[base.model]
-pooling = "mean"
-dense = false
-[base.text]
-max_tokens = 64
-[base.optimizer]
-learning_rate = 2e-3
-[base.schedule]
-steps = 20
-[base.batch]
-rows = 16
-[base.dev]
-every = 5
-
-[grid]
+const GRID: &str = r#"[grid]
 seeds = [1, 2]
 single_task = true
 single_task_steps = "equal"
@@ -35,9 +13,6 @@ routings = [
     { prefix = false, heads = "shared" },
     { prefix = false, heads = "per_task", private_layers = 1 },
 ]
-[[grid.backbones]]
-label = "tiny"
-backbone = { vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 2, intermediate_size = 32 }
 
 [learning_curves]
 tasks = ["product-type"]
@@ -57,6 +32,10 @@ keys = { "optimizer.learning_rate" = { log_uniform = [1e-4, 1e-2] }, "batch.rows
 reference = "tiny-prefix"
 replicates = 50
 "#;
+
+fn recipe() -> String {
+    support::lab("tiny-lab", 20, 5, GRID)
+}
 
 /// Runs of the grid and the search: 2 seeds of 3 routings, 2 of 2 single tasks, 2 of 2 of equal
 /// steps, 2 of the curve, 3 + 1 trials.
@@ -97,7 +76,7 @@ fn kill_after(place: &Place, finished: usize) {
 #[test]
 fn a_grid_is_run_killed_reported_and_put_together() {
     let place = Place::with_market();
-    place.write("lab.toml", LAB);
+    place.write("lab.toml", recipe());
     place.ok(&["lab", "run", "lab.toml", "--out", "whole"]);
     assert_eq!(ledger(&place, "whole").len(), RUNS);
 
@@ -242,7 +221,7 @@ fn ensembles(place: &Place) {
 
 /// All mistakes at once, before anything runs.
 fn mistakes(place: &Place) {
-    let bad = LAB
+    let bad = recipe()
         .replace("private_layers = 1", "private_layers = 9")
         .replace("learning_rate = 2e-3", "learning_rate = -1.0")
         .replace("reference = \"tiny-prefix\"", "reference = \"nobody\"");
@@ -254,7 +233,7 @@ fn mistakes(place: &Place) {
     assert!(!place.path("bad").exists());
     let error = place.fails(&["lab", "run", "lab.toml", "--set", "grid.sseds=[1]"]);
     assert!(error.contains("sseds"), "{error}");
-    let other = LAB.replace("learning_rate = 2e-3", "learning_rate = 3e-3");
+    let other = recipe().replace("learning_rate = 2e-3", "learning_rate = 3e-3");
     place.write("other.toml", other);
     let error = place.fails(&["lab", "run", "other.toml", "--out", "whole"]);
     assert!(error.contains("another recipe"), "{error}");

@@ -1,7 +1,7 @@
 //! No command removes or overwrites a file that it did not make, unless `--overwrite` says so; and one
 //! place is written by one process at a time.
 
-use crate::support::Place;
+use crate::support::{self, Place};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -149,33 +149,15 @@ fn a_run_that_begins_again_keeps_what_is_not_its_own() {
     assert_eq!(started, 1);
 }
 
-const LAB: &str = r#"
-# a comment worth keeping
-name = "small"
-[base.data]
-path = "market"
-[base.model]
-pooling = "mean"
-dense = false
-[base.text]
-max_tokens = 64
-[base.schedule]
-steps = 5
-[grid]
-seeds = [1]
-routings = [{ prefix = true, heads = "shared" }]
-[[grid.backbones]]
-backbone = { vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 2, intermediate_size = 32 }
-label = "tiny"
-"#;
-
 #[test]
 fn a_lab_in_the_users_folder_keeps_recipe_and_report() {
     let place = Place::with_market();
-    place.write("lab.toml", LAB);
+    let grid = "[grid]\nseeds = [1]\nroutings = [{ prefix = true, heads = \"shared\" }]\n";
+    let recipe = support::lab("small", 5, 5, grid);
+    place.write("lab.toml", &recipe);
     place.write("report.md", "my report");
     place.ok(&["lab", "run", "lab.toml", "--out", "."]);
-    assert_eq!(place.read("lab.toml"), LAB);
+    assert_eq!(place.read("lab.toml"), recipe);
     refused(&place, &["lab", "report", "."]);
     assert_eq!(place.read("report.md"), "my report");
     // Nothing of the report is there, not even the files that were not in the way.
@@ -188,7 +170,7 @@ fn a_lab_in_the_users_folder_keeps_recipe_and_report() {
     // A recipe of the user's that says something else than what is asked for.
     let error = place.fails(&["lab", "run", "lab.toml", "--out", ".", "--set", "grid.seeds=[2]"]);
     assert!(error.contains("lab.toml") && error.contains("--overwrite"), "{error}");
-    assert_eq!(place.read("lab.toml"), LAB);
+    assert_eq!(place.read("lab.toml"), recipe);
 }
 
 #[test]

@@ -1,39 +1,14 @@
 //! Grids that several processes work on, and grids that are asked to stop.
 
 use crate::lab::{ledger, results};
-use crate::support::{Place, Running};
+use crate::support::{self, Place, Running};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 /// Two routings with two seeds, and a search of two rounds.
-const LAB: &str = r#"
-name = "shared"
-
-[base]
-tasks = ["query-type", "product-type"]
-[base.data]
-path = "market"
-dev_rows = 60
-[base.model]
-pooling = "mean"
-dense = false
-[base.text]
-max_tokens = 64
-[base.optimizer]
-learning_rate = 2e-3
-[base.schedule]
-steps = 60
-[base.batch]
-rows = 16
-[base.dev]
-every = 15
-
-[grid]
+const GRID: &str = r#"[grid]
 seeds = [1, 2]
 routings = [{ prefix = true, heads = "shared" }, { prefix = false, heads = "per_task" }]
-[[grid.backbones]]
-label = "tiny"
-backbone = { vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 2, intermediate_size = 32 }
 
 [search]
 trials = 4
@@ -42,6 +17,10 @@ eta = 2
 keys = { "optimizer.learning_rate" = { log_uniform = [1e-4, 1e-2] } }
 "#;
 
+fn recipe() -> String {
+    support::lab("shared", 60, 15, GRID)
+}
+
 /// Four runs of the grid, and four and two trials.
 const RUNS: usize = 4 + 4 + 2;
 
@@ -49,7 +28,7 @@ const RUN: [&str; 5] = ["lab", "run", "lab.toml", "--out", "shared"];
 
 fn place() -> Place {
     let place = Place::with_market();
-    place.write("lab.toml", LAB);
+    place.write("lab.toml", recipe());
     place
 }
 
@@ -131,7 +110,7 @@ fn what_a_dead_process_leaves_is_taken_over() {
 fn the_status_says_who_trains_what() {
     let place = place();
     // Runs that are not over before somebody has looked.
-    let long = LAB.replace("steps = 60", "steps = 200000");
+    let long = recipe().replace("steps = 60", "steps = 200000");
     place.write("lab.toml", long);
     let mut running = place.start(&RUN);
     let log = "shared/runs/tiny-prefix-s1/log.jsonl";

@@ -31,6 +31,40 @@ rows = 16
 every = 5
 "#;
 
+/// A lab recipe that takes seconds, with this `[grid]` and what follows it; the backbone stands before that.
+pub(crate) fn lab(name: &str, steps: u32, every: u32, grid: &str) -> String {
+    format!(
+        r#"
+# A comment worth keeping.
+name = "{name}"
+
+[base]
+tasks = ["query-type", "product-type"]
+[base.data]
+path = "market"
+dev_rows = 60
+[base.model]
+pooling = "mean"
+dense = false
+[base.text]
+max_tokens = 64
+[base.optimizer]
+learning_rate = 2e-3
+[base.schedule]
+steps = {steps}
+[base.batch]
+rows = 16
+[base.dev]
+every = {every}
+
+[[grid.backbones]]
+label = "tiny"
+backbone = {{ vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 2, intermediate_size = 32 }}
+
+{grid}"#
+    )
+}
+
 /// A working folder.
 pub(crate) struct Place(TempDir);
 
