@@ -236,6 +236,9 @@ pub enum RowProblem {
     /// A line of JSONL that does not parse.
     #[error("bad JSON: {0}; each line must be one whole JSON object")]
     BadJson(String),
+    /// A JSON object with a key that stands in it twice: readers differ in which value they take.
+    #[error("the key `{0}` stands in the object twice; remove one")]
+    RepeatedKey(String),
     /// A CSV row with more or fewer cells than the header.
     #[error(
         "{found} cells where the header has {expected}; quote cells that contain the separator and double the quotes inside them"

@@ -38,7 +38,7 @@ pub use dataset::{
 };
 pub use error::{DataError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};
-pub use input::{Content, Input, Part};
+pub use input::{Content, Input, Part, is_among};
 pub use pairs::{PairError, pairs};
 pub use read::{
     Batch, BatchReader, Labels, QuoteError, Quoting, ReadOptions, RowReader, Separator,

@@ -55,13 +55,30 @@ impl AtomicFile {
             }
             Err(_) => path.to_owned(),
         };
-        existing.admit(path, Existing::file_at(&target))?;
+        let followed = |what| {
+            if !path.is_symlink() {
+                return what;
+            }
+            format!("a link to {}, {what}", target.display())
+        };
+        existing.admit(path, Existing::file_at(&target).map(followed))?;
+        if !folder_of(&target).is_dir() {
+            return Err(FileError::Unusable {
+                action: "write",
+                path: path.to_owned(),
+                problem: format!(
+                    "there is no folder {}; make it first",
+                    folder_of(&target).display()
+                ),
+            });
+        }
         let lock = Lock::beside(&target)?;
         let temporary = beside(&target, "part");
         // Of a process that was killed: nobody else has the lock.
         let file = disk::remove_file(&temporary)
             .and_then(|()| disk::create(&temporary))
             .map_err(FileError::io("write", path))?;
+        like_old(&file, &target);
         Ok(Self {
             file: BufWriter::with_capacity(1 << 16, file),
             temporary: Temporary(temporary),
@@ -124,6 +141,19 @@ impl AtomicFile {
         file.file = BufWriter::new(full.map_err(FileError::io("write", path))?);
         Ok(file)
     }
+}
+
+/// Gives a new file the rights of the one whose place it will take, and its owner where that is allowed:
+/// what only its owner could read must not become readable by all.
+fn like_old(new: &File, old: &Path) {
+    let Ok(data) = old.metadata() else { return };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // Only the administrator may give files away; all others keep what they write.
+        let _ = std::os::unix::fs::fchown(new, Some(data.uid()), Some(data.gid()));
+    }
+    let _ = new.set_permissions(data.permissions());
 }
 
 impl Write for AtomicFile {
@@ -217,6 +247,11 @@ mod tests {
         put(&ours, "", Existing::Refuse).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&plain), mode(&ours));
+
+        // What was private stays so.
+        std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o600)).unwrap();
+        put(&ours, "secret", Existing::Own).unwrap();
+        assert_eq!(mode(&ours) & 0o777, 0o600);
 
         std::os::unix::fs::symlink(&plain, &link).unwrap();
         put(&link, "x", Existing::Refuse).unwrap();

@@ -50,6 +50,12 @@ pub fn replace_folder<E: From<FileError>>(
             problem: "there is something other than a folder at this path; name a folder".into(),
         })?;
     }
+    for place in [folder, parent] {
+        let me = Lock::me();
+        if let Some(holder) = Lock::holder(place).filter(|holder| *holder != me) {
+            Err(FileError::InUse { path: named.to_owned(), holder })?;
+        }
+    }
     let there = names_in(folder).map_err(failed("read"))?;
     existing.admit(named, (!there.is_empty()).then(|| listed(&there)))?;
     if folder.exists() && (there.is_empty() || is_current(folder)) {

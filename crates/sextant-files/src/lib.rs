@@ -18,6 +18,7 @@ mod lock;
 mod own;
 #[cfg(test)]
 mod replay;
+mod unfinished;
 
 pub use append::append_line;
 pub use atomic::AtomicFile;
@@ -27,3 +28,4 @@ pub use folder::{FolderKind, remove_folder, replace_folder};
 pub use hash::{hexadecimal, sha256};
 pub use lock::Lock;
 pub use own::OwnFiles;
+pub use unfinished::Unfinished;

@@ -66,6 +66,11 @@ impl Lock {
         }
     }
 
+    /// This process, as a lock names it.
+    pub(crate) fn me() -> String {
+        format!("process {}", std::process::id())
+    }
+
     fn acquire(path: PathBuf, of: &Path) -> Result<Self, FileError> {
         let failed = || FileError::io("lock", of);
         loop {
@@ -100,7 +105,7 @@ impl Lock {
             if !is_at(&file, &path) {
                 continue;
             }
-            let holder = format!("process {}", std::process::id());
+            let holder = Self::me();
             file.set_len(0)
                 .and_then(|()| file.seek(SeekFrom::Start(0)))
                 .and_then(|_| file.write_all(holder.as_bytes()))

@@ -20,6 +20,8 @@ pub struct OwnFiles {
     folder: PathBuf,
     /// What each name may hold to be ours.
     made: BTreeMap<String, BTreeSet<String>>,
+    /// Names under which this program keeps folders, of which only its own names are ever removed.
+    folders: BTreeSet<String>,
     /// What the user let go, and was told of.
     let_go: BTreeSet<String>,
 }
@@ -39,7 +41,21 @@ impl OwnFiles {
         for (hash, name) in text.lines().filter_map(|line| line.split_once("  ")) {
             made.entry(name.to_owned()).or_default().insert(hash.to_owned());
         }
-        Ok(Self { folder: folder.to_owned(), made, let_go: BTreeSet::new() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            made,
+            folders: BTreeSet::new(),
+            let_go: BTreeSet::new(),
+        })
+    }
+
+    /// Says that names are those of folders, whose files [`replace_folder`](crate::replace_folder) and
+    /// [`remove_folder`](crate::remove_folder) will look after. A folder under any other name is in the way,
+    /// whatever may be overwritten.
+    #[must_use]
+    pub fn with_folders(mut self, names: &[&str]) -> Self {
+        self.folders.extend(names.iter().map(|&name| name.to_owned()));
+        self
     }
 
     /// Whether something of this name is there and is ours.
@@ -78,6 +94,14 @@ impl OwnFiles {
             return Ok(Existing::Own);
         }
         let path = self.folder.join(name);
+        if path.is_dir() && !path.is_symlink() && !self.folders.contains(name) {
+            return Err(FileError::Unusable {
+                action: "write",
+                path,
+                problem: "there is a folder at this path, which is never overwritten; move it away"
+                    .into(),
+            });
+        }
         existing.admit(&path, Existing::file_at(&path))?;
         if existing == Existing::Refuse {
             return Ok(Existing::Refuse); // so that it is refused when it comes later, too
@@ -112,12 +136,13 @@ impl OwnFiles {
     /// # Errors
     /// Something of the user's is there and may not go, or the disk refuses.
     pub fn folder(&mut self, name: &str, existing: Existing) -> Result<Existing, FileError> {
+        self.folders.insert(name.to_owned());
         let existing = self.admit_one(name, existing)?;
         self.claim(name)?;
         Ok(existing)
     }
 
-    /// Removes a file or folder that is ours, if it is there.
+    /// Removes a file that is ours, or that the user let go, if it is there.
     ///
     /// # Errors
     /// The disk refuses.
@@ -126,9 +151,7 @@ impl OwnFiles {
         if !self.is_ours(name)? && !self.let_go.contains(name) {
             return Ok(());
         }
-        let removed =
-            if path.is_dir() { disk::remove_folder(&path) } else { disk::remove_file(&path) };
-        removed.map_err(FileError::io("remove", &path))
+        disk::remove_file(&path).map_err(FileError::io("remove", &path))
     }
 
     fn list(&mut self, hash: &str, name: &str) -> Result<(), FileError> {

@@ -133,7 +133,13 @@ pub fn read_manifest_hashed(folder: &Path) -> Result<(Manifest, String), ModelEr
     let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => ModelError::Bundle {
             path: folder.to_owned(),
-            problem: format!("is not a bundle: it has no `{MANIFEST}`"),
+            problem: if !folder.exists() {
+                "does not exist".to_owned()
+            } else if folder.join("bundle").join(MANIFEST).exists() {
+                format!("is not a bundle, but holds one: name {}", folder.join("bundle").display())
+            } else {
+                format!("is not a bundle: it has no `{MANIFEST}`")
+            },
         },
         _ => ModelError::Io { action: "read", path: path.clone(), source },
     })?;

@@ -86,6 +86,13 @@ pub fn score_file(
     options: &ScoreOptions,
     mut observer: impl FnMut(usize) -> ControlFlow<()>,
 ) -> Result<ScoreReport, ScoreError> {
+    if sextant_data::is_among(input, output) {
+        return Err(DataError::unusable(
+            output,
+            "the next run would read it as a part of the input; put the output elsewhere",
+        )
+        .into());
+    }
     let (reader, format) = open(input, output, options)?;
     let layout = reader.layout().map(|layout| Layout {
         schema: Arc::new(scored_schema(&layout.schema)),

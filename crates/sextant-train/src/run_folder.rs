@@ -3,7 +3,7 @@
 use crate::TrainError;
 use crate::checkpoint::{self, State};
 use serde::{Deserialize, Serialize};
-use sextant_files::{AtomicFile, Existing, Lock, OwnFiles, remove_folder};
+use sextant_files::{AtomicFile, Existing, Lock, OwnFiles, remove_folder, sha256};
 use sextant_model::bundle;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +44,8 @@ impl RunFolder {
         Ok(Arc::new(Lock::folder(&self.0)?))
     }
 
+    /// Those of them that are folders.
+    const FOLDERS: [&str; 2] = ["bundle", "checkpoint"];
     /// The names that a run writes to.
     const NAMES: [&str; 4] = ["bundle", "checkpoint", "log.jsonl", "summary.json"];
 
@@ -52,50 +54,88 @@ impl RunFolder {
     /// # Errors
     /// Some are, and `existing` does not let them go.
     pub fn admit(&self, existing: Existing) -> Result<(), TrainError> {
-        Ok(OwnFiles::of(&self.0)?.admit(Self::NAMES, existing)?)
+        Ok(self.own()?.admit(Self::NAMES, existing)?)
     }
 
     /// Makes room for a run that does not go on with an earlier one.
     ///
     /// # Errors
     /// A run is there and is to stay, or files of the user's are under names that the run needs.
-    pub(crate) fn make_room(&self, start: Start, existing: Existing) -> Result<(), TrainError> {
-        let mut own = OwnFiles::of(&self.0)?;
+    pub(crate) fn make_room(
+        &self,
+        start: Start,
+        existing: Existing,
+        fingerprint: &str,
+    ) -> Result<(), TrainError> {
+        let mut own = self.own()?;
         own.admit(Self::NAMES, existing)?;
-        if start == Start::Again {
-            remove_folder(&self.checkpoint(), checkpoint::KIND)?;
-            remove_folder(&self.bundle(), bundle::KIND)?;
-            own.remove("log.jsonl")?;
-            return Ok(own.remove("summary.json")?);
-        }
-        if start == Start::New && (self.bundle().exists() || self.checkpoint().exists()) {
-            return Err(TrainError::Run {
-                path: self.0.clone(),
-                problem: "holds a run already; add `--resume` to go on with it or `--overwrite` to begin again, or choose another folder with `--out`".into(),
-            });
-        }
-        Ok(())
+        let problem = match start {
+            Start::Again => {
+                if existing == Existing::Overwrite && self.bundle().exists() {
+                    tracing::warn!("overwrites the run in {}", self.0.display());
+                }
+                // The old bundle stays until the first look at the dev set gives a new one.
+                remove_folder(&self.checkpoint(), checkpoint::KIND)?;
+                own.remove("log.jsonl")?;
+                return Ok(own.remove("summary.json")?);
+            }
+            Start::New if self.bundle().exists() || self.checkpoint().exists() => {
+                "holds a run already; add `--resume` to go on with it or `--overwrite` to begin again, or choose another folder with `--out`"
+            }
+            Start::Resume if self.summary().exists() => {
+                "holds a finished run whose checkpoint is gone, so that there is nothing to go on from; add `--overwrite` in place of `--resume` to begin again, or choose another folder with `--out`"
+            }
+            // A run that is stopped between its first bundle and its first checkpoint begins again.
+            Start::Resume if self.bundle().exists() && self.saved_step(fingerprint).is_none() => {
+                "holds the bundle of another recipe or of other data, and no checkpoint; choose another folder with `--out`, or add `--overwrite` in place of `--resume`"
+            }
+            Start::New | Start::Resume => return Ok(()),
+        };
+        Err(TrainError::Run { path: self.0.clone(), problem: problem.into() })
+    }
+
+    fn own(&self) -> Result<OwnFiles, TrainError> {
+        Ok(OwnFiles::of(&self.0)?.with_folders(&Self::FOLDERS))
+    }
+
+    /// The step of whose weights the bundle is, if it is whole and this run saved it.
+    fn saved_step(&self, fingerprint: &str) -> Option<u64> {
+        let folder = self.bundle();
+        let manifest = bundle::read_manifest(&folder).ok()?;
+        let is_whole = manifest
+            .files
+            .iter()
+            .all(|(name, hash)| sha256(&folder.join(name)).is_ok_and(|found| found == *hash));
+        let ours = manifest.provenance.get("fingerprint")?.as_str()? == fingerprint;
+        manifest.provenance.get("step")?.as_u64().filter(|_| is_whole && ours)
     }
 
     /// Says that what the run is about to write is this program's.
     pub(crate) fn claim(&self) -> Result<(), TrainError> {
-        let mut own = OwnFiles::of(&self.0)?;
+        let mut own = self.own()?;
         Ok(Self::NAMES.iter().try_for_each(|name| own.claim(name))?)
     }
 
     /// Refuses to go on with a run whose best weights are gone: a checkpoint holds the newest ones, from
-    /// which those of an earlier step cannot be made again.
+    /// which those of an earlier step cannot be made again. A bundle may be newer than the checkpoint: the
+    /// run was stopped after it was saved.
     pub(crate) fn check_best(&self, state: &State) -> Result<(), TrainError> {
-        match state.best {
-            Some((_, best)) if !self.bundle().exists() => Err(TrainError::Run {
-                path: self.bundle(),
-                problem: format!(
-                    "is gone, and with it the best weights, those of step {best}; the checkpoint holds step {} alone: put the folder back, or start again in another folder with `--out`",
-                    state.step
-                ),
-            }),
-            _ => Ok(()),
+        let Some((_, best)) = state.best else { return Ok(()) };
+        if self.saved_step(&state.fingerprint).is_some_and(|step| step >= best) {
+            return Ok(());
         }
+        let found = if self.bundle().exists() {
+            "is damaged or is not the one that this run saved"
+        } else {
+            "is gone"
+        };
+        Err(TrainError::Run {
+            path: self.bundle(),
+            problem: format!(
+                "{found}, and with it the best weights, those of step {best}, are lost; the checkpoint holds step {} alone: put the folder back, or start again in another folder with `--out`",
+                state.step
+            ),
+        })
     }
 }
 

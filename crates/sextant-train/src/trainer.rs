@@ -104,7 +104,7 @@ impl Trainer {
                 sampler.restore(found.sampler.clone());
                 state = found;
             }
-            None => folder.make_room(start, existing)?,
+            None => folder.make_room(start, existing, &state.fingerprint)?,
         }
         folder.claim()?;
         let job = Job {

@@ -1,15 +1,15 @@
 //! `sextant data`.
 
 use crate::cli::{Overwrite, Reading};
-use crate::say::say;
-use anyhow::{Context, anyhow, bail};
+use crate::say::{complain, say};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
-use sextant_core::{Task, UnknownName};
+use sextant_core::{Split, Task, UnknownName};
 use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
 use sextant_data::split::{Shares, SplitOptions, split_rows};
 use sextant_data::{
     DataCard, DataFiles, DataFolder, Dataset, Format, Labels, LoadedDataset, build, check,
-    read_examples,
+    is_among, read_examples,
 };
 use sextant_files::AtomicFile;
 use std::io::Write;
@@ -183,6 +183,14 @@ impl Data {
             Self::Split(args) => {
                 let shares = Shares::new(args.train, args.dev, args.test)
                     .map_err(|problem| anyhow!("{problem}; see --train, --dev and --test"))?;
+                ensure!(
+                    !is_among(
+                        &args.input,
+                        &args.out.join(format!("train.{}", args.format.extension()))
+                    ),
+                    "{}: the data set would be a part of its own input; name another folder",
+                    args.out.display()
+                );
                 let mut folder = DataFolder::open(&args.out, args.overwrite.existing())?;
                 let (seed, max_component) = (args.seed, args.max_component);
                 let examples = read_examples(&args.input, &args.reading.options(Labels::Required))?;
@@ -192,6 +200,9 @@ impl Data {
                 let options = SplitOptions { seed, shares, max_component };
                 let (dataset, report) = split_rows(examples, &options);
                 folder.save(&dataset, args.format)?;
+                for split in [Split::Train, Split::Dev, Split::Test] {
+                    warn_of_gaps(&dataset, split);
+                }
                 say(&report.to_string());
                 say(&format!("{}: {} rows", args.out.display(), dataset.len()));
                 Ok(())
@@ -218,6 +229,23 @@ impl Data {
     }
 }
 
+/// Says which tasks have no rows in a split, of those that have rows in another.
+fn warn_of_gaps(dataset: &Dataset, split: Split) {
+    let has = |split: Split, task: Task| {
+        dataset.part(split).iter().any(|example| example.pair.task == task)
+    };
+    let missing = Task::ALL
+        .into_iter()
+        .filter(|&task| !has(split, task) && Split::ALL.into_iter().any(|other| has(other, task)));
+    let missing: Vec<&str> = missing.map(Task::as_str).collect();
+    if !missing.is_empty() {
+        complain(&format!(
+            "no {split} rows of {}: too few rows, or they are in one group or share entities; see --max-component",
+            missing.join(", ")
+        ));
+    }
+}
+
 /// `type-type=300`
 fn task_rows(text: &str) -> Result<(Task, usize), String> {
     let (task, rows) = text.split_once('=').ok_or("expected TASK=ROWS")?;
@@ -237,7 +265,7 @@ fn conflict(text: &str) -> Result<Conflict, String> {
 pub(crate) fn market(config: &MarketConfig, examples: &ExampleConfig) -> anyhow::Result<Dataset> {
     let mut dataset = Dataset::default();
     for example in Market::generate(config)?.examples(examples)? {
-        let split = example.split.unwrap_or(sextant_core::Split::Train);
+        let split = example.split.unwrap_or(Split::Train);
         dataset.part_mut(split).push(example);
     }
     Ok(dataset)

@@ -10,6 +10,7 @@ use sextant_score::ScoreError;
 use sextant_train::{Event, Observer, TrainError};
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The exit code of a command that was stopped: as shells have it for Ctrl-C.
@@ -89,5 +90,18 @@ pub(crate) struct Stop;
 impl Observer for Stop {
     fn on_event(&mut self, _: Event<'_>) -> ControlFlow<()> {
         flow()
+    }
+}
+
+/// A file that grows past the limit of the session (`ulimit -f`) is an error of the write, as a full disk is,
+/// not the end of the program with no word.
+pub(crate) fn outlive_file_limits() {
+    #[cfg(unix)]
+    {
+        // Without this the system ends the program, as it does everywhere else: nothing worse.
+        let _ = signal_hook::flag::register(
+            signal_hook::consts::SIGXFSZ,
+            Arc::new(AtomicBool::new(false)),
+        );
     }
 }

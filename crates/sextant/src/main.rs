@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         .without_time()
         .with_target(false)
         .init();
+    interrupt::outlive_file_limits();
     let ran = cli::Cli::parse().run();
     let said = say::finish().context("cannot write to standard output");
     match ran.and(said) {

@@ -4,7 +4,7 @@ use crate::backbones;
 use crate::cli::Overwrite;
 use crate::device::Place;
 use crate::interrupt::{self, Stopped};
-use crate::say::say;
+use crate::say::{complain, say};
 use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
@@ -55,6 +55,12 @@ impl Train {
             Existing::Refuse => Start::New,
             Existing::Overwrite | Existing::Own => Start::Again,
         };
+        if self.resume && !folder.checkpoint().exists() {
+            complain(&format!(
+                "{}: there is no checkpoint to go on from; the run begins at its start",
+                folder.0.display()
+            ));
+        }
         let how = if self.resume {
             "run the same command again to go on from there"
         } else {

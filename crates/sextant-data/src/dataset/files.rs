@@ -4,6 +4,7 @@ use super::name::{Name, PartName};
 use crate::{DataError, Format, input};
 use serde::Serialize;
 use sextant_core::Split;
+use sextant_files::Unfinished;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,10 @@ impl DataFiles {
         if !path.is_dir() {
             let parts = input::parts_of(path)?.into_iter().map(|part| (None, part)).collect();
             return Ok(Self { parts, unread: Vec::new() });
+        }
+        if Unfinished::is_at(path) {
+            let problem = "a command that wrote it did not come to its end, or has not yet: parts of two data sets may be in it; run that command again";
+            return Err(DataError::unusable(path, problem));
         }
         let (found, unread) = list(path)?;
         let mut files = Self { parts: Vec::new(), unread };

@@ -4,7 +4,7 @@ use super::{DataFiles, Dataset};
 use crate::write::write_to;
 use crate::{DataError, Format};
 use sextant_core::Split;
-use sextant_files::{Existing, Lock, OwnFiles};
+use sextant_files::{Existing, Lock, OwnFiles, Unfinished};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -52,19 +52,27 @@ impl DataFolder {
     /// Saves the parts as files of `format`. The file name says the split. Parts that are empty get no file.
     ///
     /// # Errors
-    /// A text that the format cannot hold, or the disk refuses. Each file is written whole or not at all.
+    /// A text that the format cannot hold, or the disk refuses. Each file is written whole or not at all; a
+    /// folder in which only some are new is an error to read until it is written again.
     pub fn save(&mut self, dataset: &Dataset, format: Format) -> Result<(), DataError> {
+        let mark = Unfinished::begin(&self.folder)?;
         let mut written = Vec::new();
         for split in Split::ALL.into_iter().filter(|&split| !dataset.part(split).is_empty()) {
             let name = format!("{split}.{}", format.extension());
             let file = self.own.create(&name, self.existing)?;
-            write_to(file.into(), format, dataset.part(split))?;
+            if let Err(error) = write_to(file.into(), format, dataset.part(split)) {
+                // Nothing was replaced: the folder is what it was.
+                if written.is_empty() {
+                    mark.end()?;
+                }
+                return Err(error);
+            }
             written.push(name);
         }
         for old in DataFiles::names(&self.folder)?.iter().filter(|name| !written.contains(name)) {
             self.own.remove(old)?;
         }
-        Ok(())
+        Ok(mark.end()?)
     }
 
     /// Puts a text beside the parts, such as a report of how they came to be.

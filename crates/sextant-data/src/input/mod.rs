@@ -7,6 +7,8 @@
 //! from its end.
 
 mod parts;
+
+pub use parts::is_among;
 mod sniff;
 mod text;
 

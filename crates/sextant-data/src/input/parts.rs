@@ -23,6 +23,32 @@ pub(crate) fn is_part_name(name: &str) -> bool {
         && Path::new(name).extension().is_none_or(|extension| extension != "crc")
 }
 
+/// Whether a file at `path` is, or would be, one of the parts of a folder or a pattern.
+pub fn is_among(parts: &Path, path: &Path) -> bool {
+    let whole = |path: &Path| {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.canonicalize().ok()?,
+            _ => Path::new(".").canonicalize().ok()?,
+        };
+        Some(folder.join(path.file_name()?))
+    };
+    let Some(path) = whole(path) else { return false };
+    let is_part = path.file_name().is_some_and(|name| is_part_name(&name.to_string_lossy()));
+    if parts.is_dir() {
+        return is_part && parts.canonicalize().is_ok_and(|folder| path.parent() == Some(&*folder));
+    }
+    let pattern = parts.to_str().filter(|text| text.contains(['*', '?', '[']));
+    let pattern = pattern.filter(|_| parts.symlink_metadata().is_err());
+    let absolute = pattern.and_then(|_| std::path::absolute(parts).ok());
+    absolute.and_then(|absolute| glob::Pattern::new(absolute.to_str()?).ok()).is_some_and(
+        |pattern| {
+            let options =
+                glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+            is_part && pattern.matches_path_with(&path, options)
+        },
+    )
+}
+
 fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let read = |source| DataError::read(folder, source);
     let mut parts = Vec::new();

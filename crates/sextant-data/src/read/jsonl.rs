@@ -1,9 +1,11 @@
 //! JSONL: one object per line. Blank lines are passed over.
 
+use super::json_fields::fields;
 use super::lines::Lines;
 use super::parse::without_line;
 use super::{Map, Opened, Place, Record, Value};
 use crate::{DataError, RowProblem};
+use std::collections::BTreeSet;
 use std::io::BufRead;
 
 pub(super) fn records(
@@ -60,5 +62,17 @@ impl<R: BufRead> JsonLines<R> {
 
 /// The object on a line.
 pub(super) fn parse(text: &str) -> Result<Map<String, Value>, RowProblem> {
-    serde_json::from_str(text).map_err(|error| RowProblem::BadJson(without_line(&error)))
+    let object: Map<String, Value> =
+        serde_json::from_str(text).map_err(|error| RowProblem::BadJson(without_line(&error)))?;
+    // The object keeps the last value of a key alone.
+    let (mut keys, mut repeated) = (BTreeSet::new(), None);
+    fields(text, |key, _| {
+        if !keys.insert(key.clone()) {
+            repeated.get_or_insert(key.into_owned());
+        }
+    });
+    match repeated {
+        Some(key) => Err(RowProblem::RepeatedKey(key)),
+        None => Ok(object),
+    }
 }

@@ -115,6 +115,11 @@ fn broken_lines_of_jsonl() {
         (b"[1, 2]", "line 3: bad JSON: invalid type: sequence"),
         (b"{\"left\": \"a\xff\"}", "line 3: byte 12 is not UTF-8; save the file as UTF-8"),
         (b"{\"left\": \"a\"} {}", "line 3: bad JSON: trailing characters at character 15"),
+        (
+            b"{\"left\": \"a\", \"left\": \"z\"}",
+            "line 3: the key `left` stands in the object twice",
+        ),
+        (b"{\"x\": 1, \"\\u0078\": 2}", "line 3: the key `x` stands in the object twice"),
     ] {
         let content = [good.as_bytes(), b"", line].join(&b"\n"[..]);
         let error = error_of("rows.jsonl", content);

@@ -1,7 +1,9 @@
 //! What this crate writes, through power failures.
 
-use super::{ROOT, Recording};
-use crate::{AtomicFile, Existing, FileError, FolderKind, OwnFiles, append_line, replace_folder};
+use super::Recording;
+use crate::{
+    AtomicFile, Existing, FileError, FolderKind, OwnFiles, Unfinished, append_line, replace_folder,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::io::Write;
@@ -152,4 +154,26 @@ fn a_file_that_is_not_synced_is_found_out() {
         text == "old" || text == "the new one"
     });
     assert!(whole < all);
+}
+
+#[test]
+fn files_that_belong_together_are_of_one_time_unless_the_folder_is_marked() {
+    let (_place, root) = root();
+    let write = |text: &str| {
+        let mark = Unfinished::begin(&root).unwrap();
+        for name in ["train", "test"] {
+            let mut file = AtomicFile::create(root.join(name), Existing::Own).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.commit().unwrap();
+        }
+        mark.end().unwrap();
+    };
+    write("old");
+    let recording = Recording::of(&root, || write("new"));
+    both(recording.replay(|place| {
+        let [train, test] =
+            ["train", "test"].map(|name| std::fs::read_to_string(place.join(name)).unwrap());
+        assert!(Unfinished::is_at(place) || train == test, "{train} and {test}");
+        train == "new" && !Unfinished::is_at(place)
+    }));
 }

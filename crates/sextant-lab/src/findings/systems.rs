@@ -199,7 +199,18 @@ pub(crate) fn member(lab: &Lab, cell: &Cell) -> Result<Option<Member>, LabError>
     let folder = lab.run_folder(cell.name()).0;
     let answers = |split: Split| -> Result<Vec<Option<Prediction>>, LabError> {
         let examples = lab.data.dataset.part(split);
-        let found = Predictions::read(&folder.join(file_name(split)), examples)?;
+        let path = folder.join(file_name(split));
+        let found = Predictions::read(&path, examples)?;
+        if split == Split::Test && found.rows.len() != entry.test_rows {
+            return Err(LabError::Unusable {
+                path,
+                problem: format!(
+                    "{} rows of {}; remove the file, and `sextant lab run` predicts again",
+                    found.rows.len(),
+                    entry.test_rows
+                ),
+            });
+        }
         let mut answers = vec![None; examples.len()];
         for (row, prediction) in found.rows.into_iter().zip(found.predictions) {
             answers[row] = Some(prediction);

@@ -149,6 +149,12 @@ fn scoring_stops_at_a_bad_row_or_reports_it_and_goes_on() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("2 rows scored, 2 skipped"));
     assert_eq!(place.read("out.csv").lines().count(), 3);
     std::fs::remove_file(place.path("out.csv")).unwrap();
+    place.write(
+        "twice.jsonl",
+        r#"{"task": "query-type", "left": "a", "right": "b", "x": 1, "x": 2}"#,
+    );
+    let error = message(&place, &["score", "runs/tiny/bundle", "twice.jsonl", "out.csv"]);
+    contains_all(&error, &["twice.jsonl line 1", "the key `x` stands in the object twice"]);
 
     place.write("in.csv", "left,right\nred sofa,Sofas\n");
     contains_all(&message(&place, &score(&[])), &["in.csv", "`task`"]);

@@ -173,6 +173,12 @@ fn a_folder_in_use_is_refused_and_a_dead_process_holds_none() {
     let error = place.fails(&["train", "tiny.toml", "--out", "run"]);
     let holder = format!("process {}", first.id());
     assert!(error.contains(&holder), "{error}");
+    // Nor may another command put its bundle, or an ensemble, into the folder or in its place.
+    place.ok(&["train", "tiny.toml", "--out", "done"]);
+    for out in ["run", "run/bundle"] {
+        let error = place.fails(&["ensemble", "done", "--out", out, "--overwrite"]);
+        assert!(error.contains(&holder), "{out}: {error}");
+    }
     first.kill();
     // The user's own folder stays, whatever it is called.
     std::fs::create_dir(place.path("run/.new-ideas")).unwrap();

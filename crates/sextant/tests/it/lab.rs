@@ -135,6 +135,14 @@ fn a_grid_is_run_killed_reported_and_put_together() {
     assert!(said.contains("report.html"), "{said}");
     report(&place);
 
+    // Answers that are not all there are not reported.
+    let answers = "whole/runs/tiny-prefix-s1/predictions-test.jsonl";
+    let whole = place.read(answers);
+    place.write(answers, whole.split_inclusive('\n').take(10).collect::<String>());
+    let error = place.fails(&["lab", "report", "whole"]);
+    assert!(error.contains("predictions-test.jsonl: 10 rows of "), "{error}");
+    place.write(answers, whole);
+
     // An ensemble of the report is a model: its accuracy is the one that the report states.
     let report: Value = serde_json::from_str(&place.read("whole/report.json")).unwrap();
     for row in report["ensembles"]["rows"].as_array().unwrap() {

@@ -249,3 +249,126 @@ fn one_output_is_written_by_one_process_at_a_time() {
     let hidden = place.names(".").into_iter().find(|name| name.starts_with('.'));
     assert_eq!(hidden, None);
 }
+
+#[test]
+fn a_folder_that_is_called_like_a_part_is_never_overwritten() {
+    let place = Place::with_market();
+    std::fs::create_dir_all(place.path("mine/train")).unwrap();
+    place.write("mine/train/rows.csv", "precious");
+    for args in [
+        &["data", "market", "mine", "--overwrite"][..],
+        &["data", "split", "market/train.jsonl", "mine", "--overwrite"],
+    ] {
+        let error = place.fails(args);
+        assert!(error.contains("mine/train: there is a folder at this path"), "{error}");
+        assert_eq!(place.read("mine/train/rows.csv"), "precious");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_says_what_it_would_overwrite() {
+    let place = Place::with_bundle();
+    place.write("elsewhere.jsonl", "precious");
+    std::os::unix::fs::symlink("elsewhere.jsonl", place.path("out.jsonl")).unwrap();
+    let args = ["score", BUNDLE, "market/test.jsonl", "out.jsonl"];
+    assert!(refused(&place, &args).contains("out.jsonl"));
+    let said = overwritten(&place, &args);
+    assert!(said.contains("a link to") && said.contains("elsewhere.jsonl"), "{said}");
+}
+
+#[test]
+fn an_output_is_no_part_of_its_input() {
+    let place = Place::with_bundle();
+    std::fs::create_dir(place.path("in")).unwrap();
+    place.write("in/a.jsonl", place.read("market/test.jsonl"));
+    for input in ["in", "in/*.jsonl"] {
+        let error = place.fails(&["score", BUNDLE, input, "in/out.jsonl"]);
+        assert!(error.contains("part of the input"), "{error}");
+    }
+    let error = place.fails(&["data", "split", "in", "in"]);
+    assert!(error.contains("part of its own input"), "{error}");
+    assert_eq!(place.names("in"), ["a.jsonl"]);
+    place.ok(&["score", BUNDLE, "in/*.jsonl", "in/out.csv"]);
+    place.ok(&["score", BUNDLE, "in/a.jsonl", "in/b.jsonl"]);
+}
+
+/// As a kill between two parts leaves it: some of the old set, some of the new.
+#[test]
+fn parts_of_two_data_sets_are_not_read_as_one() {
+    let place = Place::with_market();
+    place.write("market/.sextant-unfinished", "");
+    for args in [&["data", "check", "market"][..], &["train", "tiny.toml"]] {
+        let error = place.fails(args);
+        assert!(error.contains("did not come to its end"), "{error}");
+    }
+    place.ok(&["data", "market", "market", "--rows", "300"]);
+    place.ok(&["data", "check", "market"]);
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_whole_bundle_only() {
+    let place = Place::with_bundle();
+    let resume = ["train", "tiny.toml", "--resume"];
+    place.ok(&resume);
+    let weights = "runs/tiny/bundle/model.safetensors";
+    let whole = std::fs::read(place.path(weights)).unwrap();
+    place.write(weights, &whole[..100]);
+    let error = place.fails(&resume);
+    assert!(error.contains("runs/tiny/bundle: is damaged"), "{error}");
+    place.write(weights, &whole);
+    place.ok(&resume);
+    // Of another run, but whole.
+    place.ok(&["train", "tiny.toml", "--out", "other", "--set", "seed=2"]);
+    std::fs::rename(place.path("runs/tiny/bundle"), place.path("aside")).unwrap();
+    std::fs::rename(place.path("other/bundle"), place.path("runs/tiny/bundle")).unwrap();
+    let error = place.fails(&resume);
+    assert!(error.contains("is not the one that this run saved"), "{error}");
+}
+
+#[test]
+fn a_run_without_a_checkpoint_is_not_gone_on_with() {
+    let place = Place::with_bundle();
+    let bundle = || std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap();
+    let before = bundle();
+    std::fs::remove_dir_all(place.path("runs/tiny/checkpoint")).unwrap();
+    let error = place.fails(&["train", "tiny.toml", "--resume"]);
+    assert!(error.contains("finished run whose checkpoint is gone"), "{error}");
+    std::fs::remove_file(place.path("runs/tiny/summary.json")).unwrap();
+    let error = place.fails(&["train", "tiny.toml", "--resume", "--set", "seed=9"]);
+    assert!(error.contains("the bundle of another recipe"), "{error}");
+    assert!(bundle() == before);
+    // Of this very recipe: it was stopped before its first checkpoint, and ends in the same weights.
+    place.ok(&["train", "tiny.toml", "--resume"]);
+    assert!(bundle() == before);
+    // A folder without any run is told of.
+    let mut command = place.command(&["train", "tiny.toml", "--resume", "--out", "mistyped"]);
+    let said = command.assert().success().get_output().stderr.clone();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("mistyped: there is no checkpoint to go on from"), "{said}");
+}
+
+#[test]
+fn a_run_that_fails_to_begin_again_leaves_the_old_bundle() {
+    let place = Place::with_bundle();
+    let bundle = || std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap();
+    let before = bundle();
+    place.fails(&["train", "tiny.toml", "--overwrite", "--set", "optimizer.learning_rate=1e30"]);
+    assert!(bundle() == before);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_and_leaves_nothing() {
+    let place = Place::with_bundle();
+    let rows = place.read("market/train.jsonl").repeat(8);
+    place.write("big.jsonl", rows);
+    let program = assert_cmd::cargo::cargo_bin("sextant");
+    let script =
+        format!("ulimit -f 20; exec {} score {BUNDLE} big.jsonl out.jsonl", program.display());
+    let output =
+        Command::new("sh").args(["-c", &script]).current_dir(place.path(".")).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("out.jsonl"), "{error}");
+    assert!(!place.names(".").iter().any(|name| name.contains("out.jsonl")));
+}

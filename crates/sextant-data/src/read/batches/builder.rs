@@ -64,8 +64,9 @@ impl TextColumns {
     }
 
     /// The place of a column's value in the text of the row; a later value replaces an earlier one.
-    pub(super) fn set(&mut self, column: usize, place: Range<usize>) {
-        self.row[column] = Some(place);
+    /// False if the row has one already.
+    pub(super) fn set(&mut self, column: usize, place: Range<usize>) -> bool {
+        self.row[column].replace(place).is_none()
     }
 
     /// Forgets the values of a row that is no good.

@@ -45,14 +45,20 @@ impl Source for JsonlSource {
                 Some(Err(error)) => return Some(Err(error)),
             };
             let mut hint = 0;
+            let mut repeated = None;
             let whole = fields(text, |name, value| {
                 if !without.contains(&&*name) {
                     let column = columns.column(&name, hint);
-                    columns.set(column, value);
+                    if !columns.set(column, value) {
+                        repeated.get_or_insert_with(|| name.clone().into_owned());
+                    }
                     hint = column + 1;
                 }
             });
-            if whole.is_some() {
+            if let (Some(()), Some(key)) = (whole, repeated) {
+                columns.drop_row();
+                bad.push(place.row_error(line, None, RowProblem::RepeatedKey(key)));
+            } else if whole.is_some() {
                 columns.end_row(text);
                 lines.push(line);
             } else {
