@@ -3,12 +3,13 @@
 use anyhow::{Context, ensure};
 use burn::tensor::Device;
 use clap::{Args, Subcommand};
+use sextant_cli::Terminal;
 use sextant_core::Task;
 use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
 use sextant_data::{Dataset, Format};
 use sextant_files::Existing;
 use sextant_lab::findings::Findings;
-use sextant_lab::{Document, Grid, Lab, LabRecipe, Outcome, Terminal};
+use sextant_lab::{Document, Grid, Lab, LabRecipe, Outcome};
 use std::path::{Path, PathBuf};
 
 /// `prove`

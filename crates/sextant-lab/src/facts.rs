@@ -69,7 +69,7 @@ impl RunFacts {
             self.seed.map_or_else(dash, |seed| seed.to_string()),
             self.trainable_parameters.map_or_else(dash, count),
             self.train_rows.map_or_else(dash, |rows| rows.to_string()),
-            self.wall_seconds.map_or_else(dash, duration),
+            self.wall_seconds.map_or_else(dash, spoken_duration),
             self.rows_per_second.map_or_else(dash, |rate| format!("{rate:.1}")),
             self.peak_memory_bytes.map_or_else(dash, mebibytes),
         ]
@@ -85,8 +85,8 @@ pub(crate) fn count(n: u64) -> String {
     }
 }
 
-/// `1 h 02 min`, `3 min 20 s`, `12.5 s`.
-pub(crate) fn duration(seconds: f64) -> String {
+/// Seconds as people say them: `12.5 s`, `3 min 20 s`, `1 h 02 min`.
+pub fn spoken_duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{seconds:.1} s"),
@@ -107,7 +107,7 @@ mod tests {
     fn readable_units() {
         assert_eq!([count(9_999), count(812_300), count(22_713_216)], ["9999", "812 k", "22.7 M"]);
         assert_eq!(
-            [duration(12.46), duration(200.4), duration(3725.0)],
+            [spoken_duration(12.46), spoken_duration(200.4), spoken_duration(3725.0)],
             ["12.5 s", "3 min 20 s", "1 h 02 min"]
         );
         assert_eq!(mebibytes(1_572_864_000), "1500 MiB");

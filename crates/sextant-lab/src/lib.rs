@@ -33,7 +33,7 @@ mod weights;
 pub use comparison::{Baseline, Comparison, Run};
 pub use document::{Document, ReportFiles};
 pub use error::LabError;
-pub use facts::RunFacts;
+pub use facts::{RunFacts, spoken_duration};
 pub use findings::Findings;
 pub use grid::{
     BackboneAxis, Cell, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, Grid, GridRecipe, LabRecipe,
@@ -42,8 +42,8 @@ pub use grid::{
 pub use paired::{Difference, PairedTable};
 pub use report::Report;
 pub use run::{
-    Lab, LabEvent, Ledger, LedgerEntry, Machine, Outcome, Predictions, State, Terminal, Watcher,
-    code_version, recipe_hash, training_flops,
+    Lab, LabEvent, Ledger, LedgerEntry, Outcome, Predictions, State, Watcher, code_version,
+    recipe_hash, training_flops,
 };
 pub use search::{Next, Search, TrialTrace};
 pub use table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};

@@ -25,7 +25,6 @@ mod packs;
 mod pcgrad;
 mod plan;
 mod prepare;
-mod progress;
 mod recipe;
 mod reduction;
 mod rows;
@@ -49,7 +48,6 @@ pub use optimizer::{AdamW, Moments};
 pub use packs::{PlannedPack, StepPlan, SumBy, plan_packs};
 pub use plan::{BackboneSource, Plan};
 pub use prepare::{Encoded, Prepared};
-pub use progress::Progress;
 pub use recipe::{
     BackboneRecipe, BatchRecipe, CheckpointRecipe, DataRecipe, DevRecipe, ModelRecipe,
     OptimizerRecipe, Recipe, ScheduleRecipe, ScratchRecipe, TextRecipe,

@@ -44,7 +44,7 @@ enum Command {
     /// Add a bundle's adapters to its weights
     Merge(crate::merge::Merge),
     /// Fetch a pretrained backbone
-    Get(crate::backbones::Get),
+    Get(crate::get::Get),
 }
 
 impl Cli {

@@ -4,7 +4,7 @@ use crate::cli::Overwrite;
 use crate::device::Place;
 use crate::say::say;
 use crate::train::{interrupted, train};
-use crate::{backbones, data, evaluate, interrupt};
+use crate::{data, evaluate, get, interrupt};
 use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args;
@@ -62,7 +62,7 @@ impl Demo {
         let device = self.place.open()?;
         // Mistakes are found before anything is removed.
         for routing in ROUTINGS {
-            Plan::new(self.recipe(routing)?, backbones::resolve)?;
+            Plan::new(self.recipe(routing)?, get::resolve)?;
         }
         let existing = self.overwrite.existing();
         let market = self.out.join("market");

@@ -1,6 +1,5 @@
 //! `sextant export`.
 
-use crate::backbones;
 use crate::cli::{FileReading, Overwrite};
 use crate::say::{complain, say};
 use crate::scoring::at_row;
@@ -121,7 +120,7 @@ impl Export {
         let provenance = &bundle.manifest.provenance;
         let named = provenance.pointer("/recipe/model/backbone").or_else(|| provenance.get("base"));
         let named = self.base.as_deref().or_else(|| named?.as_str());
-        named.map(backbones::public_name).context(
+        named.map(sextant_hub::public_name).context(
             "the bundle does not say which base it adapts; name it: `--base NAME_OR_FOLDER`",
         )
     }

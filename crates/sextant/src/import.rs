@@ -1,7 +1,7 @@
 //! `sextant import`.
 
-use crate::backbones;
 use crate::cli::Overwrite;
+use crate::get;
 use crate::say::say;
 use anyhow::{Context, anyhow, bail, ensure};
 use burn::tensor::Device;
@@ -51,7 +51,7 @@ impl Import {
             "--base goes with an adapter, but {} has no adapter_config.json",
             self.model
         );
-        let folder = backbones::resolve(&self.model).map_err(|problem| anyhow!(problem))?;
+        let folder = get::resolve(&self.model).map_err(|problem| anyhow!(problem))?;
         let backbone = Backbone::open(&folder)?;
         backbone.check()?;
         backbone.check_relevance_head()?;
@@ -79,14 +79,14 @@ impl Import {
             format!("{} does not name its base; give it: `--base NAME_OR_FOLDER`", folder.display())
         })?;
         if let Some(named) = adapter.base()
-            && !backbones::may_be_same(named, base)
+            && !sextant_hub::may_be_same(named, base)
         {
             bail!(
                 "{} is an adapter for `{named}`, not for `{base}`; if they are the same model, say so: set `base_model_name_or_path` in its adapter_config.json to `{base}`",
                 folder.display()
             );
         }
-        let backbone = backbones::resolve(base).map_err(|problem| {
+        let backbone = get::resolve(base).map_err(|problem| {
             anyhow!("the adapter's base: {problem}; where it has another name here, give that: `--base NAME_OR_FOLDER`")
         })?;
         let backbone = Backbone::open(&backbone)?;

@@ -1,15 +1,15 @@
 //! `sextant lab`: grids of runs and their reports.
 
-use crate::backbones;
 use crate::cli::Overwrite;
 use crate::device::Place;
+use crate::get;
 use crate::interrupt::{self, Stopped};
 use crate::say::say;
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use sextant_cli::{Machine, Terminal};
 use sextant_lab::{
-    Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Machine, Outcome, ReportFiles, Search,
-    State, Terminal, Watcher,
+    Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles, Search, State, Watcher,
 };
 use sextant_train::{Observer, Observers};
 use std::ops::ControlFlow;
@@ -83,8 +83,8 @@ impl Run {
     fn run(self) -> anyhow::Result<()> {
         let recipe = LabRecipe::read(&self.recipe, &self.settings)?;
         let out = self.out.unwrap_or_else(|| PathBuf::from("labs").join(&recipe.name));
-        let grid = Grid::new(recipe, backbones::resolve)?;
-        let mut lab = Lab::open(grid, &out, backbones::resolve)?;
+        let grid = Grid::new(recipe, get::resolve)?;
+        let mut lab = Lab::open(grid, &out, get::resolve)?;
         let device = self.place.open()?;
         let watcher: Box<dyn Watcher> =
             if self.json { Box::new(Machine) } else { Box::new(Terminal::new()) };
@@ -129,7 +129,7 @@ impl Watcher for Interruptible {
 fn open(folder: &std::path::Path) -> anyhow::Result<Lab> {
     let recipe = LabRecipe::read(&folder.join("lab.toml"), &[])
         .with_context(|| format!("{} is no lab's folder", folder.display()))?;
-    Ok(Lab::open(Grid::new(recipe, backbones::resolve)?, folder, backbones::resolve)?)
+    Ok(Lab::open(Grid::new(recipe, get::resolve)?, folder, get::resolve)?)
 }
 
 impl Report {

@@ -2,24 +2,21 @@
 //!
 //! Thin: arguments become calls of the crates below, results become text. See `sextant help`.
 
-mod backbones;
 mod cli;
 mod compare;
 mod consistency;
 mod data;
 mod demo;
 mod device;
-mod download;
 mod ensemble;
 mod evaluate;
 mod export;
-mod hub;
+mod get;
 mod import;
 mod inspect;
 mod interrupt;
 mod lab;
 mod merge;
-mod packages;
 mod progress;
 mod say;
 mod score;

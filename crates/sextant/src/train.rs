@@ -1,18 +1,19 @@
 //! `sextant train`.
 
-use crate::backbones;
 use crate::cli::Overwrite;
 use crate::device::Place;
+use crate::get;
 use crate::interrupt::{self, Stopped};
 use crate::say::{complain, say};
 use anyhow::Context;
 use burn::tensor::Device;
 use clap::Args;
+use sextant_cli::Progress;
 use sextant_files::Existing;
 use sextant_model::ParameterCounts;
 use sextant_train::{
-    ExampleSource, JsonLog, Observers, Plan, Prepared, Progress, Recipe, RunFolder, Start,
-    StoppableSource, Summary, TrainError, Trainer, open_source, parse_recipe, peak_memory,
+    ExampleSource, JsonLog, Observers, Plan, Prepared, Recipe, RunFolder, Start, StoppableSource,
+    Summary, TrainError, Trainer, open_source, parse_recipe, peak_memory,
 };
 use std::io::Write;
 use std::path::PathBuf;
@@ -102,7 +103,7 @@ pub(crate) fn train(
     device: &Device,
 ) -> anyhow::Result<Summary> {
     let name = recipe.name.clone();
-    let plan = Plan::new(recipe, backbones::resolve)?;
+    let plan = Plan::new(recipe, get::resolve)?;
     let source = StoppableSource::new(source, &interrupt::flow);
     let prepared = Prepared::new(plan, &source, device)?;
     let counts = ParameterCounts::of(&prepared.model);

@@ -3,7 +3,7 @@
 use super::plot::{Plot, Series};
 use super::{Entry, Section, Table, percent};
 use crate::LabError;
-use crate::facts::{count, duration, mebibytes};
+use crate::facts::{count, mebibytes, spoken_duration};
 use crate::findings::{Calibration, Findings};
 use sextant_core::Grade;
 use sextant_eval::ReliabilityBin;
@@ -218,7 +218,7 @@ fn costs(findings: &Findings) -> Result<Option<Section>, LabError> {
             Entry::word(&cost.system),
             Entry { best: cost.efficient, ..accuracy },
             Entry::number(format!("{:.2e}", cost.flops)),
-            Entry::number(duration(cost.train_seconds)),
+            Entry::number(spoken_duration(cost.train_seconds)),
             Entry::number(format!("{:.0}", cost.rows_per_second)),
             Entry::number(count(cost.parameters)),
             cost.peak_memory_bytes

@@ -1,7 +1,7 @@
 //! What was done: the search, the data, every run.
 
 use super::{Entry, Section, Table, percent};
-use crate::facts::{count, duration, mebibytes};
+use crate::facts::{count, mebibytes, spoken_duration};
 use crate::findings::Findings;
 
 pub(super) fn sections(findings: &Findings) -> Vec<Section> {
@@ -29,7 +29,7 @@ fn search(findings: &Findings) -> Option<Section> {
             Entry { best: trial.best, ..Entry::number(trial.trial.to_string()) },
             Entry::word(trial.settings.join(" ")),
             Entry::number(dev.join(" → ")),
-            Entry::number(duration(trial.seconds)),
+            Entry::number(spoken_duration(trial.seconds)),
         ]
     });
     section.tables.push(Table {
@@ -103,7 +103,7 @@ fn runs(findings: &Findings) -> Section {
             Entry::number(run.steps.to_string()),
             Entry::number(count(run.tokens)),
             Entry::number(format!("{:.2e}", run.flops)),
-            Entry::number(duration(run.seconds)),
+            Entry::number(spoken_duration(run.seconds)),
             Entry::number(run.peak_memory_bytes.map_or_else(String::new, mebibytes)),
             Entry::number(count(run.trainable_parameters)),
             Entry::word(run.fingerprint.chars().take(10).collect::<String>()),

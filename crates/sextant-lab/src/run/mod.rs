@@ -13,7 +13,7 @@ pub use flops::training_flops;
 pub use ledger::{Ledger, LedgerEntry};
 pub use predictions::Predictions;
 pub(crate) use predictions::file_name;
-pub use watch::{LabEvent, Machine, Terminal, Watcher};
+pub use watch::{LabEvent, Watcher};
 
 use crate::LabError;
 use crate::grid::{Cell, Grid, Resolve};

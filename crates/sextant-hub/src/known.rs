@@ -1,24 +1,46 @@
 //! The backbones that have a name, and where each is fetched from.
 
-use crate::hub::Repository;
-use crate::packages::{Package, Part};
+use crate::{HubError, Package, Part, Repository};
 
 /// A backbone that can be fetched by name.
-pub(super) struct Known {
-    pub(super) name: &'static str,
-    pub(super) licence: &'static str,
-    /// What must be accepted before it is fetched.
-    pub(super) terms: Option<&'static str>,
-    pub(super) origin: Origin,
+#[derive(Debug)]
+pub struct Known {
+    /// Its short name.
+    pub name: &'static str,
+    /// The licence of its weights, with the name of the original where they are a copy.
+    pub licence: &'static str,
+    /// What must be accepted before it is fetched, where it asks for that.
+    pub terms: Option<&'static str>,
+    /// Where it is fetched from.
+    pub origin: Origin,
 }
 
 /// Where it is fetched from.
-#[derive(Clone, Copy)]
-pub(super) enum Origin {
+#[derive(Debug, Clone, Copy)]
+pub enum Origin {
     /// A Python package that ships the weights.
     Package(Package),
     /// A repository of the Hugging Face hub.
     Hub(Repository),
+}
+
+/// Every known backbone.
+pub fn known() -> &'static [Known] {
+    &KNOWN
+}
+
+/// The backbone of a name.
+///
+/// # Errors
+/// No backbone has the name; the error lists those that there are.
+pub fn find(name: &str) -> Result<&'static Known, HubError> {
+    let unknown = || HubError::Unknown { name: name.to_owned(), known: names() };
+    KNOWN.iter().find(|known| known.name == name).ok_or_else(unknown)
+}
+
+/// The known names, for lists.
+pub(crate) fn names() -> String {
+    KNOWN.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
 }
 
 /// On the hub, with weights as safetensors.
@@ -40,7 +62,7 @@ const fn part(from: &'static str, to: &'static str, sha256: &'static str) -> Par
 /// Revisions of the hub are commits that public projects pin for these models; none could be downloaded
 /// where this was written, so no hashes are known beforehand: the server must serve that commit, and large
 /// files must have the SHA-256 that it states.
-pub(super) const KNOWN: [Known; 13] = [
+static KNOWN: [Known; 13] = [
     Known {
         name: "minilm",
         licence: "Apache-2.0 (sentence-transformers/all-MiniLM-L6-v2)",

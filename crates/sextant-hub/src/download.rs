@@ -1,10 +1,10 @@
 //! One file from the net: taken up where it broke off, checked when it is whole.
 
-use anyhow::{Context, anyhow, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
-use sextant_files::sha256;
+use crate::{Client, DownloadEvent, DownloadObserver, HubError};
+use sextant_files::{FileError, sha256};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::http::header::{
@@ -20,18 +20,13 @@ const COMMIT: &str = "x-repo-commit";
 /// The hub's name for the SHA-256 of a large file.
 const LINKED: &str = "x-linked-etag";
 
-/// Who asks.
-pub(crate) struct Client {
-    agent: ureq::Agent,
-    token: Option<String>,
-    idle: Duration,
-}
-
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     /// Where it is.
     pub(crate) url: &'a str,
+    /// What to call it.
+    pub(crate) file: &'a str,
     /// Where it goes; until it is whole it is beside that, with `.part` at the end of its name.
     pub(crate) path: &'a Path,
     /// The commit that a server which says what it serves must say.
@@ -41,42 +36,30 @@ pub(crate) struct Wanted<'a> {
 /// Why an attempt ended early.
 enum Fault {
     /// Asking again may help.
-    Broke(anyhow::Error),
+    Broke(HubError),
     /// It will not.
-    Final(anyhow::Error),
+    Final(HubError),
 }
 
-impl From<anyhow::Error> for Fault {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Final(error)
+impl<E: Into<HubError>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self::Final(error.into())
     }
 }
 
 impl Client {
-    /// One that gives up on a connection which brings nothing for `idle`. The token of the environment is
-    /// sent to the host that is asked, and to no other that its answer points to.
-    pub(crate) fn new(idle: Duration) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .timeout_connect(Some(idle.min(Duration::from_secs(20))))
-            .timeout_recv_response(Some(idle))
-            .timeout_per_read(Some(idle))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .build()
-            .into();
-        let token = std::env::var("HF_TOKEN").unwrap_or_default().trim().to_owned();
-        Self { agent, token: Some(token).filter(|token| !token.is_empty()), idle }
-    }
-
     /// Fetches a file, going on from what an earlier attempt left; returns its SHA-256, which is the one that
     /// the server states, if it does. (Parts of a commit's file never change.)
-    pub(crate) fn fetch(&self, wanted: Wanted<'_>) -> anyhow::Result<String> {
+    pub(crate) fn fetch(
+        &self,
+        wanted: Wanted<'_>,
+        observer: &mut dyn DownloadObserver,
+    ) -> Result<String, HubError> {
         let part = part_of(wanted.path);
         let mut stated = None;
         let (mut failed, mut had) = (0, length(&part));
         loop {
-            match self.attempt(wanted, &part, &mut stated) {
+            match self.attempt(wanted, &part, &mut stated, observer) {
                 Ok(()) => break,
                 Err(Fault::Final(error)) => return Err(error),
                 Err(Fault::Broke(error)) => {
@@ -91,7 +74,10 @@ impl Client {
                                 part.display()
                             ),
                         };
-                        bail!("{error:#}; {kept}");
+                        return Err(HubError::GaveUp { source: Box::new(error), kept });
+                    }
+                    if observer.on_event(DownloadEvent::Waiting).is_break() {
+                        return Err(HubError::Stopped);
                     }
                     std::thread::sleep(Duration::from_millis(200) * failed);
                 }
@@ -99,15 +85,10 @@ impl Client {
         }
         let found = sha256(&part)?;
         if let Some(expected) = stated.filter(|stated| *stated != found) {
-            std::fs::remove_file(&part)
-                .with_context(|| format!("cannot remove {}", part.display()))?;
-            bail!(
-                "{} has SHA-256 {found}, expected {expected}; it was removed, run the command again, and if it stays so, do not use what is served there",
-                wanted.url
-            );
+            std::fs::remove_file(&part).map_err(FileError::io("remove", &part))?;
+            return Err(HubError::OtherFile { address: wanted.url.to_owned(), found, expected });
         }
-        std::fs::rename(&part, wanted.path)
-            .with_context(|| format!("cannot create {}", wanted.path.display()))?;
+        std::fs::rename(&part, wanted.path).map_err(FileError::io("create", wanted.path))?;
         Ok(found)
     }
 
@@ -117,20 +98,19 @@ impl Client {
         wanted: Wanted<'_>,
         part: &Path,
         stated: &mut Option<String>,
+        observer: &mut dyn DownloadObserver,
     ) -> Result<(), Fault> {
         let had = length(part);
-        let (mut response, about) = self.ask(wanted, had, stated)?;
-        let status = response.status().as_u16();
+        let (response, address) = self.ask(wanted, had, stated)?;
         let whole = number(response.headers(), CONTENT_LENGTH.as_str());
-        let (start, total) = match status {
+        let status = response.status().to_string();
+        let (start, total) = match response.status().as_u16() {
             200 => (0, whole),
             206 => match range(response.headers()) {
                 Some((start, total)) if start == had => (start, total),
                 _ => {
-                    truncate(part)?;
-                    return Err(Fault::Broke(anyhow!(
-                        "{about} answers with another part than asked for"
-                    )));
+                    open(part, false)?;
+                    return Err(Fault::Broke(HubError::OtherPart { address }));
                 }
             },
             // Nothing after the end of what is there: it is whole, or another file's.
@@ -138,54 +118,57 @@ impl Client {
                 return Ok(());
             }
             416 => {
-                truncate(part)?;
-                return Err(Fault::Broke(anyhow!("{about} is shorter than what was kept of it")));
+                open(part, false)?;
+                return Err(Fault::Broke(HubError::Shorter { address }));
             }
-            429 | 500..=599 => {
-                return Err(Fault::Broke(anyhow!("{about} answers {}", response.status())));
-            }
-            401 | 403 => {
-                return Err(Fault::Final(anyhow!(
-                    "{about} answers {}; accept the repository's terms on its page and set `HF_TOKEN`",
-                    response.status()
-                )));
-            }
-            _ => {
-                return Err(Fault::Final(anyhow!(
-                    "{about} answers {}; check the name, and `HF_ENDPOINT` if it is set",
-                    response.status()
-                )));
+            429 | 500..=599 => return Err(Fault::Broke(HubError::Busy { address, status })),
+            401 | 403 => return Err(Fault::Final(HubError::Forbidden { address, status })),
+            _ => return Err(Fault::Final(HubError::Refused { address, status })),
+        };
+        let file = open(part, start > 0)?;
+        let begin = DownloadEvent::Started { file: wanted.file, bytes: start, total };
+        let received = match observer.on_event(begin) {
+            ControlFlow::Break(()) => Err(Fault::Final(HubError::Stopped)),
+            ControlFlow::Continue(()) => {
+                let receipt = Receipt { part, address, start, total };
+                self.receive(response, file, receipt, observer)
             }
         };
-        let mut file = open(part, start > 0)?;
-        let bar = progress(wanted.path, total, start);
+        let _ = observer.on_event(DownloadEvent::Ended); // it has ended anyway
+        received
+    }
+
+    /// Writes what an answer brings to the end of a file.
+    fn receive(
+        &self,
+        mut response: ureq::http::Response<ureq::Body>,
+        mut file: File,
+        Receipt { part, address, start, total }: Receipt<'_>,
+        observer: &mut dyn DownloadObserver,
+    ) -> Result<(), Fault> {
         let mut body = response.body_mut().as_reader();
         let (mut buffer, mut has) = (vec![0; 1 << 16], start);
-        let broke = loop {
+        let source = loop {
             match body.read(&mut buffer) {
                 Ok(0) => break None,
                 Ok(count) => {
-                    file.write_all(&buffer[..count])
-                        .with_context(|| format!("cannot write {}", part.display()))?;
+                    file.write_all(&buffer[..count]).map_err(FileError::io("write", part))?;
                     has += count as u64;
-                    bar.set_position(has);
                 }
                 Err(error) => break Some(error),
             }
-        };
-        bar.finish_and_clear();
-        file.sync_all().with_context(|| format!("cannot write {}", part.display()))?;
-        let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-        match broke {
-            Some(error) => Err(Fault::Broke(anyhow!(
-                "{about} broke off after {has}{of} bytes: {error} (a connection may be silent for {} s)",
-                self.idle.as_secs_f32()
-            ))),
-            None if total.is_some_and(|total| total != has) => {
-                Err(Fault::Broke(anyhow!("{about} broke off after {has}{of} bytes")))
+            if observer.on_event(DownloadEvent::Received { bytes: has }).is_break() {
+                file.sync_all().map_err(FileError::io("write", part))?;
+                return Err(Fault::Final(HubError::Stopped));
             }
-            None => Ok(()),
+        };
+        file.sync_all().map_err(FileError::io("write", part))?;
+        if source.is_none() && total.is_none_or(|total| total == has) {
+            return Ok(());
         }
+        let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+        let received = format!("{has}{of}");
+        Err(Fault::Broke(HubError::BrokeOff { address, received, idle: self.idle, source }))
     }
 
     /// Asks for a file from a byte on, wherever answers point to; returns the answer and what to call it.
@@ -209,18 +192,17 @@ impl Client {
             } else {
                 format!("{} (at {})", wanted.url, host(&url))
             };
-            let response = request
-                .call()
-                .map_err(|error| Fault::Broke(anyhow!("cannot reach {about}: {error}")))?;
+            let response = request.call().map_err(|error| unreachable(&about, error))?;
             Self::check(response.headers(), wanted, stated)?;
             if !response.status().is_redirection() {
                 return Ok((response, about));
             }
             let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
-            let to = to.ok_or_else(|| anyhow!("{about} points elsewhere without saying where"))?;
+            let to = to.ok_or(HubError::NoLocation { address: about })?;
             url = if to.starts_with('/') { format!("{}{to}", host(&url)) } else { to.to_owned() };
         }
-        Err(Fault::Final(anyhow!("{} points elsewhere more than {REDIRECTS} times", wanted.url)))
+        let address = wanted.url.to_owned();
+        Err(Fault::Final(HubError::Redirects { address, redirects: REDIRECTS }))
     }
 
     /// What a server says about the file that it serves.
@@ -228,14 +210,15 @@ impl Client {
         headers: &HeaderMap,
         wanted: Wanted<'_>,
         stated: &mut Option<String>,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), HubError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        if let (Some(found), Some(expected)) = (text(COMMIT), wanted.commit) {
-            ensure!(
-                found == expected,
-                "{} is served from commit {found}, expected {expected}; use another mirror (`HF_ENDPOINT`)",
-                wanted.url
-            );
+        let other = |found: &&str| wanted.commit.is_some_and(|commit| commit != *found);
+        if let Some(found) = text(COMMIT).filter(other) {
+            return Err(HubError::OtherCommit {
+                address: wanted.url.to_owned(),
+                found: found.to_owned(),
+                expected: wanted.commit.unwrap_or_default().to_owned(),
+            });
         }
         let hash = text(LINKED).map(|value| value.trim_start_matches("W/").trim_matches('"'));
         if let Some(hash) = hash.filter(|hash| hash.len() == 64) {
@@ -243,6 +226,19 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// What is known of a file whose bytes come in.
+struct Receipt<'a> {
+    part: &'a Path,
+    address: String,
+    start: u64,
+    total: Option<u64>,
+}
+
+fn unreachable(address: &str, source: ureq::Error) -> Fault {
+    let address = address.to_owned();
+    Fault::Broke(HubError::Unreachable { address, source: Box::new(source) })
 }
 
 /// Scheme and host of an address.
@@ -261,14 +257,11 @@ fn length(path: &Path) -> u64 {
     path.metadata().map_or(0, |about| about.len())
 }
 
-fn open(part: &Path, append: bool) -> anyhow::Result<File> {
+/// Opens a file to be written, from its end or anew.
+fn open(part: &Path, append: bool) -> Result<File, FileError> {
     let mut options = File::options();
     options.create(true).append(append).write(true).truncate(!append);
-    options.open(part).with_context(|| format!("cannot write {}", part.display()))
-}
-
-fn truncate(part: &Path) -> anyhow::Result<()> {
-    open(part, false).map(drop)
+    options.open(part).map_err(FileError::io("write", part))
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
@@ -281,16 +274,4 @@ fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let (span, total) = text.split_once('/')?;
     let start = span.split_once('-').and_then(|(start, _)| start.parse().ok()).unwrap_or(0);
     Some((start, total.parse().ok()))
-}
-
-fn progress(path: &Path, total: Option<u64>, start: u64) -> ProgressBar {
-    let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-    if let Ok(style) =
-        ProgressStyle::with_template("{msg} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-    {
-        bar.set_style(style);
-    }
-    bar.set_message(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-    bar.set_position(start);
-    bar
 }

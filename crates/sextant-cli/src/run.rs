@@ -1,10 +1,10 @@
 //! A run's progress on a terminal: a bar with rate, ETA and loss, and a line for each look at the dev
 //! set. Where there is no terminal, the same as plain lines, now and then.
 
-use crate::{Event, Observer, StepReport};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sextant_core::Task;
 use sextant_eval::Metric;
+use sextant_train::{Event, Observer, StepReport};
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ impl Progress {
     }
 
     /// The same on a bar that stands among others.
-    pub fn on(name: &str, bar: ProgressBar) -> Self {
+    pub(crate) fn on(name: &str, bar: ProgressBar) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let template = "{prefix} {bar:24} {pos}/{len} {elapsed}<{eta} {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
