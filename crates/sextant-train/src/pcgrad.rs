@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_model::RelevanceModel;
 
-/// As [`gradients`](crate::gradients), with packs and a sum for each task. The gradient is the mean over the tasks
+/// As [`gradients`](crate::gradients()), with packs and a sum for each task. The gradient is the mean over the tasks
 /// of their gradients after projection. Weights that only one task reaches keep its gradient as it is.
 ///
 /// Rows must be weighed so that each task's weights sum to 1.

@@ -51,7 +51,7 @@ impl Reduction {
     }
 
     /// Takes gradients of the pack at this place of the plan. Those of one pack must be handed in as
-    /// [`run_pack`](crate::run_pack) gives them.
+    /// [`run_pack`](crate::run_pack()) gives them.
     ///
     /// # Panics
     /// When the plan has no such pack, or the pack has ended.
