@@ -1,5 +1,6 @@
 //! One side of a pair: plain text, or a structured product.
 
+use crate::EntityRef;
 use serde::{Deserialize, Serialize};
 
 /// A structured product. Only the title is required.
@@ -38,15 +39,12 @@ pub enum Entity {
 impl Entity {
     /// The text that names the entity: itself, or the product's title.
     pub fn text(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            Self::Product(product) => &product.title,
-        }
+        EntityRef::from(self).text()
     }
 
     /// Whether nothing but white space names the entity.
     pub fn is_blank(&self) -> bool {
-        self.text().trim().is_empty()
+        EntityRef::from(self).is_blank()
     }
 }
 

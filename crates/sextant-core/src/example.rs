@@ -1,7 +1,7 @@
 //! A pair of entities, and the labelled example that training and evaluation read.
 
 use crate::name::named;
-use crate::{Entity, Grade, Task};
+use crate::{Entity, Grade, PairRef, Task};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -16,18 +16,10 @@ pub struct Pair {
     pub right: Entity,
 }
 
-/// The pair's names as a message shows them: ``query-type `sofas` and `Home > Furniture` ``, each cut to
-/// 60 characters.
+/// As a message shows it: see [`PairRef`].
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |entity: &Entity| {
-            let text = entity.text().trim();
-            match text.char_indices().nth(60) {
-                Some((end, _)) => format!("`{}…`", &text[..end]),
-                None => format!("`{text}`"),
-            }
-        };
-        write!(f, "{} {} and {}", self.task, name(&self.left), name(&self.right))
+        PairRef::from(self).fmt(f)
     }
 }
 

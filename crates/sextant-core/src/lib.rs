@@ -4,6 +4,7 @@
 //! Nothing here computes: no tensors, no files, no randomness. A type belongs here when two crates
 //! must agree on its meaning, and only then; [`guarded`], a function, is here for the same reason.
 
+mod borrowed;
 mod entity;
 mod example;
 mod grade;
@@ -12,6 +13,7 @@ mod name;
 mod prediction;
 mod task;
 
+pub use borrowed::{EntityRef, PairRef};
 pub use entity::{Entity, Product};
 pub use example::{Example, LabelOrigin, Pair, Split};
 pub use grade::Grade;

@@ -1,41 +1,58 @@
 //! A model or an ensemble, whichever a folder holds, with the same questions to ask of it.
 
-use crate::EnsembleManifest;
-use crate::ensemble::Ensemble;
+use crate::members::{Members, OpenMember};
+use crate::threads::Crew;
+use crate::{ScorerRow, Threads};
 use burn::tensor::Device;
-use sextant_core::{Pair, Prediction, Task};
+use sextant_core::{Pair, PairRef, Prediction, Task};
 use sextant_kernels::ScorePrecision;
-use sextant_model::{ModelError, Predictor, bundle};
-use sextant_text::{Cut, EncodedRow};
+use sextant_model::{ModelError, NonFinite, SharedBases};
+use sextant_text::{EncodedRow, TextError};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Answers pairs.
+///
+/// ```no_run
+/// use burn::tensor::Device;
+/// use sextant_core::{PairRef, Task};
+/// use sextant_infer::{Scorer, Threads};
+/// use sextant_kernels::ScorePrecision;
+/// use std::ops::ControlFlow;
+/// use std::path::Path;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let scorer = Scorer::open(Path::new("runs/mine/bundle"), &Device::flex(), ScorePrecision::Int8)?
+///     .with_threads(Threads::Caller)?;
+/// scorer.warm_up()?;
+///
+/// let pairs = [
+///     PairRef::new(Task::QueryType, "red sofa", "Sofas & Couches"),
+///     PairRef::new(Task::QueryType, "red sofa", ""), // has no text: an error for this row alone
+/// ];
+/// let rows: Vec<_> = scorer.encode_each(&pairs).into_iter().flatten().collect();
+/// let tokens: usize = rows.iter().map(|row| row.tokens()).sum();
+/// println!("{} rows of {tokens} tokens", rows.len());
+/// for answer in scorer.answer(&rows, |_| ControlFlow::Continue(()))? {
+///     match answer {
+///         Ok(prediction) => println!("{} {:.3}", prediction.grade(), prediction.score()),
+///         Err(fault) => println!("{fault}"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
-pub enum Scorer {
-    /// One model.
-    Model(Box<Predictor>),
-    /// Several models that vote.
-    Ensemble(Ensemble),
+pub struct Scorer {
+    members: Members,
+    crew: Crew,
 }
 
-/// A pair as every model that is asked sees it.
-#[derive(Debug, Clone)]
-pub struct ScorerRow {
-    pub(crate) task: Task,
-    /// The member's number and its row.
-    pub(crate) rows: Vec<(usize, EncodedRow)>,
-}
-
-impl ScorerRow {
-    /// What truncation took, by the member that lost most.
-    pub fn cut(&self) -> Cut {
-        let cuts = self.rows.iter().map(|(_, row)| row.cut);
-        cuts.max_by_key(|cut| cut.left + cut.right).unwrap_or_default()
-    }
-}
+/// What one model says of its rows.
+type Answers = Vec<Result<Prediction, NonFinite>>;
 
 impl Scorer {
-    /// Opens the bundle or the ensemble in a folder.
+    /// Opens the bundle or the ensemble in a folder, to compute on the threads of the process.
     ///
     /// # Errors
     /// A folder that is neither, or whose files are not those it was written with.
@@ -44,58 +61,151 @@ impl Scorer {
         device: &Device,
         precision: ScorePrecision,
     ) -> Result<Self, ModelError> {
-        if EnsembleManifest::is_at(folder) {
-            return Ok(Self::Ensemble(Ensemble::open(folder, device, precision)?));
-        }
-        let predictor = Predictor::new(bundle::open(folder, device)?, precision);
-        Ok(Self::Model(Box::new(predictor)))
+        Self::open_sharing(folder, device, precision, &mut SharedBases::default())
+    }
+
+    /// The same; models over a frozen base that another scorer opened through `bases` still holds take that
+    /// one, and need no memory but that of their adapters. `bases` itself keeps none in memory. (The members of an
+    /// ensemble share their bases in any case.)
+    pub fn open_sharing(
+        folder: &Path,
+        device: &Device,
+        precision: ScorePrecision,
+        bases: &mut SharedBases,
+    ) -> Result<Self, ModelError> {
+        let members = Members::open(folder, device, precision, bases)?;
+        Ok(Self { members, crew: Crew::Process })
+    }
+
+    /// The same scorer on other threads.
+    ///
+    /// # Errors
+    /// A pool whose threads cannot be started.
+    pub fn with_threads(self, threads: Threads) -> Result<Self, ModelError> {
+        Ok(Self { crew: Crew::new(threads)?, ..self })
+    }
+
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
+    }
+
+    pub(crate) fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     /// The tasks that it answers, in the order of [`Task::ALL`].
     pub fn tasks(&self) -> Vec<Task> {
-        match self {
-            Self::Model(predictor) => predictor.model().spec().tasks.clone(),
-            Self::Ensemble(ensemble) => ensemble.tasks(),
-        }
+        let answered = |&task: &Task| self.members.asked(task).next().is_some();
+        Task::ALL.into_iter().filter(answered).collect()
     }
 
-    /// Encodes a pair.
+    /// Encodes a pair, on the calling thread.
     ///
     /// # Errors
     /// A task that it does not answer, or a text without a token.
-    pub fn encode(&self, pair: &Pair) -> Result<ScorerRow, ModelError> {
-        let rows = match self {
-            Self::Model(predictor) => {
-                let spec = predictor.model().spec();
-                if spec.branch_of(pair.task).is_none() {
-                    return Err(spec.unknown_task(pair.task));
-                }
-                vec![(0, predictor.encoder().encode(pair)?)]
-            }
-            Self::Ensemble(ensemble) => ensemble.encode(pair)?,
-        };
-        Ok(ScorerRow { task: pair.task, rows })
+    pub fn encode<'a>(&self, pair: impl Into<PairRef<'a>>) -> Result<ScorerRow, ModelError> {
+        let pair = pair.into();
+        Ok(ScorerRow { task: pair.task, rows: self.members.encode(pair)? })
+    }
+
+    /// Encodes pairs beside each other, in their order. A pair that cannot be encoded is an error of its own
+    /// row, as [`Scorer::encode`] gives it, and of no other.
+    pub fn encode_each(&self, pairs: &[PairRef<'_>]) -> Vec<Result<ScorerRow, ModelError>> {
+        self.crew.map(pairs, |&pair| self.encode(pair))
+    }
+
+    /// Answers encoded rows of this scorer, in their order: each with a prediction, or with the reason why
+    /// there is none (the answer of a model that is asked is not a number; no rule of voting hides it).
+    ///
+    /// Rows are packed by length to about 4096 tokens. After each pack `observer` hears how many rows it held
+    /// (of an ensemble: how many a member has answered), and may break. Now and then it is asked with 0.
+    ///
+    /// # Errors
+    /// [`ModelError::Stopped`] if `observer` breaks.
+    pub fn answer(
+        &self,
+        rows: &[ScorerRow],
+        mut observer: impl FnMut(usize) -> ControlFlow<()> + Send,
+    ) -> Result<Vec<Result<Prediction, NonFinite>>, ModelError> {
+        self.crew.run(|| {
+            self.gather(rows, |member, rows| member.predictor.answer_rows(rows, &mut observer))
+        })
     }
 
     /// Predicts encoded rows, in their order.
-    pub fn predict_rows(&self, rows: Vec<ScorerRow>) -> Result<Vec<Prediction>, ModelError> {
-        match self {
-            Self::Model(predictor) => {
-                let encoded: Vec<EncodedRow> = rows
-                    .into_iter()
-                    .filter_map(|row| row.rows.into_iter().next().map(|(_, row)| row))
-                    .collect();
-                predictor.predict_rows(&encoded)
-            }
-            Self::Ensemble(ensemble) => ensemble.predict_rows(rows),
-        }
+    ///
+    /// # Errors
+    /// [`ModelError::NonFinite`] names a row whose answer is not a number.
+    pub fn predict_rows(&self, rows: &[ScorerRow]) -> Result<Vec<Prediction>, ModelError> {
+        let answers = self.crew.run(|| {
+            self.gather(rows, |member, rows| {
+                Ok(member.predictor.predict_rows(rows)?.into_iter().map(Ok).collect())
+            })
+        })?;
+        let named = answers.into_iter().enumerate();
+        named
+            .map(|(row, answer)| answer.map_err(|fault| ModelError::NonFinite { row, fault }))
+            .collect()
     }
 
     /// Encodes and predicts pairs, in their order.
+    ///
+    /// # Errors
+    /// The first pair that cannot be encoded; [`ModelError::NonFinite`] as [`Scorer::predict_rows`].
     pub fn predict(&self, pairs: &[Pair]) -> Result<Vec<Prediction>, ModelError> {
-        match self {
-            Self::Model(predictor) => predictor.predict(pairs),
-            Self::Ensemble(ensemble) => ensemble.predict(pairs),
+        let encoded = self.crew.map(pairs, |pair| self.encode(pair)).into_iter().enumerate();
+        let rows = encoded
+            .map(|(row, encoded)| {
+                encoded.map_err(|error| match error {
+                    ModelError::Text(source) => {
+                        TextError::Row { row, source: Box::new(source) }.into()
+                    }
+                    other => other,
+                })
+            })
+            .collect::<Result<Vec<_>, ModelError>>()?;
+        self.predict_rows(&rows)
+    }
+
+    /// Puts together what models say about rows. `ask` is given a member and its rows, and answers them in
+    /// that order.
+    fn gather(
+        &self,
+        rows: &[ScorerRow],
+        mut ask: impl FnMut(&OpenMember, &[&EncodedRow]) -> Result<Answers, ModelError>,
+    ) -> Result<Answers, ModelError> {
+        // Answers in the order of members, which weights share.
+        let mut answers: Vec<Result<Vec<Prediction>, NonFinite>> = vec![Ok(Vec::new()); rows.len()];
+        for (number, member) in self.members.list.iter().enumerate() {
+            let (mut indices, mut of_member) = (Vec::new(), Vec::new());
+            for (index, row) in rows.iter().enumerate() {
+                let mine = row.rows.iter().find(|(asked, _)| *asked == number);
+                if let Some((_, encoded)) = mine {
+                    indices.push(index);
+                    of_member.push(encoded);
+                }
+            }
+            let found = ask(member, &of_member).map_err(|error| {
+                match error.with_row(|row| indices[row]) {
+                    ModelError::NonFinite { row, fault } => {
+                        ModelError::NonFinite { row, fault: member.sign(fault) }
+                    }
+                    other => other,
+                }
+            })?;
+            for (&index, answer) in indices.iter().zip(found) {
+                match (answer, &mut answers[index]) {
+                    (Ok(prediction), Ok(known)) => known.push(prediction),
+                    // No rule may hide it: a majority would outvote a member that answers no number.
+                    (Err(fault), known @ Ok(_)) => *known = Err(member.sign(fault)),
+                    (_, Err(_)) => {}
+                }
+            }
         }
+        let weights = self.members.weights();
+        let vote = |(row, answers): (&ScorerRow, Result<Vec<Prediction>, NonFinite>)| {
+            Ok(self.members.rule.combine(&answers?, &weights[row.task.index()]))
+        };
+        Ok(rows.iter().zip(answers).map(vote).collect())
     }
 }

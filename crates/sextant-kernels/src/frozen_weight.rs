@@ -1,6 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -73,7 +73,7 @@ pub struct FrozenWeight {
 pub(crate) enum Form {
     Stored(Arc<Numbers>),
     /// On a device without kernels: the decoded numbers, `[inputs, outputs]`.
-    Plain(FrozenFormat, Box<Tensor<2>>),
+    Plain(FrozenFormat, Arc<Tensor<2>>),
 }
 
 /// Stored bytes do not make a weight.
@@ -121,7 +121,7 @@ impl FrozenWeight {
             let values = TensorData::new(numbers.decoded(dims[0]), [dims[1], dims[0]]);
             let device = device.clone().inner();
             let values = Tensor::<2>::from_data(values, &device).transpose();
-            Form::Plain(numbers.format(), Box::new(values))
+            Form::Plain(numbers.format(), Arc::new(values))
         };
         Self { form, dims }
     }
@@ -195,11 +195,45 @@ impl FrozenWeight {
     pub fn shares_memory_with(&self, other: &Self) -> bool {
         match (&self.form, &other.form) {
             (Form::Stored(a), Form::Stored(b)) => Arc::ptr_eq(a, b),
+            (Form::Plain(_, a), Form::Plain(_, b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
 
+    /// A handle that does not keep the numbers in memory.
+    pub fn downgrade(&self) -> WeakFrozenWeight {
+        let form = match &self.form {
+            Form::Stored(numbers) => WeakForm::Stored(Arc::downgrade(numbers)),
+            Form::Plain(format, tensor) => WeakForm::Plain(*format, Arc::downgrade(tensor)),
+        };
+        WeakFrozenWeight { form, dims: self.dims }
+    }
+
     pub(crate) fn form(&self) -> &Form {
         &self.form
+    }
+}
+
+/// A [`FrozenWeight`] for as long as somebody else holds one: for registries of what is in memory.
+#[derive(Clone, Debug)]
+pub struct WeakFrozenWeight {
+    form: WeakForm,
+    dims: [usize; 2],
+}
+
+#[derive(Clone, Debug)]
+enum WeakForm {
+    Stored(Weak<Numbers>),
+    Plain(FrozenFormat, Weak<Tensor<2>>),
+}
+
+impl WeakFrozenWeight {
+    /// The weight, if anybody still holds it.
+    pub fn upgrade(&self) -> Option<FrozenWeight> {
+        let form = match &self.form {
+            WeakForm::Stored(numbers) => Form::Stored(numbers.upgrade()?),
+            WeakForm::Plain(format, tensor) => Form::Plain(*format, tensor.upgrade()?),
+        };
+        Some(FrozenWeight { form, dims: self.dims })
     }
 }

@@ -58,7 +58,8 @@ pub use adamw::AdamWStep;
 pub use allocator::CachingAllocator;
 pub use cross_entropy::ClassTargets;
 pub use dropout::Dropout;
-pub use frozen_weight::{FrozenFormat, FrozenWeight, FrozenWeightError};
+pub use frozen_weight::{FrozenFormat, FrozenWeight, FrozenWeightError, WeakFrozenWeight};
+pub use kernels::parallel::on_this_thread;
 pub use lora::LoraFactors;
 pub use operations::{
     adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dot, dropout,

@@ -21,18 +21,10 @@ pub struct PackedWeight {
 pub(crate) enum Form {
     F32(Packed<F32>),
     Bf16(Packed<Bf16>),
-    Int8(RoundedWeight),
+    /// Rounded to 8 bits: multiples of a scale for each output.
+    Int8(int8::Weight),
     /// On a device without kernels: the weight as it is.
     Plain(Tensor<2>, Precision),
-}
-
-/// A weight rounded to 8 bits: multiples of a scale for each output.
-#[derive(Debug)]
-pub(crate) struct RoundedWeight {
-    /// `[inputs, outputs]`
-    pub(crate) values: Vec<i8>,
-    pub(crate) scales: Vec<f32>,
-    pub(crate) packed: int8::Weight,
 }
 
 impl PackedWeight {
@@ -69,8 +61,7 @@ impl PackedWeight {
         let dims = weight.dims();
         let (values, scales) = int8::quantise(&numbers(weight), dims[1]);
         let packed = int8::Weight::new(simd::level(), &values, &scales);
-        let rounded = RoundedWeight { values, scales, packed };
-        Self { form: Arc::new(Form::Int8(rounded)), dims }
+        Self { form: Arc::new(Form::Int8(packed)), dims }
     }
 
     /// Inputs and outputs.

@@ -1,19 +1,51 @@
 //! Frozen weights in files, and shared between models.
 //!
 //! A bundle with LoRA has a `base.safetensors` beside its parameters: each frozen weight once, as it is
-//! stored in memory. Models of one base that are opened through one [`SharedBases`] hold it once.
+//! stored in memory. Models of one base that are opened through one [`SharedBases`] hold it once, for as
+//! long as one of them is open.
 
 use crate::weights::{first_not_finite_f16, index};
 use crate::{Archive, ModelError, RelevanceModel, Writable, frozen, frozen_weights};
 use safetensors::Dtype;
-use sextant_kernels::{FrozenFormat, FrozenWeight};
+use sextant_kernels::{FrozenFormat, FrozenWeight, WeakFrozenWeight};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 
 /// The frozen weights of open models, by the SHA-256 of their file.
+///
+/// It keeps no base in memory: when the last model over a base goes, the base goes with it, and is read
+/// anew when it is asked for again.
 #[derive(Debug, Default)]
-pub struct SharedBases(HashMap<String, BTreeMap<String, FrozenWeight>>);
+pub struct SharedBases(HashMap<String, BTreeMap<String, WeakFrozenWeight>>);
+
+impl SharedBases {
+    /// How many bases are in memory.
+    pub fn len(&self) -> usize {
+        self.0.keys().filter(|file| self.held(file).is_some()).count()
+    }
+
+    /// Whether no base is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The weights of a file, if models still hold all of them.
+    fn held(&self, file: &str) -> Option<BTreeMap<String, FrozenWeight>> {
+        let weights = self.0.get(file)?.iter();
+        weights.map(|(name, weight)| Some((name.clone(), weight.upgrade()?))).collect()
+    }
+
+    /// Remembers the weights of a file, and forgets those that nobody holds any more.
+    fn remember(&mut self, file: String, weights: &BTreeMap<String, FrozenWeight>) {
+        let gone = |weights: &BTreeMap<String, WeakFrozenWeight>| {
+            weights.values().all(|weight| weight.upgrade().is_none())
+        };
+        self.0.retain(|_, weights| !gone(weights));
+        let weak = weights.iter().map(|(name, weight)| (name.clone(), weight.downgrade()));
+        self.0.insert(file, weak.collect());
+    }
+}
 
 /// A weight as a tensor of the file: `[outputs, inputs]` numbers, or bytes where it is quantised.
 struct Stored {
@@ -87,7 +119,7 @@ pub(crate) fn read(
     check: impl Fn(&str) -> Result<(), ModelError>,
     shared: &mut SharedBases,
 ) -> Result<(), ModelError> {
-    if let Some(known) = shared.0.get(stated) {
+    if let Some(known) = shared.held(stated) {
         // Bytes of this hash are in memory; the file must be whole all the same.
         check(&sextant_files::sha256(path)?)?;
         return frozen::replace(model, |name, old| match known.get(name) {
@@ -137,6 +169,6 @@ pub(crate) fn read(
     if let Some(name) = archive.names().next() {
         return Err(archive.problem(format!("weight `{name}` is not part of the model")));
     }
-    shared.0.insert(found, frozen_weights(model));
+    shared.remember(found, &frozen_weights(model));
     Ok(())
 }

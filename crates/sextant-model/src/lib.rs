@@ -12,6 +12,7 @@
 //! [`bundle`], or as a model for other programs ([`export`], and
 //! [`Adapter`] for the way back).
 
+mod answer;
 pub mod backbone;
 mod base;
 mod block;
@@ -33,6 +34,7 @@ mod loss;
 mod merge;
 mod mixture;
 mod model;
+mod packed_weights;
 mod params;
 mod peft;
 mod pooling;
@@ -44,6 +46,7 @@ mod shared;
 mod spec;
 mod weights;
 
+pub use answer::{answer_rows, predict_rows};
 pub use base::SharedBases;
 pub use block::{Block, BlockContext};
 pub use block_config::{
@@ -63,16 +66,17 @@ pub use loss::{LossConfig, LossKind, row_losses};
 pub use merge::merge;
 pub use mixture::{MixtureConfig, SharedLevel, TaskLevel};
 pub use model::RelevanceModel;
+pub use packed_weights::PackedWeights;
 pub use params::{
     ParamInfo, ParameterCounts, Values, dump, freeze, initialize, initialize_frozen, is_trained,
     load, parameters,
 };
 pub use peft::Adapter;
 pub use pooling::Pooling;
-pub use predictor::{Predictor, predict_rows};
+pub use predictor::Predictor;
 pub use prefixes::SharedPrefixes;
 pub use projection::Projection;
 pub use routing::{Heads, Private, PrivateInit, Routing};
-pub use shared::{PackedWeights, StepShared};
+pub use shared::StepShared;
 pub use spec::{HeadKind, ModelSpec};
 pub use weights::{Archive, Writable};

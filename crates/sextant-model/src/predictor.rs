@@ -1,12 +1,12 @@
-//! From pairs to predictions: encoding, packing, running, and putting results back in order.
+//! A bundle that answers: its model, its encoder and its packed weights.
 
 use crate::bundle::Bundle;
-use crate::{ForwardContext, ModelError, NonFinite, PackInput, PackedWeights, RelevanceModel};
-use burn::tensor::Tensor;
+use crate::{
+    ModelError, ModelSpec, NonFinite, PackedWeights, RelevanceModel, answer_rows, predict_rows,
+};
 use sextant_core::{Pair, Prediction};
 use sextant_kernels::ScorePrecision;
-use sextant_text::{EncodedRow, Encoder, Pack, TokenRow, plan_shared, plan_sorted};
-use std::collections::BTreeMap;
+use sextant_text::{Encoder, TokenRow};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -24,11 +24,11 @@ impl Predictor {
     /// near the caches.
     pub const PACK_TOKENS: usize = 4096;
 
-    /// A predictor over a bundle that computes in a precision. Packs the weights: what follows only reads
-    /// them, so that any number of threads may predict at once.
+    /// A predictor over a bundle that computes in a precision. Packs the weights and frees the originals:
+    /// what follows only reads them, so that any number of threads may predict at once.
     pub fn new(bundle: Bundle, precision: ScorePrecision) -> Self {
-        let weights = Arc::new(PackedWeights::new(&bundle.model, precision));
-        let (model, encoder) = (bundle.model, bundle.encoder);
+        let (model, weights) = PackedWeights::taking(bundle.model, precision);
+        let (encoder, weights) = (bundle.encoder, Arc::new(weights));
         Self { model, encoder, weights, pack_tokens: Self::PACK_TOKENS }
     }
 
@@ -37,9 +37,9 @@ impl Predictor {
         &self.encoder
     }
 
-    /// The model.
-    pub fn model(&self) -> &RelevanceModel {
-        &self.model
+    /// The model's shape. (The model itself is not lent: packed weights have taken the place of its own.)
+    pub fn spec(&self) -> &ModelSpec {
+        self.model.spec()
     }
 
     /// Encodes and predicts pairs, in their order. The first pair that cannot be encoded is an error.
@@ -62,85 +62,18 @@ impl Predictor {
 
     /// Predicts encoded rows, in their order. The first row whose answer is not a number is an error:
     /// [`ModelError::NonFinite`].
-    pub fn predict_rows(&self, rows: &[EncodedRow]) -> Result<Vec<Prediction>, ModelError> {
+    pub fn predict_rows<R: TokenRow>(&self, rows: &[R]) -> Result<Vec<Prediction>, ModelError> {
         predict_rows(&self.model, rows, &self.weights, self.pack_tokens, |_| {
             ControlFlow::Continue(())
         })
     }
-}
 
-/// Predicts encoded rows with any model, in their order; `done` hears how many rows each pack held, and may
-/// break.
-///
-/// Rows are packed by length, so that packs are even. For a causal backbone they are sorted by their
-/// tokens instead, and leading tokens that rows share (one query, many products) are run once. What a
-/// row scores does not depend on the rows beside it. `weights` are this model's, packed for the precision to compute in. The model must be on a device without autodiff ([`Module::valid`](burn::module::Module::valid)).
-///
-/// # Errors
-/// [`ModelError::NonFinite`] names the first row whose answer is not a number; a row of a task that the
-/// model lacks; [`ModelError::Stopped`] if `done` breaks.
-pub fn predict_rows<R: TokenRow>(
-    model: &RelevanceModel,
-    rows: &[R],
-    weights: &Arc<PackedWeights>,
-    pack_tokens: usize,
-    mut done: impl FnMut(usize) -> ControlFlow<()>,
-) -> Result<Vec<Prediction>, ModelError> {
-    let causal = model.spec().backbone.block.causal;
-    let plan = if causal {
-        plan_shared(rows, pack_tokens)
-    } else {
-        let lengths: Vec<usize> = rows.iter().map(|row| row.view().len()).collect();
-        plan_sorted(&lengths, pack_tokens, 0)
-    };
-    let run = |indices: &[usize]| -> Result<(Pack, Tensor<2>), ModelError> {
-        let members: Vec<_> = indices.iter().map(|&index| (index, &rows[index])).collect();
-        let pack = Pack::new(&members);
-        let input = if causal {
-            PackInput::sharing_prefixes(&pack, &model.device())?
-        } else {
-            PackInput::new(&pack, &model.device())?
-        };
-        let logits = model.forward(&input, &ForwardContext::scoring(Arc::clone(weights)))?;
-        Ok((pack, logits))
-    };
-    let mut faults = BTreeMap::new();
-    let mut predictions = vec![Prediction { probs: [0.0; 3] }; rows.len()];
-    for indices in plan {
-        let (pack, logits) = run(&indices)?;
-        faults.extend(pack.rows.iter().copied().zip(rows_of(&logits)).filter(is_fault));
-        for (&index, prediction) in pack.rows.iter().zip(model.predictions(logits)) {
-            predictions[index] = prediction;
-        }
-        if done(pack.row_count()).is_break() {
-            return Err(ModelError::Stopped);
-        }
+    /// Answers encoded rows, each with a prediction or with what is wrong with it: see [`answer_rows`].
+    pub fn answer_rows<R: TokenRow>(
+        &self,
+        rows: &[R],
+        done: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<Result<Prediction, NonFinite>>, ModelError> {
+        answer_rows(&self.model, rows, &self.weights, self.pack_tokens, done)
     }
-    let Some((&first, seen)) = faults.first_key_value() else { return Ok(predictions) };
-    // A mean over rows' tokens is a product with zeros for all other rows of the pack, and zero times NaN
-    // is NaN: which row is at fault, shows when it is alone. Then the first in the caller's order.
-    let mut found = (first, seen.clone());
-    for &row in faults.keys() {
-        let alone = rows_of(&run(&[row])?.1).pop().map(|logits| (row, logits));
-        if let Some(fault) = alone.filter(is_fault) {
-            found = fault;
-            break;
-        }
-    }
-    let (row, logits) = found;
-    let (task, precision) = (rows[row].view().task, weights.precision());
-    let fault = NonFinite { task, logits, precision, member: None };
-    Err(ModelError::NonFinite { row, fault })
-}
-
-/// A matrix as rows of numbers.
-fn rows_of(matrix: &Tensor<2>) -> Vec<Vec<f32>> {
-    let width = matrix.dims()[1];
-    let numbers: Vec<f32> = matrix.clone().into_data().iter::<f32>().collect();
-    numbers.chunks_exact(width).map(<[f32]>::to_vec).collect()
-}
-
-/// Whether the logits of a row are no answer.
-fn is_fault((_, logits): &(usize, Vec<f32>)) -> bool {
-    !logits.iter().all(|x| x.is_finite())
 }

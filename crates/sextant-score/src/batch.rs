@@ -72,7 +72,7 @@ pub fn score_batch(
         return Err(BatchError::Row { row, source: fault });
     }
     let (batch, rows) = encoded.into_parts();
-    let predictions = scorer.predict_rows(rows)?;
+    let predictions = scorer.predict_rows(&rows)?;
     Ok(append(batch, &predictions)?)
 }
 

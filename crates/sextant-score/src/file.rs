@@ -306,7 +306,7 @@ fn score_window(
     for row in &rows {
         report.cut.add(row.cut());
     }
-    let predictions = predict(scorer, rows, &batches, &counts)?;
+    let predictions = predict(scorer, &rows, &batches, &counts)?;
     let mut rest = &predictions[..];
     for ((batch, encoded), count) in batches.into_iter().zip(counts) {
         let (these, after) = rest.split_at(count);
@@ -322,7 +322,7 @@ fn score_window(
 /// Predicts the rows of several batches; a row without an answer is said with its place.
 fn predict(
     scorer: &Scorer,
-    rows: Vec<ScorerRow>,
+    rows: &[ScorerRow],
     batches: &[(Batch, EncodedBatch)],
     counts: &[usize],
 ) -> Result<Vec<Prediction>, ScoreError> {

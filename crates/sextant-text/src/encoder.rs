@@ -6,7 +6,7 @@ use crate::template::{Field, Rendered};
 use crate::truncate::{FieldTokens, kept};
 use crate::{Cut, EncodedRow, Side, TextConfig, TextError, Tokenizer};
 use rayon::prelude::*;
-use sextant_core::{Entity, EntityKind, Pair, Product, Task};
+use sextant_core::{Entity, EntityKind, EntityRef, Pair, PairRef, Product, Task};
 
 /// Writes pairs as rows of token ids, by one tokenizer and one configuration.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Encoder {
         for task in Task::ALL {
             let (left, right) = task.kinds();
             let pair = Pair { task, left: sample(left), right: sample(right) };
-            let [left, right] = encoder.sides(&pair)?;
+            let [left, right] = encoder.sides(PairRef::from(&pair))?;
             encoder.room(task, left.iter().chain(&right))?;
         }
         Ok(encoder)
@@ -70,7 +70,8 @@ impl Encoder {
     ///
     /// # Errors
     /// [`TextError::EmptyText`] if a side has no text or none that gives a token.
-    pub fn encode(&self, pair: &Pair) -> Result<EncodedRow, TextError> {
+    pub fn encode<'a>(&self, pair: impl Into<PairRef<'a>>) -> Result<EncodedRow, TextError> {
+        let pair = pair.into();
         let [mut left, mut right] = self.sides(pair)?;
         let fields: Vec<_> = left
             .iter()
@@ -113,11 +114,11 @@ impl Encoder {
     }
 
     /// The tokens of the left and of the right side.
-    fn sides(&self, pair: &Pair) -> Result<[Vec<Span>; 2], TextError> {
+    fn sides(&self, pair: PairRef<'_>) -> Result<[Vec<Span>; 2], TextError> {
         let (left, right) = pair.task.kinds();
         Ok([
-            self.side(pair.task, Side::Left, left, &pair.left)?,
-            self.side(pair.task, Side::Right, right, &pair.right)?,
+            self.side(pair.task, Side::Left, left, pair.left)?,
+            self.side(pair.task, Side::Right, right, pair.right)?,
         ])
     }
 
@@ -126,7 +127,7 @@ impl Encoder {
         task: Task,
         side: Side,
         kind: EntityKind,
-        entity: &Entity,
+        entity: EntityRef<'_>,
     ) -> Result<Vec<Span>, TextError> {
         let empty = || TextError::EmptyText { task, side, text: entity.text().trim().to_owned() };
         if entity.is_blank() {
@@ -152,7 +153,7 @@ impl Encoder {
         task: Task,
         side: Side,
         kind: EntityKind,
-        entity: &Entity,
+        entity: EntityRef<'_>,
         bound: Option<Bound>,
     ) -> Rendered {
         let mut rendered = Rendered::new(bound);
@@ -166,9 +167,10 @@ impl Encoder {
 
     /// The texts of a pair's two sides, before tokenizing and cutting: what to give another program
     /// that runs an exported model.
-    pub fn texts(&self, pair: &Pair) -> [String; 2] {
+    pub fn texts<'a>(&self, pair: impl Into<PairRef<'a>>) -> [String; 2] {
+        let pair = pair.into();
         let (left, right) = pair.task.kinds();
-        [(Side::Left, left, &pair.left), (Side::Right, right, &pair.right)]
+        [(Side::Left, left, pair.left), (Side::Right, right, pair.right)]
             .map(|(side, kind, entity)| self.render(pair.task, side, kind, entity, None).text)
     }
 

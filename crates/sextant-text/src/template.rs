@@ -2,7 +2,7 @@
 
 use crate::TextError;
 use crate::bound::Bound;
-use sextant_core::{Entity, EntityKind};
+use sextant_core::{EntityKind, EntityRef};
 use std::borrow::Cow;
 
 /// Stands between the parts of a template; a part without text takes its separator with it.
@@ -52,11 +52,11 @@ impl Field {
     }
 
     /// What the entity has here; empty if nothing.
-    fn value(self, entity: &Entity) -> Cow<'_, str> {
+    fn value(self, entity: EntityRef<'_>) -> Cow<'_, str> {
         let product = match (self, entity) {
             (Self::Text | Self::Title, _) => return entity.text().trim().into(),
-            (_, Entity::Text(_)) => return "".into(),
-            (_, Entity::Product(product)) => product,
+            (_, EntityRef::Text(_)) => return "".into(),
+            (_, EntityRef::Product(product)) => product,
         };
         match self {
             Self::Text | Self::Title => product.title.trim().into(),
@@ -185,7 +185,7 @@ impl Template {
     }
 
     /// Writes an entity; appends to what is there.
-    pub(crate) fn render(&self, entity: &Entity, out: &mut Rendered) {
+    pub(crate) fn render(&self, entity: EntityRef<'_>, out: &mut Rendered) {
         let mut first = true;
         for part in &self.parts {
             let values: Vec<_> = part

@@ -25,9 +25,9 @@ pub fn linear_packed(
     };
     let x = full(x);
     let device = x.device();
-    let values: Vec<f32> = rounded.values.iter().map(|&value| f32::from(value)).collect();
+    let values: Vec<f32> = rounded.values().into_iter().map(f32::from).collect();
     let values = Tensor::<2>::from_data(TensorData::new(values, weight.dims()), &device);
-    let scales = Tensor::<1>::from_data(TensorData::from(&rounded.scales[..]), &device);
+    let scales = Tensor::<1>::from_data(TensorData::from(rounded.scales()), &device);
     let row_scales = x.clone().abs().max_dim(1).clamp_min(1e-30) / 127.0;
     let rounded = (x / row_scales.clone()).round();
     let z = rounded.matmul(values) * row_scales * scales.unsqueeze::<2>();

@@ -25,9 +25,7 @@ pub(crate) fn linear_packed(
     let y = match weight.form() {
         Form::F32(weight) => linear::forward(of(Precision::F32), weight, false).0,
         Form::Bf16(weight) => linear::forward(of(Precision::Bf16), weight, false).0,
-        Form::Int8(weight) => {
-            FloatVec::F32(int8::linear(rows, x, &weight.packed, bias, activation))
-        }
+        Form::Int8(weight) => FloatVec::F32(int8::linear(rows, x, weight, bias, activation)),
         Form::Plain(..) => unreachable!("returned above"),
     };
     Tensor::from_primitive::<Flex>(float_tensor(y, [rows, weight.dims()[1]]))

@@ -63,6 +63,25 @@ impl Weight {
         }
     }
 
+    /// The values as they were given to [`Weight::new`]: `[inputs, outputs]` row-major.
+    pub(crate) fn values(&self) -> Vec<i8> {
+        let (outputs, words) = (self.scales.len(), self.words());
+        let value = |input: usize, output: usize| {
+            let panel = output / self.width * words * self.width;
+            let at = panel + input / BYTES * self.width + output % self.width;
+            (self.panels[at] >> (8 * (input % BYTES))) as i8
+        };
+        (0..self.inputs)
+            .flat_map(|input| (0..outputs).map(move |output| (input, output)))
+            .map(|(input, output)| value(input, output))
+            .collect()
+    }
+
+    /// What the values of each output are multiples of.
+    pub(crate) fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
     fn words(&self) -> usize {
         self.inputs.div_ceil(BYTES)
     }

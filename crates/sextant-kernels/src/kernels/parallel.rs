@@ -1,14 +1,41 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use rayon::prelude::*;
 
 /// Fewer elementary operations than this are not worth waking a thread for.
 const WORTHWHILE: usize = 1 << 16;
 
+thread_local! {
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `body` with every kernel that it calls on the calling thread alone, however large the work is; the
+/// numbers are the same, because no sum depends on the number of threads. For many small requests that come
+/// on threads of their own, where spreading one over others would only make these wait.
+///
+/// Operations of burn's own may still ask for other threads when their tensors have hundreds of thousands of
+/// numbers.
+pub fn on_this_thread<T>(body: impl FnOnce() -> T) -> T {
+    /// Also when `body` panics.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ALONE.set(self.0);
+        }
+    }
+    let _restore = Restore(ALONE.replace(true));
+    body()
+}
+
+/// Whether a piece of work is to be spread over threads.
+fn spreads(tasks: usize, work: usize) -> bool {
+    tasks > 1 && work >= WORTHWHILE && !ALONE.get()
+}
+
 /// Runs `body` for each of `tasks` chunks, on several threads when there is enough `work`
 /// (elementary operations in all of them together).
 pub(crate) fn for_each(tasks: usize, work: usize, body: impl Fn(usize) + Sync + Send) {
-    if tasks > 1 && work >= WORTHWHILE {
+    if spreads(tasks, work) {
         (0..tasks).into_par_iter().with_max_len(1).for_each(body);
     } else {
         (0..tasks).for_each(body);
@@ -21,7 +48,7 @@ pub(crate) fn map<T: Send>(
     work: usize,
     body: impl Fn(usize) -> T + Sync + Send,
 ) -> Vec<T> {
-    if tasks > 1 && work >= WORTHWHILE {
+    if spreads(tasks, work) {
         (0..tasks).into_par_iter().with_max_len(1).map(body).collect()
     } else {
         (0..tasks).map(body).collect()
@@ -128,5 +155,26 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         SCRATCH.set(std::mem::take(&mut self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn alone_means_on_the_calling_thread_until_the_end() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let elsewhere = || {
+            let here = thread::current().id();
+            map(64, WORTHWHILE, |_| thread::current().id() != here).contains(&true)
+        };
+        // Asked from outside of the pool, all of it would run inside.
+        assert!(!on_this_thread(elsewhere));
+        assert!(elsewhere());
+        assert!(!pool.install(|| on_this_thread(elsewhere)));
+        let panicked = std::panic::catch_unwind(|| on_this_thread(|| panic!("as meant")));
+        assert!(panicked.is_err() && elsewhere());
     }
 }

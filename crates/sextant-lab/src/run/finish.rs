@@ -54,8 +54,21 @@ impl Lab {
             trainer.run(&mut observers)?
         };
         let bundle = bundle::open(&folder.bundle(), device)?;
+        let spec = bundle.manifest.spec.clone();
+        // What was trained, the recipe says, not the bundle.
+        let freeze = &cell.recipe.model.freeze;
+        let mut parameters = parameters(&bundle.model);
+        for info in &mut parameters {
+            info.trainable = is_trained(&spec, freeze, &info.name);
+        }
+        let frozen = frozen_weights(&bundle.model).into_iter();
+        parameters.extend(frozen.map(|(name, weight)| ParamInfo {
+            name,
+            shape: weight.dims().to_vec(),
+            trainable: false,
+        }));
         let predictor = Predictor::new(bundle, ScorePrecision::F32);
-        let tasks = predictor.model().spec().tasks.clone();
+        let tasks = spec.tasks.clone();
         let dev = dev_positions(&tasks_of(&self.data.dataset.dev), &cell.recipe, &tasks);
         predict(&predictor, &self.data, Split::Dev, dev, &folder, watcher)?;
         let rows = positions(&self.data.dataset.test, &tasks);
@@ -74,18 +87,6 @@ impl Lab {
             }
             (all > 0).then(|| right as f64 / all as f64)
         };
-        let model = predictor.model();
-        // What was trained, the recipe says, not the bundle.
-        let freeze = &cell.recipe.model.freeze;
-        let mut parameters = parameters(model);
-        for info in &mut parameters {
-            info.trainable = is_trained(model.spec(), freeze, &info.name);
-        }
-        parameters.extend(frozen_weights(model).into_iter().map(|(name, weight)| ParamInfo {
-            name,
-            shape: weight.dims().to_vec(),
-            trainable: false,
-        }));
         Ok(LedgerEntry {
             name: cell.name().to_owned(),
             backbone: cell.backbone.clone(),
@@ -100,7 +101,7 @@ impl Lab {
             rows: summary.rows,
             steps: summary.steps,
             tokens: summary.tokens,
-            flops: training_flops(model.spec(), &parameters, summary.tokens, summary.rows),
+            flops: training_flops(&spec, &parameters, summary.tokens, summary.rows),
             seconds: summary.seconds,
             peak_memory_bytes: summary.peak_memory_bytes,
             parameters: summary.parameters,

@@ -23,5 +23,6 @@ mod saving;
 mod strict;
 mod strict_config;
 mod support;
+mod taken_weights;
 mod tokenizers;
 mod torch;

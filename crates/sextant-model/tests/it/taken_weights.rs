@@ -1,0 +1,73 @@
+//! A model whose weights were taken for scoring answers with the bits of the whole one, and holds of its
+//! own only what is read beside the packed ones.
+
+use crate::support::{rows, spec};
+use burn::tensor::Device;
+use sextant_core::{Prediction, Task};
+use sextant_kernels::{FrozenFormat, ScorePrecision};
+use sextant_model::{
+    BackboneConfig, BlockConfig, LoraConfig, MixtureConfig, ModelSpec, PackedWeights, Pooling,
+    RelativeConfig, RelevanceModel, Routing, dump, initialize, initialize_frozen, predict_rows,
+};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+fn backbone() -> BackboneConfig {
+    BackboneConfig {
+        hidden_size: 24,
+        layers: 2,
+        attention_heads: 2,
+        intermediate_size: 40,
+        ..BackboneConfig::small(50)
+    }
+}
+
+fn relative() -> BackboneConfig {
+    let small = backbone();
+    let relative = RelativeConfig { span: 8, bucketed_up_to: None, norm: true };
+    let block = BlockConfig { relative: Some(relative), ..small.block.clone() };
+    BackboneConfig { block, ..small }
+}
+
+fn models() -> [(&'static str, RelevanceModel); 4] {
+    let mixture = MixtureConfig { experts: 2, task_experts: 1, levels: 2 };
+    let lora = LoraConfig { base: FrozenFormat::Int8, ..LoraConfig::default() };
+    let plain = ModelSpec { dense: true, ..spec(backbone(), Routing::mhp(1), Pooling::Cls) };
+    [
+        ("private layers", plain.clone()),
+        ("adapters", ModelSpec { lora: Some(lora), ..plain }),
+        ("mixture", spec(backbone(), Routing::mixture(mixture), Pooling::Mean)),
+        ("relative positions", spec(relative(), Routing::MULTI_HEAD, Pooling::Cls)),
+    ]
+    .map(|(what, spec)| {
+        let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), 3);
+        (what, initialize_frozen(model, 3))
+    })
+}
+
+fn bits(model: &RelevanceModel, weights: PackedWeights) -> Vec<[u32; 3]> {
+    let shape: Vec<_> = (0..18).map(|i| (Task::ALL[i % 6], 3 + i * 7 % 29)).collect();
+    let go_on = |_| ControlFlow::Continue(());
+    let answers = predict_rows(model, &rows(&shape), &Arc::new(weights), 64, go_on).unwrap();
+    answers.into_iter().map(|Prediction { probs }| probs.map(f32::to_bits)).collect()
+}
+
+#[test]
+fn taken_weights_answer_alike_and_are_not_held_twice() {
+    for (what, model) in models() {
+        for precision in ScorePrecision::ALL {
+            let expected = bits(&model, PackedWeights::new(&model, precision));
+            let (rest, taken) = PackedWeights::taking(model.clone(), precision);
+            assert_eq!(bits(&rest, taken), expected, "{what}, {precision}");
+            for (name, values) in dump(&rest) {
+                let gone = values.data.iter().all(|x| x.is_nan());
+                let multiplied = name.ends_with(".weight");
+                let read_otherwise = name.contains("gate.weight")
+                    || name.contains("classifier.weight")
+                    || (what == "relative positions" && name.ends_with("qkv.weight"));
+                assert_eq!(gone, multiplied && !read_otherwise, "{what}: {name}");
+                assert_eq!(values.shape, dump(&model)[&name].shape, "{what}: {name}");
+            }
+        }
+    }
+}
