@@ -50,7 +50,7 @@ fn callers_and_pools_of_their_own_answer_while_the_threads_of_the_process_are_bl
             sender.send(answers.into_iter().map(Result::unwrap).collect::<Vec<_>>()).unwrap();
         });
     }
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     let first = answered.recv_timeout(patience).expect("one of the two answers");
     let second = answered.recv_timeout(patience).expect("the other answers, too");
     // The third needs the threads that are blocked.
