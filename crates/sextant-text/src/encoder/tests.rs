@@ -25,7 +25,7 @@ fn shortened(encoder: &Encoder, pair: &Pair) -> bool {
     let (left, right) = pair.task.kinds();
     [(Side::Left, left, &pair.left), (Side::Right, right, &pair.right)].into_iter().any(
         |(side, kind, entity)| {
-            encoder.render(pair.task, side, kind, entity, Some(encoder.bound)).is_shortened()
+            encoder.render(pair.task, side, kind, entity.into(), Some(encoder.bound)).is_shortened()
         },
     )
 }
@@ -86,7 +86,8 @@ fn a_text_of_megabytes_is_not_tokenized_whole() {
         let pair = Pair { task: Task::QueryProduct, left: words.clone().into(), right };
         assert!(shortened(&encoder, &pair), "{name}");
         let (_, kind) = pair.task.kinds();
-        let seen = encoder.render(pair.task, Side::Right, kind, &pair.right, Some(encoder.bound));
+        let seen =
+            encoder.render(pair.task, Side::Right, kind, (&pair.right).into(), Some(encoder.bound));
         assert!(seen.text.len() < 8_000, "{name}: {} bytes", seen.text.len());
         assert_eq!(encoder.encode(&pair).unwrap().ids.len(), 64);
     }
