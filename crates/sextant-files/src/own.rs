@@ -68,11 +68,6 @@ impl OwnFiles {
         Ok(hashes.contains(ANY) || (path.is_file() && hashes.contains(&sha256(&path)?)))
     }
 
-    /// Names that were listed, whether or not they are there.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.made.keys().map(String::as_str)
-    }
-
     /// Makes sure that nothing of the user's is at some names, before any work is done.
     ///
     /// # Errors
@@ -223,7 +218,6 @@ mod tests {
         own.claim("log").unwrap();
         let mut own = OwnFiles::of(folder.path()).unwrap();
         own.admit(["log", "absent"], Existing::Refuse).unwrap();
-        assert_eq!(own.names().collect::<Vec<_>>(), ["log"]);
         assert_eq!(std::fs::read_to_string(folder.path().join(LIST)).unwrap(), "-  log\n");
     }
 }
