@@ -80,18 +80,10 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
 /// [`ErrorKind::AlreadyExists`] if the name is taken.
 pub(crate) fn rename_to_free(from: &Path, to: &Path) -> Result<()> {
     #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // Not every file system can.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
-            result => {
-                result?;
-                #[cfg(test)]
-                note(|| Operation::Rename(from.to_owned(), to.to_owned()));
-                return Ok(());
-            }
-        }
+    if renamed(from, to, rustix::fs::RenameFlags::NOREPLACE)? {
+        #[cfg(test)]
+        note(|| Operation::Rename(from.to_owned(), to.to_owned()));
+        return Ok(());
     }
     if to.symlink_metadata().is_ok() {
         return Err(Error::from(ErrorKind::AlreadyExists));
@@ -103,22 +95,24 @@ pub(crate) fn rename_to_free(from: &Path, to: &Path) -> Result<()> {
 /// file system cannot, `aside` holds the old one for a moment.
 pub(crate) fn exchange(new: &Path, old: &Path, aside: &Path) -> Result<()> {
     #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
-            // Not every file system can.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
-            result => {
-                result?;
-                #[cfg(test)]
-                note(|| Operation::Exchange(new.to_owned(), old.to_owned()));
-                return Ok(());
-            }
-        }
+    if renamed(new, old, rustix::fs::RenameFlags::EXCHANGE)? {
+        #[cfg(test)]
+        note(|| Operation::Exchange(new.to_owned(), old.to_owned()));
+        return Ok(());
     }
     rename(old, aside)?;
     rename(new, old)?;
     rename(aside, new)
+}
+
+/// Renames in one of the ways that only Linux has; false where the file system does not know it.
+#[cfg(target_os = "linux")]
+fn renamed(from: &Path, to: &Path, flags: rustix::fs::RenameFlags) -> Result<bool> {
+    use rustix::fs::{CWD, renameat_with};
+    match renameat_with(CWD, from, CWD, to, flags) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => Ok(false),
+        result => Ok(result.map(|()| true)?),
+    }
 }
 
 /// Removes a file, if it is there.

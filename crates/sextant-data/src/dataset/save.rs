@@ -59,8 +59,9 @@ impl DataFolder {
         let mut written = Vec::new();
         for split in Split::ALL.into_iter().filter(|&split| !dataset.part(split).is_empty()) {
             let name = format!("{split}.{}", format.extension());
-            let file = self.own.create(&name, self.existing)?;
-            if let Err(error) = write_to(file.into(), format, dataset.part(split)) {
+            let file = self.own.create(&name, self.existing).map_err(DataError::from);
+            let saved = file.and_then(|file| write_to(file.into(), format, dataset.part(split)));
+            if let Err(error) = saved {
                 // Nothing was replaced: the folder is what it was.
                 if written.is_empty() {
                     mark.end()?;
