@@ -1,62 +1,10 @@
-use std::fmt;
-use std::str::FromStr;
 use std::sync::{Arc, Weak};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::UnknownPrecision;
+use crate::device::has_kernels;
+use crate::frozen_format::FrozenFormat;
 use crate::kernels::frozen::Numbers;
-use crate::operations::has_kernels;
-
-/// How the numbers of a [`FrozenWeight`] are stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FrozenFormat {
-    /// As they are: 32 bits.
-    #[default]
-    F32,
-    /// Rounded to bf16, to nearest even: 16 bits.
-    Bf16,
-    /// In blocks of 32 inputs, multiples of the block's scale (its greatest absolute value divided by
-    /// 127, as f16): 8.5 bits. What GGUF calls `Q8_0`.
-    Int8,
-    /// In blocks of 32 inputs, one of 16 equal steps from the block's least value (scale and least
-    /// value as f16): 5 bits. What GGUF calls `Q4_1`.
-    Int4,
-}
-
-impl FrozenFormat {
-    /// Every format, the most exact first.
-    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::Int8, Self::Int4];
-
-    /// The name used in recipes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-            Self::Int4 => "int4",
-        }
-    }
-}
-
-impl fmt::Display for FrozenFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for FrozenFormat {
-    type Err = UnknownPrecision;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
-            UnknownPrecision {
-                name: name.to_owned(),
-                expected: "\"f32\", \"bf16\", \"int8\" or \"int4\"",
-            }
-        })
-    }
-}
 
 /// A weight that training leaves alone, stored once, perhaps in few bits: the base of a LoRA layer
 /// (QLoRA where it is quantised, Dettmers et al. 2023) or a frozen embedding table.

@@ -35,13 +35,17 @@ mod adamw;
 mod allocator;
 pub mod composed;
 mod cross_entropy;
+mod device;
 mod dropout;
 mod flex;
+mod frozen_format;
 mod frozen_weight;
 mod kernels;
 mod lora;
 mod operations;
 mod packed_weight;
+#[cfg(feature = "profile")]
+mod peak;
 mod precision;
 #[cfg(feature = "profile")]
 pub mod profile;
@@ -58,7 +62,8 @@ pub use adamw::AdamWStep;
 pub use allocator::CachingAllocator;
 pub use cross_entropy::ClassTargets;
 pub use dropout::Dropout;
-pub use frozen_weight::{FrozenFormat, FrozenWeight, FrozenWeightError, WeakFrozenWeight};
+pub use frozen_format::FrozenFormat;
+pub use frozen_weight::{FrozenWeight, FrozenWeightError, WeakFrozenWeight};
 pub use kernels::parallel::on_this_thread;
 pub use lora::LoraFactors;
 pub use operations::{
@@ -67,6 +72,8 @@ pub use operations::{
     linear_reusing, relative_attention, rms_norm, rotary, sum, sum_of_squares,
 };
 pub use packed_weight::PackedWeight;
+#[cfg(feature = "profile")]
+pub use peak::peak;
 pub use precision::{Precision, ScorePrecision, UnknownPrecision};
 pub use relative::RelativePositions;
 pub use reused_weight::ReusedWeight;

@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
+use crate::device::has_kernels;
 use crate::kernels::gemm::{Bf16, F32, Matrix, Packed};
 use crate::kernels::int8;
-use crate::operations::has_kernels;
 use crate::{Precision, ScorePrecision, simd};
 
 /// The weight of a linear layer made ready once for many calls of

@@ -4,9 +4,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::kernels::gemm::{Bf16, Epilogue, F32, Init, Matrix, Packed, Product, multiply};
-use crate::{Precision, simd};
-
 /// What time goes to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
@@ -61,29 +58,5 @@ impl Drop for Span {
         let nanoseconds = self.start.elapsed().as_nanos() as u64;
         NANOSECONDS[self.part as usize].fetch_add(nanoseconds, Ordering::Relaxed);
         OPERATIONS[self.part as usize].fetch_add(self.operations as u64, Ordering::Relaxed);
-    }
-}
-
-/// Operations a second of the best of some large products, their packing left out as in
-/// [`Found::product_seconds`]: what the machine can do. Starts counting again.
-pub fn peak(precision: Precision) -> f64 {
-    fn best<P: Product>() -> f64 {
-        const SIZE: usize = 1024;
-        let numbers: Vec<f32> = (0..SIZE * SIZE).map(|i| (i % 1013) as f32 * 1e-3).collect();
-        let matrix = Matrix::rows(&numbers, SIZE);
-        let packed = Packed::<P>::new(simd::level(), matrix, SIZE, SIZE);
-        let mut product = vec![0.0; SIZE * SIZE];
-        let threads = rayon::current_num_threads() as f64;
-        let once = || {
-            take();
-            multiply(SIZE, matrix, &packed, Init::Zero, &mut product, Epilogue::NONE);
-            let found = take();
-            found.operations / (found.product_seconds / threads)
-        };
-        std::iter::repeat_with(once).take(20).fold(0.0, f64::max)
-    }
-    match precision {
-        Precision::F32 => best::<F32>(),
-        Precision::Bf16 => best::<Bf16>(),
     }
 }

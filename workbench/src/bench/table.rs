@@ -2,7 +2,7 @@
 
 use super::Times;
 use super::ours::Ours;
-use sextant_kernels::{Precision, profile};
+use sextant_kernels::{Precision, peak};
 
 /// Ours, the peer, and the ratio that we aim at.
 const COMPARISONS: [(&str, &str, Option<f64>); 17] = [
@@ -54,7 +54,7 @@ pub(crate) fn print(times: &Times, ours: &Ours) {
         println!("| {mine} | {theirs} | {:.2} | {best:.2} | {target} |", median(&ratios));
     }
     for precision in Precision::ALL {
-        let peak = profile::peak(precision);
+        let peak = peak(precision);
         if let Some(shares) = ours.shares[precision as usize] {
             println!(
                 "\n{precision}, mix: {:.0} % of a training step in matrix products ({:.0} % of linear layers, {:.0} % packing of their factors, {:.0} % within attention); those of linear layers run at {:.0} GFLOP/s, {:.0} % of the {:.0} that one large product reaches",

@@ -1,7 +1,7 @@
 use burn::tensor::{DType, Int, Tensor, TensorData, activation};
 
 use super::{full, stored, with_dtype};
-use crate::operations::has_kernels;
+use crate::device::has_kernels;
 use crate::{Activation, Dropout, LoraFactors, Precision};
 
 /// See [`crate::embedding`].

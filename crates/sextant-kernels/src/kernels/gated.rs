@@ -1,7 +1,7 @@
 //! Gated activations: `activation(first half) · second half` of each row.
 
+use super::activation::{activate, derivative};
 use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
-use super::linear::{activate, derivative};
 use super::parallel;
 use crate::Activation;
 use crate::simd::{Kernel, Level, Simd, launch};

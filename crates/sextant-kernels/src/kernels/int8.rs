@@ -7,9 +7,9 @@
 
 use std::marker::PhantomData;
 
+use super::activation::activate;
 use super::floats::{FloatPtr, Floats};
 use super::gemm::{Bytes, Start, Strip, panel_width};
-use super::linear::activate;
 use super::parallel::{self, Room, Scratch};
 use crate::Activation;
 use crate::simd::{Kernel, Level, Simd, launch};

@@ -1,9 +1,10 @@
 //! `y = activation(x · w + b)` and its gradients.
 
+use super::activation::derivative;
 use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::gemm::{self, Epilogue, Matrix, Packed, Product};
 use super::parallel;
-use crate::simd::{self, Kernel, Level, Simd, launch};
+use crate::simd::{Kernel, Level, Simd, launch};
 use crate::{Activation, Precision};
 
 /// The sizes of a linear layer.
@@ -87,33 +88,6 @@ pub(crate) fn backward<'a, P: Product>(
         dw.into_f32(level)
     });
     Gradients { x: dx, weight: dw, bias }
-}
-
-/// Applies an activation to a vector.
-#[inline(always)]
-pub(crate) fn activate<S: Simd>(simd: S, activation: Activation, z: S::V) -> S::V {
-    match activation {
-        Activation::None => z,
-        Activation::Gelu => simd::gelu(simd, z),
-        Activation::GeluTanh => simd::gelu_tanh(simd, z),
-        Activation::Silu => simd.mul(z, simd::sigmoid(simd, z)),
-        Activation::Tanh => simd::tanh(simd, z),
-    }
-}
-
-/// The derivative of an activation.
-#[inline(always)]
-pub(crate) fn derivative<S: Simd>(simd: S, activation: Activation, z: S::V) -> S::V {
-    match activation {
-        Activation::None => simd.splat(1.0),
-        Activation::Gelu => simd::gelu_derivative(simd, z),
-        Activation::GeluTanh => simd::gelu_tanh_derivative(simd, z),
-        Activation::Silu => simd::silu_derivative(simd, z),
-        Activation::Tanh => {
-            let t = simd::tanh(simd, z);
-            simd.fnma(t, t, simd.splat(1.0))
-        }
-    }
 }
 
 /// The sum of each column.

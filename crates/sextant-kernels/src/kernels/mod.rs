@@ -4,6 +4,7 @@
 //! depend on shapes only, each output element is written by one chunk, and sums over chunks are
 //! taken in order, so results do not depend on the number of threads.
 
+pub(crate) mod activation;
 pub(crate) mod adamw;
 pub(crate) mod attention;
 pub(crate) mod cross_entropy;

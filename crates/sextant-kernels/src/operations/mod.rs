@@ -5,6 +5,7 @@ mod layers;
 mod loss;
 mod optimizer;
 mod pack;
+mod row_gradient;
 mod scores;
 
 pub use frozen::{frozen_embedding, frozen_linear};
@@ -16,15 +17,11 @@ pub use optimizer::{adamw, adamw_rows, dot, sum_of_squares};
 pub use pack::{attention, embedding, embedding_rows, rotary};
 pub use scores::{capped_attention, relative_attention};
 
-use burn::backend::{Dispatch, DispatchDevice};
-use burn::tensor::{Device, Tensor};
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
 
+use crate::device::has_kernels;
 use crate::flex::Maybe;
-
-/// Whether the handwritten kernels serve this device.
-pub(crate) fn has_kernels(device: &Device) -> bool {
-    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
-}
 
 /// An optional tensor for the backend extension.
 fn maybe<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<Dispatch> {

@@ -14,6 +14,7 @@ mod tile;
 use crate::simd::{Kernel, Simd, launch};
 use crate::{Activation, Precision};
 
+use super::activation::activate;
 use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::parallel::{self, Scratch, SharedMut};
 pub(crate) use left::Left;
@@ -296,7 +297,7 @@ impl Done {
                     if keeps {
                         self.c.store(simd, at + column, left, z);
                     }
-                    let y = super::linear::activate(simd, activation, z);
+                    let y = activate(simd, activation, z);
                     to.store(simd, at + column, left, y);
                 }
             }
