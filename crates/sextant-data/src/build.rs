@@ -5,14 +5,10 @@
 //! (module `derive`), and writes `train.jsonl`, `dev.jsonl`, `test.jsonl` and `build.json`. The
 //! same recipe and sources give the same bytes.
 
-mod recipe;
-
-pub use recipe::{
+pub use crate::derive::{
     NegativeRule, ProductProductRule, QueryProductRule, QueryQueryRule, QueryTypeRule, Recipe,
-    RecipeError, SplitRule,
+    RecipeError, Selection, SplitRule, TypeText,
 };
-
-pub use crate::derive::{Selection, TypeText};
 
 use crate::derive::{self, Context};
 use crate::sources::{LeftOut, SourceError, Sources};

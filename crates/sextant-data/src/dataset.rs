@@ -8,7 +8,7 @@ mod save;
 pub use save::DataFolder;
 
 pub use files::{DataFiles, UnreadFile};
-pub use origin::{FileNames, LabelledRows, LoadedDataset, RowOrigin};
+pub use origin::{FileNames, LabelledRows, LoadedDataset, RowOrigin, read_examples};
 
 use crate::{DataError, Labels, ReadOptions, RowProblem, RowReader, RowUnit};
 use sextant_core::{Example, Split};

@@ -1,5 +1,10 @@
 //! What can be wrong with a data file, said with its place and the fix.
 
+mod quote;
+
+pub(crate) use quote::FaultKind;
+pub use quote::QuoteError;
+
 use sextant_core::{EntityKind, Split, Task, UnknownName};
 use std::path::{Path, PathBuf};
 
@@ -73,12 +78,12 @@ pub enum DataError {
     },
     /// The quotes of a CSV or TSV file make the rest of it doubtful.
     #[error(transparent)]
-    Quote(#[from] Box<crate::QuoteError>),
+    Quote(#[from] Box<QuoteError>),
     /// A row of a CSV or TSV file is longer than a row may be.
     #[error(
         "{} line {line}: the row is longer than {}; if rows really are so long, raise --max-row-bytes",
         path.display(),
-        crate::read::bytes(*limit)
+        bytes(*limit)
     )]
     RowTooLong {
         /// The file.
@@ -165,6 +170,16 @@ impl DataError {
     }
 }
 
+/// A size in the largest unit in which it is whole.
+fn bytes(count: usize) -> String {
+    match count {
+        0 => "0 bytes".to_owned(),
+        _ if count.is_multiple_of(1 << 20) => format!("{} MiB", count >> 20),
+        _ if count.is_multiple_of(1 << 10) => format!("{} KiB", count >> 10),
+        _ => format!("{count} bytes"),
+    }
+}
+
 fn missing_fix(column: &str) -> &'static str {
     if column == "task" { " and no default task was given" } else { "" }
 }
@@ -205,16 +220,6 @@ pub enum RowUnit {
     Row,
 }
 
-impl RowUnit {
-    /// What rows of a format are counted in.
-    pub const fn of(format: crate::Format) -> Self {
-        match format {
-            crate::Format::Parquet => Self::Row,
-            _ => Self::Line,
-        }
-    }
-}
-
 impl std::fmt::Display for RowUnit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -252,7 +257,7 @@ pub enum RowProblem {
     /// A line of JSONL that is longer than a row may be.
     #[error(
         "the line is longer than {}; if rows really are so long, raise --max-row-bytes",
-        crate::read::bytes(*limit)
+        bytes(*limit)
     )]
     TooLong {
         /// The most bytes that a row may have.

@@ -1,6 +1,6 @@
 //! File formats, told by the extension, and text encodings.
 
-use crate::DataError;
+use crate::error::{DataError, RowUnit};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -41,6 +41,14 @@ impl Format {
     pub fn of_input(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         Self::of(Path::new(uncompressed_name(name))).ok()
+    }
+
+    /// What its rows are counted in.
+    pub const fn row_unit(self) -> RowUnit {
+        match self {
+            Self::Parquet => RowUnit::Row,
+            Self::Jsonl | Self::Csv | Self::Tsv => RowUnit::Line,
+        }
     }
 
     /// The extension that files of this format get, without the dot.

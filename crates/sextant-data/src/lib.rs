@@ -18,9 +18,11 @@ mod error;
 mod format;
 mod input;
 mod json_text;
+mod layout;
 pub mod market;
 mod pairs;
 mod read;
+mod read_options;
 mod row;
 pub mod sources;
 pub mod split;
@@ -34,15 +36,14 @@ pub use check::{
 };
 pub use dataset::{
     DataFiles, DataFolder, Dataset, DatasetRow, FileNames, LabelledRows, LoadedDataset, RowOrigin,
-    UnreadFile,
+    UnreadFile, read_examples,
 };
-pub use error::{DataError, RowError, RowProblem, RowUnit};
+pub use error::{DataError, QuoteError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};
 pub use input::{Content, Input, Part, is_among};
+pub use layout::Layout;
 pub use pairs::{PairError, pairs};
-pub use read::{
-    Batch, BatchReader, Labels, QuoteError, Quoting, ReadOptions, RowReader, Separator,
-    read_examples,
-};
+pub use read::{Batch, BatchReader, RowReader};
+pub use read_options::{Labels, Quoting, ReadOptions, Separator};
 pub use row::{Row, json_number};
-pub use write::{BatchWriter, Layout, Output, unwritable, unwritable_row, write_examples};
+pub use write::{BatchWriter, Output, unwritable, unwritable_row, write_examples};

@@ -1,6 +1,6 @@
 //! How to read rows.
 
-use crate::{Encoding, Format};
+use crate::format::{Encoding, Format};
 use serde::{Deserialize, Serialize};
 use sextant_core::{Task, UnknownName};
 use std::str::FromStr;

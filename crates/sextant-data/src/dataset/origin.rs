@@ -163,6 +163,18 @@ impl LabelledRows {
     }
 }
 
+/// Reads labelled pairs whole. Every row must be good; the first that is not is the error.
+/// [`LabelledRows`] is the same with the place of each row.
+///
+/// # Errors
+/// See [`DataError`].
+pub fn read_examples(
+    path: impl AsRef<Path>,
+    options: &ReadOptions,
+) -> Result<Vec<Example>, DataError> {
+    Ok(LabelledRows::read(path, options)?.into_examples())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,17 +16,21 @@ mod query_query;
 mod query_query_home_depot;
 mod query_type;
 mod query_type_partners;
+mod recipe;
 mod select;
 mod taxonomy;
 mod type_type;
 mod words;
 
+pub use recipe::{
+    NegativeRule, ProductProductRule, QueryProductRule, QueryQueryRule, QueryTypeRule, Recipe,
+    RecipeError, SplitRule,
+};
 pub use select::Selection;
 pub use taxonomy::TypeText;
 
 pub(crate) use select::select;
 
-use crate::build::Recipe;
 use crate::normalize;
 use crate::sources::Sources;
 use crate::split::{Assignment, Grouping, seeded_hash};

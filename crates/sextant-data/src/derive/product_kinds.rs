@@ -5,6 +5,12 @@ use super::words::{head, stems, tokens, word_set};
 use sextant_core::{Product, Split};
 use std::collections::BTreeSet;
 
+/// Titles such as `washing machine` name no product.
+pub(super) fn is_generic(title: &str) -> bool {
+    let tokens = tokens(title);
+    tokens.len() < 3 || !tokens.iter().any(|token| token.contains(|c: char| c.is_ascii_digit()))
+}
+
 /// An offer of a matching set, with what its title says.
 pub(super) struct Matched<'a> {
     pub(super) set: &'static str,
@@ -115,6 +121,13 @@ pub(super) fn share_a_noun(a: &Matched, b: &Matched) -> bool {
 mod tests {
     use super::super::words::content_set;
     use super::*;
+
+    #[test]
+    fn generic_titles_name_no_product() {
+        assert!(is_generic("washing machine"));
+        assert!(is_generic("built in washing machine"));
+        assert!(!is_generic("acme wash 1400 white"));
+    }
 
     #[test]
     fn titles_name_the_longest_then_the_last_kind() {

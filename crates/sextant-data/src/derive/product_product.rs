@@ -5,10 +5,10 @@
 //! neither speaks clearly are left out.
 
 use super::draw::{self, PerSplit};
-use super::product_kinds::{Kinds, Matched, share_a_noun};
+use super::product_kinds::{Kinds, Matched, is_generic, share_a_noun};
 use super::product_product_pricerunner;
 use super::taxonomy::Taxonomy;
-use super::words::{content_set, jaccard, tokens};
+use super::words::{content_set, jaccard};
 use super::{Context, Provenance, product_name};
 use crate::normalize;
 use crate::sources::Sources;
@@ -51,12 +51,6 @@ pub(super) fn tie(grouping: &mut Grouping, sources: &Sources) {
             grouping.prefer(&a, &b, 1);
         }
     }
-}
-
-/// Titles such as `washing machine` name no product.
-pub(super) fn is_generic(title: &str) -> bool {
-    let tokens = tokens(title);
-    tokens.len() < 3 || !tokens.iter().any(|token| token.contains(|c: char| c.is_ascii_digit()))
 }
 
 pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
@@ -175,16 +169,4 @@ fn unrelated(context: Context<'_>, kinds: &Kinds, offers: &[Matched]) -> Vec<Exa
         }
     }
     rows
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generic_titles_name_no_product() {
-        assert!(is_generic("washing machine"));
-        assert!(is_generic("built in washing machine"));
-        assert!(!is_generic("acme wash 1400 white"));
-    }
 }

@@ -3,7 +3,7 @@
 //! Offers of one cluster are grade 2, of one category grade 1, of other categories grade 0.
 
 use super::draw::{self, PerSplit};
-use super::product_product::is_generic;
+use super::product_kinds::is_generic;
 use super::words::{jaccard, word_set};
 use super::{Context, Provenance, product_name};
 use crate::normalize;

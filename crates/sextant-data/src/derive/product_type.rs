@@ -7,7 +7,7 @@
 //! (in deep trees, also types of another limb of the same branch).
 
 use super::draw;
-use super::product_product::is_generic;
+use super::product_kinds::is_generic;
 use super::query_query::VAGUE_HEADS;
 use super::taxonomy::Taxonomy;
 use super::words::{head, jaccard, stem_key, stems, tokens, word_set};

@@ -1,8 +1,7 @@
 //! query-product: what people said about search results. The only task with human labels.
 
 use super::words::bag_key;
-use super::{Context, Provenance, query_name};
-use crate::build::Recipe;
+use super::{Context, Provenance, Recipe, query_name};
 use crate::normalize;
 use crate::sources::{RatedResult, Sources};
 use crate::split::Grouping;

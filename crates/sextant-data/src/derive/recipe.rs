@@ -1,6 +1,6 @@
 //! The recipe of a benchmark: every choice of its rules, read from TOML.
 
-use crate::derive::TypeText;
+use super::TypeText;
 use crate::split::Shares;
 use serde::Deserialize;
 use sextant_core::{Grade, Task};

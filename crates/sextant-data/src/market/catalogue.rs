@@ -36,7 +36,10 @@ pub(super) static LINES: &[&str] = &[
     "zenith",
 ];
 
-pub(super) static DEPARTMENTS: &[Department; super::Node::DEPARTMENTS] = &[
+/// How many departments there are.
+pub(super) const DEPARTMENT_COUNT: usize = 6;
+
+pub(super) static DEPARTMENTS: &[Department; DEPARTMENT_COUNT] = &[
     Department {
         name: "tools",
         brands: &["acme", "borlo", "tavix", "kronn", "hestek"],

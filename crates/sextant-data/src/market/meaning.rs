@@ -1,6 +1,6 @@
 //! What an entity of the market stands for, and how two meanings relate.
 
-use super::catalogue::{Category, DEPARTMENTS, Department};
+use super::catalogue::{Category, DEPARTMENT_COUNT, DEPARTMENTS, Department};
 use sextant_core::Task;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ pub struct Node {
 
 impl Node {
     /// How many departments the tree has.
-    pub const DEPARTMENTS: usize = 6;
+    pub const DEPARTMENTS: usize = DEPARTMENT_COUNT;
 
     /// The leaf types of the first `departments`, in the order of the tree.
     pub fn leaves(departments: usize) -> Vec<Self> {

@@ -8,20 +8,15 @@ mod delimited;
 mod json_fields;
 mod jsonl;
 mod lines;
-mod options;
 mod parquet;
 pub(crate) mod parse;
 
 pub use batches::{Batch, BatchReader};
-pub use delimited::QuoteError;
-pub(crate) use delimited::{TextTable, bytes, whole_table};
-pub use options::{Labels, Quoting, ReadOptions, Separator};
+pub(crate) use delimited::{TextTable, whole_table};
 
-use crate::{
-    Content, DataError, Format, Input, LabelledRows, Part, Row, RowError, RowProblem, RowUnit,
-};
+use crate::read_options::{Labels, ReadOptions};
+use crate::{Content, DataError, Format, Input, Part, Row, RowError, RowProblem, RowUnit};
 use serde_json::{Map, Value};
-use sextant_core::Example;
 use std::path::{Path, PathBuf};
 
 /// One row before its values mean anything.
@@ -65,7 +60,7 @@ impl Place {
     }
 
     fn row_error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> RowError {
-        let unit = RowUnit::of(self.format);
+        let unit = self.format.row_unit();
         let column = column.map(str::to_owned);
         RowError { path: self.path.clone(), unit, row, column, problem }
     }
@@ -100,7 +95,7 @@ impl RowReader {
 
     /// What [`Row::line`] counts.
     pub fn unit(&self) -> RowUnit {
-        RowUnit::of(self.place.format)
+        self.place.format.row_unit()
     }
 
     /// The columns that the header names; none for JSONL, where any line may bring a new one.
@@ -221,16 +216,4 @@ fn check_columns(
     });
     let (path, column) = (path.to_owned(), name.to_owned());
     Err(DataError::MissingColumn { path, column, found, hint })
-}
-
-/// Reads labelled pairs whole. Every row must be good; the first that is not is the error.
-/// [`LabelledRows`] is the same with the place of each row.
-///
-/// # Errors
-/// See [`DataError`].
-pub fn read_examples(
-    path: impl AsRef<Path>,
-    options: &ReadOptions,
-) -> Result<Vec<Example>, DataError> {
-    Ok(LabelledRows::read(path, options)?.into_examples())
 }

@@ -1,8 +1,9 @@
 //! Rows of Parquet files: of the columns that mean something, and no other is decoded.
 
 use super::batches::{Source, parquet};
-use super::{Map, Place, ReadOptions, Record, Records, Value};
+use super::{Map, Place, Record, Records, Value};
 use crate::arrow_values::values;
+use crate::read_options::ReadOptions;
 use crate::{DataError, Row};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;

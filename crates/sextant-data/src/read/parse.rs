@@ -1,6 +1,7 @@
 //! What the values of a record mean: one set of rules for all formats.
 
-use super::{Labels, Place, ReadOptions, Record, Value};
+use super::{Place, Record, Value};
+use crate::read_options::{Labels, ReadOptions};
 use crate::{DataError, Format, Row, RowProblem, entity};
 use sextant_core::{Entity, EntityKind, Grade, Pair, Split, Task, UnknownName};
 use std::str::FromStr;

@@ -1,6 +1,7 @@
 //! Examples as record batches.
 
-use super::{BatchWriter, Layout, Output, unwritable};
+use super::{BatchWriter, Output, unwritable};
+use crate::layout::Layout;
 use crate::row::json_number;
 use crate::{DataError, Format, Row, RowError, RowUnit, entity, json_text};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};

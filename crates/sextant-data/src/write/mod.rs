@@ -17,8 +17,8 @@ pub(crate) use examples::write_to;
 pub use output::Output;
 
 use self::fit::FitError;
+use crate::layout::Layout;
 use crate::{DataError, Format, RowProblem, entity, json_text};
-use ::parquet::schema::types::TypePtr;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use sextant_core::{Entity, Pair};
@@ -33,21 +33,6 @@ trait Sink: Send {
 
     /// Lays out what is still kept back.
     fn finish(self: Box<Self>) -> Result<Output, SinkError>;
-}
-
-/// What the rows of a file look like before they are read.
-#[derive(Debug, Clone)]
-pub struct Layout {
-    /// The columns.
-    pub schema: SchemaRef,
-    /// The Parquet schema that they come from, where they come from one.
-    pub parquet: Option<TypePtr>,
-}
-
-impl From<SchemaRef> for Layout {
-    fn from(schema: SchemaRef) -> Self {
-        Self { schema, parquet: None }
-    }
 }
 
 /// Writes record batches to JSONL, CSV, TSV or Parquet in bounded memory.

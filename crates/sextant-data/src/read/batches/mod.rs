@@ -11,8 +11,9 @@ pub(super) mod parquet;
 mod parts;
 mod separated;
 
-use super::{Place, ReadOptions};
-use crate::write::Layout;
+use super::Place;
+use crate::layout::Layout;
+use crate::read_options::ReadOptions;
 use crate::{Content, DataError, Format, Part, RowError, RowProblem, RowUnit, json_text};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
@@ -50,7 +51,7 @@ impl Batch {
 
     /// What [`Batch::lines`] counts.
     pub fn unit(&self) -> RowUnit {
-        RowUnit::of(self.place.format)
+        self.place.format.row_unit()
     }
 
     /// What is wrong with a row, said with its place.

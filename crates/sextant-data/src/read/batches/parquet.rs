@@ -2,8 +2,9 @@
 
 use super::{Batch, Source};
 use crate::DataError;
-use crate::read::{Place, ReadOptions, check_columns};
-use crate::write::Layout;
+use crate::layout::Layout;
+use crate::read::{Place, check_columns};
+use crate::read_options::ReadOptions;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use bytes::Bytes;

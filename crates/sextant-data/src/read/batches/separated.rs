@@ -2,9 +2,10 @@
 
 use super::builder::TextColumns;
 use super::{BATCH_BYTES, Batch, Source};
+use crate::layout::Layout;
+use crate::read::Place;
 use crate::read::delimited::Rows;
-use crate::read::{Place, ReadOptions};
-use crate::write::Layout;
+use crate::read_options::ReadOptions;
 use crate::{DataError, Format};
 use arrow::datatypes::{DataType, Field, Schema};
 use std::io::BufRead;

@@ -1,8 +1,7 @@
-//! What can be wrong with the quotes of a file, said so that it can be mended.
+//! What ends the reading of a file.
 
-use crate::DataError;
-use std::fmt::{Display, Formatter};
-use std::path::{Path, PathBuf};
+use crate::error::{DataError, FaultKind, QuoteError};
+use std::path::Path;
 
 /// Why a file cannot be read on.
 #[derive(Debug)]
@@ -21,25 +20,6 @@ pub(super) enum Fault {
     },
 }
 
-/// What is wrong with a quoted cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FaultKind {
-    /// The quote that closes it is followed by text.
-    TextAfterQuote {
-        /// The line of the closing quote.
-        line: u64,
-    },
-    /// The file ends inside.
-    Unclosed,
-    /// It is longer than a row may be.
-    TooLong { limit: usize },
-    /// Lines in it look like rows.
-    HoldsRows {
-        /// The first of them.
-        line: u64,
-    },
-}
-
 impl Fault {
     /// The error about the file; `names` are its columns, as far as they are known.
     pub(super) fn into_error(self, path: &Path, names: &[String]) -> DataError {
@@ -54,82 +34,5 @@ impl Fault {
                 DataError::Quote(Box::new(QuoteError { path, line, cell, column, backslash, kind }))
             }
         }
-    }
-}
-
-/// A quoted cell that makes the rest of its file doubtful.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuoteError {
-    path: PathBuf,
-    /// The line on which the cell opens.
-    line: u64,
-    cell: usize,
-    column: Option<String>,
-    backslash: bool,
-    kind: FaultKind,
-}
-
-impl QuoteError {
-    /// The line on which the cell opens, from 1.
-    pub fn line(&self) -> u64 {
-        self.line
-    }
-}
-
-impl std::error::Error for QuoteError {}
-
-impl QuoteError {
-    /// What was found, without file, line and advice.
-    pub(crate) fn finding(&self) -> String {
-        let cell = match &self.column {
-            Some(name) => format!("column `{name}`"),
-            None => format!("cell {}", self.cell + 1),
-        };
-        let what = match self.kind {
-            FaultKind::TextAfterQuote { line } if line == self.line => {
-                "and goes on after the quote that closes it".to_owned()
-            }
-            FaultKind::TextAfterQuote { line } => {
-                format!("whose next quote, on line {line}, is followed by text")
-            }
-            FaultKind::Unclosed => "that is never closed".to_owned(),
-            FaultKind::TooLong { limit } => {
-                format!("that is not closed within {}", bytes(limit))
-            }
-            FaultKind::HoldsRows { line } => {
-                format!("and holds lines that look like rows, such as line {line}")
-            }
-        };
-        format!("{cell}: the cell opens with a quote {what}")
-    }
-}
-
-impl Display for QuoteError {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} line {}, {}", self.path.display(), self.line, self.finding())?;
-        if self.backslash {
-            return f.write_str(
-                "; quotes inside cells are written `\\\"` here: read the file with --quoting backslash",
-            );
-        }
-        f.write_str("; if quotes are ordinary characters here, such as inch marks, read the file with --quoting none")?;
-        f.write_str(match self.kind {
-            FaultKind::HoldsRows { .. } => {
-                "; if the cell really has all these lines, say --quoting rfc4180"
-            }
-            FaultKind::TooLong { .. } => "; if the cell really is so long, raise --max-row-bytes",
-            FaultKind::TextAfterQuote { .. } => "; else double the quotes inside the cell",
-            FaultKind::Unclosed => "; else close it, and double the quotes inside the cell",
-        })
-    }
-}
-
-/// A size in the largest unit in which it is whole.
-pub(crate) fn bytes(count: usize) -> String {
-    match count {
-        0 => "0 bytes".to_owned(),
-        _ if count.is_multiple_of(1 << 20) => format!("{} MiB", count >> 20),
-        _ if count.is_multiple_of(1 << 10) => format!("{} KiB", count >> 10),
-        _ => format!("{count} bytes"),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::scanner::{Dialect, Scanner};
-use super::swallowed::{Key, KeyKind, Shape};
+use super::shape::{Key, KeyKind, Shape};
 use crate::{DataError, ReadOptions};
 use std::io::BufRead;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! The text from a line inside a quoted cell on, read as if a row started there.
 
-use super::swallowed::Shape;
+use super::shape::Shape;
 
 /// The longest text of a key column that is looked at: names of tasks and grades are shorter, also with
 /// some white space around them.

@@ -1,18 +1,19 @@
 //! CSV and TSV: a header line, then rows of cells.
 
+mod cells;
 mod fault;
 mod header;
 mod line_as_row;
 mod scanner;
+mod shape;
 mod swallowed;
 
-pub use fault::QuoteError;
-pub(crate) use fault::bytes;
-
-use super::{Map, Opened, Place, ReadOptions, Record, Value, check_columns};
+use super::{Map, Opened, Place, Record, Value, check_columns};
+use crate::read_options::ReadOptions;
 use crate::{DataError, Format, RowProblem};
+use cells::Cells;
 use header::Header;
-use scanner::{Cells, Scanner};
+use scanner::Scanner;
 use std::io::BufRead;
 use std::path::Path;
 

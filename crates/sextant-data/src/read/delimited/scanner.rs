@@ -5,9 +5,12 @@
 //! [`Fault`] that says where the cell opened. A fault ends the reading, since nobody can say where
 //! the next row starts.
 
-use super::fault::{Fault, FaultKind};
-use super::swallowed::{RowLines, Shape};
-use crate::Quoting;
+use super::cells::Cells;
+use super::fault::Fault;
+use super::shape::Shape;
+use super::swallowed::RowLines;
+use crate::error::FaultKind;
+use crate::read_options::Quoting;
 use std::io::BufRead;
 
 /// How rows are written.
@@ -20,46 +23,6 @@ pub(super) struct Dialect {
     pub(super) stated: bool,
     /// The most bytes of one row.
     pub(super) max_row_bytes: usize,
-}
-
-/// One row: its cells, without quotes and escapes.
-#[derive(Debug, Default)]
-pub(super) struct Cells {
-    /// The line on which the row starts, from 1, as an editor counts.
-    pub(super) line: u64,
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-    /// Cells beyond the columns, of which only the number matters.
-    more: usize,
-}
-
-impl Cells {
-    pub(super) fn len(&self) -> usize {
-        self.ends.len() + self.more
-    }
-
-    /// The bytes of all cells from a place on.
-    pub(super) fn since(&self, start: usize) -> &[u8] {
-        self.bytes.get(start..).unwrap_or_default()
-    }
-
-    /// What there is of the cell that has not ended.
-    pub(super) fn open(&self) -> &[u8] {
-        self.since(self.ends.last().copied().unwrap_or(0))
-    }
-
-    fn end_cell(&mut self, columns: Option<usize>) {
-        if columns.is_some_and(|columns| self.ends.len() >= columns) {
-            self.more += 1;
-        } else {
-            self.ends.push(self.bytes.len());
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
-    }
 }
 
 /// Reads rows from text.
@@ -151,11 +114,8 @@ impl Machine {
 
     fn begin_row(&mut self) {
         self.state = State::Start;
-        self.cells.bytes.clear();
-        self.cells.ends.clear();
-        self.cells.line = self.line;
+        self.cells.begin(self.line);
         self.size = 0;
-        self.cells.more = 0;
         self.lines = RowLines::default();
         self.spanning = None;
     }
@@ -171,8 +131,8 @@ impl Machine {
             let byte = chunk[at];
             if std::mem::take(&mut self.after_return) && byte == b'\n' {
                 if self.state == State::Quoted {
-                    self.cells.bytes.push(byte);
-                    self.lines.start_at(self.cells.bytes.len());
+                    self.cells.push(byte);
+                    self.lines.start_at(self.cells.bytes());
                 }
                 at += 1;
                 continue;
@@ -187,7 +147,7 @@ impl Machine {
                 State::Start | State::Bare => {
                     let plain = |&byte: &u8| byte != separator && byte != b'\n' && byte != b'\r';
                     let run = chunk[at..].iter().take_while(|byte| plain(byte)).count();
-                    self.cells.bytes.extend_from_slice(&chunk[at..at + run]);
+                    self.cells.extend(&chunk[at..at + run]);
                     at += run;
                     if run > 0 {
                         self.state = State::Bare;
@@ -206,7 +166,7 @@ impl Machine {
                         byte != b'"' && byte != separator && !ends_line && byte != b'\\'
                     };
                     let run = chunk[at..].iter().take_while(|byte| plain(byte)).count();
-                    self.cells.bytes.extend_from_slice(&chunk[at..at + run]);
+                    self.cells.extend(&chunk[at..at + run]);
                     at += run;
                     if let Some(&byte) = chunk.get(at) {
                         if byte == b'\n' || byte == b'\r' {
@@ -219,15 +179,15 @@ impl Machine {
                 State::Escaped => {
                     // A backslash before anything but a quote or a backslash is itself.
                     if byte == b'"' || byte == b'\\' {
-                        self.cells.bytes.push(byte);
+                        self.cells.push(byte);
                         at += 1;
                     } else {
-                        self.cells.bytes.push(b'\\');
+                        self.cells.push(b'\\');
                     }
                     self.state = State::Quoted;
                 }
                 State::Closed if byte == b'"' => {
-                    self.cells.bytes.push(byte);
+                    self.cells.push(byte);
                     self.state = State::Quoted;
                     at += 1;
                 }
@@ -273,9 +233,9 @@ impl Machine {
             self.spanning.get_or_insert(self.opened);
             self.count_line(byte);
         }
-        self.cells.bytes.push(byte);
+        self.cells.push(byte);
         if byte != b'\\' {
-            self.lines.start_at(self.cells.bytes.len());
+            self.lines.start_at(self.cells.bytes());
         }
     }
 
@@ -284,7 +244,7 @@ impl Machine {
         if byte == self.dialect.separator {
             self.lines.separator(&self.cells, self.shape, true);
             self.cells.end_cell(self.shape.map(|shape| shape.columns));
-            self.lines.start_at(self.cells.bytes.len());
+            self.lines.start_at(self.cells.bytes());
             self.state = State::Start;
             return Ok(false);
         }

@@ -1,4 +1,4 @@
-use super::super::swallowed::{Key, KeyKind};
+use super::super::shape::{Key, KeyKind};
 use super::*;
 use proptest::prelude::*;
 use std::io::BufReader;

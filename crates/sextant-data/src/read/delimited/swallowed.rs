@@ -7,39 +7,9 @@
 //! if a row with quotes of its own started there ([`LineAsRow`]). A line that has, in one of these ways,
 //! as many cells as the file has columns, and a task (or a grade) where rows have theirs, is a row.
 
+use super::cells::Cells;
 use super::line_as_row::LineAsRow;
-use super::scanner::Cells;
-use sextant_core::{Grade, Task};
-
-/// What tells rows from the lines of a text.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) columns: usize,
-    /// A column in which rows hold a name that a text does not hold by chance.
-    pub(super) key: Option<Key>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Key {
-    pub(super) column: usize,
-    pub(super) kind: KeyKind,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum KeyKind {
-    Task,
-    Grade,
-}
-
-impl Key {
-    pub(super) fn is_in(self, field: &[u8]) -> bool {
-        let text = std::str::from_utf8(field).unwrap_or_default().trim().trim_matches('"');
-        match self.kind {
-            KeyKind::Task => text.parse::<Task>().is_ok(),
-            KeyKind::Grade => text.parse::<Grade>().is_ok(),
-        }
-    }
-}
+use super::shape::Shape;
 
 /// Without a key column, so many lines of a cell that all have as many cells as there are columns
 /// are no chance.
