@@ -1,8 +1,14 @@
 //! One run of a grid.
 
+use crate::recipe::{BackboneAxis, LabRecipe};
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
-use sextant_train::Recipe;
+use sextant_model::Routing;
+use sextant_train::{Plan, Recipe};
+use std::path::PathBuf;
+
+/// A backbone's name to its folder, as [`Plan::new`] wants it.
+pub type Resolve = fn(&str) -> Result<PathBuf, String>;
 
 /// Why a run is in the grid.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,6 +60,46 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// A run: the base recipe, changed by the backbone's keys, then by `set`.
+    pub(crate) fn new(
+        lab: &LabRecipe,
+        axis: &BackboneAxis,
+        label: &str,
+        routing: Routing,
+        seed: u64,
+        role: Role,
+        set: &[&toml::Table],
+    ) -> Result<Self, String> {
+        let (backbone, label) = (file_safe(&axis.label()), file_safe(label));
+        let name = match role {
+            Role::Trial { .. } => label.clone(),
+            _ => format!("{backbone}-{label}-s{seed}"),
+        };
+        let mut table = lab.base.clone();
+        merge(&mut table, &axis.set);
+        let seed_value =
+            i64::try_from(seed).map_err(|_| format!("{name}: seed {seed} is too large"))?;
+        table.insert("name".into(), name.clone().into());
+        table.insert("seed".into(), seed_value.into());
+        let routing = toml::Value::try_from(routing).map_err(|error| format!("{name}: {error}"))?;
+        let model = table.entry("model").or_insert_with(|| toml::Table::new().into());
+        let model = model.as_table_mut().ok_or_else(|| "base.model must be a table".to_owned())?;
+        model.insert("backbone".into(), axis.backbone.clone());
+        model.insert("routing".into(), routing);
+        for keys in set {
+            merge(&mut table, keys);
+        }
+        let recipe: Recipe =
+            table.try_into().map_err(|error| format!("{name}: {}", error.to_string().trim()))?;
+        Ok(Self { backbone, routing: label, role, recipe })
+    }
+
+    /// What is wrong with its recipe, if anything is.
+    pub(crate) fn mistake(&self, resolve: Resolve) -> Option<String> {
+        let error = Plan::new(self.recipe.clone(), resolve).err()?;
+        Some(format!("{}: {error}", self.name()))
+    }
+
     /// Its folder's name.
     pub fn name(&self) -> &str {
         &self.recipe.name
@@ -76,6 +122,18 @@ pub(crate) fn file_safe(label: &str) -> String {
         }
     }
     safe.trim_matches(['-', '.']).to_owned()
+}
+
+/// Puts keys into a table: tables are merged, all else is replaced.
+pub(crate) fn merge(table: &mut toml::Table, keys: &toml::Table) {
+    for (key, value) in keys {
+        match (table.get_mut(key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(keys)) => merge(inner, keys),
+            _ => {
+                table.insert(key.clone(), value.clone());
+            }
+        }
+    }
 }
 
 #[cfg(test)]

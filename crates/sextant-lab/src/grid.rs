@@ -1,26 +1,14 @@
 //! From a lab recipe to runs: every combination of the axes, each an ordinary checked recipe, in the
 //! order of usefulness.
 
-mod cell;
-mod recipe;
-
-pub(crate) use cell::file_safe;
-pub use cell::{Cell, Role};
-pub use recipe::{
-    BackboneAxis, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, GridRecipe, LabRecipe,
-    ReportRecipe, Scheduler, SearchRecipe, Variant,
-};
-
-use crate::LabError;
+use crate::cell::{Cell, Resolve, Role};
+use crate::recipe::{BackboneAxis, LabRecipe, Variant};
+use crate::{LabError, search};
 use sextant_core::{Example, Task};
 use sextant_data::ReadOptions;
 use sextant_model::Routing;
-use sextant_train::{Plan, Recipe, Sampler, steps, tasks_of, train_positions};
+use sextant_train::{Sampler, steps, tasks_of, train_positions};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-
-/// A backbone's name to its folder, as [`Plan::new`] wants it.
-pub type Resolve = fn(&str) -> Result<PathBuf, String>;
 
 /// The routing of a single-task model: it needs none.
 const ALONE: Routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
@@ -51,9 +39,7 @@ impl Grid {
             if !names.insert(cell.name()) {
                 mistakes.push(format!("two runs are called `{}`; give one a label", cell.name()));
             }
-            if let Err(error) = Plan::new(cell.recipe.clone(), resolve) {
-                mistakes.push(format!("{}: {error}", cell.name()));
-            }
+            mistakes.extend(cell.mistake(resolve));
         }
         if let Some(first) = cells.first()
             && let Some(other) = cells.iter().find(|cell| {
@@ -76,11 +62,14 @@ impl Grid {
                 mistakes.push(format!("ensembles.mixed: no run has the label `{label}`"));
             }
         }
-        let grid = Self { recipe, cells };
         if mistakes.is_empty() {
-            mistakes = crate::search::mistakes(&grid, resolve);
+            mistakes = search::mistakes(&recipe, resolve);
         }
-        if mistakes.is_empty() { Ok(grid) } else { Err(LabError::Recipe(mistakes)) }
+        if mistakes.is_empty() {
+            Ok(Self { recipe, cells })
+        } else {
+            Err(LabError::Recipe(mistakes))
+        }
     }
 
     /// Where the rows are and how to read them: the same for all runs.
@@ -272,7 +261,7 @@ impl Layout<'_> {
         role: Role,
         set: &[&toml::Table],
     ) {
-        match cell(self.recipe, axis, label, routing, seed, role, set) {
+        match Cell::new(self.recipe, axis, label, routing, seed, role, set) {
             Ok(cell) => self.cells.push(cell),
             Err(mistake) => self.mistakes.push(mistake),
         }
@@ -284,63 +273,4 @@ fn only(task: Task) -> toml::Table {
     let mut set = toml::Table::new();
     set.insert("tasks".into(), toml::Value::Array(vec![task.to_string().into()]));
     set
-}
-
-impl BackboneAxis {
-    /// What names call it.
-    pub(crate) fn label(&self) -> String {
-        let plain = self.backbone.as_str().unwrap_or("scratch");
-        self.label.clone().unwrap_or_else(|| plain.rsplit('/').next().unwrap_or(plain).to_owned())
-    }
-
-    /// Whether it is among these labels; without a list all are.
-    pub(crate) fn is_named_in(&self, labels: Option<&[String]>) -> bool {
-        labels.is_none_or(|labels| labels.contains(&self.label()))
-    }
-}
-
-/// A run: the base recipe, changed by the backbone's keys, then by `set`.
-pub(crate) fn cell(
-    lab: &LabRecipe,
-    axis: &BackboneAxis,
-    label: &str,
-    routing: Routing,
-    seed: u64,
-    role: Role,
-    set: &[&toml::Table],
-) -> Result<Cell, String> {
-    let (backbone, label) = (file_safe(&axis.label()), file_safe(label));
-    let name = match role {
-        Role::Trial { .. } => label.clone(),
-        _ => format!("{backbone}-{label}-s{seed}"),
-    };
-    let mut table = lab.base.clone();
-    merge(&mut table, &axis.set);
-    let seed_value =
-        i64::try_from(seed).map_err(|_| format!("{name}: seed {seed} is too large"))?;
-    table.insert("name".into(), name.clone().into());
-    table.insert("seed".into(), seed_value.into());
-    let routing = toml::Value::try_from(routing).map_err(|error| format!("{name}: {error}"))?;
-    let model = table.entry("model").or_insert_with(|| toml::Table::new().into());
-    let model = model.as_table_mut().ok_or_else(|| "base.model must be a table".to_owned())?;
-    model.insert("backbone".into(), axis.backbone.clone());
-    model.insert("routing".into(), routing);
-    for keys in set {
-        merge(&mut table, keys);
-    }
-    let recipe: Recipe =
-        table.try_into().map_err(|error| format!("{name}: {}", error.to_string().trim()))?;
-    Ok(Cell { backbone, routing: label, role, recipe })
-}
-
-/// Puts keys into a table: tables are merged, all else is replaced.
-pub(crate) fn merge(table: &mut toml::Table, keys: &toml::Table) {
-    for (key, value) in keys {
-        match (table.get_mut(key), value) {
-            (Some(toml::Value::Table(inner)), toml::Value::Table(keys)) => merge(inner, keys),
-            _ => {
-                table.insert(key.clone(), value.clone());
-            }
-        }
-    }
 }

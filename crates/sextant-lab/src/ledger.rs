@@ -1,7 +1,7 @@
 //! The ledger: a line for every finished run, with what it was, what it cost and what came out.
 
 use crate::LabError;
-use crate::grid::Role;
+use crate::cell::Role;
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_files::{Lock, append_line};
@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     /// Keeps other processes from the file, for the moment of reading or writing something.
-    pub(super) fn lock(&self) -> Result<Lock, LabError> {
+    pub(crate) fn lock(&self) -> Result<Lock, LabError> {
         Ok(Lock::wait_beside(&self.path)?)
     }
 }

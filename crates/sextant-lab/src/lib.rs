@@ -16,13 +16,16 @@
 //! tests differences between runs row by row. [`Report`] puts tables and explanations into one
 //! `report.md`, which appears whole or not at all.
 
+mod cell;
 mod comparison;
 mod document;
 mod error;
 mod facts;
 pub mod findings;
 mod grid;
+mod ledger;
 mod paired;
+mod recipe;
 mod render;
 mod report;
 mod run;
@@ -30,20 +33,22 @@ mod search;
 mod table;
 mod weights;
 
+pub use cell::{Cell, Resolve, Role};
 pub use comparison::{Baseline, Comparison, Run};
 pub use document::{Document, ReportFiles};
 pub use error::LabError;
 pub use facts::{RunFacts, spoken_duration};
 pub use findings::Findings;
-pub use grid::{
-    BackboneAxis, Cell, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, Grid, GridRecipe, LabRecipe,
-    ReportRecipe, Resolve, Role, Scheduler, SearchRecipe, Variant,
-};
+pub use grid::Grid;
+pub use ledger::{Ledger, LedgerEntry};
 pub use paired::{Difference, PairedTable};
+pub use recipe::{
+    BackboneAxis, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, GridRecipe, LabRecipe,
+    ReportRecipe, Scheduler, SearchRecipe, Variant,
+};
 pub use report::Report;
 pub use run::{
-    Lab, LabEvent, Ledger, LedgerEntry, Outcome, Predictions, State, Watcher, code_version,
-    recipe_hash, training_flops,
+    Lab, LabEvent, Outcome, Predictions, State, Watcher, code_version, recipe_hash, training_flops,
 };
 pub use search::{Next, Search, TrialTrace};
 pub use table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};

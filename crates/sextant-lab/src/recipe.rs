@@ -1,5 +1,5 @@
 //! What a user writes to state a grid of runs. Names of keys and types are checked here; a
-//! [`super::Grid`] checks the rest.
+//! [`Grid`](crate::Grid) checks the rest.
 
 use crate::LabError;
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,19 @@ pub struct BackboneAxis {
     /// As `grid.single_task_steps`, for this backbone alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub single_task_steps: Option<EqualSteps>,
+}
+
+impl BackboneAxis {
+    /// What names call it.
+    pub(crate) fn label(&self) -> String {
+        let plain = self.backbone.as_str().unwrap_or("scratch");
+        self.label.clone().unwrap_or_else(|| plain.rsplit('/').next().unwrap_or(plain).to_owned())
+    }
+
+    /// Whether it is among these labels; without a list all are.
+    pub(crate) fn is_named_in(&self, labels: Option<&[String]>) -> bool {
+        labels.is_none_or(|labels| labels.contains(&self.label()))
+    }
 }
 
 /// One of `grid.variants`.

@@ -1,6 +1,6 @@
 //! `sextant lab`: grids of runs and their reports.
 
-use crate::cli::Overwrite;
+use crate::arguments::Overwrite;
 use crate::device::Place;
 use crate::get;
 use crate::interrupt::{self, Stopped};
@@ -150,7 +150,7 @@ impl Status {
             lines.push(Line::new(&lab, cell)?);
         }
         // Of a search, what is being tried: which of its trials come to run depends on results.
-        let search = Search::new(&lab.grid)?;
+        let search = Search::new(&lab.grid.recipe)?;
         for cell in search.iter().flat_map(Search::cells) {
             let line = Line::new(&lab, cell)?;
             if line.holder.is_some() {

@@ -1,10 +1,10 @@
 //! What is how accurate, and why: the headline table, ensembles, the prefix, multi-task gains.
 
 use super::plot::{Plot, Series};
-use super::{Entry, Section, Table, differences, p_value, percent};
+use super::{Entry, Section, Table, differences, heads, p_value, percent};
 use crate::LabError;
 use crate::facts::count;
-use crate::findings::{Column, Findings, Score};
+use crate::findings::{Findings, Score};
 use sextant_core::Task;
 
 pub(super) fn sections(findings: &Findings) -> Result<Vec<Section>, LabError> {
@@ -14,14 +14,6 @@ pub(super) fn sections(findings: &Findings) -> Result<Vec<Section>, LabError> {
     sections.extend(gains(findings)?);
     sections.extend(curves(findings)?);
     Ok(sections)
-}
-
-pub(super) fn heads<'a>(
-    first: &'a [&'a str],
-    columns: &'a [Column],
-) -> impl Iterator<Item = String> + 'a {
-    let first = first.iter().map(|&text| text.to_owned());
-    first.chain(columns.iter().map(|column| format!("{} ({})", column.name(), column.rows)))
 }
 
 fn score(score: Option<&Score>) -> Entry {

@@ -1,7 +1,6 @@
 //! How far systems are from the reference, and how large that is.
 
-use super::accuracy::heads;
-use super::{Entry, Table, p_value};
+use super::{Entry, Table, heads, p_value};
 use crate::findings::{Headline, HeadlineRow, Score};
 use crate::render::p_text;
 

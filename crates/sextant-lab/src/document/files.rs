@@ -47,7 +47,7 @@ impl ReportFiles {
             ("tables/scores.csv".to_owned(), scores(&findings)?),
         ];
         for table in document.sections.iter().flat_map(|section| &section.tables) {
-            let name = format!("tables/{}.csv", crate::grid::file_safe(&table.id));
+            let name = format!("tables/{}.csv", crate::cell::file_safe(&table.id));
             texts.push((name, csv_of(table)?));
         }
         let _lock = Lock::beside(&folder.join("report"))?;

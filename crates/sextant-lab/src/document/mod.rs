@@ -11,8 +11,8 @@ mod record;
 
 pub use files::ReportFiles;
 
-use crate::findings::Findings;
-use crate::grid::LabRecipe;
+use crate::findings::{Column, Findings};
+use crate::recipe::LabRecipe;
 use crate::render::{bracketed_effects, dash, effect, p_text, signed};
 use plot::Plot;
 use serde::Serialize;
@@ -123,6 +123,12 @@ fn points(value: f64) -> String {
 /// A p-value as people read it.
 fn p_value(p: Option<f64>) -> Entry {
     p.map_or_else(Entry::missing, |p| Entry::number(p_text(p)))
+}
+
+/// The header of a table with a column for each task, after some first ones.
+fn heads<'a>(first: &'a [&'a str], columns: &'a [Column]) -> impl Iterator<Item = String> + 'a {
+    let first = first.iter().map(|&text| text.to_owned());
+    first.chain(columns.iter().map(|column| format!("{} ({})", column.name(), column.rows)))
 }
 
 impl Document {

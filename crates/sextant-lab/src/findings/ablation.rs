@@ -50,14 +50,14 @@ pub(crate) fn ablation(systems: &[System], judge: &Judge<'_>) -> Result<Ablation
     for without in systems {
         let Some(routing) = without.routing.filter(|routing| !routing.prefix) else { continue };
         // A variant's other keys would be part of the difference.
-        if without.routing_label != crate::grid::file_safe(&routing.label()) {
+        if without.routing_label != crate::cell::file_safe(&routing.label()) {
             continue;
         }
         let prefixed = Routing { prefix: true, ..routing };
         let with = systems.iter().find(|system| {
             system.backbone == without.backbone
                 && system.routing == Some(prefixed)
-                && system.routing_label == crate::grid::file_safe(&prefixed.label())
+                && system.routing_label == crate::cell::file_safe(&prefixed.label())
         });
         if let Some(with) = with {
             pairs.push((with, without, routing));

@@ -93,7 +93,7 @@ pub(crate) fn ensembles(
             let gain = judge
                 .mean(None, |row| Some(judge.right(row, together[row])? - mean_of_members(row)?))?;
             rows.push(EnsembleRow {
-                name: crate::grid::file_safe(&format!("{name}-{rule}")),
+                name: crate::cell::file_safe(&format!("{name}-{rule}")),
                 systems: chosen.iter().map(|system| system.label.clone()).collect(),
                 rule,
                 members: members

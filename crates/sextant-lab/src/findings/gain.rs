@@ -3,7 +3,8 @@
 
 use super::systems::{Judge, Member, System, member};
 use crate::LabError;
-use crate::grid::{BackboneAxis, Role};
+use crate::cell::Role;
+use crate::recipe::BackboneAxis;
 use crate::run::Lab;
 use serde::Serialize;
 use sextant_core::Task;
@@ -100,13 +101,13 @@ pub(crate) fn curves(lab: &Lab, judge: &Judge<'_>) -> Result<Vec<Curve>, LabErro
     let grid = &lab.grid.recipe;
     let Some(recipe) = &grid.learning_curves else { return Ok(Vec::new()) };
     let routing = recipe.routing.or_else(|| grid.grid.routings.first().copied());
-    let routing = routing.map(|routing| crate::grid::file_safe(&routing.label()));
+    let routing = routing.map(|routing| crate::cell::file_safe(&routing.label()));
     let seeds =
         recipe.seeds.clone().unwrap_or_else(|| grid.grid.seeds.iter().take(1).copied().collect());
     let mut curves = Vec::new();
     let wanted = |axis: &&BackboneAxis| axis.is_named_in(recipe.backbones.as_deref());
     for axis in grid.grid.backbones.iter().filter(wanted) {
-        let backbone = crate::grid::file_safe(&axis.label());
+        let backbone = crate::cell::file_safe(&axis.label());
         for &task in &recipe.tasks {
             let mut shares = recipe.shares.clone();
             shares.sort_by(f64::total_cmp);

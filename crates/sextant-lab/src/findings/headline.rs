@@ -3,7 +3,7 @@
 use super::systems::{Judge, System};
 use super::{Column, Score, columns};
 use crate::LabError;
-use crate::grid::ReportRecipe;
+use crate::recipe::ReportRecipe;
 use serde::Serialize;
 use sextant_eval::Bootstrap;
 

@@ -21,7 +21,8 @@ pub use ensembles::{EnsembleRow, Ensembles};
 pub use gain::{Curve, CurvePoint, Gain};
 pub use headline::{Headline, HeadlineRow};
 
-use crate::run::{Lab, LedgerEntry, code_version};
+use crate::ledger::LedgerEntry;
+use crate::run::{Lab, code_version};
 use crate::search::{Search, TrialTrace};
 use crate::{LabError, LabRecipe};
 use serde::Serialize;
@@ -94,7 +95,7 @@ impl Findings {
         let finished: Vec<LedgerEntry> =
             lab.grid.cells.iter().filter_map(|cell| lab.entry(cell).cloned()).collect();
         let (path, options) = lab.grid.data().ok_or_else(|| LabError::Recipe(Vec::new()))?;
-        let search = Search::new(&lab.grid)?;
+        let search = Search::new(&lab.grid.recipe)?;
         let ensembles = &recipe.ensembles;
         Ok(Self {
             name: recipe.name.clone(),

@@ -2,8 +2,9 @@
 //! seeds, and its answers to the test and dev rows.
 
 use crate::LabError;
-use crate::grid::{Cell, Role};
-use crate::run::{Lab, LedgerEntry, Predictions, file_name};
+use crate::cell::{Cell, Role};
+use crate::ledger::LedgerEntry;
+use crate::run::{Lab, Predictions, file_name};
 use sextant_core::{Example, Prediction, Split, Task};
 use sextant_eval::{Bootstrap, PairedAccuracy, PairedRow, RowMean, paired_accuracy, row_mean};
 use sextant_model::Routing;

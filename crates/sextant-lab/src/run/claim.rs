@@ -6,7 +6,7 @@
 
 use super::Lab;
 use crate::LabError;
-use crate::grid::Cell;
+use crate::cell::Cell;
 use sextant_files::{FileError, Lock};
 use sextant_train::TrainError;
 use std::sync::Arc;

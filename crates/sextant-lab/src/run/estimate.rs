@@ -1,7 +1,8 @@
 //! How long runs may take.
 
-use super::{Lab, LedgerEntry};
-use crate::grid::Cell;
+use super::Lab;
+use crate::cell::Cell;
+use crate::ledger::LedgerEntry;
 use sextant_train::{tasks_of, train_positions};
 
 impl Lab {

@@ -1,10 +1,9 @@
 //! One run of a grid: trained, asked for its answers, and summed up in a line of the ledger.
 
-use super::{
-    Lab, LabEvent, LedgerEntry, Predictions, Watcher, code_version, recipe_hash, training_flops,
-};
+use super::{Lab, LabEvent, Predictions, Watcher, code_version, recipe_hash, training_flops};
 use crate::LabError;
-use crate::grid::Cell;
+use crate::cell::Cell;
+use crate::ledger::LedgerEntry;
 use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_files::{Existing, Lock};

@@ -4,19 +4,19 @@ mod claim;
 mod estimate;
 mod finish;
 mod flops;
-mod ledger;
 mod predictions;
 mod queue;
 mod watch;
 
 pub use flops::training_flops;
-pub use ledger::{Ledger, LedgerEntry};
 pub use predictions::Predictions;
 pub(crate) use predictions::file_name;
 pub use watch::{LabEvent, Watcher};
 
 use crate::LabError;
-use crate::grid::{Cell, Grid, Resolve};
+use crate::cell::{Cell, Resolve};
+use crate::grid::Grid;
+use crate::ledger::{Ledger, LedgerEntry};
 use sextant_core::Split;
 use sextant_data::{DataError, Dataset};
 use sextant_files::{Existing, OwnFiles, hexadecimal, sha256};

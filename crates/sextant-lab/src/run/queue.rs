@@ -4,7 +4,7 @@ use super::claim::Claim;
 use super::finish::watched;
 use super::{Lab, LabEvent, Outcome, State, Watcher};
 use crate::LabError;
-use crate::grid::Cell;
+use crate::cell::Cell;
 use crate::search::{Next, Search};
 use burn::tensor::Device;
 use sextant_files::{Existing, Lock};
@@ -74,7 +74,7 @@ impl Lab {
         };
         // Only now: a folder of other runs was refused above, and keeps its recipe.
         self.keep_recipe(existing)?;
-        let search = Search::new(&self.grid)?;
+        let search = Search::new(&self.grid.recipe)?;
         let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
         let tried = search.as_ref().map_or(0, |search| search.finished(|cell| self.entry(cell)));
         let cells = self.grid.cells.len();

@@ -1,7 +1,7 @@
 //! Who watches a grid run.
 
-use super::LedgerEntry;
-use crate::Cell;
+use crate::cell::Cell;
+use crate::ledger::LedgerEntry;
 use sextant_train::Observer;
 use std::ops::ControlFlow;
 

@@ -12,13 +12,12 @@ mod schedule;
 pub use schedule::Next;
 
 use self::schedule::{Status, asha, halving, in_round};
-use crate::LabError;
-use crate::grid::{Cell, Draw, Grid, Resolve, Role, Scheduler, SearchRecipe, cell, merge};
-use crate::run::LedgerEntry;
+use crate::cell::{Cell, Resolve, Role, merge};
+use crate::recipe::{Draw, LabRecipe, Scheduler, SearchRecipe};
+use crate::{LabError, LedgerEntry};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use sextant_train::Plan;
 
 /// A search over the keys of a grid's recipe.
 #[derive(Debug, Clone)]
@@ -46,19 +45,19 @@ pub struct TrialTrace {
 }
 
 impl Search {
-    /// The search that a grid asks for.
+    /// The search that a recipe asks for.
     ///
     /// # Errors
     /// Keys that are no keys of a training recipe.
-    pub fn new(grid: &Grid) -> Result<Option<Self>, LabError> {
-        let Some(recipe) = grid.recipe.search.clone() else { return Ok(None) };
+    pub fn new(lab: &LabRecipe) -> Result<Option<Self>, LabError> {
+        let Some(recipe) = lab.search.clone() else { return Ok(None) };
         let found =
-            Self::lay_out(grid, recipe).map_err(|mistake| LabError::Recipe(vec![mistake]))?;
+            Self::lay_out(lab, recipe).map_err(|mistake| LabError::Recipe(vec![mistake]))?;
         Ok(Some(found))
     }
 
-    fn lay_out(grid: &Grid, recipe: SearchRecipe) -> Result<Self, String> {
-        let axes = &grid.recipe.grid;
+    fn lay_out(lab: &LabRecipe, recipe: SearchRecipe) -> Result<Self, String> {
+        let axes = &lab.grid;
         let axis = match &recipe.backbone {
             None => axes.backbones.first(),
             Some(label) => axes.backbones.iter().find(|axis| axis.label() == *label),
@@ -77,7 +76,7 @@ impl Search {
             for (trial, settings) in settings.iter().enumerate() {
                 let name = format!("search-{}-t{trial:02}-r{round}", axis.label());
                 let role = Role::Trial { trial, round };
-                let mut cell = cell(&grid.recipe, axis, &name, routing, seed, role, &[settings])?;
+                let mut cell = Cell::new(lab, axis, &name, routing, seed, role, &[settings])?;
                 let schedule = &mut cell.recipe.schedule;
                 schedule.epochs *= share;
                 schedule.steps =
@@ -217,9 +216,9 @@ fn settings_of(table: &toml::Table, before: &str) -> Vec<String> {
     table.iter().flat_map(leaf).collect()
 }
 
-/// Everything wrong with a grid's search.
-pub(crate) fn mistakes(grid: &Grid, resolve: Resolve) -> Vec<String> {
-    let Some(recipe) = &grid.recipe.search else { return Vec::new() };
+/// Everything wrong with a recipe's search.
+pub(crate) fn mistakes(lab: &LabRecipe, resolve: Resolve) -> Vec<String> {
+    let Some(recipe) = &lab.search else { return Vec::new() };
     let mut mistakes = Vec::new();
     for (key, value, least) in
         [("trials", recipe.trials, 1), ("rounds", recipe.rounds, 1), ("eta", recipe.eta, 1)]
@@ -244,17 +243,9 @@ pub(crate) fn mistakes(grid: &Grid, resolve: Resolve) -> Vec<String> {
     if !mistakes.is_empty() {
         return mistakes;
     }
-    match Search::lay_out(grid, recipe.clone()) {
+    match Search::lay_out(lab, recipe.clone()) {
         Err(mistake) => vec![mistake],
-        Ok(search) => {
-            let cells = search.rounds.into_iter().flatten();
-            let check = |cell: Cell| {
-                Plan::new(cell.recipe.clone(), resolve)
-                    .err()
-                    .map(|error| format!("{}: {error}", cell.name()))
-            };
-            cells.filter_map(check).collect()
-        }
+        Ok(search) => search.cells().filter_map(|cell| cell.mistake(resolve)).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which trial of a search runs next, by what is finished and what others work on.
 
-use crate::grid::SearchRecipe;
+use crate::recipe::SearchRecipe;
 
 /// What a search does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ fn best(mut trials: Vec<usize>, count: usize, value: impl Fn(usize) -> f64) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grid::Scheduler;
+    use crate::recipe::Scheduler;
     use crate::search::Search;
 
     fn recipe() -> SearchRecipe {
