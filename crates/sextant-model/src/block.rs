@@ -1,8 +1,9 @@
 //! The transformer block. There is one; families differ by its configuration.
 
-use crate::backbone::Format;
+use crate::block_config::PROJECTIONS;
+use crate::families::Format;
 use crate::layers::add;
-use crate::projection::{Build, Part};
+use crate::projection::Build;
 use crate::{
     BackboneConfig, ForwardContext, LoraConfig, Norm, NormPlace, PackInput, Projection,
     SharedPrefixes,
@@ -84,32 +85,14 @@ impl<'a> BlockContext<'a> {
 }
 
 impl Block {
-    /// The names of its linear layers.
-    pub(crate) const PROJECTIONS: [&'static str; 4] = ["qkv", "attention_output", "up", "down"];
-
-    /// The layers of the checkpoint that a projection holds side by side.
-    pub(crate) fn parts(
-        config: &BackboneConfig,
-        layer: usize,
-        name: &str,
-        outputs: usize,
-    ) -> Vec<Part> {
-        let source = (Format::of(config.family).source)(&format!("layers.{layer}.{name}.weight"));
-        let Some(source) = source else { return Vec::new() };
-        let names = source.names().iter();
-        let parts = names.zip(source.parts(config, outputs));
-        let name = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_owned();
-        parts.map(|(full, outputs)| Part { name: name(full), outputs }).collect()
-    }
-
     /// Its linear layers by name.
     pub(crate) fn projections(&self) -> [(&'static str, &Projection); 4] {
         let all = [&self.qkv, &self.attention_output, &self.up, &self.down];
-        std::array::from_fn(|i| (Self::PROJECTIONS[i], all[i]))
+        std::array::from_fn(|i| (PROJECTIONS[i], all[i]))
     }
 
     pub(crate) fn projections_mut(&mut self) -> [(&'static str, &mut Projection); 4] {
-        let [qkv, attention_output, up, down] = Self::PROJECTIONS;
+        let [qkv, attention_output, up, down] = PROJECTIONS;
         [
             (qkv, &mut self.qkv),
             (attention_output, &mut self.attention_output),
@@ -137,7 +120,8 @@ impl Block {
         let after = place != NormPlace::Pre;
         let first = layer == 0 && block.first_norm_absent;
         let columns = if block.mlp_gated { 2 * inner } else { inner };
-        let parts = |name: &str, outputs| Self::parts(config, layer, name, outputs);
+        let format = Format::of(config.family);
+        let parts = |name: &str, outputs| format.parts(config, layer, name, outputs);
         let build = Build { lora, parts: &parts, path, device };
         Self {
             attention_input_norm: norm(before && !first, hidden),

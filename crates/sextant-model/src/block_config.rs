@@ -4,6 +4,17 @@ use crate::ModelError;
 use serde::{Deserialize, Serialize};
 use sextant_kernels::{Activation, Mask, Rotary};
 
+/// The names of a block's linear layers.
+pub(crate) const PROJECTIONS: [&str; 4] = ["qkv", "attention_output", "up", "down"];
+
+/// A layer of the checkpoint within a projection.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// Its full name there.
+    pub(crate) name: String,
+    pub(crate) outputs: usize,
+}
+
 /// The kind of every normalisation of a backbone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,7 +5,7 @@
 //! and so do several models over one backbone.
 
 use crate::RelevanceModel;
-use crate::backbone::stacked;
+use crate::stack::stacked;
 use sextant_kernels::FrozenWeight;
 use std::collections::BTreeMap;
 

@@ -25,7 +25,9 @@ mod context;
 mod embeddings;
 mod error;
 pub mod export;
+mod families;
 mod frozen;
+mod gguf;
 mod input;
 mod json;
 mod layers;
@@ -34,8 +36,11 @@ mod loss;
 mod merge;
 mod mixture;
 mod model;
+mod onnx_proto;
 mod packed_weights;
+mod packing;
 mod params;
+mod paths;
 mod peft;
 mod pooling;
 mod predictor;
@@ -43,7 +48,10 @@ mod prefixes;
 mod projection;
 mod routing;
 mod shared;
+mod source_file;
 mod spec;
+mod stack;
+mod values;
 mod weights;
 
 pub use answer::{answer_rows, predict_rows};
@@ -68,8 +76,8 @@ pub use mixture::{MixtureConfig, SharedLevel, TaskLevel};
 pub use model::RelevanceModel;
 pub use packed_weights::PackedWeights;
 pub use params::{
-    ParamInfo, ParameterCounts, Values, dump, freeze, initialize, initialize_frozen, is_trained,
-    load, parameters,
+    ParamInfo, ParameterCounts, dump, freeze, initialize, initialize_frozen, is_trained, load,
+    parameters,
 };
 pub use peft::Adapter;
 pub use pooling::Pooling;
@@ -79,4 +87,6 @@ pub use projection::Projection;
 pub use routing::{Heads, Private, PrivateInit, Routing};
 pub use shared::StepShared;
 pub use spec::{HeadKind, ModelSpec};
+pub use stack::to_checkpoint;
+pub use values::Values;
 pub use weights::{Archive, Writable};

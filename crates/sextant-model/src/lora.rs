@@ -1,7 +1,7 @@
 //! Low-rank adapters (Hu et al. 2021) over frozen linear layers.
 
 use crate::layers::zeros;
-use crate::peft::is_end;
+use crate::paths::{covers, is_end};
 use crate::{ForwardContext, ModelError};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -103,7 +103,7 @@ impl LoraConfig {
 
     /// Whether a parameter of ours is trained whole.
     pub fn saves(&self, name: &str) -> bool {
-        self.modules_to_save.iter().any(|start| crate::params::covers(start, name))
+        self.modules_to_save.iter().any(|start| covers(start, name))
     }
 
     /// Checks the numbers.

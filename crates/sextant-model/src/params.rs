@@ -5,7 +5,10 @@
 
 use crate::context::split_mix;
 use crate::frozen;
-use crate::{ModelError, ModelSpec, NormKind, RelevanceModel, Writable};
+use crate::paths::covers;
+use crate::values::Values;
+use crate::weights::{Archive, Writable};
+use crate::{ModelError, ModelSpec, NormKind, RelevanceModel};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -38,24 +41,6 @@ impl ParamInfo {
     /// Whether weight decay leaves it alone: norms and biases.
     pub fn is_norm_or_bias(&self) -> bool {
         self.shape.len() == 1
-    }
-}
-
-/// A parameter's shape and values, row-major.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Values {
-    /// One or two dimensions.
-    pub shape: Vec<usize>,
-    /// As many as the shape says.
-    pub data: Vec<f32>,
-}
-
-impl Values {
-    /// A matrix turned; a vector as it is.
-    pub(crate) fn transposed(&self) -> Self {
-        let &[rows, columns] = self.shape.as_slice() else { return self.clone() };
-        let column = |column| (0..rows).map(move |row| self.data[row * columns + column]);
-        Self { shape: vec![columns, rows], data: (0..columns).flat_map(column).collect() }
     }
 }
 
@@ -131,8 +116,16 @@ pub fn dump(model: &RelevanceModel) -> BTreeMap<String, Values> {
     values
 }
 
+impl Archive {
+    /// Writes every parameter of a model by our names, as [`Archive::write`] does what [`dump`] gives,
+    /// without the copy that it makes.
+    pub fn write_model(path: &std::path::Path, model: &RelevanceModel) -> Result<(), ModelError> {
+        Self::write_tensors(path, writables(model), None)
+    }
+}
+
 /// All parameters by name, to be written one after the other.
-pub(crate) fn writables(model: &RelevanceModel) -> Vec<(String, Box<dyn Writable>)> {
+fn writables(model: &RelevanceModel) -> Vec<(String, Box<dyn Writable>)> {
     let mut list = Vec::new();
     visit(model, |name, _, param| list.push((name, param.writable())));
     list
@@ -317,9 +310,4 @@ pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceMod
 /// on a device without autodiff keep no mark of it.
 pub fn is_trained(spec: &ModelSpec, prefixes: &[String], name: &str) -> bool {
     spec.trains(name) && !prefixes.iter().any(|prefix| covers(prefix, name))
-}
-
-/// Whether `prefix` is `name` or leads to it along whole path parts.
-pub(crate) fn covers(prefix: &str, name: &str) -> bool {
-    name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -1,5 +1,6 @@
 //! The linear layers of a block: trained whole, or frozen with low-rank adapters.
 
+use crate::block_config::Part;
 use crate::layers::{dense_forward, zeros};
 use crate::lora::LoraUse;
 use crate::{ForwardContext, LoraConfig, LoraPart};
@@ -18,14 +19,6 @@ pub struct Projection {
     pub lora: Vec<Option<LoraPart>>,
     #[module(skip)]
     frozen: Option<(FrozenWeight, LoraUse)>,
-}
-
-/// A layer of the checkpoint within a projection.
-#[derive(Debug, Clone)]
-pub(crate) struct Part {
-    /// Its full name there.
-    pub(crate) name: String,
-    pub(crate) outputs: usize,
 }
 
 /// How to build the projections of a block.

@@ -1,7 +1,9 @@
 //! Everything that decides a model's shape.
 
+use crate::block_config::PROJECTIONS;
+use crate::families::Format;
 use crate::{
-    BackboneConfig, Block, Heads, LoraConfig, ModelError, Pooling, Private, PrivateInit, Routing,
+    BackboneConfig, Heads, LoraConfig, ModelError, Pooling, Private, PrivateInit, Routing,
 };
 use serde::{Deserialize, Serialize};
 use sextant_core::{Grade, Task};
@@ -124,9 +126,10 @@ impl ModelSpec {
 
     /// A target that names no layer is a mistake.
     fn check_targets(&self, lora: &LoraConfig) -> Result<(), ModelError> {
+        let format = Format::of(self.backbone.family);
         let names: Vec<String> = (0..self.backbone.layers)
-            .flat_map(|layer| Block::PROJECTIONS.map(|name| (layer, name)))
-            .flat_map(|(layer, name)| Block::parts(&self.backbone, layer, name, 1))
+            .flat_map(|layer| PROJECTIONS.map(|name| (layer, name)))
+            .flat_map(|(layer, name)| format.parts(&self.backbone, layer, name, 1))
             .map(|part| part.name)
             .collect();
         for target in &lora.target_modules {

@@ -1,8 +1,8 @@
 //! The weights of a Hugging Face folder: one safetensors file, several with an index, or PyTorch's own
 //! format.
 
-use super::gguf::Gguf;
-use super::wrappers::unwrapped;
+use super::wrappers::{is_buffer, unwrapped};
+use crate::gguf::Gguf;
 use crate::{Archive, ModelError, json};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,16 +117,6 @@ fn read_shards(index: &Path, folder: &Path, archive: &mut Archive) -> Result<(),
             problem(format!("tensor `{name}` is not in `{}` as the index says", shard.display()))
         }
     }
-}
-
-/// Whether a tensor is a constant that old checkpoints store beside the parameters: positions, segments,
-/// rotary frequencies. Models compute them.
-pub(super) fn is_buffer(name: &str) -> bool {
-    let name = unwrapped(name);
-    let last = name.rsplit('.').next().unwrap_or_default();
-    last == "position_ids"
-        || name.ends_with("embeddings.token_type_ids")
-        || name.ends_with("rotary_emb.inv_freq")
 }
 
 fn read_file(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {

@@ -8,7 +8,7 @@
 //! | anything else (topics, entailment) | nothing: heads start fresh, and `import` refuses it |
 
 use super::labels::{Labels, Order};
-use super::{Format, Source};
+use crate::families::{Format, Source};
 use crate::{Archive, BackboneConfig, ModelError, NormKind};
 use sextant_core::Grade;
 

@@ -1,6 +1,6 @@
 //! What `config.json` calls the labels of a classification head, and which grade each one is.
 
-use super::config_file::ConfigFile;
+use crate::families::ConfigFile;
 use serde_json::{Map, Value};
 use sextant_core::Grade;
 use std::collections::BTreeSet;

@@ -3,8 +3,8 @@
 //! Exporting keeps the names of parameters but for the matrices of linear layers, which become
 //! transposed constants: those are named by the product that reads them.
 
-use crate::export::onnx::proto::{Model, data_type};
-use crate::weights::SourceFile;
+use crate::onnx_proto::{Model, data_type};
+use crate::source_file::SourceFile;
 use crate::{Archive, ModelError};
 use prost::Message;
 use std::collections::HashMap;

@@ -1,12 +1,13 @@
 //! A folder with a pretrained backbone, and how its weights get into a model.
 
-use super::config_file::ConfigFile;
 use super::head::{self, Found, Head};
 use super::labels::Labels;
 use super::tokenizer_files::TokenizerFiles;
-use super::{Format, checkpoint, gguf, stacked, stated};
-use crate::frozen;
+use super::{checkpoint, stated};
+use crate::families::{ConfigFile, Format};
+use crate::stack::stacked;
 use crate::{Archive, BackboneConfig, ModelError, ModelSpec, Pooling, PrivateInit, RelevanceModel};
+use crate::{frozen, gguf};
 use serde_json::Value;
 use sextant_core::Grade;
 use sextant_kernels::FrozenWeight;

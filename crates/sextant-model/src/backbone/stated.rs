@@ -1,7 +1,7 @@
 //! What a folder states about its model: which family it is of, and of which sizes.
 
-use super::config_file::ConfigFile;
-use super::{Format, formats, gguf};
+use crate::families::{ConfigFile, Format, formats};
+use crate::gguf;
 use crate::{BackboneConfig, ModelError};
 use serde_json::Value;
 

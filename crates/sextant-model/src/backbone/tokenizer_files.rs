@@ -3,7 +3,7 @@
 //! What these files leave unsaid is what `transformers` has for the family when it converts them.
 
 use super::checkpoint;
-use super::gguf::{self, Gguf};
+use crate::gguf::{self, Gguf};
 use crate::{Family, ModelError, json};
 use serde_json::{Map, Value, json};
 use sextant_text::Tokenizer;

@@ -47,6 +47,16 @@ fn without_wrappers(name: &str) -> String {
     parts.join(".")
 }
 
+/// Whether a tensor is a constant that old checkpoints store beside the parameters: positions, segments,
+/// rotary frequencies. Models compute them.
+pub(super) fn is_buffer(name: &str) -> bool {
+    let name = unwrapped(name);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    last == "position_ids"
+        || name.ends_with("embeddings.token_type_ids")
+        || name.ends_with("rotary_emb.inv_freq")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,9 @@
 
 use super::pair::write_pair_encoder;
 use super::{Stack, card, write, write_folder, write_json};
-use crate::backbone::{Format, to_checkpoint};
 use crate::bundle::Bundle;
+use crate::families::Format;
+use crate::stack::to_checkpoint;
 use crate::{Archive, Family, ModelError, Pooling};
 use serde_json::{Value, json};
 use sextant_core::{Grade, Task};

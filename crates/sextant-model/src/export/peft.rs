@@ -2,10 +2,12 @@
 
 use super::huggingface::{check, write_tokenizer};
 use super::{Stack, card, write, write_folder, write_json};
-use crate::backbone::{Format, to_checkpoint};
+use crate::block_config::PROJECTIONS;
 use crate::bundle::Bundle;
+use crate::families::Format;
 use crate::peft::{AdapterConfig, CONFIG, ORIGIN, Origin, WEIGHTS, factor, key, module, targets};
-use crate::{Archive, Block, LoraConfig, ModelError, Pooling, PrivateInit, Values, dump};
+use crate::stack::to_checkpoint;
+use crate::{Archive, LoraConfig, ModelError, Pooling, PrivateInit, Values, dump};
 use sextant_core::Task;
 use sextant_files::Existing;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,8 +96,8 @@ fn parts(
         }
     }
     let layers: BTreeSet<String> = (0..stack.backbone.layers)
-        .flat_map(|layer| Block::PROJECTIONS.map(|name| (layer, name)))
-        .flat_map(|(layer, name)| Block::parts(&stack.backbone, layer, name, 1))
+        .flat_map(|layer| PROJECTIONS.map(|name| (layer, name)))
+        .flat_map(|(layer, name)| format.parts(&stack.backbone, layer, name, 1))
         .map(|part| format.with_head(&part.name))
         .collect();
     let dense = to_checkpoint(spec, stack.branch, &values);

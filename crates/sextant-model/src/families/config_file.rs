@@ -20,7 +20,7 @@ const LAYER_TYPES: [&str; 2] = ["full_attention", "sliding_attention"];
 
 impl ConfigFile {
     /// Reads a file.
-    pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, ModelError> {
         let text = std::fs::read(path).map_err(ModelError::io("read", path))?;
         let json = json::parse(&text, path)?;
         Ok(Self { path: path.to_owned(), text: Some(text), json })
@@ -32,22 +32,22 @@ impl ConfigFile {
     }
 
     /// The same file with other keys.
-    pub(super) fn with(&self, change: impl FnOnce(&mut Value)) -> Self {
+    pub(crate) fn with(&self, change: impl FnOnce(&mut Value)) -> Self {
         let mut json = self.json.clone();
         change(&mut json);
         Self::made(&self.path, json)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.json.get(key)
     }
 
     /// Reads the keys of a family.
-    pub(super) fn keys<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
+    pub(crate) fn keys<T: DeserializeOwned>(&self) -> Result<T, ModelError> {
         match &self.text {
             Some(text) => json::parse(text, &self.path),
             None => json::from_value(&self.json, &self.path),
@@ -55,17 +55,17 @@ impl ConfigFile {
     }
 
     /// An error about what it says.
-    pub(super) fn wrong(&self, reason: String) -> ModelError {
+    pub(crate) fn wrong(&self, reason: String) -> ModelError {
         ModelError::Json { path: self.path.clone(), reason }
     }
 
     /// The error about a value that the family's implementation here does not cover.
-    pub(super) fn unsupported(&self, key: &str, found: &str, supported: &str) -> ModelError {
+    pub(crate) fn unsupported(&self, key: &str, found: &str, supported: &str) -> ModelError {
         self.wrong(format!("`{key}` is `{found}`; supported: `{supported}`"))
     }
 
     /// Refuses a value other than the one supported.
-    pub(super) fn require(
+    pub(crate) fn require(
         &self,
         key: &str,
         found: &str,
@@ -75,7 +75,7 @@ impl ConfigFile {
     }
 
     /// Refuses sizes of 0.
-    pub(super) fn require_sizes(&self, sizes: &[(&str, usize)]) -> Result<(), ModelError> {
+    pub(crate) fn require_sizes(&self, sizes: &[(&str, usize)]) -> Result<(), ModelError> {
         match sizes.iter().find(|(_, size)| *size == 0) {
             Some((key, _)) => Err(self.wrong(format!("`{key}` is 0; it must be at least 1"))),
             None => Ok(()),
@@ -83,7 +83,7 @@ impl ConfigFile {
     }
 
     /// Refuses a depth that no model has: some families list their layers, before anything is built.
-    pub(super) fn require_depth(&self, (key, layers): (&str, usize)) -> Result<(), ModelError> {
+    pub(crate) fn require_depth(&self, (key, layers): (&str, usize)) -> Result<(), ModelError> {
         if layers <= MOST_LAYERS {
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl ConfigFile {
     }
 
     /// Refuses a whole that its parts do not divide.
-    pub(super) fn require_divides(
+    pub(crate) fn require_divides(
         &self,
         (part, parts): (&str, usize),
         (key, whole): (&str, usize),
@@ -103,7 +103,7 @@ impl ConfigFile {
     }
 
     /// Refuses a number that is not above 0.
-    pub(super) fn require_positive(&self, key: &str, value: Option<f64>) -> Result<(), ModelError> {
+    pub(crate) fn require_positive(&self, key: &str, value: Option<f64>) -> Result<(), ModelError> {
         match value {
             Some(value) if !(value.is_finite() && value > 0.0) => {
                 Err(self.wrong(format!("`{key}` is {value}; it must be above 0")))
@@ -113,7 +113,7 @@ impl ConfigFile {
     }
 
     /// Refuses what is no probability with which something may be dropped.
-    pub(super) fn require_shares(&self, shares: &[(&str, f32)]) -> Result<(), ModelError> {
+    pub(crate) fn require_shares(&self, shares: &[(&str, f32)]) -> Result<(), ModelError> {
         match shares.iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
             Some((key, share)) => {
                 Err(self.wrong(format!("`{key}` is {share}; it must be at least 0 and below 1")))
@@ -123,7 +123,7 @@ impl ConfigFile {
     }
 
     /// Refuses a list that has not one kind of layer for each, or a kind that is not known.
-    pub(super) fn require_kinds(
+    pub(crate) fn require_kinds(
         &self,
         key: &str,
         kinds: &[String],

@@ -1,6 +1,8 @@
 //! Where a parameter's values are in a checkpoint, both ways.
 
-use crate::{Archive, BackboneConfig, ModelError, Values};
+use crate::values::Values;
+use crate::weights::Archive;
+use crate::{BackboneConfig, ModelError};
 
 /// Where a parameter's values are in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub(crate) enum Source {
 
 impl Source {
     /// Says where a linear layer's weight or bias is: `kind` is the last part of our name.
-    pub(super) fn linear(name: &str, kind: &str) -> Option<Self> {
+    pub(crate) fn linear(name: &str, kind: &str) -> Option<Self> {
         match kind {
             "weight" => Some(Self::Transposed(format!("{name}.weight"))),
             "bias" => Some(Self::Plain(format!("{name}.bias"))),
@@ -26,7 +28,7 @@ impl Source {
     }
 
     /// Says where the parts of a linear layer that we keep as one are.
-    pub(super) fn linears(names: &[String], kind: &str) -> Option<Self> {
+    pub(crate) fn linears(names: &[String], kind: &str) -> Option<Self> {
         let names = names.iter().map(|name| format!("{name}.{kind}")).collect();
         match kind {
             "weight" => Some(Self::ConcatTransposed(names)),
@@ -36,7 +38,7 @@ impl Source {
     }
 
     /// Says where a norm's scale or shift is.
-    pub(super) fn norm(name: &str, kind: &str) -> Option<Self> {
+    pub(crate) fn norm(name: &str, kind: &str) -> Option<Self> {
         match kind {
             "gamma" => Some(Self::Plain(format!("{name}.weight"))),
             "beta" => Some(Self::Plain(format!("{name}.bias"))),
@@ -100,7 +102,7 @@ impl Source {
     }
 
     /// Reads a matrix of `[inputs, outputs]`, or a table of `outputs` rows, by outputs: as PyTorch has it.
-    pub(super) fn read_by_outputs(
+    pub(crate) fn read_by_outputs(
         &self,
         archive: &Archive,
         config: &BackboneConfig,
@@ -115,7 +117,7 @@ impl Source {
     }
 
     /// The inverse of [`Source::read`]: the checkpoint's tensors for a parameter's values.
-    pub(super) fn write(&self, config: &BackboneConfig, values: &Values) -> Vec<(String, Values)> {
+    pub(crate) fn write(&self, config: &BackboneConfig, values: &Values) -> Vec<(String, Values)> {
         match (self, values.shape.as_slice()) {
             (Self::Transposed(_) | Self::ConcatTransposed(_), &[inputs, outputs]) => {
                 let mut first = 0;

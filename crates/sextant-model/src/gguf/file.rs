@@ -2,7 +2,7 @@
 
 use super::blocks::BlockType;
 use crate::ModelError;
-use crate::weights::SourceFile;
+use crate::source_file::SourceFile;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -101,7 +101,7 @@ fn blocks_decode_as_ggml_says() {
         bytes: Vec<u8>,
         values: Vec<f32>,
     }
-    let text = include_str!("../../../tests/goldens/gguf_blocks.json");
+    let text = include_str!("../../tests/goldens/gguf_blocks.json");
     let cases: Vec<Case> = serde_json::from_str(text).unwrap();
     assert_eq!(cases.len(), 10);
     for case in cases {

@@ -13,7 +13,9 @@ pub(crate) use config::{AdapterConfig, Origin};
 pub use read::Adapter;
 
 use crate::ModelSpec;
-use crate::backbone::{Format, stacked};
+use crate::families::Format;
+use crate::paths::is_end;
+use crate::stack::stacked;
 use std::collections::BTreeSet;
 
 pub(crate) const CONFIG: &str = "adapter_config.json";
@@ -47,11 +49,6 @@ pub(crate) fn module(tensor: &str, format: &Format) -> String {
     let of_head = format.head.iter().any(|start| tensor.starts_with(start));
     let end = if of_head { tensor.find('.') } else { tensor.rfind('.') };
     tensor[..end.unwrap_or(tensor.len())].to_owned()
-}
-
-/// Whether `target` is the name or its last parts.
-pub(crate) fn is_end(target: &str, name: &str) -> bool {
-    name.strip_suffix(target).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// The shortest ends of names that pick `adapted` and no other of `all`: `q_proj`, else what follows a

@@ -1,7 +1,9 @@
 //! From a PEFT folder and its base to a model.
 
-use super::{AdapterConfig, CONFIG, ORIGIN, Origin, WEIGHTS, factor, is_end, key, targets};
-use crate::backbone::{Backbone, Format, PEFT, of_adapter};
+use super::{AdapterConfig, CONFIG, ORIGIN, Origin, WEIGHTS, factor, key, targets};
+use crate::backbone::{Backbone, PEFT, of_adapter};
+use crate::families::Format;
+use crate::paths::is_end;
 use crate::{
     Archive, HeadKind, LoraConfig, ModelError, ModelSpec, RelevanceModel, Routing, Values,
     frozen_weights, initialize, load, parameters,
@@ -319,5 +321,5 @@ fn our_name(name: &str) -> String {
 
 /// A parameter's name in the plain backbone.
 fn canonical(name: &str, spec: &ModelSpec) -> Option<String> {
-    crate::backbone::stacked(name, spec)
+    crate::stack::stacked(name, spec)
 }

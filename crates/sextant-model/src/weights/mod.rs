@@ -5,17 +5,15 @@
 
 mod numbers;
 mod open;
-mod source_file;
 mod write;
 
 pub(crate) use numbers::{first_not_finite, first_not_finite_f16, index};
-pub(crate) use source_file::SourceFile;
 pub use write::Writable;
 
 use crate::ModelError;
-use crate::backbone::gguf::{self, BlockType, Gguf, Undo};
+use crate::gguf::{self, BlockType, Gguf, Undo};
+use crate::source_file::{PIECE, SourceFile};
 use safetensors::tensor::Dtype;
-use source_file::PIECE;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

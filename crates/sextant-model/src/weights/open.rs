@@ -1,7 +1,8 @@
 //! Safetensors files, opened or read whole.
 
-use super::{Kind, Place, SourceFile};
-use crate::{Archive, ModelError};
+use super::{Archive, Kind, Place};
+use crate::ModelError;
+use crate::source_file::SourceFile;
 use safetensors::tensor::{Dtype, Metadata};
 use sha2::{Digest, Sha256};
 use std::path::Path;

@@ -1,7 +1,9 @@
 //! Safetensors out, a piece of a tensor at a time: saving a model takes no second copy of its weights.
 
-use super::source_file::PIECE;
-use crate::{Archive, ModelError, RelevanceModel, Values};
+use super::Archive;
+use crate::ModelError;
+use crate::source_file::PIECE;
+use crate::values::Values;
 use burn::tensor::Tensor;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -97,12 +99,6 @@ impl Archive {
         let mark = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let tensors = tensors.iter().map(|(name, values)| (name.clone(), values));
         Self::write_tensors(path, tensors, Some(mark))
-    }
-
-    /// Writes every parameter of a model by our names, as [`Archive::write`] does what
-    /// [`dump`](crate::dump) gives, without the copy that it makes.
-    pub fn write_model(path: &Path, model: &RelevanceModel) -> Result<(), ModelError> {
-        Self::write_tensors(path, crate::params::writables(model), None)
     }
 
     /// Writes any tensors, in the order of names within a type, as the safetensors crate does.

@@ -5,7 +5,8 @@ use crate::support::{assert_close, floats, forward, gradients, pack, row, spec};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use sextant_core::{Grade, Task};
-use sextant_model::backbone::{Backbone, to_checkpoint};
+use sextant_model::backbone::Backbone;
+use sextant_model::to_checkpoint;
 use sextant_model::{
     Archive, HeadKind, LossConfig, ModelSpec, PrivateInit, RelevanceModel, Routing, dump, freeze,
     initialize, load, parameters, row_losses,

@@ -4,7 +4,8 @@ use crate::support::{assert_close, floats, forward, gradients, spec};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;
 use sextant_core::{Grade, Task};
-use sextant_model::backbone::{Backbone, to_checkpoint};
+use sextant_model::backbone::Backbone;
+use sextant_model::to_checkpoint;
 use sextant_model::{
     Archive, LossConfig, ModelSpec, Pooling, RelevanceModel, Routing, freeze, initialize, load,
     row_losses,

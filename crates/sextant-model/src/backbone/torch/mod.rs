@@ -6,8 +6,8 @@
 mod budget;
 mod scan;
 
-use super::checkpoint::is_buffer;
-use crate::weights::SourceFile;
+use super::wrappers::is_buffer;
+use crate::source_file::SourceFile;
 use crate::{Archive, ModelError};
 use budget::{Budget, Error};
 use pytorch_reader::{DType, PytorchReader, Tensor};

@@ -1,7 +1,7 @@
 //! Attention of a block as a part of the graph.
 
-use super::encoder::Writer;
 use super::graph::{Edge, Graph, Value};
+use super::writer::Writer;
 use crate::{ModelError, Window};
 use sextant_kernels::RelativePositions;
 

@@ -1,11 +1,11 @@
 //! A graph of ONNX operators, built up node by node.
 
 use super::Numbers;
-use super::proto::{
+use crate::Values;
+use crate::onnx_proto::{
     Attribute, Dimension, GraphProto, Model, Node, OperatorSet, Shape, TensorProto, TensorType,
     Type, ValueInfo, attribute_type, data_type,
 };
-use crate::Values;
 
 /// The operator set: the first with `LayerNormalization`.
 const OPSET: i64 = 17;

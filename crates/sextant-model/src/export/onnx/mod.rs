@@ -3,15 +3,15 @@
 mod attention;
 mod encoder;
 mod graph;
-pub(crate) mod proto;
 mod rounding;
+mod writer;
 
 pub use rounding::Rounding;
 
 use super::huggingface::write_tokenizer;
 use super::{Stack, card, write, write_folder};
-use crate::backbone::stacked;
 use crate::bundle::Bundle;
+use crate::stack::stacked;
 use crate::{ModelError, Pooling};
 use graph::Graph;
 use prost::Message;
@@ -92,7 +92,7 @@ pub fn onnx(
         .filter_map(|(name, values)| Some((stacked(&name, spec)?, values)))
         .collect();
     let mut graph = Graph::new(numbers);
-    let inputs = encoder::Writer::new(&stack.backbone, spec, &values, &mut graph).write()?;
+    let inputs = writer::Writer::new(&stack.backbone, spec, &values, &mut graph).write()?;
     let bytes = graph.finish().encode_to_vec();
     if bytes.len() > LIMIT {
         return Err(ModelError::Export(format!(
