@@ -91,6 +91,27 @@ impl fmt::Display for PairRef<'_> {
     }
 }
 
+// What owned entities and pairs say is what their borrowed forms say.
+
+impl Entity {
+    /// The text that names the entity: itself, or the product's title.
+    pub fn text(&self) -> &str {
+        EntityRef::from(self).text()
+    }
+
+    /// Whether nothing but white space names the entity.
+    pub fn is_blank(&self) -> bool {
+        EntityRef::from(self).is_blank()
+    }
+}
+
+/// As a message shows it: see [`PairRef`].
+impl fmt::Display for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        PairRef::from(self).fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

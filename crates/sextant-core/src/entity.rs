@@ -1,6 +1,5 @@
 //! One side of a pair: plain text, or a structured product.
 
-use crate::EntityRef;
 use serde::{Deserialize, Serialize};
 
 /// A structured product. Only the title is required.
@@ -34,18 +33,6 @@ pub enum Entity {
     Text(String),
     /// A product with fields.
     Product(Box<Product>),
-}
-
-impl Entity {
-    /// The text that names the entity: itself, or the product's title.
-    pub fn text(&self) -> &str {
-        EntityRef::from(self).text()
-    }
-
-    /// Whether nothing but white space names the entity.
-    pub fn is_blank(&self) -> bool {
-        EntityRef::from(self).is_blank()
-    }
 }
 
 impl From<&str> for Entity {

@@ -1,9 +1,8 @@
 //! A pair of entities, and the labelled example that training and evaluation read.
 
 use crate::name::named;
-use crate::{Entity, Grade, PairRef, Task};
+use crate::{Entity, Grade, Task};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Two entities to compare.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,13 +13,6 @@ pub struct Pair {
     pub left: Entity,
     /// The entity of the task's second kind.
     pub right: Entity,
-}
-
-/// As a message shows it: see [`PairRef`].
-impl fmt::Display for Pair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        PairRef::from(self).fmt(f)
-    }
 }
 
 /// Which part of a dataset a row belongs to.

@@ -1,6 +1,5 @@
 //! Is the model as sure as it is right? Reliability bins and the expected calibration error.
 
-use crate::tally::Tally;
 use serde::{Deserialize, Serialize};
 
 /// Number of bins: 15 of equal width over [0, 1], as in Guo et al., *On Calibration of Modern
@@ -41,13 +40,13 @@ pub(crate) struct BinSum {
 
 /// `Σ_bins (weight / total) · |accuracy - mean confidence|`, which is `Σ |correct - confidence|`
 /// over the total weight.
-pub(crate) fn expected_calibration_error(tally: &Tally) -> f64 {
-    let gap: f64 = tally.bins.iter().map(|bin| (bin.correct - bin.confidence).abs()).sum();
-    gap / tally.weight
+pub(crate) fn expected_calibration_error(bins: &[BinSum], total: f64) -> f64 {
+    let gap: f64 = bins.iter().map(|bin| (bin.correct - bin.confidence).abs()).sum();
+    gap / total
 }
 
 /// The bins for the report.
-pub(crate) fn reliability(tally: &Tally) -> Vec<ReliabilityBin> {
+pub(crate) fn reliability(bins: &[BinSum]) -> Vec<ReliabilityBin> {
     let width = 1.0 / RELIABILITY_BINS as f64;
     let row = |(k, bin): (usize, &BinSum)| {
         let mean = |sum: f64| (bin.weight > 0.0).then(|| sum / bin.weight);
@@ -59,5 +58,5 @@ pub(crate) fn reliability(tally: &Tally) -> Vec<ReliabilityBin> {
             accuracy: mean(bin.correct),
         }
     };
-    tally.bins.iter().enumerate().map(row).collect()
+    bins.iter().enumerate().map(row).collect()
 }

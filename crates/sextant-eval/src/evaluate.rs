@@ -108,7 +108,7 @@ impl Numbers<'_> {
             metrics: self.estimates(ranking),
             classes: Grade::ALL.map(class),
             confusion: tally.confusion.0,
-            reliability: reliability(tally),
+            reliability: reliability(&tally.bins),
         }
     }
 }

@@ -1,19 +1,10 @@
 //! What an evaluation found, as a value that is saved, compared and printed.
 
+use crate::interval::Interval;
 use crate::{EvalError, Metric, ReliabilityBin};
 use serde::{Deserialize, Serialize};
 use sextant_core::{Grade, Task};
 use std::collections::BTreeMap;
-
-/// The range between two percentiles of the bootstrap distribution. The point estimate may lie
-/// outside where the metric is biased in resamples, as ECE of a well calibrated model is (upward).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Its lower end.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
 
 /// A number, with its interval where one was asked for and can be had. In JSON one object:
 /// `{"value": …, "low": …, "high": …}`.

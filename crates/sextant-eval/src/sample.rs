@@ -2,8 +2,8 @@
 
 use crate::Scored;
 use crate::bootstrap::{Bootstrap, number_units};
+use crate::interval::Interval;
 use crate::ndcg::{DEPTH, ndcg};
-use crate::report::Interval;
 use crate::tally::{RowStats, Tally, VALUES, Values, expected_grade};
 use sextant_core::{Grade, Task};
 use std::collections::BTreeMap;

@@ -134,7 +134,7 @@ impl Tally {
                 Metric::Rmse => mean(self.squared_error).map(f64::sqrt),
                 Metric::LogLoss => mean(self.log_loss),
                 Metric::Brier => mean(self.brier),
-                Metric::Ece => Some(expected_calibration_error(self)),
+                Metric::Ece => Some(expected_calibration_error(&self.bins, self.weight)),
                 Metric::NdcgAt10 => {
                     (self.ranked_lists > 0.0).then(|| self.ndcg / self.ranked_lists)
                 }

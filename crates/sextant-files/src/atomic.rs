@@ -1,7 +1,7 @@
 //! A file that appears whole or not at all.
 
 use crate::disk::{self, beside, folder_of};
-use crate::own::Entry;
+use crate::list::Entry;
 use crate::{Existing, FileError, Lock};
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};

@@ -14,6 +14,7 @@ mod error;
 mod existing;
 mod folder;
 mod hash;
+mod list;
 mod lock;
 mod own;
 #[cfg(test)]

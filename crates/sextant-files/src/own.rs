@@ -1,6 +1,7 @@
 //! Which files of a folder this program made.
 
-use crate::{AtomicFile, Existing, FileError, Lock, append_line, disk, sha256};
+use crate::list::{Entry, append};
+use crate::{AtomicFile, Existing, FileError, disk, sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -156,28 +157,6 @@ impl OwnFiles {
         }
         Ok(())
     }
-}
-
-/// The place of a file in a list.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    list: PathBuf,
-    name: String,
-}
-
-impl Entry {
-    /// Says that the finished file, which still has a temporary name, is ours.
-    pub(crate) fn note(&self, finished: &Path) -> Result<(), FileError> {
-        append(&self.list, &sha256(finished)?, &self.name)
-    }
-}
-
-/// Adds to a list, one process after another.
-fn append(list: &Path, hash: &str, name: &str) -> Result<(), FileError> {
-    let _lock = Lock::wait_beside(list)?;
-    let line = format!("{hash}  {name}");
-    let is_new = !std::fs::read_to_string(list).is_ok_and(|text| text.lines().any(|l| l == line));
-    if is_new { append_line(list, line.as_bytes()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Why a backbone cannot be had.
 
-use crate::LAYOUT;
+use crate::layout::LAYOUT;
 use sextant_files::FileError;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -7,9 +7,6 @@ use sextant_files::{Existing, FileError, FolderKind, Lock, replace_folder, sha25
 use sextant_model::backbone::weights_path;
 use std::path::{Path, PathBuf};
 
-/// What a folder must hold to be a backbone.
-pub const LAYOUT: &str = "config.json, tokenizer.json, and the weights as model.safetensors, as shards with model.safetensors.index.json, or as pytorch_model.bin; or model.gguf alone";
-
 /// What says in a backbone's folder where its files came from, and their SHA-256.
 const SOURCE: &str = "source.json";
 

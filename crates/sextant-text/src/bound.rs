@@ -10,7 +10,7 @@
 //!
 //! For a tokenizer of which this is not known, and in a text without seams, the whole text is tokenized.
 
-use crate::template::Field;
+use crate::field::Field;
 use serde_json::Value;
 use tokenizers::models::ModelWrapper;
 use tokenizers::{NormalizedString, Normalizer, Tokenizer as HfTokenizer};

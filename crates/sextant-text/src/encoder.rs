@@ -2,7 +2,8 @@
 
 use crate::bound::Bound;
 use crate::config::Compiled;
-use crate::template::{Field, Rendered};
+use crate::field::Field;
+use crate::template::Rendered;
 use crate::truncate::{FieldTokens, kept};
 use crate::{Cut, EncodedRow, Side, TextConfig, TextError, Tokenizer};
 use rayon::prelude::*;

@@ -19,6 +19,7 @@ mod bound;
 mod config;
 mod encoder;
 mod error;
+mod field;
 mod layout;
 mod pack;
 mod plan;

@@ -35,6 +35,7 @@ mod schedule;
 mod settings;
 mod source;
 mod step;
+mod target;
 mod trainer;
 mod weighting;
 
@@ -61,6 +62,7 @@ pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
 pub use sextant_data::{LoadedDataset, RowOrigin};
 pub use source::{DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source};
-pub use step::{StepGradients, StepOptions, Target, TaskLoss, gradients};
+pub use step::{StepGradients, gradients};
+pub use target::{StepOptions, Target, TaskLoss};
 pub use trainer::{Trainer, steps};
 pub use weighting::{TaskWeighting, Weighting, WeightingState};

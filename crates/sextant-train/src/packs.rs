@@ -1,6 +1,6 @@
 //! Which rows of a step are in which pack: a pure function of the batch.
 
-use crate::step::{StepOptions, Target};
+use crate::target::{StepOptions, Target};
 use sextant_core::Task;
 use sextant_text::fill;
 

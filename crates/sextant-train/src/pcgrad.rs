@@ -4,7 +4,8 @@
 use crate::gradients::Gradients;
 use crate::packs::{SumBy, plan_packs};
 use crate::reduction::Reduced;
-use crate::step::{StepGradients, StepOptions, run_in_order};
+use crate::step::{StepGradients, run_in_order};
+use crate::target::StepOptions;
 use crate::{Target, TrainError};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

@@ -1,7 +1,7 @@
 //! One pack of a step, forward and backward.
 
 use crate::packs::{PlannedPack, StepPlan};
-use crate::step::{StepOptions, Target, TaskLoss};
+use crate::target::{StepOptions, Target, TaskLoss};
 use crate::{Gradients, TrainError};
 use burn::tensor::Tensor;
 use sextant_core::Task;

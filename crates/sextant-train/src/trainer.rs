@@ -3,7 +3,8 @@
 use crate::checkpoint::{self, State};
 use crate::dev_metric::{is_better, look};
 use crate::pcgrad;
-use crate::step::{self, StepGradients, StepOptions};
+use crate::step::{self, StepGradients};
+use crate::target::StepOptions;
 use crate::weighting::weigh;
 use crate::{
     AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, RunFolder, Sampler, Schedule,

@@ -1,6 +1,6 @@
 //! `sextant compare`: runs side by side on the same rows.
 
-use crate::cli::{Overwrite, Reading};
+use crate::arguments::{Overwrite, Reading};
 use crate::demo::baselines;
 use crate::evaluate::{evaluated, scored};
 use crate::say::say;

@@ -1,6 +1,6 @@
 //! `sextant consistency`: how often models contradict themselves.
 
-use crate::cli::Reading;
+use crate::arguments::Reading;
 use crate::compare::Entry;
 use crate::say::say;
 use crate::scoring::Scoring;

@@ -1,6 +1,6 @@
 //! `sextant data`.
 
-use crate::cli::{Overwrite, Reading};
+use crate::arguments::{Overwrite, Reading};
 use crate::say::{complain, say};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, Subcommand};

@@ -1,6 +1,6 @@
 //! `sextant demo`: the whole line on a synthetic market.
 
-use crate::cli::Overwrite;
+use crate::arguments::Overwrite;
 use crate::device::Place;
 use crate::say::say;
 use crate::train::{interrupted, train};

@@ -1,6 +1,6 @@
 //! `sextant ensemble`: several bundles as one model.
 
-use crate::cli::{Overwrite, Reading};
+use crate::arguments::{Overwrite, Reading};
 use crate::say::say;
 use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, ensure};

@@ -1,6 +1,6 @@
 //! `sextant eval`.
 
-use crate::cli::{Overwrite, Reading};
+use crate::arguments::{Overwrite, Reading};
 use crate::say::{complain, say};
 use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail};

@@ -1,6 +1,6 @@
 //! `sextant export`.
 
-use crate::cli::{FileReading, Overwrite};
+use crate::arguments::{FileReading, Overwrite};
 use crate::say::{complain, say};
 use crate::scoring::at_row;
 use anyhow::{Context, ensure};

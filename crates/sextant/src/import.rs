@@ -1,6 +1,6 @@
 //! `sextant import`.
 
-use crate::cli::Overwrite;
+use crate::arguments::Overwrite;
 use crate::get;
 use crate::say::say;
 use anyhow::{Context, anyhow, bail, ensure};

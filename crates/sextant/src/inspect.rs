@@ -1,6 +1,6 @@
 //! `sextant inspect`.
 
-use crate::cli::Reading;
+use crate::arguments::Reading;
 use crate::say::say;
 use clap::Args;
 use sextant_data::{DataCard, Labels};

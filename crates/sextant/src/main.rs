@@ -2,6 +2,7 @@
 //!
 //! Thin: arguments become calls of the crates below, results become text. See `sextant help`.
 
+mod arguments;
 mod cli;
 mod compare;
 mod consistency;

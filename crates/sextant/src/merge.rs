@@ -1,6 +1,6 @@
 //! `sextant merge`.
 
-use crate::cli::Overwrite;
+use crate::arguments::Overwrite;
 use crate::say::say;
 use anyhow::ensure;
 use burn::tensor::Device;

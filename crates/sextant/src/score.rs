@@ -1,6 +1,6 @@
 //! `sextant score`.
 
-use crate::cli::{Overwrite, Reading};
+use crate::arguments::{Overwrite, Reading};
 use crate::interrupt;
 use crate::progress::RowProgress;
 use crate::say::{complain, is_closed_pipe, say};

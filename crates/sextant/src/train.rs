@@ -1,6 +1,6 @@
 //! `sextant train`.
 
-use crate::cli::Overwrite;
+use crate::arguments::Overwrite;
 use crate::device::Place;
 use crate::get;
 use crate::interrupt::{self, Stopped};
