@@ -5,7 +5,7 @@ use crate::seeds::golden;
 use sextant_infer::EnsembleManifest;
 use sextant_model::backbone::Backbone;
 use sextant_model::{Adapter, bundle as bundles};
-use sextant_text::Tokenizer;
+use sextant_text::{RowFormat, Tokenizer};
 
 /// Texts that reach the parts of a tokenizer: words, digits, spaces, accents, other scripts, emoji.
 const TEXTS: [&str; 5] = [
@@ -18,7 +18,8 @@ const TEXTS: [&str; 5] = [
 
 /// `tokenizer.json`.
 pub(crate) fn tokenizer(_: &Scratch, bytes: &[u8]) {
-    match Tokenizer::from_bytes(bytes, "tokenizer.json") {
+    let formats = [RowFormat::BERT, RowFormat::ROBERTA, RowFormat::LINES];
+    match Tokenizer::from_bytes(bytes, "tokenizer.json", &formats) {
         Ok(tokenizer) => {
             let _ = tokenizer.vocab_size();
             for text in TEXTS {

@@ -1,12 +1,12 @@
 //! Token lengths of real rows, for benchmarks.
 
-use anyhow::Context;
 use clap::Args;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_data::{Dataset, Labels, ReadOptions};
-use sextant_text::{Encoder, TextConfig, Tokenizer};
+use sextant_model::backbone::Backbone;
+use sextant_text::{Encoder, TextConfig};
 use std::path::PathBuf;
 
 /// `lengths`
@@ -30,8 +30,7 @@ impl Lengths {
         let mut examples = Dataset::load(&self.data, &options)?.train;
         examples.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
         examples.truncate(self.rows);
-        let tokenizer = Tokenizer::from_file(self.model.join("tokenizer.json"))
-            .with_context(|| format!("{} holds no tokenizer", self.model.display()))?;
+        let tokenizer = Backbone::open(&self.model)?.tokenizer()?;
         let config = TextConfig { max_tokens: self.max_tokens, ..TextConfig::default() };
         let encoder = Encoder::new(tokenizer, config)?;
         for example in &examples {

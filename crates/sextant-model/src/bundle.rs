@@ -11,11 +11,12 @@
 //! model gives bit-equal logits. Saving writes beside the target and renames, so that a bundle is
 //! whole or absent.
 
+use crate::families::ROWS_OF_FORMAT_1;
 use crate::{Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, json, load};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use sextant_files::{Existing, FolderKind, hexadecimal, replace_folder, sha256};
-use sextant_text::{Encoder, TextConfig, Tokenizer};
+use sextant_text::{Encoder, RowLayout, TextConfig, Tokenizer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,11 +41,37 @@ pub struct Manifest {
     pub spec: ModelSpec,
     /// How pairs become text.
     pub text: TextConfig,
+    /// How rows are laid out, where the vocabulary alone would say otherwise (see [`StatedRows`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<StatedRows>,
     /// How the model came to be: recipe, data, seed, steps, dev metrics. For people and reports;
     /// nothing here changes what the model computes.
     pub provenance: serde_json::Value,
     /// SHA-256 of the other files, in hexadecimal.
     pub files: BTreeMap<String, String>,
+}
+
+/// A layout of rows that a manifest states. At first none did, and a layout was taken from the vocabulary,
+/// whatever the family: such bundles are read so for ever, and the others state what their family gave them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedRows {
+    /// Where special tokens stand.
+    pub layout: RowLayout,
+    /// The token that fills unused places.
+    pub pad_id: u32,
+}
+
+impl StatedRows {
+    /// What a manifest has to state of a tokenizer's rows.
+    fn of(tokenizer: &Tokenizer) -> Option<Self> {
+        let (layout, pad_id) = (tokenizer.layout(), tokenizer.pad_id());
+        let unsaid = tokenizer.rows_by(&ROWS_OF_FORMAT_1, "");
+        if unsaid.is_ok_and(|(usual, usual_pad)| (&usual, usual_pad) == (layout, pad_id)) {
+            return None;
+        }
+        Some(Self { layout: layout.clone(), pad_id })
+    }
 }
 
 /// A model with all that it needs to score pairs.
@@ -111,6 +138,7 @@ pub fn save(
             sextant_version: env!("CARGO_PKG_VERSION").to_owned(),
             spec: model.spec().clone(),
             text: encoder.config().clone(),
+            rows: StatedRows::of(encoder.tokenizer()),
             provenance,
             files,
         };
@@ -199,7 +227,13 @@ pub fn open_sharing(
     let path = folder.join(TOKENIZER);
     let bytes = std::fs::read(&path).map_err(ModelError::io("read", &path))?;
     check(TOKENIZER, &hexadecimal(&Sha256::digest(&bytes)))?;
-    let tokenizer = Tokenizer::from_bytes(&bytes, &path.display().to_string())?;
+    let origin = path.display().to_string();
+    let tokenizer = match manifest.rows.clone() {
+        Some(StatedRows { layout, pad_id }) => {
+            Tokenizer::with_layout(&bytes, &origin, layout, pad_id)?
+        }
+        None => Tokenizer::from_bytes(&bytes, &origin, &ROWS_OF_FORMAT_1)?,
+    };
     drop(bytes);
     check_fit(&manifest.spec, &manifest.text, &tokenizer).map_err(|problem| {
         let path = folder.join(MANIFEST);

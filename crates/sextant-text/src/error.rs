@@ -28,13 +28,15 @@ pub enum TextError {
     },
     /// The vocabulary lacks a token that rows are built with.
     #[error(
-        "{origin} has no token `{token}`; rows need `[CLS]`, `[SEP]`, `[PAD]` (BERT), `<s>`, `</s>`, `<pad>` (RoBERTa), or an end such as `<eos>`, `<|end_of_text|>`, `<|im_end|>`, `</s>` (decoders)"
+        "{origin} has no token `{token}`; rows of this model need {needed}: take the tokenizer that was trained with it"
     )]
     MissingToken {
         /// The file, or what else the bytes came from.
         origin: String,
         /// The token that is missing.
         token: String,
+        /// The tokens that would do.
+        needed: String,
     },
     /// Training or running the tokenizer failed.
     #[error("tokenizer: {0}")]

@@ -1,12 +1,16 @@
 //! Where special tokens stand in a row.
 
+use serde::{Deserialize, Serialize};
+
 /// The special tokens around the two sides of a row: `open left between right close`.
 ///
 /// BERT: `[CLS] left [SEP] right [SEP]`, the right side in segment 1. RoBERTa and XLM-R:
 /// `<s> left </s></s> right </s>`, all in segment 0. As the post-processors of the same names in
 /// Hugging Face `tokenizers` write pairs. Decoders: the sides on a line each, between the family's tokens
-/// for the begin (if it has one) and the end of a text; the last token has seen the whole row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// for the begin (if it has one) and the end of a text; the last token has seen the whole row. Which of
+/// these a model has, its family states as a [`RowFormat`](crate::RowFormat).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RowLayout {
     /// Before the left side; its first token is the one that CLS pooling reads.
     pub open: Vec<u32>,
@@ -19,26 +23,6 @@ pub struct RowLayout {
 }
 
 impl RowLayout {
-    /// `[CLS] left [SEP] right [SEP]`.
-    pub fn bert(cls: u32, sep: u32) -> Self {
-        Self { open: vec![cls], between: vec![sep], close: vec![sep], right_segment: 1 }
-    }
-
-    /// `<s> left </s></s> right </s>`.
-    pub fn roberta(start: u32, end: u32) -> Self {
-        Self { open: vec![start], between: vec![end, end], close: vec![end], right_segment: 0 }
-    }
-
-    /// `<bos> left ⏎ right <eos>`, the first where there is one; `line` are the tokens of a line's end.
-    pub fn decoder(begin: Option<u32>, line: Vec<u32>, end: u32) -> Self {
-        Self {
-            open: begin.into_iter().collect(),
-            between: line,
-            close: vec![end],
-            right_segment: 0,
-        }
-    }
-
     /// How many special tokens a row has.
     pub fn special_count(&self) -> usize {
         self.open.len() + self.between.len() + self.close.len()
@@ -56,20 +40,37 @@ impl RowLayout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RowFormat;
+
+    /// The layout of a format where the ids of tokens are their places in a list.
+    fn layout(format: RowFormat, tokens: &[&str]) -> Option<(RowLayout, u32)> {
+        let known = |token: &str| tokens.iter().position(|t| *t == token).map(|id| id as u32);
+        let found = format.layout(known, || Ok(vec![9])).unwrap();
+        assert_eq!(found.is_none(), format.missing(known).is_some(), "{format:?}");
+        found
+    }
 
     #[test]
-    fn rows_of_every_family() {
-        let bert = RowLayout::bert(101, 102);
-        assert_eq!(
-            bert.assemble(&[5, 6], &[7]),
-            (vec![101, 5, 6, 102, 7, 102], vec![0, 0, 0, 0, 1, 1])
-        );
-        let roberta = RowLayout::roberta(0, 2);
+    fn rows_of_every_format() {
+        let (bert, fill) = layout(RowFormat::BERT, &["[PAD]", "[SEP]", "[CLS]"]).unwrap();
+        assert_eq!(bert.assemble(&[5, 6], &[7]), (vec![2, 5, 6, 1, 7, 1], vec![0, 0, 0, 0, 1, 1]));
+        let (roberta, pad) = layout(RowFormat::ROBERTA, &["<s>", "<pad>", "</s>"]).unwrap();
         assert_eq!(roberta.assemble(&[5], &[7]), (vec![0, 5, 2, 2, 7, 2], vec![0; 6]));
-        let (with, without) =
-            (RowLayout::decoder(Some(1), vec![9], 2), RowLayout::decoder(None, vec![9], 2));
-        assert_eq!(with.assemble(&[5], &[7]).0, [1, 5, 9, 7, 2]);
-        assert_eq!(without.assemble(&[5], &[7]).0, [5, 9, 7, 2]);
-        assert_eq!((bert.special_count(), roberta.special_count()), (3, 4));
+        assert_eq!((bert.special_count(), roberta.special_count(), fill, pad), (3, 4, 0, 1));
+        let (with, fill) = layout(RowFormat::LINES, &["<unk>", "<s>", "</s>"]).unwrap();
+        assert_eq!((with.assemble(&[5], &[7]).0, fill), (vec![1, 5, 9, 7, 2], 0));
+        let (without, fill) = layout(RowFormat::LINES, &["", "", "<|im_end|>"]).unwrap();
+        assert_eq!((without.assemble(&[5], &[7]).0, fill), (vec![5, 9, 7, 2], 2));
+    }
+
+    #[test]
+    fn a_vocabulary_of_another_kind_does_not_fit() {
+        assert_eq!(layout(RowFormat::BERT, &["[CLS]", "[SEP]"]), None);
+        assert_eq!(layout(RowFormat::ROBERTA, &["<s>", "</s>", "[PAD]"]), None);
+        assert_eq!(layout(RowFormat::LINES, &["<s>", "[SEP]"]), None);
+        let begins =
+            RowFormat::Lines { begin: &["<bos>"], begins: true, end: &["</s>"], fill: &[] };
+        assert_eq!(layout(begins, &["<s>", "</s>"]), None);
+        assert!(layout(begins, &["<bos>", "</s>"]).is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! A Hugging Face tokenizer, checked for what rows need.
 
 use crate::bound::Seams;
-use crate::{RowLayout, TextError};
+use crate::{RowFormat, RowLayout, TextError};
 use std::path::Path;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{PostProcessorWrapper, Tokenizer as HfTokenizer};
@@ -23,41 +23,61 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`.
+    /// Reads a `tokenizer.json`. Rows are laid out by the first of the formats whose tokens it has.
     ///
     /// # Errors
     /// The file cannot be read, is no tokenizer, or lacks a special token; each names the file.
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, TextError> {
+    pub fn from_file(path: impl AsRef<Path>, formats: &[RowFormat]) -> Result<Self, TextError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path)
             .map_err(|source| TextError::Read { path: path.to_owned(), source })?;
-        Self::from_bytes(&bytes, &path.display().to_string())
+        Self::from_bytes(&bytes, &path.display().to_string(), formats)
     }
 
     /// Reads the contents of a `tokenizer.json`; `origin` says in errors where they came from.
-    pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, TextError> {
-        let bad = |error: &dyn std::fmt::Display| TextError::NotATokenizer {
-            origin: origin.to_owned(),
-            reason: error.to_string(),
-        };
-        if claims_too_much(bytes) {
-            return Err(bad(&"its `precompiled_charsmap` is not whole"));
-        }
-        let mut inner =
-            guarded(|| HfTokenizer::from_bytes(bytes)).map_err(|reason| bad(&reason))?;
-        if let Some((token, id)) = stray_id(&inner, bytes.len()) {
-            return Err(bad(&format!(
-                "`{token}` has the id {id}, which is far beyond the number of its tokens; is the file damaged?"
-            )));
-        }
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| bad(&error))?;
-        inner.set_encode_special_tokens(true);
-        let post_processor = inner.get_post_processor().cloned();
-        inner.with_post_processor(None::<PostProcessorWrapper>);
-        let (layout, pad_id) = special_tokens(&inner, origin)?;
-        let seams = guarded(|| Ok(Seams::of(&inner))).map_err(|reason| bad(&reason))?;
+    pub fn from_bytes(
+        bytes: &[u8],
+        origin: &str,
+        formats: &[RowFormat],
+    ) -> Result<Self, TextError> {
+        let Parts { inner, post_processor, seams } = Parts::read(bytes, origin)?;
+        let (layout, pad_id) = rows_by(&inner, formats, origin)?;
         Ok(Self { inner, post_processor, layout, pad_id, seams })
+    }
+
+    /// Reads the contents of a `tokenizer.json` for rows of a layout that was stated elsewhere, with the
+    /// token that fills unused places.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::from_file`], and an id of the layout that no token has.
+    pub fn with_layout(
+        bytes: &[u8],
+        origin: &str,
+        layout: RowLayout,
+        pad_id: u32,
+    ) -> Result<Self, TextError> {
+        let Parts { inner, post_processor, seams } = Parts::read(bytes, origin)?;
+        let ids = [&layout.open[..], &layout.between, &layout.close, &[pad_id]].concat();
+        match ids.into_iter().find(|&id| inner.id_to_token(id).is_none()) {
+            Some(id) => Err(TextError::NotATokenizer {
+                origin: origin.to_owned(),
+                reason: format!("rows are stated to have the id {id}, which no token has"),
+            }),
+            None => Ok(Self { inner, post_processor, layout, pad_id, seams }),
+        }
+    }
+
+    /// The layout that rows have by the first of the formats whose tokens the vocabulary has, and the token
+    /// that fills unused places; `origin` says in errors where the vocabulary came from.
+    ///
+    /// # Errors
+    /// A token that is missing, where no format fits.
+    pub fn rows_by(
+        &self,
+        formats: &[RowFormat],
+        origin: &str,
+    ) -> Result<(RowLayout, u32), TextError> {
+        rows_by(&self.inner, formats, origin)
     }
 
     /// The tokenizer as `tokenizer.json`, for a bundle: the same tokenizer always gives the same
@@ -137,6 +157,61 @@ impl Tokenizer {
     }
 }
 
+/// What a `tokenizer.json` holds.
+struct Parts {
+    inner: HfTokenizer,
+    post_processor: Option<PostProcessorWrapper>,
+    seams: Seams,
+}
+
+impl Parts {
+    fn read(bytes: &[u8], origin: &str) -> Result<Self, TextError> {
+        let bad = |error: &dyn std::fmt::Display| TextError::NotATokenizer {
+            origin: origin.to_owned(),
+            reason: error.to_string(),
+        };
+        if claims_too_much(bytes) {
+            return Err(bad(&"its `precompiled_charsmap` is not whole"));
+        }
+        let mut inner =
+            guarded(|| HfTokenizer::from_bytes(bytes)).map_err(|reason| bad(&reason))?;
+        if let Some((token, id)) = stray_id(&inner, bytes.len()) {
+            return Err(bad(&format!(
+                "`{token}` has the id {id}, which is far beyond the number of its tokens; is the file damaged?"
+            )));
+        }
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(|error| bad(&error))?;
+        inner.set_encode_special_tokens(true);
+        let post_processor = inner.get_post_processor().cloned();
+        inner.with_post_processor(None::<PostProcessorWrapper>);
+        let seams = guarded(|| Ok(Seams::of(&inner))).map_err(|reason| bad(&reason))?;
+        Ok(Self { inner, post_processor, seams })
+    }
+}
+
+/// See [`Tokenizer::rows_by`].
+fn rows_by(
+    inner: &HfTokenizer,
+    formats: &[RowFormat],
+    origin: &str,
+) -> Result<(RowLayout, u32), TextError> {
+    let known = |token: &str| inner.token_to_id(token);
+    let line = || {
+        let line = guarded(|| inner.encode_fast("\n", false))?;
+        Ok(line.get_ids().to_vec())
+    };
+    for format in formats {
+        if let Some(rows) = format.layout(known, line).map_err(TextError::Tokenizer)? {
+            return Ok(rows);
+        }
+    }
+    let first = formats.first();
+    let token = first.and_then(|format| format.missing(known)).unwrap_or_default().to_owned();
+    let needed: Vec<String> = formats.iter().map(|format| format.needed()).collect();
+    Err(TextError::MissingToken { origin: origin.to_owned(), token, needed: needed.join(", or ") })
+}
+
 /// Whether a table of characters (`Precompiled`, as XLM-R's files have it) says that it is larger than it is:
 /// the library would allocate what it says. The table begins with its size in four bytes, in base 64.
 fn claims_too_much(bytes: &[u8]) -> bool {
@@ -184,43 +259,4 @@ fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String>
 
 fn failed(error: tokenizers::Error) -> TextError {
     TextError::Tokenizer(error.to_string())
-}
-
-/// What decoders may call the token that begins a text; families without one have none in rows.
-const BEGIN: [&str; 3] = ["<bos>", "<|begin_of_text|>", "<s>"];
-/// What they may call the token that ends it.
-const END: [&str; 5] = ["<eos>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>", "</s>"];
-/// What may fill unused places: a token that rows do not have, since `transformers` pools at the last
-/// token that is another.
-const FILL: [&str; 5] =
-    ["<pad>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|im_start|>"];
-
-/// Looks up the special tokens of the family that the vocabulary belongs to.
-fn special_tokens(inner: &HfTokenizer, origin: &str) -> Result<(RowLayout, u32), TextError> {
-    let known = |token: &str| inner.token_to_id(token);
-    let find = |token: &str| {
-        known(token).ok_or_else(|| TextError::MissingToken {
-            origin: origin.to_owned(),
-            token: token.to_owned(),
-        })
-    };
-    if known("[CLS]").is_some() {
-        return Ok((RowLayout::bert(find("[CLS]")?, find("[SEP]")?), find("[PAD]")?));
-    }
-    // Gemma's vocabulary knows `<s>` too, as a mark of struck-out text.
-    if known("<bos>").is_none() && known("<s>").is_some() && known("<pad>").is_some() {
-        return Ok((RowLayout::roberta(find("<s>")?, find("</s>")?), find("<pad>")?));
-    }
-    let Some(end) = END.into_iter().find_map(known) else {
-        // nothing that any family has
-        return Err(TextError::MissingToken { origin: origin.to_owned(), token: "[CLS]".into() });
-    };
-    let begin = BEGIN.into_iter().find_map(known);
-    let line = guarded(|| inner.encode_fast("\n", false)).map_err(TextError::Tokenizer)?;
-    let mut line = line.get_ids().to_vec();
-    if line.is_empty() {
-        line.push(end); // a tokenizer that drops white space
-    }
-    let fill = FILL.into_iter().filter_map(known).find(|&id| id != end && Some(id) != begin);
-    Ok((RowLayout::decoder(begin, line, end), fill.unwrap_or(end)))
 }

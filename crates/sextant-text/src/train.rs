@@ -1,6 +1,6 @@
 //! Vocabularies trained from texts, for encoders trained from scratch.
 
-use crate::{TextError, Tokenizer};
+use crate::{RowFormat, TextError, Tokenizer};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
@@ -66,7 +66,7 @@ fn train(words: BTreeMap<String, usize>, vocab_size: usize) -> Result<Tokenizer,
     // What it returns, the declared tokens as special ones, is not wanted: only SPECIAL are.
     trainer.train(&mut model).map_err(failed)?;
     let bytes = assemble(model).and_then(|tokenizer| tokenizer.to_string(false)).map_err(failed)?;
-    Tokenizer::from_bytes(bytes.as_bytes(), "the trained vocabulary")
+    Tokenizer::from_bytes(bytes.as_bytes(), "the trained vocabulary", &[RowFormat::BERT])
 }
 
 /// The words of some texts and how often each occurs: all that a vocabulary is trained from, so that

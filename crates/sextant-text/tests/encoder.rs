@@ -7,7 +7,7 @@ mod common;
 use common::{drill, encoder, product, words};
 use proptest::prelude::*;
 use sextant_core::{Entity, Pair, Product, Task};
-use sextant_text::{Cut, Encoder, Side, TextConfig, TextError, Tokenizer};
+use sextant_text::{Cut, Encoder, RowFormat, Side, TextConfig, TextError, Tokenizer};
 
 fn pair(task: Task, left: impl Into<Entity>, right: impl Into<Entity>) -> Pair {
     Pair { task, left: left.into(), right: right.into() }
@@ -63,7 +63,8 @@ fn roberta_rows_equal_the_tokenizers_own_pairs() {
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
             "vocab": vocab, "merges": [["Ġ", "d"]]},
     });
-    let tokenizer = Tokenizer::from_bytes(json.to_string().as_bytes(), "test").unwrap();
+    let tokenizer =
+        Tokenizer::from_bytes(json.to_string().as_bytes(), "test", &[RowFormat::ROBERTA]).unwrap();
     let encoder = Encoder::new(tokenizer, TextConfig::default()).unwrap();
     let row = encoder.encode(&pair(Task::QueryQuery, "red drill", "a drill, 18V")).unwrap();
     let expected = hf(encoder.tokenizer()).encode(("red drill", "a drill, 18V"), true).unwrap();

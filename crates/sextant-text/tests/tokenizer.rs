@@ -5,7 +5,7 @@
 mod common;
 
 use serde_json::{Value, json};
-use sextant_text::{TextError, Tokenizer};
+use sextant_text::{RowFormat, TextError, Tokenizer};
 
 fn edited(edit: impl FnOnce(&mut Value)) -> Vec<u8> {
     let mut json = serde_json::from_slice(&common::tokenizer().to_bytes().unwrap()).unwrap();
@@ -29,7 +29,7 @@ fn baked_in_truncation_and_padding_are_overridden() {
     let text = "cordless drill with a red case";
     assert_eq!(raw.encode(text, false).unwrap().get_ids().len(), 16);
 
-    let tokenizer = Tokenizer::from_bytes(&bytes, "test").unwrap();
+    let tokenizer = Tokenizer::from_bytes(&bytes, "test", &[RowFormat::BERT]).unwrap();
     assert_eq!(tokenizer.encode(text).unwrap(), common::tokenizer().encode(text).unwrap());
     assert!(tokenizer.encode(text).unwrap().len() > 4);
     assert!(tokenizer.encode("red").unwrap().len() < 4);
@@ -38,7 +38,7 @@ fn baked_in_truncation_and_padding_are_overridden() {
 #[test]
 fn bytes_round_trip() {
     let bytes = common::tokenizer().to_bytes().unwrap();
-    let again = Tokenizer::from_bytes(&bytes, "test").unwrap();
+    let again = Tokenizer::from_bytes(&bytes, "test", &[RowFormat::BERT]).unwrap();
     assert_eq!(again.to_bytes().unwrap(), bytes);
     assert_eq!(again.vocab_size(), common::tokenizer().vocab_size());
     for text in common::TEXTS {
@@ -67,7 +67,7 @@ fn missing_special_token_is_named_with_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
         std::fs::write(&path, bytes).unwrap();
-        let error = Tokenizer::from_file(&path).unwrap_err().to_string();
+        let error = Tokenizer::from_file(&path, &[RowFormat::BERT]).unwrap_err().to_string();
         assert!(error.contains(token) && error.contains("tokenizer.json has no token"), "{error}");
     }
 }
@@ -76,9 +76,9 @@ fn missing_special_token_is_named_with_its_file() {
 fn unreadable_and_foreign_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("absent.json");
-    assert!(matches!(Tokenizer::from_file(&path), Err(TextError::Read { .. })));
+    assert!(matches!(Tokenizer::from_file(&path, &[RowFormat::BERT]), Err(TextError::Read { .. })));
     std::fs::write(&path, b"{\"model\": 1").unwrap();
-    let error = Tokenizer::from_file(&path).unwrap_err().to_string();
+    let error = Tokenizer::from_file(&path, &[RowFormat::BERT]).unwrap_err().to_string();
     assert!(error.contains("absent.json") && error.contains("not a Hugging Face"), "{error}");
 }
 
@@ -89,7 +89,9 @@ fn a_damaged_table_of_characters_is_an_error() {
     for table in ["AAAA", &"4".repeat(96)] {
         let json = r#"{"version":"1.0","added_tokens":[],"normalizer":{"type":"Precompiled","precompiled_charsmap":"TABLE"},"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0]]}}"#;
         let json = json.replace("TABLE", table);
-        let error = Tokenizer::from_bytes(json.as_bytes(), "some/tokenizer.json").unwrap_err();
+        let error =
+            Tokenizer::from_bytes(json.as_bytes(), "some/tokenizer.json", &[RowFormat::BERT])
+                .unwrap_err();
         assert!(
             error.to_string().starts_with("some/tokenizer.json is not a Hugging Face tokenizer"),
             "{error}"
@@ -105,9 +107,32 @@ fn an_id_far_beyond_the_number_of_tokens_is_refused() {
             r#"{{"version":"1.0","added_tokens":[],"model":{{"type":"WordLevel","vocab":{{"[CLS]":0,"[SEP]":1,"[PAD]":2,"[UNK]":3,"drill":{id}}},"unk_token":"[UNK]"}}}}"#
         )
     };
-    let read = |id| sextant_text::Tokenizer::from_bytes(json(id).as_bytes(), "t.json");
+    let read = |id| Tokenizer::from_bytes(json(id).as_bytes(), "t.json", &[RowFormat::BERT]);
     // Holes are no fault: checkpoints keep ids of tokens that were taken out.
     assert_eq!(read(60_000).unwrap().vocab_size(), 60_001);
     let error = read(866_666_666).unwrap_err().to_string();
     assert!(error.contains("t.json") && error.contains("`drill` has the id 866666666"), "{error}");
+}
+
+/// The special tokens of RoBERTa are also those of some decoders: what counts is what the family states.
+#[test]
+fn rows_are_those_of_the_stated_format() {
+    let json = r#"{"version":"1.0","added_tokens":[],"model":{"type":"WordLevel","vocab":{"<s>":0,"</s>":1,"<pad>":2,"<unk>":3,"drill":4},"unk_token":"<unk>"}}"#;
+    let read = |formats: &[RowFormat]| Tokenizer::from_bytes(json.as_bytes(), "t.json", formats);
+    let encoder = read(&[RowFormat::BERT, RowFormat::ROBERTA]).unwrap();
+    let decoder = read(&[RowFormat::LINES]).unwrap();
+    assert_eq!(encoder.layout().assemble(&[4], &[4]).0, [0, 4, 1, 1, 4, 1]);
+    // The line's end is a word that this vocabulary does not know.
+    assert_eq!(decoder.layout().assemble(&[4], &[4]).0, [0, 4, 3, 4, 1]);
+    assert_eq!((encoder.pad_id(), decoder.pad_id()), (2, 2));
+    let error = read(&[RowFormat::BERT]).unwrap_err().to_string();
+    for part in ["t.json has no token `[CLS]`", "need `[CLS]`, `[SEP]`, `[PAD]`"] {
+        assert!(error.contains(part), "{error}");
+    }
+    // A layout that was kept comes back; one of another vocabulary does not.
+    let layout = decoder.layout().clone();
+    let kept = Tokenizer::with_layout(json.as_bytes(), "t.json", layout.clone(), 2).unwrap();
+    assert_eq!((kept.layout(), kept.pad_id()), (&layout, 2));
+    let error = Tokenizer::with_layout(json.as_bytes(), "t.json", layout, 9).unwrap_err();
+    assert!(error.to_string().contains("the id 9, which no token has"), "{error}");
 }

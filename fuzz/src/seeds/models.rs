@@ -5,7 +5,7 @@ use sextant_core::Task;
 use sextant_eval::Vote;
 use sextant_infer::{EnsembleManifest, Member};
 use sextant_model::{BackboneConfig, HeadKind, ModelSpec, Pooling, Routing, bundle as bundles};
-use sextant_text::{TextConfig, train_wordpiece};
+use sextant_text::{RowLayout, TextConfig, train_wordpiece};
 
 fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_else(|error| panic!("plain data: {error}"))
@@ -37,6 +37,7 @@ pub(crate) fn adapter() -> Vec<Vec<u8>> {
 
 pub(crate) fn bundle() -> Vec<Vec<u8>> {
     let backbone = BackboneConfig::small(40);
+    let layout = RowLayout { open: vec![1], between: vec![2, 2], close: vec![2], right_segment: 0 };
     let manifest = |routing: Routing| {
         json(&bundles::Manifest {
             format_version: bundles::FORMAT_VERSION,
@@ -52,6 +53,7 @@ pub(crate) fn bundle() -> Vec<Vec<u8>> {
                 lora: None,
             },
             text: TextConfig::default(),
+            rows: routing.prefix.then(|| bundles::StatedRows { layout: layout.clone(), pad_id: 0 }),
             provenance: serde_json::json!({ "seed": 1 }),
             files: [("model.safetensors".to_owned(), "00".repeat(32))].into(),
         })

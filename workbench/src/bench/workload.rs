@@ -1,9 +1,10 @@
 //! The rows that all contenders run: the same tokens, and texts that give them.
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde::Serialize;
 use sextant_core::{Entity, Pair, Task};
-use sextant_text::{EncodedRow, Encoder, TextConfig, Tokenizer};
+use sextant_model::backbone::Backbone;
+use sextant_text::{EncodedRow, Encoder, TextConfig};
 use std::path::Path;
 
 /// Token lengths of rows of public-six; the file says where they come from.
@@ -37,9 +38,8 @@ pub(crate) struct Set {
 
 impl Workload {
     pub(crate) fn new(model: &Path, rows: usize) -> anyhow::Result<Self> {
-        let path = model.join("tokenizer.json");
-        let tokenizer = Tokenizer::from_file(&path)
-            .with_context(|| format!("{} is no backbone's folder", model.display()))?;
+        let backbone = Backbone::open(model)?;
+        let (tokenizer, path) = (backbone.tokenizer()?, backbone.tokenizer_path());
         let words: Vec<String> = (0..tokenizer.vocab_size() as u32)
             .filter_map(|id| tokenizer.token(id))
             .filter(|word| word.len() > 3 && word.bytes().all(|b| b.is_ascii_lowercase()))

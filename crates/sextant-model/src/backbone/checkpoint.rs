@@ -2,6 +2,7 @@
 //! format.
 
 use super::wrappers::{is_buffer, unwrapped};
+use crate::families::Format;
 use crate::gguf::Gguf;
 use crate::{Archive, ModelError, json};
 use serde::Deserialize;
@@ -47,7 +48,8 @@ pub fn locate(folder: &Path) -> PathBuf {
 /// The file, or a tensor in it, cannot be read; the message names it.
 pub fn read(folder: &Path) -> Result<Archive, ModelError> {
     if let Some(file) = gguf(folder)? {
-        return Archive::of_gguf(file);
+        let (_, dialect) = Format::of_gguf(&file)?;
+        return Archive::of_gguf(file, dialect);
     }
     let path = locate(folder);
     if !path.exists() {

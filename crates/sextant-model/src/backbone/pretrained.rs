@@ -33,7 +33,11 @@ impl Backbone {
         let path = folder.join("config.json");
         let gguf = checkpoint::gguf(folder)?;
         let file = match &gguf {
-            Some(gguf) if !path.exists() => ConfigFile::made(gguf.path(), gguf::config(gguf)?),
+            Some(gguf) if !path.exists() => {
+                let (format, dialect) = Format::of_gguf(gguf)?;
+                let json = gguf::config(gguf, format.model_type, dialect)?;
+                ConfigFile::made(gguf.path(), json)
+            }
             None if !path.exists() => {
                 return Err(ModelError::Weights {
                     path: folder.to_owned(),
@@ -63,6 +67,10 @@ impl Backbone {
         })
     }
 
+    fn format(&self) -> &'static Format {
+        Format::of(self.config.family)
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -84,7 +92,7 @@ impl Backbone {
     /// Whether its weights have a tensor, by the family's name of it.
     pub(crate) fn has(&self, name: &str) -> Result<bool, ModelError> {
         let archive = self.archive()?;
-        let place = Format::of(self.config.family).place(&archive, name);
+        let place = self.format().place(&archive, name);
         Ok(archive.shape(&place).is_some())
     }
 
@@ -106,14 +114,14 @@ impl Backbone {
     /// Checks that the folder has weights and a tokenizer, and that the weights can be of the sizes that
     /// `config.json` states, before memory is asked for.
     pub fn check(&self) -> Result<(), ModelError> {
-        TokenizerFiles::find(&self.folder, self.config.family)?;
+        TokenizerFiles::find(&self.folder, self.format())?;
         self.check_sizes()
     }
 
     /// [`Backbone::check`] of the weights alone.
     pub(crate) fn check_sizes(&self) -> Result<(), ModelError> {
         let archive = self.archive()?;
-        let format = Format::of(self.config.family);
+        let format = self.format();
         if let Some(table) = head::tensor(format, &archive, "embeddings.word")
             && let Some(&[rows, width]) = archive.shape(&table)
             && (rows, width) != (self.config.vocab_size, self.config.embedding_width())
@@ -142,7 +150,7 @@ impl Backbone {
     /// No head, one of which a tensor is missing or misshapen, or one of other labels: which they are.
     pub fn check_relevance_head(&self) -> Result<(), ModelError> {
         let archive = self.archive()?;
-        let format = Format::of(self.config.family);
+        let format = self.format();
         match Head::find(format, &archive, &self.config, &self.labels)? {
             Found::Relevance(_) => Ok(()),
             Found::Absent => {
@@ -163,7 +171,7 @@ impl Backbone {
 
     /// Where its tokenizer is read from; a GGUF file holds one itself.
     pub fn tokenizer_path(&self) -> PathBuf {
-        match TokenizerFiles::find(&self.folder, self.config.family) {
+        match TokenizerFiles::find(&self.folder, self.format()) {
             Ok(files) => files.path().to_owned(),
             Err(_) => self.folder.join("tokenizer.json"),
         }
@@ -175,15 +183,15 @@ impl Backbone {
     /// # Errors
     /// No file that it could be read from, and one with more ids than the table of words has rows.
     pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
-        let files = TokenizerFiles::find(&self.folder, self.config.family)?;
-        self.checked(files.read()?, files.path())
+        let files = TokenizerFiles::find(&self.folder, self.format())?;
+        self.checked(files.read(self.format())?, files.path())
     }
 
     /// The tokenizer that another folder brings for this backbone, such as an adapter's; none if it brings
     /// none.
     pub fn tokenizer_of(&self, folder: &Path) -> Result<Option<Tokenizer>, ModelError> {
-        let Ok(files) = TokenizerFiles::find(folder, self.config.family) else { return Ok(None) };
-        self.checked(files.read()?, files.path()).map(Some)
+        let Ok(files) = TokenizerFiles::find(folder, self.format()) else { return Ok(None) };
+        self.checked(files.read(self.format())?, files.path()).map(Some)
     }
 
     fn checked(&self, tokenizer: Tokenizer, path: &Path) -> Result<Tokenizer, ModelError> {
@@ -220,7 +228,7 @@ impl Backbone {
     /// a head that is taken over, the dense layer must be there.
     pub fn load_into(&self, model: RelevanceModel) -> Result<RelevanceModel, ModelError> {
         let archive = self.archive()?;
-        let format = Format::of(self.config.family);
+        let format = self.format();
         let spec = model.spec().clone();
         let place = |name: &str| format.place(&archive, name);
         let head = match Head::find(format, &archive, &self.config, &self.labels)? {

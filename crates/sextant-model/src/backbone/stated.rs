@@ -29,7 +29,8 @@ pub(super) fn check_metadata(
     config: &BackboneConfig,
     gguf: &gguf::Gguf,
 ) -> Result<(), ModelError> {
-    let metadata = gguf::config(gguf)?;
+    let (of_file, dialect) = Format::of_gguf(gguf)?;
+    let metadata = gguf::config(gguf, of_file.model_type, dialect)?;
     for (key, value) in metadata.as_object().into_iter().flatten() {
         let changed = file.with(|json| match json.get_mut("rope_parameters") {
             Some(rotary) if key == "rope_theta" && rotary.is_object() => {
@@ -42,8 +43,9 @@ pub(super) fn check_metadata(
             }
             _ => json[key] = value.clone(),
         });
-        let same = read_config(&changed)
-            .is_ok_and(|(found, other)| found.family == format.family && other.is_close_to(config));
+        let same = read_config(&changed).is_ok_and(|(found, other)| {
+            found.model_type == format.model_type && other.is_close_to(config)
+        });
         if !same {
             let rotary = file.get("rope_parameters").filter(|_| key == "rope_theta");
             let stated = file.get(key).or(rotary).map_or("absent".to_owned(), Value::to_string);

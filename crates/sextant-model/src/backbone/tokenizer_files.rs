@@ -3,8 +3,9 @@
 //! What these files leave unsaid is what `transformers` has for the family when it converts them.
 
 use super::checkpoint;
+use crate::families::{Format, VocabularyFiles};
 use crate::gguf::{self, Gguf};
-use crate::{Family, ModelError, json};
+use crate::{ModelError, json};
 use serde_json::{Map, Value, json};
 use sextant_text::Tokenizer;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ const SENTENCE_PIECE: [&str; 3] = ["tokenizer.model", "spm.model", "sentencepiec
 
 impl TokenizerFiles {
     /// Looks for the tokenizer of a folder.
-    pub(super) fn find(folder: &Path, family: Family) -> Result<Self, ModelError> {
+    pub(super) fn find(folder: &Path, format: &Format) -> Result<Self, ModelError> {
         let place = |name: &str| folder.join(name);
         let there = |name: &str| place(name).exists();
         if there("tokenizer.json") {
@@ -37,17 +38,14 @@ impl TokenizerFiles {
         if weights.extension().is_some_and(|extension| extension == "gguf") {
             return Ok(Self::Gguf(weights));
         }
-        let wordpiece = matches!(family, Family::Bert | Family::Electra | Family::Distilbert);
-        if wordpiece && there("vocab.txt") {
-            return Ok(Self::WordPiece(place("vocab.txt")));
-        }
-        let cut = match family {
-            Family::Roberta => Some("gpt-2"),
-            Family::Qwen2 | Family::Qwen3 => Some("qwen2"),
-            _ => None,
-        };
-        if let Some(cut) = cut.filter(|_| there("vocab.json") && there("merges.txt")) {
-            return Ok(Self::Bpe(place("vocab.json"), cut));
+        match format.vocabulary {
+            Some(VocabularyFiles::WordPiece) if there("vocab.txt") => {
+                return Ok(Self::WordPiece(place("vocab.txt")));
+            }
+            Some(VocabularyFiles::Bpe(cut)) if there("vocab.json") && there("merges.txt") => {
+                return Ok(Self::Bpe(place("vocab.json"), cut));
+            }
+            _ => {}
         }
         let model = SENTENCE_PIECE.into_iter().find(|name| there(name));
         let from = model.map_or(String::new(), |name| format!(" (`{name}` alone is not read)"));
@@ -70,8 +68,8 @@ impl TokenizerFiles {
         }
     }
 
-    /// Reads them.
-    pub(super) fn read(&self) -> Result<Tokenizer, ModelError> {
+    /// Reads them, for rows of the family.
+    pub(super) fn read(&self, format: &Format) -> Result<Tokenizer, ModelError> {
         let path = self.path();
         let bytes = match self {
             Self::Json(path) => {
@@ -82,7 +80,7 @@ impl TokenizerFiles {
             Self::WordPiece(path) => Older::beside(path)?.wordpiece(path)?,
             Self::Bpe(path, cut) => Older::beside(path)?.bpe(path, cut)?,
         };
-        Ok(Tokenizer::from_bytes(&bytes, &path.display().to_string())?)
+        Ok(Tokenizer::from_bytes(&bytes, &path.display().to_string(), format.rows)?)
     }
 }
 

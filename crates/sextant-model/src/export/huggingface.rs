@@ -5,7 +5,7 @@ use super::{Stack, card, write, write_folder, write_json};
 use crate::bundle::Bundle;
 use crate::families::Format;
 use crate::stack::to_checkpoint;
-use crate::{Archive, Family, ModelError, Pooling};
+use crate::{Archive, ModelError, Pooling};
 use serde_json::{Value, json};
 use sextant_core::{Grade, Task};
 use sextant_files::Existing;
@@ -26,7 +26,7 @@ pub fn huggingface(
 ) -> Result<(), ModelError> {
     let stack = Stack::new(bundle, task)?;
     let format = Format::of(stack.backbone.family);
-    check(&stack, format.class)?;
+    check(&stack, format)?;
     let tensors = to_checkpoint(stack.spec(), stack.branch, &stack.values()?);
     write_folder(folder, existing, "config.json", |place| {
         write_json(place, "config.json", &config(&stack, format))?;
@@ -37,8 +37,9 @@ pub fn huggingface(
 }
 
 /// What the class computes must be what the bundle does.
-pub(super) fn check(stack: &Stack<'_>, class: &str) -> Result<(), ModelError> {
+pub(super) fn check(stack: &Stack<'_>, format: &Format) -> Result<(), ModelError> {
     let spec = stack.spec();
+    let class = format.class;
     let decoder = stack.backbone.block.causal;
     if spec.routing.mixture.is_some() {
         return Err(ModelError::Export(format!(
@@ -55,12 +56,7 @@ pub(super) fn check(stack: &Stack<'_>, class: &str) -> Result<(), ModelError> {
             "the bundle's heads read the pooled vector directly (`model.dense = false`), but {class} has a dense layer before the head; train with `model.dense = true`, or export ONNX"
         )));
     }
-    let fits = match spec.pooling {
-        Pooling::Cls => !decoder,
-        Pooling::Mean => stack.backbone.family == Family::Modernbert,
-        Pooling::Last => decoder,
-    };
-    if fits {
+    if format.poolings.contains(&spec.pooling) {
         return Ok(());
     }
     Err(ModelError::Export(format!(
@@ -99,12 +95,7 @@ fn config(stack: &Stack<'_>, format: &Format) -> Value {
     for key in ["eos_token_id", "sep_token_id"] {
         config[key] = layout.close.first().copied().into();
     }
-    let key = match stack.backbone.family {
-        Family::Distilbert => "seq_classif_dropout",
-        Family::DebertaV2 => "cls_dropout",
-        _ => "classifier_dropout",
-    };
-    config[key] = dropout.into();
+    config[format.head_dropout] = dropout.into();
     if stack.spec().pooling == Pooling::Mean {
         config["classifier_pooling"] = "mean".into();
     }

@@ -40,7 +40,7 @@ pub fn peft(
             "private blocks that began fresh stand above the base, where an adapter cannot put them; use `--format hf`".into(),
         ));
     }
-    check(&stack, format.class)?;
+    check(&stack, format)?;
     if spec.pooling == Pooling::Mean {
         return Err(ModelError::Export(
             "the bundle pools by `mean`, which only a base's `config.json` can say; use `--format hf`".into(),

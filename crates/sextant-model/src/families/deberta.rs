@@ -4,18 +4,24 @@ use super::config_file::ConfigFile;
 use super::raw::{self, Raw};
 use super::{Format, Source, names};
 use crate::{
-    BackboneConfig, BlockConfig, DenseActivation, DenseConfig, Family, ModelError, RelativeConfig,
+    BackboneConfig, BlockConfig, DenseActivation, DenseConfig, Family, ModelError, Pooling,
+    RelativeConfig,
 };
 use serde::Deserialize;
 use serde_json::Value;
+use sextant_text::RowFormat;
 
 pub(super) const FORMAT: Format = Format {
-    family: Family::DebertaV2,
     model_type: "deberta-v2",
     class: "DebertaV2ForSequenceClassification",
     prefix: "deberta.",
     head: &["pooler.", "classifier."],
     ignored: &["cls.", "lm_predictions.", "mask_predictions.", "qa_outputs."],
+    rows: &[RowFormat::BERT, RowFormat::ROBERTA],
+    vocabulary: None,
+    poolings: &[Pooling::Cls],
+    gguf: None,
+    head_dropout: "cls_dropout",
     config,
     json: write,
     source,

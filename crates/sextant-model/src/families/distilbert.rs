@@ -1,18 +1,23 @@
 //! DistilBERT: BERT's block without segments, under names of its own.
 
 use super::config_file::ConfigFile;
-use super::{Format, Source, names};
-use crate::{BackboneConfig, DenseActivation, DenseConfig, Family, ModelError};
+use super::{Format, Source, VocabularyFiles, names};
+use crate::{BackboneConfig, DenseActivation, DenseConfig, Family, ModelError, Pooling};
 use serde::Deserialize;
 use serde_json::json;
+use sextant_text::RowFormat;
 
 pub(super) const FORMAT: Format = Format {
-    family: Family::Distilbert,
     model_type: "distilbert",
     class: "DistilBertForSequenceClassification",
     prefix: "distilbert.",
     head: &["pre_classifier.", "classifier."],
     ignored: &["qa_outputs.", "vocab_layer_norm.", "vocab_projector.", "vocab_transform."],
+    rows: &[RowFormat::BERT, RowFormat::ROBERTA],
+    vocabulary: Some(VocabularyFiles::WordPiece),
+    poolings: &[Pooling::Cls],
+    gguf: None,
+    head_dropout: "seq_classif_dropout",
     config,
     json: |config| {
         json!({

@@ -2,11 +2,11 @@
 
 use super::config_file::ConfigFile;
 use super::raw::{self, Raw};
-use super::{Format, Source, names};
-use crate::{BackboneConfig, DenseActivation, DenseConfig, Family, ModelError};
+use super::{Format, Source, VocabularyFiles, names};
+use crate::{BackboneConfig, DenseActivation, DenseConfig, Family, ModelError, Pooling};
+use sextant_text::RowFormat;
 
 pub(super) const FORMAT: Format = Format {
-    family: Family::Electra,
     model_type: "electra",
     class: "ElectraForSequenceClassification",
     prefix: "electra.",
@@ -20,6 +20,11 @@ pub(super) const FORMAT: Format = Format {
         "generator_lm_head.",
         "qa_outputs.",
     ],
+    rows: &[RowFormat::BERT, RowFormat::ROBERTA],
+    vocabulary: Some(VocabularyFiles::WordPiece),
+    poolings: &[Pooling::Cls],
+    gguf: None,
+    head_dropout: "classifier_dropout",
     config,
     json: |config| {
         let mut json = raw::write(config);

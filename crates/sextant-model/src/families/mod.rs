@@ -1,8 +1,9 @@
 //! The families: what is to know about each one's checkpoints.
 //!
-//! Each family has a file here with how its `config.json` says the sizes, and a table from our parameter
-//! names to the checkpoint's, which serves both reading and [export](crate::export). Adding a family is
-//! adding such a file and its line in `formats`.
+//! Each family has a file here with how its `config.json` says the sizes, a table from our parameter
+//! names to the checkpoint's, which serves both reading and [export](crate::export), and its [`Format`]:
+//! names, the layout of rows, what an export is called. Adding a family is adding such a file, a variant of
+//! [`Family`], and its line in the register.
 
 mod bert;
 mod config_file;
@@ -20,13 +21,14 @@ pub(crate) use config_file::ConfigFile;
 pub(crate) use source::Source;
 
 use crate::block_config::Part;
+use crate::gguf::{Dialect, Gguf};
 use crate::weights::Archive;
-use crate::{BackboneConfig, Family, ModelError};
+use crate::{BackboneConfig, Family, ModelError, Pooling};
 use serde_json::Value;
+use sextant_text::RowFormat;
 
 /// How one family's folders are written.
 pub(crate) struct Format {
-    pub(crate) family: Family,
     /// What `config.json` calls it.
     pub(crate) model_type: &'static str,
     /// The class of a model with a classification head.
@@ -39,6 +41,16 @@ pub(crate) struct Format {
     /// and of other tasks. They are passed over; whatever else is not read is an error.
     pub(crate) ignored: &'static [&'static str],
     pub(crate) config: fn(&ConfigFile) -> Result<BackboneConfig, ModelError>,
+    /// How rows of texts are laid out: the first of these whose tokens the vocabulary has.
+    pub(crate) rows: &'static [RowFormat],
+    /// The files in which a tokenizer may be that is older than `tokenizer.json`.
+    pub(crate) vocabulary: Option<VocabularyFiles>,
+    /// What the class with a head can read of a row.
+    pub(crate) poolings: &'static [Pooling],
+    /// How its checkpoints are written as GGUF files, where those are read.
+    pub(crate) gguf: Option<Dialect>,
+    /// The key of `config.json` that says what is dropped of the head's input.
+    pub(crate) head_dropout: &'static str,
     /// The family's keys of `config.json`.
     pub(crate) json: fn(&BackboneConfig) -> Value,
     /// The name table. Our names are those of the plain backbone: `embeddings.word`,
@@ -46,27 +58,69 @@ pub(crate) struct Format {
     pub(crate) source: fn(&str) -> Option<Source>,
 }
 
-/// Every encoder family.
-static ENCODERS: [Format; 7] = [
-    bert::FORMAT,
-    roberta::ROBERTA,
-    roberta::XLM_ROBERTA,
-    electra::FORMAT,
-    distilbert::FORMAT,
-    modernbert::FORMAT,
-    deberta::FORMAT,
-];
-
-/// Every family.
-pub(crate) fn formats() -> impl Iterator<Item = &'static Format> {
-    ENCODERS.iter().chain(&decoder::FORMATS)
+/// Files that hold a tokenizer's vocabulary in its older form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VocabularyFiles {
+    /// BERT's `vocab.txt`.
+    WordPiece,
+    /// GPT-2's `vocab.json` and `merges.txt`; texts are cut before the merges as this name says.
+    Bpe(&'static str),
 }
 
+/// The register of families: one line each. A family without a line does not compile.
+macro_rules! register {
+    ($($family:ident => $format:path,)*) => {
+        static FORMATS: &[&Format] = &[$(&$format),*];
+
+        impl Format {
+            /// The format of a family's folders.
+            pub(crate) fn of(family: Family) -> &'static Self {
+                match family { $(Family::$family => &$format,)* }
+            }
+        }
+    };
+}
+
+register! {
+    Bert => bert::FORMAT,
+    Roberta => roberta::ROBERTA,
+    XlmRoberta => roberta::XLM_ROBERTA,
+    Electra => electra::FORMAT,
+    Distilbert => distilbert::FORMAT,
+    Modernbert => modernbert::FORMAT,
+    DebertaV2 => deberta::FORMAT,
+    Llama => decoder::LLAMA,
+    Mistral => decoder::MISTRAL,
+    Qwen2 => decoder::QWEN2,
+    Qwen3 => decoder::QWEN3,
+    Gemma => decoder::GEMMA,
+    Gemma2 => decoder::GEMMA2,
+    Gemma3 => decoder::GEMMA3,
+}
+
+/// Every family.
+pub(crate) fn formats() -> impl Iterator<Item = &'static Format> + Clone {
+    FORMATS.iter().copied()
+}
+
+/// How a bundle of format 1 that states no layout of its rows is read: the first that its vocabulary fits,
+/// whatever its family. That is how it was trained.
+pub(crate) const ROWS_OF_FORMAT_1: [RowFormat; 4] =
+    [RowFormat::BERT, decoder::GEMMA_ROWS, RowFormat::ROBERTA, RowFormat::LINES];
+
 impl Format {
-    /// The format of a family's folders.
-    pub(crate) fn of(family: Family) -> &'static Self {
-        // Every variant has its line in the table, as a test checks.
-        formats().find(|format| format.family == family).unwrap_or(&ENCODERS[0])
+    /// The format of the family whose checkpoint a GGUF file was made of, and how.
+    pub(crate) fn of_gguf(file: &Gguf) -> Result<(&'static Self, Dialect), ModelError> {
+        let found = file.text("general.architecture")?;
+        let known = formats().filter_map(|format| Some((format, format.gguf?)));
+        known.clone().find(|(_, dialect)| dialect.architecture == found).ok_or_else(|| {
+            let names: Vec<&str> = known.map(|(_, dialect)| dialect.architecture).collect();
+            ModelError::UnknownFamily {
+                path: file.path().to_owned(),
+                found: found.to_owned(),
+                supported: names.join(", "),
+            }
+        })
     }
 
     /// The layers of the checkpoint that a projection of a block holds side by side.

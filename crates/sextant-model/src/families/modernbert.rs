@@ -2,21 +2,28 @@
 //! sublayers, no biases, every third layer global.
 
 use super::config_file::ConfigFile;
+use super::decoder::GEMMA_ROWS;
 use super::{Format, Source, names};
 use crate::{
     BackboneConfig, Biases, BlockConfig, DenseActivation, DenseConfig, Family, ModelError,
-    NormKind, NormPlace, RotaryConfig, RotaryScaling, Window,
+    NormKind, NormPlace, Pooling, RotaryConfig, RotaryScaling, Window,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sextant_text::RowFormat;
 
 pub(super) const FORMAT: Format = Format {
-    family: Family::Modernbert,
     model_type: "modernbert",
     class: "ModernBertForSequenceClassification",
     prefix: "model.",
     head: &["head.", "classifier."],
     ignored: &["decoder."],
+    // Some checkpoints have the vocabulary of Gemma.
+    rows: &[RowFormat::BERT, GEMMA_ROWS, RowFormat::ROBERTA],
+    vocabulary: None,
+    poolings: &[Pooling::Cls, Pooling::Mean],
+    gguf: None,
+    head_dropout: "classifier_dropout",
     config,
     json: write,
     source,

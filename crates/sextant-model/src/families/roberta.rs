@@ -3,27 +3,33 @@
 
 use super::config_file::ConfigFile;
 use super::raw::{self, Raw};
-use super::{Format, Source, names};
-use crate::{BackboneConfig, Family, ModelError};
+use super::{Format, Source, VocabularyFiles, names};
+use crate::{BackboneConfig, Family, ModelError, Pooling};
 use serde_json::Value;
+use sextant_text::RowFormat;
 
 pub(super) const ROBERTA: Format = Format {
-    family: Family::Roberta,
     model_type: "roberta",
     class: "RobertaForSequenceClassification",
     prefix: "roberta.",
     head: &["classifier."],
     // The plain names are those of a head over tokens.
     ignored: &["lm_head.", "classifier.weight", "classifier.bias", "pooler.", "qa_outputs."],
+    // Some checkpoints have the vocabulary of BERT.
+    rows: &[RowFormat::ROBERTA, RowFormat::BERT],
+    vocabulary: Some(VocabularyFiles::Bpe("gpt-2")),
+    poolings: &[Pooling::Cls],
+    gguf: None,
+    head_dropout: "classifier_dropout",
     config: |file| config(file, Family::Roberta),
     json,
     source,
 };
 
 pub(super) const XLM_ROBERTA: Format = Format {
-    family: Family::XlmRoberta,
     model_type: "xlm-roberta",
     class: "XLMRobertaForSequenceClassification",
+    vocabulary: None,
     config: |file| config(file, Family::XlmRoberta),
     ..ROBERTA
 };

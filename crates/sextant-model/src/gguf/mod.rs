@@ -60,27 +60,25 @@ impl Undo {
     }
 }
 
-/// The architectures, by llama.cpp's name, and the `model_type` of each.
-const ARCHITECTURES: [(&str, &str); 6] = [
-    ("llama", "llama"),
-    ("qwen2", "qwen2"),
-    ("qwen3", "qwen3"),
-    ("gemma", "gemma"),
-    ("gemma2", "gemma2"),
-    ("gemma3", "gemma3_text"),
-];
+/// How llama.cpp writes the checkpoints of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// What it calls the architecture.
+    pub(crate) architecture: &'static str,
+    /// Whether rows of queries and keys are interleaved ([`Undo::Interleaved`]).
+    pub(crate) interleaved: bool,
+    /// Whether norms are stored as one more ([`Undo::OnePlus`]).
+    pub(crate) one_plus: bool,
+    /// Whether norms stand around sublayers.
+    pub(crate) sandwich: bool,
+    /// Whether the checkpoint states a query scale, which is not in the metadata: the root of a head's width
+    /// or, in a model of so many layers, of the model's width by the number of heads.
+    pub(crate) query_scale: Option<usize>,
+}
 
 /// The metadata as the `config.json` that the checkpoint had.
-pub(crate) fn config(file: &Gguf) -> Result<Value, ModelError> {
-    let architecture = file.text("general.architecture")?;
-    let known = ARCHITECTURES.iter().find(|(name, _)| *name == architecture);
-    let Some((_, model_type)) = known else {
-        return Err(ModelError::UnknownFamily {
-            path: file.path().to_owned(),
-            found: architecture.to_owned(),
-            supported: ARCHITECTURES.map(|(name, _)| name).join(", "),
-        });
-    };
+pub(crate) fn config(file: &Gguf, model_type: &str, dialect: Dialect) -> Result<Value, ModelError> {
+    let architecture = dialect.architecture;
     let key = |name: &str| format!("{architecture}.{name}");
     let integer = |name: &str| file.integer(&key(name));
     let heads = integer("attention.head_count")?;
@@ -113,10 +111,9 @@ pub(crate) fn config(file: &Gguf) -> Result<Value, ModelError> {
     give("head_dim", head_dim.map(Into::into));
     give("sliding_window", integer("attention.sliding_window").ok().map(Into::into));
     give("attn_logit_softcapping", float("attn_logit_softcapping")?.map(Into::into));
-    if architecture.starts_with("gemma") {
-        // Not in the metadata: the scale is that of a head, but for the largest models.
+    if let Some(largest) = dialect.query_scale {
         let hidden = integer("embedding_length")?;
-        let large = matches!((architecture, layers), ("gemma2", 46) | ("gemma3", 62));
+        let large = layers == largest;
         let scalar = if large { hidden / heads } else { head_dim.unwrap_or(256) };
         give("query_pre_attn_scalar", Some(scalar.into()));
     }
@@ -136,10 +133,9 @@ pub(crate) fn config(file: &Gguf) -> Result<Value, ModelError> {
 }
 
 /// A tensor's name in the checkpoint, and what to undo; none for what a model has no use for.
-pub(crate) fn name(file: &Gguf, name: &str) -> Option<(String, Undo)> {
-    let architecture = file.text("general.architecture").ok()?;
-    let gemma = architecture.starts_with("gemma");
-    let norm = if gemma { Undo::OnePlus } else { Undo::Nothing };
+pub(crate) fn name(file: &Gguf, dialect: Dialect, name: &str) -> Option<(String, Undo)> {
+    let architecture = dialect.architecture;
+    let norm = if dialect.one_plus { Undo::OnePlus } else { Undo::Nothing };
     match name {
         "token_embd.weight" => return Some(("model.embed_tokens.weight".into(), Undo::Nothing)),
         "output_norm.weight" => return Some(("model.norm.weight".into(), norm)),
@@ -148,13 +144,9 @@ pub(crate) fn name(file: &Gguf, name: &str) -> Option<(String, Undo)> {
     }
     let (layer, rest) = name.strip_prefix("blk.")?.split_once('.')?;
     let (module, kind) = rest.rsplit_once('.')?;
-    let sandwich = matches!(architecture, "gemma2" | "gemma3");
     let heads = |key: &str| {
         let count = file.integer(&format!("{architecture}.attention.{key}")).ok();
-        match (architecture, count) {
-            ("llama", Some(count)) => Undo::Interleaved(count),
-            _ => Undo::Nothing,
-        }
+        count.filter(|_| dialect.interleaved).map_or(Undo::Nothing, Undo::Interleaved)
     };
     let kv = file.find(&format!("{architecture}.attention.head_count_kv"));
     let keys = if matches!(kv, Some(Entry::Integer(_))) { "head_count_kv" } else { "head_count" };
@@ -169,7 +161,7 @@ pub(crate) fn name(file: &Gguf, name: &str) -> Option<(String, Undo)> {
         "ffn_up" => ("mlp.up_proj", Undo::Nothing),
         "ffn_down" => ("mlp.down_proj", Undo::Nothing),
         "attn_norm" => ("input_layernorm", norm),
-        "ffn_norm" if sandwich => ("pre_feedforward_layernorm", norm),
+        "ffn_norm" if dialect.sandwich => ("pre_feedforward_layernorm", norm),
         "ffn_norm" | "post_attention_norm" => ("post_attention_layernorm", norm),
         "post_ffw_norm" => ("post_feedforward_layernorm", norm),
         _ => return None,

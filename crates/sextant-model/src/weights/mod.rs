@@ -11,7 +11,7 @@ pub(crate) use numbers::{first_not_finite, first_not_finite_f16, index};
 pub use write::Writable;
 
 use crate::ModelError;
-use crate::gguf::{self, BlockType, Gguf, Undo};
+use crate::gguf::{self, BlockType, Dialect, Gguf, Undo};
 use crate::source_file::{PIECE, SourceFile};
 use safetensors::tensor::Dtype;
 use std::borrow::Cow;
@@ -131,10 +131,10 @@ impl Archive {
     }
 
     /// The tensors of a GGUF file, by the names of Hugging Face checkpoints.
-    pub(crate) fn of_gguf(file: Gguf) -> Result<Self, ModelError> {
+    pub(crate) fn of_gguf(file: Gguf, dialect: Dialect) -> Result<Self, ModelError> {
         let mut archive = Self::empty(file.path());
         for (name, tensor) in &file.tensors {
-            let Some((new, undo)) = gguf::name(&file, name) else {
+            let Some((new, undo)) = gguf::name(&file, dialect, name) else {
                 return Err(
                     archive.problem(format!("tensor `{name}` is not part of this architecture"))
                 );

@@ -15,7 +15,7 @@ use sextant_model::{
     HeadKind, MixtureConfig, ModelError, ModelSpec, Pooling, Predictor, PrivateInit, Routing, dump,
     initialize, load,
 };
-use sextant_text::{Encoder, TextConfig, Tokenizer};
+use sextant_text::{Encoder, RowFormat, TextConfig, Tokenizer};
 use std::path::Path;
 
 /// A tokenizer of words `w4` … `w39` with a family's special tokens.
@@ -35,7 +35,8 @@ pub(crate) fn tokenizer(family: &str) -> Tokenizer {
         "post_processor": null, "decoder": null,
         "model": { "type": "WordLevel", "vocab": vocab, "unk_token": unknown },
     });
-    Tokenizer::from_bytes(json.to_string().as_bytes(), "the test").unwrap()
+    let rows = [RowFormat::BERT, RowFormat::ROBERTA];
+    Tokenizer::from_bytes(json.to_string().as_bytes(), "the test", &rows).unwrap()
 }
 
 /// A bundle of a family's golden checkpoint under a routing, with every parameter moved a little, so

@@ -19,6 +19,7 @@ mod peft;
 mod perplexity;
 mod prefixes;
 mod routing;
+mod rows;
 mod saving;
 mod strict;
 mod strict_config;

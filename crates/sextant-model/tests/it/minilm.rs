@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sextant_core::{Pair, Task};
 use sextant_model::backbone::Backbone;
 use sextant_model::{Pooling, RelevanceModel, Routing, initialize, load};
-use sextant_text::{Cut, EncodedRow, Encoder, Pack, TextConfig, Tokenizer};
+use sextant_text::{Cut, EncodedRow, Encoder, Pack, RowFormat, TextConfig, Tokenizer};
 use std::path::PathBuf;
 
 #[derive(Deserialize)]
@@ -88,7 +88,8 @@ fn hidden_states_are_those_of_transformers() {
     };
     let path = crate::goldens::folder("minilm.json");
     let golden: Golden = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let tokenizer = Tokenizer::from_file(folder.join("tokenizer.json")).unwrap();
+    let tokenizer =
+        Tokenizer::from_file(folder.join("tokenizer.json"), &[RowFormat::BERT]).unwrap();
     let encoder = Encoder::new(tokenizer, TextConfig::default()).unwrap();
     let rows: Vec<_> = golden
         .pairs

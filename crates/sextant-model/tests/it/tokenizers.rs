@@ -2,7 +2,7 @@
 
 use crate::checkpoints::configured;
 use sextant_model::backbone::Backbone;
-use sextant_text::{Tokenizer, train_wordpiece};
+use sextant_text::{RowFormat, Tokenizer, train_wordpiece};
 use std::path::Path;
 
 const TEXTS: [&str; 10] = [
@@ -129,7 +129,7 @@ fn the_real_vocabulary_gives_the_same_ids_from_vocab_txt() {
         eprintln!("skipped: no MiniLM here; `sextant get minilm` fetches it");
         return;
     };
-    let expected = Tokenizer::from_file(folder.join("tokenizer.json")).unwrap();
+    let expected = Tokenizer::from_file(folder.join("tokenizer.json"), &[RowFormat::BERT]).unwrap();
     let json = std::fs::read(folder.join("tokenizer.json")).unwrap();
     let files =
         [("vocab.txt", &*lines(&json)), ("tokenizer_config.json", r#"{"do_lower_case": true}"#)];

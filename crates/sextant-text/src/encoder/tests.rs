@@ -4,6 +4,7 @@
 
 use super::hard_pairs::{TOKENIZERS, tokenizer};
 use super::*;
+use crate::RowFormat;
 use crate::bound::Seams;
 use proptest::prelude::*;
 
@@ -95,7 +96,8 @@ fn a_text_of_megabytes_is_not_tokenized_whole() {
     let bytes = tokenizer("llama").to_bytes().unwrap();
     let mut json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\S+ \S+".into();
-    let other = Tokenizer::from_bytes(json.to_string().as_bytes(), "test").unwrap();
+    let other =
+        Tokenizer::from_bytes(json.to_string().as_bytes(), "test", &[RowFormat::LINES]).unwrap();
     assert_eq!((other.seams(), tokenizer("llama").seams()), (Seams::None, Seams::Words));
     assert_eq!(
         (tokenizer("gemma").seams(), tokenizer("mistral").seams()),

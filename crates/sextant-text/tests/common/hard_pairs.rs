@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use sextant_core::{Entity, EntityKind, Pair, Product, Task};
-use sextant_text::{Encoder, TextConfig, Tokenizer};
+use sextant_text::{Encoder, RowFormat, TextConfig, Tokenizer};
 use std::path::Path;
 
 /// Written by `scripts/goldens/tokenizers_of_families.py`.
@@ -12,7 +12,12 @@ pub(crate) const TOKENIZERS: [&str; 7] =
 
 pub(crate) fn tokenizer(name: &str) -> Tokenizer {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sextant-text/tests/tokenizers");
-    Tokenizer::from_file(folder.join(format!("{name}.json"))).unwrap()
+    let rows = match name {
+        "bert" | "modernbert" => RowFormat::BERT,
+        "roberta" | "xlm_roberta" => RowFormat::ROBERTA,
+        _ => RowFormat::LINES,
+    };
+    Tokenizer::from_file(folder.join(format!("{name}.json")), &[rows]).unwrap()
 }
 
 /// Rows of 64 tokens, which cut about half of the pairs.
