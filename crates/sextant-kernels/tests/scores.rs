@@ -64,7 +64,8 @@ fn relative(
     attend(qkv, segments, |i, j, head| {
         let query = &qkv[i * stride + head * DIM..][..DIM];
         let key = &qkv[j * stride + width + head * DIM..][..DIM];
-        let row = positions.row(i as isize - j as isize) * 2 * width;
+        let first = *positions.used(segments.max_len()).start();
+        let row = (positions.row(i as isize - j as isize) - first) * 2 * width;
         let of_query = &table[row + head * DIM..][..DIM];
         let of_key = &table[row + width + head * DIM..][..DIM];
         f64::from(spec().scale) * (dot(query, key) + dot(query, of_key) + dot(of_query, key))
@@ -121,7 +122,7 @@ fn relative_attention_is_its_definition_and_so_are_its_gradients() {
         let segments = Segments::from_lengths(&lengths).unwrap();
         let columns = spec().qkv_width();
         let qkv = random([segments.tokens(), columns]);
-        let table = random([positions.rows(), 2 * HEADS * DIM]);
+        let table = random([positions.used(segments.max_len()).count(), 2 * HEADS * DIM]);
         let inputs = [
             tensor(&qkv, columns, &device).require_grad(),
             tensor(&table, 2 * HEADS * DIM, &device).require_grad(),
@@ -183,9 +184,10 @@ fn capped_attention_is_its_definition_and_so_is_its_gradient() {
 #[test]
 fn dropped_shares_do_not_depend_on_the_rows_beside_a_row() {
     let positions = RelativePositions::new(4, Some(12));
+    let used = positions.used(5).count();
     let spec = AttentionSpec { dropout: Some(Dropout { probability: 0.4, seed: 5 }), ..spec() };
     let columns = spec.qkv_width();
-    let table = random([positions.rows(), 2 * HEADS * DIM]);
+    let table = random([used, 2 * HEADS * DIM]);
     let rows = random([9, columns]);
     let run = |values: &[f32], lengths: &[usize]| -> Vec<f32> {
         let segments = Segments::from_lengths(lengths).unwrap();

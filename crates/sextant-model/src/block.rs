@@ -217,9 +217,11 @@ impl Block {
             qkv = kernels::rotary(qkv, segments, spec, rotary);
         }
         if let (Some(positions), Some(table)) = (&options.relative, relative) {
-            // Positions pass the projections of queries and keys that tokens pass.
+            // The positions that rows of this length can be apart pass the projections of queries and keys that
+            // tokens pass.
             let columns = 2 * spec.width();
-            let table = table.clone();
+            let used = positions.used(segments.max_len());
+            let table = table.clone().narrow(0, *used.start(), used.count());
             let projected = match &self.qkv.weight {
                 Some(weight) => {
                     let weight = weight.val().narrow(1, 0, columns);

@@ -9,7 +9,9 @@ use burn::tensor::{Gradients, Tensor};
 impl RelevanceModel {
     /// Runs a pack forward and backward, one block of the trunk at a time. `loss` makes one number of
     /// the logits, and `each` gets the gradients of every part as they are found. Gradients are those of
-    /// a plain backward pass, bit for bit: dropout drops the same entries again.
+    /// a plain backward pass, bit for bit: dropout drops the same entries again. Only what all blocks read, the
+    /// embeddings of relative positions and their norm, gets a part from each block, and the sum of the parts
+    /// is that of a plain pass up to rounding.
     pub fn backward_checkpointed(
         &self,
         input: &PackInput,

@@ -1,9 +1,14 @@
-use burn::tensor::{Int, Tensor, TensorData, activation};
+use std::ops::Range;
+
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 
 use super::{full, with_dtype};
-use crate::{AttentionSpec, RelativePositions, Segments};
+use crate::{AttentionSpec, Mask, RelativePositions, Segments};
 
-/// See [`crate::attention`]. Rows are padded to the longest one and masked.
+/// Rows up to this length are padded to each other whatever they waste.
+const SHORT: usize = 16;
+
+/// See [`crate::attention`]. Rows of like length are padded to the longest of them and masked.
 pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> Tensor<2> {
     with_scores(qkv, segments, spec, |query, key| query.matmul(key.swap_dims(2, 3)) * spec.scale)
 }
@@ -28,147 +33,170 @@ pub fn relative_attention(
     spec: &AttentionSpec,
     positions: &RelativePositions,
 ) -> Tensor<2> {
-    let table = full(table);
-    let (device, longest) = (qkv.device(), segments.max_len());
-    let used = positions.used(longest);
-    let (first, count) = (*used.start(), used.end() - used.start() + 1);
-    let table = table.narrow(0, first, count);
-    // [count, columns] → [1, heads, dim, count]
-    let part = |at: usize| {
-        let columns = table.clone().narrow(1, at * spec.width(), spec.width());
-        columns.reshape([1, count, spec.heads, spec.head_dim]).permute([0, 2, 3, 1])
-    };
-    let (query_positions, key_positions) = (part(0), part(1));
-    // for each query and key, and for each key and query, the row of their distance
-    let rows = |transposed: bool| {
-        let row = |i: usize, j: usize| {
-            let distance =
-                if transposed { j as isize - i as isize } else { i as isize - j as isize };
-            (positions.row(distance) - first) as i32
-        };
-        let rows: Vec<i32> = (0..longest)
-            .flat_map(|i| (0..longest).map(move |j| (i, j)))
-            .map(|(i, j)| row(i, j))
-            .collect();
-        let rows = TensorData::new(rows, [1, 1, longest, longest]);
-        Tensor::<4, Int>::from_data(rows, &device).expand([
-            segments.rows(),
-            spec.heads,
-            longest,
-            longest,
-        ])
-    };
+    let (table, device) = (full(table), qkv.device());
+    let first = *positions.used(segments.max_len()).start();
     with_scores(qkv, segments, spec, |query, key| {
+        let longest = query.dims()[2];
+        let furthest = longest as isize - 1;
+        // Part `at` of the table, `[1, heads, dim, 2 · longest]`, by the place of the token compared with minus
+        // that of the token multiplied, which is the distance or, by `sign`, its opposite. The last column pads.
+        let by_place = |at: usize, sign: isize| {
+            let row = |place: isize| {
+                let distance = (sign * place).clamp(-furthest, furthest);
+                (positions.row(distance) - first) as i32
+            };
+            let rows: Vec<i32> = (-furthest..=furthest + 1).map(row).collect();
+            table
+                .clone()
+                .narrow(1, at * spec.width(), spec.width())
+                .select(0, indices(&rows, &device))
+                .reshape([1, 2 * longest, spec.heads, spec.head_dim])
+                .permute([0, 2, 3, 1])
+        };
+        // The numbers of consecutive tokens follow each other in such a line, starting one number earlier for
+        // each later token that is multiplied.
+        let compared = |lines: Tensor<4>| {
+            let [rows, heads, ..] = lines.dims();
+            lines
+                .reshape([rows, heads, 2 * longest * longest])
+                .narrow(2, longest - 1, (2 * longest - 1) * longest)
+                .reshape([rows, heads, longest, 2 * longest - 1])
+                .narrow(3, 0, longest)
+        };
         let content = query.clone().matmul(key.clone().swap_dims(2, 3));
-        let to_position = query.matmul(key_positions).gather(3, rows(false));
-        let from_position = key.matmul(query_positions).gather(3, rows(true)).swap_dims(2, 3);
+        let to_position = compared(query.matmul(by_place(1, -1)));
+        let from_position = compared(key.matmul(by_place(0, 1))).swap_dims(2, 3);
         (content + to_position + from_position) * spec.scale
     })
 }
 
-/// Attention, in the format of `qkv`, whose scores `score` computes from queries and keys, both
-/// `[rows, heads, longest, head_dim]`.
+fn indices(numbers: &[i32], device: &Device) -> Tensor<1, Int> {
+    Tensor::from_data(TensorData::from(numbers), device)
+}
+
+/// Attention, in the format of `qkv`, whose scores `score` computes from queries and keys of rows that are
+/// padded to one length, both `[rows, heads, longest, head_dim]`.
 fn with_scores(
     qkv: Tensor<2>,
     segments: &Segments,
     spec: &AttentionSpec,
-    score: impl FnOnce(Tensor<4>, Tensor<4>) -> Tensor<4>,
+    score: impl Fn(Tensor<4>, Tensor<4>) -> Tensor<4>,
 ) -> Tensor<2> {
     let (device, dtype) = (qkv.device(), qkv.dtype());
     let qkv = full(qkv);
-    let (rows, longest) = (segments.rows(), segments.max_len());
-    let (dim, group) = (spec.head_dim, spec.group());
+    // where each token of the pack went
+    let mut places = vec![0; segments.tokens()];
+    let mut end = 0;
+    let mut gathered = Vec::new();
+    for rows in chunks(segments) {
+        let longest = rows[0].len();
+        for row in &rows {
+            row.clone().zip(end..).for_each(|(token, place)| places[token] = place);
+            end += longest as i32;
+        }
+        gathered.push(attend(&qkv, &rows, spec, &score));
+    }
+    with_dtype(Tensor::cat(gathered, 0).select(0, indices(&places, &device)), dtype)
+}
 
-    let padding = Padding::new(segments);
-    let gather = Tensor::<1, Int>::from_data(TensorData::from(&padding.gather[..]), &device);
-    let padded = qkv.select(0, gather);
+/// The rows of a pack, longest first, in chunks of like length: padded to their first row, the rows of a
+/// chunk are at most an eighth more tokens than they have.
+fn chunks(segments: &Segments) -> Vec<Vec<Range<usize>>> {
+    let mut rows: Vec<Range<usize>> = segments.ranges().collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.len()));
+    let mut chunks: Vec<Vec<Range<usize>>> = Vec::new();
+    let mut tokens = 0;
+    for row in rows {
+        tokens += row.len();
+        match chunks.last_mut() {
+            Some(chunk)
+                if chunk[0].len() <= SHORT
+                    || (chunk.len() + 1) * chunk[0].len() * 8 <= tokens * 9 =>
+            {
+                chunk.push(row);
+            }
+            _ => {
+                tokens = row.len();
+                chunks.push(vec![row]);
+            }
+        }
+    }
+    chunks
+}
+
+/// Attention within rows that are padded to the first of them, `[rows · longest, heads · head_dim]`.
+fn attend(
+    qkv: &Tensor<2>,
+    rows: &[Range<usize>],
+    spec: &AttentionSpec,
+    score: impl Fn(Tensor<4>, Tensor<4>) -> Tensor<4>,
+) -> Tensor<2> {
+    let (device, count, longest) = (qkv.device(), rows.len(), rows[0].len());
+    let (dim, group) = (spec.head_dim, spec.group());
+    // padding repeats the row's first token; the mask hides it
+    let token = |row: &Range<usize>, i: usize| row.start + if i < row.len() { i } else { 0 };
+    let tokens: Vec<i32> =
+        rows.iter().flat_map(|row| (0..longest).map(move |i| token(row, i) as i32)).collect();
+    let padded = qkv.clone().select(0, indices(&tokens, &device));
     // [rows, longest, columns] → [rows, heads, longest, dim]
     let part = |first: usize, heads: usize| {
         padded
             .clone()
             .narrow(1, first * dim, heads * dim)
-            .reshape([rows, longest, heads, dim])
+            .reshape([count, longest, heads, dim])
             .swap_dims(1, 2)
     };
     let repeat = |x: Tensor<4>| {
         if group == 1 {
             x
         } else {
-            x.reshape([rows, spec.kv_heads, 1, longest, dim])
-                .expand([rows, spec.kv_heads, group, longest, dim])
-                .reshape([rows, spec.heads, longest, dim])
+            x.reshape([count, spec.kv_heads, 1, longest, dim])
+                .expand([count, spec.kv_heads, group, longest, dim])
+                .reshape([count, spec.heads, longest, dim])
         }
     };
     let query = part(0, spec.heads);
     let key = repeat(part(spec.heads, spec.kv_heads));
     let value = repeat(part(spec.heads + spec.kv_heads, spec.kv_heads));
 
-    let bias = TensorData::new(mask_bias(segments, spec), [rows, 1, longest, longest]);
-    let scores = score(query, key) + Tensor::<4>::from_data(bias, &device);
-    let mut probabilities = activation::softmax(scores, 3);
+    let mut probabilities = activation::softmax(score(query, key) + hidden(rows, spec, &device), 3);
     if spec.dropout.is_some() {
-        let shape = [rows, spec.heads, longest, longest];
-        let factors = TensorData::new(dropout_factors(segments, spec), shape);
+        let shape = [count, spec.heads, longest, longest];
+        let factors = TensorData::new(dropout_factors(rows, spec), shape);
         probabilities = probabilities * Tensor::<4>::from_data(factors, &device);
     }
-    let scatter = Tensor::<1, Int>::from_data(TensorData::from(&padding.scatter[..]), &device);
-    let gathered = probabilities
-        .matmul(value)
-        .swap_dims(1, 2)
-        .reshape([rows * longest, spec.width()])
-        .select(0, scatter);
-    with_dtype(gathered, dtype)
+    probabilities.matmul(value).swap_dims(1, 2).reshape([count * longest, spec.width()])
 }
 
-/// Where each padded token comes from, and where each token of the pack went.
-struct Padding {
-    gather: Vec<i32>,
-    scatter: Vec<i32>,
-}
-
-impl Padding {
-    fn new(segments: &Segments) -> Self {
-        let longest = segments.max_len();
-        let mut gather = Vec::with_capacity(segments.rows() * longest);
-        let mut scatter = Vec::with_capacity(segments.tokens());
-        for (row, tokens) in segments.ranges().enumerate() {
-            // padding repeats the row's first token; the mask hides it
-            gather.extend(
-                (0..longest).map(|i| (tokens.start + if i < tokens.len() { i } else { 0 }) as i32),
-            );
-            scatter.extend((0..tokens.len()).map(|i| (row * longest + i) as i32));
-        }
-        Self { gather, scatter }
-    }
-}
-
-/// 0 where a query sees a key, a large negative number elsewhere; `[rows, longest, longest]`.
-fn mask_bias(segments: &Segments, spec: &AttentionSpec) -> Vec<f32> {
-    let longest = segments.max_len();
-    let mut bias = vec![-1e30; segments.rows() * longest * longest];
-    for (row, tokens) in segments.ranges().enumerate() {
-        for position in 0..longest {
-            let line = &mut bias[(row * longest + position) * longest..][..longest];
-            // padding queries see the whole row: any finite answer does, nobody reads it
-            let visible = if position < tokens.len() {
-                spec.mask.visible(position, tokens.len())
-            } else {
-                0..tokens.len()
-            };
-            line[visible].fill(0.0);
+/// 0 where a query sees a key, a large negative number elsewhere, to be added to scores. A padding query may
+/// see nothing, and then all keys alike: any finite answer does, nobody reads it.
+fn hidden(rows: &[Range<usize>], spec: &AttentionSpec, device: &Device) -> Tensor<4> {
+    let longest = rows[0].len();
+    let places = Tensor::<1, Int>::arange(0..longest as i64, device).float();
+    let hide = |beyond: Tensor<4>| beyond.greater_elem(0.0).float() * -1e30;
+    let last: Vec<f32> = rows.iter().map(|row| row.len() as f32 - 1.0).collect();
+    let last = Tensor::<1>::from_data(TensorData::from(&last[..]), device);
+    let keys = places.clone().reshape([1, 1, 1, longest]);
+    let padding = hide(keys.clone() - last.reshape([rows.len(), 1, 1, 1]));
+    // how far a key is to the right of a query
+    let right = || keys.clone() - places.clone().reshape([1, 1, longest, 1]);
+    match spec.mask {
+        Mask::Bidirectional => padding,
+        Mask::Causal => padding + hide(right()),
+        Mask::SlidingWindow { before, after } => {
+            padding + hide(right() - after as f32) + hide(-right() - before as f32)
         }
     }
-    bias
 }
 
 /// The factors of dropout, `[rows, heads, longest, longest]`.
-fn dropout_factors(segments: &Segments, spec: &AttentionSpec) -> Vec<f32> {
-    let longest = segments.max_len();
-    let mut factors = vec![1.0; segments.rows() * spec.heads * longest * longest];
+fn dropout_factors(rows: &[Range<usize>], spec: &AttentionSpec) -> Vec<f32> {
+    let longest = rows[0].len();
+    let mut factors = vec![1.0; rows.len() * spec.heads * longest * longest];
     let Some(dropout) = spec.dropout else {
         return factors;
     };
-    for (row, tokens) in segments.ranges().enumerate() {
+    for (row, tokens) in rows.iter().enumerate() {
         for head in 0..spec.heads {
             for (position, token) in tokens.clone().enumerate() {
                 let line = ((row * spec.heads + head) * longest + position) * longest;

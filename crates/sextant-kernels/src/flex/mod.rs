@@ -23,11 +23,9 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, Backend, ExtensionType, Flex, backend_extension};
 
-use crate::{
-    Activation, AttentionSpec, ClassTargets, Dropout, Precision, ReusedWeight, RowGradientSink,
-    Segments,
-};
+use crate::{Activation, ClassTargets, Dropout, Precision, ReusedWeight, RowGradientSink};
 
+pub(crate) use attention::AttentionOptions;
 pub(crate) use frozen::{FrozenLayer, MaybeFactors, frozen_rows};
 pub(crate) use layer_norm::NormOptions;
 pub(crate) use optimizer::{adamw, adamw_rows, dot};
@@ -69,8 +67,8 @@ pub(crate) trait FlexOperations: Backend {
 
     fn packed_attention(
         qkv: FloatTensor<Self>,
-        segments: Segments,
-        spec: AttentionSpec,
+        #[extension_type] table: Maybe<Self>,
+        options: AttentionOptions,
     ) -> FloatTensor<Self>;
 
     fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self>;
@@ -136,10 +134,10 @@ impl FlexOperations for Flex {
 
     fn packed_attention(
         qkv: FloatTensor<Self>,
-        segments: Segments,
-        spec: AttentionSpec,
+        table: Maybe<Self>,
+        options: AttentionOptions,
     ) -> FloatTensor<Self> {
-        attention::forward(qkv, &segments, &spec)
+        attention::forward(qkv, table, options)
     }
 
     fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {
@@ -219,10 +217,10 @@ impl<C: CheckpointStrategy> FlexOperations for Autodiff<Flex, C> {
 
     fn packed_attention(
         qkv: FloatTensor<Self>,
-        segments: Segments,
-        spec: AttentionSpec,
+        table: Maybe<Self>,
+        options: AttentionOptions,
     ) -> FloatTensor<Self> {
-        attention::tracked::<C>(qkv, segments, spec)
+        attention::tracked::<C>(qkv, table, options)
     }
 
     fn packed_dropout(x: FloatTensor<Self>, dropout: Dropout) -> FloatTensor<Self> {

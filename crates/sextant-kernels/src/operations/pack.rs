@@ -2,7 +2,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use super::has_kernels;
-use crate::flex::{FlexOperations, Turn};
+use crate::flex::{AttentionOptions, FlexOperations, Maybe, Turn};
 use crate::{AttentionSpec, Rotary, RowGradientSink, Segments, composed};
 
 /// Rows of a table.
@@ -81,8 +81,10 @@ pub fn rotary(
 pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> Tensor<2> {
     check("attention", &qkv, segments, spec);
     if has_kernels(&qkv.device()) {
-        let (qkv, segments) = (qkv.into_dispatch(), segments.clone());
-        Tensor::from_dispatch(Dispatch::packed_attention(qkv, segments, *spec))
+        let (segments, spec) = (segments.clone(), *spec);
+        let options = AttentionOptions { segments, spec, cap: None, positions: None };
+        let qkv = qkv.into_dispatch();
+        Tensor::from_dispatch(Dispatch::packed_attention(qkv, Maybe::Absent, options))
     } else {
         composed::attention(qkv, segments, spec)
     }

@@ -1,6 +1,9 @@
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+use super::has_kernels;
 use super::pack::check;
+use crate::flex::{AttentionOptions, FlexOperations, Maybe};
 use crate::{AttentionSpec, RelativePositions, Segments, composed};
 
 /// [`attention`](crate::attention) whose scores are kept within `±cap` by
@@ -16,16 +19,23 @@ pub fn capped_attention(
 ) -> Tensor<2> {
     check("capped_attention", &qkv, segments, spec);
     assert!(cap > 0.0, "capped_attention: a cap of {cap} is not positive");
-    composed::capped_attention(qkv, segments, spec, cap)
+    if has_kernels(&qkv.device()) {
+        let (segments, spec) = (segments.clone(), *spec);
+        let options = AttentionOptions { segments, spec, cap: Some(cap), positions: None };
+        let qkv = qkv.into_dispatch();
+        Tensor::from_dispatch(Dispatch::packed_attention(qkv, Maybe::Absent, options))
+    } else {
+        composed::capped_attention(qkv, segments, spec, cap)
+    }
 }
 
 /// [`attention`](crate::attention) with disentangled relative positions (DeBERTa, He et al. 2021).
 ///
 /// The score of query token `i` and key token `j` of a row, before scaling, is
 /// `q_i · k_j + q_i · K_r + Q_r · k_j`, where `Q_r` and `K_r` are the query and key projections of
-/// the embedding of their distance: row `r = positions.row(i - j)` of `table`, which is
-/// `[positions.rows(), 2 * heads * head_dim]`, all query heads, then all key heads. Gradients reach
-/// `qkv` and `table`.
+/// the embedding of their distance, whose row is `r = positions.row(i - j)`. `table` holds the projections
+/// of the rows that the longest row of the pack can use, `used = positions.used(segments.max_len())`: it is
+/// `[used, 2 * heads * head_dim]`, all query heads, then all key heads. Gradients reach `qkv` and `table`.
 ///
 /// # Panics
 /// As [`attention`](crate::attention), when the table has another shape, or when heads are shared
@@ -44,11 +54,18 @@ pub fn relative_attention(
         spec.heads,
         spec.kv_heads
     );
-    let expected = [positions.rows(), 2 * spec.width()];
+    let expected = [positions.used(segments.max_len()).count(), 2 * spec.width()];
     assert!(
         table.dims() == expected,
         "relative_attention: a table of {:?} where positions and heads ask for {expected:?}",
         table.dims()
     );
-    composed::relative_attention(qkv, table, segments, spec, positions)
+    if has_kernels(&qkv.device()) {
+        let (segments, spec) = (segments.clone(), *spec);
+        let options = AttentionOptions { segments, spec, cap: None, positions: Some(*positions) };
+        let (qkv, table) = (qkv.into_dispatch(), Maybe::Given(table.into_dispatch()));
+        Tensor::from_dispatch(Dispatch::packed_attention(qkv, table, options))
+    } else {
+        composed::relative_attention(qkv, table, segments, spec, positions)
+    }
 }

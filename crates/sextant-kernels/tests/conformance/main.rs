@@ -8,6 +8,7 @@ mod inputs;
 mod nonfinite;
 mod optimizer;
 mod ragged;
+mod scores;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use inputs::{Inputs, bound_of, kept, random, some_dropout, tracked, values};

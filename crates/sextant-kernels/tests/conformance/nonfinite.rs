@@ -13,13 +13,13 @@ use sextant_kernels::{
 };
 
 /// NaNs of either sign, and one whose set bits are all below those that bf16 keeps.
-fn nans() -> [f32; 4] {
+pub(crate) fn nans() -> [f32; 4] {
     let bits = f32::from_bits;
     [f32::NAN, -f32::NAN, bits(0x7f80_0001), bits(0xff80_0100)]
 }
 
 /// The matrix with one number replaced.
-fn with(x: &Tensor<2>, [row, column]: [usize; 2], number: f32) -> Tensor<2> {
+pub(crate) fn with(x: &Tensor<2>, [row, column]: [usize; 2], number: f32) -> Tensor<2> {
     let dims = x.dims();
     let mut numbers = values(x.clone());
     numbers[row * dims[1] + column] = number;

@@ -3,54 +3,92 @@ use std::ops::Range;
 use super::super::floats::{FloatMut, FloatRoom, FloatVec, Floats};
 use super::super::gemm::{Start, panel_width};
 use super::super::layer_norm::factors;
-use super::super::parallel::{self, Scratch};
+use super::super::parallel::{self, Room, Scratch};
+use super::distances::{Distances, OF_KEYS, OF_QUERIES, Side};
+use super::relative::{self, BlockGradients, Vectors};
 use super::{
-    BLOCK, Columns, MatrixProduct, Panels, Rows, Task, clear_outside, rows_of_head, tasks, work,
+    BLOCK, Columns, Input, MatrixProduct, Panels, Rows, Scores, Task, chunks, clear_outside,
+    rows_of_head, tasks, work,
 };
 use crate::dropout::RowKey;
 use crate::simd::{self, Kernel, Level, Simd, launch};
-use crate::{AttentionSpec, Dropout, Segments};
+use crate::{AttentionSpec, Dropout};
 
 /// What the forward pass left behind.
 #[derive(Clone, Copy)]
 pub(crate) struct Saved<'a> {
-    pub(crate) qkv: Floats<'a>,
+    pub(crate) input: Input<'a>,
     pub(crate) out: Floats<'a>,
     pub(crate) log_sums: &'a [f32],
 }
 
-/// The gradient of `qkv`, in its format, from that of the output.
-pub(crate) fn backward(
-    level: Level,
-    saved: Saved<'_>,
-    segments: &Segments,
-    spec: &AttentionSpec,
-    dout: Floats<'_>,
-) -> FloatVec {
+/// The gradients of an attention's inputs, in their formats.
+pub(crate) struct Gradients {
+    pub(crate) qkv: FloatVec,
+    /// Of the table of relative positions, if there is one.
+    pub(crate) table: Option<FloatVec>,
+}
+
+/// The gradients of the inputs from that of the output.
+pub(crate) fn backward(level: Level, saved: Saved<'_>, dout: Floats<'_>) -> Gradients {
+    let Input { qkv, segments, spec, scores } = saved.input;
     let tokens = segments.tokens();
     assert!(
-        saved.qkv.len() == tokens * spec.qkv_width()
+        qkv.len() == tokens * spec.qkv_width()
             && saved.out.len() == tokens * spec.width()
             && saved.log_sums.len() == tokens * spec.heads
             && dout.len() == saved.out.len(),
         "attention: lengths"
     );
-    let mut gradient = FloatRoom::new(saved.qkv.format(), saved.qkv.len());
+    let mut gradient = FloatRoom::new(qkv.format(), qkv.len());
     let to = gradient.shared();
-    let tasks = tasks(segments, spec);
-    parallel::for_each(tasks.len(), 3 * work(segments, spec), |task| {
-        let kernel = Backward { task: &tasks[task], spec, saved, dout, gradient: to };
-        // SAFETY: the buffers hold the whole pack, as was checked above, and tasks write the heads of rows
-        // that are theirs alone.
-        unsafe { launch(level, kernel) };
-    });
+    let work = 3 * work(segments, spec);
+    let cap = scores.cap();
+    let table = if let Scores::Relative(table, positions) = scores {
+        let distances = Distances::new(level, table, positions, segments.max_len(), spec);
+        // A head's gradients of distances are summed over rows in the order of the pack.
+        let (chunks, len) = (chunks(segments, spec), distances.gradient_len());
+        let mut sums = Room::new(chunks.len() * spec.heads * len);
+        let to_sums = sums.shared();
+        parallel::for_each(chunks.len() * spec.heads, 4 * work, |index| {
+            let (chunk, head) = (&chunks[index / spec.heads], index % spec.heads);
+            let sums: *mut f32 = to_sums.at(index * len);
+            // SAFETY: each chunk and head has a part of the room of its own.
+            unsafe { sums.write_bytes(0, len) };
+            for row in chunk.clone().map(|row| segments.range(row)) {
+                let task = Task { first: row.start, length: row.len(), kv_heads: head..head + 1 };
+                let relative = Some((&distances, sums));
+                let kernel =
+                    Backward { task: &task, spec, cap, relative, saved, dout, gradient: to };
+                // SAFETY: the buffers hold the whole pack, as was checked above, and no other chunk or head
+                // writes what this one writes.
+                unsafe { launch(level, kernel) };
+            }
+        });
+        // SAFETY: every chunk and head set its part to zero.
+        let sums = unsafe { sums.filled() };
+        Some(distances.collect(level, &sums, table.format()))
+    } else {
+        let tasks = tasks(segments, spec);
+        parallel::for_each(tasks.len(), work, |task| {
+            let task = &tasks[task];
+            let kernel = Backward { task, spec, cap, relative: None, saved, dout, gradient: to };
+            // SAFETY: the buffers hold the whole pack, as was checked above, and tasks write the heads of rows
+            // that are theirs alone.
+            unsafe { launch(level, kernel) };
+        });
+        None
+    };
     // SAFETY: the tasks are all heads of all rows, and each writes its queries, keys and values of every token.
-    unsafe { gradient.filled() }
+    Gradients { qkv: unsafe { gradient.filled() }, table }
 }
 
 struct Backward<'a> {
     task: &'a Task,
     spec: &'a AttentionSpec,
+    cap: Option<f32>,
+    /// The distances, and where their gradients for the head are summed.
+    relative: Option<(&'a Distances, *mut f32)>,
     saved: Saved<'a>,
     dout: Floats<'a>,
     gradient: FloatMut,
@@ -77,6 +115,15 @@ struct Workspace {
     /// The gradients of the keys and values.
     dkeys: Rows,
     dvalues: Rows,
+    relative: Option<Relative>,
+}
+
+/// What relative positions take.
+struct Relative {
+    sides: [Side; 2],
+    /// All keys as rows.
+    keys: Vectors,
+    lines: *mut f32,
 }
 
 impl Kernel for Backward<'_> {
@@ -92,7 +139,11 @@ impl Kernel for Backward<'_> {
         let upright = Panels::size::<S>(length, dim);
         let block_rows = Panels::size::<S>(block, dim);
         let blocks = 2 * block_rows + 2 * block * score_row + 3 * block * dim;
-        let size = 2 * turned + upright + blocks + 2 * length * dim;
+        let (lines, keys) = match self.relative {
+            Some(_) => (relative::lines(length), length * dim),
+            None => (0, 0),
+        };
+        let size = 2 * turned + upright + blocks + 2 * length * dim + lines + keys;
         let mut owned = Scratch::take(size);
         let scratch = owned.start();
         for kv_head in self.task.kv_heads.clone() {
@@ -100,7 +151,7 @@ impl Kernel for Backward<'_> {
             // follow each other in it.
             unsafe {
                 let first = self.task.first * stride;
-                let row = self.saved.qkv.at(first);
+                let row = self.saved.input.qkv.at(first);
                 let key = row.add((spec.heads + kv_head) * dim);
                 let value = row.add((spec.heads + spec.kv_heads + kv_head) * dim);
                 let values_at = scratch.add(turned);
@@ -113,6 +164,13 @@ impl Kernel for Backward<'_> {
                 let dkey_at = first + (spec.heads + kv_head) * dim;
                 let dvalue_at = dkey_at + spec.kv_heads * dim;
                 let dvalues = dkeys.add(length * dim);
+                let lines_at = dvalues.add(length * dim);
+                let relative = self.relative.map(|(distances, gradient)| Relative {
+                    sides: [OF_KEYS, OF_QUERIES]
+                        .map(|side| distances.side(kv_head, side, gradient)),
+                    keys: rows_of_head(simd, key, stride, length, dim, lines_at.add(lines)),
+                    lines: lines_at,
+                });
                 let workspace = Workspace {
                     keys: Panels::pack(simd, scratch, key, [1, stride], dim, length),
                     values: Panels::pack(simd, values_at, value, [1, stride], dim, length),
@@ -127,6 +185,7 @@ impl Kernel for Backward<'_> {
                     dquery: query.add(2 * block * dim),
                     dkeys: Rows::new(self.gradient, dkey_at, stride, dim, dkeys),
                     dvalues: Rows::new(self.gradient, dvalue_at, stride, dim, dvalues),
+                    relative,
                 };
                 for rows in [workspace.dkeys, workspace.dvalues] {
                     for row in 0..length {
@@ -165,15 +224,24 @@ impl Backward<'_> {
         // SAFETY: the caller promises buffers of the whole pack and a scratch for this block; rows, heads and
         // columns lie inside them.
         unsafe {
-            let query = self.saved.qkv.at(query_at);
+            let query = self.saved.input.qkv.at(query_at);
             let dout = self.dout.at(token * width + head * dim);
             let query_rows = Panels::pack(simd, space.queries, query, [stride, 1], rows, dim);
             let dout_rows = Panels::pack(simd, space.dout, dout, [width, 1], rows, dim);
             let query = rows_of_head(simd, query, stride, rows, dim, space.query);
             let dout = rows_of_head(simd, dout, width, rows, dim, space.dout_rows);
-            for ((a, a_row), b, c) in
-                [(query, space.keys, space.probabilities), (dout, space.values, space.dscores)]
-            {
+            let keys = columns.first..columns.end;
+            let mut start = Start::Zero;
+            if let Some(relative) = &space.relative {
+                let Relative { sides, keys: key, lines } = *relative;
+                let to = (space.probabilities, space.score_row);
+                relative::start_scores(simd, sides, query, &queries, key, &keys, lines, to);
+                start = Start::Accumulate;
+            }
+            for ((a, a_row), b, c, start) in [
+                (query, space.keys, space.probabilities, start),
+                (dout, space.values, space.dscores, Start::Zero),
+            ] {
                 simd.call(MatrixProduct {
                     rows,
                     a,
@@ -181,10 +249,10 @@ impl Backward<'_> {
                     a_step: 1,
                     b,
                     depth: 0..dim,
-                    columns: columns.first..columns.end,
+                    columns: keys.clone(),
                     c,
                     c_row: space.score_row,
-                    start: Start::Zero,
+                    start,
                 });
             }
             for query in queries.clone() {
@@ -195,7 +263,7 @@ impl Backward<'_> {
                 (space.dscores, query_rows, space.dkeys),
             ] {
                 simd.call(MatrixProduct {
-                    rows: columns.end - columns.first,
+                    rows: keys.len(),
                     a,
                     a_row: 1,
                     a_step: space.score_row,
@@ -214,12 +282,24 @@ impl Backward<'_> {
                 a_row: space.score_row,
                 a_step: 1,
                 b: space.key_rows,
-                depth: columns.first..columns.end,
+                depth: keys.clone(),
                 columns: 0..dim,
                 c: dquery.data,
                 c_row: dquery.stride,
                 start: Start::Zero,
             });
+            if let Some(relative) = &space.relative {
+                let gradients = BlockGradients {
+                    query: query_rows,
+                    key: space.key_rows,
+                    dquery: (dquery.data, dquery.stride),
+                    dkey: (space.dkeys.data, space.dkeys.stride),
+                    dscores: space.dscores,
+                    score_row: space.score_row,
+                    lines: relative.lines,
+                };
+                gradients.add(simd, relative.sides, &queries, &keys);
+            }
             dquery.finish(simd, rows, dim);
         }
     }
@@ -260,7 +340,7 @@ impl Backward<'_> {
                 probabilities.add(visible.start - columns.first),
                 dscores.add(visible.start - columns.first),
                 visible,
-                spec.scale,
+                (spec.scale, self.cap),
                 *self.saved.log_sums.as_ptr().add(place),
                 simd.sum(common),
                 dropout,
@@ -278,7 +358,7 @@ unsafe fn score_gradients<S: Simd>(
     probabilities: *mut f32,
     dscores: *mut f32,
     visible: Range<usize>,
-    scale: f32,
+    (scale, cap): (f32, Option<f32>),
     log_sum: f32,
     common: f32,
     dropout: Option<(Dropout, RowKey)>,
@@ -289,7 +369,15 @@ unsafe fn score_gradients<S: Simd>(
         let (by, log_sum, common) = (simd.splat(scale), simd.splat(log_sum), simd.splat(common));
         for i in (0..count).step_by(S::LANES) {
             let left = count - i;
-            let score = simd.mul(simd.load_upto(probabilities.add(i), left), by);
+            let product = simd.load_upto(probabilities.add(i), left);
+            let (score, slope) = match cap {
+                None => (simd.mul(product, by), by),
+                Some(cap) => {
+                    let share = simd::tanh(simd, simd.mul(product, simd.splat(scale / cap)));
+                    let slope = simd.mul(by, simd.fnma(share, share, simd.splat(1.0)));
+                    (simd.mul(share, simd.splat(cap)), slope)
+                }
+            };
             let p = simd::exp(simd, simd.sub(score, log_sum));
             let mut dp = simd.load_upto(dscores.add(i), left);
             let mut kept = p;
@@ -298,7 +386,7 @@ unsafe fn score_gradients<S: Simd>(
                 dp = simd.mul(dp, factors);
                 kept = simd.mul(p, factors);
             }
-            let dscore = simd.mul(simd.mul(p, by), simd.sub(dp, common));
+            let dscore = simd.mul(simd.mul(p, slope), simd.sub(dp, common));
             simd.store_upto(probabilities.add(i), left, kept);
             simd.store_upto(dscores.add(i), left, dscore);
         }

@@ -1,33 +1,45 @@
 use std::ops::Range;
 
-use super::super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
+use super::super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec};
 use super::super::gemm::{Start, panel_width};
 use super::super::layer_norm::factors;
 use super::super::parallel::{self, Room, Scratch, SharedMut};
+use super::distances::{Distances, OF_KEYS, OF_QUERIES, Side};
+use super::relative::{self, Vectors};
 use super::{
-    BLOCK, Columns, MatrixProduct, Panels, Rows, Task, clear_outside, rows_of_head, tasks, work,
+    BLOCK, Columns, Input, MatrixProduct, Panels, Rows, Scores, Task, clear_outside, rows_of_head,
+    tasks, work,
 };
 use crate::dropout::RowKey;
 use crate::simd::{self, Kernel, Level, Simd, launch};
-use crate::{AttentionSpec, Dropout, Segments};
+use crate::{AttentionSpec, Dropout};
 
 /// Returns the output `[tokens, heads * head_dim]`, in the format of `qkv`, and the logarithm of each softmax's sum,
 /// `[tokens, heads]`.
-pub(crate) fn forward(
-    level: Level,
-    qkv: Floats<'_>,
-    segments: &Segments,
-    spec: &AttentionSpec,
-) -> (FloatVec, Vec<f32>) {
+pub(crate) fn forward(level: Level, input: Input<'_>) -> (FloatVec, Vec<f32>) {
+    let Input { qkv, segments, spec, scores } = input;
     let tokens = segments.tokens();
     assert_eq!(qkv.len(), tokens * spec.qkv_width(), "attention: length");
     let mut out = FloatRoom::new(qkv.format(), tokens * spec.width());
     let mut log_sums = Room::new(tokens * spec.heads);
     let (to_out, to_sums) = (out.shared(), log_sums.shared());
+    let distances = match scores {
+        Scores::Relative(table, positions) => {
+            Some(Distances::new(level, table, positions, segments.max_len(), spec))
+        }
+        Scores::Plain | Scores::Capped(_) => None,
+    };
     let tasks = tasks(segments, spec);
     parallel::for_each(tasks.len(), work(segments, spec), |task| {
-        let kernel =
-            Forward { task: &tasks[task], spec, qkv: qkv.at(0), out: to_out, log_sums: to_sums };
+        let kernel = Forward {
+            task: &tasks[task],
+            spec,
+            cap: scores.cap(),
+            distances: distances.as_ref(),
+            qkv: qkv.at(0),
+            out: to_out,
+            log_sums: to_sums,
+        };
         // SAFETY: the buffers hold the whole pack, as was checked above, and tasks write the heads of rows
         // that are theirs alone.
         unsafe { launch(level, kernel) };
@@ -39,6 +51,8 @@ pub(crate) fn forward(
 struct Forward<'a> {
     task: &'a Task,
     spec: &'a AttentionSpec,
+    cap: Option<f32>,
+    distances: Option<&'a Distances>,
     qkv: FloatPtr,
     out: FloatMut,
     log_sums: SharedMut<f32>,
@@ -55,12 +69,17 @@ impl Kernel for Forward<'_> {
         let score_row = length.next_multiple_of(key_width);
         let (keys, values) = (Panels::size::<S>(dim, length), Panels::size::<S>(length, dim));
         let block = BLOCK.min(length);
-        let size = keys + values + block * (score_row + 2 * dim);
+        let (lines, key_rows) = match self.distances {
+            Some(_) => (relative::lines(length), length * dim),
+            None => (0, 0),
+        };
+        let size = keys + values + block * (score_row + 2 * dim) + lines + key_rows;
         let mut owned = Scratch::take(size);
         let scratch = owned.start();
         for kv_head in self.task.kv_heads.clone() {
             // SAFETY: the caller promises a buffer of the whole pack; the scratch has room for both packed
-            // matrices, and a block of scores, of queries and of outputs.
+            // matrices, and a block of scores, of queries and of outputs, and for relative positions lines and
+            // the keys.
             unsafe {
                 let row = self.qkv.add(self.task.first * stride);
                 let key = row.add((spec.heads + kv_head) * dim);
@@ -71,8 +90,15 @@ impl Kernel for Forward<'_> {
                 let values = Panels::pack(simd, values_at, value, [stride, 1], length, dim);
                 let scores = values_at.add(Panels::size::<S>(length, dim));
                 let query = scores.add(block * score_row);
-                let space =
-                    Space { keys, values, scores, score_row, query, out: query.add(block * dim) };
+                let out = query.add(block * dim);
+                let lines_at = out.add(block * dim);
+                let relative = self.distances.map(|distances| Relative {
+                    sides: [OF_KEYS, OF_QUERIES]
+                        .map(|side| distances.side(kv_head, side, std::ptr::null_mut())),
+                    keys: rows_of_head(simd, key, stride, length, dim, lines_at.add(lines)),
+                    lines: lines_at,
+                });
+                let space = Space { keys, values, scores, score_row, query, out, relative };
                 for head in kv_head * spec.group()..(kv_head + 1) * spec.group() {
                     self.head(simd, head, &space);
                 }
@@ -91,6 +117,15 @@ struct Space {
     /// A block of queries and of outputs, where those are not `f32`.
     query: *mut f32,
     out: *mut f32,
+    relative: Option<Relative>,
+}
+
+/// What relative positions take.
+struct Relative {
+    sides: [Side; 2],
+    /// All keys.
+    keys: Vectors,
+    lines: *mut f32,
 }
 
 impl Forward<'_> {
@@ -109,6 +144,17 @@ impl Forward<'_> {
             unsafe {
                 let query = self.qkv.add(token * stride + head * dim);
                 let (a, a_row) = rows_of_head(simd, query, stride, rows, dim, space.query);
+                let start = match &space.relative {
+                    None => Start::Zero,
+                    Some(Relative { sides, keys, lines }) => {
+                        let visible = columns.first..columns.end;
+                        let (query, to) = ((a, a_row), (scores, score_row));
+                        relative::start_scores(
+                            simd, *sides, query, &queries, *keys, &visible, *lines, to,
+                        );
+                        Start::Accumulate
+                    }
+                };
                 simd.call(MatrixProduct {
                     rows,
                     a,
@@ -119,7 +165,7 @@ impl Forward<'_> {
                     columns: columns.first..columns.end,
                     c: scores,
                     c_row: score_row,
-                    start: Start::Zero,
+                    start,
                 });
                 for query in queries.clone() {
                     let line = scores.add((query - first) * score_row);
@@ -132,6 +178,7 @@ impl Forward<'_> {
                         line.add(visible.start - columns.first),
                         visible,
                         spec.scale,
+                        self.cap,
                         key,
                     );
                 }
@@ -165,12 +212,22 @@ unsafe fn softmax<S: Simd>(
     simd: S,
     scores: *mut f32,
     visible: Range<usize>,
-    scale: f32,
+    mut scale: f32,
+    cap: Option<f32>,
     dropout: Option<(Dropout, RowKey)>,
 ) -> f32 {
     let count = visible.len();
     // SAFETY: the caller promises as many numbers as keys are visible, and no lane past them is touched.
     unsafe {
+        if let Some(cap) = cap {
+            let (inner, outer) = (simd.splat(scale / cap), simd.splat(cap));
+            for i in (0..count).step_by(S::LANES) {
+                let left = count - i;
+                let share = simd.mul(simd.load_upto(scores.add(i), left), inner);
+                simd.store_upto(scores.add(i), left, simd.mul(simd::tanh(simd, share), outer));
+            }
+            scale = 1.0;
+        }
         let by = simd.splat(scale);
         // Where the greatest is not finite, all of the row's probabilities become NaN: its own difference
         // from itself is. A NaN among scores that are numbers is NaN itself, and so is their sum.

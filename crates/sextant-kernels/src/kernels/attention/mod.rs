@@ -4,24 +4,60 @@
 //! this thread's scratch; of each query and head only the logarithm of the softmax's sum is kept,
 //! and the backward pass computes the probabilities again from it (Dao et al. 2022).
 
+//!
+//! Scores may be changed between their products and the softmax: kept within a cap, or by the relative
+//! positions of [`relative`].
+
 mod backward;
+mod distances;
 mod forward;
+mod relative;
 
 use std::ops::Range;
 
-use super::floats::{FloatMut, FloatPtr, copy_line};
+use super::floats::{FloatMut, FloatPtr, Floats, copy_line};
 use super::gemm::{F32, Start, Strip, pack_panel, panel_width};
 use super::parallel::SharedMut;
 use crate::simd::{Kernel, Simd};
-use crate::{AttentionSpec, Mask, Segments};
+use crate::{AttentionSpec, Mask, RelativePositions, Segments};
 
 pub(crate) use backward::{Saved, backward};
 pub(crate) use forward::forward;
+
+/// What attention is computed of.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a> {
+    pub(crate) qkv: Floats<'a>,
+    pub(crate) segments: &'a Segments,
+    pub(crate) spec: &'a AttentionSpec,
+    pub(crate) scores: Scores<'a>,
+}
+
+/// What happens to scores between their products and the softmax.
+#[derive(Clone, Copy)]
+pub(crate) enum Scores<'a> {
+    Plain,
+    /// `cap · tanh(score / cap)`
+    Capped(f32),
+    /// The products with a table of relative positions are added to them; it has the rows that the longest
+    /// row of the pack can use.
+    Relative(Floats<'a>, RelativePositions),
+}
+
+impl Scores<'_> {
+    fn cap(self) -> Option<f32> {
+        if let Self::Capped(cap) = self { Some(cap) } else { None }
+    }
+}
 
 /// Queries that are worked on together.
 const BLOCK: usize = 64;
 /// Multiplications that make a task worth handing to another thread.
 const TASK: usize = 1 << 20;
+/// Multiplications of a head that make a chunk of rows worth a sum of its own, and how many such sums a head has
+/// at most.
+const CHUNK: usize = 1 << 22;
+const CHUNKS: usize = 4;
 
 /// Some key heads of one row of the pack.
 #[derive(Clone)]
@@ -53,6 +89,24 @@ fn tasks(segments: &Segments, spec: &AttentionSpec) -> Vec<Task> {
     tasks
 }
 
+/// Rows of the pack that follow each other, in chunks of about as much work: how many there are depends on the
+/// lengths alone.
+fn chunks(segments: &Segments, spec: &AttentionSpec) -> Vec<Range<usize>> {
+    let squares = || segments.ranges().map(|row| row.len() * row.len());
+    let all: usize = squares().sum();
+    let share = all.div_ceil((all * spec.head_dim / CHUNK).clamp(1, CHUNKS));
+    let mut chunks = Vec::new();
+    let (mut first, mut sum) = (0, 0);
+    for (row, square) in squares().enumerate() {
+        sum += square;
+        if sum >= share || row + 1 == segments.rows() {
+            chunks.push(first..row + 1);
+            (first, sum) = (row + 1, 0);
+        }
+    }
+    chunks
+}
+
 /// Elementary operations of an attention, for deciding whether threads are worth it.
 fn work(segments: &Segments, spec: &AttentionSpec) -> usize {
     let squares: usize = segments.ranges().map(|row| row.len() * row.len()).sum();
@@ -74,12 +128,16 @@ impl Columns {
     }
 }
 
-/// A matrix packed in panels: `[panel][depth][width]`.
+/// The right factor of a product, by panels of columns.
 #[derive(Clone, Copy)]
 struct Panels {
-    data: *mut f32,
-    depth: usize,
+    data: *const f32,
+    /// Columns of a panel.
     width: usize,
+    /// From one depth to the next.
+    step: usize,
+    /// From one panel to the next.
+    panel: usize,
 }
 
 impl Panels {
@@ -90,7 +148,7 @@ impl Panels {
         columns.div_ceil(width) * width * depth
     }
 
-    /// Packs the matrix whose number at depth `k` of column `j` is `from[k * step + j * column]`.
+    /// Packs into `[panel][depth][width]` the matrix whose number at depth `k` of column `j` is `from[k * step + j * column]`.
     ///
     /// # Safety
     /// `data` has room for [`Self::size`]; `from` is valid for the matrix; one stride is 1.
@@ -121,7 +179,15 @@ impl Panels {
                 );
             }
         }
-        Self { data, depth, width }
+        Self { data, width, step: width, panel: depth * width }
+    }
+
+    /// A matrix that lies as rows of `step` numbers, of which whole vectors can be read from any of the
+    /// `columns` on.
+    #[inline(always)]
+    fn rows<S: Simd>(data: *const f32, step: usize, columns: usize) -> Self {
+        let width = panel_width::<S>(columns);
+        Self { data, width, step, panel: width }
     }
 }
 
@@ -221,8 +287,11 @@ impl Kernel for MatrixProduct {
                 a_row: self.a_row,
                 a_step: self.a_step,
                 a_group: None,
-                b: self.b.data.wrapping_add(first * self.b.depth + self.depth.start * width),
-                b_step: width,
+                b: self
+                    .b
+                    .data
+                    .wrapping_add(first / width * self.b.panel + self.depth.start * self.b.step),
+                b_step: self.b.step,
                 c: self.c.wrapping_add(first - self.columns.start),
                 c_row: self.c_row,
                 start: self.start,

@@ -58,7 +58,8 @@ fn check(level: Level, lengths: &[usize], spec: &AttentionSpec, samples: usize) 
     let segments = Segments::from_lengths(lengths).unwrap();
     let qkv = numbers(segments.tokens() * spec.qkv_width(), 5);
     let weights = numbers(segments.tokens() * spec.width(), 6);
-    let (out, log_sums) = forward(level, Floats::F32(&qkv), &segments, spec);
+    let input = Input { qkv: Floats::F32(&qkv), segments: &segments, spec, scores: Scores::Plain };
+    let (out, log_sums) = forward(level, input);
     let out = out.into_f32(level);
     let ours: f64 = out.iter().zip(&weights).map(|(o, w)| f64::from(*o) * f64::from(*w)).sum();
     let mut exact: Vec<f64> = qkv.iter().map(|x| f64::from(*x)).collect();
@@ -66,8 +67,8 @@ fn check(level: Level, lengths: &[usize], spec: &AttentionSpec, samples: usize) 
     let bound = 2e-6 * (out.len() as f64).sqrt().max(10.0);
     assert!((ours - truth).abs() < bound, "{level:?} {spec:?}: {ours} is not {truth}");
 
-    let saved = Saved { qkv: Floats::F32(&qkv), out: Floats::F32(&out), log_sums: &log_sums };
-    let gradient = backward(level, saved, &segments, spec, Floats::F32(&weights)).into_f32(level);
+    let saved = Saved { input, out: Floats::F32(&out), log_sums: &log_sums };
+    let gradient = backward(level, saved, Floats::F32(&weights)).qkv.into_f32(level);
     assert!(gradient.iter().all(|x| x.is_finite()));
     for i in (0..gradient.len()).step_by(gradient.len() / samples + 1) {
         let (kept, h) = (exact[i], 1e-5);
