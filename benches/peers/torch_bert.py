@@ -1,8 +1,10 @@
-"""Plain PyTorch: `BertForSequenceClassification`, dynamic padding, a written-out loop.
+"""Plain PyTorch: `transformers` encoders with three labels, dynamic padding, a written-out loop.
 
-Cases end in `sorted` (batches of rows of like length), `default` (PyTorch's defaults: no fused optimizer, rows as
-they come) or neither.
+Cases say `sorted` (batches of rows of like length), `default` (PyTorch's defaults: no fused optimizer, rows as
+they come) or neither, and `deberta` where the model is a DeBERTa of the shape of v3-small with random numbers.
 """
+
+import functools
 
 import torch
 import transformers
@@ -11,10 +13,38 @@ import worker
 
 torch.set_num_threads(worker.THREADS)
 WORK = worker.workload()
-MODEL = transformers.AutoModelForSequenceClassification.from_pretrained(WORK["model"], num_labels=3)
-OPTIMIZERS = {
-    fused: torch.optim.AdamW(MODEL.parameters(), lr=1e-8, weight_decay=0.01, fused=fused) for fused in (True, False)
+DEBERTA = {
+    "vocab_size": 128100,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "max_position_embeddings": 512,
+    "type_vocab_size": 0,
+    "layer_norm_eps": 1e-7,
+    "relative_attention": True,
+    "position_buckets": 256,
+    "max_relative_positions": -1,
+    "norm_rel_ebd": "layer_norm",
+    "share_att_key": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "position_biased_input": False,
+    "pooler_hidden_act": "gelu",
+    "pooler_dropout": 0,
+    "num_labels": 3,
 }
+
+
+@functools.cache
+def model(deberta):
+    if deberta:
+        return transformers.DebertaV2ForSequenceClassification(transformers.DebertaV2Config(**DEBERTA))
+    return transformers.AutoModelForSequenceClassification.from_pretrained(WORK["model"], num_labels=3)
+
+
+@functools.cache
+def optimizer_of(deberta, fused):
+    return torch.optim.AdamW(model(deberta).parameters(), lr=1e-8, weight_decay=0.01, fused=fused)
 
 
 def padded(rows, indices, fill=0):
@@ -34,20 +64,20 @@ def inputs(data, indices):
 def run(case):
     words = case.split()
     training, data, bf16 = words[0] == "train", WORK["sets"][words[1]], words[2] == "bf16"
-    fused = "default" not in words
-    MODEL.train(training)
-    optimizer = OPTIMIZERS[fused]
+    encoder = model("deberta" in words)
+    encoder.train(training)
+    optimizer = optimizer_of("deberta" in words, "default" not in words) if training else None
     for indices in worker.batches(data["ids"], WORK["batch"], "sorted" in words):
         given = inputs(data, indices)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             if not training:
                 with torch.inference_mode():
-                    MODEL(**given)
+                    encoder(**given)
                 continue
             labels = torch.tensor([data["labels"][row] for row in indices])
-            loss = MODEL(**given, labels=labels).loss
+            loss = encoder(**given, labels=labels).loss
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(MODEL.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 

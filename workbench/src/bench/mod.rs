@@ -58,7 +58,7 @@ impl Bench {
         } else {
             println!("no peers: name a Python that has them with `--python`");
         }
-        let mut ours = Ours::new(&model, workload)?;
+        let mut ours = Ours::new(&model, workload);
         let mut times = Times::new();
         // round 0 warms up: buffers, lazily packed weights, thread pools
         for round in 0..=rounds {

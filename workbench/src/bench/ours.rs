@@ -15,7 +15,7 @@ use sextant_text::{EncodedRow, TokenRow};
 use sextant_train::{AdamW, OptimizerRecipe, StepOptions, Target, gradients};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,51 +29,61 @@ pub(crate) struct Case {
 }
 
 enum Work {
-    /// One pass over the set in steps of [`BATCH`] rows, by branches or not.
-    Train(Precision, bool),
-    /// The same for adapters over a decoder, its base stored so.
-    Adapt(FrozenFormat),
-    Score(ScorePrecision),
+    /// One pass over the set in steps of [`BATCH`] rows.
+    Train(Precision, Model),
+    Score(ScorePrecision, Model),
 }
 
-const fn train(name: &'static str, set: &'static str, precision: Precision, mhp: bool) -> Case {
-    Case { name, set, work: Work::Train(precision, mhp), from_text: false }
+/// What learns or scores.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Model {
+    /// The backbone with one head.
+    Single,
+    /// The backbone with two private layers for each task.
+    Mhp,
+    /// Adapters over a decoder, its base stored so.
+    Adapted(FrozenFormat),
+    /// A DeBERTa with one head.
+    Deberta,
+}
+
+const fn case(name: &'static str, set: &'static str, work: Work) -> Case {
+    Case { name, set, work, from_text: false }
+}
+
+const fn train(name: &'static str, set: &'static str, precision: Precision, model: Model) -> Case {
+    case(name, set, Work::Train(precision, model))
 }
 
 const fn score(name: &'static str, set: &'static str, precision: ScorePrecision) -> Case {
-    Case { name, set, work: Work::Score(precision), from_text: false }
+    case(name, set, Work::Score(precision, Model::Single))
 }
 
-const fn adapt(name: &'static str, base: FrozenFormat) -> Case {
-    Case { name, set: "few", work: Work::Adapt(base), from_text: false }
+const fn from_text(case: Case) -> Case {
+    Case { from_text: true, ..case }
 }
 
-pub(crate) const CASES: [Case; 15] = [
-    train("train equal f32 ours", "equal", Precision::F32, false),
-    train("train equal bf16 ours", "equal", Precision::Bf16, false),
-    train("train mix f32 ours", "mix", Precision::F32, false),
-    train("train mix bf16 ours", "mix", Precision::Bf16, false),
-    train("train mix bf16 ours mhp", "mix", Precision::Bf16, true),
-    Case {
-        name: "train mix bf16 ours text",
-        set: "mix",
-        work: Work::Train(Precision::Bf16, false),
-        from_text: true,
-    },
+pub(crate) const CASES: [Case; 20] = [
+    train("train equal f32 ours", "equal", Precision::F32, Model::Single),
+    train("train equal bf16 ours", "equal", Precision::Bf16, Model::Single),
+    train("train mix f32 ours", "mix", Precision::F32, Model::Single),
+    train("train mix bf16 ours", "mix", Precision::Bf16, Model::Single),
+    train("train mix bf16 ours mhp", "mix", Precision::Bf16, Model::Mhp),
+    from_text(train("train mix bf16 ours text", "mix", Precision::Bf16, Model::Single)),
     score("score equal f32 ours", "equal", ScorePrecision::F32),
     score("score equal bf16 ours", "equal", ScorePrecision::Bf16),
     score("score equal int8 ours", "equal", ScorePrecision::Int8),
     score("score mix f32 ours", "mix", ScorePrecision::F32),
     score("score mix bf16 ours", "mix", ScorePrecision::Bf16),
     score("score mix int8 ours", "mix", ScorePrecision::Int8),
-    adapt("train few f32 ours lora", FrozenFormat::F32),
-    adapt("train few f32 ours qlora", FrozenFormat::Int4),
-    Case {
-        name: "score mix f32 ours text",
-        set: "mix",
-        work: Work::Score(ScorePrecision::F32),
-        from_text: true,
-    },
+    train("train few f32 ours lora", "few", Precision::F32, Model::Adapted(FrozenFormat::F32)),
+    train("train few f32 ours qlora", "few", Precision::F32, Model::Adapted(FrozenFormat::Int4)),
+    from_text(score("score mix f32 ours text", "mix", ScorePrecision::F32)),
+    train("train mix f32 ours deberta", "mix", Precision::F32, Model::Deberta),
+    train("train mix bf16 ours deberta", "mix", Precision::Bf16, Model::Deberta),
+    case("score mix f32 ours deberta", "mix", Work::Score(ScorePrecision::F32, Model::Deberta)),
+    case("score mix bf16 ours deberta", "mix", Work::Score(ScorePrecision::Bf16, Model::Deberta)),
+    case("score mix int8 ours deberta", "mix", Work::Score(ScorePrecision::Int8, Model::Deberta)),
 ];
 
 /// Where the time of a step goes.
@@ -90,43 +100,58 @@ pub(crate) struct Shares {
     pub(crate) rate: f64,
 }
 
-/// Models that learn, one for each routing, and one that scores.
+/// A model that scores, with its weights packed for each precision.
+struct Scoring {
+    model: RelevanceModel,
+    packed: [Arc<PackedWeights>; 3],
+}
+
+/// Models that learn and models that score, made when they are first wanted.
 pub(crate) struct Ours {
     workload: Workload,
-    learners: [Option<(RelevanceModel, AdamW)>; 2],
-    /// Decoders with adapters, by the format of the base; made when they are first wanted.
-    adapters: BTreeMap<FrozenFormat, (RelevanceModel, AdamW)>,
-    scorer: RelevanceModel,
-    packed: [Arc<PackedWeights>; 3],
+    /// Of the backbone.
+    folder: PathBuf,
+    learners: BTreeMap<Model, (RelevanceModel, AdamW)>,
+    scorers: BTreeMap<Model, Scoring>,
     step: u64,
     /// Of the last training of each precision.
     pub(crate) shares: [Option<Shares>; 2],
 }
 
 impl Ours {
-    pub(crate) fn new(folder: &Path, workload: Workload) -> anyhow::Result<Self> {
-        let device = Device::flex().autodiff();
-        let learner = |routing: Routing| -> anyhow::Result<_> {
-            let model = model(folder, routing, &device)?;
-            let optimizer = AdamW::new(OptimizerRecipe::default(), &model);
-            Ok(Some((model, optimizer)))
-        };
-        let single = Routing { prefix: false, ..Routing::TEXT_PREFIX };
-        let scorer = model(folder, single, &device)?.valid();
-        Ok(Self {
+    pub(crate) fn new(folder: &Path, workload: Workload) -> Self {
+        Self {
             workload,
-            learners: [learner(single)?, learner(Routing::mhp(2))?],
-            adapters: BTreeMap::new(),
-            packed: ScorePrecision::ALL
-                .map(|precision| Arc::new(PackedWeights::new(&scorer, precision))),
-            scorer,
+            folder: folder.to_owned(),
+            learners: BTreeMap::new(),
+            scorers: BTreeMap::new(),
             step: 0,
             shares: [None; 2],
-        })
+        }
+    }
+
+    /// Makes what a case runs, where it is not there yet.
+    fn prepare(&mut self, case: &Case) -> anyhow::Result<()> {
+        match case.work {
+            Work::Train(_, kind) if !self.learners.contains_key(&kind) => {
+                let model = model(kind, &self.folder)?;
+                let optimizer = AdamW::new(OptimizerRecipe::default(), &model);
+                self.learners.insert(kind, (model, optimizer));
+            }
+            Work::Score(_, kind) if !self.scorers.contains_key(&kind) => {
+                let model = model(kind, &self.folder)?.valid();
+                let packed = ScorePrecision::ALL
+                    .map(|precision| Arc::new(PackedWeights::new(&model, precision)));
+                self.scorers.insert(kind, Scoring { model, packed });
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Milliseconds of a case.
     pub(crate) fn run(&mut self, case: &Case) -> anyhow::Result<f64> {
+        self.prepare(case)?;
         let start = Instant::now();
         profile::take();
         let set = self.workload.set(case.set);
@@ -138,39 +163,25 @@ impl Ours {
             &set.rows
         };
         match case.work {
-            Work::Train(precision, mhp) => {
-                let learner = &mut self.learners[usize::from(mhp)];
-                let (mut model, mut optimizer) = learner.take().context("a case failed before")?;
+            Work::Train(precision, kind) => {
+                let learner = self.learners.remove(&kind);
+                let (mut model, mut optimizer) = learner.context("a case failed before")?;
                 for (rows, labels) in rows.chunks(BATCH).zip(set.labels.chunks(BATCH)) {
                     self.step += 1;
                     model = one_step(model, &mut optimizer, rows, labels, precision, self.step)?;
                 }
-                *learner = Some((model, optimizer));
+                self.learners.insert(kind, (model, optimizer));
             }
-            Work::Adapt(base) => {
-                let (mut model, mut optimizer) = if let Some(known) = self.adapters.remove(&base) {
-                    known
-                } else {
-                    let model = decoder(base)?;
-                    let optimizer = AdamW::new(OptimizerRecipe::default(), &model);
-                    (model, optimizer)
-                };
-                for (rows, labels) in rows.chunks(BATCH).zip(set.labels.chunks(BATCH)) {
-                    self.step += 1;
-                    let precision = Precision::F32;
-                    model = one_step(model, &mut optimizer, rows, labels, precision, self.step)?;
-                }
-                self.adapters.insert(base, (model, optimizer));
-            }
-            Work::Score(precision) => {
-                let packed = &self.packed[precision as usize];
-                predict_rows(&self.scorer, rows, packed, Predictor::PACK_TOKENS, |_| {
+            Work::Score(precision, kind) => {
+                let scoring = self.scorers.get(&kind).context("a case failed before")?;
+                let packed = &scoring.packed[precision as usize];
+                predict_rows(&scoring.model, rows, packed, Predictor::PACK_TOKENS, |_| {
                     ControlFlow::Continue(())
                 })?;
             }
         }
         let seconds = start.elapsed().as_secs_f64();
-        if let (&Work::Train(precision, false), "mix", false) =
+        if let (&Work::Train(precision, Model::Single), "mix", false) =
             (&case.work, case.set, case.from_text)
         {
             let found = profile::take();
@@ -225,28 +236,65 @@ fn one_step(
     Ok(optimizer.step(model, found, 1e-3, factor))
 }
 
-/// A Llama of SmolLM2-135M's shape with random numbers, and adapters of rank 16 on every linear layer of
-/// its blocks: what `benches/peers/peft_lora.py` builds.
-fn decoder(base: FrozenFormat) -> anyhow::Result<RelevanceModel> {
-    let config = serde_json::json!({
+fn model(kind: Model, folder: &Path) -> anyhow::Result<RelevanceModel> {
+    let single = Routing { prefix: false, ..Routing::TEXT_PREFIX };
+    let (routing, head_dropout) = match kind {
+        Model::Mhp => (Routing::mhp(2), 0.1),
+        Model::Single | Model::Deberta => (single, 0.1),
+        Model::Adapted(_) => (single, 0.0),
+    };
+    let decoder = matches!(kind, Model::Adapted(_));
+    let place = tempfile::tempdir()?;
+    let shape = match kind {
+        Model::Single | Model::Mhp => None,
+        Model::Adapted(_) => Some(smollm()),
+        Model::Deberta => Some(deberta()),
+    };
+    if let Some(shape) = &shape {
+        std::fs::write(place.path().join("config.json"), shape.to_string())?;
+    }
+    let random = shape.is_some();
+    let backbone = Backbone::open(if random { place.path() } else { folder })?;
+    let lora = match kind {
+        Model::Adapted(base) => Some(LoraConfig { dropout: 0.05, base, ..LoraConfig::default() }),
+        _ => None,
+    };
+    let spec = ModelSpec {
+        backbone: backbone.config().clone(),
+        tasks: Task::ALL.to_vec(),
+        routing,
+        pooling: if decoder { Pooling::Last } else { Pooling::Cls },
+        dense: !decoder,
+        head: HeadKind::Softmax,
+        head_dropout,
+        lora,
+    };
+    let model = initialize(RelevanceModel::zeros(spec, &Device::flex().autodiff())?, 1);
+    let model = if random { initialize_frozen(model, 1) } else { backbone.load_into(model)? };
+    Ok(freeze(model, &[])?)
+}
+
+/// The shape of SmolLM2-135M, which takes random numbers and adapters of rank 16 on every linear layer of its
+/// blocks: what `benches/peers/peft_lora.py` builds.
+fn smollm() -> serde_json::Value {
+    serde_json::json!({
         "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
         "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
         "max_position_embeddings": 8192, "rope_theta": 100_000.0, "rms_norm_eps": 1e-5,
-    });
-    let place = tempfile::tempdir()?;
-    std::fs::write(place.path().join("config.json"), config.to_string())?;
-    let spec = ModelSpec {
-        backbone: Backbone::open(place.path())?.config().clone(),
-        tasks: Task::ALL.to_vec(),
-        routing: Routing { prefix: false, ..Routing::TEXT_PREFIX },
-        pooling: Pooling::Last,
-        dense: false,
-        head: HeadKind::Softmax,
-        head_dropout: 0.0,
-        lora: Some(LoraConfig { dropout: 0.05, base, ..LoraConfig::default() }),
-    };
-    let model = RelevanceModel::zeros(spec, &Device::flex().autodiff())?;
-    Ok(freeze(initialize_frozen(initialize(model, 1), 1), &[])?)
+    })
+}
+
+/// The shape of DeBERTa-v3-small, which takes random numbers: what `benches/peers/torch_bert.py` builds.
+fn deberta() -> serde_json::Value {
+    serde_json::json!({
+        "model_type": "deberta-v2", "vocab_size": 128_100, "hidden_size": 768,
+        "intermediate_size": 3072, "num_hidden_layers": 6, "num_attention_heads": 12,
+        "max_position_embeddings": 512, "type_vocab_size": 0, "layer_norm_eps": 1e-7,
+        "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
+        "relative_attention": true, "position_buckets": 256, "max_relative_positions": -1,
+        "norm_rel_ebd": "layer_norm", "share_att_key": true, "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": false, "pooler_hidden_act": "gelu", "pad_token_id": 0,
+    })
 }
 
 fn pairs(set: &Set) -> Vec<Pair> {
@@ -256,20 +304,4 @@ fn pairs(set: &Set) -> Vec<Pair> {
         right: Entity::from(right.as_str()),
     };
     set.pairs.iter().map(pair).collect()
-}
-
-fn model(folder: &Path, routing: Routing, device: &Device) -> anyhow::Result<RelevanceModel> {
-    let backbone = Backbone::open(folder)?;
-    let spec = ModelSpec {
-        backbone: backbone.config().clone(),
-        tasks: Task::ALL.to_vec(),
-        routing,
-        pooling: Pooling::Cls,
-        dense: true,
-        head: HeadKind::Softmax,
-        head_dropout: 0.1,
-        lora: None,
-    };
-    let model = initialize(RelevanceModel::zeros(spec, device)?, 1);
-    Ok(freeze(backbone.load_into(model)?, &[])?)
 }

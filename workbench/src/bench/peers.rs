@@ -12,7 +12,7 @@ struct Script {
     tuned: bool,
 }
 
-const SCRIPTS: [Script; 5] = [
+const SCRIPTS: [Script; 6] = [
     Script {
         file: "torch_bert.py",
         cases: &[
@@ -26,6 +26,16 @@ const SCRIPTS: [Script; 5] = [
         tuned: true,
     },
     Script { file: "torch_bert.py", cases: &["train mix f32 torch default"], tuned: false },
+    Script {
+        file: "torch_bert.py",
+        cases: &[
+            "train mix f32 torch sorted deberta",
+            "train mix bf16 torch sorted deberta",
+            "score mix f32 torch sorted deberta",
+            "score mix bf16 torch sorted deberta",
+        ],
+        tuned: true,
+    },
     Script {
         file: "cross_encoder.py",
         cases: &["train mix f32 sentence-transformers", "score mix f32 sentence-transformers"],

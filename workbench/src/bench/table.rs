@@ -5,7 +5,7 @@ use super::ours::Ours;
 use sextant_kernels::{Precision, peak};
 
 /// Ours, the peer, and the ratio that we aim at.
-const COMPARISONS: [(&str, &str, Option<f64>); 17] = [
+const COMPARISONS: [(&str, &str, Option<f64>); 21] = [
     ("train mix bf16 ours", "train mix bf16 torch sorted", Some(2.5)),
     ("train mix f32 ours", "train mix f32 torch sorted", None),
     ("train mix bf16 ours", "train mix f32 torch sorted", None),
@@ -23,6 +23,10 @@ const COMPARISONS: [(&str, &str, Option<f64>); 17] = [
     ("train mix bf16 ours mhp", "train mix bf16 ours", Some(0.95)),
     ("train few f32 ours lora", "train few f32 peft", None),
     ("train few f32 ours qlora", "train few f32 peft", None),
+    ("train mix f32 ours deberta", "train mix f32 torch sorted deberta", None),
+    ("train mix bf16 ours deberta", "train mix bf16 torch sorted deberta", Some(2.5)),
+    ("score mix f32 ours deberta", "score mix f32 torch sorted deberta", None),
+    ("score mix bf16 ours deberta", "score mix bf16 torch sorted deberta", None),
 ];
 
 /// Prints the machine, all times, and the comparisons, as Markdown.
