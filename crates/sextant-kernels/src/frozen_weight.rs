@@ -66,10 +66,7 @@ impl FrozenWeight {
         let form = if has_kernels(device) {
             Form::Stored(Arc::new(numbers))
         } else {
-            let values = TensorData::new(numbers.decoded(dims[0]), [dims[1], dims[0]]);
-            let device = device.clone().inner();
-            let values = Tensor::<2>::from_data(values, &device).transpose();
-            Form::Plain(numbers.format(), Arc::new(values))
+            Form::Plain(numbers.format(), Arc::new(decoded(&numbers, dims, device)))
         };
         Self { form, dims }
     }
@@ -84,6 +81,14 @@ impl FrozenWeight {
         match &self.form {
             Form::Stored(numbers) => numbers.format(),
             Form::Plain(format, _) => *format,
+        }
+    }
+
+    /// The numbers that it stands for as a tensor of `[inputs, outputs]` without a gradient.
+    pub(crate) fn decoded(&self, device: &Device) -> Tensor<2> {
+        match &self.form {
+            Form::Stored(numbers) => decoded(numbers, self.dims, device),
+            Form::Plain(_, tensor) => tensor.as_ref().clone(),
         }
     }
 
@@ -160,6 +165,12 @@ impl FrozenWeight {
     pub(crate) fn form(&self) -> &Form {
         &self.form
     }
+}
+
+/// Stored numbers as a tensor of `[inputs, outputs]`, on the device without autodiff.
+fn decoded(numbers: &Numbers, [inputs, outputs]: [usize; 2], device: &Device) -> Tensor<2> {
+    let values = TensorData::new(numbers.decoded(inputs), [outputs, inputs]);
+    Tensor::<2>::from_data(values, &device.clone().inner()).transpose()
 }
 
 /// A [`FrozenWeight`] for as long as somebody else holds one: for registries of what is in memory.

@@ -42,6 +42,7 @@ mod frozen_format;
 mod frozen_weight;
 mod kernels;
 mod lora;
+mod operation;
 mod operations;
 mod packed_weight;
 #[cfg(feature = "profile")]

@@ -6,6 +6,7 @@
 
 mod attention;
 mod cross_entropy;
+mod instead;
 mod optimizer;
 mod packed;
 mod pointwise;
@@ -13,6 +14,7 @@ mod rotary;
 
 pub use attention::{attention, capped_attention, relative_attention};
 pub use cross_entropy::cross_entropy;
+pub use instead::instead_of_kernels;
 pub use optimizer::{adamw, dot};
 pub use packed::linear_packed;
 pub use pointwise::{
@@ -23,6 +25,8 @@ pub use rotary::rotary;
 use burn::tensor::{DType, Tensor};
 
 use crate::Precision;
+
+pub(crate) use instead::replaces;
 
 /// The tensor in a number format.
 fn with_dtype<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {

@@ -9,12 +9,12 @@ use crate::kernels::floats::{FloatVec, Floats};
 use crate::{Precision, simd};
 
 /// A tensor that holds `values`; nothing is copied.
-pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }
 
 /// [`tensor`] of numbers in either format.
-pub(super) fn float_tensor(values: FloatVec, shape: impl Into<Shape>) -> FlexTensor {
+pub(crate) fn float_tensor(values: FloatVec, shape: impl Into<Shape>) -> FlexTensor {
     match values {
         FloatVec::F32(values) => tensor(values, shape),
         FloatVec::Bf16(values) => FlexTensor::from_data(TensorData::new(values, shape.into())),
@@ -22,7 +22,7 @@ pub(super) fn float_tensor(values: FloatVec, shape: impl Into<Shape>) -> FlexTen
 }
 
 /// The tensor densely laid out, as `f32` or bf16; the same buffer where it already is.
-pub(super) fn dense_floats(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn dense_floats(tensor: FlexTensor) -> FlexTensor {
     let tensor = match tensor.dtype() {
         DType::F32 | DType::BF16 => tensor,
         _ => Flex::float_cast(tensor, FloatDType::F32),
@@ -32,7 +32,7 @@ pub(super) fn dense_floats(tensor: FlexTensor) -> FlexTensor {
 
 /// The numbers of a tensor that [`dense_floats`] returned.
 #[expect(clippy::expect_used, reason = "dense_floats() left these two formats, contiguous")]
-pub(super) fn floats(tensor: &FlexTensor) -> Floats<'_> {
+pub(crate) fn floats(tensor: &FlexTensor) -> Floats<'_> {
     match tensor.as_slice() {
         Some(numbers) => Floats::F32(numbers),
         None => Floats::Bf16(tensor.as_slice().expect("a dense tensor of bf16")),
@@ -40,12 +40,12 @@ pub(super) fn floats(tensor: &FlexTensor) -> Floats<'_> {
 }
 
 /// The format of a tensor that [`dense_floats`] returned.
-pub(super) fn format(tensor: &FlexTensor) -> Precision {
+pub(crate) fn format(tensor: &FlexTensor) -> Precision {
     if tensor.dtype() == DType::BF16 { Precision::Bf16 } else { Precision::F32 }
 }
 
 /// The tensor as `f32`, densely laid out; the same buffer where it already is.
-pub(super) fn dense(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn dense(tensor: FlexTensor) -> FlexTensor {
     let tensor = dense_floats(tensor);
     if tensor.dtype() == DType::F32 {
         return tensor;
@@ -55,7 +55,7 @@ pub(super) fn dense(tensor: FlexTensor) -> FlexTensor {
 }
 
 /// The tensor of ids as `i32`, densely laid out.
-pub(super) fn dense_ids(tensor: FlexTensor) -> FlexTensor {
+pub(crate) fn dense_ids(tensor: FlexTensor) -> FlexTensor {
     let tensor =
         if tensor.dtype() == DType::I32 { tensor } else { Flex::int_cast(tensor, IntDType::I32) };
     if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
@@ -63,12 +63,12 @@ pub(super) fn dense_ids(tensor: FlexTensor) -> FlexTensor {
 
 /// The numbers of a tensor that [`dense`] returned.
 #[expect(clippy::expect_used, reason = "dense() made the tensor contiguous and f32")]
-pub(super) fn numbers(tensor: &FlexTensor) -> &[f32] {
+pub(crate) fn numbers(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("a dense tensor of f32")
 }
 
 /// The ids of a tensor that [`dense_ids`] returned.
 #[expect(clippy::expect_used, reason = "dense_ids() made the tensor contiguous and i32")]
-pub(super) fn ids(tensor: &FlexTensor) -> &[i32] {
+pub(crate) fn ids(tensor: &FlexTensor) -> &[i32] {
     tensor.as_slice().expect("a dense tensor of i32")
 }

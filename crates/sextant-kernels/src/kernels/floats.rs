@@ -63,7 +63,7 @@ impl<'a> From<&'a Vec<f32>> for Floats<'a> {
 }
 
 /// Owned numbers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum FloatVec {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),

@@ -1,29 +1,30 @@
-//! The operations of the crate's root: they check shapes, then run a kernel or the composed body.
+//! The functions of the crate's root, with what runs below them: a file for each operation, or for a few that
+//! are alike. A function checks shapes and calls [`run`](run::run).
 
-mod frozen;
-mod layers;
-mod loss;
+mod cross_entropy;
+mod dropout;
+mod embedding;
+mod frozen_linear;
+mod gated;
+mod linear;
+mod linear_packed;
+mod norms;
 mod optimizer;
 mod pack;
+mod rotary;
 mod row_gradient;
+mod run;
 mod scores;
 
-pub use frozen::{frozen_embedding, frozen_linear};
-pub use layers::{
-    add_layer_norm, dropout, gated, linear, linear_packed, linear_reusing, rms_norm, sum,
-};
-pub use loss::cross_entropy;
+pub use cross_entropy::cross_entropy;
+pub use dropout::{dropout, sum};
+pub use embedding::{embedding, embedding_rows, frozen_embedding};
+pub use frozen_linear::frozen_linear;
+pub use gated::gated;
+pub use linear::{linear, linear_reusing};
+pub use linear_packed::linear_packed;
+pub use norms::{add_layer_norm, rms_norm};
 pub use optimizer::{adamw, adamw_rows, dot, sum_of_squares};
-pub use pack::{attention, embedding, embedding_rows, rotary};
+pub use pack::attention;
+pub use rotary::rotary;
 pub use scores::{capped_attention, relative_attention};
-
-use burn::backend::Dispatch;
-use burn::tensor::Tensor;
-
-use crate::device::has_kernels;
-use crate::flex::Maybe;
-
-/// An optional tensor for the backend extension.
-fn maybe<const D: usize>(tensor: Option<Tensor<D>>) -> Maybe<Dispatch> {
-    tensor.map_or(Maybe::Absent, |tensor| Maybe::Given(tensor.into_dispatch()))
-}

@@ -1,7 +1,13 @@
-use burn::tensor::Tensor;
+//! The optimizer's arithmetic. These are no [`Operation`](crate::operation::Operation)s: they have several
+//! results or a plain number in place of one tensor, change their inputs in place, and have no gradient.
 
-use super::has_kernels;
-use crate::{AdamWStep, RowGradient, UntouchedRows, composed, flex};
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use burn_flex::FlexTensor;
+
+use crate::device::has_kernels;
+use crate::flex::buffer::{dense, numbers};
+use crate::{AdamWStep, RowGradient, UntouchedRows, composed, kernels, simd};
 
 /// One AdamW step on a parameter and its two moments, all of one shape: returns them updated, in
 /// place where nothing else holds their buffers.
@@ -31,7 +37,7 @@ pub fn adamw<const D: usize>(
         "adamw: the parameter is tracked by autodiff; pass its inner tensor"
     );
     if has_kernels(&param.device()) {
-        flex::adamw(param, grad, m, v, step)
+        flex_adamw(param, grad, m, v, step)
     } else {
         composed::adamw(param, grad, m, v, step)
     }
@@ -66,7 +72,7 @@ pub fn adamw_rows(
         "adamw_rows: runs on the flex device without autodiff, not on {device:?}"
     );
     assert!(step.step > 0, "adamw_rows: steps are counted from 1");
-    flex::adamw_rows(param, gradient, m, v, step, untouched)
+    flex_adamw_rows(param, gradient, m, v, step, untouched)
 }
 
 /// The sum of the squares of all elements, in `f64`, for clipping by global norm.
@@ -84,5 +90,76 @@ pub fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
 /// When the shapes differ.
 pub fn dot<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) -> f64 {
     assert_eq!(x.dims(), y.dims(), "dot: shapes differ");
-    if has_kernels(&x.device()) { flex::dot(x, y) } else { composed::dot(x, y) }
+    if has_kernels(&x.device()) { flex_dot(x, y) } else { composed::dot(x, y) }
+}
+
+/// The flex primitive of a tensor on a flex device without autodiff.
+#[expect(clippy::expect_used, reason = "callers ask for the device first")]
+fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    tensor.try_into_primitive::<Flex>().expect("a flex tensor without autodiff")
+}
+
+/// The tensor in a form that `storage_mut` shows exactly its elements of.
+fn owned<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    let tensor = dense(primitive(tensor));
+    let whole = numbers(&tensor).len() == tensor.storage::<f32>().len();
+    if whole {
+        tensor
+    } else {
+        // a view into a larger buffer
+        FlexTensor::from_data(tensor.into_data())
+    }
+}
+
+fn flex_adamw<const D: usize>(
+    param: Tensor<D>,
+    grad: Tensor<D>,
+    m: Tensor<D>,
+    v: Tensor<D>,
+    step: &AdamWStep,
+) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
+    let grad = dense(primitive(grad));
+    let (mut param, mut m, mut v) = (owned(param), owned(m), owned(v));
+    kernels::adamw::step(
+        simd::level(),
+        param.storage_mut(),
+        numbers(&grad),
+        m.storage_mut(),
+        v.storage_mut(),
+        step,
+    );
+    let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
+    (tensor(param), tensor(m), tensor(v))
+}
+
+fn flex_adamw_rows(
+    param: Tensor<2>,
+    gradient: &RowGradient,
+    m: Tensor<2>,
+    v: Tensor<2>,
+    step: &AdamWStep,
+    untouched: UntouchedRows,
+) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+    let (mut param, mut m, mut v) = (owned(param), owned(m), owned(v));
+    kernels::adamw::step_rows(
+        simd::level(),
+        param.storage_mut(),
+        gradient,
+        m.storage_mut(),
+        v.storage_mut(),
+        step,
+        untouched,
+    );
+    let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
+    (tensor(param), tensor(m), tensor(v))
+}
+
+fn flex_dot<const D: usize>(x: &Tensor<D>, y: &Tensor<D>) -> f64 {
+    let dense = |tensor: &Tensor<D>| {
+        let tensor = tensor.clone();
+        let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
+        dense(primitive(tensor))
+    };
+    let (x, y) = (dense(x), dense(y));
+    kernels::reduce::dot(simd::level(), numbers(&x), numbers(&y))
 }

@@ -1,8 +1,8 @@
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use super::has_kernels;
 use super::pack::check;
+use crate::device::has_kernels;
 use crate::flex::{AttentionOptions, FlexOperations, Maybe};
 use crate::{AttentionSpec, RelativePositions, Segments, composed};
 

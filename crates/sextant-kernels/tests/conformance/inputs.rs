@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Distribution, Gradients, Tensor, TensorData};
 use sextant_kernels::simd::{Level, with_level};
-use sextant_kernels::{Dropout, Precision};
+use sextant_kernels::{Dropout, Precision, composed};
 
 pub(crate) fn tracked() -> Device {
     Device::flex().autodiff()
@@ -44,16 +44,57 @@ impl Inputs {
 
     /// The output, then the gradient of each input under the loss `Σ loss_weight(i) · out(i)`.
     pub(crate) fn run(&self, operation: impl Fn(&Self) -> Tensor<2>) -> Vec<Vec<f32>> {
+        let (out, gradients) = self.gradients(operation);
+        std::iter::once(out).chain(gradients.into_iter().map(Option::unwrap)).collect()
+    }
+
+    /// [`Inputs::run`], where inputs that are not tracked have no gradient.
+    pub(crate) fn gradients(
+        &self,
+        operation: impl Fn(&Self) -> Tensor<2>,
+    ) -> (Vec<f32>, Vec<Option<Vec<f32>>>) {
         let out = operation(self);
         let [rows, columns] = out.dims();
         let weights: Vec<f32> = (0..rows * columns).map(loss_weight).collect();
         let weights = TensorData::new(weights, [rows, columns]);
         let weights = Tensor::<2>::from_data(weights, &tracked());
-        let mut results = vec![values(out.clone().inner())];
+        let numbers = values(out.clone().inner());
         let gradients: Gradients = (out.cast(DType::F32) * weights).sum().backward();
-        results.extend(self.matrices.iter().map(|x| values(x.grad(&gradients).unwrap())));
-        results.extend(self.vectors.iter().map(|x| values(x.grad(&gradients).unwrap())));
-        results
+        let matrices = self.matrices.iter().map(|x| x.grad(&gradients).map(values));
+        let vectors = self.vectors.iter().map(|x| x.grad(&gradients).map(values));
+        (numbers, matrices.chain(vectors).collect())
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.matrices.len() + self.vectors.len()
+    }
+
+    /// These inputs, of which only those are tracked that `wanted` says; matrices are counted first.
+    pub(crate) fn of_which(&self, wanted: impl Fn(usize) -> bool) -> Self {
+        let plain = self.plain();
+        let (matrices, vectors) = (plain.matrices.into_iter(), plain.vectors.into_iter());
+        let first = matrices.len();
+        Self {
+            matrices: matrices
+                .map(Tensor::from_inner)
+                .enumerate()
+                .map(|(i, x)| if wanted(i) { x.require_grad() } else { x })
+                .collect(),
+            vectors: vectors
+                .map(Tensor::from_inner)
+                .enumerate()
+                .map(|(i, x)| if wanted(first + i) { x.require_grad() } else { x })
+                .collect(),
+        }
+    }
+
+    /// These inputs on the device without autodiff.
+    pub(crate) fn plain(&self) -> Self {
+        Self {
+            matrices: self.matrices.iter().map(|x| x.clone().inner()).collect(),
+            vectors: self.vectors.iter().map(|x| x.clone().inner()).collect(),
+        }
     }
 
     /// These inputs, each moved by `by` times a fixed direction.
@@ -89,23 +130,36 @@ impl Inputs {
         assert!((ours - slope).abs() < bound, "{what}: gradient {ours}, slope {slope}");
     }
 
-    /// Compares an operation with its composed body at every level, on one thread and on two.
+    /// Compares an operation with its composed body, at every level, on one thread and on two. The name is
+    /// that of the operation, for which `what` says more.
     pub(crate) fn check(
+        &self,
+        name: &str,
+        what: &str,
+        bound: f32,
+        operation: impl Fn(&Self) -> Tensor<2> + Sync,
+    ) {
+        let (expected, ran) = composed::instead_of_kernels(|| self.run(&operation));
+        assert_eq!(ran, [name], "the operations that ran");
+        self.compare(&format!("{name} {what}"), bound, operation, &expected);
+    }
+
+    /// Compares the results of [`Inputs::run`] with others, at every level, on one thread and on two.
+    pub(crate) fn compare(
         &self,
         what: &str,
         bound: f32,
-        ours: impl Fn(&Self) -> Tensor<2> + Sync,
-        theirs: impl Fn(&Self) -> Tensor<2>,
+        operation: impl Fn(&Self) -> Tensor<2> + Sync,
+        expected: &[Vec<f32>],
     ) {
-        let expected = self.run(theirs);
         for level in Level::supported() {
             let on = |threads: usize| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| with_level(level, || self.run(&ours)))
+                pool.install(|| with_level(level, || self.run(&operation)))
             };
             let (one, two) = (on(1), on(2));
             assert!(one == two, "{what} at {level:?} depends on the number of threads");
-            for (i, (ours, theirs)) in one.iter().zip(&expected).enumerate() {
+            for (i, (ours, theirs)) in one.iter().zip(expected).enumerate() {
                 assert_close(&format!("{what} at {level:?}, result {i}"), ours, theirs, bound);
             }
         }

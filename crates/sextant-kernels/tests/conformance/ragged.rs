@@ -66,9 +66,9 @@ proptest! {
         let (drop, precision) = (some_dropout(true).unwrap(), Precision::ALL[precision]);
         Inputs::new(&[[rows, columns]], &[]).check(
             "dropout",
+            &precision.to_string(),
             bound_of(precision, 1e-6),
             |t| dropout(kept(t.matrices[0].clone(), precision), drop),
-            |t| composed::dropout(kept(t.matrices[0].clone(), precision), drop),
         );
     }
 
@@ -82,10 +82,10 @@ proptest! {
             (x, residual)
         };
         Inputs::new(&[[rows, columns]; 2], &[]).check(
-            &format!("sum {drop:?} {formats:?}"),
+            "sum",
+            &format!("{drop:?} {formats:?}"),
             bound_of(formats[0].max(formats[1]), 1e-6),
             |t| { let (x, residual) = parts(t); sum(x, residual, drop) },
-            |t| { let (x, residual) = parts(t); composed::sum(x, residual, drop) },
         );
     }
 
@@ -96,10 +96,10 @@ proptest! {
         let (input, output) = (Precision::ALL[input], Precision::ALL[output]);
         let x = |t: &Inputs| kept(t.matrices[0].clone(), input);
         Inputs::new(&[[rows, width]], &[width]).check(
-            &format!("rms_norm {input} {output}"),
+            "rms_norm",
+            &format!("{input} {output}"),
             bound_of(input.max(output), 5e-5),
             |t| rms_norm(x(t), t.vectors[0].clone(), 1e-6, output),
-            |t| composed::rms_norm(x(t), t.vectors[0].clone(), 1e-6, output),
         );
     }
 
@@ -109,10 +109,10 @@ proptest! {
     ) {
         let (activation, precision) = (Activation::ALL[activation], Precision::ALL[precision]);
         Inputs::new(&[[rows, 2 * width]], &[]).check(
-            &format!("gated {activation:?} {precision}"),
+            "gated",
+            &format!("{activation:?} {precision}"),
             bound_of(precision, 1e-5),
             |t| gated(kept(t.matrices[0].clone(), precision), activation),
-            |t| composed::gated(kept(t.matrices[0].clone(), precision), activation),
         );
     }
 
@@ -130,10 +130,10 @@ proptest! {
         };
         let positions = Rotary::new(2 * half, 1e4);
         Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]).check(
-            &format!("rotary {precision}"),
+            "rotary",
+            &format!("{precision}"),
             bound_of(precision, 1e-6),
             |t| rotary(kept(t.matrices[0].clone(), precision), &segments, &spec, &positions),
-            |t| composed::rotary(kept(t.matrices[0].clone(), precision), &segments, &spec, &positions),
         );
     }
 

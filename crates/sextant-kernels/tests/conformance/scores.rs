@@ -13,11 +13,13 @@ use sextant_kernels::{
 fn check_capped(lengths: &[usize], spec: &AttentionSpec, cap: f32, precision: Precision) {
     let segments = Segments::from_lengths(lengths).unwrap();
     let x = |t: &Inputs| kept(t.matrices[0].clone(), precision);
-    Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]).check(
+    let inputs = Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]);
+    let expected = inputs.run(|t| composed::capped_attention(x(t), &segments, spec, cap));
+    inputs.compare(
         &format!("capped_attention {lengths:?} {spec:?} {cap} {precision}"),
         bound_of(precision, 2e-5),
         |t| capped_attention(x(t), &segments, spec, cap),
-        |t| composed::capped_attention(x(t), &segments, spec, cap),
+        &expected,
     );
 }
 
@@ -43,17 +45,19 @@ fn check_relative(
         let [x, table] = [0, 1].map(|i| t.matrices[i].clone());
         (kept(x, precision), kept(table * 0.5, precision))
     };
-    Inputs::new(&shapes(&segments, spec, &positions), &[]).check(
+    let inputs = Inputs::new(&shapes(&segments, spec, &positions), &[]);
+    let expected = inputs.run(|t| {
+        let (x, table) = parts(t);
+        composed::relative_attention(x, table, &segments, spec, &positions)
+    });
+    inputs.compare(
         &format!("relative_attention {lengths:?} {spec:?} {positions:?} {precision}"),
         bound_of(precision, 2e-5),
         |t| {
             let (x, table) = parts(t);
             relative_attention(x, table, &segments, spec, &positions)
         },
-        |t| {
-            let (x, table) = parts(t);
-            composed::relative_attention(x, table, &segments, spec, &positions)
-        },
+        &expected,
     );
 }
 
