@@ -1,7 +1,6 @@
 //! Claims that take minutes to check: too long for the tests.
 
 use anyhow::{Context, ensure};
-use burn::tensor::Device;
 use clap::{Args, Subcommand};
 use sextant_cli::Terminal;
 use sextant_core::Task;
@@ -10,6 +9,7 @@ use sextant_data::{Dataset, Format};
 use sextant_files::Existing;
 use sextant_lab::findings::Findings;
 use sextant_lab::{Document, Grid, Lab, LabRecipe, Outcome};
+use sextant_model::Device;
 use std::path::{Path, PathBuf};
 
 /// `prove`
@@ -62,7 +62,7 @@ impl ProveLab {
         let recipe = LabRecipe::read(Path::new("recipes/lab-market.toml"), &[set])?;
         let resolve = |name: &str| Err(format!("`{name}`: this grid needs no pretrained model"));
         let mut lab = Lab::open(Grid::new(recipe, resolve)?, &self.folder.join("lab"), resolve)?;
-        let outcome = lab.run(&Device::flex(), None, Existing::Refuse, &mut Terminal::new())?;
+        let outcome = lab.run(&Device::cpu(), None, Existing::Refuse, &mut Terminal::new())?;
         ensure!(outcome == Outcome::Complete, "the grid is not finished");
         let findings = Findings::new(&lab)?;
 

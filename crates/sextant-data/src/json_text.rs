@@ -4,8 +4,9 @@
 //! type `arrow.json` over UTF-8 texts. A null means that the row has no such key; a row that says
 //! `null` holds the text `null`. So numbers of any length and absent keys survive.
 
-use arrow::array::{ArrayRef, AsArray, StringArray};
-use arrow::datatypes::{DataType, Field};
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, StringArray};
+use arrow_schema::{DataType, Field};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::borrow::Cow;

@@ -1,6 +1,6 @@
 //! The columns of a file.
 
-use arrow::datatypes::SchemaRef;
+use arrow_schema::SchemaRef;
 use parquet::schema::types::TypePtr;
 
 /// What the rows of a file look like before they are read.

@@ -3,8 +3,8 @@
 use crate::arrow_values::values;
 use crate::read::parse;
 use crate::{RowProblem, json_text};
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use serde_json::Value;
 use sextant_core::{Pair, Task};
 
@@ -80,11 +80,12 @@ impl Cells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{
+    use arrow_array::types::Int8Type;
+    use arrow_array::{
         ArrayRef, BinaryArray, DictionaryArray, LargeStringArray, StringArray, StringViewArray,
         StructArray,
     };
-    use arrow::datatypes::{DataType, Field, Int8Type, Schema};
+    use arrow_schema::{DataType, Field, Schema};
     use sextant_core::{Entity, Product};
     use std::sync::Arc;
 

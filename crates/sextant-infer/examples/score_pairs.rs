@@ -5,9 +5,9 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "an example")]
 
-use burn::tensor::Device;
 use sextant_core::{PairRef, Product, Task};
 use sextant_infer::{Scorer, Threads};
+use sextant_model::Device;
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -19,8 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let precision = arguments.next().unwrap_or_else(|| "f32".to_owned()).parse()?;
     // Linux keeps the figure; elsewhere nothing is said of it.
     let before = resident_kilobytes();
-    let scorer =
-        Scorer::open(&folder, &Device::flex(), precision)?.with_threads(Threads::Caller)?;
+    let scorer = Scorer::open(&folder, &Device::cpu(), precision)?.with_threads(Threads::Caller)?;
     say_memory("opened", before);
     scorer.warm_up()?;
     say_memory("warmed up", before);

@@ -1,11 +1,10 @@
 //! The models that a scorer asks, and who is asked about what.
 
 use crate::EnsembleManifest;
-use burn::tensor::Device;
 use sextant_core::{PairRef, Task};
 use sextant_eval::Vote;
 use sextant_kernels::ScorePrecision;
-use sextant_model::{ModelError, NonFinite, Predictor, SharedBases, bundle};
+use sextant_model::{Device, ModelError, NonFinite, Predictor, SharedBases, bundle};
 use sextant_text::EncodedRow;
 use std::path::{Path, PathBuf};
 

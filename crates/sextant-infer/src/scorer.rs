@@ -3,10 +3,9 @@
 use crate::members::{Members, OpenMember};
 use crate::threads::Crew;
 use crate::{ScorerRow, Threads};
-use burn::tensor::Device;
 use sextant_core::{Pair, PairRef, Prediction, Task};
 use sextant_kernels::ScorePrecision;
-use sextant_model::{ModelError, NonFinite, SharedBases};
+use sextant_model::{Device, ModelError, NonFinite, SharedBases};
 use sextant_text::{EncodedRow, TextError};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -14,15 +13,15 @@ use std::path::Path;
 /// Answers pairs.
 ///
 /// ```no_run
-/// use burn::tensor::Device;
 /// use sextant_core::{PairRef, Task};
 /// use sextant_infer::{Scorer, Threads};
 /// use sextant_kernels::ScorePrecision;
+/// use sextant_model::Device;
 /// use std::ops::ControlFlow;
 /// use std::path::Path;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let scorer = Scorer::open(Path::new("runs/mine/bundle"), &Device::flex(), ScorePrecision::Int8)?
+/// let scorer = Scorer::open(Path::new("runs/mine/bundle"), &Device::cpu(), ScorePrecision::Int8)?
 ///     .with_threads(Threads::Caller)?;
 /// scorer.warm_up()?;
 ///

@@ -6,10 +6,10 @@
 #[allow(dead_code, reason = "other tests need the rest")]
 mod support;
 
-use burn::tensor::Device;
 use sextant_core::Task;
 use sextant_infer::{Scorer, Threads};
 use sextant_kernels::ScorePrecision;
+use sextant_model::Device;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::mpsc::channel;
@@ -21,7 +21,7 @@ fn callers_and_pools_of_their_own_answer_while_the_threads_of_the_process_are_bl
     let place = tempfile::tempdir().unwrap();
     support::saved(place.path(), &[Task::QueryType, Task::TypeType], 1, false, None);
     let open = |threads| {
-        let scorer = Scorer::open(place.path(), &Device::flex(), ScorePrecision::F32).unwrap();
+        let scorer = Scorer::open(place.path(), &Device::cpu(), ScorePrecision::F32).unwrap();
         scorer.with_threads(threads).unwrap()
     };
     let own = Threads::Pool(NonZeroUsize::new(2).unwrap());

@@ -22,6 +22,7 @@ pub mod bundle;
 mod checkpointed;
 mod config;
 mod context;
+mod device;
 mod embeddings;
 mod error;
 pub mod export;
@@ -64,6 +65,7 @@ pub use block_config::{
 pub use branch::Branch;
 pub use config::{BackboneConfig, DenseActivation, DenseConfig, Family};
 pub use context::ForwardContext;
+pub use device::{Device, UnknownDevice};
 pub use embeddings::Embeddings;
 pub use error::{ModelError, NonFinite};
 pub use frozen::frozen_weights;

@@ -3,13 +3,13 @@
 //! Everything that scores tables goes through here, whatever they were read from. Only `task`, `left`
 //! and `right` are looked at; every other column passes through as it is, whatever its name and type.
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Float64Builder, Int64Array, ListBuilder, RecordBatch,
-    RecordBatchOptions, StringArray,
+use arrow_array::builder::{Float64Builder, ListBuilder};
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
 };
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::error::ArrowError;
+use arrow_schema::ArrowError;
+use arrow_schema::{DataType, Field, Schema};
+use arrow_select::filter::filter_record_batch;
 use sextant_core::{Prediction, Task};
 use sextant_data::{Format, PairError, json_number, pairs, unwritable};
 use sextant_infer::{Scorer, ScorerRow};

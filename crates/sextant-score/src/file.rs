@@ -5,7 +5,7 @@
 
 use crate::ScoreError;
 use crate::batch::{ADDED_COLUMNS, EncodedBatch, RowFault, append, scored_schema};
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use sextant_core::Prediction;
 use sextant_data::{
     Batch, BatchReader, BatchWriter, DataError, Format, Layout, Output, PairError, ReadOptions,

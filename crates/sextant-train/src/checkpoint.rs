@@ -4,7 +4,8 @@
 //! Random streams need no state of their own: they are functions of the recipe's seed and of counters
 //! that are here.
 
-use crate::{AdamW, Moments, SamplerState, TrainError, WeightingState};
+use crate::optimizer::Moments;
+use crate::{AdamW, SamplerState, TrainError, WeightingState};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use sextant_files::{Existing, FolderKind, replace_folder};

@@ -91,7 +91,7 @@ impl Gradients {
     }
 
     /// What a backward pass found for the parameters of the model.
-    pub fn found(model: &RelevanceModel, mut grads: BackwardGradients) -> Self {
+    pub(crate) fn found(model: &RelevanceModel, mut grads: BackwardGradients) -> Self {
         struct Collector<'a> {
             parts: Vec<Option<Gradient>>,
             grads: &'a mut BackwardGradients,

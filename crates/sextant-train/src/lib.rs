@@ -45,7 +45,7 @@ pub use gradients::Gradients;
 pub use log::JsonLog;
 pub use memory::{peak_memory, reset_peak_memory};
 pub use observer::{DevEvaluation, Event, Observer, Observers, StepReport};
-pub use optimizer::{AdamW, Moments};
+pub use optimizer::AdamW;
 pub use packs::{PlannedPack, StepPlan, SumBy, plan_packs};
 pub use plan::{BackboneSource, Plan};
 pub use prepare::{Encoded, Prepared};

@@ -9,13 +9,13 @@ use sextant_model::{ModelSpec, ParamInfo, RelevanceModel, parameters};
 
 /// A parameter's moments and how often it was stepped.
 #[derive(Debug, Clone)]
-pub struct Moments {
+pub(crate) struct Moments {
     /// Steps that moved the parameter: bias correction counts these, as PyTorch does.
-    pub steps: u64,
+    pub(crate) steps: u64,
     /// Running mean of the gradient, as a vector.
-    pub first: Tensor<1>,
+    pub(crate) first: Tensor<1>,
     /// Running mean of its square.
-    pub second: Tensor<1>,
+    pub(crate) second: Tensor<1>,
 }
 
 /// What one parameter's step is like.
@@ -54,12 +54,12 @@ impl AdamW {
     }
 
     /// Each parameter's name and, where it was ever stepped, its moments.
-    pub fn moments(&self) -> impl Iterator<Item = (&str, Option<&Moments>)> {
+    pub(crate) fn moments(&self) -> impl Iterator<Item = (&str, Option<&Moments>)> {
         self.groups.iter().zip(&self.moments).map(|(group, m)| (group.name.as_str(), m.as_ref()))
     }
 
     /// Sets the moments of the parameters that `source` knows.
-    pub fn restore(&mut self, mut source: impl FnMut(&str) -> Option<Moments>) {
+    pub(crate) fn restore(&mut self, mut source: impl FnMut(&str) -> Option<Moments>) {
         for (group, moments) in self.groups.iter().zip(&mut self.moments) {
             *moments = source(&group.name);
         }

@@ -3,9 +3,8 @@
 use crate::choose::Choice;
 use crate::rows::RowsBuilder;
 use crate::{BackboneSource, ExampleSource, Plan, Rows, TrainError, dev_metric};
-use burn::tensor::Device;
 use sextant_core::{Entity, Pair, Prediction, Split, Task};
-use sextant_model::{RelevanceModel, freeze, initialize, initialize_frozen, parameters};
+use sextant_model::{Device, RelevanceModel, freeze, initialize, initialize_frozen, parameters};
 use sextant_text::{Encoder, TextConfig, TextError, WordCounts};
 use sha2::{Digest, Sha256};
 
@@ -86,7 +85,7 @@ impl Encoded {
     /// Builds the model on a device.
     pub fn build(self, device: &Device) -> Result<Prepared, TrainError> {
         let Self { plan, encoder, train, dev } = self;
-        let model = RelevanceModel::zeros(plan.spec.clone(), &device.clone().autodiff())?;
+        let model = RelevanceModel::zeros(plan.spec.clone(), &(**device).clone().autodiff())?;
         let model = initialize(model, plan.recipe.seed);
         let model = match &plan.backbone {
             BackboneSource::Pretrained(backbone) => backbone.load_into(model)?,

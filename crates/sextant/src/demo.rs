@@ -1,12 +1,11 @@
 //! `sextant demo`: the whole line on a synthetic market.
 
 use crate::arguments::Overwrite;
-use crate::device::Place;
+use crate::device::DeviceArgs;
 use crate::say::say;
 use crate::train::{interrupted, train};
 use crate::{data, evaluate, get, interrupt};
 use anyhow::bail;
-use burn::tensor::Device;
 use clap::Args;
 use sextant_core::Task;
 use sextant_data::market::{ExampleConfig, MarketConfig};
@@ -16,7 +15,7 @@ use sextant_files::{Lock, OwnFiles};
 use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
 use sextant_lab::{Baseline, Comparison, Report, Run, RunFacts};
-use sextant_model::Routing;
+use sextant_model::{Device, Routing};
 use sextant_train::{Plan, Recipe, RunFolder, Start, parse_recipe, peak_memory};
 use std::path::PathBuf;
 
@@ -53,13 +52,13 @@ pub(crate) struct Demo {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     #[command(flatten)]
-    place: Place,
+    on: DeviceArgs,
 }
 
 impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let start = std::time::Instant::now();
-        let device = self.place.open()?;
+        let device = &self.on.device;
         // Mistakes are found before anything is removed.
         for routing in ROUTINGS {
             Plan::new(self.recipe(routing)?, get::resolve)?;
@@ -92,7 +91,7 @@ impl Demo {
         }
         interrupt::install()?;
         for routing in ROUTINGS {
-            comparison.add_run(self.train(routing, &dataset, &device)?)?;
+            comparison.add_run(self.train(routing, &dataset, device)?)?;
         }
         let table = comparison.table(Metric::Accuracy);
         say(&format!(

@@ -4,10 +4,10 @@ use crate::arguments::{FileReading, Overwrite};
 use crate::say::{complain, say};
 use crate::scoring::at_row;
 use anyhow::{Context, ensure};
-use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use sextant_core::Task;
 use sextant_data::{FileNames, Labels, RowReader};
+use sextant_model::Device;
 use sextant_model::bundle::{self, Bundle};
 use sextant_model::export::{Numbers, Rounding, huggingface, onnx, peft};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ impl Export {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let existing = self.overwrite.existing();
         existing.check(&self.out)?;
-        let bundle = bundle::open(&self.bundle, &Device::flex())?;
+        let bundle = bundle::open(&self.bundle, &Device::cpu())?;
         ensure!(
             self.base.is_none() || matches!(self.format, Target::Peft),
             "--base goes with `--format peft`"

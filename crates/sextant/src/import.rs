@@ -4,12 +4,13 @@ use crate::arguments::Overwrite;
 use crate::get;
 use crate::say::say;
 use anyhow::{Context, anyhow, bail, ensure};
-use burn::tensor::Device;
 use clap::Args;
 use sextant_core::Task;
 use sextant_kernels::FrozenFormat;
 use sextant_model::backbone::Backbone;
-use sextant_model::{Adapter, HeadKind, ModelSpec, RelevanceModel, Routing, bundle, initialize};
+use sextant_model::{
+    Adapter, Device, HeadKind, ModelSpec, RelevanceModel, Routing, bundle, initialize,
+};
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use std::path::{Path, PathBuf};
 
@@ -67,7 +68,7 @@ impl Import {
             head_dropout: 0.1,
             lora: None,
         };
-        let model = initialize(RelevanceModel::zeros(spec, &Device::flex())?, 0);
+        let model = initialize(RelevanceModel::zeros(spec, &Device::cpu())?, 0);
         let model = backbone.load_into(model)?;
         let provenance = serde_json::json!({ "imported_from": self.model });
         self.save(&model, tokenizer, None, provenance)
@@ -94,7 +95,7 @@ impl Import {
             Some(own) => own,
             None => backbone.tokenizer()?,
         };
-        let model = adapter.model(&backbone, self.base_format, &Device::flex())?;
+        let model = adapter.model(&backbone, self.base_format, &Device::cpu())?;
         let provenance = serde_json::json!({ "imported_from": self.model, "base": base });
         self.save(&model, tokenizer, adapter.text(), provenance)
     }

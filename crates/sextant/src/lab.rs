@@ -1,7 +1,7 @@
 //! `sextant lab`: grids of runs and their reports.
 
 use crate::arguments::Overwrite;
-use crate::device::Place;
+use crate::device::DeviceArgs;
 use crate::get;
 use crate::interrupt::{self, Stopped};
 use crate::say::say;
@@ -47,7 +47,7 @@ pub(crate) struct Run {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: Place,
+    on: DeviceArgs,
 }
 
 /// `lab status`
@@ -85,12 +85,12 @@ impl Run {
         let out = self.out.unwrap_or_else(|| PathBuf::from("labs").join(&recipe.name));
         let grid = Grid::new(recipe, get::resolve)?;
         let mut lab = Lab::open(grid, &out, get::resolve)?;
-        let device = self.place.open()?;
+        let device = &self.on.device;
         let watcher: Box<dyn Watcher> =
             if self.json { Box::new(Machine) } else { Box::new(Terminal::new()) };
         interrupt::install()?;
         let outcome =
-            lab.run(&device, self.budget, self.overwrite.existing(), &mut Interruptible(watcher))?;
+            lab.run(device, self.budget, self.overwrite.existing(), &mut Interruptible(watcher))?;
         let again = "run the same command again to go on";
         let end = match outcome {
             Outcome::Complete => "every run is finished".to_owned(),

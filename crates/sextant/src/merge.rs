@@ -3,8 +3,8 @@
 use crate::arguments::Overwrite;
 use crate::say::say;
 use anyhow::ensure;
-use burn::tensor::Device;
 use clap::Args;
+use sextant_model::Device;
 use sextant_model::bundle::{self, Bundle};
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ impl Merge {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let existing = self.overwrite.existing();
         existing.check(&self.out)?;
-        let Bundle { manifest, model, encoder, .. } = bundle::open(&self.bundle, &Device::flex())?;
+        let Bundle { manifest, model, encoder, .. } = bundle::open(&self.bundle, &Device::cpu())?;
         ensure!(model.spec().lora.is_some(), "{} has no adapters to merge", self.bundle.display());
         let merged = sextant_model::merge(model)?;
         bundle::save(&self.out, existing, &merged, &encoder, manifest.provenance)?;

@@ -1,6 +1,6 @@
 //! How commands that predict open a bundle.
 
-use crate::device::Place;
+use crate::device::DeviceArgs;
 use anyhow::anyhow;
 use clap::Args;
 use sextant_core::Pair;
@@ -13,7 +13,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Scoring {
     #[command(flatten)]
-    place: Place,
+    on: DeviceArgs,
     /// Precision of the products: f32, bf16 or int8
     #[arg(long, default_value_t = ScorePrecision::F32)]
     precision: ScorePrecision,
@@ -43,7 +43,7 @@ impl Scoring {
         folder: &Path,
         precision: ScorePrecision,
     ) -> anyhow::Result<Scorer> {
-        Ok(Scorer::open(folder, &self.place.open()?, precision)?)
+        Ok(Scorer::open(folder, &self.on.device, precision)?)
     }
 
     /// The precision asked for.

@@ -1,16 +1,15 @@
 //! `sextant train`.
 
 use crate::arguments::Overwrite;
-use crate::device::Place;
+use crate::device::DeviceArgs;
 use crate::get;
 use crate::interrupt::{self, Stopped};
 use crate::say::{complain, say};
 use anyhow::Context;
-use burn::tensor::Device;
 use clap::Args;
 use sextant_cli::Progress;
 use sextant_files::Existing;
-use sextant_model::ParameterCounts;
+use sextant_model::{Device, ParameterCounts};
 use sextant_train::{
     ExampleSource, JsonLog, Observers, Plan, Prepared, Recipe, RunFolder, Start, StoppableSource,
     Summary, TrainError, Trainer, open_source, parse_recipe, peak_memory,
@@ -35,7 +34,7 @@ pub(crate) struct Train {
     #[command(flatten)]
     overwrite: Overwrite,
     #[command(flatten)]
-    place: Place,
+    on: DeviceArgs,
 }
 
 impl Train {
@@ -47,7 +46,7 @@ impl Train {
         let folder =
             RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
         let source = open_source(&recipe.data.path, &recipe.data.read_options())?;
-        let device = self.place.open()?;
+        let device = &self.on.device;
         // Not before the source is open: standard input may be silent for as long as it likes.
         interrupt::install()?;
         let existing = self.overwrite.existing();
@@ -67,7 +66,7 @@ impl Train {
         } else {
             "add `--resume` to the same command to go on from there"
         };
-        let summary = train(recipe, source.as_ref(), folder.clone(), (start, existing), &device)
+        let summary = train(recipe, source.as_ref(), folder.clone(), (start, existing), device)
             .map_err(|error| interrupted(error, &folder, how))?;
         say(&format!(
             "{}: {} steps, {:.0} rows/s, best dev {} at step {}, peak memory {} MiB",

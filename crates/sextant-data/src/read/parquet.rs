@@ -5,8 +5,8 @@ use super::{Map, Place, Record, Records, Value};
 use crate::arrow_values::values;
 use crate::read_options::ReadOptions;
 use crate::{DataError, Row};
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use std::fs::File;
 use std::sync::Arc;
 

@@ -2,14 +2,15 @@
 
 use super::render::{json_options, texts};
 use crate::{DataError, Format, entity, json_text};
-use arrow::array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Float64Builder, Int64Array, ListBuilder,
-    StringArray, UInt64Array, new_empty_array, new_null_array,
+use arrow_array::builder::{Float64Builder, ListBuilder};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array,
+    new_empty_array, new_null_array,
 };
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use arrow::error::ArrowError;
+use arrow_cast::cast;
 use arrow_json::writer::make_encoder;
+use arrow_schema::ArrowError;
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::path::Path;

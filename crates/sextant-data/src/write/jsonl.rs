@@ -2,7 +2,7 @@
 
 use super::render::json_options;
 use super::{Output, Sink, SinkError};
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use arrow_json::EncoderOptions;
 use arrow_json::writer::make_encoder;
 use std::io::Write;

@@ -19,8 +19,8 @@ pub use output::Output;
 use self::fit::FitError;
 use crate::layout::Layout;
 use crate::{DataError, Format, RowProblem, entity, json_text};
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
 use sextant_core::{Entity, Pair};
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
 //! Parquet output: batches are gathered into row groups.
 
 use super::{Output, Sink, SinkError};
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter, arrow_writer::ArrowWriterOptions};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;

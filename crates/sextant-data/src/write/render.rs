@@ -4,13 +4,16 @@
 //! 8601, bytes as hexadecimal digits, and in JSON no number for what is not one.
 
 use crate::json_text;
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray, StringBuilder};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Int64Type};
-use arrow::error::ArrowError;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array, StringArray};
+use arrow_cast::cast;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_json::writer::{NullableEncoder, make_encoder};
 use arrow_json::{Encoder, EncoderFactory, EncoderOptions};
+use arrow_schema::ArrowError;
+use arrow_schema::{DataType, FieldRef};
 use std::io::Write;
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
 //! CSV and TSV output: a header line and a line per row, with quotes where they are needed.
 
 use super::{Output, Sink, SinkError};
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Schema;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::Schema;
 use csv::ByteRecord;
 
 pub(super) struct SeparatedSink {

@@ -2,8 +2,10 @@
 
 use crate::file;
 use crate::parquet_types::every_type;
-use arrow::array::*;
-use arrow::datatypes::*;
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::*;
+use arrow_schema::*;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
@@ -52,7 +54,7 @@ pub(crate) fn read_parquet(path: &Path) -> (SchemaRef, RecordBatch) {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     let schema = builder.schema().clone();
     let batches: Vec<_> = builder.build().unwrap().map(Result::unwrap).collect();
-    let whole = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+    let whole = arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap();
     (schema, whole)
 }
 
@@ -156,7 +158,7 @@ fn parts_are_one_input_if_their_columns_are_the_same() {
 
     let index = batch.schema().index_of("u64").unwrap();
     let mut other = batch.clone();
-    let signed = arrow::compute::cast(other.column(index), &DataType::Int32).unwrap();
+    let signed = arrow_cast::cast(other.column(index), &DataType::Int32).unwrap();
     let mut fields = batch.schema().fields().to_vec();
     fields[index] = Arc::new(Field::new("u64", DataType::Int32, true));
     let mut columns = other.columns().to_vec();

@@ -1,9 +1,11 @@
 //! Columns of every type that Parquet stores, pages of every codec, and annotations.
 
 use crate::batches::{copy, read_parquet, write_parquet};
-use arrow::array::*;
-use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::*;
+use arrow_array::builder::*;
+use arrow_array::types::*;
+use arrow_array::*;
+use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::*;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use std::collections::HashMap;
@@ -60,7 +62,7 @@ pub(crate) fn every_type() -> RecordBatch {
     add("decimal128", Arc::new(array.clone().with_precision_and_scale(10, 2).unwrap()));
     add("decimal128_38", Arc::new(array.with_precision_and_scale(38, 10).unwrap()));
     let array =
-        Decimal256Array::from_iter(decimals.map(|n| Some(arrow::datatypes::i256::from_i128(n))));
+        Decimal256Array::from_iter(decimals.map(|n| Some(arrow_buffer::i256::from_i128(n))));
     add("decimal256", Arc::new(array.with_precision_and_scale(50, 2).unwrap()));
     let array = Decimal32Array::new(vec![-12_345, 0, 7, 99_999].into(), nulls());
     add("decimal32", Arc::new(array.with_precision_and_scale(7, 2).unwrap()));

@@ -1,11 +1,12 @@
 //! Every format says the same rows.
 
 use crate::file;
-use arrow::array::{
-    ArrayRef, Float32Array, Int32Array, ListArray, MapBuilder, RecordBatch, StringArray,
-    StringBuilder, StructArray,
+use arrow_array::builder::{MapBuilder, StringBuilder};
+use arrow_array::types::Int64Type;
+use arrow_array::{
+    ArrayRef, Float32Array, Int32Array, ListArray, RecordBatch, StringArray, StructArray,
 };
-use arrow::datatypes::{DataType, Field, Int64Type};
+use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 use sextant_core::{Entity, Example, Grade, LabelOrigin, Product, Split, Task};
@@ -132,7 +133,7 @@ fn parquet_of_other_tools() {
     attributes.append(true).unwrap();
     attributes.append(false).unwrap();
     let attributes: ArrayRef = Arc::new(attributes.finish());
-    let mut path_builder = arrow::array::ListBuilder::new(StringBuilder::new());
+    let mut path_builder = arrow_array::builder::ListBuilder::new(StringBuilder::new());
     path_builder.append_value([Some("Tools"), Some("Drills")]);
     path_builder.append_null();
     let type_path: ArrayRef = Arc::new(path_builder.finish());

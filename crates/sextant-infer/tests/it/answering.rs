@@ -1,12 +1,11 @@
 //! Each row has its own result, at encoding and at answering, and a pass can be stopped.
 
 use crate::support::{ensemble, pairs, saved};
-use burn::tensor::Device;
 use sextant_core::{Example, Grade, Pair, PairRef, Prediction, Product, Task};
 use sextant_eval::Vote;
 use sextant_infer::{Scorer, ScorerRow};
 use sextant_kernels::ScorePrecision;
-use sextant_model::{ModelError, Predictor, bundle};
+use sextant_model::{Device, ModelError, Predictor, bundle};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -24,7 +23,7 @@ fn bits(prediction: &Prediction) -> [u32; 3] {
 fn a_pair_that_cannot_be_encoded_is_an_error_of_its_own_row_alone() {
     let place = tempfile::tempdir().unwrap();
     saved(place.path(), &BOTH, 1, false, None);
-    let scorer = Scorer::open(place.path(), &Device::flex(), ScorePrecision::F32).unwrap();
+    let scorer = Scorer::open(place.path(), &Device::cpu(), ScorePrecision::F32).unwrap();
     let sofa = Product { title: "red sofa".into(), ..Product::default() };
     let rows = scorer.encode_each(&[
         PairRef::new(Task::QueryType, "red sofa", "sofas and lamps"),
@@ -47,7 +46,7 @@ fn a_row_says_how_many_tokens_answering_it_takes() {
     let bundles: Vec<PathBuf> = ["a", "b"].iter().map(|name| place.path().join(name)).collect();
     saved(&bundles[0], &BOTH, 1, false, None);
     saved(&bundles[1], &BOTH[..1], 2, false, None);
-    let device = Device::flex();
+    let device = Device::cpu();
     let opened = bundle::open(&bundles[0], &device).unwrap();
     let pairs = pairs();
     let tokens = |pair: &Pair| opened.encoder.encode(pair).unwrap().len();
@@ -76,7 +75,7 @@ fn a_row_without_a_number_does_not_take_its_pack_with_it() {
     }
     for folder in [&bundles[1], &vote] {
         for precision in ScorePrecision::ALL {
-            let scorer = Scorer::open(folder, &Device::flex(), precision).unwrap();
+            let scorer = Scorer::open(folder, &Device::cpu(), precision).unwrap();
             let rows = encoded(&scorer, &spoiled);
             let answers = scorer.answer(&rows, |_| ControlFlow::Continue(())).unwrap();
             assert_eq!(answers.len(), spoiled.len());
@@ -100,7 +99,7 @@ fn a_row_without_a_number_does_not_take_its_pack_with_it() {
 fn answering_can_be_stopped_between_packs() {
     let place = tempfile::tempdir().unwrap();
     saved(place.path(), &BOTH, 1, false, None);
-    let scorer = Scorer::open(place.path(), &Device::flex(), ScorePrecision::F32).unwrap();
+    let scorer = Scorer::open(place.path(), &Device::cpu(), ScorePrecision::F32).unwrap();
     let few = pairs();
     let row = scorer.encode(&few[0]).unwrap();
     // More than two packs.

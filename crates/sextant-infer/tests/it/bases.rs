@@ -1,11 +1,10 @@
 //! Bundles over one frozen base.
 
 use crate::support::{pairs, saved};
-use burn::tensor::Device;
 use sextant_core::Task;
 use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
-use sextant_model::SharedBases;
+use sextant_model::{Device, SharedBases};
 
 /// The registry knows a base for as long as a scorer holds it, and no longer.
 #[test]
@@ -18,7 +17,7 @@ fn a_base_goes_with_the_last_bundle_over_it() {
     let mut open = |folder: usize| {
         let precision = ScorePrecision::F32;
         let scorer =
-            Scorer::open_sharing(&folders[folder], &Device::flex(), precision, &mut bases).unwrap();
+            Scorer::open_sharing(&folders[folder], &Device::cpu(), precision, &mut bases).unwrap();
         (scorer, bases.len())
     };
     let (first, one) = open(0);
@@ -32,6 +31,6 @@ fn a_base_goes_with_the_last_bundle_over_it() {
     drop((first, second));
     assert!(bases.is_empty());
     let precision = ScorePrecision::F32;
-    let again = Scorer::open_sharing(&folders[0], &Device::flex(), precision, &mut bases).unwrap();
+    let again = Scorer::open_sharing(&folders[0], &Device::cpu(), precision, &mut bases).unwrap();
     assert_eq!((again.predict(&pairs()).unwrap(), bases.len()), (expected, 1));
 }

@@ -1,13 +1,12 @@
 //! Answers of bundles and ensembles: none that is no number, and the same from any number of threads.
 
 use crate::support::{ensemble, pairs, saved};
-use burn::tensor::Device;
 use rayon::prelude::*;
 use sextant_core::{Example, Grade, Task};
 use sextant_eval::Vote;
 use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
-use sextant_model::ModelError;
+use sextant_model::{Device, ModelError};
 use std::path::PathBuf;
 
 /// A member whose answer is no number is not outvoted, by no rule; the row is the caller's, not the member's.
@@ -26,7 +25,7 @@ fn no_rule_hides_a_member_without_a_number() {
     for rule in Vote::ALL {
         let folder = ensemble(&place, &bundles, rule);
         for precision in ScorePrecision::ALL {
-            let scorer = Scorer::open(&folder, &Device::flex(), precision).unwrap();
+            let scorer = Scorer::open(&folder, &Device::cpu(), precision).unwrap();
             let encoded: Vec<_> = pairs.iter().map(|pair| scorer.encode(pair).unwrap()).collect();
             for found in [scorer.predict(&pairs), scorer.predict_rows(&encoded)] {
                 let Err(error @ ModelError::NonFinite { row: 9, .. }) = &found else {
@@ -51,7 +50,7 @@ fn an_ensemble_over_a_shared_base_answers_alike_from_any_thread() {
     let folder = ensemble(&place, &bundles, Vote::Soft);
     let pairs = pairs();
     for precision in ScorePrecision::ALL {
-        let open = || Scorer::open(&folder, &Device::flex(), precision).unwrap();
+        let open = || Scorer::open(&folder, &Device::cpu(), precision).unwrap();
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let expected = pool(1).install(|| open().predict(&pairs).unwrap());
         let scorer = open();

@@ -1,14 +1,13 @@
 //! Small bundles and ensembles, and pairs that they answer.
 
-use burn::tensor::Device;
 use sextant_core::{Example, Grade, Pair, Task};
 use sextant_eval::Vote;
 use sextant_files::Existing;
 use sextant_infer::EnsembleManifest;
 use sextant_kernels::FrozenFormat;
 use sextant_model::{
-    BackboneConfig, HeadKind, LoraConfig, ModelSpec, Pooling, RelevanceModel, Routing, bundle,
-    initialize, initialize_frozen, load,
+    BackboneConfig, Device, HeadKind, LoraConfig, ModelSpec, Pooling, RelevanceModel, Routing,
+    bundle, initialize, initialize_frozen, load,
 };
 use sextant_text::{Encoder, TextConfig, train_wordpiece};
 use std::convert::Infallible;
@@ -47,7 +46,7 @@ pub(crate) fn saved(folder: &Path, tasks: &[Task], seed: u64, lora: bool, damage
             ..LoraConfig::default()
         }),
     };
-    let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), seed);
+    let model = initialize(RelevanceModel::zeros(spec, &Device::cpu()).unwrap(), seed);
     let model = initialize_frozen(model, 1);
     // A token of this text that the sound pairs lack.
     let token = damaged.map(|text| {

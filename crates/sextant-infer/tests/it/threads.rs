@@ -1,11 +1,11 @@
 //! Whoever computes, the answers are the same bits; before and after a model was warmed up, too.
 
 use crate::support::{ensemble, pairs, saved};
-use burn::tensor::Device;
 use sextant_core::Task;
 use sextant_eval::Vote;
 use sextant_infer::{Scorer, Threads};
 use sextant_kernels::ScorePrecision;
+use sextant_model::Device;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ fn every_thread_policy_gives_the_same_bits() {
     let pool = |threads| Threads::Pool(NonZeroUsize::new(threads).unwrap());
     for folder in [&bundles[0], &vote] {
         for precision in ScorePrecision::ALL {
-            let open = || Scorer::open(folder, &Device::flex(), precision).unwrap();
+            let open = || Scorer::open(folder, &Device::cpu(), precision).unwrap();
             let expected = bits(&open());
             for threads in [Threads::Process, Threads::Caller, pool(1), pool(3)] {
                 let scorer = open().with_threads(threads).unwrap();
@@ -52,7 +52,7 @@ fn warming_up_runs_every_task_and_length_and_changes_no_answer() {
     saved(&bundles[0], &BOTH, 1, false, None);
     saved(&bundles[1], &BOTH[..1], 2, false, None);
     let vote = ensemble(&place, &bundles, Vote::Soft);
-    let scorer = Scorer::open(&vote, &Device::flex(), ScorePrecision::Int8).unwrap();
+    let scorer = Scorer::open(&vote, &Device::cpu(), ScorePrecision::Int8).unwrap();
     let before = bits(&scorer);
     // Three lengths; each task alone and all together: 2 + 2 rows of the first, 1 + 1 of the second.
     assert_eq!(scorer.warm_up().unwrap(), 3 * (4 + 2));

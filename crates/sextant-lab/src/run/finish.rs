@@ -4,11 +4,10 @@ use super::{Lab, LabEvent, Predictions, Watcher, code_version, recipe_hash, trai
 use crate::LabError;
 use crate::cell::Cell;
 use crate::ledger::LedgerEntry;
-use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_files::{Existing, Lock};
 use sextant_kernels::ScorePrecision;
-use sextant_model::{ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters};
+use sextant_model::{Device, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters};
 use sextant_train::{
     Encoded, ExampleSource, JsonLog, LoadedDataset, Observers, Plan, RunFolder, Start,
     StoppableSource, TrainError, Trainer, dev_positions, reset_peak_memory, tasks_of,

@@ -1,11 +1,10 @@
 //! A small market, a tiny recipe, and short ways to run it.
 
-use burn::tensor::Device;
 use sextant_core::{Example, Split, Task};
 use sextant_data::Dataset;
 use sextant_data::market::{ExampleConfig, Market, MarketConfig};
 use sextant_files::Existing;
-use sextant_model::{Archive, Values, dump};
+use sextant_model::{Archive, Device, Values, dump};
 use sextant_train::{
     Event, Observer, Plan, Prepared, Recipe, RunFolder, Start, Summary, TrainError, Trainer,
     parse_recipe,
@@ -62,7 +61,7 @@ pub(crate) fn plan(settings: &[&str]) -> Result<Plan, TrainError> {
 }
 
 pub(crate) fn prepared(settings: &[&str]) -> Prepared {
-    Prepared::new(plan(settings).unwrap(), market(), &Device::flex()).unwrap()
+    Prepared::new(plan(settings).unwrap(), market(), &Device::cpu()).unwrap()
 }
 
 pub(crate) fn folder(temporary: &TempDir) -> RunFolder {

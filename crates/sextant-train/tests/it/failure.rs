@@ -1,11 +1,11 @@
 //! What cannot work is said, not met with a panic.
 
 use crate::common::{Silent, folder, market, plan, prepared};
-use burn::tensor::Device;
 use sextant_core::{Example, Grade, Split, Task};
 use sextant_data::{Dataset, Format, ReadOptions};
 use sextant_eval::Metric;
 use sextant_files::Existing;
+use sextant_model::Device;
 use sextant_train::{
     ExampleSource, LoadedDataset, Prepared, Start, StoppableSource, TrainError, Trainer,
     open_source,
@@ -60,8 +60,7 @@ fn shapes_that_cannot_be_built_are_mistakes_too() {
 
 #[test]
 fn tasks_without_rows_are_named() {
-    let error =
-        Prepared::new(plan(&[]).unwrap(), &Dataset::default(), &Device::flex()).unwrap_err();
+    let error = Prepared::new(plan(&[]).unwrap(), &Dataset::default(), &Device::cpu()).unwrap_err();
     let TrainError::Plan(mistakes) = &error else { panic!("{error}") };
     assert_eq!(mistakes.len(), 12, "{error}");
     assert!(error.to_string().contains("no dev rows of task `query-type`"), "{error}");
@@ -76,7 +75,7 @@ fn a_text_without_a_token_is_told_by_its_row() {
     let limit = format!("data.train_rows={}", market.train.len() - 1);
     let mut refused = 0;
     for settings in [vec![], vec!["tasks=[\"query-type\"]"], vec![limit.as_str()]] {
-        match Prepared::new(plan(&settings).unwrap(), &market, &Device::flex()) {
+        match Prepared::new(plan(&settings).unwrap(), &market, &Device::cpu()) {
             Err(error) => {
                 let error = error.to_string();
                 let place = format!("train row {}: the left text of the query-type pair", row + 1);
@@ -101,7 +100,7 @@ fn a_text_without_a_token_is_told_by_its_line() {
     std::fs::write(&path, format!("\n{}", std::fs::read_to_string(&path).unwrap())).unwrap();
     let of_run = |settings: &[&str]| {
         let source = open_source(temporary.path(), &ReadOptions::default()).unwrap();
-        Prepared::new(plan(settings).unwrap(), source.as_ref(), &Device::flex())
+        Prepared::new(plan(settings).unwrap(), source.as_ref(), &Device::cpu())
     };
     let task = format!("tasks=[\"{}\"]", market.train[40].pair.task);
     // Of all rows but one: seed 1 leaves out another one.
@@ -124,7 +123,7 @@ fn files_read_in_passes_give_the_run_of_a_data_set_in_memory() {
     let source = open_source(temporary.path(), &ReadOptions::default()).unwrap();
     for settings in [vec![], vec!["data.train_rows=100"]] {
         let of = |source: &dyn ExampleSource| {
-            Prepared::new(plan(&settings).unwrap(), source, &Device::flex()).unwrap().fingerprint()
+            Prepared::new(plan(&settings).unwrap(), source, &Device::cpu()).unwrap().fingerprint()
         };
         assert_eq!(of(source.as_ref()), of(market()));
     }
@@ -139,14 +138,14 @@ fn reading_rows_can_be_stopped() {
         if asked.get() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let source = StoppableSource::new(market(), &ask);
-    let error = Prepared::new(plan(&[]).unwrap(), &source, &Device::flex()).unwrap_err();
+    let error = Prepared::new(plan(&[]).unwrap(), &source, &Device::cpu()).unwrap_err();
     assert!(matches!(error, TrainError::Stopped), "{error}");
 }
 
 #[test]
 fn freezing_what_does_not_exist_is_refused() {
     let plan = plan(&["model.freeze=[\"trunk.9\"]"]).unwrap();
-    let error = Prepared::new(plan, crate::common::market(), &Device::flex()).unwrap_err();
+    let error = Prepared::new(plan, crate::common::market(), &Device::cpu()).unwrap_err();
     assert!(error.to_string().contains("trunk.9"), "{error}");
 }
 
@@ -181,7 +180,7 @@ fn a_dev_metric_without_a_value_is_refused_before_training() {
         let mut dataset = graded.clone();
         dataset.dev.iter_mut().for_each(change);
         let plan = plan(&[&format!("dev.metric={metric}")]).unwrap();
-        let error = Prepared::new(plan, &dataset, &Device::flex()).unwrap_err();
+        let error = Prepared::new(plan, &dataset, &Device::cpu()).unwrap_err();
         assert!(matches!(error, TrainError::Plan(_)), "{error}");
         error.to_string()
     };
@@ -202,7 +201,7 @@ fn a_dev_metric_without_a_value_is_refused_before_training() {
     }
     for metric in Metric::ALL {
         let plan = plan(&[&format!("dev.metric={metric}")]).unwrap();
-        assert!(Prepared::new(plan, &graded, &Device::flex()).is_ok(), "{metric}");
+        assert!(Prepared::new(plan, &graded, &Device::cpu()).is_ok(), "{metric}");
     }
 }
 
@@ -217,7 +216,7 @@ fn divergence_between_looks_is_found_at_the_dev_rows() {
     let pair = &mut dataset.dev[row].pair;
     pair.left = "☃".into();
     let plan = plan(&["dev.every=1", "model.freeze=[\"embeddings\", \"trunk\"]"]).unwrap();
-    let mut prepared = Prepared::new(plan, &dataset, &Device::flex()).unwrap();
+    let mut prepared = Prepared::new(plan, &dataset, &Device::cpu()).unwrap();
     let token = prepared.encoder.encode(&dataset.dev[row].pair).unwrap().ids[1];
     let model = prepared.model;
     prepared.model = sextant_model::load::<std::convert::Infallible>(model, |name, shape| {

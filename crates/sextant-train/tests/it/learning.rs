@@ -1,9 +1,9 @@
 //! A tiny model learns an easy task.
 
 use crate::common::{Losses, dataset, folder, plan};
-use burn::tensor::Device;
 use sextant_core::{Example, Grade, Split, Task};
 use sextant_files::Existing;
+use sextant_model::Device;
 use sextant_train::{Prepared, Start, Trainer};
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ fn loss_falls_and_dev_accuracy_beats_the_majority() {
         "model.routing.private_layers=0",
     ];
     let prepared =
-        Prepared::new(plan(&settings).unwrap(), &dataset(examples), &Device::flex()).unwrap();
+        Prepared::new(plan(&settings).unwrap(), &dataset(examples), &Device::cpu()).unwrap();
     let temporary = TempDir::new().unwrap();
     let mut losses = Losses::default();
     let summary = Trainer::new(prepared, folder(&temporary), Start::New, Existing::Refuse)

@@ -1,13 +1,14 @@
 //! Arrow record batches are scored as files are.
 
 use crate::support::Place;
-use arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
-use arrow::datatypes::{Float64Type, Int64Type};
-use burn::tensor::Device;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use serde_json::Value;
 use sextant_core::Task;
 use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
+use sextant_model::Device;
 use sextant_score::{EncodedBatch, added_fields, score_batch, scored_schema};
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ fn batch(lefts: Vec<&str>, rights: Vec<&str>) -> RecordBatch {
 fn a_batch_gets_the_scores_that_a_file_gets() {
     let place = Place::with_bundle();
     let bundle = place.path("runs/tiny/bundle");
-    let scorer = Scorer::open(&bundle, &Device::flex(), ScorePrecision::F32).unwrap();
+    let scorer = Scorer::open(&bundle, &Device::cpu(), ScorePrecision::F32).unwrap();
     let (lefts, rights) = (vec!["red sofa", "lamp", "drill"], vec!["Sofas", "Sofas", "Drills"]);
     let rows = batch(lefts, rights);
     let task = Some(Task::QueryType);
@@ -59,7 +60,7 @@ fn a_batch_gets_the_scores_that_a_file_gets() {
 fn bad_rows_of_a_batch_are_named_or_left_out() {
     let place = Place::with_bundle();
     let bundle = place.path("runs/tiny/bundle");
-    let scorer = Scorer::open(&bundle, &Device::flex(), ScorePrecision::F32).unwrap();
+    let scorer = Scorer::open(&bundle, &Device::cpu(), ScorePrecision::F32).unwrap();
     let rows = batch(vec!["sofa", " ", "lamp"], vec!["Sofas", "Sofas", "Lamps"]);
     let task = Some(Task::QueryType);
     let error = score_batch(&scorer, rows.clone(), task).unwrap_err().to_string();

@@ -1,8 +1,9 @@
 //! Columns of text that grow row by row, and get new names on the way.
 
 use crate::{DataError, json_text};
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringBuilder};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;

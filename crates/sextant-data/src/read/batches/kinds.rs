@@ -3,7 +3,7 @@
 //! A type is chosen only if each value reads back from it as it was: a whole number that a double
 //! cannot hold makes its column text, not another number.
 
-use arrow::datatypes::DataType;
+use arrow_schema::DataType;
 
 /// Whole numbers up to this size are exact as doubles.
 const EXACT: u64 = 1 << 53;

@@ -7,7 +7,7 @@ use crate::read::Place;
 use crate::read::delimited::Rows;
 use crate::read_options::ReadOptions;
 use crate::{DataError, Format};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use std::io::BufRead;
 use std::sync::Arc;
 
