@@ -97,10 +97,12 @@ impl ForwardContext {
     }
 
     /// Rows of the word table; in a training step its gradient is left as rows.
-    pub(crate) fn words(&self, table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
-        match &self.step {
-            Some(_) => kernels::embedding_rows(table, ids, &self.word_rows),
-            None => kernels::embedding(table, ids),
+    pub(crate) fn words(&self, table: &Param<Tensor<2>>, ids: Tensor<1, Int>) -> Tensor<2> {
+        let stored = self.packed.as_ref().and_then(|packed| packed.words(table.id));
+        match (stored, &self.step) {
+            (Some(stored), _) => kernels::frozen_embedding(stored, ids),
+            (None, Some(_)) => kernels::embedding_rows(table.val(), ids, &self.word_rows),
+            (None, None) => kernels::embedding(table.val(), ids),
         }
     }
 

@@ -64,7 +64,7 @@ impl Embeddings {
     pub fn forward(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
         let ids = input.ids.clone();
         let mut words = match (&self.word, &self.frozen_word) {
-            (Some(table), _) => ctx.words(table.val(), ids),
+            (Some(table), _) => ctx.words(table, ids),
             (None, Some(table)) => kernels::frozen_embedding(table, ids),
             (None, None) => unreachable!("built with one of the two"),
         };

@@ -1,18 +1,19 @@
-//! Packing the weights of a model: a walk over its linear layers.
+//! Packing the weights of a model: a walk over its layers.
 
 use crate::RelevanceModel;
 use crate::packed_weights::PackedWeights;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use sextant_kernels::{PackedWeight, ScorePrecision};
+use sextant_kernels::{FrozenFormat, FrozenWeight, PackedWeight, ScorePrecision};
 use std::collections::HashMap;
 
 impl PackedWeights {
     /// Packs the weights of a model. They serve this model, as long as its weights do not change.
     pub fn new(model: &RelevanceModel, precision: ScorePrecision) -> Self {
-        let mut packer = Packer { precision, place: Place::default(), weights: HashMap::new() };
+        let path = ModulePath::default();
+        let mut packer = Packer { path, packed: Self::empty(precision) };
         model.visit(&mut packer);
-        Self { precision, weights: packer.weights }
+        packer.packed
     }
 
     /// Packs the weights of a model that will do nothing but score, and frees the originals one after the
@@ -22,19 +23,48 @@ impl PackedWeights {
     /// reads it all the same gets no number that could be mistaken for an answer.
     pub fn taking(model: RelevanceModel, precision: ScorePrecision) -> (RelevanceModel, Self) {
         let relative = model.spec().backbone.block.relative.is_some();
-        let weights = HashMap::new();
-        let mut taker = Taker { precision, place: Place::default(), relative, weights };
+        let path = ModulePath::default();
+        let mut taker = Taker { path, relative, packed: Self::empty(precision) };
         let model = model.map(&mut taker);
-        (model, Self { precision, weights: taker.weights })
+        (model, taker.packed)
+    }
+
+    fn empty(precision: ScorePrecision) -> Self {
+        Self { precision, weights: HashMap::new(), words: None }
+    }
+
+    /// Packs the parameter at this path, if it is one that is packed, and says whether it is.
+    fn take_up<const D: usize>(&mut self, path: &ModulePath, param: &Param<Tensor<D>>) -> bool {
+        if D != 2 {
+            return false;
+        }
+        let matrix = || param.val().reshape::<2, _>(param.shape());
+        if path.is_packed() {
+            let precision = self.precision;
+            let pack = || PackedWeight::for_scoring(matrix(), precision);
+            self.weights.entry(param.id).or_insert_with(pack);
+            return true;
+        }
+        if self.precision == ScorePrecision::Int8 && path.is_word_table() {
+            let (device, [words, width]) = (param.val().device(), matrix().dims());
+            // bf16 has the range of f32, and its rounding is far below that of the products' 8 bits.
+            if let Ok(values) = matrix().into_data().convert::<f32>().try_into_vec::<f32>() {
+                let dims = [width, words];
+                let table = FrozenWeight::new(&values, dims, FrozenFormat::Bf16, &device);
+                self.words = Some((param.id, table));
+                return true;
+            }
+        }
+        false
     }
 }
 
-/// Where a walk over the modules of a model stands: the names of fields and the kinds of the modules that
+/// Where a walk over the modules of a model has come to: the names of fields and the kinds of the modules that
 /// hold them, innermost last, as burn names them.
 #[derive(Debug, Default)]
-struct Place(Vec<(String, String)>);
+struct ModulePath(Vec<(String, String)>);
 
-impl Place {
+impl ModulePath {
     fn enter(&mut self, name: &str, container: &str) {
         self.0.push((name.to_owned(), container.to_owned()));
     }
@@ -56,6 +86,12 @@ impl Place {
         linear && name == "weight" && !full
     }
 
+    /// Whether here is the table of words.
+    fn is_word_table(&self) -> bool {
+        let [.., (name, container)] = self.0.as_slice() else { return false };
+        name == "word" && container == "Struct:Embeddings"
+    }
+
     /// Whether here is the projection of queries, keys and values. Relative positions pass it too, as it is.
     fn is_attention_input(&self) -> bool {
         let holder = self.0.iter().rev().nth(1);
@@ -65,59 +101,47 @@ impl Place {
 
 /// Packs, and leaves the model as it is.
 struct Packer {
-    precision: ScorePrecision,
-    place: Place,
-    weights: HashMap<ParamId, PackedWeight>,
+    path: ModulePath,
+    packed: PackedWeights,
 }
 
 impl ModuleVisitor for Packer {
     fn enter_module(&mut self, name: &str, container: &str) {
-        self.place.enter(name, container);
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _: &str, _: &str) {
-        self.place.exit();
+        self.path.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if D != 2 || !self.place.is_packed() {
-            return;
-        }
-        let weight = param.val().reshape::<2, _>(param.shape());
-        let pack = || PackedWeight::for_scoring(weight, self.precision);
-        self.weights.entry(param.id).or_insert_with(pack);
+        self.packed.take_up(&self.path, param);
     }
 }
 
 /// Packs, and frees what is packed.
 struct Taker {
-    precision: ScorePrecision,
-    place: Place,
+    path: ModulePath,
     /// Whether positions are relative.
     relative: bool,
-    weights: HashMap<ParamId, PackedWeight>,
+    packed: PackedWeights,
 }
 
 impl ModuleMapper for Taker {
     fn enter_module(&mut self, name: &str, container: &str) {
-        self.place.enter(name, container);
+        self.path.enter(name, container);
     }
 
     fn exit_module(&mut self, _: &str, _: &str) {
-        self.place.exit();
+        self.path.exit();
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if D != 2 || !self.place.is_packed() {
+        let taken = self.packed.take_up(&self.path, &param);
+        if !taken || self.relative && self.path.is_attention_input() {
             return param;
         }
-        let (id, shape, precision) = (param.id, param.shape(), self.precision);
-        let weight = param.val().reshape::<2, _>(shape.clone());
-        let pack = || PackedWeight::for_scoring(weight, precision);
-        self.weights.entry(id).or_insert_with(pack);
-        if self.relative && self.place.is_attention_input() {
-            return param;
-        }
+        let shape = param.shape();
         param.map(|old| Tensor::<D>::full([1; D], f32::NAN, &old.device()).expand(shape))
     }
 }

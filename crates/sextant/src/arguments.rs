@@ -4,6 +4,7 @@ use clap::Args;
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
 use sextant_files::Existing;
+use std::path::Path;
 
 /// What happens to what is at an output's place already.
 #[derive(Debug, Clone, Copy, Args)]
@@ -17,6 +18,23 @@ impl Overwrite {
     /// Whether it may be replaced.
     pub(crate) fn existing(self) -> Existing {
         if self.overwrite { Existing::Overwrite } else { Existing::Refuse }
+    }
+
+    /// The same for an output folder that is made from another folder.
+    ///
+    /// # Errors
+    /// The output may not be replaced, or it is the source itself, which would be gone afterwards.
+    pub(crate) fn of(self, output: &Path, source: &Path) -> anyhow::Result<Existing> {
+        let existing = self.existing();
+        existing.check(output)?;
+        if let (Ok(output), Ok(source)) = (output.canonicalize(), source.canonicalize()) {
+            anyhow::ensure!(
+                output != source,
+                "{}: the output would replace what it is made from; name another folder with `--out`",
+                output.display()
+            );
+        }
+        Ok(existing)
     }
 }
 

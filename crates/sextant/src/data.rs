@@ -221,6 +221,11 @@ impl Data {
                 examples.rows.extend(args.task_rows);
                 examples.conflict = args.conflict;
                 let dataset = market(&config, &examples)?;
+                if dataset.is_empty() {
+                    bail!(
+                        "a market without rows is no data set; ask for more: `--rows`, `--task-rows`"
+                    );
+                }
                 folder.save(&dataset, Format::Jsonl)?;
                 say(&format!("{}: {} rows", args.out.display(), dataset.len()));
                 Ok(())

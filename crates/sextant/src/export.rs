@@ -55,8 +55,7 @@ enum Target {
 
 impl Export {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let existing = self.overwrite.existing();
-        existing.check(&self.out)?;
+        let existing = self.overwrite.of(&self.out, &self.bundle)?;
         let bundle = bundle::open(&self.bundle, &Device::cpu())?;
         ensure!(
             self.base.is_none() || matches!(self.format, Target::Peft),

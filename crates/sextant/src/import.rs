@@ -42,8 +42,8 @@ pub(crate) struct Import {
 
 impl Import {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        self.overwrite.existing().check(&self.out)?;
         let folder = PathBuf::from(&self.model);
+        self.overwrite.of(&self.out, &folder)?;
         if Adapter::is_at(&folder) {
             return self.adapter(&folder);
         }
@@ -53,6 +53,7 @@ impl Import {
             self.model
         );
         let folder = get::resolve(&self.model).map_err(|problem| anyhow!(problem))?;
+        self.overwrite.of(&self.out, &folder)?;
         let backbone = Backbone::open(&folder)?;
         backbone.check()?;
         backbone.check_relevance_head()?;

@@ -22,8 +22,7 @@ pub(crate) struct Merge {
 
 impl Merge {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let existing = self.overwrite.existing();
-        existing.check(&self.out)?;
+        let existing = self.overwrite.of(&self.out, &self.bundle)?;
         let Bundle { manifest, model, encoder, .. } = bundle::open(&self.bundle, &Device::cpu())?;
         ensure!(model.spec().lora.is_some(), "{} has no adapters to merge", self.bundle.display());
         let merged = sextant_model::merge(model)?;

@@ -12,9 +12,6 @@ thread_local! {
 /// Runs `body` with every kernel that it calls on the calling thread alone, however large the work is; the
 /// numbers are the same, because no sum depends on the number of threads. For many small requests that come
 /// on threads of their own, where spreading one over others would only make these wait.
-///
-/// Operations of burn's own may still ask for other threads when their tensors have hundreds of thousands of
-/// numbers.
 pub fn on_this_thread<T>(body: impl FnOnce() -> T) -> T {
     /// Also when `body` panics.
     struct Restore(bool);

@@ -62,10 +62,12 @@ fn taken_weights_answer_alike_and_are_not_held_twice() {
             for (name, values) in dump(&rest) {
                 let gone = values.data.iter().all(|x| x.is_nan());
                 let multiplied = name.ends_with(".weight");
+                // In 8 bits the table of words is stored apart, too.
+                let words = precision == ScorePrecision::Int8 && name == "embeddings.word";
                 let read_otherwise = name.contains("gate.weight")
                     || name.contains("classifier.weight")
                     || (what == "relative positions" && name.ends_with("qkv.weight"));
-                assert_eq!(gone, multiplied && !read_otherwise, "{what}: {name}");
+                assert_eq!(gone, words || multiplied && !read_otherwise, "{what}: {name}");
                 assert_eq!(values.shape, dump(&model)[&name].shape, "{what}: {name}");
             }
         }

@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_rows;
 mod batches;
 mod data;
+mod examples;
 mod formats;
 mod get;
 mod help;

@@ -80,6 +80,14 @@ fn a_folder_that_is_used_is_refused_and_an_empty_one_is_filled() {
         refused(&place, &all);
         overwritten(&place, &all);
         assert_eq!(place.read(&format!("{out}/notes.md")), "mine", "{args:?}");
+        // An ensemble only names its members.
+        if args[0] != "ensemble" {
+            let onto_itself = [args, &["--out", args[1], "--overwrite"]].concat();
+            let before = place.names(args[1]);
+            let said = place.fails(&onto_itself);
+            assert!(said.contains("would replace what it is made from"), "{said}");
+            assert_eq!(place.names(args[1]), before, "{args:?}");
+        }
         assert!(place.names(&out).contains(&head.to_owned()));
         assert!(!place.names(&out).iter().any(|name| name.starts_with(".sextant")), "{out}");
     }

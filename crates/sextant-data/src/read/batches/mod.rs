@@ -7,6 +7,7 @@
 mod builder;
 mod jsonl;
 mod kinds;
+mod pages;
 pub(super) mod parquet;
 mod parts;
 mod separated;

@@ -1,5 +1,6 @@
 //! Parquet files as batches of Arrow's own columns.
 
+use super::pages::{CheckedFile, Whole};
 use super::{Batch, Source};
 use crate::DataError;
 use crate::layout::Layout;
@@ -7,15 +8,14 @@ use crate::read::{Place, check_columns};
 use crate::read_options::ReadOptions;
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
-use bytes::Bytes;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::errors::ParquetError;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::reader::FileReader;
 use parquet::schema::types::Type;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 /// What other programs keep in a file's metadata about all of its columns; with columns added it
@@ -37,9 +37,10 @@ pub(in crate::read) fn open(
         path: place.path.clone(),
         source,
     };
-    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(Whole(file)));
-    let builder = builder.map_err(fail)?;
-    let schema = builder.schema().clone();
+    let file = Arc::new(Whole(file));
+    let found = guarded(|| ArrowReaderMetadata::load(&*file, ArrowReaderOptions::new()));
+    let found = found.map_err(fail)?;
+    let schema = found.schema().clone();
     let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
         let (path, column) = (place.path.clone(), names[i].clone());
@@ -51,7 +52,7 @@ pub(in crate::read) fn open(
     let fields: Vec<_> = kept.iter().map(|&i| schema.field(i).clone()).collect();
     let mut metadata = schema.metadata().clone();
     metadata.retain(|key, _| !STALE_METADATA.contains(&key.as_str()));
-    let root = builder.parquet_schema().root_schema();
+    let root = found.parquet_schema().root_schema();
     let parquet = Type::group_type_builder(root.name())
         .with_fields(kept.iter().map(|&i| root.get_fields()[i].clone()).collect())
         .build()
@@ -61,9 +62,15 @@ pub(in crate::read) fn open(
         parquet: Some(Arc::new(parquet)),
     };
 
-    let mask = ProjectionMask::roots(builder.parquet_schema(), kept);
-    let rows = batch_rows(builder.metadata());
-    let reader = guarded(|| builder.with_projection(mask).with_batch_size(rows).build());
+    let mask = ProjectionMask::roots(found.parquet_schema(), kept);
+    let rows = batch_rows(found.metadata());
+    let file: Arc<dyn FileReader> =
+        Arc::new(CheckedFile { file, metadata: found.metadata().clone() });
+    let reader = guarded(|| {
+        let hint = Some(schema.fields());
+        let levels = parquet_to_arrow_field_levels(found.parquet_schema(), mask, hint)?;
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &file, rows, None)
+    });
     let reader = reader.map_err(fail)?;
     Ok((layout, ParquetSource { reader, place: place.clone(), rows: 0, rest: None }))
 }
@@ -73,42 +80,6 @@ fn batch_rows(metadata: &ParquetMetaData) -> usize {
     let groups = metadata.row_groups().iter();
     let row_bytes = groups.map(|group| group.total_byte_size() / group.num_rows().max(1)).max();
     (super::BATCH_BYTES / row_bytes.unwrap_or(0).max(1) as usize).clamp(1, super::BATCH_ROWS)
-}
-
-/// A file in which reading past the end is an error, not nothing: the library skips a list of two billion
-/// values that a damaged page header claims one by one, for minutes, as long as nothing stops it.
-struct Whole(File);
-
-/// Reads on from a place in the file.
-struct NotPastTheEnd(File);
-
-impl Read for NotPastTheEnd {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self.0.read(buffer)? {
-            0 if !buffer.is_empty() => Err(std::io::ErrorKind::UnexpectedEof.into()),
-            count => Ok(count),
-        }
-    }
-}
-
-impl Length for Whole {
-    fn len(&self) -> u64 {
-        self.0.len()
-    }
-}
-
-impl ChunkReader for Whole {
-    type T = BufReader<NotPastTheEnd>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let mut file = self.0.try_clone()?;
-        file.seek(SeekFrom::Start(start))?;
-        Ok(BufReader::new(NotPastTheEnd(file)))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        self.0.get_bytes(start, length)
-    }
 }
 
 /// Calls the library, which panics on some damaged files where it could answer with an error: on a schema
