@@ -11,7 +11,7 @@ mod common;
 use common::{Failure, market};
 use sextant_core::Split;
 use sextant_data::check;
-use sextant_data::split::{SplitOptions, split_rows};
+use sextant_data::split::{Shares, SplitOptions, split_rows};
 
 fn main() -> Result<(), Failure> {
     // Rows as they come: in one heap, and without a split.
@@ -27,7 +27,9 @@ fn main() -> Result<(), Failure> {
     println!("every fifth row: sound is {}", check(&careless).is_ok());
 
     // Rows that share a group, or an entity with few rows, stay together.
-    let (split, report) = split_rows(rows, &SplitOptions::default());
+    let shares = Shares::new(0.7, 0.1, 0.2)?;
+    let options = SplitOptions { seed: 7, shares, max_component: 0.05 };
+    let (split, report) = split_rows(rows, &options);
     println!("split by what rows share: sound is {}\n{report}", check(&split).is_ok());
     Ok(())
 }

@@ -16,10 +16,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 /// Any error: a program of one page need not tell them apart.
-pub type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
 /// A recipe as `sextant train` reads it, for a tiny encoder that starts from random weights.
-pub const RECIPE: &str = r#"
+pub(crate) const RECIPE: &str = r#"
     name = "example"
     data = { path = "in-memory" }
     [model]
@@ -38,7 +38,7 @@ pub const RECIPE: &str = r#"
 "#;
 
 /// A few hundred rows of each task, whose grades follow from how the market was made.
-pub fn market() -> Result<Dataset, Failure> {
+pub(crate) fn market() -> Result<Dataset, Failure> {
     let config =
         MarketConfig { departments: 3, products: 300, queries: 300, ..MarketConfig::default() };
     let mut dataset = Dataset::default();
@@ -49,13 +49,13 @@ pub fn market() -> Result<Dataset, Failure> {
 }
 
 /// [`RECIPE`] with some keys changed, as `--set key=value` changes them.
-pub fn recipe(settings: &[&str]) -> Result<Recipe, Failure> {
+pub(crate) fn recipe(settings: &[&str]) -> Result<Recipe, Failure> {
     let settings: Vec<String> = settings.iter().map(|&setting| setting.to_owned()).collect();
     Ok(parse_recipe(RECIPE, "the example's recipe", &settings)?)
 }
 
 /// Trains without anybody watching, and returns the bundle's folder.
-pub fn train(
+pub(crate) fn train(
     recipe: Recipe,
     rows: &dyn ExampleSource,
     folder: PathBuf,
@@ -69,13 +69,16 @@ pub fn train(
 }
 
 /// A small trained model in `folder`.
-pub fn small_model(dataset: &Dataset, folder: &Path) -> Result<Scorer, Failure> {
+pub(crate) fn small_model(dataset: &Dataset, folder: &Path) -> Result<Scorer, Failure> {
     let bundle = train(recipe(&[])?, dataset, folder.join("run"))?;
     Ok(Scorer::open(&bundle, &Device::cpu(), ScorePrecision::F32)?)
 }
 
 /// The test rows beside what the model says of them.
-pub fn answered<'a>(scorer: &Scorer, dataset: &'a Dataset) -> Result<Vec<Scored<'a>>, Failure> {
+pub(crate) fn answered<'a>(
+    scorer: &Scorer,
+    dataset: &'a Dataset,
+) -> Result<Vec<Scored<'a>>, Failure> {
     let pairs: Vec<_> = dataset.test.iter().map(|example| example.pair.clone()).collect();
     let predictions = scorer.predict(&pairs)?;
     Ok(dataset.test.iter().zip(predictions).map(|(row, answer)| Scored::of(row, answer)).collect())

@@ -34,6 +34,12 @@ pub enum RowFormat {
     },
 }
 
+/// What decoders call the token that ends a text.
+const END: &[&str] = &["<eos>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>", "</s>"];
+/// What may fill unused places of their rows.
+const FILL: &[&str] =
+    &["<pad>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|im_start|>"];
+
 impl RowFormat {
     /// BERT and most encoders.
     pub const BERT: Self =
@@ -45,9 +51,13 @@ impl RowFormat {
     pub const LINES: Self = Self::Lines {
         begin: &["<bos>", "<|begin_of_text|>", "<s>"],
         begins: false,
-        end: &["<eos>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>", "</s>"],
-        fill: &["<pad>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|im_start|>"],
+        end: END,
+        fill: FILL,
     };
+    /// Rows of lines in a vocabulary that begins every text with `<bos>`: Gemma's, which knows `<s>` too, as a
+    /// mark of struck-out text.
+    pub const LINES_FROM_BOS: Self =
+        Self::Lines { begin: &["<bos>"], begins: true, end: END, fill: FILL };
 
     /// A token that rows need and the vocabulary lacks, if there is one.
     pub(crate) fn missing(self, known: impl Fn(&str) -> Option<u32>) -> Option<&'static str> {

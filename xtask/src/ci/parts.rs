@@ -21,7 +21,7 @@ pub(super) const fn part(name: &'static str, command: &'static str) -> Part {
 }
 
 /// All of them, in the order in which they run: what fails soonest first.
-pub(super) const PARTS: [Part; 9] = [
+pub(super) const PARTS: [Part; 10] = [
     part("fmt", "cargo fmt --all --check"),
     part("typos", "typos"),
     // Advisories need a database that is not at hand on a machine without the net.
@@ -42,7 +42,12 @@ pub(super) const PARTS: [Part; 9] = [
         ..part("doc", "cargo doc --workspace --no-deps --quiet")
     },
     // The README's two commands. The second runs the examples of the documentation too.
-    part("demo", "cargo run --release -- demo"),
+    part("demo", "cargo run -- demo"),
+    // The development profile leaves the standard library's checks of pointers out of the kernels.
+    part(
+        "checked",
+        "cargo test --workspace --test conformance --config profile.dev.package.sextant-kernels.debug-assertions=true",
+    ),
     Part { runs_tests: true, ..part("test", "cargo test --workspace") },
 ];
 

@@ -34,12 +34,12 @@ pub(crate) struct Format {
     /// The class of a model with a classification head.
     pub(crate) class: &'static str,
     /// Before the backbone's names in checkpoints with a head.
-    pub(crate) prefix: &'static str,
+    prefix: &'static str,
     /// Starts of names that never have the prefix.
     pub(crate) head: &'static [&'static str],
     /// Starts of names, without prefix, of what a relevance model has no use for: heads of pretraining
     /// and of other tasks. They are passed over; whatever else is not read is an error.
-    pub(crate) ignored: &'static [&'static str],
+    ignored: &'static [&'static str],
     pub(crate) config: fn(&ConfigFile) -> Result<BackboneConfig, ModelError>,
     /// How rows of texts are laid out: the first of these whose tokens the vocabulary has.
     pub(crate) rows: &'static [RowFormat],
@@ -106,7 +106,7 @@ pub(crate) fn formats() -> impl Iterator<Item = &'static Format> + Clone {
 /// How a bundle of format 1 that states no layout of its rows is read: the first that its vocabulary fits,
 /// whatever its family. That is how it was trained.
 pub(crate) const ROWS_OF_FORMAT_1: [RowFormat; 4] =
-    [RowFormat::BERT, decoder::GEMMA_ROWS, RowFormat::ROBERTA, RowFormat::LINES];
+    [RowFormat::BERT, RowFormat::LINES_FROM_BOS, RowFormat::ROBERTA, RowFormat::LINES];
 
 impl Format {
     /// The format of the family whose checkpoint a GGUF file was made of, and how.

@@ -2,7 +2,6 @@
 //! sublayers, no biases, every third layer global.
 
 use super::config_file::ConfigFile;
-use super::decoder::GEMMA_ROWS;
 use super::{Format, Source, names};
 use crate::{
     BackboneConfig, Biases, BlockConfig, DenseActivation, DenseConfig, Family, ModelError,
@@ -19,7 +18,7 @@ pub(super) const FORMAT: Format = Format {
     head: &["head.", "classifier."],
     ignored: &["decoder."],
     // Some checkpoints have the vocabulary of Gemma.
-    rows: &[RowFormat::BERT, GEMMA_ROWS, RowFormat::ROBERTA],
+    rows: &[RowFormat::BERT, RowFormat::LINES_FROM_BOS, RowFormat::ROBERTA],
     vocabulary: None,
     poolings: &[Pooling::Cls, Pooling::Mean],
     gguf: None,

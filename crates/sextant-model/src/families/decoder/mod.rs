@@ -96,14 +96,6 @@ const OF_GEMMA3: Unsaid = Unsaid {
     ..OF_GEMMA2
 };
 
-/// Rows of Gemma's vocabulary, which knows `<s>` too, as a mark of struck-out text.
-pub(super) const GEMMA_ROWS: RowFormat = RowFormat::Lines {
-    begin: &["<bos>"],
-    begins: true,
-    end: &["<eos>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>", "</s>"],
-    fill: &["<pad>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|im_start|>"],
-};
-
 /// As llama.cpp writes Llama. Its names for the others are theirs, and so are the rows of their queries.
 const GGUF: Dialect = Dialect {
     architecture: "llama",
@@ -164,7 +156,7 @@ pub(super) const QWEN3: Format = Format {
 pub(super) const GEMMA: Format = Format {
     model_type: "gemma",
     class: "GemmaForSequenceClassification",
-    rows: &[GEMMA_ROWS],
+    rows: &[RowFormat::LINES_FROM_BOS],
     gguf: Some(GGUF_OF_GEMMA),
     config: |file| config(file, OF_GEMMA),
     json: |config| write(config, OF_GEMMA),
