@@ -31,6 +31,7 @@ fn main() -> Result<(), Failure> {
     // Small requests are answered soonest on the thread that asks.
     let scorer = scorer.with_threads(Threads::Caller)?;
     scorer.warm_up()?;
+    say_memory("warmed up");
 
     let sofa = Product {
         title: "Red velvet sofa, three seats".into(),
