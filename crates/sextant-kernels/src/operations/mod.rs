@@ -1,6 +1,7 @@
 //! The functions of the crate's root, with what runs below them: a file for each operation, or for a few that
 //! are alike. A function checks shapes and calls [`run`](run::run).
 
+mod attention;
 mod cross_entropy;
 mod dropout;
 mod embedding;
@@ -10,12 +11,11 @@ mod linear;
 mod linear_packed;
 mod norms;
 mod optimizer;
-mod pack;
 mod rotary;
 mod row_gradient;
 mod run;
-mod scores;
 
+pub use attention::{attention, capped_attention, relative_attention};
 pub use cross_entropy::cross_entropy;
 pub use dropout::{dropout, sum};
 pub use embedding::{embedding, embedding_rows, frozen_embedding};
@@ -25,6 +25,4 @@ pub use linear::{linear, linear_reusing};
 pub use linear_packed::linear_packed;
 pub use norms::{add_layer_norm, rms_norm};
 pub use optimizer::{adamw, adamw_rows, dot, sum_of_squares};
-pub use pack::attention;
 pub use rotary::rotary;
-pub use scores::{capped_attention, relative_attention};

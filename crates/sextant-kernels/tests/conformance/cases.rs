@@ -2,12 +2,12 @@
 
 use crate::frozen::{factors, weight};
 use crate::inputs::{Inputs, some_dropout, values};
-use crate::targets;
+use crate::{scores, targets};
 use burn::tensor::{Int, Tensor};
 use sextant_kernels::{
-    Activation, AttentionSpec, FrozenFormat, Mask, Precision, Rotary, Segments, add_layer_norm,
-    attention, cross_entropy, dropout, embedding, frozen_linear, gated, linear, rms_norm, rotary,
-    sum,
+    Activation, AttentionSpec, FrozenFormat, Mask, Precision, RelativePositions, Rotary, Segments,
+    add_layer_norm, attention, capped_attention, cross_entropy, dropout, embedding, frozen_linear,
+    gated, linear, relative_attention, rms_norm, rotary, sum,
 };
 
 type Run = Box<dyn Fn(&Inputs) -> Tensor<2>>;
@@ -64,8 +64,22 @@ fn cases() -> Vec<Case> {
             dropout: drop,
             ..AttentionSpec::new(2, 10)
         };
-        let run: Run = Box::new(move |t| attention(matrix(t, 0), &segments, &spec));
-        add("attention", format!("{drop:?}"), &[[24, spec.qkv_width()]], &[], run);
+        let (shape, what) = ([24, spec.qkv_width()], format!("{drop:?}"));
+        let rows = segments.clone();
+        let run: Run = Box::new(move |t| attention(matrix(t, 0), &rows, &spec));
+        add("attention", what.clone(), &[shape], &[], run);
+        let rows = segments.clone();
+        let run: Run = Box::new(move |t| capped_attention(matrix(t, 0), &rows, &spec, 0.9));
+        add("capped_attention", what.clone(), &[shape], &[], run);
+        let spec = AttentionSpec { dropout: drop, ..AttentionSpec::new(2, 10) };
+        for positions in [RelativePositions::new(3, None), RelativePositions::new(6, Some(20))] {
+            let shapes = scores::shapes(&segments, &spec, &positions);
+            let rows = segments.clone();
+            let run: Run = Box::new(move |t| {
+                relative_attention(matrix(t, 0), matrix(t, 1), &rows, &spec, &positions)
+            });
+            add("relative_attention", format!("{positions:?}, {drop:?}"), &shapes, &[], run);
+        }
         for format in FrozenFormat::ALL {
             let (weight, _) = weight([13, 21], format);
             for matrices in [&[[20, 13], [13, 4], [4, 21]][..], &[[20, 13]]] {

@@ -47,10 +47,12 @@ fn check_layer_norm(
     let matrices = vec![[rows, width]; 1 + usize::from(residual)];
     let dropout = some_dropout(drop);
     let parts = |t: &Inputs| (kept(t.matrices[0].clone(), input), t.matrices.get(1).cloned());
+    // the gradient of a row of few columns is the small rest of what two means take away
+    let few = if width < 16 { 4.0 } else { 1.0 };
     Inputs::new(&matrices, &[width, width]).check(
         "add_layer_norm",
         &format!("{rows}x{width} {residual} {drop} {input} {output}"),
-        bound_of(input.max(output), 5e-5),
+        bound_of(input.max(output), 5e-5) * few,
         |t| {
             let ((x, r), g, b) = (parts(t), t.vectors[0].clone(), t.vectors[1].clone());
             add_layer_norm(x, r, g, b, 1e-5, dropout, output)
@@ -82,15 +84,11 @@ fn check_cross_entropy([rows, classes]: [usize; 2], options: [bool; 3]) {
 
 fn check_attention(lengths: &[usize], spec: &AttentionSpec, precision: Precision) {
     let segments = Segments::from_lengths(lengths).unwrap();
+    let what = format!("{lengths:?} {spec:?} {precision}");
     let inputs = Inputs::new(&[[segments.tokens(), spec.qkv_width()]], &[]);
-    let expected = inputs
-        .run(|t| composed::attention(kept(t.matrices[0].clone(), precision), &segments, spec));
-    inputs.compare(
-        &format!("attention {lengths:?} {spec:?} {precision}"),
-        bound_of(precision, 2e-5),
-        |t| attention(kept(t.matrices[0].clone(), precision), &segments, spec),
-        &expected,
-    );
+    inputs.check("attention", &what, bound_of(precision, 2e-5), |t| {
+        attention(kept(t.matrices[0].clone(), precision), &segments, spec)
+    });
 }
 
 fn check_embedding(rows: usize, width: usize, ids: &[i32], precision: Precision) {

@@ -1,6 +1,8 @@
 //! Every operation on sizes that fit no block, in both formats.
 
-use crate::inputs::{Inputs, assert_close, bound_of, kept, random, some_dropout, values};
+use crate::inputs::{
+    Inputs, assert_close, bound_of, kept, largest_difference, random, some_dropout, values,
+};
 use crate::{
     check_attention, check_cross_entropy, check_embedding, check_layer_norm, check_linear,
 };
@@ -161,7 +163,10 @@ proptest! {
             let theirs = composed::linear_packed(x.clone(), &weight, bias.clone(), Activation::Silu);
             // a value just between two bytes may be rounded either way
             assert_close("int8", &ours, &values(theirs), 5e-3);
-            assert_close("int8 and f32", &ours, &exact, 4e-2);
+            // A result is a sum of products that may cancel each other: their roundings are measured by the
+            // deviation of such sums.
+            let difference = largest_difference(&ours, &exact) / (inputs as f32).sqrt();
+            assert!(difference <= 8e-2, "int8 and f32: {difference} of a deviation");
         }
     }
 
