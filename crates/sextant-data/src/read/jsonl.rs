@@ -1,4 +1,4 @@
-//! JSONL: one object per line. Blank lines are passed over.
+//! JSONL: one object per line. Blank lines are skipped.
 
 use super::json_fields::fields;
 use super::lines::Lines;
@@ -37,7 +37,7 @@ impl<R: BufRead> JsonLines<R> {
         Self { lines: Lines::new(text, max_row_bytes), place, max_row_bytes, line: 0 }
     }
 
-    /// The next line. One that is too long or not UTF-8 is a bad row.
+    /// The next line. A line that is too long or not UTF-8 is a bad row.
     pub(super) fn next(&mut self) -> Option<Result<(u64, &str), DataError>> {
         let Self { lines, place, max_row_bytes, line } = self;
         let limit = *max_row_bytes;
@@ -64,7 +64,7 @@ impl<R: BufRead> JsonLines<R> {
 pub(super) fn parse(text: &str) -> Result<Map<String, Value>, RowProblem> {
     let object: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| RowProblem::BadJson(without_line(&error)))?;
-    // The object keeps the last value of a key alone.
+    // The parsed object has only the last value of a repeated key, so repetitions are found in the text.
     let (mut keys, mut repeated) = (BTreeSet::new(), None);
     fields(text, |key, _| {
         if !keys.insert(key.clone()) {

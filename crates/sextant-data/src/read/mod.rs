@@ -1,7 +1,7 @@
-//! Reading rows from files, one at a time.
+//! Reads rows from files, one at a time.
 //!
-//! Each format only turns its file into [`Record`]s: named JSON values with a line number. What the
-//! values mean is decided in one place for all formats, in `parse`.
+//! The reader of each format only turns its file into [`Record`]s: named JSON values with a line number. What
+//! the values mean is decided in one place for all formats, in `parse`.
 
 mod batches;
 mod delimited;
@@ -19,7 +19,7 @@ use crate::{Content, DataError, Format, Input, Part, Row, RowError, RowProblem, 
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// One row before its values mean anything.
+/// One row before its values are interpreted.
 struct Record {
     line: u64,
     fields: Map<String, Value>,
@@ -27,16 +27,16 @@ struct Record {
 
 type Records = Box<dyn Iterator<Item = Result<Record, DataError>> + Send>;
 
-/// A part whose header was read.
+/// A part of an input whose header has been read.
 struct Opened {
-    /// What the header names; none for JSONL.
+    /// The names of the columns in the header; `None` for JSONL, which has no header.
     columns: Option<Vec<String>>,
     records: Records,
 }
 
-/// The rows of an input, in order, in bounded memory.
+/// Reads the rows of an input, in order and in bounded memory.
 ///
-/// A bad row is [`DataError::Row`] and the next call goes on with the row after it. Any other error
+/// A bad row is a [`DataError::Row`], and the next call continues with the row after it. Any other error
 /// is about the file, and the iterator ends after it.
 pub struct RowReader {
     options: ReadOptions,
@@ -47,7 +47,7 @@ pub struct RowReader {
     failed: bool,
 }
 
-/// The file that rows come from, for messages.
+/// The file that rows are read from. It makes the errors of its rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     path: PathBuf,
@@ -67,19 +67,19 @@ impl Place {
 }
 
 impl RowReader {
-    /// Opens what `path` stands for (see [`Input`]) and reads its header, if it has one.
+    /// Opens the input that `path` stands for (see [`Input`]), and reads its header if it has one.
     ///
     /// # Errors
-    /// The file cannot be opened, is of no known format, or (CSV, TSV, Parquet) lacks a column that
+    /// The file cannot be opened, its format is not known, or (CSV, TSV, Parquet) it lacks a column that
     /// is needed.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         Self::over(Input::open(path, options)?, options)
     }
 
-    /// The rows of an input that is open already.
+    /// Reads the rows of an input that is already open.
     ///
     /// # Errors
-    /// As [`RowReader::open`].
+    /// The errors of [`RowReader::open`].
     pub fn over(mut input: Input, options: &ReadOptions) -> Result<Self, DataError> {
         let first = input
             .next()
@@ -88,27 +88,27 @@ impl RowReader {
         Ok(Self { options: options.clone(), input, place, columns, records, failed: false })
     }
 
-    /// The file of the row that was read last; at first, of the first row.
+    /// The file of the row that was read last; before the first row is read, the file of the first part.
     pub fn path(&self) -> &Path {
         &self.place.path
     }
 
-    /// What [`Row::line`] counts.
+    /// Whether [`Row::line`] counts lines of text or rows of a table.
     pub fn unit(&self) -> RowUnit {
         self.place.format.row_unit()
     }
 
-    /// The columns that the header names; none for JSONL, where any line may bring a new one.
+    /// The names of the columns in the header; `None` for JSONL, where any line may have a new key.
     pub fn columns(&self) -> Option<&[String]> {
         self.columns.as_deref()
     }
 
-    /// An error about the row that was read last.
+    /// An error about a row of the part that is being read.
     pub(crate) fn error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> DataError {
         self.place.error(row, column, problem)
     }
 
-    /// Goes on to the next part; whether there was one.
+    /// Opens the next part. False if there is none.
     fn next_part(&mut self) -> Result<bool, DataError> {
         let Some(part) = self.input.next() else { return Ok(false) };
         let (place, Opened { columns, records }) =
@@ -131,7 +131,7 @@ impl Iterator for RowReader {
 }
 
 impl RowReader {
-    /// The next record of any part.
+    /// The next record, of this part or of a later one.
     fn next_record(&mut self) -> Option<Result<Record, DataError>> {
         while !self.failed {
             let record = match self.records.next() {
@@ -149,7 +149,7 @@ impl RowReader {
     }
 }
 
-/// The records of one part, and what its header says.
+/// Opens one part: the file for its errors, its columns and its records.
 fn records(
     part: Part,
     format: Format,
@@ -172,7 +172,7 @@ fn records(
     Ok((place, opened))
 }
 
-/// Every part must have the columns of the first, in any order.
+/// Checks that a part has the same columns as the first part, in any order.
 fn check_same_columns(path: &Path, first: &[String], these: &[String]) -> Result<(), DataError> {
     let lacks = |columns: &[String], other: &[String]| {
         columns.iter().find(|name| !other.contains(name)).cloned()
@@ -191,7 +191,7 @@ impl std::fmt::Debug for RowReader {
     }
 }
 
-/// Whether the columns that are needed are there; `hint` says why they may not be.
+/// Checks that no column is missing that is needed. `hint` is a guess, for the error, at why one is missing.
 fn check_columns(
     path: &Path,
     columns: &[String],

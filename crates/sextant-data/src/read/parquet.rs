@@ -1,4 +1,4 @@
-//! Rows of Parquet files: of the columns that mean something, and no other is decoded.
+//! Rows of Parquet files. Only the columns that Sextant interprets are decoded.
 
 use super::batches::{Source, parquet};
 use super::{Map, Place, Record, Records, Value};

@@ -8,7 +8,7 @@ use crate::{DataError, RowProblem};
 use std::io::BufRead;
 use std::sync::Arc;
 
-/// When more names than this have come up, those of old rows are forgotten at the end of a batch.
+/// If there are more column names than this at the end of a batch, the next batch starts without columns.
 const NAMES: usize = 1000;
 
 pub(super) struct JsonlSource {

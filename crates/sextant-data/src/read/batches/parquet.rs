@@ -1,4 +1,4 @@
-//! Parquet files as batches of Arrow's own columns.
+//! Reads Parquet files as batches of their own Arrow columns.
 
 use super::pages::{CheckedFile, Whole};
 use super::{Batch, Source};
@@ -18,15 +18,15 @@ use parquet::schema::types::Type;
 use std::fs::File;
 use std::sync::Arc;
 
-/// What other programs keep in a file's metadata about all of its columns; with columns added it
-/// would be wrong, and they would not see the new ones.
+/// Keys of metadata in which other programs describe all columns of a file. They are dropped, because they
+/// would be wrong after columns are added, and these programs would not see the new columns.
 const STALE_METADATA: [&str; 3] =
     ["huggingface", "org.apache.spark.sql.parquet.row.metadata", "ARROW:schema"];
 
-/// Opens a file for the columns that `keep` says yes to.
+/// Opens a file, to read the columns for which `keep` is true.
 ///
 /// # Errors
-/// The file is no Parquet, has two columns of one name, or lacks a column that is needed.
+/// The file is not a Parquet file, has two columns of the same name, or lacks a column that is needed.
 pub(in crate::read) fn open(
     file: File,
     place: &Arc<Place>,
@@ -75,15 +75,16 @@ pub(in crate::read) fn open(
     Ok((layout, ParquetSource { reader, place: place.clone(), rows: 0, rest: None }))
 }
 
-/// Rows of a batch: few where rows are large, by what the file says of its row groups.
+/// The number of rows of a batch. It is smaller for larger rows, whose size is estimated from the file's row
+/// groups.
 fn batch_rows(metadata: &ParquetMetaData) -> usize {
     let groups = metadata.row_groups().iter();
     let row_bytes = groups.map(|group| group.total_byte_size() / group.num_rows().max(1)).max();
     (super::BATCH_BYTES / row_bytes.unwrap_or(0).max(1) as usize).clamp(1, super::BATCH_ROWS)
 }
 
-/// Calls the library, which panics on some damaged files where it could answer with an error: on a schema
-/// of Arrow in the metadata that is cut short, for one.
+/// Calls the library and turns a panic into an error. The library panics on some damaged files, for example
+/// if the Arrow schema in the metadata is truncated.
 fn guarded<T, E: std::error::Error + Send + Sync + 'static>(
     call: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
@@ -94,7 +95,7 @@ pub(in crate::read) struct ParquetSource {
     reader: ParquetRecordBatchReader,
     place: Arc<Place>,
     rows: u64,
-    /// What the last call left of a batch.
+    /// The rows of a batch that the last call did not return.
     rest: Option<RecordBatch>,
 }
 

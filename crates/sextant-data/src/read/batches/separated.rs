@@ -1,4 +1,4 @@
-//! CSV and TSV as batches of text: cells as they were, an empty one as no value.
+//! Reads CSV and TSV as batches of text. Cells are unchanged, and an empty cell is a null.
 
 use super::builder::TextColumns;
 use super::{BATCH_BYTES, Batch, Source};
@@ -21,7 +21,7 @@ pub(super) struct SeparatedSource {
 /// Reads the header.
 ///
 /// # Errors
-/// It is not there, or lacks a column that is needed.
+/// The header is missing, or lacks a column that is needed.
 pub(super) fn open(
     text: Box<dyn BufRead + Send>,
     place: &Arc<Place>,

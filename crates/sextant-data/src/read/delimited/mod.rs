@@ -36,17 +36,17 @@ pub(super) fn records(
 
 /// A delimited table in memory, with columns of any names.
 pub(crate) struct TextTable {
-    /// The names that the header has.
+    /// The names in the header.
     pub(crate) names: Vec<String>,
-    /// The line of each row, from 1, and its cells: as many as there are names.
+    /// The line of each row, from 1, and its cells, one for each name.
     pub(crate) rows: Vec<(u64, Vec<String>)>,
 }
 
 /// Reads a whole table, as strictly as rows of pairs are read.
 ///
 /// # Errors
-/// A quote after which nobody can say where the next row starts, or a row with more or fewer cells than
-/// the header; see [`DataError`].
+/// A quote after which it is uncertain where the next row starts, or a row with more or fewer cells than the
+/// header; see [`DataError`].
 pub(crate) fn whole_table(
     text: impl BufRead,
     path: &Path,
@@ -75,7 +75,7 @@ impl<R: BufRead> Rows<R> {
     /// Reads the header.
     ///
     /// # Errors
-    /// It is not there, or lacks a column that is needed.
+    /// The header is missing, or lacks a column that is needed.
     pub(super) fn open(
         text: R,
         place: &Place,
@@ -89,12 +89,12 @@ impl<R: BufRead> Rows<R> {
         Ok(rows)
     }
 
-    /// The names of the columns that have one.
+    /// The names of the columns, without columns that have no name.
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.header.names.iter().filter(|name| !name.is_empty())
     }
 
-    /// The next row: its line, and the texts of the columns that have a name, beside their names.
+    /// The next row: its line, and the name and the text of each column that has a name.
     #[expect(clippy::type_complexity, reason = "names and texts, borrowed from the row")]
     pub(super) fn next(&mut self) -> Option<Result<(u64, Vec<(&str, &str)>), DataError>> {
         let Self { scanner, header, place } = self;

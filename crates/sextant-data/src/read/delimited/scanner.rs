@@ -1,8 +1,8 @@
-//! Bytes into rows of cells, strictly.
+//! Splits bytes into rows of cells, strictly.
 //!
-//! The `csv` crate reads on whatever comes: text after a closing quote is taken into the cell, and a
-//! cell that opens with an inch mark swallows all rows up to the next one. Here each of these is a
-//! [`Fault`] that says where the cell opened. A fault ends the reading, since nobody can say where
+//! The `csv` crate accepts everything: it takes text after a closing quote into the cell, and if a cell
+//! opens with an inch mark, it takes all rows up to the next inch mark into that cell. Here each of these
+//! is a [`Fault`] that says where the cell opened. A fault ends the reading, since it is uncertain where
 //! the next row starts.
 
 use super::cells::Cells;
@@ -13,13 +13,13 @@ use crate::error::FaultKind;
 use crate::read_options::Quoting;
 use std::io::BufRead;
 
-/// How rows are written.
+/// How the rows of a file are written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     pub(super) separator: u8,
     pub(super) quoting: Quoting,
-    /// Whether the user said how cells are quoted, so that a cell of several lines is believed
-    /// whatever it holds.
+    /// Whether the user has stated how cells are quoted. If so, a cell of several lines is accepted even if
+    /// its lines look like rows.
     pub(super) stated: bool,
     /// The most bytes of one row.
     pub(super) max_row_bytes: usize,
@@ -36,12 +36,12 @@ impl<R: BufRead> Scanner<R> {
         Self { input, machine: Machine::new(dialect) }
     }
 
-    /// From now on, look out for rows that a quote swallows.
+    /// From now on, reports rows that a stray quote swallows.
     pub(super) fn watch(&mut self, shape: Shape) {
         self.machine.shape = Some(shape);
     }
 
-    /// The next row that is not a blank line; none at the end of the text.
+    /// The next row that is not a blank line; `None` at the end of the text.
     pub(super) fn next(&mut self) -> Result<Option<&Cells>, Fault> {
         self.machine.begin_row();
         loop {
@@ -69,7 +69,8 @@ enum State {
     Quoted,
     /// After a backslash in a quoted cell.
     Escaped,
-    /// After a quote in a quoted cell, which closes it or is doubled.
+    /// After a quote in a quoted cell, which either closes the cell or is the first of two that stand for
+    /// one.
     Closed,
 }
 
@@ -80,17 +81,18 @@ struct Machine {
     cells: Cells,
     /// The line of the next byte.
     line: u64,
-    /// Whether the last byte was `\r`, whose line end a `\n` belongs to.
+    /// Whether the last byte was `\r`, so that a `\n` after it belongs to the same line end.
     after_return: bool,
-    /// Bytes of this row so far.
+    /// The number of bytes of this row so far.
     size: usize,
-    /// Where the quote of the current or last quoted cell opened.
+    /// The line and the cell in which the quote of the current or last quoted cell opened.
     opened: (u64, usize),
+    /// The line of the last quote in that cell that may have closed it.
     closed_line: u64,
-    /// Whether a quote in that cell stood behind a backslash.
+    /// Whether a quote in that cell came right after a backslash.
     backslash: bool,
     lines: RowLines,
-    /// Where the first cell of several lines opened.
+    /// The line and the cell in which the row's first cell of several lines opened.
     spanning: Option<(u64, usize)>,
 }
 
@@ -120,12 +122,13 @@ impl Machine {
         self.spanning = None;
     }
 
-    /// Takes bytes up to the end of the row; how many, and whether the row is whole.
+    /// Reads bytes up to the end of the row. Gives how many were read, and whether the row is complete.
     fn feed(&mut self, chunk: &[u8]) -> Result<(usize, bool), Fault> {
         let separator = self.dialect.separator;
         let escapes = self.dialect.quoting == Quoting::Backslash;
         let mut at = 0;
-        // Up to where the bytes were shown to `lines`, which wants to see them before each line end.
+        // The bytes before this index were passed to `lines`, which must have them before it is told of a
+        // line end.
         let mut shown = 0;
         while at < chunk.len() {
             let byte = chunk[at];
@@ -177,7 +180,7 @@ impl Machine {
                     }
                 }
                 State::Escaped => {
-                    // A backslash before anything but a quote or a backslash is itself.
+                    // A backslash before any other byte than a quote or a backslash is an ordinary character.
                     if byte == b'"' || byte == b'\\' {
                         self.cells.push(byte);
                         at += 1;
@@ -204,13 +207,14 @@ impl Machine {
         self.bounded(at).map(|()| (at, false))
     }
 
-    /// Shows bytes to `lines`, and counts them.
+    /// Passes bytes to `lines`, and adds their number to `shown`.
     fn show(&mut self, bytes: &[u8], shown: &mut usize) {
         self.lines.raw(bytes, self.shape, self.dialect.separator);
         *shown += bytes.len();
     }
 
-    /// A byte of a quoted cell that means something.
+    /// Reads a byte of a quoted cell that may have a meaning: a quote, a separator, a line end or a
+    /// backslash.
     fn quoted(&mut self, byte: u8, escapes: bool) {
         match byte {
             b'"' => {
@@ -239,7 +243,7 @@ impl Machine {
         }
     }
 
-    /// The byte after a cell: whether it ends the row.
+    /// Reads the byte after a cell. True if it ends the row.
     fn end_of_cell(&mut self, byte: u8) -> Result<bool, Fault> {
         if byte == self.dialect.separator {
             self.lines.separator(&self.cells, self.shape, true);
@@ -271,7 +275,7 @@ impl Machine {
         }
     }
 
-    /// Ends the last row; whether there is one.
+    /// Ends the last row. False if there is none.
     fn end_of_text(&mut self) -> Result<bool, Fault> {
         match self.state {
             State::Start if self.cells.len() == 0 => Ok(false),
@@ -280,7 +284,7 @@ impl Machine {
         }
     }
 
-    /// Counts a line end; the `\n` of `\r\n` never comes here.
+    /// Counts a line end. It is not called for the `\n` of `\r\n`.
     fn count_line(&mut self, byte: u8) {
         self.line += 1;
         self.after_return = byte == b'\r';
