@@ -113,8 +113,7 @@ fn offer(text: &str) -> Option<Product> {
             "description" => product.description = Some(value),
             "category" => product.type_path = vec![value],
             "modelno" => product.attributes.push(("model".to_owned(), value)),
-            // Other columns are prices, which are often absent, and differ between shops for the same
-            // product.
+            // Prices are left out: they are absent or differ between shops for the same product.
             _ => {}
         }
     }

@@ -1,8 +1,9 @@
 //! Rows as record batches, for programs that interpret few columns and pass the others on.
 //!
 //! Parquet files give their own columns, of any Arrow type. CSV and TSV give columns of text, with the cells
-//! unchanged. JSONL gives columns of raw JSON ([`json_text`](crate::json_text)), one for each key of the rows
-//! in the batch. So when a batch is written in the format that it was read from, no value is lost or changed.
+//! unchanged. JSONL gives columns of raw JSON ([`json_text`](crate::json_text)), and the columns may differ
+//! from batch to batch. So when a batch is written in the format that it was read from, no value is lost or
+//! changed.
 
 mod builder;
 mod jsonl;
