@@ -181,7 +181,7 @@ fn rewritten(name: &str) -> Option<String> {
     None
 }
 
-struct Place<'a> {
+struct TypeNode<'a> {
     tree: &'a Taxonomy,
     node: usize,
     words: BTreeSet<String>,
@@ -196,11 +196,11 @@ fn related_and_unrelated(
     rng: &mut ChaCha8Rng,
 ) -> Vec<Example> {
     let row = Provenance::derived(Task::TypeType, source);
-    let mut pools: PerSplit<Place> = PerSplit::default();
+    let mut pools: PerSplit<TypeNode> = PerSplit::default();
     for tree in trees {
         for node in 0..tree.len() {
             if let Some(split) = split_of(context, tree.path(node)) {
-                pools.push(split, Place { tree, node, words: word_set(tree.name(node)) });
+                pools.push(split, TypeNode { tree, node, words: word_set(tree.name(node)) });
             }
         }
     }
@@ -233,11 +233,17 @@ fn related_and_unrelated(
             rows.push(row.row(left, right, Grade::Partial, &group, split));
         }
         let words = word_set(here.name(node));
-        let allowed = |other: &Place| other.tree.path(other.node)[0] != path[0];
+        let allowed = |other: &TypeNode| other.tree.path(other.node)[0] != path[0];
         let pool = pools.of(split);
         let tries = context.recipe.negatives.drawn * 4;
         let partner = if rng.random_bool(context.recipe.negatives.hard_share) {
-            draw::hardest(rng, pool, tries, |other: &Place| jaccard(&words, &other.words), allowed)
+            draw::hardest(
+                rng,
+                pool,
+                tries,
+                |other: &TypeNode| jaccard(&words, &other.words),
+                allowed,
+            )
         } else {
             draw::any(rng, pool, tries, allowed)
         };

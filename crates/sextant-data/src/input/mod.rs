@@ -163,7 +163,7 @@ pub(crate) fn parts_of(path: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 /// Where bytes come from.
-enum Source {
+enum ByteSource {
     /// An ordinary file, which can be read from any position.
     File(File),
     /// A named pipe or a device.
@@ -171,7 +171,7 @@ enum Source {
     Standard(Stdin),
 }
 
-impl Source {
+impl ByteSource {
     fn open(path: &Path) -> std::io::Result<Self> {
         if path.as_os_str() == STANDARD_INPUT {
             return Ok(Self::Standard(std::io::stdin()));
@@ -181,7 +181,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for ByteSource {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         match self {
             Self::File(file) | Self::Pipe(file) => file.read(buffer),
@@ -198,7 +198,7 @@ fn open(
 ) -> Result<(Format, Part), DataError> {
     let name = if path.as_os_str() == STANDARD_INPUT { Path::new("standard input") } else { path };
     let read = |source| DataError::read(name, source);
-    let mut source = Source::open(path).map_err(read)?;
+    let mut source = ByteSource::open(path).map_err(read)?;
     let format = format.or_else(|| Format::of_input(path));
     let head = text::head(&mut source).map_err(read)?;
     let is_table = head.starts_with(sniff::PARQUET);
@@ -215,7 +215,7 @@ fn open(
             let problem = "a compressed Parquet file; unpack it, Parquet compresses by itself";
             return Err(DataError::unusable(name, problem));
         }
-        let Source::File(mut file) = source else {
+        let ByteSource::File(mut file) = source else {
             let problem = "Parquet is read from its end, which a pipe does not have; save it as a \
                 file and give its path";
             return Err(DataError::unusable(name, problem));

@@ -41,7 +41,7 @@ struct Opened {
 pub struct RowReader {
     options: ReadOptions,
     input: Input,
-    place: Place,
+    row_file: RowFile,
     columns: Option<Vec<String>>,
     records: Records,
     failed: bool,
@@ -49,12 +49,12 @@ pub struct RowReader {
 
 /// The file that rows are read from. It makes the errors of its rows.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct RowFile {
     path: PathBuf,
     format: Format,
 }
 
-impl Place {
+impl RowFile {
     pub(crate) fn error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> DataError {
         Box::new(self.row_error(row, column, problem)).into()
     }
@@ -84,18 +84,18 @@ impl RowReader {
         let first = input
             .next()
             .ok_or_else(|| DataError::unusable(input.path(), "there are no data files in it"))?;
-        let (place, Opened { columns, records }) = records(first?, input.format(), options)?;
-        Ok(Self { options: options.clone(), input, place, columns, records, failed: false })
+        let (row_file, Opened { columns, records }) = records(first?, input.format(), options)?;
+        Ok(Self { options: options.clone(), input, row_file, columns, records, failed: false })
     }
 
     /// The file of the row that was read last; before the first row is read, the file of the first part.
     pub fn path(&self) -> &Path {
-        &self.place.path
+        &self.row_file.path
     }
 
     /// Whether [`Row::line`] counts lines of text or rows of a table.
     pub fn unit(&self) -> RowUnit {
-        self.place.format.row_unit()
+        self.row_file.format.row_unit()
     }
 
     /// The names of the columns in the header; `None` for JSONL, where any line may have a new key.
@@ -105,18 +105,18 @@ impl RowReader {
 
     /// An error about a row of the part that is being read.
     pub(crate) fn error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> DataError {
-        self.place.error(row, column, problem)
+        self.row_file.error(row, column, problem)
     }
 
     /// Opens the next part. False if there is none.
     fn next_part(&mut self) -> Result<bool, DataError> {
         let Some(part) = self.input.next() else { return Ok(false) };
-        let (place, Opened { columns, records }) =
+        let (row_file, Opened { columns, records }) =
             records(part?, self.input.format(), &self.options)?;
         if let (Some(first), Some(these)) = (&self.columns, &columns) {
-            check_same_columns(&place.path, first, these)?;
+            check_same_columns(&row_file.path, first, these)?;
         }
-        (self.place, self.records) = (place, records);
+        (self.row_file, self.records) = (row_file, records);
         Ok(true)
     }
 }
@@ -126,7 +126,7 @@ impl Iterator for RowReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.next_record()?;
-        Some(record.and_then(|record| parse::row(record, &self.place, &self.options)))
+        Some(record.and_then(|record| parse::row(record, &self.row_file, &self.options)))
     }
 }
 
@@ -154,22 +154,22 @@ fn records(
     part: Part,
     format: Format,
     options: &ReadOptions,
-) -> Result<(Place, Opened), DataError> {
-    let place = Place { path: part.path, format };
+) -> Result<(RowFile, Opened), DataError> {
+    let row_file = RowFile { path: part.path, format };
     let opened = match part.content {
         Content::Table(file) => {
-            let (columns, records) = parquet::records(file, &place, options)?;
+            let (columns, records) = parquet::records(file, &row_file, options)?;
             Opened { columns: Some(columns), records }
         }
         Content::Text(text) if format == Format::Jsonl => {
-            jsonl::records(text, &place, options.max_row_bytes)
+            jsonl::records(text, &row_file, options.max_row_bytes)
         }
         Content::Text(text) => {
             let separator = if format == Format::Tsv { b'\t' } else { b',' };
-            delimited::records(text, &place, separator, options)?
+            delimited::records(text, &row_file, separator, options)?
         }
     };
-    Ok((place, opened))
+    Ok((row_file, opened))
 }
 
 /// Checks that a part has the same columns as the first part, in any order.
@@ -187,7 +187,7 @@ fn check_same_columns(path: &Path, first: &[String], these: &[String]) -> Result
 
 impl std::fmt::Debug for RowReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RowReader").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("RowReader").field("row_file", &self.row_file).finish_non_exhaustive()
     }
 }
 

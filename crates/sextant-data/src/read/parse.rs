@@ -1,6 +1,6 @@
 //! Interprets the values of a record, by one set of rules for all formats.
 
-use super::{Place, Record, Value};
+use super::{Record, RowFile, Value};
 use crate::read_options::{Labels, ReadOptions};
 use crate::{DataError, Format, Row, RowProblem, entity};
 use sextant_core::{Entity, EntityKind, Grade, Pair, Split, Task, UnknownName};
@@ -8,9 +8,13 @@ use std::str::FromStr;
 
 type Field<T> = Result<T, RowProblem>;
 
-pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Result<Row, DataError> {
+pub(super) fn row(
+    record: Record,
+    row_file: &RowFile,
+    options: &ReadOptions,
+) -> Result<Row, DataError> {
     let Record { line, mut fields } = record;
-    let cells_are_text = place.format != Format::Jsonl;
+    let cells_are_text = row_file.format != Format::Jsonl;
     let mut take = |name: &str| {
         fields.shift_remove(name).filter(|value| {
             // An empty text and a null both count as an absent value. Only in JSONL is an empty side told
@@ -19,8 +23,9 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
             !value.is_null() && (is_side || value.as_str() != Some(""))
         })
     };
-    let at =
-        |column: &'static str| move |problem: RowProblem| place.error(line, Some(column), problem);
+    let at = |column: &'static str| {
+        move |problem: RowProblem| row_file.error(line, Some(column), problem)
+    };
 
     let task = task(take("task"), options.default_task).map_err(at("task"))?;
     let (left_kind, right_kind) = task.kinds();

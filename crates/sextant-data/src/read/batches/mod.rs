@@ -13,7 +13,7 @@ pub(super) mod parquet;
 mod parts;
 mod separated;
 
-use super::Place;
+use super::RowFile;
 use crate::layout::Layout;
 use crate::read_options::ReadOptions;
 use crate::{Content, DataError, Format, Part, RowError, RowProblem, RowUnit, json_text};
@@ -42,24 +42,24 @@ pub struct Batch {
     pub lines: Vec<u64>,
     /// The errors of the rows that could not be read.
     pub bad: Vec<RowError>,
-    place: Arc<Place>,
+    row_file: Arc<RowFile>,
 }
 
 impl Batch {
     /// The file that the rows are from.
     pub fn path(&self) -> &Path {
-        &self.place.path
+        &self.row_file.path
     }
 
     /// Whether [`Batch::lines`] counts lines of text or rows of a table.
     pub fn unit(&self) -> RowUnit {
-        self.place.format.row_unit()
+        self.row_file.format.row_unit()
     }
 
     /// The error of a row of the batch, with its position in the file.
     pub fn error(&self, row: usize, column: Option<&str>, problem: RowProblem) -> RowError {
         RowError {
-            path: self.place.path.clone(),
+            path: self.row_file.path.clone(),
             unit: self.unit(),
             row: self.lines[row],
             column: column.map(str::to_owned),
@@ -69,7 +69,7 @@ impl Batch {
 }
 
 /// The batches of one file.
-pub(super) trait Source: Send {
+pub(super) trait BatchSource: Send {
     /// The next batch, of at most `rows` rows; `None` at the end of the file.
     fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>>;
 }
@@ -80,7 +80,7 @@ pub struct BatchReader {
     options: ReadOptions,
     without: &'static [&'static str],
     layout: Option<Layout>,
-    source: Box<dyn Source>,
+    source: Box<dyn BatchSource>,
     failed: bool,
 }
 
@@ -196,7 +196,7 @@ impl BatchReader {
     }
 
     /// Opens a part after the first one.
-    fn open_next(&self, part: Part) -> Result<Box<dyn Source>, DataError> {
+    fn open_next(&self, part: Part) -> Result<Box<dyn BatchSource>, DataError> {
         let path = part.path.clone();
         let (layout, source) = open_part(part, self.parts.format(), &self.options, self.without)?;
         if let (Some(first), Some(these)) = (&self.layout, &layout) {
@@ -218,19 +218,20 @@ fn open_part(
     format: Format,
     options: &ReadOptions,
     without: &'static [&'static str],
-) -> Result<(Option<Layout>, Box<dyn Source>), DataError> {
-    let place = Arc::new(Place { path: part.path, format });
+) -> Result<(Option<Layout>, Box<dyn BatchSource>), DataError> {
+    let row_file = Arc::new(RowFile { path: part.path, format });
     Ok(match part.content {
         Content::Table(file) => {
             let kept = |name: &str| !without.contains(&name);
-            let (layout, source) = parquet::open(file, &place, options, kept)?;
+            let (layout, source) = parquet::open(file, &row_file, options, kept)?;
             (Some(layout), Box::new(source))
         }
-        Content::Text(text) if format == Format::Jsonl => {
-            (None, Box::new(jsonl::JsonlSource::new(text, place, without, options.max_row_bytes)))
-        }
+        Content::Text(text) if format == Format::Jsonl => (
+            None,
+            Box::new(jsonl::JsonlSource::new(text, row_file, without, options.max_row_bytes)),
+        ),
         Content::Text(text) => {
-            let (layout, source) = separated::open(text, &place, options, without)?;
+            let (layout, source) = separated::open(text, &row_file, options, without)?;
             (Some(layout), Box::new(source))
         }
     })

@@ -7,7 +7,7 @@ use super::shape::Shape;
 const KEY_BYTES: usize = 64;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum State {
+enum LineState {
     /// Before the first byte of a cell.
     #[default]
     Start,
@@ -26,7 +26,7 @@ enum State {
 /// continues.
 #[derive(Debug, Default)]
 pub(super) struct LineAsRow {
-    state: State,
+    state: LineState,
     /// The number of cells that have ended.
     ended: usize,
     /// The beginning of the key column's text.
@@ -40,24 +40,26 @@ impl LineAsRow {
     pub(super) fn feed(&mut self, bytes: &[u8], shape: Shape, separator: u8) {
         for &byte in bytes {
             self.state = match (self.state, byte) {
-                (State::Broken, _) => return,
+                (LineState::Broken, _) => return,
                 // Line ends are skipped; the bytes include the one before this line.
                 (_, b'\n' | b'\r') => continue,
-                (State::Start, b'"') => State::Quoted,
-                (State::Quoted, b'"') => State::Closed,
-                (State::Start | State::Bare | State::Closed, byte) if byte == separator => {
+                (LineState::Start, b'"') => LineState::Quoted,
+                (LineState::Quoted, b'"') => LineState::Closed,
+                (LineState::Start | LineState::Bare | LineState::Closed, byte)
+                    if byte == separator =>
+                {
                     self.look_at_key(shape);
                     self.ended += 1;
-                    State::Start
+                    LineState::Start
                 }
-                (State::Closed, b'"') | (State::Quoted, _) => {
+                (LineState::Closed, b'"') | (LineState::Quoted, _) => {
                     self.keep(byte, shape);
-                    State::Quoted
+                    LineState::Quoted
                 }
-                (State::Closed, _) => State::Broken,
-                (State::Start | State::Bare, _) => {
+                (LineState::Closed, _) => LineState::Broken,
+                (LineState::Start | LineState::Bare, _) => {
                     self.keep(byte, shape);
-                    State::Bare
+                    LineState::Bare
                 }
             };
         }
@@ -66,13 +68,13 @@ impl LineAsRow {
     /// Ends the line here, and says whether it has as many cells as the file has columns.
     pub(super) fn is_full(&mut self, shape: Shape) -> bool {
         self.look_at_key(shape);
-        let whole = !matches!(self.state, State::Quoted | State::Broken);
+        let whole = !matches!(self.state, LineState::Quoted | LineState::Broken);
         whole && self.ended + 1 == shape.columns
     }
 
     /// Whether the line ends inside a quoted cell.
     pub(super) fn is_open(&self) -> bool {
-        self.state == State::Quoted
+        self.state == LineState::Quoted
     }
 
     /// Whether the key column holds a name of a task or a grade, whichever it is the column of.

@@ -60,7 +60,7 @@ impl<R: BufRead> Scanner<R> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ScannerState {
     /// Before the first byte of a cell.
     Start,
     /// In a cell without quotes.
@@ -77,7 +77,7 @@ enum State {
 struct Machine {
     dialect: Dialect,
     shape: Option<Shape>,
-    state: State,
+    state: ScannerState,
     cells: Cells,
     /// The line of the next byte.
     line: u64,
@@ -101,7 +101,7 @@ impl Machine {
         Self {
             dialect,
             shape: None,
-            state: State::Start,
+            state: ScannerState::Start,
             cells: Cells::default(),
             line: 1,
             after_return: false,
@@ -115,7 +115,7 @@ impl Machine {
     }
 
     fn begin_row(&mut self) {
-        self.state = State::Start;
+        self.state = ScannerState::Start;
         self.cells.begin(self.line);
         self.size = 0;
         self.lines = RowLines::default();
@@ -133,7 +133,7 @@ impl Machine {
         while at < chunk.len() {
             let byte = chunk[at];
             if std::mem::take(&mut self.after_return) && byte == b'\n' {
-                if self.state == State::Quoted {
+                if self.state == ScannerState::Quoted {
                     self.cells.push(byte);
                     self.lines.start_at(self.cells.bytes());
                 }
@@ -141,19 +141,19 @@ impl Machine {
                 continue;
             }
             match self.state {
-                State::Start if byte == b'"' && self.dialect.quoting != Quoting::None => {
+                ScannerState::Start if byte == b'"' && self.dialect.quoting != Quoting::None => {
                     self.opened = (self.line, self.cells.len());
                     self.backslash = false;
-                    self.state = State::Quoted;
+                    self.state = ScannerState::Quoted;
                     at += 1;
                 }
-                State::Start | State::Bare => {
+                ScannerState::Start | ScannerState::Bare => {
                     let plain = |&byte: &u8| byte != separator && byte != b'\n' && byte != b'\r';
                     let run = chunk[at..].iter().take_while(|byte| plain(byte)).count();
                     self.cells.extend(&chunk[at..at + run]);
                     at += run;
                     if run > 0 {
-                        self.state = State::Bare;
+                        self.state = ScannerState::Bare;
                     }
                     if let Some(&byte) = chunk.get(at) {
                         self.show(&chunk[shown..at], &mut shown);
@@ -163,7 +163,7 @@ impl Machine {
                         }
                     }
                 }
-                State::Quoted => {
+                ScannerState::Quoted => {
                     let plain = |&byte: &u8| {
                         let ends_line = byte == b'\n' || byte == b'\r';
                         byte != b'"' && byte != separator && !ends_line && byte != b'\\'
@@ -179,7 +179,7 @@ impl Machine {
                         self.quoted(byte, escapes);
                     }
                 }
-                State::Escaped => {
+                ScannerState::Escaped => {
                     // A backslash before any other byte than a quote or a backslash is an ordinary character.
                     if byte == b'"' || byte == b'\\' {
                         self.cells.push(byte);
@@ -187,14 +187,14 @@ impl Machine {
                     } else {
                         self.cells.push(b'\\');
                     }
-                    self.state = State::Quoted;
+                    self.state = ScannerState::Quoted;
                 }
-                State::Closed if byte == b'"' => {
+                ScannerState::Closed if byte == b'"' => {
                     self.cells.push(byte);
-                    self.state = State::Quoted;
+                    self.state = ScannerState::Quoted;
                     at += 1;
                 }
-                State::Closed => {
+                ScannerState::Closed => {
                     self.show(&chunk[shown..at], &mut shown);
                     at += 1;
                     if self.end_of_cell(byte)? {
@@ -220,11 +220,11 @@ impl Machine {
             b'"' => {
                 self.backslash |= self.cells.open().last() == Some(&b'\\');
                 self.closed_line = self.line;
-                self.state = State::Closed;
+                self.state = ScannerState::Closed;
                 return;
             }
             b'\\' if escapes => {
-                self.state = State::Escaped;
+                self.state = ScannerState::Escaped;
                 return;
             }
             _ => {}
@@ -249,13 +249,13 @@ impl Machine {
             self.lines.separator(&self.cells, self.shape, true);
             self.cells.end_cell(self.shape.map(|shape| shape.columns));
             self.lines.start_at(self.cells.bytes());
-            self.state = State::Start;
+            self.state = ScannerState::Start;
             return Ok(false);
         }
         if byte != b'\n' && byte != b'\r' {
             return Err(self.fault(FaultKind::TextAfterQuote { line: self.closed_line }));
         }
-        let blank = self.state == State::Start && self.cells.len() == 0;
+        let blank = self.state == ScannerState::Start && self.cells.len() == 0;
         if !blank {
             self.end_of_row()?;
         }
@@ -278,9 +278,11 @@ impl Machine {
     /// Ends the last row. False if there is none.
     fn end_of_text(&mut self) -> Result<bool, Fault> {
         match self.state {
-            State::Start if self.cells.len() == 0 => Ok(false),
-            State::Quoted | State::Escaped => Err(self.fault(FaultKind::Unclosed)),
-            State::Start | State::Bare | State::Closed => self.end_of_row().map(|()| true),
+            ScannerState::Start if self.cells.len() == 0 => Ok(false),
+            ScannerState::Quoted | ScannerState::Escaped => Err(self.fault(FaultKind::Unclosed)),
+            ScannerState::Start | ScannerState::Bare | ScannerState::Closed => {
+                self.end_of_row().map(|()| true)
+            }
         }
     }
 
@@ -297,7 +299,9 @@ impl Machine {
             return Ok(());
         }
         Err(match self.state {
-            State::Quoted | State::Escaped => self.fault(FaultKind::TooLong { limit }),
+            ScannerState::Quoted | ScannerState::Escaped => {
+                self.fault(FaultKind::TooLong { limit })
+            }
             _ => Fault::RowTooLong { line: self.cells.line, limit },
         })
     }
