@@ -19,6 +19,25 @@ use std::path::{Path, PathBuf};
 /// On disk a dataset is a folder with `train`, `dev` and `test` files of any format (or files with other
 /// usual names, or shards), or one input whose rows all state their `split`. A split may be absent; a job
 /// gets the splits that it needs with [`Dataset::require`].
+///
+/// ```
+/// use sextant_core::Split;
+/// use sextant_data::market::{ExampleConfig, Market, MarketConfig};
+/// use sextant_data::{Dataset, check};
+///
+/// let config = MarketConfig { products: 200, queries: 300, ..MarketConfig::default() };
+/// let market = Market::generate(&config)?;
+/// let mut dataset = Dataset::default();
+/// for example in market.examples(&ExampleConfig::equal(100))? {
+///     let split = example.split.unwrap_or(Split::Train);
+///     dataset.part_mut(split).push(example);
+/// }
+///
+/// assert!(!dataset.require(Split::Test)?.is_empty());
+/// let report = check(&dataset);
+/// assert!(report.is_ok(), "{report}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
     /// The examples that a model is trained on.
