@@ -51,9 +51,9 @@ pub struct Dataset {
 /// One row of a dataset, with the place that it was read from.
 #[derive(Debug)]
 pub struct DatasetRow<'a> {
-    /// The split that it belongs to.
+    /// The split of the row.
     pub split: Split,
-    /// The file that it is in.
+    /// The file of the row.
     pub path: &'a Path,
     /// Whether `line` counts lines of text or rows of a table.
     pub unit: RowUnit,
@@ -128,7 +128,7 @@ impl Dataset {
     /// The files that a dataset is read from; see [`DataFiles::find`].
     ///
     /// # Errors
-    /// As [`DataFiles::find`].
+    /// The errors of [`DataFiles::find`].
     pub fn files(path: impl AsRef<Path>) -> Result<Vec<(Option<Split>, PathBuf)>, DataError> {
         Ok(DataFiles::find(path)?.parts)
     }

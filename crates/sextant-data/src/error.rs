@@ -118,7 +118,7 @@ pub enum DataError {
         path: PathBuf,
         /// The column.
         column: String,
-        /// Its Arrow type.
+        /// The column's Arrow type.
         data_type: String,
         /// The message of the encoder.
         problem: String,

@@ -1,7 +1,8 @@
 //! Checks whether a dataset is sound, and how hard it is.
 //!
-//! A dataset is sound if no pair and no group is in two splits, and every row has a text on both sides. It is
-//! hard if the baselines, rules that understand no text, are far from perfect on it.
+//! A dataset is *sound* if no pair and no group is in two splits. To pass the check it must also have a text
+//! on both sides of every row. It is hard if the baselines, rules that understand no text, are far from
+//! perfect on it.
 
 mod baseline;
 pub(crate) mod key;

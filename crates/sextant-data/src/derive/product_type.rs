@@ -37,7 +37,8 @@ const PRICERUNNER_IN_GOOGLE: [(&str, &str); 10] = [
     ),
 ];
 
-/// Instacart departments that are not used as branches of a tree, because their aisles hold unlike products.
+/// Instacart departments that are not used as branches of a tree, because their aisles collect what is left
+/// over.
 const NO_BRANCH: [&str; 4] = ["other", "missing", "bulk", "international"];
 
 /// A product with its node in a tree and, if the shop has its own word for the type, that word.

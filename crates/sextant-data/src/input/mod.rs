@@ -162,7 +162,7 @@ pub(crate) fn parts_of(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(parts::of_path(path)?.unwrap_or_else(|| vec![path.to_owned()]))
 }
 
-/// Where bytes come from.
+/// The source of a part's bytes.
 enum ByteSource {
     /// An ordinary file, which can be read from any position.
     File(File),

@@ -11,7 +11,7 @@ pub enum MarketError {
     OutOfRange {
         /// The configuration key.
         key: &'static str,
-        /// Its value.
+        /// The value of the key.
         found: String,
         /// The allowed values.
         expected: &'static str,

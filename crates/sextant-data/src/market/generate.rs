@@ -184,7 +184,7 @@ impl Market {
             if home.entry(intent.clone()).or_insert(*split) != split {
                 continue;
             }
-            // An intent has up to three queries, so that query-query has pairs of grade 2.
+            // Several queries have the same intent, so that query-query has pairs of grade 2.
             for _ in 0..rng.random_range(1..=3).min(config.queries - added) {
                 let text = surface::query(&intent, config.noise, rng);
                 let new = self.add(Item {
