@@ -1,6 +1,6 @@
 //! Builds a benchmark from a recipe: `build_public_six RECIPE SOURCE OUT`.
 //!
-//! The command line does the same with `sextant data build`; this example needs no other crate.
+//! `sextant data build` does the same on the command line; this example needs only this crate.
 
 use sextant_data::build::{Recipe, build};
 use sextant_data::{Dataset, ReadOptions, check};

@@ -1,4 +1,4 @@
-//! Arrow arrays of any type as JSON values, for the few columns whose meaning we look at.
+//! Arrow arrays of any type as JSON values, for the few columns whose values Sextant interprets.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type, UInt64Type};
@@ -80,7 +80,7 @@ pub(crate) fn values(array: &ArrayRef) -> Result<Vec<Value>, ArrowError> {
     Ok(values)
 }
 
-/// Values of the rows that are not null.
+/// Calls `value` for every row that is not null; a null row gives JSON null.
 fn each(
     array: &ArrayRef,
     mut value: impl FnMut(usize) -> Result<Value, ArrowError>,
@@ -96,8 +96,8 @@ fn strings<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Vec<Value> {
     texts.map(Into::into).collect()
 }
 
-/// Bytes are text where some writer did not say so, or else a list of numbers, which nothing takes
-/// for a text.
+/// Bytes as texts if they are UTF-8, since some writers do not mark a column of texts as such. Other bytes
+/// become a list of numbers, so that they are not taken for a text.
 fn bytes<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> Vec<Value> {
     let value = |bytes: &[u8]| match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),

@@ -1,4 +1,4 @@
-//! Building the public six-task benchmark: sources, splits, rules, quotas, files.
+//! Builds the public six-task benchmark from its source data sets.
 //!
 //! [`build`] reads the data sets ([`crate::sources`]), gives every entity its split
 //! ([`crate::split`]), derives the candidates of each task and selects among them
@@ -19,7 +19,7 @@ use sextant_files::Existing;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The file beside the parts that says what was built.
+/// The name of the file with the [`BuildReport`], beside the files of rows.
 const REPORT: &str = "build.json";
 
 /// Why a benchmark could not be built.
@@ -46,7 +46,7 @@ pub enum BuildError {
     },
 }
 
-/// What was built.
+/// A description of the benchmark that was built.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BuildReport {
     /// The recipe's name.
@@ -57,17 +57,17 @@ pub struct BuildReport {
     pub groups: usize,
     /// The largest share of one data set that a group holds.
     pub largest_group_share: f64,
-    /// What damaged source files lost, by their names.
+    /// What was left out of damaged source files, by the name of the file.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, LeftOut>,
-    /// Facts of each task.
+    /// A description of each task.
     pub tasks: BTreeMap<Task, TaskReport>,
 }
 
-/// What was built of one task.
+/// A description of one task of the benchmark.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TaskReport {
-    /// From candidates to rows.
+    /// How many rows each step of the selection left, from candidates to rows.
     pub selection: Selection,
     /// Rows of each grade, for each split.
     pub grades: BTreeMap<Split, [usize; Grade::COUNT]>,
@@ -75,11 +75,11 @@ pub struct TaskReport {
     pub sources: BTreeMap<String, [usize; Grade::COUNT]>,
 }
 
-/// Builds the benchmark that `recipe` states from the files below `source_folder`, and writes it
-/// into `out_folder`; `existing` says whether somebody else's data set there may be replaced.
+/// Builds the benchmark of `recipe` from the files below `source_folder`, and writes it into
+/// `out_folder`; `existing` says whether another data set in that folder may be replaced.
 ///
 /// # Errors
-/// See [`BuildError`]; nothing is written unless everything could be built.
+/// See [`BuildError`]. Nothing is written unless the whole benchmark could be built.
 pub fn build(
     recipe: &Recipe,
     source_folder: &Path,
@@ -96,10 +96,10 @@ pub fn build(
     Ok(report)
 }
 
-/// The benchmark in memory.
+/// Builds the benchmark in memory.
 ///
 /// # Errors
-/// [`BuildError::NoRows`] where a task that the recipe asks for stays empty.
+/// [`BuildError::NoRows`] if a task that the recipe asks for gets no rows in some split.
 pub fn derive_dataset(
     recipe: &Recipe,
     sources: &Sources,

@@ -1,4 +1,4 @@
-//! A dataset: three lists of examples, in a folder or in one file.
+//! A dataset: the examples of three splits, stored in a folder or in one file.
 
 mod files;
 mod name;
@@ -14,41 +14,61 @@ use crate::{DataError, Labels, ReadOptions, RowProblem, RowReader, RowUnit};
 use sextant_core::{Example, Split};
 use std::path::{Path, PathBuf};
 
-/// Examples for training, for choices, and for reporting.
+/// Examples in three splits: for training, for making choices, and for reporting.
 ///
-/// On disk: a folder with `train`, `dev` and `test` files of any format (or their usual other names,
-/// or shards), or one input whose rows all say their `split`. A part may be absent; ask with [`Dataset::require`] for what a job needs.
+/// On disk a dataset is a folder with `train`, `dev` and `test` files of any format (or files with other
+/// usual names, or shards), or one input whose rows all state their `split`. A split may be absent; a job
+/// gets the splits that it needs with [`Dataset::require`].
+///
+/// ```
+/// use sextant_core::Split;
+/// use sextant_data::market::{ExampleConfig, Market, MarketConfig};
+/// use sextant_data::{Dataset, check};
+///
+/// let config = MarketConfig { products: 200, queries: 300, ..MarketConfig::default() };
+/// let market = Market::generate(&config)?;
+/// let mut dataset = Dataset::default();
+/// for example in market.examples(&ExampleConfig::equal(100))? {
+///     let split = example.split.unwrap_or(Split::Train);
+///     dataset.part_mut(split).push(example);
+/// }
+///
+/// assert!(!dataset.require(Split::Test)?.is_empty());
+/// let report = check(&dataset);
+/// assert!(report.is_ok(), "{report}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
-    /// Seen by the optimizer.
+    /// The examples that a model is trained on.
     pub train: Vec<Example>,
-    /// For early stopping, calibration and other choices.
+    /// The examples for early stopping, calibration and other choices.
     pub dev: Vec<Example>,
-    /// For reporting, once.
+    /// The examples on which a final model is reported, once.
     pub test: Vec<Example>,
 }
 
-/// One row of a dataset as it is read.
+/// One row of a dataset, with the place that it was read from.
 #[derive(Debug)]
 pub struct DatasetRow<'a> {
-    /// The split that it belongs to.
+    /// The split of the row.
     pub split: Split,
-    /// The file that it is in.
+    /// The file of the row.
     pub path: &'a Path,
-    /// What `line` counts.
+    /// Whether `line` counts lines of text or rows of a table.
     pub unit: RowUnit,
-    /// Where it stands in the file, from 1.
+    /// The position of the row in the file, from 1.
     pub line: u64,
     /// The row.
     pub example: Example,
 }
 
 impl Dataset {
-    /// Loads a folder or a single file. Every example then says its split.
+    /// Loads a folder or a single file. Every loaded example has its split set.
     ///
     /// # Errors
-    /// See [`DataError`]; a row that contradicts its file, or that says no split where only it
-    /// could, is an error that names the row.
+    /// See [`DataError`]. A row whose split differs from that of its file, or that has no split in a file
+    /// that does not belong to one, is an error that names the row.
     pub fn load(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         let mut dataset = Self::default();
         Self::visit(path, options, &Split::ALL, |row| {
@@ -58,11 +78,11 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// Calls `visit` with every row of some splits, in the order in which [`Dataset::load`] has them,
-    /// and holds none of them. Files whose name says another split are not opened.
+    /// Calls `visit` with every row of the given splits, in the order in which [`Dataset::load`] reads them,
+    /// without keeping them in memory. Files whose name states another split are not opened.
     ///
     /// # Errors
-    /// As [`Dataset::load`], or what `visit` says, which ends the reading.
+    /// The errors of [`Dataset::load`], and an error of `visit`, which ends the reading.
     pub fn visit<E: From<DataError>>(
         path: impl AsRef<Path>,
         options: &ReadOptions,
@@ -108,7 +128,7 @@ impl Dataset {
     /// The files that a dataset is read from; see [`DataFiles::find`].
     ///
     /// # Errors
-    /// As [`DataFiles::find`].
+    /// The errors of [`DataFiles::find`].
     pub fn files(path: impl AsRef<Path>) -> Result<Vec<(Option<Split>, PathBuf)>, DataError> {
         Ok(DataFiles::find(path)?.parts)
     }
@@ -122,10 +142,10 @@ impl Dataset {
         }
     }
 
-    /// The examples of one split, of which there must be some.
+    /// The examples of one split, which must not be empty.
     ///
     /// # Errors
-    /// [`DataError::EmptySplit`].
+    /// [`DataError::EmptySplit`] if it is.
     pub fn require(&self, split: Split) -> Result<&[Example], DataError> {
         match self.part(split) {
             [] => Err(DataError::EmptySplit { split }),
@@ -133,7 +153,7 @@ impl Dataset {
         }
     }
 
-    /// The list of one split.
+    /// The list of examples of one split, to change it.
     pub fn part_mut(&mut self, split: Split) -> &mut Vec<Example> {
         match split {
             Split::Train => &mut self.train,
@@ -142,7 +162,7 @@ impl Dataset {
         }
     }
 
-    /// How many examples there are in all.
+    /// How many examples the splits have together.
     pub fn len(&self) -> usize {
         Split::ALL.iter().map(|&split| self.part(split).len()).sum()
     }

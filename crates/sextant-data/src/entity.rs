@@ -1,4 +1,4 @@
-//! Entities in files: a string, a product object, or a product object written as text in a cell.
+//! Entities in files: an entity is a string, a product object, or a product object written as text in a cell.
 
 use crate::RowProblem;
 use serde_json::{Map, Value};
@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 /// Reads one side of a pair.
 ///
-/// `cells_are_text` says that the file has no objects of its own (CSV, Parquet strings), so that a
-/// text which opens like a JSON object with a key, `{"`, stands for a product.
+/// `cells_are_text` says that the file has no JSON objects (CSV, Parquet strings), so that a text which
+/// begins like a JSON object with a key, `{"`, stands for a product.
 pub(crate) fn from_json(value: Value, cells_are_text: bool) -> Result<Entity, RowProblem> {
     let entity = match value {
         Value::String(text) if cells_are_text && looks_like_object(&text) => {
@@ -31,16 +31,16 @@ pub(crate) fn from_json(value: Value, cells_are_text: bool) -> Result<Entity, Ro
     Ok(entity)
 }
 
-/// Whether a cell's text is a product object: `{` and then a key in quotes, or `{}`.
-/// Any other text that merely starts with a brace stays text.
+/// Whether a cell's text begins like a product object: with `{` and then a key in quotes, or with `{}`.
+/// Any other text with a brace at its start is a plain text.
 pub(crate) fn looks_like_object(text: &str) -> bool {
     text.trim_start()
         .strip_prefix('{')
         .is_some_and(|rest| rest.trim_start().starts_with(['"', '}']))
 }
 
-/// A product from its JSON fields. Nulls count as absent wherever they stand, since a struct or a map
-/// of Parquet has them everywhere.
+/// A product from its JSON fields. A null counts as an absent value everywhere, since structs and maps of
+/// Parquet have nulls in place of all absent values.
 fn product(fields: Map<String, Value>) -> Result<Product, RowProblem> {
     let mut product = Product::default();
     let mut title = None;
@@ -71,8 +71,8 @@ fn bad_field(field: &str, value: &Value, expected: &str) -> RowProblem {
     RowProblem::BadProduct(format!("its `{field}` has {} in place of {expected}", shorten(value)))
 }
 
-/// Attributes as pairs of name and value. Other tools also write them as an object or as a list of
-/// `{name, value}`; numbers and truth values become their text.
+/// Attributes as pairs of name and value. Other tools also write them as one object, or as a list of
+/// `{name, value}` objects. Numbers and truth values become texts.
 fn attributes(value: Value) -> Result<Vec<(String, String)>, RowProblem> {
     let found = match value {
         Value::Object(map) => {
@@ -108,7 +108,7 @@ fn listed_attribute(value: Value) -> Result<Option<(String, String)>, RowProblem
     attribute(name, value)
 }
 
-/// None where the value is null.
+/// One attribute; `None` if its value is null.
 fn attribute(name: Value, value: Value) -> Result<Option<(String, String)>, RowProblem> {
     let name = match name {
         Value::String(name) => name,
@@ -144,12 +144,12 @@ pub(crate) fn to_json(entity: &Entity) -> Value {
     serde_json::to_value(entity).expect("entities are plain JSON data")
 }
 
-/// The JSON of `value`, cut short for a message.
+/// The JSON of `value`, shortened for a message.
 pub(crate) fn shorten(value: &Value) -> String {
     shorten_text(value.to_string().into())
 }
 
-/// A text, cut short for a message.
+/// A text, shortened for a message.
 pub(crate) fn shorten_text(text: Cow<'_, str>) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -240,7 +240,7 @@ mod tests {
         for text in ["{\"title\": \"Dr", "{}", "{\"name\": \"Drill\"}", "{\"title\": 3}"] {
             assert!(matches!(read(json!(text)), Err(RowProblem::BadProduct(_))), "{text}");
         }
-        // In JSONL an object is an object, so a string is never one.
+        // JSONL has objects, so a string in it is never taken for a product.
         let text = "{\"title\": \"Drill\"}";
         assert_eq!(from_json(json!(text), false).unwrap(), Entity::from(text));
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a data file, said with its place and the fix.
+//! Errors of data files. Each says where the fault is and how to mend it.
 
 mod quote;
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Why reading, checking or writing data failed.
 ///
-/// [`DataError::Row`] concerns one row: a [`RowReader`](crate::RowReader) can go on after it. Every
+/// [`DataError::Row`] concerns one row: a [`RowReader`](crate::RowReader) can continue after it. Every
 /// other variant concerns the file as a whole and ends the reading.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -22,7 +22,7 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A file cannot be written; nothing was left at its path.
@@ -30,10 +30,10 @@ pub enum DataError {
     Write {
         /// The file that was to appear.
         path: PathBuf,
-        /// What the system or the encoder said.
+        /// The error of the operating system or of the encoder.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// As the crate of files says.
+    /// An error of `sextant-files`, for example a file that must not be replaced.
     #[error(transparent)]
     Files(#[from] sextant_files::FileError),
     /// The extension names no format that can be read or written.
@@ -42,7 +42,7 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
-    /// The file has no column of this name, and it is needed.
+    /// The file lacks a column that is needed.
     #[error("{}: no column `{column}`{}; it has {}{hint}", path.display(), missing_fix(column), list(found))]
     MissingColumn {
         /// The file.
@@ -54,7 +54,7 @@ pub enum DataError {
         /// A guess at what went wrong, starting with `; `, or empty.
         hint: String,
     },
-    /// Two columns have one name.
+    /// Two columns have the same name.
     #[error("{}: two columns are named `{column}`; rename one of them", path.display())]
     DuplicateColumn {
         /// The file.
@@ -62,7 +62,7 @@ pub enum DataError {
         /// The name.
         column: String,
     },
-    /// A CSV or TSV file without a first line.
+    /// A CSV or TSV file is empty, so that it has no header line.
     #[error("{}: the file is empty; its first line must name the columns", path.display())]
     NoHeader {
         /// The file.
@@ -73,10 +73,10 @@ pub enum DataError {
     HeaderEncoding {
         /// The file.
         path: PathBuf,
-        /// The header's line.
+        /// The line of the header.
         line: u64,
     },
-    /// The quotes of a CSV or TSV file make the rest of it doubtful.
+    /// The quotes of a CSV or TSV file are such that it is uncertain where its further rows start.
     #[error(transparent)]
     Quote(#[from] Box<QuoteError>),
     /// A row of a CSV or TSV file is longer than a row may be.
@@ -98,10 +98,10 @@ pub enum DataError {
     Parquet {
         /// The file.
         path: PathBuf,
-        /// What the decoder said.
+        /// The error of the decoder.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A row to write has a value for a column that the output was not declared with.
+    /// A row to be written has a value for a column that was not declared when the writer was made.
     #[error("{} row {row}: no output column `{column}`; declare it when the writer is made", path.display())]
     UndeclaredColumn {
         /// The file being written.
@@ -111,19 +111,19 @@ pub enum DataError {
         /// The column.
         column: String,
     },
-    /// A column of a type that the output format has no rule for.
+    /// A column has a type that cannot be written in the output format.
     #[error("{}, column `{column}`: no rule to write {data_type} ({problem}); write .parquet, or leave the column out", path.display())]
     ColumnType {
         /// The file being written.
         path: PathBuf,
         /// The column.
         column: String,
-        /// Its Arrow type.
+        /// The column's Arrow type.
         data_type: String,
-        /// What the encoder said.
+        /// The message of the encoder.
         problem: String,
     },
-    /// A value to write does not fit the declared kind of its column.
+    /// A value to be written does not fit the declared type of its column.
     #[error("{} row {row}, column `{column}`: cannot store {found} as {kind}; write .jsonl, which holds every value", path.display())]
     Unstorable {
         /// The file being written.
@@ -134,15 +134,15 @@ pub enum DataError {
         column: String,
         /// The value, as JSON.
         found: String,
-        /// What the column holds.
+        /// The type of the column.
         kind: String,
     },
-    /// A file, or what stands for several, is not what it must be.
+    /// A file, or a folder or pattern that stands for several files, cannot be used.
     #[error("{}: {problem}", path.display())]
     Unusable {
         /// The file, folder or pattern.
         path: PathBuf,
-        /// What is wrong and how to mend it.
+        /// What is wrong, and how to mend it.
         problem: String,
     },
     /// A dataset has no rows of a split that is needed.
@@ -154,23 +154,23 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Wraps a failure to read `path`.
+    /// The error of a failure to read `path`.
     pub fn read(path: &Path, source: std::io::Error) -> Self {
         Self::Read { path: path.to_owned(), source }
     }
 
-    /// Says what is wrong with `path`, and how to mend it.
+    /// The error of a `path` that cannot be used; `problem` says what is wrong and how to mend it.
     pub fn unusable(path: &Path, problem: impl Into<String>) -> Self {
         Self::Unusable { path: path.to_owned(), problem: problem.into() }
     }
 
-    /// Wraps a failure to write `path`.
+    /// The error of a failure to write `path`.
     pub fn write(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Write { path: path.to_owned(), source: source.into() }
     }
 }
 
-/// A size in the largest unit in which it is whole.
+/// A size in the largest unit of which it is a whole multiple.
 fn bytes(count: usize) -> String {
     match count {
         0 => "0 bytes".to_owned(),
@@ -191,7 +191,7 @@ fn list(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// One row that cannot be used: where it is, and what is wrong with it.
+/// A row that cannot be used: where it is, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{} {unit} {row}{}: {problem}", path.display(), column_suffix(column.as_deref()))]
 pub struct RowError {
@@ -199,11 +199,11 @@ pub struct RowError {
     pub path: PathBuf,
     /// Whether `row` counts lines of text or rows of a table.
     pub unit: RowUnit,
-    /// The position in the file, from 1; for a CSV row of several lines, its first.
+    /// The position of the row in the file, from 1; the first line of a CSV row that has several.
     pub row: u64,
-    /// The column, where one is at fault.
+    /// The column with the fault, if it is in one column.
     pub column: Option<String>,
-    /// What is wrong, and the fix.
+    /// What is wrong, and how to mend it.
     pub problem: RowProblem,
 }
 
@@ -211,7 +211,7 @@ fn column_suffix(column: Option<&str>) -> String {
     column.map(|name| format!(", column `{name}`")).unwrap_or_default()
 }
 
-/// What the number of a row counts.
+/// The unit in which the positions of rows are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowUnit {
     /// Lines of a text file, the header included.
@@ -232,29 +232,29 @@ impl std::fmt::Display for RowUnit {
 /// What can be wrong with one row.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RowProblem {
-    /// Bytes that are not UTF-8.
+    /// The row has bytes that are not UTF-8.
     #[error("byte {byte} is not UTF-8; save the file as UTF-8 or read it with encoding latin-1")]
     BrokenUtf8 {
         /// The first bad byte of the cell (or of the line, for JSONL), from 1.
         byte: usize,
     },
-    /// A line of JSONL that does not parse.
+    /// A line of JSONL cannot be parsed.
     #[error("bad JSON: {0}; each line must be one whole JSON object")]
     BadJson(String),
-    /// A JSON object with a key that stands in it twice: readers differ in which value they take.
+    /// A JSON object has a key twice; programs differ in which of the two values they take.
     #[error("the key `{0}` stands in the object twice; remove one")]
     RepeatedKey(String),
-    /// A CSV row with more or fewer cells than the header.
+    /// A CSV row has more or fewer cells than the header.
     #[error(
         "{found} cells where the header has {expected}; quote cells that contain the separator and double the quotes inside them"
     )]
     Ragged {
-        /// Cells in this row.
+        /// The number of cells in this row.
         found: usize,
-        /// Cells in the header.
+        /// The number of cells in the header.
         expected: usize,
     },
-    /// A line of JSONL that is longer than a row may be.
+    /// A line of JSONL is longer than a row may be.
     #[error(
         "the line is longer than {}; if rows really are so long, raise --max-row-bytes",
         bytes(*limit)
@@ -263,73 +263,73 @@ pub enum RowProblem {
         /// The most bytes that a row may have.
         limit: usize,
     },
-    /// A cell under a column without a name.
+    /// A cell is not empty, but its column has no name.
     #[error(
         "column {position} has no name but holds {found}; name it, or remove it (pandas: `index=False`)"
     )]
     UnnamedColumn {
         /// The column, from 1.
         position: usize,
-        /// What it holds.
+        /// The text of the cell.
         found: String,
     },
     /// A needed value is absent.
     #[error("no value{}", missing_task_fix(*.task))]
     Missing {
-        /// Whether it is the task, which an option can give.
+        /// Whether the value is the task, for which an option can give a default.
         task: bool,
     },
-    /// A plain text that a table's cell cannot hold, because it would be read back as a product.
+    /// A plain text cannot be written to a cell of a table, because it would be read back as a product.
     #[error(
         "the text {found} opens like a product object, and a table's cell with it would be read as one; write .jsonl"
     )]
     LooksLikeProduct {
-        /// The text, cut short.
+        /// The text, shortened.
         found: String,
     },
-    /// A text of white space only.
+    /// A text has no characters but white space.
     #[error("the text is empty; every pair needs text on both sides")]
     EmptyText,
-    /// A task, grade, origin or split that does not exist.
+    /// There is no task, grade, origin or split of this name.
     #[error(transparent)]
     UnknownName(#[from] UnknownName),
-    /// A weight that is not a finite number above 0.
+    /// A weight is not a finite number above 0.
     #[error("weight {found} is not a finite number above 0; correct it, or leave it out for 1")]
     BadWeight {
         /// What was found.
         found: String,
     },
-    /// A value of the wrong JSON type.
+    /// A value has the wrong JSON type.
     #[error("found {found}; expected {expected}")]
     WrongType {
-        /// What was found, as JSON, cut short.
+        /// What was found, as JSON, shortened.
         found: String,
-        /// What the column holds.
+        /// The values that the column must hold.
         expected: &'static str,
     },
-    /// A JSON object that is not a product.
+    /// A JSON object is not a product.
     #[error(
         "not a product: {0}; give {{\"title\": …}} with optional brand, description, attributes, type_path"
     )]
     BadProduct(String),
-    /// A structured product where the task has another kind of entity.
+    /// A product object is on a side for which the task has another kind of entity.
     #[error(
         "a product object, but this side of {task} is a {kind}; give plain text, or check that left and right are not swapped"
     )]
     NotAProductSide {
         /// The row's task.
         task: Task,
-        /// What this side of the task is.
+        /// The kind of entity on this side of the task's pairs.
         kind: EntityKind,
     },
-    /// A row whose `split` says otherwise than the file it is in.
+    /// The `split` of a row differs from the split of its file.
     #[error(
         "the row says split `{found}` but the file is the {expected} part; move the row or clear its split"
     )]
     WrongSplit {
-        /// What the row says.
+        /// The split that the row states.
         found: Split,
-        /// What the file is.
+        /// The split of the file.
         expected: Split,
     },
 }

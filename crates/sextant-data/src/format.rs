@@ -1,4 +1,4 @@
-//! File formats, told by the extension, and text encodings.
+//! File formats, which are recognized by the file's extension, and text encodings.
 
 use crate::error::{DataError, RowUnit};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub enum Format {
     Jsonl,
     /// Comma-separated with a header line: `.csv`.
     Csv,
-    /// Tab-separated with a header line: `.tsv`, `.tab`. Quoting as in CSV.
+    /// Tab-separated with a header line: `.tsv`, `.tab`. Cells are quoted as in CSV.
     Tsv,
     /// Apache Parquet: `.parquet`, `.pq`.
     Parquet,
@@ -21,10 +21,10 @@ impl Format {
     /// Every format, in the order in which folders are searched.
     pub const ALL: [Self; 4] = [Self::Jsonl, Self::Csv, Self::Tsv, Self::Parquet];
 
-    /// The format that the extension of `path` names, whatever its case.
+    /// The format that the extension of `path` names, in upper or lower case.
     ///
     /// # Errors
-    /// [`DataError::UnknownFormat`].
+    /// [`DataError::UnknownFormat`] if the extension names none.
     pub fn of(path: &Path) -> Result<Self, DataError> {
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
         match extension.to_str() {
@@ -36,14 +36,14 @@ impl Format {
         }
     }
 
-    /// The format that the name of a file to read names; the extension of a compression, `.gz` or
-    /// `.zst`, may follow.
+    /// The format of a file to be read, by its name. After the extension of the format, the name may have
+    /// that of a compression, `.gz` or `.zst`.
     pub fn of_input(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         Self::of(Path::new(uncompressed_name(name))).ok()
     }
 
-    /// What its rows are counted in.
+    /// The unit in which the positions of rows are counted.
     pub const fn row_unit(self) -> RowUnit {
         match self {
             Self::Parquet => RowUnit::Row,
@@ -62,7 +62,7 @@ impl Format {
     }
 }
 
-/// A file's name without the extension of a compression that is undone while reading.
+/// A file's name without the extension of a compression; compressed files are decompressed while reading.
 pub(crate) fn uncompressed_name(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((stem, extension))
@@ -106,15 +106,15 @@ impl<'de> Deserialize<'de> for Format {
     }
 }
 
-/// How the bytes of a text file (JSONL, CSV, TSV) stand for characters. Parquet is always UTF-8.
+/// The character encoding of a text file (JSONL, CSV, TSV). Parquet is always UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Encoding {
-    /// UTF-8; anything else is an error.
+    /// UTF-8; other bytes are an error.
     #[default]
     #[serde(rename = "utf-8", alias = "utf8")]
     Utf8,
-    /// Latin-1 as files in the wild mean it: Windows-1252, which has printable characters where
-    /// ISO-8859-1 has control codes. Every byte is valid.
+    /// Latin-1 in the usual sense of Windows-1252, which has printable characters where ISO-8859-1 has
+    /// control codes. Every byte is valid.
     #[serde(rename = "latin-1", alias = "latin1")]
     Latin1,
 }

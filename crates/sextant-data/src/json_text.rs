@@ -1,8 +1,9 @@
 //! Columns that hold JSON exactly as it was written, one value per row.
 //!
-//! They are what a JSONL file becomes when nobody needs to look inside: Arrow's canonical extension
-//! type `arrow.json` over UTF-8 texts. A null means that the row has no such key; a row that says
-//! `null` holds the text `null`. So numbers of any length and absent keys survive.
+//! The columns of a JSONL file are read like this when most values are only passed on: as Arrow's canonical
+//! extension type `arrow.json` over UTF-8 texts. A null means that the row does not have the key; a row in
+//! which the key has the value `null` holds the text `null`. So numbers of any length and absent keys are
+//! kept.
 
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, StringArray};
@@ -28,13 +29,13 @@ pub(crate) fn is_json(field: &Field) -> bool {
         && field.metadata().get(NAME_KEY).is_some_and(|name| name == JSON)
 }
 
-/// The texts of a column of raw JSON; none for any other column.
+/// The texts of a column of raw JSON; `None` for any other column.
 pub(crate) fn texts<'a>(field: &Field, array: &'a ArrayRef) -> Option<&'a StringArray> {
     if is_json(field) { array.as_string_opt::<i32>() } else { None }
 }
 
-/// A raw value as the text of a cell: a string without its quotes and escapes, `null` as nothing,
-/// anything else as it was written.
+/// A raw value as the text of a cell: a string is given without its quotes and escapes, `null` as `None`,
+/// and any other value as it was written.
 pub(crate) fn cell(raw: &str) -> Option<Cow<'_, str>> {
     match raw.as_bytes() {
         b"null" => None,
@@ -49,8 +50,8 @@ pub(crate) fn cell(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A raw value for a line of JSONL: as it is, unless another program wrote it over several lines, whose
-/// ends stand for spaces, or called JSON what is none, which then is a text.
+/// A raw value for a line of JSONL. Usually it is the text itself. Line ends, which another program may have
+/// written inside a value, become spaces. A text that is not JSON becomes a JSON string.
 pub(crate) fn line(raw: &str) -> Cow<'_, str> {
     match serde_json::from_str::<IgnoredAny>(raw) {
         Ok(_) if raw.contains(['\n', '\r']) => Cow::Owned(raw.replace(['\n', '\r'], " ")),

@@ -3,12 +3,12 @@
 use arrow_schema::SchemaRef;
 use parquet::schema::types::TypePtr;
 
-/// What the rows of a file look like before they are read.
+/// The columns of a file, known before its rows are read.
 #[derive(Debug, Clone)]
 pub struct Layout {
     /// The columns.
     pub schema: SchemaRef,
-    /// The Parquet schema that they come from, where they come from one.
+    /// The Parquet schema of these columns, if they come from a Parquet file.
     pub parquet: Option<TypePtr>,
 }
 

@@ -1,10 +1,10 @@
-//! From files to labelled pairs: reading and writing rows, datasets, their checks and their card.
+//! Labelled pairs in files: reads and writes rows, and loads, checks and describes datasets.
 //!
-//! A [`RowReader`] streams a JSONL, CSV, TSV or Parquet file; a bad row is an error that names its
-//! line and can be skipped, a bad file ends the reading. A [`BatchReader`] gives the same rows as Arrow
-//! columns, of which [`pairs`](pairs()) looks at three, and a [`BatchWriter`] streams them the other way and
-//! leaves either the whole file or nothing. A [`Dataset`] is three lists of examples; [`check()`]
-//! proves that its splits do not leak and says what a trivial model would reach on it; [`DataCard`]
+//! A [`RowReader`] streams a JSONL, CSV, TSV or Parquet file. A bad row is an error that names its line and
+//! can be skipped; a bad file ends the reading. A [`BatchReader`] gives the same rows as Arrow record
+//! batches, and [`pairs`](pairs()) decodes three of their columns. A [`BatchWriter`] writes batches, and
+//! leaves either the whole file or nothing. A [`Dataset`] has the examples of three splits; [`check()`] finds
+//! whether its splits leak into one another and what a trivial model would reach on it, and a [`DataCard`]
 //! describes it. `docs/data-format.md` is the guide for users.
 
 mod arrow_values;

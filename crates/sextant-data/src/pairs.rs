@@ -1,4 +1,4 @@
-//! The pairs in a record batch: the columns `task`, `left` and `right`, and no other.
+//! The pairs in a record batch, decoded from its columns `task`, `left` and `right`.
 
 use crate::arrow_values::values;
 use crate::read::parse;
@@ -8,7 +8,7 @@ use arrow_schema::ArrowError;
 use serde_json::Value;
 use sextant_core::{Pair, Task};
 
-/// Why a row of a batch is no pair.
+/// Why a row of a batch is not a pair.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("column `{column}`: {problem}")]
 pub struct PairError {
@@ -20,12 +20,12 @@ pub struct PairError {
 
 /// The pair of each row.
 ///
-/// Texts may be of any Arrow type for text; a structured product is a struct or a map, JSON text, or
-/// a value of the extension type `arrow.json`. A column that the batch lacks is one without values;
-/// `default_task` is the task of rows that name none.
+/// Texts may have any Arrow type for text; a structured product is a struct or a map, JSON text, or
+/// a value of the extension type `arrow.json`. If the batch lacks a column, all its values count as
+/// absent; `default_task` is the task of rows that do not name a task.
 ///
 /// # Errors
-/// An array that cannot be decoded at all.
+/// An array cannot be decoded at all.
 pub fn pairs(
     batch: &RecordBatch,
     default_task: Option<Task>,
@@ -47,12 +47,12 @@ pub fn pairs(
     Ok((0..batch.num_rows()).map(pair).collect())
 }
 
-/// The values of a column, each taken once.
+/// The values of a column, in order; each value is taken once.
 struct Cells {
     values: std::vec::IntoIter<Value>,
-    /// Whether the values stand for JSON that is parsed when its turn comes.
+    /// Whether the values are texts of raw JSON, each of which is parsed when it is taken.
     raw: bool,
-    /// Whether a text may stand for an object.
+    /// Whether a text may be a product object written as text.
     are_text: bool,
 }
 
@@ -65,7 +65,7 @@ impl Cells {
         Ok(Self { values: values(batch.column(index))?.into_iter(), raw, are_text: !raw })
     }
 
-    /// The next value, if it is there: nulls and empty cells are absent.
+    /// The next value; `None` if it is absent, as nulls and empty cells are.
     fn next(&mut self) -> Result<Option<Value>, RowProblem> {
         let value = match self.values.next() {
             Some(Value::String(raw)) if self.raw => serde_json::from_str(&raw)

@@ -8,26 +8,27 @@ use std::str::FromStr;
 /// How to read rows.
 #[derive(Debug, Clone)]
 pub struct ReadOptions {
-    /// The format, where the name of the input does not say it.
+    /// The format; if `None`, it is recognized by the name of the input.
     pub format: Option<Format>,
-    /// How text files stand for characters.
+    /// The character encoding of text files.
     pub encoding: Encoding,
-    /// How cells of CSV and TSV are quoted. Unless stated it is [`Quoting::Rfc4180`], and a cell of
-    /// several lines is refused where they look like rows that a stray quote swallowed.
+    /// How cells of CSV and TSV are quoted. If `None`, they are read as [`Quoting::Rfc4180`], and a cell of
+    /// several lines is refused if some of its lines look like rows that a stray quote has made part of the
+    /// cell.
     pub quoting: Option<Quoting>,
-    /// What separates the cells; unless stated what the format says.
+    /// The character that separates cells; if `None`, that of the format.
     pub separator: Option<Separator>,
-    /// The most bytes that a row of text may have. What a file with an endless row or an unclosed
-    /// quote costs is about so much memory.
+    /// The most bytes that a row of text may have. A file with an endless row or an unclosed quote takes
+    /// about this much memory.
     pub max_row_bytes: usize,
-    /// The task of rows that name none.
+    /// The task of rows that do not name a task.
     pub default_task: Option<Task>,
     /// Whether rows need a grade.
     pub labels: Labels,
 }
 
 impl ReadOptions {
-    /// The usual bound of a row: 16 MiB.
+    /// The default bound of a row: 16 MiB.
     pub const MAX_ROW_BYTES: usize = 16 << 20;
 }
 
@@ -45,14 +46,13 @@ impl Default for ReadOptions {
     }
 }
 
-/// Whether rows need a grade. Who reads rows as columns ([`BatchReader`](crate::BatchReader)) looks at no
-/// label at all.
+/// Whether rows need a grade. A [`BatchReader`](crate::BatchReader) does not look at the grades of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Labels {
-    /// A row may be without one.
+    /// A row may lack a grade.
     #[default]
     Optional,
-    /// A row without one is an error.
+    /// A row without a grade is an error.
     Required,
 }
 
@@ -63,8 +63,8 @@ pub enum Quoting {
     /// A cell that opens with a quote ends at the next quote; quotes inside are doubled.
     #[default]
     Rfc4180,
-    /// The same, and a backslash takes the meaning from a quote or a backslash behind it. Spark
-    /// writes its files like this.
+    /// As [`Quoting::Rfc4180`]; in addition, a backslash makes a quote or a backslash after it an ordinary
+    /// character. Spark writes its files like this.
     Backslash,
     /// Quotes are ordinary characters; no cell holds a separator or a line end.
     None,
@@ -87,7 +87,7 @@ impl FromStr for Quoting {
     }
 }
 
-/// The character that separates cells: one ASCII character that is no quote and no line end.
+/// The character that separates cells: one ASCII character other than a quote or a line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Separator(u8);

@@ -1,4 +1,4 @@
-//! One row of a file: a pair, and what is known about it.
+//! One row of a file: a pair, and the row's other values.
 
 use serde_json::Value;
 use sextant_core::{Example, Grade, LabelOrigin, Pair, Split};
@@ -6,28 +6,28 @@ use sextant_core::{Example, Grade, LabelOrigin, Pair, Split};
 /// One row of a data file, labelled or not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Where the row stands in its file, from 1: the line in text files, the row in Parquet.
+    /// The position of the row in its file, from 1: the line in text files, the row in Parquet.
     pub line: u64,
     /// The pair.
     pub pair: Pair,
-    /// The grade, where the row has one.
+    /// The grade, if the row has one.
     pub grade: Option<Grade>,
-    /// The row's name.
+    /// The row's identifier.
     pub id: Option<String>,
-    /// What the row belongs to; see [`Example::group`].
+    /// The group that the row belongs to; see [`Example::group`].
     pub group: Option<String>,
-    /// The weight of the row's loss; 1 unless stated.
+    /// The weight of the row's loss; 1 unless the row states another.
     pub weight: f32,
     /// The data set that the row was taken from.
     pub source: Option<String>,
-    /// Whether people or a rule made the grade.
+    /// Whether people or a rule assigned the grade.
     pub origin: Option<LabelOrigin>,
-    /// The part of the data set.
+    /// The split of the data set that the row belongs to.
     pub split: Option<Split>,
 }
 
 impl Row {
-    /// The columns that mean something to Sextant, in the order in which they are written.
+    /// The columns that Sextant interprets, in the order in which they are written.
     pub const COLUMNS: [&str; 10] =
         ["id", "task", "left", "right", "grade", "group", "weight", "source", "origin", "split"];
 
@@ -46,9 +46,9 @@ impl Row {
     }
 }
 
-/// `number` as the shortest decimal that reads back as the same `f32`; null where not finite.
+/// `number` as the shortest decimal that reads back as the same `f32`; null if it is not finite.
 ///
-/// A plain widening would print 0.1 as 0.10000000149011612.
+/// Converting the `f32` to `f64` directly would print 0.1 as 0.10000000149011612.
 pub fn json_number(number: f32) -> Value {
     number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }

@@ -1,17 +1,17 @@
-//! Which entities belong together, and the split each group of them goes to.
+//! Groups entities that belong together, and gives each group a split.
 //!
 //! Splitting rows at random leaks: the same query, or the same product under another title, would
-//! be learnt and then tested. Here every *entity* gets a split before any pair is made. Entities
-//! that must not be separated are bound (union-find over their names); entities that should rather
-//! not be separated are preferred together, strongest preference first, as long as the group stays
-//! small. The second rule matters because a search log is one giant component: taking every shared
-//! product as a bond would put four fifths of Home Depot into one split.
+//! be in the training split and in the test split. Here every *entity* gets a split before any pair is
+//! made. Entities that must not be separated are bound (union-find over their names). Entities that
+//! should preferably not be separated are joined, strongest preference first, as long as the group
+//! stays small. The size limit matters because the entities of a search log are nearly all connected:
+//! taking every shared product as a bond would put four fifths of Home Depot into one split.
 //!
-//! Groups are visited in the order of a seeded hash of their name, and each goes to the split that
-//! is furthest behind its share of what groups of its size have held so far, in the strata (data
-//! sets) to which the group adds. So the shares hold for every data set and for large groups as for
-//! small ones (without size classes all large groups would go to the largest split), and the result
-//! does not depend on the order of insertion.
+//! Groups are visited in the order of a seeded hash of their name. Each goes to the split that is
+//! furthest behind its share of the records in groups of that size so far, in the strata (data sets)
+//! that the group has records of. So the shares hold for every data set, and for large groups as well
+//! as for small ones: without size classes all large groups would go to the largest split. The result
+//! does not depend on the order in which entities are added.
 
 mod rows;
 mod union_find;
@@ -26,19 +26,19 @@ use std::collections::BTreeMap;
 /// The share of each split; they sum to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
-    /// Of the rows, how many to train on.
+    /// The share of the rows for training.
     pub train: f64,
-    /// Of the rows, how many to choose by.
+    /// The share of the rows for making choices.
     pub dev: f64,
-    /// Of the rows, how many to report on.
+    /// The share of the rows for reporting.
     pub test: f64,
 }
 
 impl Shares {
-    /// Shares that are no less than 0 and sum to 1.
+    /// Checks that the shares are between 0 and 1 and sum to 1.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A message that says what is wrong with the shares.
     pub fn new(train: f64, dev: f64, test: f64) -> Result<Self, String> {
         let sum = train + dev + test;
         if ![train, dev, test].iter().all(|share| (0.0..=1.0).contains(share)) {
@@ -64,14 +64,14 @@ impl Shares {
 /// the group holds.
 type Weight<S> = BTreeMap<S, f64>;
 
-/// How much of a stratum the groups of one size class held so far, in all and for each split.
+/// How much of a stratum the groups of one size class have had so far, in all and for each split.
 #[derive(Debug, Clone, Default)]
 struct Book {
     seen: f64,
     held: [f64; 3],
 }
 
-/// Collects entities and what ties them, then assigns splits.
+/// Collects entities and their connections, then gives every entity a split.
 #[derive(Debug, Clone)]
 pub struct Grouping<S = &'static str> {
     numbers: BTreeMap<String, usize>,
@@ -112,13 +112,13 @@ impl<S: Ord + Copy> Grouping<S> {
         *self.totals.entry(stratum).or_default() += 1.0;
     }
 
-    /// Two entities that must be in one split.
+    /// States that two entities must be in one split.
     pub fn bind(&mut self, a: &str, b: &str) {
         let (a, b) = (self.number(a), self.number(b));
         self.join(a, b);
     }
 
-    /// Two entities that should be in one split if their group stays small.
+    /// States that two entities should be in one split, if their group stays small.
     pub fn prefer(&mut self, a: &str, b: &str, strength: u32) {
         let (a, b) = if a <= b { (a, b) } else { (b, a) };
         self.preferences.push((strength, a.to_owned(), b.to_owned()));
@@ -143,8 +143,8 @@ impl<S: Ord + Copy> Grouping<S> {
             .fold(0.0, f64::max)
     }
 
-    /// Follows the preferences as far as groups stay below `max_group_share` of every stratum,
-    /// then gives every group its split.
+    /// Joins entities by the preferences as long as a group has no more than `max_group_share` of any
+    /// stratum, then gives every group its split.
     pub fn assign(mut self, seed: u64, shares: Shares, max_group_share: f64) -> Assignment {
         let mut preferences = std::mem::take(&mut self.preferences);
         preferences.sort_by(|x, y| y.0.cmp(&x.0).then_with(|| (&x.1, &x.2).cmp(&(&y.1, &y.2))));
@@ -160,7 +160,7 @@ impl<S: Ord + Copy> Grouping<S> {
     }
 
     fn place(mut self, seed: u64, shares: Shares) -> Assignment {
-        // A group is named by its first entity in the order of names.
+        // A group has the name of its entity that is first in the order of names.
         let mut names: BTreeMap<usize, &str> = BTreeMap::new();
         let mut roots = Vec::with_capacity(self.numbers.len());
         for (name, &number) in &self.numbers {
@@ -220,7 +220,7 @@ impl<S: Ord + Copy> Grouping<S> {
     }
 }
 
-/// A share of the hash's range for each split.
+/// A split by the hash alone: each split takes its share of the range of hashes.
 fn by_hash(hash: &[u8; 32], shares: Shares) -> Split {
     let head = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
     let point = f64::from(head) / (f64::from(u32::MAX) + 1.0);
@@ -233,7 +233,7 @@ fn by_hash(hash: &[u8; 32], shares: Shares) -> Split {
     }
 }
 
-/// SHA-256 of the seed and a text: a fixed, well-mixed order of names.
+/// SHA-256 of the seed and a text, which gives a fixed pseudorandom order of names.
 pub(crate) fn seeded_hash(seed: u64, text: &str) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(seed.to_le_bytes());
@@ -252,12 +252,12 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The split of an entity; `None` where it was never named.
+    /// The split of an entity; `None` if it was never added.
     pub fn split(&self, name: &str) -> Option<Split> {
         self.splits.get(name).copied()
     }
 
-    /// The split that both entities are in, if it is one.
+    /// The split of both entities, if they are in the same one.
     pub fn common(&self, a: &str, b: &str) -> Option<Split> {
         self.split(a).filter(|&split| self.split(b) == Some(split))
     }

@@ -1,7 +1,7 @@
 //! Markdown tables that also read well as plain text.
 
-/// A Markdown table with padded columns: the first `texts` columns to the left, the rest, numbers, to
-/// the right.
+/// A Markdown table with padded columns: the first `texts` columns, which hold texts, are aligned to the
+/// left, and the others, which hold numbers, to the right.
 pub(crate) fn table(header: &[&str], texts: usize, rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = header.iter().map(|name| name.chars().count().max(3)).collect();
     for row in rows {
@@ -29,7 +29,7 @@ pub(crate) fn table(header: &[&str], texts: usize, rows: &[Vec<String>]) -> Stri
     format!("{}{}{rows}", line(&header), line(&rules))
 }
 
-/// A share in percent, with one decimal.
+/// A share as a percentage with one decimal.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }

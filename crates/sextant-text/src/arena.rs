@@ -3,33 +3,36 @@
 use crate::{CutCount, EncodedRow, RowView};
 use sextant_core::Task;
 
-/// Encoded rows whose tokens lie end to end in one list: 4 bytes per token and 16 per row.
+/// Encoded rows whose tokens lie end to end in one list: 4 bytes per token and 16 bytes per row.
 ///
-/// A row of its own ([`EncodedRow`]) needs a byte more per token for segments, two allocations, and
-/// 72 bytes beside them.
+/// A separate [`EncodedRow`] needs one more byte per token for its segments, two allocations, and 72 bytes
+/// besides.
 #[derive(Debug, Clone, Default)]
 pub struct RowArena {
     ids: Vec<u32>,
     rows: Vec<Entry>,
-    /// As many zeros as the longest left part of a row has tokens (`zeros`), then as many ones as the
-    /// longest right part: the segments of any row are a slice of it around that boundary.
+    /// `zeros` zeros, then ones. A row's leading tokens of segment 0 are its left part and the others its
+    /// right part; there are as many zeros as the longest left part has tokens, and as many ones as the
+    /// longest right part. The segments of any row are a slice around the boundary between zeros and ones.
     pattern: Vec<u8>,
+    /// The number of zeros in `pattern`.
     zeros: usize,
     cut: CutCount,
 }
 
-/// Where one row ends, and what it is.
+/// Where the tokens of one row end, its segments and its task.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// The end of its tokens in the list of all; they start where the row before ends.
+    /// The end of the row's tokens in `ids`; they start where the previous row's tokens end.
     end: usize,
-    /// Its leading tokens of segment 0; the rest is of segment 1.
+    /// The number of leading tokens in segment 0; all further tokens are in segment 1.
     left: u32,
     task: Task,
 }
 
 impl RowArena {
-    /// An arena that has room for the fields of so many rows; tokens find room as they come.
+    /// An empty arena with memory reserved for the bookkeeping of `rows` rows; memory for tokens is taken as
+    /// rows are added.
     pub fn with_capacity(rows: usize) -> Self {
         Self { rows: Vec::with_capacity(rows), ..Self::default() }
     }
@@ -37,7 +40,8 @@ impl RowArena {
     /// Appends a row.
     ///
     /// # Panics
-    /// The row has a token of segment 0 after one of segment 1, which no encoder makes.
+    /// The row has a token of segment 0 after a token of segment 1; an [`Encoder`](crate::Encoder) never
+    /// makes such a row.
     pub fn push(&mut self, row: &EncodedRow) {
         let left = row.segments.iter().take_while(|&&segment| segment == 0).count();
         assert!(
@@ -55,7 +59,7 @@ impl RowArena {
         self.cut.add(row.cut);
     }
 
-    /// Gives back memory that further rows would have used.
+    /// Frees the memory that was reserved for further rows.
     pub fn shrink_to_fit(&mut self) {
         self.ids.shrink_to_fit();
         self.rows.shrink_to_fit();
@@ -66,15 +70,15 @@ impl RowArena {
         self.rows.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// A row.
+    /// The row with this index.
     ///
     /// # Panics
-    /// There are not so many.
+    /// `row` is not below [`RowArena::len`].
     pub fn row(&self, row: usize) -> RowView<'_> {
         let Entry { end, left, task } = self.rows[row];
         let start = row.checked_sub(1).map_or(0, |before| self.rows[before].end);
@@ -83,12 +87,12 @@ impl RowArena {
         RowView { task, ids, segments: &self.pattern[first..first + ids.len()] }
     }
 
-    /// The rows, in the order in which they came.
+    /// The rows, in the order in which they were added.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = RowView<'_>> {
         (0..self.len()).map(|row| self.row(row))
     }
 
-    /// What truncation took.
+    /// How many tokens truncation took from the rows.
     pub fn cut(&self) -> CutCount {
         self.cut
     }

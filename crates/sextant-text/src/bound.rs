@@ -1,49 +1,51 @@
-//! How much of a long text is looked at: a description of many megabytes is not tokenized whole to keep
-//! a hundred tokens of it.
+//! How much of a long text is tokenized: a description of many megabytes is not tokenized whole when only a
+//! hundred of its tokens are kept.
 //!
-//! The middle of a field that is longer than the bound is left out, from one *seam* to another. A seam is
-//! the place before a single space between two letters or digits; [`Seams::of`] says for which tokenizers
-//! the tokens before and after a seam do not depend on each other, by what their parts do. Then the
-//! remaining text has exactly the tokens of the whole one, but for those of the middle. The encoder checks
-//! that the part which is kept from has more tokens than a row, and otherwise takes a larger bound; so
-//! truncation finds the same tokens at the same places, only fewer to throw away.
+//! The middle of a field that is longer than the bound is left out, from one *seam* to another. A seam is the
+//! place before a single space between two letters or digits. For some tokenizers the tokens before a seam do
+//! not depend on the text after it, nor the other way round; [`Seams::of`] recognizes them by their
+//! normalizer, pre-tokenizer and model. With such a tokenizer the shortened text has exactly the tokens of
+//! the whole text, without those of the middle. Truncation keeps tokens from one end of a field. The encoder
+//! checks that the part at that end has more tokens than a row may have, and otherwise tries a larger bound.
+//! So truncation keeps the same tokens as it would of the whole text; there are only fewer to drop.
 //!
-//! For a tokenizer of which this is not known, and in a text without seams, the whole text is tokenized.
+//! For any other tokenizer, and in a text without seams, the whole text is tokenized.
 
 use crate::field::Field;
 use serde_json::Value;
 use tokenizers::models::ModelWrapper;
 use tokenizers::{NormalizedString, Normalizer, Tokenizer as HfTokenizer};
 
-/// Bytes of a field for each token of a row that are looked at first. Words of catalogues have four to
-/// eight bytes a token.
+/// The first bound of a field, in bytes per token of a row. Words of catalogues have four to eight bytes per
+/// token.
 const BYTES_PER_TOKEN: usize = 32;
 
-/// Where a text may be taken apart.
+/// Where a text may be split so that the tokens of both parts stay as they are in the whole text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seams {
-    /// Between letters or digits of any script listed in [`stands_alone`]: the text is split there before
-    /// the model sees it.
+    /// Before a space between letters or digits of any script listed in [`stands_alone`]: the pre-tokenizer
+    /// splits the text there, before the model sees it.
     Words,
-    /// After a letter or digit of ASCII: the model sees white space as a character, but has no token in
-    /// which it follows such a letter, so that nothing is ever merged across.
+    /// Before a space after an ASCII letter or digit: the model sees the space as a character, but its
+    /// vocabulary has no token in which a space follows such a letter or digit, so no token crosses the seam.
     Ascii,
-    /// Not known.
+    /// Nowhere: it is not known that any place is safe.
     None,
 }
 
-/// Expressions that split texts into words, each with the white space before it. None matches white space
-/// after a letter or digit within one word. GPT-2, GPT-4 and Llama 3, Qwen 2.
+/// Regular expressions of known pre-tokenizers, which split a text into words, each with the white space
+/// before it: that of GPT-2, that of GPT-4 and Llama 3, and that of Qwen 2. No match has white space after a
+/// letter or digit.
 const WORDS: [&str; 3] = [
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 ];
-/// Expressions that normalizers replace and that match white space alone.
+/// Regular expressions of known normalizers, which replace matches of white space only.
 const WHITE_SPACE: [&str; 3] = [" {2,}", r"\s+", " +"];
 
 impl Seams {
-    /// Looks at the parts of a tokenizer.
+    /// The seams of a tokenizer, found from its normalizer, pre-tokenizer, added tokens and model.
     pub(crate) fn of(tokenizer: &HfTokenizer) -> Self {
         let json = |part: Result<Value, serde_json::Error>| part.unwrap_or(Value::from("unknown"));
         let normalizer = json(serde_json::to_value(tokenizer.get_normalizer()));
@@ -59,7 +61,7 @@ impl Seams {
         }
     }
 
-    /// Whether there is a seam before the space at `at`.
+    /// Whether there is a seam before the space at byte `at`.
     fn at(self, text: &str, at: usize) -> bool {
         let before = text[..at].chars().next_back();
         let after = text[at..].strip_prefix(' ').and_then(|rest| rest.chars().next());
@@ -72,7 +74,8 @@ impl Seams {
     }
 }
 
-/// A letter or digit that no normalizer joins with its neighbours: no mark, and no letter made of several.
+/// Whether a character is a letter or digit that no normalizer joins with its neighbours. Combining marks and
+/// letters made of several characters are not.
 fn stands_alone(c: char) -> bool {
     c.is_ascii_alphanumeric()
         || c.is_alphabetic()
@@ -86,7 +89,8 @@ fn stands_alone(c: char) -> bool {
             )
 }
 
-/// What the normalizer makes of a space between two letters.
+/// The character to which the normalizer turns a space between two letters. `None` if it gives anything but
+/// one of the characters that are known to stand for a space.
 fn space_of(tokenizer: &HfTokenizer) -> Option<char> {
     let mut text = NormalizedString::from("a b");
     if let Some(normalizer) = tokenizer.get_normalizer() {
@@ -98,8 +102,8 @@ fn space_of(tokenizer: &HfTokenizer) -> Option<char> {
     (between.next().is_none() && [' ', '▁', 'Ġ'].contains(&space)).then_some(space)
 }
 
-/// Whether a normalizer, as JSON, looks at single characters and the marks upon them, but not past a space
-/// that follows a letter.
+/// Whether a normalizer, given as JSON, looks only at single characters and their combining marks, and never
+/// across a space that follows a letter. An unknown normalizer is taken to look further.
 fn is_local(normalizer: &Value) -> bool {
     let Some(kind) = normalizer["type"].as_str() else { return normalizer.is_null() };
     match kind {
@@ -117,13 +121,14 @@ fn is_local(normalizer: &Value) -> bool {
     }
 }
 
-/// Whether some space in a text follows a letter or digit.
+/// Whether the character `space` follows a letter or digit anywhere in a text.
 fn follows(text: &str, space: char) -> bool {
     let pairs = text.chars().zip(text.chars().skip(1));
     pairs.into_iter().any(|(before, after)| after == space && before.is_alphanumeric())
 }
 
-/// Whether tokens that are looked for before all else leave seams alone. Special ones are read as text.
+/// Whether no added token can cross a seam. The tokenizer looks for added tokens before it does anything
+/// else. Special tokens do not matter, because they are read as plain text.
 fn added_tokens_are_local(tokenizer: &HfTokenizer, space: char) -> bool {
     tokenizer.get_added_tokens_decoder().values().filter(|token| !token.special).all(|token| {
         let crosses = follows(&token.content, ' ') || follows(&token.content, space);
@@ -131,8 +136,9 @@ fn added_tokens_are_local(tokenizer: &HfTokenizer, space: char) -> bool {
     })
 }
 
-/// Whether a pre-tokenizer, as JSON, splits at every seam, `None` if that is not known. `space` is what
-/// stands for a space before it and after it.
+/// Whether a pre-tokenizer, given as JSON, splits a text at every seam; `None` if that is not known. `space`
+/// is the character that stands for a space in the pre-tokenizer's input, and is set to the one in its
+/// output.
 fn splits(pre_tokenizer: &Value, space: &mut char) -> Option<bool> {
     let Some(kind) = pre_tokenizer["type"].as_str() else {
         return pre_tokenizer.is_null().then_some(false);
@@ -179,9 +185,9 @@ fn splits(pre_tokenizer: &Value, space: &mut char) -> Option<bool> {
     }
 }
 
-/// Whether a model that is given white space as a character has a token for it, and none in which it
-/// follows a letter or digit of ASCII. Tokens are made by joining neighbours (BPE) or chosen along the text
-/// (Unigram): if none crosses a seam, both sides are tokenized as if alone.
+/// Whether a model that sees `space` as a character has a token for it, and no token in which it follows an
+/// ASCII letter or digit. Such a model joins neighbouring tokens (BPE) or chooses tokens along the text
+/// (Unigram): if no token crosses a seam, the texts on both sides are tokenized as if each stood alone.
 fn never_crosses(tokenizer: &HfTokenizer, space: char) -> bool {
     let merges = match tokenizer.get_model() {
         ModelWrapper::BPE(model) => model.dropout.is_none(),
@@ -196,7 +202,7 @@ fn never_crosses(tokenizer: &HfTokenizer, space: char) -> bool {
     merges && vocabulary.contains_key(&space.to_string()) && !vocabulary.keys().any(crosses)
 }
 
-/// How much of each field is written.
+/// How much of each field's text is tokenized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bound {
     seams: Seams,
@@ -207,23 +213,23 @@ pub(crate) struct Bound {
 type Parts<'a> = (&'a str, &'a str);
 
 impl Bound {
-    /// The first bound for rows of so many tokens.
+    /// The first bound for rows of at most `max_tokens` tokens.
     pub(crate) fn new(seams: Seams, max_tokens: usize) -> Self {
         Self { seams, bytes: max_tokens.saturating_mul(BYTES_PER_TOKEN) }
     }
 
-    /// The same with another number of bytes.
+    /// The same bound with another number of bytes.
     #[cfg(test)]
     pub(crate) fn with_bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
 
-    /// The next one to try.
+    /// The next bound to try, when this one shows too few tokens.
     pub(crate) fn larger(self) -> Self {
         Self { bytes: self.bytes.saturating_mul(4).max(64), ..self }
     }
 
-    /// The begin and the end of a field's text without its middle, if there is one to leave out.
+    /// The beginning and the end of a field's text, if its middle can be left out.
     pub(crate) fn apply(self, text: &str, field: Field) -> Option<Parts<'_>> {
         if text.len() <= self.bytes || self.seams == Seams::None {
             return None;
@@ -237,13 +243,13 @@ impl Bound {
         (first < last).then(|| (&text[..first], &text[last..]))
     }
 
-    /// The first seam at or after a byte.
+    /// The first seam at or after the byte `from`.
     fn first(self, text: &str, from: usize) -> Option<usize> {
         let spaces = text.as_bytes()[from..].iter().enumerate().filter(|&(_, &byte)| byte == b' ');
         spaces.map(|(at, _)| from + at).find(|&at| self.seams.at(text, at))
     }
 
-    /// The last seam before a byte.
+    /// The last seam before the byte `to`.
     fn last(self, text: &str, to: usize) -> Option<usize> {
         let spaces = text.as_bytes()[..to].iter().enumerate().rev();
         spaces

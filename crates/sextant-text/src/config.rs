@@ -1,21 +1,21 @@
-//! How pairs become text: part of every recipe and every bundle.
+//! How pairs become text. The configuration is part of every recipe and every bundle.
 
 use crate::TextError;
 use crate::template::{Template, placeholders};
 use serde::{Deserialize, Serialize};
 use sextant_core::{EntityKind, Task};
 
-/// The `[text]` table of a recipe; stored in the bundle.
+/// The `[text]` table of a recipe; it is also stored in the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TextConfig {
     /// The most tokens that a row may have, special tokens included.
     pub max_tokens: usize,
-    /// Whether the task is named in the text.
+    /// Whether the text names the task.
     pub prefix: bool,
-    /// How it is named: written before the left entity; `{task}` is the task's name.
+    /// The text that names the task, written before the left entity; `{task}` stands for the task's name.
     pub prefix_template: String,
-    /// How entities are written.
+    /// How entities are written as text.
     pub templates: Templates,
 }
 
@@ -53,7 +53,7 @@ impl Default for Templates {
     }
 }
 
-/// The templates of a configuration, read and checked.
+/// The templates of a configuration, parsed and checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Compiled {
     by_kind: [Template; EntityKind::ALL.len()],
@@ -75,8 +75,8 @@ impl TextConfig {
     /// which it needs the tokenizer.
     ///
     /// # Errors
-    /// An unknown or repeated placeholder, a brace without partner, or a required field that is
-    /// missing; each names key and template.
+    /// An unknown or repeated placeholder, an unmatched brace, or a missing required field. The error names
+    /// the key and the template.
     pub fn validate(&self) -> Result<(), TextError> {
         self.compile().map(drop)
     }
@@ -102,7 +102,8 @@ impl TextConfig {
         Ok(Compiled { by_kind, prefix })
     }
 
-    /// What stands before the left entity of a task's pairs, if the task is named in the text.
+    /// The text before the left entity of a task's pairs, if the configuration says that the text names the
+    /// task.
     pub fn prefix_of(&self, task: Task) -> Option<String> {
         let written = || self.prefix_template.replace("{task}", task.as_str());
         self.prefix.then(|| written().trim().to_owned())

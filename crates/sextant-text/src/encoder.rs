@@ -1,4 +1,4 @@
-//! From a pair to a row of token ids.
+//! Turns a pair into a row of token ids.
 
 use crate::bound::Bound;
 use crate::config::Compiled;
@@ -9,24 +9,41 @@ use crate::{Cut, EncodedRow, Side, TextConfig, TextError, Tokenizer};
 use rayon::prelude::*;
 use sextant_core::{Entity, EntityKind, EntityRef, Pair, PairRef, Product, Task};
 
-/// Writes pairs as rows of token ids, by one tokenizer and one configuration.
+/// Writes pairs as rows of token ids, with one tokenizer and one configuration.
+///
+/// ```
+/// use sextant_core::{Pair, Product, Task};
+/// use sextant_text::{Encoder, TextConfig, train_wordpiece};
+///
+/// let tokenizer = train_wordpiece(&["red cordless drill", "Cordless drill, 18 V"], 200)?;
+/// let encoder = Encoder::new(tokenizer, TextConfig::default())?;
+///
+/// let drill = Product { title: "Cordless drill".to_owned(), ..Product::default() };
+/// let pair = Pair { task: Task::QueryProduct, left: "red drill".into(), right: drill.into() };
+/// assert_eq!(encoder.texts(&pair), ["red drill", "Cordless drill"]);
+///
+/// let row = encoder.encode(&pair)?;
+/// assert_eq!(encoder.tokenizer().token(row.ids[0]).as_deref(), Some("[CLS]"));
+/// assert!(!row.cut.any(), "the row is short enough to keep all its tokens");
+/// # Ok::<(), sextant_text::TextError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Encoder {
     tokenizer: Tokenizer,
     config: TextConfig,
     templates: Compiled,
-    /// How much of a field is tokenized at first.
+    /// How much of a field's text is tokenized at first.
     bound: Bound,
 }
 
-/// The tokens of one span of text: a field's, or the template's.
+/// The tokens of one span of text: either the value of a field, or text of the template (`field` is `None`).
 struct Span {
     field: Option<Field>,
     ids: Vec<u32>,
 }
 
 impl Span {
-    /// Drops all but `keep` tokens; returns how many went.
+    /// Drops all but `keep` tokens, and returns how many were dropped.
     fn cut_to(&mut self, keep: usize) -> u32 {
         let cut = self.ids.len() - keep;
         if self.field.is_some_and(Field::is_cut_at_start) {
@@ -42,12 +59,13 @@ impl Encoder {
     /// Checks the configuration against the tokenizer.
     ///
     /// # Errors
-    /// A template that cannot be used, or `max_tokens` too small for some task's template.
+    /// A template cannot be used, or `max_tokens` is too small for the template of some task.
     pub fn new(tokenizer: Tokenizer, config: TextConfig) -> Result<Self, TextError> {
         let templates = config.compile()?;
         let bound = Bound::new(tokenizer.seams(), config.max_tokens);
         let encoder = Self { tokenizer, config, templates, bound };
-        // The most that templates take: entities with every field, each of one short word.
+        // A template takes the most tokens when an entity has every field, so that none of its parts is left
+        // out.
         for task in Task::ALL {
             let (left, right) = task.kinds();
             let pair = Pair { task, left: sample(left), right: sample(right) };
@@ -67,10 +85,10 @@ impl Encoder {
         &self.config
     }
 
-    /// Encodes one pair. Rows that are too long are cut as [`truncate`](crate::truncate) says.
+    /// Encodes one pair. A row that is too long is cut as described in [`truncate`](crate::truncate).
     ///
     /// # Errors
-    /// [`TextError::EmptyText`] if a side has no text or none that gives a token.
+    /// [`TextError::EmptyText`] if a side has no text, or if the tokenizer finds no token in it.
     pub fn encode<'a>(&self, pair: impl Into<PairRef<'a>>) -> Result<EncodedRow, TextError> {
         let pair = pair.into();
         let [mut left, mut right] = self.sides(pair)?;
@@ -100,10 +118,10 @@ impl Encoder {
         Ok(EncodedRow { task: pair.task, ids, segments, cut })
     }
 
-    /// Encodes many pairs on all threads; rows come in the order of the pairs.
+    /// Encodes many pairs on all threads; the rows have the order of the pairs.
     ///
     /// # Errors
-    /// As [`Encoder::encode`], for the first bad pair, with its index.
+    /// The error of [`Encoder::encode`] for the first bad pair, with the index of that pair.
     pub fn encode_all(&self, pairs: &[Pair]) -> Result<Vec<EncodedRow>, TextError> {
         let rows: Vec<_> = pairs.par_iter().map(|pair| self.encode(pair)).collect();
         rows.into_iter()
@@ -141,14 +159,15 @@ impl Encoder {
             if rendered.shows_more_than(self.config.max_tokens, &tokens) {
                 break divide(&rendered, tokens);
             }
-            // Characters without a token, or words that are one: look at more of the text.
+            // The shown text has too few tokens, for example because many of its characters have no token, or
+            // because a long word is a single token: show more of the text.
             bound = bound.larger();
         };
         let named = |span: &Span| span.field.is_some_and(Field::is_naming) && !span.ids.is_empty();
         if spans.iter().any(named) { Ok(spans) } else { Err(empty()) }
     }
 
-    /// An entity as text, after the task's prefix on the left side.
+    /// Writes an entity as text; on the left side the task's prefix comes first.
     fn render(
         &self,
         task: Task,
@@ -166,8 +185,8 @@ impl Encoder {
         rendered
     }
 
-    /// The texts of a pair's two sides, before tokenizing and cutting: what to give another program
-    /// that runs an exported model.
+    /// The texts of the pair's two sides, before tokenizing and cutting. Another program that runs an
+    /// exported model takes these as its input.
     pub fn texts<'a>(&self, pair: impl Into<PairRef<'a>>) -> [String; 2] {
         let pair = pair.into();
         let (left, right) = pair.task.kinds();
@@ -175,7 +194,7 @@ impl Encoder {
             .map(|(side, kind, entity)| self.render(pair.task, side, kind, entity, None).text)
     }
 
-    /// Tokens left for fields beside the template and special tokens of a row.
+    /// How many tokens of a row are left for fields, after those of the template and the special tokens.
     fn room<'a>(
         &self,
         task: Task,
@@ -193,8 +212,8 @@ impl Encoder {
     }
 }
 
-/// Gives each token of a text, which was tokenized as a whole as its tokenizer was trained, to the span
-/// in which it ends.
+/// Gives each token to the span in which it ends. The text was tokenized as a whole, since tokenizers are
+/// trained on whole texts.
 fn divide(rendered: &Rendered, tokens: Vec<(u32, usize)>) -> Vec<Span> {
     let mut spans: Vec<_> =
         rendered.spans.iter().map(|&(_, field)| Span { field, ids: Vec::new() }).collect();
@@ -207,7 +226,7 @@ fn divide(rendered: &Rendered, tokens: Vec<(u32, usize)>) -> Vec<Span> {
     spans
 }
 
-/// An entity of a kind with every field that a template may show.
+/// An entity that has every field that a template for its kind may show.
 fn sample(kind: EntityKind) -> Entity {
     let word = || "a".to_owned();
     match kind {

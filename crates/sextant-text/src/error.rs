@@ -1,4 +1,4 @@
-//! Everything that can be wrong with texts, templates and tokenizers.
+//! Errors of texts, templates and tokenizers.
 
 use crate::Side;
 use sextant_core::Task;
@@ -13,29 +13,29 @@ pub enum TextError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The file is not a tokenizer.
+    /// The file, or another source of bytes, does not hold a tokenizer.
     #[error(
         "{origin} is not a Hugging Face tokenizer: {reason}; expected the `tokenizer.json` that fast tokenizers save"
     )]
     NotATokenizer {
-        /// The file, or what else the bytes came from.
+        /// The file, or the other source of the bytes.
         origin: String,
-        /// What the parser says.
+        /// The message of the parser.
         reason: String,
     },
-    /// The vocabulary lacks a token that rows are built with.
+    /// The vocabulary lacks a special token that the model's rows need.
     #[error(
         "{origin} has no token `{token}`; rows of this model need {needed}: take the tokenizer that was trained with it"
     )]
     MissingToken {
-        /// The file, or what else the bytes came from.
+        /// The file, or the other source of the bytes.
         origin: String,
         /// The token that is missing.
         token: String,
-        /// The tokens that would do.
+        /// The tokens that rows of this model need.
         needed: String,
     },
     /// Training or running the tokenizer failed.
@@ -51,38 +51,38 @@ pub enum TextError {
         key: String,
         /// The template as written.
         template: String,
-        /// What is wrong with it, and what would be right.
+        /// What is wrong with the template, and what would be right.
         reason: String,
     },
-    /// No text would fit beside template and special tokens.
+    /// A row of `max_tokens` tokens has no room for text beside the template and the special tokens.
     #[error(
         "text.max_tokens = {max_tokens} is too small: template and special tokens of {task} take {fixed}, and each side needs one more; set it to at least {}",
         fixed + 2
     )]
     MaxTokensTooSmall {
-        /// The limit that was asked for.
+        /// The limit that the configuration states.
         max_tokens: usize,
         /// The task whose rows do not fit.
         task: Task,
-        /// Tokens that cannot be cut.
+        /// The number of tokens that cannot be cut.
         fixed: usize,
     },
-    /// An entity has no text, or none that the tokenizer knows.
+    /// An entity has no text, or the tokenizer finds no token in it.
     #[error("the {side} text of the {task} pair is empty{}", if text.is_empty() { String::new() } else { format!(": the tokenizer finds nothing in {text:?}") })]
     EmptyText {
         /// The pair's task.
         task: Task,
-        /// Which entity.
+        /// The side of the pair that the entity is on.
         side: Side,
         /// The text as given, if it is not blank.
         text: String,
     },
-    /// As another error, for one row of many.
+    /// One of many rows has an error.
     #[error("row {row} (counted from 0): {source}")]
     Row {
         /// The row's index in the list that was encoded.
         row: usize,
-        /// What is wrong with it.
+        /// The error of this row.
         source: Box<TextError>,
     },
 }

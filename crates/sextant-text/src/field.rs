@@ -1,9 +1,9 @@
-//! The places of a template.
+//! The fields that a template can show.
 
 use sextant_core::{EntityKind, EntityRef};
 use std::borrow::Cow;
 
-/// A place of a template that an entity fills.
+/// A part of an entity that a template shows at a `{name}` placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Field {
     Text,
@@ -36,17 +36,18 @@ impl Field {
         }
     }
 
-    /// Whether the field names the entity, rather than adding detail.
+    /// Whether the field names the entity; other fields add detail.
     pub(crate) const fn is_naming(self) -> bool {
         matches!(self, Self::Text | Self::Title)
     }
 
-    /// Whether truncation takes the first tokens, not the last: the end of a type path says most.
+    /// Whether truncation takes a field's first tokens rather than its last ones: the end of a type path says
+    /// most.
     pub(crate) const fn is_cut_at_start(self) -> bool {
         matches!(self, Self::TypePath)
     }
 
-    /// What the entity has here; empty if nothing.
+    /// The text of this field of an entity; empty if the entity does not have it.
     pub(crate) fn value(self, entity: EntityRef<'_>) -> Cow<'_, str> {
         let product = match (self, entity) {
             (Self::Text | Self::Title, _) => return entity.text().trim().into(),
@@ -70,7 +71,7 @@ impl Field {
     }
 }
 
-/// Joins what is not empty.
+/// Joins the texts that are not empty.
 fn join<'a>(texts: impl Iterator<Item = Cow<'a, str>>, between: &str) -> Cow<'a, str> {
     let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
     texts.join(between).into()

@@ -1,24 +1,25 @@
-//! Where special tokens stand in a row.
+//! Where the special tokens of a row are.
 
 use serde::{Deserialize, Serialize};
 
 /// The special tokens around the two sides of a row: `open left between right close`.
 ///
-/// BERT: `[CLS] left [SEP] right [SEP]`, the right side in segment 1. RoBERTa and XLM-R:
-/// `<s> left </s></s> right </s>`, all in segment 0. As the post-processors of the same names in
-/// Hugging Face `tokenizers` write pairs. Decoders: the sides on a line each, between the family's tokens
-/// for the begin (if it has one) and the end of a text; the last token has seen the whole row. Which of
-/// these a model has, its family states as a [`RowFormat`](crate::RowFormat).
+/// The rows of BERT are `[CLS] left [SEP] right [SEP]`, with the right side in segment 1. Those of RoBERTa
+/// and XLM-R are `<s> left </s></s> right </s>`, all in segment 0. Both are what the post-processors of the
+/// same names in Hugging Face `tokenizers` write for pairs. The rows of decoders have each side on a line of
+/// its own, between the family's token for the beginning of a text (if it has one) and its token for the end;
+/// this last token attends to the whole row. A model family states its layout as a
+/// [`RowFormat`](crate::RowFormat).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowLayout {
-    /// Before the left side; its first token is the one that CLS pooling reads.
+    /// The tokens before the left side; CLS pooling reads the first of them.
     pub open: Vec<u32>,
-    /// Between the sides; belongs to the left segment.
+    /// The tokens between the sides; they belong to the segment of the left side.
     pub between: Vec<u32>,
-    /// After the right side; belongs to the right segment.
+    /// The tokens after the right side; they belong to the segment of the right side.
     pub close: Vec<u32>,
-    /// The segment of the right side: 1 where the family knows two segments, else 0.
+    /// The segment of the right side: 1 for families with two segments, otherwise 0.
     pub right_segment: u8,
 }
 
@@ -28,7 +29,7 @@ impl RowLayout {
         self.open.len() + self.between.len() + self.close.len()
     }
 
-    /// Builds the ids and the segments of one row.
+    /// Builds the token ids and the segments of one row.
     pub fn assemble(&self, left: &[u32], right: &[u32]) -> (Vec<u32>, Vec<u8>) {
         let ids = [&self.open, left, &self.between, right, &self.close].concat();
         let mut segments = vec![0; self.open.len() + left.len() + self.between.len()];
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
     use crate::RowFormat;
 
-    /// The layout of a format where the ids of tokens are their places in a list.
+    /// The layout of a format under a vocabulary in which a token's id is its index in `tokens`.
     fn layout(format: RowFormat, tokens: &[&str]) -> Option<(RowLayout, u32)> {
         let known = |token: &str| tokens.iter().position(|t| *t == token).map(|id| id as u32);
         let found = format.layout(known, || Ok(vec![9])).unwrap();

@@ -1,19 +1,19 @@
-//! From pairs of entities to packs of token ids.
+//! Turns pairs of entities into packs of token ids.
 //!
 //! A [`Pair`](sextant_core::Pair) becomes text through the [`TextConfig`]: one [`Template`] per kind
-//! of entity, and, for models that are told the task in words, a task prefix. The text becomes
-//! tokens through the [`Tokenizer`], a Hugging Face `tokenizer.json`, and one row through its
-//! [`RowLayout`]: `[CLS] prefix left [SEP] right [SEP]`. A row that is too long loses tokens field
-//! by field ([`truncate`]), never its template or its special tokens. The [`Encoder`] does all
-//! this for one pair, or for many in parallel; a [`RowArena`] keeps the rows of a whole data set.
+//! of entity, and, for models that are told the task in words, a task prefix. The [`Tokenizer`], read
+//! from a Hugging Face `tokenizer.json`, turns the text into tokens, and its [`RowLayout`] puts them
+//! into one row: `[CLS] prefix left [SEP] right [SEP]`. A row that is too long loses tokens field by
+//! field ([`truncate`]), but never its template or its special tokens. The [`Encoder`] does all this
+//! for one pair, or for many in parallel; a [`RowArena`] keeps the rows of a whole data set.
 //!
-//! Rows are laid end to end, without padding, in a [`Pack`], sorted by task so that each task's
-//! rows and tokens are one range. [`fill`] and [`plan_sorted`] decide which rows share a pack;
-//! for causal models [`plan_shared`] does, and a [`PrefixTree`] says which leading tokens rows share.
+//! A [`Pack`] holds rows laid end to end, without padding, and sorted by task, so that each task's
+//! rows and tokens are one range. [`fill`] and [`plan_sorted`] decide which rows share a pack. For
+//! causal models [`plan_shared`] decides it, and a [`PrefixTree`] says which leading tokens rows share.
 
 mod arena;
 #[cfg(test)]
-extern crate self as sextant_text; // helpers are shared with the tests beside the crate
+extern crate self as sextant_text; // Helpers shared with the integration tests name the crate `sextant_text`.
 
 mod bound;
 mod config;

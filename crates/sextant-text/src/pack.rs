@@ -1,4 +1,4 @@
-//! Rows laid end to end without padding: what a model runs on.
+//! A model's input: rows laid end to end without padding.
 
 use crate::{RowView, TokenRow};
 use sextant_core::{Grade, Task};
@@ -7,7 +7,7 @@ use std::ops::Range;
 /// A batch of rows laid end to end, sorted by task.
 ///
 /// With `R` rows and `T` tokens: `ids`, `segments` and `positions` have `T` elements, `cu_seqlens`
-/// has `R + 1`, `rows`, `weights` and `grades` have `R`. Integers are `i32` as tensors want them.
+/// has `R + 1`, `rows`, `weights` and `grades` have `R`. Integers are `i32`, as in the tensors of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pack {
     /// Token ids of all rows.
@@ -16,25 +16,26 @@ pub struct Pack {
     pub segments: Vec<i32>,
     /// Position of each token within its row, from 0.
     pub positions: Vec<i32>,
-    /// Where rows start: row `r` holds the tokens `cu_seqlens[r]..cu_seqlens[r + 1]`. Starts with
-    /// 0, ends with the number of tokens.
+    /// Where rows start and end: row `r` holds the tokens `cu_seqlens[r]..cu_seqlens[r + 1]`. The first
+    /// element is 0, the last one the number of tokens.
     pub cu_seqlens: Vec<i32>,
-    /// The rows of each task, indexed by [`Task::index`]; empty for a task that is absent. The
+    /// The rows of each task, indexed by [`Task::index`]; the range is empty for a task without rows. The
     /// ranges follow one another and cover all rows.
     pub task_rows: [Range<usize>; Task::COUNT],
-    /// The tokens of each task, likewise.
+    /// The tokens of each task, indexed by [`Task::index`] like `task_rows`.
     pub task_tokens: [Range<usize>; Task::COUNT],
-    /// For each row, the index that the caller gave it: results go back to where they belong.
+    /// For each row, the index that the caller gave it, by which the caller finds the row that a result
+    /// belongs to.
     pub rows: Vec<usize>,
-    /// The grade of each row, where known.
+    /// The grade of each row, if [`Pack::with_targets`] has set the grades.
     pub grades: Option<Vec<Grade>>,
-    /// The weight of each row's loss; 1 unless [`Pack::with_targets`] said otherwise.
+    /// The weight of each row's loss; 1 unless [`Pack::with_targets`] has set another.
     pub weights: Vec<f32>,
 }
 
 impl Pack {
-    /// Packs rows, each with the caller's index of it. Rows are ordered by task; rows of one task
-    /// keep their order.
+    /// Packs rows, each given with the index that the caller has for it. Rows are ordered by task; the rows
+    /// of one task keep their order.
     pub fn new<R: TokenRow>(rows: &[(usize, R)]) -> Self {
         let mut order: Vec<_> = rows.iter().map(|(index, row)| (*index, row.view())).collect();
         order.sort_by_key(|(_, row)| row.task.index());
@@ -71,8 +72,8 @@ impl Pack {
         self.cu_seqlens.push(self.ids.len() as i32);
     }
 
-    /// Adds what training needs to know: `target` gives the grade and the loss weight of the row
-    /// with the caller's index.
+    /// Adds the targets that training needs: `target` takes the caller's index of a row, and gives the row's
+    /// grade and the weight of its loss.
     #[must_use]
     pub fn with_targets(mut self, target: impl Fn(usize) -> (Grade, f32)) -> Self {
         let (grades, weights) = self.rows.iter().map(|&row| target(row)).unzip();
@@ -91,12 +92,12 @@ impl Pack {
         self.ids.len()
     }
 
-    /// The length of the longest row, 0 if there is none.
+    /// The number of tokens of the longest row; 0 if there are no rows.
     pub fn longest_row(&self) -> usize {
         self.cu_seqlens.windows(2).map(|w| (w[1] - w[0]) as usize).max().unwrap_or(0)
     }
 
-    /// The tasks that have rows here, in order.
+    /// The tasks that have rows in this pack, in the order of [`Task::ALL`].
     pub fn tasks(&self) -> impl Iterator<Item = Task> + '_ {
         Task::ALL.into_iter().filter(|task| !self.task_rows[task.index()].is_empty())
     }

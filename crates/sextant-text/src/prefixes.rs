@@ -1,27 +1,29 @@
-//! Leading tokens that rows have in common: what a causal model says about them need be computed once.
+//! Leading tokens that rows have in common: a causal model needs to compute their vectors only once.
 
 use crate::{Pack, RowView, TokenRow};
 use sextant_core::Task;
 use std::ops::Range;
 
-/// The distinct tokens of a pack, where rows of one task that begin alike share what they begin with.
+/// The tokens of a pack as prefix trees, one for each task: rows of a task that begin with the same tokens
+/// share these tokens.
 ///
-/// In a causal model the vector of a token depends on nothing but the token and those before it in its
-/// row. So the rows of a task are a tree: each *node* is a token with all that stands before it, and
-/// stands for that place of every row that begins so. With `T` tokens in the pack and `N` nodes, `N ≤ T`.
+/// In a causal model the vector of a token depends only on the token itself and the tokens before it in its
+/// row. So the rows of a task form a tree: each *node* is a token together with all tokens before it, and
+/// stands for that token in every row that begins with them. With `T` tokens in the pack and `N` nodes,
+/// `N ≤ T`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrefixTree {
     /// The node of each token of the pack, `[T]`.
     pub nodes: Vec<i32>,
-    /// For each node a token of the pack that it stands for, the first one, `[N]`.
+    /// For each node the index of the first token of the pack that it stands for, `[N]`.
     pub tokens: Vec<i32>,
-    /// The nodes of each task, as [`Pack::task_tokens`].
+    /// The range of nodes of each task, indexed like [`Pack::task_tokens`].
     pub task_nodes: [Range<usize>; Task::COUNT],
 }
 
 impl PrefixTree {
-    /// The tree of a pack. Each row is compared with the one before it, which finds all there is to
-    /// share if rows are sorted, as [`plan_shared`] leaves them.
+    /// The tree of a pack. Each row is compared only with the row before it. This finds every shared prefix
+    /// if the rows are sorted as [`plan_shared`] sorts them.
     pub fn new(pack: &Pack) -> Self {
         let mut tree = Self {
             nodes: Vec::with_capacity(pack.token_count()),
@@ -54,13 +56,14 @@ impl PrefixTree {
     }
 }
 
-/// How many times the distinct tokens of a pack may be repeated in its rows: attention sees rows whole.
+/// A pack may have this many times `token_budget` tokens in all, with those that rows share counted in each
+/// row, because attention still runs over whole rows.
 const REPEATED: usize = 4;
 
-/// Plans packs for scoring with a causal model: rows are sorted by task and tokens, so that rows that
-/// begin alike stand together, and packs filled in that order up to `token_budget` distinct tokens.
+/// Plans packs for scoring with a causal model: rows are sorted by task and then by tokens, so that rows with
+/// a common prefix are neighbours, and packs are filled in that order up to `token_budget` distinct tokens.
 ///
-/// Returns for each pack the indices of its rows, in that order. Every row is in exactly one pack.
+/// Returns for each pack the indices of its rows, in the sorted order. Every row is in exactly one pack.
 pub fn plan_shared<R: TokenRow>(rows: &[R], token_budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by(|&a, &b| {

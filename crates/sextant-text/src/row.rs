@@ -1,9 +1,9 @@
-//! One encoded pair, and the account of what truncation cost.
+//! One encoded pair, and how many tokens truncation took from it.
 
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 
-/// Which entity of a pair.
+/// One of the two entities of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// The first entity.
@@ -21,8 +21,8 @@ impl std::fmt::Display for Side {
     }
 }
 
-/// How many tokens truncation took from each side of one row: exactly, or at least so many where a field
-/// has more text than is looked at (some 32 bytes for each token of a row).
+/// How many tokens truncation took from each side of one row. The count is a lower bound where a field has
+/// more text than the encoder tokenizes (some 32 bytes for each token of a row), and exact otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {
     /// Tokens taken from the left entity.
@@ -43,12 +43,12 @@ impl Cut {
 pub struct EncodedRow {
     /// The task that the pair belongs to.
     pub task: Task,
-    /// Token ids, at most `max_tokens` of them.
+    /// Token ids, at most [`max_tokens`](crate::TextConfig::max_tokens) of them.
     pub ids: Vec<u32>,
-    /// For each token 0 (left side) or 1 (right side); as long as `ids`. All 0 for families with
-    /// one segment.
+    /// The segment of each token: 0 (left side) or 1 (right side). All are 0 for model families with one
+    /// segment.
     pub segments: Vec<u8>,
-    /// What truncation took away.
+    /// How many tokens truncation took from each side.
     pub cut: Cut,
 }
 
@@ -58,20 +58,20 @@ impl EncodedRow {
         self.ids.len()
     }
 
-    /// Whether the row has no tokens; never so for a row made by an encoder.
+    /// Whether the row has no tokens, which is never true of a row made by an [`Encoder`](crate::Encoder).
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 }
 
-/// The tokens of a row, wherever they are kept.
+/// A borrowed row: a view of an [`EncodedRow`] or of a row in a [`RowArena`](crate::RowArena).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowView<'a> {
     /// The task that the pair belongs to.
     pub task: Task,
     /// Token ids.
     pub ids: &'a [u32],
-    /// As [`EncodedRow::segments`].
+    /// The segment of each token; see [`EncodedRow::segments`].
     pub segments: &'a [u8],
 }
 
@@ -87,10 +87,10 @@ impl RowView<'_> {
     }
 }
 
-/// What holds the tokens of one row: an [`EncodedRow`] of its own, or a view into a
+/// Anything that holds the tokens of one row: an [`EncodedRow`], or a [`RowView`] of one in a
 /// [`RowArena`](crate::RowArena).
 pub trait TokenRow {
-    /// The tokens.
+    /// The row, borrowed.
     fn view(&self) -> RowView<'_>;
 }
 
@@ -112,7 +112,7 @@ impl<R: TokenRow> TokenRow for &R {
     }
 }
 
-/// What truncation took from many rows.
+/// How many tokens truncation took from many rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutCount {
     /// Rows counted.
@@ -126,7 +126,7 @@ pub struct CutCount {
 }
 
 impl CutCount {
-    /// Counts one row more.
+    /// Counts one more row.
     pub fn add(&mut self, cut: Cut) {
         self.rows += 1;
         self.cut_rows += u64::from(cut.any());

@@ -1,65 +1,67 @@
-//! Which special tokens the rows of a model have: what a family states, before a vocabulary says their ids.
+//! The special tokens in a model's rows, by name. A model family states them; the vocabulary then gives their
+//! ids.
 
 use crate::RowLayout;
 
-/// How rows are laid out, by the names of special tokens. A family states which of these it has.
+/// How rows are laid out, by the names of special tokens. Each model family states the format of its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFormat {
     /// `open left close right close`, with `close` once or twice between the sides.
     Marked {
-        /// Before the left side; CLS pooling reads it.
+        /// The token before the left side; CLS pooling reads it.
         open: &'static str,
-        /// After each side.
+        /// The token after each side.
         close: &'static str,
-        /// How many of them stand between the sides.
+        /// How many `close` tokens stand between the sides.
         between: usize,
         /// The segment of the right side.
         right_segment: u8,
-        /// Fills unused places.
+        /// The token for padding.
         fill: &'static str,
     },
-    /// The sides on a line each, between a token that begins a text and one that ends it. Each token is
-    /// the first of its list that the vocabulary has.
+    /// Each side on a line of its own, between a token that begins a row and a token that ends it. Each of
+    /// the lists names alternatives; the first name that the vocabulary has is taken.
     Lines {
-        /// What begins a row.
+        /// The token that begins a row.
         begin: &'static [&'static str],
-        /// Whether a vocabulary without any of `begin` is of another kind; else its rows begin with the left
-        /// side.
+        /// Whether the vocabulary must have one of `begin`, so that the format does not fit a vocabulary
+        /// without them. If false, rows of such a vocabulary begin with the left side.
         begins: bool,
-        /// What ends it: the last token has seen the whole row.
+        /// The token that ends a row; as the last token, it attends to the whole row.
         end: &'static [&'static str],
-        /// What fills unused places: a token that rows do not have, since `transformers` pools at the last
-        /// token that is another. The end, where there is none of these.
+        /// The token for padding. It must not occur in rows, since `transformers` pools at the last token
+        /// that is not padding. Where the vocabulary has none of these, the token that ends rows is taken.
         fill: &'static [&'static str],
     },
 }
 
-/// What decoders call the token that ends a text.
+/// The names that decoders have for the token that ends a text.
 const END: &[&str] = &["<eos>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>", "</s>"];
-/// What may fill unused places of their rows.
+/// The tokens with which rows of decoders may be padded.
 const FILL: &[&str] =
     &["<pad>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|im_start|>"];
 
 impl RowFormat {
-    /// BERT and most encoders.
+    /// Rows of BERT and most encoders.
     pub const BERT: Self =
         Self::Marked { open: "[CLS]", close: "[SEP]", between: 1, right_segment: 1, fill: "[PAD]" };
-    /// RoBERTa and XLM-RoBERTa.
+    /// Rows of RoBERTa and XLM-RoBERTa.
     pub const ROBERTA: Self =
         Self::Marked { open: "<s>", close: "</s>", between: 2, right_segment: 0, fill: "<pad>" };
-    /// Decoders, whatever they call their tokens.
+    /// Rows of decoders, whatever names their special tokens have.
     pub const LINES: Self = Self::Lines {
         begin: &["<bos>", "<|begin_of_text|>", "<s>"],
         begins: false,
         end: END,
         fill: FILL,
     };
-    /// Rows of lines in a vocabulary that begins every text with `<bos>`: Gemma's, which knows `<s>` too, as a
-    /// mark of struck-out text.
+    /// [`LINES`](Self::LINES) for a vocabulary that begins every text with `<bos>`, as Gemma's does. Gemma's
+    /// also has `<s>`, but as the HTML tag for struck-out text.
     pub const LINES_FROM_BOS: Self =
         Self::Lines { begin: &["<bos>"], begins: true, end: END, fill: FILL };
 
-    /// A token that rows need and the vocabulary lacks, if there is one.
+    /// A token that rows need and the vocabulary lacks, if there is such a token. `known` gives the id of a
+    /// token that the vocabulary has.
     pub(crate) fn missing(self, known: impl Fn(&str) -> Option<u32>) -> Option<&'static str> {
         let lacks = |token: &&&str| known(token).is_none();
         match self {
@@ -79,8 +81,8 @@ impl RowFormat {
         }
     }
 
-    /// The layout under a vocabulary in which no token is [`missing`](Self::missing), and the token that
-    /// fills unused places; `line` are the tokens of a line's end.
+    /// The layout under a vocabulary, and the token for padding; `None` if a token is
+    /// [`missing`](Self::missing). `line` gives the tokens of a line end.
     pub(crate) fn layout(
         self,
         known: impl Fn(&str) -> Option<u32>,
@@ -102,7 +104,7 @@ impl RowFormat {
                 }
                 let mut between = line()?;
                 if between.is_empty() {
-                    between.push(end); // a tokenizer that drops white space
+                    between.push(end); // The tokenizer drops white space.
                 }
                 let mut unused = fill.iter().filter_map(|token| known(token));
                 let fill = unused.find(|&id| id != end && Some(id) != begin).unwrap_or(end);
@@ -112,7 +114,7 @@ impl RowFormat {
         }
     }
 
-    /// The tokens that rows need, for people.
+    /// The tokens that rows need, as text for an error message.
     pub(crate) fn needed(self) -> String {
         let quoted = |tokens: &[&str]| format!("`{}`", tokens.join("`, `"));
         match self {

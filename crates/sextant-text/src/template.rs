@@ -6,7 +6,7 @@ use crate::field::Field;
 use sextant_core::{EntityKind, EntityRef};
 use std::borrow::Cow;
 
-/// Stands between the parts of a template; a part without text takes its separator with it.
+/// The text between the parts of a template; a part that is left out is left out together with its separator.
 const SEPARATOR: &str = " | ";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,26 +15,26 @@ enum Piece {
     Field(Field),
 }
 
-/// A template: literal text with `{field}` places, in parts divided by ` | `.
+/// A template: literal text with `{field}` placeholders, in parts separated by ` | `.
 ///
 /// Products have `{title}`, `{brand}`, `{attributes}` (`name: value, …`), `{type_path}`
 /// (`root > … > leaf`) and `{description}`; queries and types have `{text}`. A part whose fields
-/// are all absent vanishes with its separator. The field that names the entity is required.
+/// are all absent is left out together with its separator. The field that names the entity is required.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Vec<Piece>>,
 }
 
-/// A text with its origin: which bytes are template, which are an entity's field.
+/// The text of an entity, with the origin of its bytes: the template, or a field of the entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rendered {
     pub(crate) text: String,
-    /// The end of each span and the field that it shows, `None` for template text. Spans follow
-    /// one another from byte 0.
+    /// For each span the byte at which it ends and the field that it shows, `None` for text of the template.
+    /// The spans follow one another from byte 0.
     pub(crate) spans: Vec<(usize, Option<Field>)>,
-    /// How much of a field is written; all of it if `None`.
+    /// How much of a field's text is written; all of it if `None`.
     bound: Option<Bound>,
-    /// Where the middle of a field was left out: the byte, and the index of its span.
+    /// Where the middle of a field was left out: the byte, and the index of the field's span.
     joins: Vec<(usize, usize)>,
 }
 
@@ -58,8 +58,8 @@ impl Rendered {
         self.spans.push((self.text.len(), field));
     }
 
-    /// Whether every field whose middle was left out has more than `most` tokens in the part that
-    /// truncation keeps from; `ends` are the bytes at which tokens end.
+    /// Whether every field whose middle was left out has more than `most` tokens in the part from which
+    /// truncation keeps tokens. `ends` has each token with the byte at which it ends.
     pub(crate) fn shows_more_than(&self, most: usize, ends: &[(u32, usize)]) -> bool {
         self.joins.iter().all(|&(join, span)| {
             let start = span.checked_sub(1).map_or(0, |before| self.spans[before].0);
@@ -70,7 +70,7 @@ impl Rendered {
         })
     }
 
-    /// Whether anything was left out.
+    /// Whether the middle of any field was left out.
     #[cfg(test)]
     pub(crate) fn is_shortened(&self) -> bool {
         !self.joins.is_empty()
@@ -78,7 +78,7 @@ impl Rendered {
 }
 
 impl Template {
-    /// Reads a template for entities of a kind; `key` names it in errors.
+    /// Parses a template for entities of a kind; errors name it by `key`.
     pub fn parse(kind: EntityKind, key: &str, template: &str) -> Result<Self, TextError> {
         let bad = |reason: String| TextError::Template {
             key: key.to_owned(),
@@ -112,7 +112,7 @@ impl Template {
         }
     }
 
-    /// Writes an entity; appends to what is there.
+    /// Appends the text of an entity to `out`.
     pub(crate) fn render(&self, entity: EntityRef<'_>, out: &mut Rendered) {
         let mut first = true;
         for part in &self.parts {
@@ -137,7 +137,7 @@ impl Template {
     }
 }
 
-/// Splits a template into literal text (`Err`) and `{name}` places (`Ok`, the index in `names`).
+/// Splits a template into literal text (`Err`) and `{name}` placeholders (`Ok`, with the index in `names`).
 pub(crate) fn placeholders<'a>(
     template: &'a str,
     names: &[&str],

@@ -1,4 +1,4 @@
-//! A Hugging Face tokenizer, checked for what rows need.
+//! A Hugging Face tokenizer that has the special tokens which rows need.
 
 use crate::bound::Seams;
 use crate::{RowFormat, RowLayout, TextError};
@@ -8,14 +8,14 @@ use tokenizers::{PostProcessorWrapper, Tokenizer as HfTokenizer};
 
 /// Turns text into token ids, and knows the special tokens of rows.
 ///
-/// Truncation and padding that the file asks for are switched off: files made for sentence
+/// Truncation and padding that the file asks for are switched off, because files made for sentence
 /// embeddings often pad every text to 128 tokens. Special tokens written out in a text (`[SEP]` in
 /// a product title) are read as plain text, so that no text can forge the structure of a row.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    /// Without the file's post-processor: rows are laid out by `layout`.
+    /// The tokenizer without the file's post-processor, since rows are laid out by `layout`.
     inner: HfTokenizer,
-    /// The file's post-processor, which goes back into the file when it is saved.
+    /// The file's post-processor, which is put back when the tokenizer is saved.
     post_processor: Option<PostProcessorWrapper>,
     layout: RowLayout,
     pad_id: u32,
@@ -23,10 +23,11 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`. Rows are laid out by the first of the formats whose tokens it has.
+    /// Reads a `tokenizer.json`. Rows are laid out by the first of the formats whose tokens the vocabulary
+    /// has.
     ///
     /// # Errors
-    /// The file cannot be read, is no tokenizer, or lacks a special token; each names the file.
+    /// The file cannot be read, is not a tokenizer, or lacks a special token. The error names the file.
     pub fn from_file(path: impl AsRef<Path>, formats: &[RowFormat]) -> Result<Self, TextError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path)
@@ -34,7 +35,7 @@ impl Tokenizer {
         Self::from_bytes(&bytes, &path.display().to_string(), formats)
     }
 
-    /// Reads the contents of a `tokenizer.json`; `origin` says in errors where they came from.
+    /// Reads the contents of a `tokenizer.json`; errors name their source by `origin`.
     pub fn from_bytes(
         bytes: &[u8],
         origin: &str,
@@ -45,11 +46,11 @@ impl Tokenizer {
         Ok(Self { inner, post_processor, layout, pad_id, seams })
     }
 
-    /// Reads the contents of a `tokenizer.json` for rows of a layout that was stated elsewhere, with the
-    /// token that fills unused places.
+    /// Reads the contents of a `tokenizer.json`, for rows of a layout that is already known; `pad_id` is the
+    /// token for padding.
     ///
     /// # Errors
-    /// As [`Tokenizer::from_file`], and an id of the layout that no token has.
+    /// The contents are not a tokenizer, or the layout has an id that no token has.
     pub fn with_layout(
         bytes: &[u8],
         origin: &str,
@@ -67,11 +68,11 @@ impl Tokenizer {
         }
     }
 
-    /// The layout that rows have by the first of the formats whose tokens the vocabulary has, and the token
-    /// that fills unused places; `origin` says in errors where the vocabulary came from.
+    /// The layout of rows by the first of the formats whose tokens the vocabulary has, and the token for
+    /// padding; errors name the vocabulary's source by `origin`.
     ///
     /// # Errors
-    /// A token that is missing, where no format fits.
+    /// The vocabulary lacks a token of every format; the error names a token that the first format misses.
     pub fn rows_by(
         &self,
         formats: &[RowFormat],
@@ -88,8 +89,8 @@ impl Tokenizer {
         inner.to_string(false).map(String::into_bytes).map_err(failed)
     }
 
-    /// The tokenizer as `tokenizer.json` for other programs: whatever the file said that it came
-    /// from, encoding a pair of texts gives the rows of [`RowLayout`].
+    /// The tokenizer as `tokenizer.json` for other programs. Its post-processor lays out a pair of texts as a
+    /// row of [`Tokenizer::layout`], whatever post-processor the original file had.
     pub fn to_bytes_for_pairs(&self) -> Result<Vec<u8>, TextError> {
         let piece = |ids: &[u32], segment: u8| -> String {
             let token = |&id: &u32| format!(" {}:{segment}", self.token(id).unwrap_or_default());
@@ -116,24 +117,24 @@ impl Tokenizer {
         inner.to_string(false).map(String::into_bytes).map_err(failed)
     }
 
-    /// How many ids there are: one more than the largest, added tokens included. The embedding
-    /// table must have at least as many rows.
+    /// The number of token ids: the largest id, added tokens included, plus one. The embedding table must
+    /// have at least as many rows.
     pub fn vocab_size(&self) -> usize {
         let largest = self.inner.get_vocab(true).into_values().max();
         largest.map_or(0, |id| id as usize + 1)
     }
 
-    /// The token that fills unused places.
+    /// The id of the token for padding.
     pub fn pad_id(&self) -> u32 {
         self.pad_id
     }
 
-    /// Where special tokens stand in a row.
+    /// The special tokens of a row, and where they are in it.
     pub fn layout(&self) -> &RowLayout {
         &self.layout
     }
 
-    /// Where long texts may be taken apart.
+    /// Where long texts may be split.
     pub(crate) fn seams(&self) -> Seams {
         self.seams
     }
@@ -143,13 +144,13 @@ impl Tokenizer {
         self.inner.id_to_token(id)
     }
 
-    /// The ids of a text, without special tokens.
+    /// The token ids of a text, without special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         let encoding = guarded(|| self.inner.encode_fast(text, false));
         Ok(encoding.map_err(TextError::Tokenizer)?.get_ids().to_vec())
     }
 
-    /// The ids of a text, each with the byte at which it ends in the text.
+    /// The token ids of a text, each with the byte of the text at which the token ends.
     pub(crate) fn encode_with_ends(&self, text: &str) -> Result<Vec<(u32, usize)>, TextError> {
         let encoding = guarded(|| self.inner.encode(text, false)).map_err(TextError::Tokenizer)?;
         let ends = encoding.get_offsets().iter().map(|&(_, end)| end);
@@ -157,7 +158,7 @@ impl Tokenizer {
     }
 }
 
-/// What a `tokenizer.json` holds.
+/// The parts of a [`Tokenizer`] that come from its `tokenizer.json`.
 struct Parts {
     inner: HfTokenizer,
     post_processor: Option<PostProcessorWrapper>,
@@ -190,7 +191,7 @@ impl Parts {
     }
 }
 
-/// See [`Tokenizer::rows_by`].
+/// The layout of rows and the token for padding; see [`Tokenizer::rows_by`].
 fn rows_by(
     inner: &HfTokenizer,
     formats: &[RowFormat],
@@ -212,8 +213,9 @@ fn rows_by(
     Err(TextError::MissingToken { origin: origin.to_owned(), token, needed: needed.join(", or ") })
 }
 
-/// Whether a table of characters (`Precompiled`, as XLM-R's files have it) says that it is larger than it is:
-/// the library would allocate what it says. The table begins with its size in four bytes, in base 64.
+/// Whether a table of characters (of the normalizer `Precompiled`, as in XLM-R's files) states a larger size
+/// than it has: the library would allocate the stated size. The table is written in base 64, and begins with
+/// its size in four bytes.
 fn claims_too_much(bytes: &[u8]) -> bool {
     const KEY: &[u8] = b"\"precompiled_charsmap\"";
     let value = |byte: u8| match byte {
@@ -235,7 +237,7 @@ fn claims_too_much(bytes: &[u8]) -> bool {
         else {
             continue;
         };
-        // 36 bits, of which the first 32 are the size, the lowest byte first.
+        // Six codes are 36 bits; the first 32 of them are the size, with the lowest byte first.
         let size = ((bits >> 4) as u32).swap_bytes();
         if size as usize > length {
             return true;
@@ -244,15 +246,15 @@ fn claims_too_much(bytes: &[u8]) -> bool {
     false
 }
 
-/// A token whose id leaves more ids without a token than a file of so many bytes can have meant: the
-/// library lists those ids, one by one, when it writes a vocabulary.
+/// A token whose id is too large for a file of `bytes` bytes to mean it, if there is one. When the library
+/// writes a vocabulary, it lists all ids below the largest that have no token, one by one.
 fn stray_id(tokenizer: &HfTokenizer, bytes: usize) -> Option<(String, u32)> {
     let most = bytes.saturating_mul(8).saturating_add(1 << 16);
     tokenizer.get_vocab(true).into_iter().find(|&(_, id)| id as usize > most)
 }
 
-/// Calls the library, which panics on some files where it could answer with an error: on a table of
-/// characters that is damaged, for one (`Precompiled`, as XLM-R's files have it).
+/// Calls the library and turns a panic into an error. The library panics on some damaged files, for example
+/// on a damaged table of characters (of the normalizer `Precompiled`, as in XLM-R's files).
 fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
     sextant_core::guarded(call)?.map_err(|error| error.to_string())
 }

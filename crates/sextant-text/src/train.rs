@@ -1,4 +1,4 @@
-//! Vocabularies trained from texts, for encoders trained from scratch.
+//! Training of vocabularies from texts, for encoders that are trained from scratch.
 
 use crate::{RowFormat, TextError, Tokenizer};
 use std::cmp::Reverse;
@@ -15,18 +15,18 @@ use tokenizers::{
 
 /// The special tokens, which take the first ids.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
-/// A vocabulary keeps this many characters, the most frequent ones, as BERT's own trainer does.
+/// A vocabulary keeps at most this many characters, the most frequent ones, as BERT's own trainer does.
 const MAX_ALPHABET: usize = 1000;
-/// A merge must occur this often to become a token.
+/// Two pieces that are to become one token must occur side by side at least this often.
 const MIN_FREQUENCY: u64 = 2;
 
 /// Trains a lower-case WordPiece vocabulary of at most `vocab_size` tokens, in the style of BERT
-/// (`bert-base-uncased`): accents stripped, split at white space and punctuation.
+/// (`bert-base-uncased`): accents are stripped, and texts are split at white space and punctuation.
 ///
 /// The same texts, in any order, give the same bytes, whatever the number of threads.
 ///
 /// # Errors
-/// No text holds a word, or `vocab_size` is below what special tokens and characters need.
+/// No text holds a word, or `vocab_size` is less than the number of special tokens and single characters.
 pub fn train_wordpiece<T: AsRef<str>>(
     texts: &[T],
     vocab_size: usize,
@@ -49,9 +49,9 @@ fn train(words: BTreeMap<String, usize>, vocab_size: usize) -> Result<Tokenizer,
             "vocab_size = {vocab_size} is too small: special tokens and single characters take {least}"
         )));
     }
-    // The library numbers `##c` pieces in the order of a randomly seeded hash map, and ties between
-    // merges fall by number: it gives another vocabulary at each run. Tokens declared as special are
-    // numbered first, in the order given, so all single-character pieces are declared.
+    // The library numbers `##c` pieces in the order of a randomly seeded hash map, and decides ties between
+    // merges by these numbers, so that each run would give another vocabulary. It numbers special tokens
+    // first, in the order given. So all single-character pieces are declared as special tokens here.
     let [first, continuing] = pieces;
     let declared = SPECIAL.iter().map(ToString::to_string).chain(first).chain(continuing);
     let mut trainer = WordPieceTrainer::builder()
@@ -63,19 +63,19 @@ fn train(words: BTreeMap<String, usize>, vocab_size: usize) -> Result<Tokenizer,
     let corpus = words.iter().flat_map(|(word, &count)| std::iter::repeat_n(word.as_str(), count));
     trainer.feed(corpus, |word| Ok(vec![word.to_owned()])).map_err(failed)?;
     let mut model = WordPiece::default();
-    // What it returns, the declared tokens as special ones, is not wanted: only SPECIAL are.
+    // The returned list of special tokens is not used, because only those of `SPECIAL` are to stay special.
     trainer.train(&mut model).map_err(failed)?;
     let bytes = assemble(model).and_then(|tokenizer| tokenizer.to_string(false)).map_err(failed)?;
     Tokenizer::from_bytes(bytes.as_bytes(), "the trained vocabulary", &[RowFormat::BERT])
 }
 
-/// The words of some texts and how often each occurs: all that a vocabulary is trained from, so that
-/// the texts themselves need not be held.
+/// The words of some texts, and how often each word occurs. A vocabulary is trained from these counts alone,
+/// so the texts themselves need not stay in memory.
 #[derive(Debug, Clone, Default)]
 pub struct WordCounts(BTreeMap<String, usize>);
 
 impl WordCounts {
-    /// Counts the words of one text more.
+    /// Counts the words of one more text.
     pub fn add(&mut self, text: &str) -> Result<(), TextError> {
         let mut normalized = NormalizedString::from(text);
         BertNormalizer::default().normalize(&mut normalized).map_err(failed)?;
@@ -90,14 +90,14 @@ impl WordCounts {
         Ok(())
     }
 
-    /// As [`train_wordpiece()`] on the texts that were added.
+    /// Trains a vocabulary from the added texts, as [`train_wordpiece()`] does.
     pub fn train_wordpiece(self, vocab_size: usize) -> Result<Tokenizer, TextError> {
         train(self.0, vocab_size)
     }
 }
 
-/// Drops words with a rare character, and lists the single-character pieces of those that stay:
-/// first `c` for every character, then `##c` for those inside words.
+/// Drops words with a rare character, and lists the single-character pieces of the remaining words:
+/// first `c` for every character, then `##c` for every character that is not the first of its word.
 fn limit_alphabet(
     mut words: BTreeMap<String, usize>,
 ) -> (BTreeMap<String, usize>, [BTreeSet<String>; 2]) {

@@ -1,23 +1,23 @@
-//! Which fields of a row give way when it is too long.
+//! Which fields of a row lose tokens when the row is too long.
 //!
 //! The longest field is cut first, token by token, down to its floor; of equally long fields the
-//! later one. A field that adds detail (brand, attributes, type path, description) may be cut to
-//! nothing. A field that names an entity (query, type, product title) is protected up to a quarter
-//! of the row's `max_tokens`: below that it is cut only when no field has anything else to give,
-//! and then down to one token. So a long description goes before a title of usual length, and both
-//! sides always keep some text. Templates, prefixes and special tokens are never cut.
+//! later one is cut first. A field that adds detail (brand, attributes, type path, description) may be
+//! cut to nothing. A field that names an entity (query, type, product title) is protected up to a
+//! quarter of the row's `max_tokens`: it is cut below that only when all other fields are at their
+//! floors, and then down to one token. So a long description is cut before a title of usual length, and
+//! both sides always keep some text. Templates, prefixes and special tokens are never cut.
 
-/// One field of a row, in the order in which the row holds them.
+/// The length of one field of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldTokens {
-    /// Tokens that the field has.
+    /// The number of the field's tokens.
     pub tokens: usize,
-    /// Whether it names its entity, rather than adding detail.
+    /// Whether the field names its entity; other fields add detail.
     pub naming: bool,
 }
 
-/// How many tokens each field keeps so that all together have at most `room`; naming fields are
-/// protected up to `floor` tokens.
+/// How many tokens each field keeps so that all fields together have at most `room` tokens. The fields
+/// have the order in which the row holds them; naming fields are protected up to `floor` tokens.
 ///
 /// Returns `None` if the naming fields cannot keep one token each.
 pub fn kept(fields: &[FieldTokens], room: usize, floor: usize) -> Option<Vec<usize>> {
@@ -30,9 +30,10 @@ pub fn kept(fields: &[FieldTokens], room: usize, floor: usize) -> Option<Vec<usi
     (kept.iter().sum::<usize>() <= room).then_some(kept)
 }
 
-/// Takes from the longest, the later of equals first, until all together are `room` or every one is
-/// at its floor. What one token after the other would leave is all fields cut to one level, and
-/// some, the later ones, one below it: the level is searched for, so that a long text costs no more.
+/// Takes tokens from the longest field, the later one of equally long fields, until all fields together
+/// have at most `room` tokens or every field is at its floor. Taking one token after the other would cut
+/// all fields to one level, and some of the later ones to one token below it. The level is found by
+/// binary search, so that a long text takes no more steps.
 fn level(kept: &mut [usize], floors: &[usize], room: usize) {
     if kept.iter().sum::<usize>() <= room {
         return;
@@ -41,7 +42,7 @@ fn level(kept: &mut [usize], floors: &[usize], room: usize) {
         let pairs = kept.iter().zip(floors);
         pairs.map(|(&kept, &floor)| kept.min(level.max(floor))).collect::<Vec<_>>()
     };
-    // The lowest level at which the fields still fill the room.
+    // The lowest level at which the fields still have at least `room` tokens.
     let (mut low, mut high) = (0, kept.iter().copied().max().unwrap_or(0));
     while low < high {
         let middle = low.midpoint(high);
@@ -77,7 +78,7 @@ mod tests {
         assert_eq!(kept(&row, 40, 16), Some(vec![5, 12, 2, 21]));
         assert_eq!(kept(&row, 20, 16), Some(vec![5, 12, 2, 1]));
         assert_eq!(kept(&row, 17, 16), Some(vec![5, 12, 0, 0]));
-        // With nothing else to give, the longer name gives.
+        // When the details are cut to nothing, the longer name is cut.
         assert_eq!(kept(&row, 8, 16), Some(vec![4, 4, 0, 0]));
         assert_eq!(kept(&row, 2, 16), Some(vec![1, 1, 0, 0]));
         assert_eq!(kept(&row, 1, 16), None);
@@ -90,7 +91,7 @@ mod tests {
         assert_eq!(kept(&row, 30, 16), Some(vec![3, 16, 11]));
     }
 
-    /// As the module says it: the longest field is cut first, token by token.
+    /// The rule as the module's documentation states it: the longest field is cut first, token by token.
     fn token_by_token(fields: &[FieldTokens], room: usize, floor: usize) -> Option<Vec<usize>> {
         let mut kept: Vec<usize> = fields.iter().map(|field| field.tokens).collect();
         let mut excess = kept.iter().sum::<usize>().saturating_sub(room);
@@ -136,7 +137,7 @@ mod tests {
             }
             let details_left: usize = kept[2..].iter().sum();
             for (i, field) in fields.iter().enumerate().filter(|&(i, f)| kept[i] < f.tokens) {
-                // Whatever was cut was at least as long as all that remains unprotected.
+                // A field that was cut is now at most one token shorter than any unprotected field.
                 for (j, other) in fields.iter().enumerate() {
                     let protected = other.naming && kept[j] <= floor.max(1) && !field.naming;
                     prop_assert!(protected || field.naming && kept[i] < floor || kept[j] <= kept[i] + 1);

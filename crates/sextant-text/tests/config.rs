@@ -1,4 +1,4 @@
-//! What the `[text]` table takes and refuses.
+//! What the `[text]` table accepts and refuses.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 

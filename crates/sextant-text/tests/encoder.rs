@@ -1,4 +1,4 @@
-//! Rows: their layout, their fields, what is cut and what is refused.
+//! Rows: their layout, their fields, what is cut, and which pairs are refused.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -37,7 +37,7 @@ fn rows_without_prefix_equal_the_tokenizers_own_pairs() {
 
 #[test]
 fn roberta_rows_equal_the_tokenizers_own_pairs() {
-    // A byte-level BPE of single bytes, with RoBERTa's special tokens and post-processor.
+    // A byte-level BPE whose tokens are single bytes, with RoBERTa's special tokens and post-processor.
     let mut vocab = serde_json::Map::new();
     for token in ["<s>", "<pad>", "</s>", "<unk>", "Ġ"] {
         vocab.insert(token.into(), vocab.len().into());
@@ -189,7 +189,7 @@ fn some_pair() -> impl Strategy<Value = Pair> {
     ]
 }
 
-/// Keeps of a row only what no field could have written: `|` and special tokens, and the prefix.
+/// The tokens of a row that no field can have written: `|` and special tokens.
 fn skeleton(encoder: &Encoder, ids: &[u32]) -> Vec<String> {
     let words = ids.iter().map(|&id| encoder.tokenizer().token(id).unwrap());
     words.filter(|word| matches!(word.as_str(), "|" | "[CLS]" | "[SEP]" | "[PAD]")).collect()
@@ -212,7 +212,7 @@ proptest! {
             prop_assert_eq!(&row, &whole);
         }
         prop_assert_eq!(skeleton(&cutting, &row.ids), skeleton(&cutting, &whole.ids));
-        // What a side lost is what its cut says; each keeps the start of its naming field.
+        // Each side lost as many tokens as `cut` says, and keeps the start of its naming field.
         let split = |row: &sextant_text::EncodedRow| {
             row.segments.iter().position(|&segment| segment == 1).unwrap()
         };
@@ -221,7 +221,7 @@ proptest! {
         prop_assert_eq!(row.ids[right], whole.ids[split(&whole)], "the right side starts the same");
         let left = if prefix { words(&cutting, &row.ids).find("| x").is_some() } else { row.ids[1] == whole.ids[1] };
         prop_assert!(left);
-        // A row may be cut only once: cutting what fits changes nothing.
+        // Encoding the pair again gives the same row.
         prop_assert_eq!(cutting.encode(&pair).unwrap(), row);
     }
 

@@ -143,7 +143,7 @@ proptest! {
             let pack = Pack::new(&indices.iter().map(|&i| (i, &rows[i])).collect::<Vec<_>>());
             let tree = PrefixTree::new(&pack);
             prop_assert!(tree.tokens.len() <= budget || indices.len() == 1);
-            // a node is a token with all before it in a row of its task
+            // A node is a token together with all tokens before it in a row of its task.
             let mut begins = std::collections::BTreeSet::new();
             for (place, &index) in pack.rows.iter().enumerate() {
                 let row = &rows[index];

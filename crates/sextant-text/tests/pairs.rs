@@ -1,8 +1,8 @@
-//! Rows of hard pairs, under tokenizers built as those of every family, against golden files.
+//! Compares rows of hard pairs with golden files, for a tokenizer of each family's kind.
 //!
-//! `SEXTANT_UPDATE_GOLDENS=1` writes the files anew: ids that change are another input to every model
-//! that was trained before. `scripts/check_exports.py` compares the same pairs with the Python file that
-//! exports carry.
+//! `SEXTANT_UPDATE_GOLDENS=1` writes the files anew. If ids change, every model that was trained before gets
+//! another input. `scripts/check_exports.py` compares the same pairs with the rows of the Python file that is
+//! part of every export.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,4 @@
-//! What a tokenizer file may bring along, and what it must have.
+//! What a tokenizer file may contain, and what it must contain.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -24,7 +24,7 @@ fn baked_in_truncation_and_padding_are_overridden() {
             "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"
         });
     });
-    // The library alone does pad and truncate with this file.
+    // With this file the library on its own does pad and truncate.
     let raw = tokenizers::Tokenizer::from_bytes(&bytes).unwrap();
     let text = "cordless drill with a red case";
     assert_eq!(raw.encode(text, false).unwrap().get_ids().len(), 16);
@@ -82,8 +82,8 @@ fn unreadable_and_foreign_files_are_named() {
     assert!(error.contains("absent.json") && error.contains("not a Hugging Face"), "{error}");
 }
 
-/// The library panics on the first table of characters, and would allocate 7.6 GB for the second; here
-/// both are errors that name the file.
+/// The library panics on the first table of characters, and would allocate 7.6 GB for the second. Both must
+/// give an error that names the file.
 #[test]
 fn a_damaged_table_of_characters_is_an_error() {
     for table in ["AAAA", &"4".repeat(96)] {
@@ -99,7 +99,7 @@ fn a_damaged_table_of_characters_is_an_error() {
     }
 }
 
-/// The library would list every id below it that no token has, when it writes the vocabulary.
+/// When the library writes a vocabulary, it would list every id below the largest that no token has.
 #[test]
 fn an_id_far_beyond_the_number_of_tokens_is_refused() {
     let json = |id: u32| {
@@ -108,13 +108,13 @@ fn an_id_far_beyond_the_number_of_tokens_is_refused() {
         )
     };
     let read = |id| Tokenizer::from_bytes(json(id).as_bytes(), "t.json", &[RowFormat::BERT]);
-    // Holes are no fault: checkpoints keep ids of tokens that were taken out.
+    // Unused ids are allowed: checkpoints keep the ids of tokens that were removed.
     assert_eq!(read(60_000).unwrap().vocab_size(), 60_001);
     let error = read(866_666_666).unwrap_err().to_string();
     assert!(error.contains("t.json") && error.contains("`drill` has the id 866666666"), "{error}");
 }
 
-/// The special tokens of RoBERTa are also those of some decoders: what counts is what the family states.
+/// Some decoders have the special tokens of RoBERTa, so rows have the format that the model family states.
 #[test]
 fn rows_are_those_of_the_stated_format() {
     let json = r#"{"version":"1.0","added_tokens":[],"model":{"type":"WordLevel","vocab":{"<s>":0,"</s>":1,"<pad>":2,"<unk>":3,"drill":4},"unk_token":"<unk>"}}"#;
@@ -122,14 +122,14 @@ fn rows_are_those_of_the_stated_format() {
     let encoder = read(&[RowFormat::BERT, RowFormat::ROBERTA]).unwrap();
     let decoder = read(&[RowFormat::LINES]).unwrap();
     assert_eq!(encoder.layout().assemble(&[4], &[4]).0, [0, 4, 1, 1, 4, 1]);
-    // The line's end is a word that this vocabulary does not know.
+    // This vocabulary has no token for the line end, which becomes `<unk>`.
     assert_eq!(decoder.layout().assemble(&[4], &[4]).0, [0, 4, 3, 4, 1]);
     assert_eq!((encoder.pad_id(), decoder.pad_id()), (2, 2));
     let error = read(&[RowFormat::BERT]).unwrap_err().to_string();
     for part in ["t.json has no token `[CLS]`", "need `[CLS]`, `[SEP]`, `[PAD]`"] {
         assert!(error.contains(part), "{error}");
     }
-    // A layout that was kept comes back; one of another vocabulary does not.
+    // A stored layout is taken as it is; a layout with an id that the vocabulary lacks is refused.
     let layout = decoder.layout().clone();
     let kept = Tokenizer::with_layout(json.as_bytes(), "t.json", layout.clone(), 2).unwrap();
     assert_eq!((kept.layout(), kept.pad_id()), (&layout, 2));

@@ -1,4 +1,4 @@
-//! A trained vocabulary is the same at every run.
+//! A trained vocabulary is the same in every run.
 
 mod common;
 

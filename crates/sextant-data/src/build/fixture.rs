@@ -1,10 +1,10 @@
-//! A tiny tree of source files in the formats of the real ones, made up for the tests.
+//! A small folder of made-up source files for the tests, in the formats of the real source files.
 
 use crate::sources::tests_support::write;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Things that can be sold: a name, what it is made for, and its branch.
+/// Things that are sold: each has a name, what it is made for, and its branch of the taxonomy.
 const THINGS: [(&str, &str, &str); 12] = [
     ("lamp", "Desk", "Home"),
     ("rug", "Hall", "Home"),

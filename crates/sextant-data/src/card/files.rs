@@ -4,22 +4,22 @@ use crate::DataError;
 use serde::Serialize;
 use std::path::Path;
 
-/// A file, known by what is in it.
+/// A file, identified by the hash of its contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DataFile {
-    /// Its name, without its folder.
+    /// The file's name, without its folder.
     pub name: String,
-    /// Its size in bytes.
+    /// The file's size in bytes.
     pub bytes: u64,
-    /// The SHA-256 of its bytes, in lower-case hexadecimal.
+    /// The SHA-256 of the file's bytes, in lower-case hexadecimal.
     pub sha256: String,
 }
 
 impl DataFile {
-    /// Reads a file through.
+    /// Reads a whole file to compute its hash.
     ///
     /// # Errors
-    /// [`DataError::Read`].
+    /// [`DataError::Read`] if the file cannot be read.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         let bytes = std::fs::metadata(path).map_err(|source| DataError::read(path, source))?.len();

@@ -1,4 +1,4 @@
-//! The data card: what is in a dataset, where it comes from, and how hard it is.
+//! The data card: what a dataset contains, where its rows come from, and how hard it is.
 
 mod files;
 mod render;
@@ -12,20 +12,20 @@ use sextant_core::{EntityKind, Example, Grade, LabelOrigin, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// What is known about a dataset. Serializes to JSON; [`DataCard::to_markdown`] renders it.
+/// A description of a dataset. It serializes to JSON, and [`DataCard::to_markdown`] renders it as Markdown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DataCard {
-    /// The folder's or the file's name.
+    /// The name of the dataset's folder or file.
     pub name: String,
-    /// The files it was read from, with their hashes.
+    /// The files that the dataset was read from, with their hashes.
     pub files: Vec<DataFile>,
-    /// Rows in all.
+    /// The number of rows in all splits together.
     pub rows: usize,
-    /// Distinct groups in all.
+    /// The number of distinct groups in all splits together.
     pub groups: usize,
     /// One entry per task and split that has rows.
     pub parts: Vec<PartFacts>,
-    /// One entry per task and side.
+    /// One entry per side of each task that has rows.
     pub lengths: Vec<LengthFacts>,
     /// The check's report: grades, baselines, repetitions.
     pub check: CheckReport,
@@ -38,9 +38,9 @@ pub struct PartFacts {
     pub task: Task,
     /// The split.
     pub split: Split,
-    /// How many rows.
+    /// The number of rows.
     pub rows: usize,
-    /// How many of each grade.
+    /// The number of rows of each grade.
     pub grades: [usize; Grade::COUNT],
     /// How many rows were graded by people.
     pub human: usize,
@@ -48,27 +48,27 @@ pub struct PartFacts {
     pub derived: usize,
     /// How many rows do not say who graded them.
     pub unstated: usize,
-    /// Distinct groups.
+    /// The number of distinct groups.
     pub groups: usize,
-    /// Rows by source; rows that name none are under the empty name.
+    /// The number of rows of each source; rows that do not state a source count under the empty name.
     pub sources: BTreeMap<String, usize>,
 }
 
-/// How long the texts on one side of one task are, in words separated by white space. All fields of
-/// a structured product count.
+/// The lengths of the texts on one side of one task, in words separated by white space. The words of all
+/// fields of a structured product are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LengthFacts {
     /// The task.
     pub task: Task,
     /// `left` or `right`.
     pub side: &'static str,
-    /// What the side is.
+    /// The kind of entity on this side.
     pub kind: EntityKind,
-    /// Half of the rows have at most so many words.
+    /// The median: half of the rows have at most this many words.
     pub median: usize,
-    /// 95 % of the rows have at most so many words.
+    /// The 95th percentile: 95 % of the rows have at most this many words.
     pub p95: usize,
-    /// The longest.
+    /// The number of words of the longest text.
     pub max: usize,
 }
 
@@ -76,13 +76,13 @@ impl DataCard {
     /// Reads a dataset and describes it.
     ///
     /// # Errors
-    /// As [`Dataset::load`].
+    /// The errors of [`Dataset::load`], and a file that cannot be read to compute its hash.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         let path = path.as_ref();
         let dataset = Dataset::load(path, options)?;
         let files = Dataset::files(path)?;
         let files = files.iter().map(|(_, path)| DataFile::read(path)).collect::<Result<_, _>>()?;
-        // `.` and `..` have no name of their own.
+        // Paths such as `.` and `..` do not contain the folder's name.
         let whole = path.canonicalize().map_err(|source| DataError::read(path, source))?;
         let name = whole.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self::describe(&name, &dataset, files))
@@ -158,7 +158,8 @@ impl LengthFacts {
         let mut lengths: Vec<_> = lengths.collect();
         lengths.sort_unstable();
         let max = *lengths.last()?;
-        // The nearest-rank percentile: the smallest length that so many percent do not exceed.
+        // The nearest-rank percentile: the smallest length that is not exceeded by `percent` percent of the
+        // rows.
         let percentile = |percent: usize| lengths[(lengths.len() * percent).div_ceil(100) - 1];
         Some(Self { task, side, kind, median: percentile(50), p95: percentile(95), max })
     }

@@ -1,4 +1,4 @@
-//! What can be reached without understanding anything: always one grade, or counting shared words.
+//! Baselines that understand no text: always answering one grade, and counting shared words.
 
 use serde::Serialize;
 use sextant_core::{Example, Grade};
@@ -8,30 +8,31 @@ use sextant_core::{Example, Grade};
 pub struct Baselines {
     /// The grade that most training rows have; of equally frequent ones, the lower.
     pub majority_grade: Grade,
-    /// The accuracy of always answering it.
+    /// The accuracy of always answering the majority grade.
     pub majority_accuracy: f64,
-    /// The better of the overlap measures, by accuracy on the training rows.
+    /// The overlap measure with the higher accuracy on the training rows.
     pub overlap_measure: OverlapMeasure,
-    /// From the first on, the overlap rule answers 1; from the second on, 2. Above 1 means never.
+    /// From the first threshold on, the overlap rule answers grade 1; from the second on, grade 2. A
+    /// threshold above 1 is never reached.
     pub overlap_thresholds: [f64; 2],
-    /// The accuracy of the overlap rule on the training rows, for which it is the best possible.
+    /// The accuracy of the overlap rule on the training rows. No other thresholds have a higher one.
     pub overlap_train_accuracy: f64,
-    /// The accuracy of the overlap rule.
+    /// The accuracy of the overlap rule on the test rows.
     pub overlap_accuracy: f64,
 }
 
-/// How the words that two texts share are counted, as a number in [0, 1].
+/// How the overlap of the words of two texts is measured, as a number in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OverlapMeasure {
-    /// Shared words over all words of both texts.
+    /// The number of shared words, divided by the number of distinct words of both texts.
     Jaccard,
-    /// Shared words over the words of the text that has fewer.
+    /// The number of shared words, divided by the number of distinct words of the text that has fewer.
     Containment,
 }
 
 impl OverlapMeasure {
-    /// Both measures, in the order in which ties are resolved.
+    /// Both measures; if they are equally good, the first is taken.
     pub const ALL: [Self; 2] = [Self::Jaccard, Self::Containment];
 
     /// The overlap of two sorted lists of distinct words.
@@ -46,7 +47,7 @@ impl OverlapMeasure {
 }
 
 impl Baselines {
-    /// Fits both rules; none where there is nothing to fit or to test.
+    /// Fits both rules; `None` if there are no training rows or no test rows.
     pub(super) fn fit(train: &[&Example], test: &[&Example]) -> Option<Self> {
         if train.is_empty() || test.is_empty() {
             return None;
@@ -79,7 +80,7 @@ impl Baselines {
     }
 }
 
-/// The distinct words of both sides, and the grade.
+/// The distinct words of the left and of the right side of a row, and its grade.
 type Words = (Vec<String>, Vec<String>, Grade);
 
 fn words_of(examples: &[&Example]) -> Vec<Words> {
@@ -89,7 +90,7 @@ fn words_of(examples: &[&Example]) -> Vec<Words> {
     examples.iter().map(words).collect()
 }
 
-/// The distinct words of a text in order: lower-case runs of letters and digits.
+/// The distinct words of a text, sorted. A word is a run of letters and digits, in lower case.
 fn words(text: &str) -> Vec<String> {
     let text = text.to_lowercase();
     let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
@@ -106,11 +107,12 @@ struct OverlapRule {
 }
 
 impl OverlapRule {
-    /// The thresholds with the most right answers, among all pairs of cuts, in one pass.
+    /// Finds in one pass the pair of thresholds that gives the most correct answers.
     ///
-    /// With the rows sorted by overlap, cutting before positions i ≤ j answers
-    /// `zeros[..i] + ones[i..j] + twos[j..]` rows rightly. For each j the best i is known from the
-    /// positions before it: the one with the largest `zeros[..i] - ones[..i]`.
+    /// The rows are sorted by overlap and cut before positions i ≤ j. Then
+    /// `zeros[..i] + ones[i..j] + twos[j..]` answers are correct, where `zeros`, `ones` and `twos` are the
+    /// numbers of rows of each grade in a range. For each j, the best i is the one up to j with the largest
+    /// `zeros[..i] - ones[..i]`.
     fn fit(measure: OverlapMeasure, rows: &[Words]) -> Self {
         let mut scored: Vec<(f64, Grade)> =
             rows.iter().map(|(left, right, grade)| (measure.of(left, right), *grade)).collect();
@@ -120,7 +122,7 @@ impl OverlapRule {
         let (mut lead, mut low) = (0, 0);
         let (mut best, mut cuts) = (i64::MIN, [0, 0]);
         for position in 0..=scored.len() {
-            // Equal overlaps cannot be told apart: cut only where the value changes.
+            // A threshold cannot separate equal overlaps, so cuts are only where the value changes.
             let cuttable = position == 0
                 || position == scored.len()
                 || scored[position - 1].0 < scored[position].0;
@@ -129,7 +131,8 @@ impl OverlapRule {
                 if zeros - ones > lead {
                     (lead, low) = (zeros - ones, position);
                 }
-                // The twos after the cut are all twos less those before it.
+                // The number of twos after the cut is the number of all twos, which is the same for all cuts
+                // and is left out here, minus the twos before the cut.
                 let right = lead + ones - twos;
                 if right > best {
                     (best, cuts) = (right, [low, position]);
@@ -197,7 +200,7 @@ mod tests {
             example("m n", "m n", Relevant),
             example("m n", "m o", Partial),
             example("m n", "o p", Irrelevant),
-            example("m n", "o p", Relevant), // no rule over words can know
+            example("m n", "o p", Relevant), // No rule that counts words can answer this row correctly.
         ];
         let baselines =
             Baselines::fit(&train.iter().collect::<Vec<_>>(), &test.iter().collect::<Vec<_>>())
@@ -206,7 +209,7 @@ mod tests {
         assert_eq!(baselines.majority_accuracy, 0.5);
         assert_eq!(baselines.overlap_train_accuracy, 1.0);
         assert_eq!(baselines.overlap_accuracy, 0.75);
-        // Jaccard overlaps are 0, 1/3 and 1: the cuts lie between.
+        // The Jaccard overlaps are 0, 1/3 and 1, and each threshold is halfway between two of them.
         assert_eq!(baselines.overlap_measure, OverlapMeasure::Jaccard);
         assert_eq!(baselines.overlap_thresholds, [1.0 / 6.0, 2.0 / 3.0]);
         assert!(Baselines::fit(&[], &[&test[0]]).is_none());

@@ -1,16 +1,16 @@
-//! When two rows ask the same thing.
+//! Keys by which two rows with the same pair are recognized.
 
 use serde::Serialize;
 use sextant_core::{Entity, Pair, Task};
 use unicode_normalization::UnicodeNormalization;
 
-/// What makes two pairs one question: the task and both sides, normalised. The sides of a symmetric
-/// task are in sorted order, so that (a, b) and (b, a) have one key.
+/// The key of a pair: its task and the normalised texts of both sides. Pairs with the same key count as the
+/// same pair. For a symmetric task the sides are sorted, so that (a, b) and (b, a) have the same key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct PairKey {
-    /// The task. The same two texts under another task are another question.
+    /// The task. The same two texts under another task are another pair.
     pub task: Task,
-    /// The left side, or the first in order for a symmetric task.
+    /// The left side; for a symmetric task, the side that is first in sorted order.
     pub left: String,
     /// The other side.
     pub right: String,
@@ -27,9 +27,10 @@ impl PairKey {
     }
 }
 
-/// What tells two texts apart for a model: [`normalize`], after what tokenizers do to characters.
-/// Composed and decomposed letters, full-width and half-width forms and ligatures are one (NFKC);
-/// characters that are not seen, such as zero-width spaces, are left out.
+/// A text in a form that is equal for texts which a model cannot tell apart: it is changed as tokenizers
+/// change characters, and then by [`normalize`]. Composed and decomposed letters, full-width and half-width
+/// forms, and ligatures and their letters become the same (NFKC); invisible characters, such as zero-width
+/// spaces, are left out.
 pub(crate) fn identity(text: &str) -> String {
     if text
         .bytes()
@@ -38,11 +39,12 @@ pub(crate) fn identity(text: &str) -> String {
         return normalize(text);
     }
     let seen: String = text.nfkc().filter(|&character| !is_ignorable(character)).collect();
-    // Lower case may take a letter apart, as `İ`.
+    // Changing to lower case may decompose a letter, such as `İ`, so the text is composed again.
     normalize(&seen).nfkc().collect()
 }
 
-/// Characters without a glyph of their own: control codes and Unicode's `Default_Ignorable_Code_Point`.
+/// Whether a character has no glyph of its own: control characters and Unicode's
+/// `Default_Ignorable_Code_Point`.
 pub(super) fn is_ignorable(character: char) -> bool {
     (character.is_control() && !character.is_whitespace())
         || matches!(
@@ -54,7 +56,8 @@ pub(super) fn is_ignorable(character: char) -> bool {
         )
 }
 
-/// Lower case, with single spaces between words: texts that differ otherwise are different.
+/// A text in lower case, with single spaces between words. Two texts that differ in anything else stay
+/// different.
 pub fn normalize(text: &str) -> String {
     let mut normal = String::with_capacity(text.len());
     for word in text.split_whitespace() {
@@ -66,12 +69,13 @@ pub fn normalize(text: &str) -> String {
     normal
 }
 
-/// All texts of an entity, normalised. A product known by its title alone equals the plain title.
+/// All texts of an entity, normalised. A product that has only a title has the same key as the title as plain
+/// text.
 pub(crate) fn entity_key(entity: &Entity) -> String {
     match entity {
         Entity::Text(text) => identity(text),
         Entity::Product(_) => {
-            // The unit separator cannot be typed, so fields never run into each other.
+            // Normalised texts do not contain the unit separator, so the fields stay apart.
             texts(entity).map(identity).collect::<Vec<_>>().join("\u{1f}")
         }
     }
@@ -125,7 +129,7 @@ mod tests {
         ] {
             assert_eq!(key(Task::QueryProduct, other, "c"), one, "{other:?}");
         }
-        // Another letter is another text.
+        // A text with another letter is another text.
         assert_ne!(key(Task::QueryProduct, "cafe table", "c"), one);
     }
 

@@ -7,25 +7,25 @@ use sextant_core::{Example, Grade, Split};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 
-/// Where a row is.
+/// Where a row is in a dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RowPlace {
     /// The split.
     pub split: Split,
     /// The position among the rows of the split, from 1.
     pub row: usize,
-    /// The row's name, where it has one.
+    /// The row's identifier, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The row's grade.
     pub grade: Grade,
-    /// The row's file and line, as `train.jsonl line 101`, where the caller knows them.
+    /// The row's file and line, such as `train.jsonl line 101`, if they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
 }
 
 impl RowPlace {
-    /// The place of a row of a split, by its position from 0.
+    /// The place of a row; `row` is its position in the split, from 0.
     pub(super) fn of(split: Split, row: usize, example: &Example) -> Self {
         Self { split, row: row + 1, id: example.id.clone(), grade: example.grade, origin: None }
     }
@@ -41,12 +41,12 @@ impl Display for RowPlace {
     }
 }
 
-/// A pair that several rows hold.
+/// A pair that several rows have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RepeatedPair {
     /// The pair.
     pub pair: PairKey,
-    /// The rows that hold it, in the order of the splits.
+    /// The rows with this pair, in the order of the splits.
     pub rows: Vec<RowPlace>,
 }
 
@@ -70,26 +70,26 @@ impl RepeatedPair {
 pub struct SharedGroup {
     /// The group.
     pub group: String,
-    /// How many of its rows each split has.
+    /// The number of rows of the group in each split.
     pub rows: BTreeMap<Split, usize>,
 }
 
 /// Every kind of repetition in a dataset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Repetitions {
-    /// Pairs with rows in two splits or more: leakage.
+    /// Pairs with rows in two or more splits, which is leakage.
     pub pairs_across_splits: Vec<RepeatedPair>,
-    /// Groups with rows in two splits or more: leakage. A group's name means one group throughout
-    /// the dataset, whatever the task.
+    /// Groups with rows in two or more splits, which is leakage. Rows of different tasks that name the same
+    /// group belong to one group.
     pub groups_across_splits: Vec<SharedGroup>,
-    /// Pairs that one split holds twice or more.
+    /// Pairs with two or more rows in one split.
     pub duplicates: Vec<RepeatedPair>,
-    /// Pairs whose rows disagree about the grade.
+    /// Pairs whose rows have different grades.
     pub contradictions: Vec<RepeatedPair>,
 }
 
 impl Repetitions {
-    /// The places of all rows in it.
+    /// The places of all rows of repeated pairs, to change them.
     pub(super) fn places(&mut self) -> impl Iterator<Item = &mut RowPlace> {
         let Self { pairs_across_splits, duplicates, contradictions, .. } = self;
         let pairs = pairs_across_splits.iter_mut().chain(duplicates).chain(contradictions);

@@ -1,7 +1,8 @@
-//! Is the dataset sound, and is it hard?
+//! Checks whether a dataset is sound, and how hard it is.
 //!
-//! Sound: no pair and no group in two splits, and a text on both sides of each row. Hard: rules that understand nothing, fitted on its
-//! training rows, must leave something to learn.
+//! A dataset is *sound* if no pair and no group is in two splits. To pass the check it must also have a text
+//! on both sides of every row. It is hard if the baselines, rules that understand no text, are far from
+//! perfect on it.
 
 mod baseline;
 pub(crate) mod key;
@@ -19,7 +20,8 @@ use serde::Serialize;
 use sextant_core::{EntityKind, Example, Grade, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What [`check()`] found. [`CheckReport::is_ok`] is the verdict; `Display` renders it all as text.
+/// The result of [`check()`]. [`CheckReport::is_ok`] says whether the dataset passed; `Display` renders the
+/// whole report as text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckReport {
     /// The tasks that have rows.
@@ -31,10 +33,10 @@ pub struct CheckReport {
     /// Leaks, duplicates and contradictions.
     #[serde(flatten)]
     pub repetitions: Repetitions,
-    /// Rows with a text in which there is nothing to read.
+    /// Rows with a side whose text has only invisible characters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub textless: Vec<TextlessRow>,
-    /// Files and folders of the data set's folder that were not read, as far as the caller says.
+    /// Files and folders in the dataset's folder that were not read; set by [`CheckReport::with_unread`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadFile>,
 }
@@ -46,23 +48,23 @@ pub struct TaskCheck {
     pub task: Task,
     /// How many rows of each grade each split has.
     pub grades: BTreeMap<Split, [usize; Grade::COUNT]>,
-    /// What trivial rules reach; none where train or test has no rows of the task.
+    /// The accuracy of trivial rules; `None` if the train or the test split has no rows of the task.
     pub baselines: Option<Baselines>,
-    /// The shares of test rows whose left and whose right entity also occurs in a training row, of
-    /// any task; none where test has no rows. Not an error: types recur by nature. But a task whose
-    /// both sides are always known says little about new entities.
+    /// The shares of test rows whose left and whose right entity also occurs in a training row of any task;
+    /// `None` if the test split has no rows of the task. This is not an error, since product types recur by
+    /// nature. But if both sides of a task are always known from training, its test rows say little about new
+    /// entities.
     pub seen_in_train: Option<[f64; 2]>,
 }
 
 impl CheckReport {
-    /// The report with the files that were not read.
+    /// Adds the files that were not read to the report.
     #[must_use]
     pub fn with_unread(self, unread: Vec<UnreadFile>) -> Self {
         Self { unread, ..self }
     }
 
-    /// The report with the file and line of each row that it names. `loaded` is the data set that was
-    /// checked.
+    /// Adds the file and line of each row that the report names. `loaded` is the dataset that was checked.
     #[must_use]
     pub fn with_origins(mut self, loaded: &LoadedDataset) -> Self {
         let textless = self.textless.iter_mut().map(|row| &mut row.place);
@@ -72,16 +74,16 @@ impl CheckReport {
         self
     }
 
-    /// Whether no pair and no group crosses splits, every row has a text on both sides, and no file that
-    /// may be meant as a part of the data set was left unread. Duplicates and contradictions inside a split are reported but do
-    /// not spoil an evaluation.
+    /// Whether no pair and no group is in two splits, every row has a text on both sides, and no file that
+    /// may be meant as a part of the dataset was left unread. Duplicates and contradictions inside a split
+    /// are reported, but do not make an evaluation invalid.
     pub fn is_ok(&self) -> bool {
         self.is_sound()
             && self.textless.is_empty()
             && self.unread.iter().all(|file| file.suspect.is_none())
     }
 
-    /// Whether no pair and no group crosses splits.
+    /// Whether no pair and no group is in two splits.
     pub fn is_sound(&self) -> bool {
         let Repetitions { pairs_across_splits, groups_across_splits, .. } = &self.repetitions;
         pairs_across_splits.is_empty() && groups_across_splits.is_empty()

@@ -5,7 +5,7 @@ use crate::table::{percent, table};
 use sextant_core::Grade;
 use std::fmt::{Display, Formatter, Result};
 
-/// How many findings of a kind the text shows; the JSON has all.
+/// The most findings of one kind that the text shows; the JSON has all of them.
 const SHOWN: usize = 10;
 
 impl Display for CheckReport {
@@ -66,7 +66,7 @@ impl CheckReport {
         table(&["task", "split", "rows", zero, one, two], 2, &rows)
     }
 
-    /// What trivial rules reach, as a Markdown table.
+    /// The accuracy of trivial rules, as a Markdown table.
     pub(crate) fn baselines_table(&self) -> String {
         let mut rows: Vec<_> = self.tasks.iter().filter_map(baseline_row).collect();
         let pooled = (self.pooled_majority_accuracy, self.pooled_overlap_accuracy);

@@ -1,4 +1,4 @@
-//! Rows with a text in which there is nothing to read.
+//! Rows with a side whose text has only invisible characters.
 
 use super::key::is_ignorable;
 use super::leak::RowPlace;
@@ -6,26 +6,26 @@ use crate::Dataset;
 use serde::Serialize;
 use sextant_core::{Split, Task};
 
-/// A row of which one side has no character that is seen.
+/// A row of which one side has only invisible characters.
 ///
-/// Which characters have a token depends on the tokenizer. The rule here needs none: a text (a product's
-/// title) of white space, control and format characters alone, such as a zero-width space. Tokenizers that
-/// normalise their texts find nothing in it, and training then refuses the row.
+/// It depends on the tokenizer which characters have a token. The rule here needs no tokenizer: it finds a
+/// text (or a product's title) that has only white space, control characters and format characters, such as a
+/// zero-width space. Tokenizers that normalise texts find no token in it, and training then refuses the row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TextlessRow {
-    /// The row.
+    /// Where the row is.
     #[serde(flatten)]
     pub place: RowPlace,
-    /// Its task.
+    /// The row's task.
     pub task: Task,
-    /// Whether the left side has nothing to read; otherwise the right side has nothing.
+    /// Whether the invisible text is on the left side; otherwise it is on the right side.
     pub left: bool,
     /// The text, with its characters written out as escapes.
     pub text: String,
 }
 
 impl TextlessRow {
-    /// All such rows of a data set, in the order of the splits; a row with two such sides is there twice.
+    /// All such rows of a dataset, in the order of the splits. A row with two such sides is listed twice.
     pub(super) fn of(dataset: &Dataset) -> Vec<Self> {
         let mut found = Vec::new();
         for split in Split::ALL {
@@ -44,7 +44,7 @@ impl TextlessRow {
     }
 }
 
-/// White space, control and format characters.
+/// Whether a character is white space, a control character or a format character.
 fn is_unseen(character: char) -> bool {
     character.is_whitespace()
         || is_ignorable(character)

@@ -1,4 +1,4 @@
-//! The files of a data set, and those of its folder that are none.
+//! The files of a dataset, and the other files in its folder.
 
 use super::name::{Name, PartName};
 use crate::{DataError, Format, input};
@@ -8,27 +8,27 @@ use sextant_files::Unfinished;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What a data set is read from.
+/// The files that a dataset is read from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DataFiles {
-    /// The files that are read, with the split that a file's name says; none for a single file. By
-    /// split, and then by name.
+    /// The files that are read, in the order of the splits and then by name. Each has the split that its name
+    /// states; `None` if the dataset is not a folder.
     pub parts: Vec<(Option<Split>, PathBuf)>,
-    /// The other files and folders beside them. Hidden ones are left out.
+    /// The other files and folders in the same folder, without hidden ones.
     pub unread: Vec<UnreadFile>,
 }
 
-/// A file or folder of a data set's folder that is not read.
+/// A file or folder in a dataset's folder that is not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnreadFile {
-    /// Its name.
+    /// The name of the file or folder.
     pub name: String,
-    /// Why it may be meant as a part of the data set; none where it has nothing to do with it.
+    /// Why it may be meant as a part of the dataset; `None` if it is clearly something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspect: Option<String>,
 }
 
-/// One entry of the folder that is part of a split.
+/// A file or folder that is a part of the dataset.
 struct Found {
     path: PathBuf,
     name: String,
@@ -39,11 +39,11 @@ struct Found {
 }
 
 impl DataFiles {
-    /// Finds the files of a folder, or of a path that stands for rows which say their split.
+    /// Finds the files of a folder, or of another path whose rows state their split.
     ///
     /// # Errors
-    /// A folder without any part, with two spellings of one split, or with a part that is not whole:
-    /// a dangling link, a missing shard.
+    /// The folder has no part, or several parts under different names for one split, or an incomplete part: a
+    /// dangling link or a missing shard.
     pub fn find(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         if !path.is_dir() {
@@ -81,7 +81,7 @@ impl DataFiles {
 }
 
 impl DataFiles {
-    /// The names of the parts in a folder; none where it is not there.
+    /// The names of the parts in a folder; empty if the folder does not exist.
     pub(super) fn names(folder: &Path) -> Result<Vec<String>, DataError> {
         if !folder.is_dir() {
             return Ok(Vec::new());
@@ -90,7 +90,7 @@ impl DataFiles {
     }
 }
 
-/// The entries of a folder that are parts, by name, and the others.
+/// The entries of a folder: those that are parts, sorted by name, and the others.
 fn list(folder: &Path) -> Result<(Vec<Found>, Vec<UnreadFile>), DataError> {
     let read = |source| DataError::read(folder, source);
     let mut names = BTreeSet::new();
@@ -123,13 +123,13 @@ fn list(folder: &Path) -> Result<(Vec<Found>, Vec<UnreadFile>), DataError> {
     Ok((found, unread))
 }
 
-/// Whether a folder has files of a format that can be read.
+/// Whether a folder has files with the extension of a known format.
 fn holds_data(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).any(|path| Format::of_input(&path).is_some())
 }
 
-/// One split is one file, one folder, or all shards of one name and format.
+/// Checks that a split consists of one file, one folder, or all shards of one name and format.
 fn check_one_spelling(folder: &Path, parts: &[&Found]) -> Result<(), DataError> {
     let fail = |problem: String| Err(DataError::unusable(folder, problem));
     let [first, rest @ ..] = parts else { return Ok(()) };
@@ -148,7 +148,8 @@ fn check_one_spelling(folder: &Path, parts: &[&Found]) -> Result<(), DataError> 
             return fail(format!("{} is there twice, under two spellings; keep one", part.name));
         }
     }
-    // Shards count from 0 or from 1; without a total nobody knows of shards after the last.
+    // Shards are numbered from 0 or from 1. If their names do not state the total, a missing shard after the
+    // last one cannot be noticed.
     let (start, end) = match (of(first), numbers.first(), numbers.last()) {
         (Some(of), Some(&least), _) => {
             let start = usize::from(least > 0 && !numbers.contains(&0) && numbers.contains(&of));

@@ -1,27 +1,27 @@
-//! What the name of a file says about its place in a data set.
+//! The meaning of a file's name in a dataset.
 
 use crate::Format;
 use crate::format::uncompressed_name;
 use sextant_core::Split;
 use std::path::Path;
 
-/// How a file or folder is called.
+/// The meaning of the name of a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name<'a> {
-    /// A part of a data set: `train.jsonl`, `validation-00000-of-00002.parquet`, `train_0.csv.gz`.
+    /// It is a part of a dataset: `train.jsonl`, `validation-00000-of-00002.parquet`, `train_0.csv.gz`.
     Part(PartName<'a>),
-    /// It may be meant as a part but is none that can be read: why.
+    /// It may be meant as a part, but cannot be read as one, for the reason given.
     Suspect(&'static str),
-    /// It has nothing to do with a data set, as a README.
+    /// It is not data, for example a README.
     Other,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PartName<'a> {
     pub(super) split: Split,
-    /// What stands before the number of a shard, as it is written.
+    /// The word for the split as it is written in the name, before the number of a shard.
     pub(super) word: &'a str,
-    /// None for a folder.
+    /// The format; `None` for a folder.
     pub(super) format: Option<Format>,
     pub(super) shard: Option<Shard>,
 }
@@ -30,7 +30,7 @@ pub(super) struct PartName<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shard {
     pub(super) number: usize,
-    /// How many there are, where the name says it.
+    /// The number of shards, if the name states it.
     pub(super) of: Option<usize>,
 }
 
@@ -70,7 +70,8 @@ fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// `-00000-of-00002`, `_0`, `.part-3`, `0`, and the hash that old versions of `datasets` add.
+/// The shard that the end of a name states: `-00000-of-00002` (also with the hash that old versions of the
+/// Python package `datasets` append), `_0`, `.part-3` or `0`.
 fn shard(rest: &str) -> Option<Shard> {
     let rest = rest.trim_start_matches(['-', '_', '.']);
     let rest = ["part", "shard"].iter().find_map(|word| rest.strip_prefix(word)).unwrap_or(rest);

@@ -1,22 +1,21 @@
-//! Where rows come from, kept beside them in few bytes.
+//! The file and line of rows, kept in memory in few bytes.
 
 use crate::{DataError, Dataset, RowProblem};
 use crate::{Labels, ReadOptions, RowReader, RowUnit};
 use sextant_core::{Example, Split};
 use std::path::{Path, PathBuf};
 
-/// Where a row stands, in few bytes.
+/// The file and line of a row, in few bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowOrigin {
-    /// The position of its file in a list of names such as [`FileNames::names`].
+    /// The index of the row's file in a list of names such as [`FileNames::names`].
     pub file: u16,
-    /// The line, or the row of a Parquet file, from 1; the largest number stands for itself and all
-    /// beyond.
+    /// The line, or the row of a Parquet file, from 1. The largest number also stands for all larger ones.
     pub line: u32,
 }
 
 impl RowOrigin {
-    /// The origin of a row; numbers beyond what it can hold become the largest.
+    /// The origin of a row. A number that is too large becomes the largest possible one.
     pub fn new(file: usize, line: u64) -> Self {
         Self {
             file: u16::try_from(file).unwrap_or(u16::MAX),
@@ -24,7 +23,7 @@ impl RowOrigin {
         }
     }
 
-    /// The origin in words, as `train.jsonl line 101`.
+    /// The origin as text, such as `train.jsonl line 101`.
     pub fn describe(self, files: &[String]) -> String {
         let file = files.get(usize::from(self.file)).map_or("row", String::as_str);
         let beyond = if self.line == u32::MAX { " or beyond" } else { "" };
@@ -32,7 +31,7 @@ impl RowOrigin {
     }
 }
 
-/// Numbers files in the order in which their rows come.
+/// The names of files, numbered in the order in which their rows are read.
 #[derive(Debug, Default)]
 pub struct FileNames {
     paths: Vec<PathBuf>,
@@ -41,12 +40,12 @@ pub struct FileNames {
 }
 
 impl FileNames {
-    /// The name of each file with the word for what its rows are numbered by, as `train.jsonl line`.
+    /// The name of each file, followed by the unit in which its rows are counted, such as `train.jsonl line`.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The origin of a row, whose file is added to the names if it is new.
+    /// The origin of a row; its file is added to the names if it is new.
     pub fn origin(&mut self, path: &Path, unit: RowUnit, line: u64) -> RowOrigin {
         if self.paths.get(self.last).is_none_or(|last| last != path) {
             let known = self.paths.iter().position(|other| other == path);
@@ -60,7 +59,7 @@ impl FileNames {
     }
 }
 
-/// A data set in memory that knows the file and line of every row.
+/// A dataset in memory, with the file and line of every row.
 #[derive(Debug, Default)]
 pub struct LoadedDataset {
     /// The rows.
@@ -70,10 +69,10 @@ pub struct LoadedDataset {
 }
 
 impl LoadedDataset {
-    /// As [`Dataset::load`].
+    /// Loads a dataset as [`Dataset::load`] does.
     ///
     /// # Errors
-    /// As [`Dataset::load`].
+    /// The errors of [`Dataset::load`].
     pub fn load(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         let mut loaded = Self::default();
         Dataset::visit(path, options, &Split::ALL, |row| {
@@ -85,7 +84,7 @@ impl LoadedDataset {
         Ok(loaded)
     }
 
-    /// The names of its files, as [`FileNames::names`].
+    /// The names of the dataset's files; see [`FileNames::names`].
     pub fn files(&self) -> &[String] {
         self.names.names()
     }
@@ -95,7 +94,7 @@ impl LoadedDataset {
         &self.origins[split as usize]
     }
 
-    /// Where a row of a split came from, as `train.jsonl line 101`.
+    /// The origin of a row of a split as text, such as `train.jsonl line 101`.
     pub fn origin(&self, split: Split, row: usize) -> String {
         self.origins(split)[row].describe(self.files())
     }
@@ -110,7 +109,7 @@ impl LoadedDataset {
     }
 }
 
-/// Labelled rows in memory that know their file and line.
+/// Labelled rows in memory, with the file and line of each.
 #[derive(Debug, Default)]
 pub struct LabelledRows {
     examples: Vec<Example>,
@@ -119,11 +118,10 @@ pub struct LabelledRows {
 }
 
 impl LabelledRows {
-    /// Reads labelled pairs whole, whatever they say of splits. Every row must be good; the first that is
-    /// not is the error.
+    /// Reads all labelled pairs of an input, whatever splits they state.
     ///
     /// # Errors
-    /// See [`DataError`].
+    /// See [`DataError`]; the first row that cannot be used ends the reading.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         let options = ReadOptions { labels: Labels::Required, ..options.clone() };
         let mut reader = RowReader::open(path, &options)?;
@@ -149,12 +147,12 @@ impl LabelledRows {
         self.examples
     }
 
-    /// Where a row came from, as `pairs.csv line 17`.
+    /// The origin of a row as text, such as `pairs.csv line 17`.
     pub fn origin(&self, row: usize) -> String {
         self.origins[row].describe(self.names.names())
     }
 
-    /// Drops the rows that are not to be kept.
+    /// Keeps the rows for which `keep` is true, and drops the others.
     pub fn retain(&mut self, keep: impl Fn(&Example) -> bool) {
         let kept: Vec<bool> = self.examples.iter().map(keep).collect();
         let (mut example, mut origin) = (kept.iter(), kept.iter());
@@ -163,11 +161,10 @@ impl LabelledRows {
     }
 }
 
-/// Reads labelled pairs whole. Every row must be good; the first that is not is the error.
-/// [`LabelledRows`] is the same with the place of each row.
+/// Reads all labelled pairs of an input. [`LabelledRows`] also keeps the file and line of each row.
 ///
 /// # Errors
-/// See [`DataError`].
+/// See [`DataError`]; the first row that cannot be used ends the reading.
 pub fn read_examples(
     path: impl AsRef<Path>,
     options: &ReadOptions,

@@ -1,4 +1,4 @@
-//! Writing a data set into a folder, over nothing but an earlier one of our own.
+//! Writing a dataset into a folder. Only files that Sextant itself wrote there are replaced without asking.
 
 use super::{DataFiles, Dataset};
 use crate::write::write_to;
@@ -8,13 +8,14 @@ use sextant_files::{Existing, Lock, OwnFiles, Unfinished};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A folder that a data set is to be saved in. As long as it is held, no other process can hold it.
+/// A folder into which a dataset is to be saved. It is locked for other processes as long as this value
+/// exists.
 #[derive(Debug)]
 pub struct DataFolder {
     folder: PathBuf,
     own: OwnFiles,
     existing: Existing,
-    /// Whether it was made here, so that it goes again when nothing is put into it.
+    /// Whether [`DataFolder::open`] created the folder, which is then removed if it stays empty.
     is_new: bool,
     lock: Option<Lock>,
 }
@@ -23,21 +24,23 @@ impl Drop for DataFolder {
     fn drop(&mut self) {
         self.lock = None;
         if self.is_new {
-            // This removes empty folders only.
+            // `remove_dir` removes empty folders only.
             let _ = std::fs::remove_dir(&self.folder);
         }
     }
 }
 
 impl DataFolder {
-    /// Takes hold of a folder, which is made if need be, before the work for what goes into it begins.
+    /// Locks a folder, and creates it if it does not exist. A program calls this before it begins the work
+    /// whose result is saved in the folder.
     ///
-    /// Parts that an earlier call left there are replaced by [`DataFolder::save`]. Parts that were put there
-    /// by anybody else, or changed since, are replaced or refused as `existing` says: two data sets in one
-    /// folder would be read as one.
+    /// [`DataFolder::save`] replaces the parts that an earlier call has written there. `existing` says
+    /// whether parts of another origin, or parts that were changed since, are replaced or are an error: they
+    /// cannot stay, since two datasets in one folder would be read as one.
     ///
     /// # Errors
-    /// The folder holds somebody else's parts, another process holds it, or the disk refuses.
+    /// The folder has parts that must not be replaced, another process has locked it, or it cannot be written
+    /// to.
     pub fn open(folder: impl AsRef<Path>, existing: Existing) -> Result<Self, DataError> {
         let folder = folder.as_ref().to_owned();
         let is_new = !folder.exists();
@@ -49,11 +52,11 @@ impl DataFolder {
         Ok(Self { folder, own, existing, is_new, lock: Some(lock) })
     }
 
-    /// Saves the parts as files of `format`. The file name says the split. Parts that are empty get no file.
+    /// Saves each split as a file of `format` that is named after the split. Splits without rows get no file.
     ///
     /// # Errors
-    /// A text that the format cannot hold, or the disk refuses. Each file is written whole or not at all; a
-    /// folder in which only some are new is an error to read until it is written again.
+    /// The format cannot hold a text, or a file cannot be written. Each file is written whole or not at all.
+    /// If only some of the files are new, reading the folder is an error until it is saved again.
     pub fn save(&mut self, dataset: &Dataset, format: Format) -> Result<(), DataError> {
         let mark = Unfinished::begin(&self.folder)?;
         let mut written = Vec::new();
@@ -62,7 +65,7 @@ impl DataFolder {
             let file = self.own.create(&name, self.existing).map_err(DataError::from);
             let saved = file.and_then(|file| write_to(file.into(), format, dataset.part(split)));
             if let Err(error) = saved {
-                // Nothing was replaced: the folder is what it was.
+                // No file was replaced, so the folder is unchanged.
                 if written.is_empty() {
                     mark.end()?;
                 }
@@ -76,10 +79,10 @@ impl DataFolder {
         Ok(mark.end()?)
     }
 
-    /// Puts a text beside the parts, such as a report of how they came to be.
+    /// Writes a text file beside the parts, such as a report of how they were made.
     ///
     /// # Errors
-    /// There is a file of the user's of this name, or the disk refuses.
+    /// A file of this name that must not be replaced exists, or the file cannot be written.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), DataError> {
         let mut file = self.own.create(name, self.existing)?;
         file.write_all(text.as_bytes()).map_err(|error| DataError::write(file.path(), error))?;
@@ -88,10 +91,10 @@ impl DataFolder {
 }
 
 impl Dataset {
-    /// Saves the data set into a folder; see [`DataFolder`].
+    /// Saves the dataset into a folder; see [`DataFolder`].
     ///
     /// # Errors
-    /// As [`DataFolder::open`] and [`DataFolder::save`].
+    /// The errors of [`DataFolder::open`] and [`DataFolder::save`].
     pub fn save(
         &self,
         folder: impl AsRef<Path>,

@@ -1,9 +1,9 @@
-//! Drawing partners from a pool.
+//! Draws partners for a pair from a pool.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// A partner drawn at random among those that `allowed` accepts; nothing after `tries` refusals.
+/// A partner drawn at random, which `allowed` accepts; `None` if it refuses all of `tries` drawn partners.
 pub(super) fn any<'a, T>(
     rng: &mut ChaCha8Rng,
     pool: &'a [T],
@@ -16,7 +16,8 @@ pub(super) fn any<'a, T>(
     (0..tries).map(|_| &pool[rng.random_range(0..pool.len())]).find(|candidate| allowed(candidate))
 }
 
-/// Of `tries` partners drawn at random, the acceptable one with the highest `score` above 0.
+/// The partner with the highest `score` above 0 among `tries` drawn at random, of those that `allowed`
+/// accepts.
 pub(super) fn hardest<'a, T>(
     rng: &mut ChaCha8Rng,
     pool: &'a [T],

@@ -1,10 +1,11 @@
 //! The rules that turn typed records into graded pairs, one file per task.
 //!
-//! Deriving has two phases. First every rule file *ties* its entities: it counts them, binds those
-//! that must share a split, and states preferences ([`crate::split`]). Then, knowing the split of
-//! every entity, it makes pairs, each inside one split; negatives are drawn inside the split too.
-//! A pool is larger than what is wanted; [`select`] removes duplicates and contradictions and keeps
-//! the quotas. All randomness is seeded by the recipe's seed and the rule's name.
+//! Deriving has two phases. In the first, every rule file *ties* its entities: it counts them, binds
+//! those that must share a split, and states preferences ([`crate::split`]). In the second, when the
+//! split of every entity is known, every rule file makes candidates: pairs whose entities are in the same
+//! split, negatives included. There are more candidates than are wanted; [`select`] removes duplicates
+//! and contradictions and takes rows by quotas. All randomness is seeded by the recipe's seed and the
+//! rule's name.
 
 mod draw;
 mod product_kinds;
@@ -38,7 +39,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sextant_core::{Entity, Example, Grade, LabelOrigin, Split, Task};
 
-/// What every rule reads.
+/// The inputs of every rule.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) sources: &'a Sources,
@@ -47,7 +48,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// A generator of its own for the rule `name`.
+    /// A random generator for the rule `name`, independent of those of other rules.
     fn rng(&self, name: &str) -> ChaCha8Rng {
         ChaCha8Rng::from_seed(seeded_hash(self.recipe.seed, name))
     }
@@ -76,12 +77,12 @@ pub(crate) fn candidates(task: Task, context: Context<'_>) -> Vec<Example> {
     }
 }
 
-/// The name of a query among entities: equal for texts a shopper takes for the same.
+/// The name of a query as an entity. Texts that differ only in case or white space have the same name.
 fn query_name(text: &str) -> String {
     format!("query:{}", normalize(text))
 }
 
-/// The name of a product among entities.
+/// The name of a product as an entity, by its title.
 fn product_name(title: &str) -> String {
     format!("product:{}", normalize(title))
 }
@@ -99,7 +100,7 @@ impl Provenance {
         Self { task, source, origin: LabelOrigin::Derived }
     }
 
-    /// A row of this provenance; `group` is the name of the entity it is about.
+    /// A row of this provenance; `group` is the name of the entity for which the row was made.
     fn row(
         self,
         left: impl Into<Entity>,

@@ -1,17 +1,17 @@
-//! What the title of an offer says about the kind of thing it is.
+//! Finds the kind of thing that the title of an offer names.
 
 use super::taxonomy::Taxonomy;
 use super::words::{head, stems, tokens, word_set};
 use sextant_core::{Product, Split};
 use std::collections::BTreeSet;
 
-/// Titles such as `washing machine` name no product.
+/// Whether a title is too general to name a particular product, such as `washing machine`.
 pub(super) fn is_generic(title: &str) -> bool {
     let tokens = tokens(title);
     tokens.len() < 3 || !tokens.iter().any(|token| token.contains(|c: char| c.is_ascii_digit()))
 }
 
-/// An offer of a matching set, with what its title says.
+/// An offer of a matching set, with facts about its title.
 pub(super) struct Matched<'a> {
     pub(super) set: &'static str,
     pub(super) product: &'a Product,
@@ -21,7 +21,7 @@ pub(super) struct Matched<'a> {
     pub(super) words: BTreeSet<String>,
 }
 
-/// What a title says about the kind of thing, as far as the taxonomy knows it.
+/// Finds the node of a taxonomy that a title names.
 pub(super) struct Kinds {
     taxonomy: Taxonomy,
 }
@@ -31,8 +31,9 @@ impl Kinds {
         Self { taxonomy }
     }
 
-    /// The node that the title names in most words; of equally long names, the last, because the
-    /// noun comes late. Names of several nodes are ambiguous and do not count.
+    /// The node whose name, of up to three words, occurs in the title: the longest name, and the last of
+    /// equally long ones, because the noun comes late. Names that several nodes share are ambiguous and do
+    /// not count.
     pub(super) fn of(&self, title: &str) -> Option<usize> {
         let tokens = tokens(title);
         for length in (1..=3).rev() {
@@ -45,8 +46,8 @@ impl Kinds {
         None
     }
 
-    /// Whether two offers are in different branches and named by different nouns; nothing where
-    /// one of them names no known kind.
+    /// Whether the kinds of two offers are in different branches and have different head nouns; `None` if one
+    /// of the offers does not name a known kind.
     pub(super) fn apart(&self, a: &Matched, b: &Matched) -> Option<bool> {
         let (a, b) = a.kind.zip(b.kind)?;
         let heads = [a, b].map(|node| head(self.taxonomy.name(node)));
@@ -54,7 +55,7 @@ impl Kinds {
     }
 }
 
-/// Words that unlike things share: colors, sizes, sales talk.
+/// Words that offers of different kinds share: colors, sizes, words of advertising.
 const LIGHT: [&str; 44] = [
     "black",
     "white",
@@ -102,8 +103,8 @@ const LIGHT: [&str; 44] = [
     "mm",
 ];
 
-/// Whether two offers share a word that is neither a brand (a brand field, or the first word of a
-/// title) nor one of [`LIGHT`]. Offers that do may be of one kind, whatever else is known.
+/// Whether two offers share a word that is neither a brand (in a brand field, or the first word of a
+/// title) nor one of [`LIGHT`]. If they do, they may be of the same kind, whatever else is known.
 pub(super) fn share_a_noun(a: &Matched, b: &Matched) -> bool {
     let brands: BTreeSet<String> = [a, b]
         .iter()

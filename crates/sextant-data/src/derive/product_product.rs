@@ -1,8 +1,9 @@
-//! product-product: are two offers the same product, close relatives, or nothing to each other?
+//! product-product: are two offers the same product, similar products, or unrelated?
 //!
-//! Offers come from PriceRunner (its own file) and from seven matching sets. A matching set says only "same" or "not the same"; whether different products are near is
-//! told by the kind of thing their titles name and by the words they share, and pairs for which
-//! neither speaks clearly are left out.
+//! Offers come from PriceRunner (in its own file) and from seven matching sets. A matching set only says
+//! whether two offers are the same product. Whether different products are similar is decided by the kinds of
+//! things that their titles name and by the words that they share. Pairs for which neither gives a clear
+//! answer are left out.
 
 use super::draw::{self, PerSplit};
 use super::product_kinds::{Kinds, Matched, is_generic, share_a_noun};
@@ -17,16 +18,16 @@ use rand::RngExt;
 use sextant_core::{Entity, Example, Grade, Product, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Sets whose offers are all of one kind: two different ones are always near.
+/// Sets whose offers are all of one kind, so that any two different products are similar (grade 1).
 const ONE_KIND: [&str; 2] = ["wdc_shoes", "wdc_watches"];
-/// Sets whose offers look alike, between which unrelated pairs are drawn.
+/// Groups of sets whose offers are written in a similar style. Unrelated pairs are drawn within a group.
 const STYLES: [&[&str]; 2] = [
     &["Abt-Buy", "Amazon-Google", "Walmart-Amazon"],
     &["wdc_cameras", "wdc_computers", "wdc_shoes", "wdc_watches"],
 ];
 
-/// Offers of one product are bound; offers that a matching set compared are preferred together, so
-/// that most of its pairs survive the split.
+/// Binds offers of the same product. Prefers offers that a matching set compares to be in one split, so that
+/// most pairs of the set can be used.
 pub(super) fn tie(grouping: &mut Grouping, sources: &Sources) {
     for offer in &sources.pricerunner {
         let cluster = format!("cluster:{}", offer.cluster);
@@ -110,10 +111,10 @@ fn matched_row(context: Context<'_>, a: &Matched, b: &Matched, grade: Grade) -> 
     row.row(shown(a, limit), shown(b, limit), grade, &a.name, a.split)
 }
 
-/// What is shown of an offer: the category is left out, because the grade may rest on it.
+/// An offer as an entity of a row. The category is left out, because the grade may depend on it.
 fn shown(offer: &Matched, description_characters: usize) -> Entity {
     let product = offer.product;
-    // Abt repeats the title at the head of the description.
+    // Abt repeats the title at the start of the description.
     let description = product
         .description
         .as_deref()
@@ -133,8 +134,8 @@ fn shown(offer: &Matched, description_characters: usize) -> Entity {
     .into()
 }
 
-/// One unrelated partner for each offer: of another kind in the sets that hold several kinds, of
-/// another set of the same style otherwise.
+/// A row with an unrelated partner for each offer, if one is found. The partner is known to be of another
+/// kind if it is from the same set; otherwise it is from another set of the same style.
 fn unrelated(context: Context<'_>, kinds: &Kinds, offers: &[Matched]) -> Vec<Example> {
     let mut rng = context.rng("product-product matching");
     let mut rows = Vec::new();
@@ -145,8 +146,8 @@ fn unrelated(context: Context<'_>, kinds: &Kinds, offers: &[Matched]) -> Vec<Exa
         }
         for offer in offers.iter().filter(|offer| style.contains(&offer.set)) {
             let allowed = |other: &&Matched| {
-                // Of the same set, only what is known to be of another branch; of another set,
-                // what is not known to be of the same branch.
+                // A partner from the same set must be known to be of another branch. A partner from
+                // another set must not be known to be of the same branch.
                 let apart = kinds.apart(offer, other);
                 let other_kind = if other.set == offer.set {
                     apart == Some(true) && !ONE_KIND.contains(&offer.set)

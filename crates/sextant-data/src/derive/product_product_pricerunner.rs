@@ -1,6 +1,6 @@
-//! product-product from PriceRunner: offers in clusters of one product, in ten categories.
+//! product-product from PriceRunner: offers in ten categories, clustered by product.
 //!
-//! Offers of one cluster are grade 2, of one category grade 1, of other categories grade 0.
+//! Two offers of one cluster have grade 2, of one category grade 1, and of different categories grade 0.
 
 use super::draw::{self, PerSplit};
 use super::product_kinds::is_generic;
@@ -12,10 +12,10 @@ use rand::RngExt;
 use sextant_core::{Example, Grade, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Categories that overlap: pairs between them are near, not unrelated.
+/// Categories that overlap, so that pairs between them are not taken as unrelated.
 const COOLING: [&str; 3] = ["Fridges", "Freezers", "Fridge Freezers"];
 
-/// An offer as the rules see it.
+/// An offer, with the facts about it that the rules use.
 struct Listed<'a> {
     offer: &'a Offer,
     name: String,

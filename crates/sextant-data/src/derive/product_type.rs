@@ -1,10 +1,10 @@
 //! product-type: is the product of this type?
 //!
-//! Four catalogues put products into trees: Instacart (department, aisle), Flipkart (its category
-//! tree), PriceRunner (ten categories, placed in Google's taxonomy) and Walmart-Amazon (categories
-//! that Shopify's taxonomy knows by name). The rules are the same for all: a product's own type is
-//! grade 2, its parent and siblings are grade 1, types of another branch are grade 0
-//! (in deep trees, also types of another limb of the same branch).
+//! Four catalogues assign products to nodes of trees: Instacart (department, aisle), Flipkart (its category
+//! tree), PriceRunner (ten categories, as nodes of Google's taxonomy) and Walmart-Amazon (categories whose
+//! names are names in Shopify's taxonomy). The rules are the same for all: a product's own type has grade 2,
+//! the type's parent and siblings have grade 1, and types of another branch have grade 0 (in deep trees, also
+//! types of another sub-branch of the same branch).
 
 use super::draw;
 use super::product_kinds::is_generic;
@@ -20,7 +20,7 @@ use rand::seq::IndexedRandom;
 use sextant_core::{Entity, Example, Grade, Product, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where Google's taxonomy has PriceRunner's categories.
+/// The path of each of PriceRunner's categories in Google's taxonomy.
 const PRICERUNNER_IN_GOOGLE: [(&str, &str); 10] = [
     ("CPUs", "Electronics > Electronics Accessories > Computer Components > Computer Processors"),
     ("Digital Cameras", "Cameras & Optics > Cameras > Digital Cameras"),
@@ -37,10 +37,11 @@ const PRICERUNNER_IN_GOOGLE: [(&str, &str); 10] = [
     ),
 ];
 
-/// Instacart departments that are no branch of a tree: their aisles collect what is left over.
+/// Instacart departments that are not used as branches of a tree, because their aisles collect what is left
+/// over.
 const NO_BRANCH: [&str; 4] = ["other", "missing", "bulk", "international"];
 
-/// A product with its place in a tree and, where a shop has its own word for it, that word.
+/// A product with its node in a tree and, if the shop has its own word for the type, that word.
 struct Placed {
     entity: Entity,
     title: String,
@@ -48,7 +49,7 @@ struct Placed {
     shop_word: Option<String>,
 }
 
-/// Products of one title are one entity, also across catalogues.
+/// Adds the products of the catalogues. Products with the same title are one entity, also across catalogues.
 pub(super) fn tie(grouping: &mut Grouping, sources: &Sources) {
     for product in &sources.instacart {
         grouping.add(&product_name(&product.name), "instacart");
@@ -97,9 +98,9 @@ fn instacart(sources: &Sources, tree: &Taxonomy) -> Vec<Placed> {
     sources.instacart.iter().filter_map(place).collect()
 }
 
-/// A Flipkart tree without what names a product or a brand: at most three levels, each without the
-/// words with which the product's title begins (`Acme Wrist Watches` is `Wrist Watches`), ending
-/// before a level that repeats an earlier one or is cut off.
+/// The path of a product in Flipkart's tree, without the names of products and brands: at most three levels,
+/// each without the words with which the product's title or brand begins (`Acme Wrist Watches` becomes
+/// `Wrist Watches`). The path ends before a level that repeats an earlier one or is truncated.
 fn flipkart_path(product: &FlipkartProduct) -> TypePath {
     let title = tokens(&product.name);
     let brand = tokens(product.brand.as_deref().unwrap_or_default());
@@ -139,9 +140,9 @@ fn pricerunner(sources: &Sources, google: &Taxonomy) -> Vec<Placed> {
     sources.pricerunner.iter().filter_map(place).collect()
 }
 
-/// Walmart-Amazon's categories are wrong for about a quarter of its products (toner under
-/// `stationery`, writing pads under `internal hard drives`), so only products are used whose title
-/// has the head noun of the category, and not the whole name of another category.
+/// Products of Walmart-Amazon. The set's categories are wrong for about a quarter of its products (toner
+/// under `stationery`, writing pads under `internal hard drives`). So only products are used whose title has
+/// the head noun of the category, and does not have the whole name of another category.
 fn walmart(sources: &Sources, shopify: &Taxonomy) -> Vec<Placed> {
     let offers: Vec<&Product> = sources
         .matching
@@ -180,7 +181,7 @@ fn walmart(sources: &Sources, shopify: &Taxonomy) -> Vec<Placed> {
     placed
 }
 
-/// A type as a partner of grade 0.
+/// A type as a possible partner of grade 0.
 struct Far {
     node: usize,
     text: String,
@@ -197,8 +198,8 @@ fn rows(
     let style = context.recipe.type_text;
     let far =
         |node: usize| Far { node, text: tree.text(node, style), words: word_set(tree.name(node)) };
-    // Half of the far types are types that products of this catalogue have, so that a type's
-    // being in use does not tell its grade; the other half comes from the whole tree.
+    // Half of the partners of grade 0 are types that products of this catalogue have; the other half comes
+    // from the whole tree. So the grade does not follow from whether the catalogue uses a type.
     let used: BTreeSet<usize> = products.iter().map(|product| product.node).collect();
     let used: Vec<Far> = used.into_iter().map(far).collect();
     let all: Vec<Far> =
@@ -224,7 +225,8 @@ fn rows(
 
         let own_words = word_set(&own);
         let mut near: Vec<usize> = tree.siblings(node);
-        // The parent as often as all siblings together would be too often: one more candidate.
+        // The parent is one more candidate beside the siblings. It would be drawn too often if it were as
+        // likely as all siblings together.
         near.extend(
             tree.parent(node)
                 .filter(|&parent| tree.parent(parent).is_some() || source == "instacart"),
@@ -239,8 +241,8 @@ fn rows(
                 && other.words.is_disjoint(&word_set(tree.name(node)))
         };
         let allowed = |other: &Far| tree.common_depth(node, other.node) == 0 && named_apart(other);
-        // In a deep tree, the other limbs of the product's own branch: a television is no
-        // processor, though both are electronics.
+        // In a deep tree, also types from other sub-branches of the product's own branch: a television is not
+        // a processor, although both are electronics.
         let deep = |node: usize| tree.path(node).len() >= 3;
         let other_limb = |other: &Far| {
             tree.common_depth(node, other.node) == 1 && deep(other.node) && named_apart(other)

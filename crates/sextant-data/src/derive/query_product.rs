@@ -1,4 +1,4 @@
-//! query-product: what people said about search results. The only task with human labels.
+//! query-product: the judgements of people about search results. This is the only task with human labels.
 
 use super::words::bag_key;
 use super::{Context, Provenance, Recipe, query_name};
@@ -8,7 +8,7 @@ use crate::split::Grouping;
 use sextant_core::{Entity, Example, Grade, LabelOrigin, Product, Task};
 use std::collections::BTreeMap;
 
-/// Home Depot's ratings on the three-point scale.
+/// The grade of a rating of Home Depot.
 pub(super) fn home_depot_grade(rating: f64, recipe: &Recipe) -> Grade {
     if rating >= recipe.query_product.relevant_from {
         Grade::Relevant
@@ -19,7 +19,8 @@ pub(super) fn home_depot_grade(rating: f64, recipe: &Recipe) -> Grade {
     }
 }
 
-/// CrowdFlower's medians (1 to 4) on the three-point scale: 4 is relevant, 3 and 2 are partial.
+/// The grade of a median of CrowdFlower (1 to 4): 4 is relevant, 3 and 2 are partial. A mean of several
+/// medians that is halfway between two grades has the higher one.
 fn crowdflower_grade(median: f64) -> Grade {
     if median >= 3.5 {
         Grade::Relevant
@@ -30,8 +31,9 @@ fn crowdflower_grade(median: f64) -> Grade {
     }
 }
 
-/// Queries of the same words are bound. Queries shown the same product are preferred together, the
-/// more products the stronger: it keeps most query pairs and most products inside one split.
+/// Binds queries with the same words. Prefers queries for which the same product was shown to be in one
+/// split, more strongly the more products they share, so that most query pairs and most products stay inside
+/// one split.
 pub(super) fn tie(grouping: &mut Grouping, sources: &Sources, _recipe: &Recipe) {
     let mut queries_of: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for result in &sources.home_depot {
@@ -61,7 +63,7 @@ pub(super) fn tie(grouping: &mut Grouping, sources: &Sources, _recipe: &Recipe) 
     }
 }
 
-/// One row per query and title; several ratings of the same two are averaged first.
+/// One row for each query and title. Several ratings of the same query and title are averaged first.
 pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
     let Context { sources, recipe, splits } = context;
     let mut rows = Vec::new();

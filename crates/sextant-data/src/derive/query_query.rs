@@ -1,8 +1,8 @@
-//! query-query: do two queries want the same thing?
+//! query-query: do two queries ask for the same thing?
 //!
-//! Three sources: judged products that two Home Depot queries share (its own file), corrections of
-//! misspelt queries (grade 2), and QueryNER queries, whose product-type segments say whether two
-//! queries are after the same kind of thing.
+//! There are three sources: judged products that two Home Depot queries share (in its own file), corrections
+//! of misspelt queries (grade 2), and QueryNER queries, whose product-type segments say whether two queries
+//! ask for the same kind of thing.
 
 use super::draw::{self, PerSplit};
 use super::query_query_home_depot;
@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Heads that name no kind of thing by themselves: a pencil case and a phone case are not alike.
+/// Head nouns that alone do not name a kind of thing: a pencil case and a phone case are not alike.
 pub(super) const VAGUE_HEADS: [&str; 22] = [
     "accessory",
     "band",
@@ -43,10 +43,11 @@ pub(super) const VAGUE_HEADS: [&str; 22] = [
     "toy",
 ];
 
-/// Partners drawn for each QueryNER query and grade; more than are needed, so that quotas are met.
+/// The number of partners that are drawn for each QueryNER query and grade. They are more than needed, so
+/// that quotas can be met.
 const PARTNERS: usize = 2;
 
-/// A query and its correction are bound, and so are all QueryNER queries after one type.
+/// Binds a query and its correction, and all QueryNER queries that ask for the same type.
 pub(super) fn tie(grouping: &mut Grouping, sources: &Sources) {
     for correction in &sources.corrections {
         let typed = query_name(&correction.typed);
@@ -83,7 +84,7 @@ fn corrections(context: Context<'_>) -> Vec<Example> {
     rows
 }
 
-/// A QueryNER query as the rules see it.
+/// A QueryNER query with exactly one product-type segment (the span), with the facts that the rules use.
 struct Typed<'a> {
     query: &'a SegmentedQuery,
     text: String,
@@ -183,8 +184,8 @@ fn segmented(context: Context<'_>) -> Vec<Example> {
 }
 
 /// The query with its segments in another order: shoppers type `queen duvet cover white` as well
-/// as `white duvet cover queen`. Segments that open with a preposition stay at the end. Nothing for
-/// queries of one segment and for queries with words outside all segments.
+/// as `white duvet cover queen`. Segments that begin with a preposition stay at the end. `None` if fewer than
+/// two segments can be moved, or if the query has words outside all segments.
 fn reordered(query: &SegmentedQuery, rng: &mut ChaCha8Rng) -> Option<String> {
     use crate::sources::SegmentKind::Outside;
     const PREPOSITIONS: [&str; 12] =

@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const ROW: Provenance = Provenance::derived(Task::QueryQuery, "home-depot");
 
-/// A query with what its judged products say about it.
+/// A query, with facts about the products that were judged for it.
 struct Judged {
     text: String,
     name: String,
     split: Split,
     products: BTreeSet<String>,
-    /// The words of each product that suits it, at least in part.
+    /// The words of each product that is relevant or partial for the query.
     suiting: Vec<BTreeSet<String>>,
     words: BTreeSet<String>,
     head: Option<String>,
@@ -90,8 +90,8 @@ fn shared_products(
     rows
 }
 
-/// The grade that the products shared by two queries give, or nothing where they are not clear.
-/// `grades` holds, for each shared product, its lower and its higher grade for the two queries.
+/// The grade of two queries by the products that they share; `None` if the products do not give a clear
+/// answer. `grades` has, for each shared product, the lower and the higher of its grades for the two queries.
 fn grade_of_shared(
     context: Context<'_>,
     a: &Judged,
@@ -111,8 +111,9 @@ fn grade_of_shared(
         return Some(Relevant);
     }
     if grades.iter().any(|(low, _)| *low == Irrelevant) {
-        // What suits one query is wrong for the other. Queries that look alike are left out: the
-        // judges then saw a detail (a size, a shape) that makes them partial rather than unrelated.
+        // Every shared product is relevant for one query and irrelevant for the other. Queries that look
+        // alike are left out: they differ in a detail (a size, a shape) that makes them partial rather than
+        // unrelated.
         let apart = both == 0
             && count((Irrelevant, Relevant)) == grades.len()
             && likeness < rule.unrelated_below
@@ -124,7 +125,8 @@ fn grade_of_shared(
     (mixed > 0 && clear).then_some(Partial)
 }
 
-/// One unrelated partner for each query, in the recipe's share one that shares words with it.
+/// A row with an unrelated partner for each query, if one is found. For the recipe's share of the queries,
+/// the partner shares words with the query.
 fn unrelated(context: Context<'_>, queries: &[Judged]) -> Vec<Example> {
     let recipe = context.recipe;
     let mut pools: PerSplit<&Judged> = PerSplit::default();

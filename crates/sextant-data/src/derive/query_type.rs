@@ -1,8 +1,8 @@
-//! query-type: is the query looking for this type of product?
+//! query-type: does the query ask for this type of product?
 //!
-//! The anchors are QueryNER queries with exactly one product-type segment (the span). Types come
-//! from two vocabularies, spans of other queries and nodes of Shopify's taxonomy, and every grade
-//! draws from both, so that neither the vocabulary nor its spelling gives the grade away.
+//! The anchors, for which partners are sought, are QueryNER queries with exactly one product-type segment
+//! (the span). Types come from two vocabularies: spans of other queries, and nodes of Shopify's taxonomy.
+//! Every grade draws from both, so that the grade does not follow from the vocabulary or its spelling.
 
 use super::draw::PerSplit;
 use super::query_type_partners::{Anchor, Types};
@@ -59,8 +59,8 @@ pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
     rows
 }
 
-/// The query without the last word of its span: shoppers who type `rv sewer` mean a sewer pipe.
-/// Only spans of several words are masked, and two words must remain.
+/// The query without the last word of its span, since shoppers also leave that word out: those who type
+/// `rv sewer` mean a sewer pipe. `None` for spans of one word, and if fewer than two words would remain.
 fn masked(anchor: &Anchor<'_>) -> Option<String> {
     if anchor.span.words.len() < 2 {
         return None;
@@ -73,7 +73,8 @@ fn masked(anchor: &Anchor<'_>) -> Option<String> {
     (words.len() >= 2).then(|| words.join(" "))
 }
 
-/// Masked queries that would be in two splits, because another query gives the same text or is it.
+/// The names of masked queries that would be in two splits, because another query is equal to the masked
+/// text, or is so when it is masked.
 fn torn(context: Context<'_>, anchors: &[Anchor<'_>]) -> BTreeSet<String> {
     let mut splits: BTreeMap<String, BTreeSet<Split>> = BTreeMap::new();
     for anchor in anchors {
@@ -86,7 +87,7 @@ fn torn(context: Context<'_>, anchors: &[Anchor<'_>]) -> BTreeSet<String> {
     splits.into_iter().filter(|(_, splits)| splits.len() > 1).map(|(name, _)| name).collect()
 }
 
-/// The text by which the query is shown.
+/// The text of the query in a row: masked for the recipe's share of the queries, if possible.
 fn query_text(
     context: Context<'_>,
     anchor: &Anchor<'_>,

@@ -1,4 +1,4 @@
-//! The types that stand beside a query: two vocabularies, and how partners of each grade are found.
+//! The types that are paired with queries: the two vocabularies, and how partners of each grade are found.
 
 use super::Context;
 use super::draw;
@@ -12,12 +12,13 @@ use rand_chacha::ChaCha8Rng;
 use sextant_core::Split;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Children of one parent up to which siblings are alike: `Decor` has dozens of unlike ones.
+/// The most siblings up to which they are taken to be alike: nodes such as `Decor` have dozens of unlike
+/// children.
 const CLOSE_FAMILY: usize = 25;
-/// The share of a head noun's nodes that one branch must hold for the noun to have one meaning.
+/// The share of the nodes with a head noun that one branch must have, for the noun to have one meaning.
 const ONE_MEANING: f64 = 0.6;
 
-/// An anchor query.
+/// A query for which partners are sought.
 pub(super) struct Anchor<'a> {
     pub(super) query: &'a SegmentedQuery,
     pub(super) span: &'a Segment,
@@ -26,28 +27,28 @@ pub(super) struct Anchor<'a> {
     pub(super) split: Split,
 }
 
-/// A type as a partner: its text, its words, and its place in the taxonomy where it has one.
+/// A type as a possible partner: its text, its words, and its node in the taxonomy, if it has one.
 struct Type {
     text: String,
     words: BTreeSet<String>,
     node: Option<usize>,
 }
 
-/// How many kinds of thing a head noun names.
+/// Whether a head noun names one kind of thing or several.
 enum Meaning<'a> {
-    /// One, as far as the queries say; the taxonomy does not use the noun.
+    /// One, as far as is known: no node of the taxonomy has the noun.
     One,
-    /// One, in this branch of the taxonomy.
+    /// One, which is in this branch of the taxonomy.
     Branch(&'a str),
     /// Several.
     Several,
 }
 
-/// All types that can stand beside a query.
+/// All types that can be paired with a query.
 pub(super) struct Types {
     taxonomy: Taxonomy,
     all: Vec<Type>,
-    /// Positions in `all` by stem key of a span.
+    /// The index in `all` of the type that is written like a span, by the span's stem key.
     pub(super) by_key: BTreeMap<String, usize>,
     by_word: BTreeMap<String, Vec<usize>>,
     by_head: BTreeMap<String, Vec<usize>>,
@@ -69,7 +70,7 @@ impl Types {
             taxonomy,
         };
         for (key, spellings) in spellings {
-            // The spelling that most queries use; the first in the alphabet of equals.
+            // The spelling that most queries use; of equally frequent ones, the alphabetically first.
             let Some((text, _)) = spellings.iter().rev().max_by_key(|(_, count)| **count) else {
                 continue;
             };
@@ -90,7 +91,7 @@ impl Types {
 
     fn push(&mut self, text: String, node: Option<usize>) {
         let position = self.all.len();
-        // A path's last name is the type; its ancestors' words are not.
+        // Only the last name of a path is the type; the words of its ancestors do not count.
         let name = text.rsplit(" > ").next().unwrap_or(&text).to_owned();
         let words = word_set(&name);
         for word in &words {
@@ -102,8 +103,8 @@ impl Types {
         self.all.push(Type { text, words, node });
     }
 
-    /// The only node of this name; names of several nodes are ambiguous, and so are single words
-    /// such as `case`.
+    /// The node of this name, if there is exactly one. Names of several nodes are ambiguous, and so are
+    /// single words such as `case`.
     fn only_node(&self, name: &str) -> Option<usize> {
         match self.taxonomy.named(name) {
             [node] if !VAGUE_HEADS.contains(&stem_key(name).as_str()) => Some(*node),
@@ -120,7 +121,7 @@ impl Types {
         positions.iter().map(|&p| &self.all[p]).find(own).map(|kind| kind.text.as_str())
     }
 
-    /// Grade 2: the query's own span, or the taxonomy's node of that name.
+    /// A partner of grade 2: the query's own span, or the node of the taxonomy with the same name.
     pub(super) fn own(&self, anchor: &Anchor<'_>, rng: &mut ChaCha8Rng) -> Option<String> {
         let span = self.by_key.get(&anchor.key).map(|&p| self.all[p].text.as_str());
         let node = self.only_node(&anchor.key).and_then(|node| self.text_of_node(node));
@@ -128,8 +129,8 @@ impl Types {
         texts.choose(rng).map(|&text| text.to_owned())
     }
 
-    /// Grade 1: the parent or a sibling of the span's node, or a type of the same head noun that is
-    /// not known to lie in another branch of the taxonomy.
+    /// A partner of grade 1: the parent or a sibling of the span's node, or a type with the same head noun
+    /// that is not known to be in another branch of the taxonomy.
     pub(super) fn related(&self, anchor: &Anchor<'_>, rng: &mut ChaCha8Rng) -> Option<String> {
         let node = self.only_node(&anchor.key);
         let mut kinds: Vec<Vec<&str>> = Vec::new();
@@ -172,7 +173,8 @@ impl Types {
         texts.choose(rng).map(|&text| text.to_owned())
     }
 
-    /// What is known of a head noun: an exercise pen and a vape pen are not alike.
+    /// Whether a head noun has one meaning. Types with the same noun may be unlike, such as an exercise pen
+    /// and a vape pen.
     fn meaning(&self, head: &str) -> Meaning<'_> {
         if VAGUE_HEADS.contains(&head) {
             return Meaning::Several;
@@ -191,9 +193,9 @@ impl Types {
         }
     }
 
-    /// Grade 0: a type that shares no word with the span and, where both places are known, no
-    /// branch of the taxonomy. A hard one is named in the query outside the span (`Coffee` for
-    /// `coffee mug rack`), or has the span's head noun but lies in another branch.
+    /// A partner of grade 0: a type that shares no word with the span and, if both nodes are known, is in
+    /// another branch of the taxonomy. If `hard`, it preferably shares a word with the query outside the span
+    /// (`Coffee` for `coffee mug rack`), or has the span's head noun but is in another branch.
     pub(super) fn unrelated(
         &self,
         anchor: &Anchor<'_>,
@@ -231,7 +233,7 @@ impl Types {
                 return Some(self.all[position].text.clone());
             }
         }
-        // Both vocabularies: the types of other queries in this split, and all types.
+        // Half of the partners are types of other queries in this split, half are from all types.
         let outside = word_set(&anchor.query.text());
         let allowed = |kind: &Type| apart(kind) && kind.words.is_disjoint(&outside);
         if rng.random_bool(0.5) {
@@ -243,7 +245,7 @@ impl Types {
     }
 }
 
-/// `duvet cover` as taxonomies write it: `Duvet Cover`.
+/// A type with capital letters as taxonomies write it: `duvet cover` becomes `Duvet Cover`.
 fn title_case(text: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();

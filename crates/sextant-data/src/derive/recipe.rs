@@ -1,4 +1,4 @@
-//! The recipe of a benchmark: every choice of its rules, read from TOML.
+//! The recipe of a benchmark: every setting of its rules, read from TOML.
 
 use super::TypeText;
 use crate::split::Shares;
@@ -15,45 +15,46 @@ pub enum RecipeError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// It is not TOML, a key is unknown or absent, or a value has the wrong type.
+    /// The file is not TOML, a key is unknown or missing, or a value has the wrong type.
     #[error("{}: {source}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// The message of the parser, which names line and key.
+        /// The error of the parser, which names the line and the key.
         source: Box<toml::de::Error>,
     },
-    /// A value makes no sense.
+    /// A value is not allowed.
     #[error("recipe key `{key}`: {problem}")]
     Value {
-        /// The key, with its table.
+        /// The key, preceded by the name of its table.
         key: String,
-        /// What is wrong and what would be right.
+        /// What is wrong, and what would be right.
         problem: String,
     },
 }
 
-/// Everything that decides which rows a benchmark has.
+/// All settings that decide which rows a benchmark has.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Recipe {
     /// The benchmark's name.
     pub name: String,
-    /// Decides splits, samples and negatives.
+    /// The seed of splits, samples and negatives.
     pub seed: u64,
-    /// Splits.
+    /// How entities are divided among the splits.
     pub split: SplitRule,
     /// The most rows of each task; 0 leaves a task out.
     pub rows: BTreeMap<Task, usize>,
-    /// The share of grades 0, 1, 2 in each task. A task that is not named keeps its natural mix.
+    /// The shares of the grades 0, 1 and 2 in each task. A task that is not named keeps the shares of its
+    /// candidates.
     #[serde(default)]
     pub grades: BTreeMap<Task, [f64; Grade::COUNT]>,
     /// Rules for pairs that no person graded.
     pub negatives: NegativeRule,
-    /// How types are written.
+    /// How the names of types are written.
     pub type_text: TypeText,
     /// Rules of query-product.
     pub query_product: QueryProductRule,
@@ -69,13 +70,13 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SplitRule {
-    /// Share to train on.
+    /// The share of the rows for training.
     pub train: f64,
-    /// Share to choose by.
+    /// The share of the rows for making choices.
     pub dev: f64,
-    /// Share to report on.
+    /// The share of the rows for reporting.
     pub test: f64,
-    /// The largest share of a data set that entities tied by a shared product may form.
+    /// The largest share of a data set that a group may reach when entities are joined by preference.
     pub max_group_share: f64,
 }
 
@@ -90,9 +91,10 @@ impl SplitRule {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NegativeRule {
-    /// The share of grade-0 candidates that share words with their partner as far as possible.
+    /// The share of candidates of grade 0 whose two sides share as many words as possible (hard negatives).
     pub hard_share: f64,
-    /// Among how many drawn partners the one with most words in common is taken as a hard one.
+    /// The number of partners that are drawn, among which the one with the most common words is a hard
+    /// negative.
     pub drawn: usize,
 }
 
@@ -100,11 +102,11 @@ pub struct NegativeRule {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct QueryProductRule {
-    /// Home Depot mean rating (1 to 3) from which a product is relevant.
+    /// The mean rating of Home Depot (1 to 3) from which a product is relevant.
     pub relevant_from: f64,
-    /// Home Depot mean rating from which a product is partial.
+    /// The mean rating of Home Depot from which a product is partial.
     pub partial_from: f64,
-    /// The most characters kept of a CrowdFlower description.
+    /// The most characters of a CrowdFlower description that are kept.
     pub description_characters: usize,
 }
 
@@ -112,17 +114,19 @@ pub struct QueryProductRule {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct QueryQueryRule {
-    /// Likeness from which one shared relevant product is enough for grade 2.
+    /// The likeness of two queries from which one shared relevant product is enough for grade 2.
     pub same_from: f64,
-    /// Likeness from which two or more shared relevant products are enough for grade 2.
+    /// The likeness from which two or more shared relevant products are enough for grade 2.
     pub same_from_of_several: f64,
-    /// Likeness from which one shared product of mixed grades is enough for grade 1.
+    /// The likeness from which one shared product, relevant for at least one of the queries and irrelevant
+    /// for neither, is enough for grade 1.
     pub related_from: f64,
-    /// Likeness below which a product that suits one query and not the other makes grade 0.
+    /// The likeness below which shared products that are relevant for one query and irrelevant for the other
+    /// give grade 0.
     pub unrelated_below: f64,
-    /// Word overlap of two queries' products below which the queries may be paired as grade 0.
+    /// The word overlap of two queries' products below which the queries may be paired with grade 0.
     pub products_apart_below: f64,
-    /// Share of QueryNER queries of which a copy with reordered segments is made, as grade 2.
+    /// The share of QueryNER queries that are paired with a copy with reordered segments, with grade 2.
     pub reordered_share: f64,
 }
 
@@ -130,9 +134,9 @@ pub struct QueryQueryRule {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProductProductRule {
-    /// Word overlap from which two different products of a matching set are partial.
+    /// The word overlap from which two different products of a matching set are partial.
     pub near_from: f64,
-    /// The most characters kept of an Abt-Buy description.
+    /// The most characters of a description that are kept, in the matching sets.
     pub description_characters: usize,
 }
 
@@ -140,7 +144,8 @@ pub struct ProductProductRule {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct QueryTypeRule {
-    /// Share of the queries whose type is named by several words and that lose the last of them.
+    /// The share of the queries that are masked: if several words name the query's type, the last of these
+    /// words is left out.
     pub masked_share: f64,
 }
 
@@ -148,7 +153,7 @@ impl Recipe {
     /// Reads and checks a recipe.
     ///
     /// # Errors
-    /// Names the file and the key at fault.
+    /// See [`RecipeError`]; the error names the key at fault.
     pub fn read(path: &Path) -> Result<Self, RecipeError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;

@@ -1,26 +1,27 @@
-//! From a pool of candidate rows to the rows of one task: duplicates out, quotas kept.
+//! Selects the rows of one task from a pool of candidates, without duplicates and by quotas.
 
 use crate::PairKey;
 use crate::split::{Shares, seeded_hash};
 use sextant_core::{Example, Grade, Split};
 use std::collections::BTreeMap;
 
-/// What happened to a pool of candidates.
+/// How many candidates of a pool were dropped and kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Selection {
-    /// Candidates that the rules gave.
+    /// The number of candidates that the rules gave.
     pub candidates: usize,
-    /// Candidates dropped because an equal pair of the same grade was there already.
+    /// Candidates that were dropped because another candidate had the same pair and the same grade.
     pub duplicates: usize,
-    /// Candidates dropped because an equal pair had another grade; all of them are dropped.
+    /// Candidates that were dropped because the same pair occurred with different grades. All candidates with
+    /// such a pair are dropped.
     pub contradictions: usize,
-    /// Rows kept.
+    /// The number of rows that were kept.
     pub kept: usize,
 }
 
-/// Removes duplicates and contradictions, gives each row its id, and takes at most `rows` rows:
-/// of each split its share, of each grade its share of the split, and of each source an equal
-/// number as long as it lasts. Without `grades`, the mix of grades stays as it is.
+/// Removes duplicates and contradictions, gives each row its id, and takes at most `rows` rows. Each split
+/// gets its share of them, each grade its share of the split, and each source an equal number as long as it
+/// has rows. Without `grades`, rows are taken without regard to their grades.
 pub(crate) fn select(
     pool: Vec<Example>,
     seed: u64,
@@ -33,7 +34,7 @@ pub(crate) fn select(
     for example in pool {
         by_pair.entry(PairKey::of(&example.pair)).or_default().push(example);
     }
-    // Split, grade, then source: rows in the order of their seeded hash.
+    // The rows with their seeded hashes, by split and grade, and then by source.
     let mut cells: BTreeMap<(Split, Option<Grade>), BySource> = BTreeMap::new();
     for (key, mut twins) in by_pair {
         if twins.iter().any(|twin| twin.grade != twins[0].grade) {
@@ -65,12 +66,12 @@ pub(crate) fn select(
 
 type BySource = BTreeMap<String, Vec<([u8; 32], Example)>>;
 
-/// Up to `quota` rows, an equal number of each source as long as it lasts.
+/// Takes up to `quota` rows, an equal number from each source as long as it has rows.
 fn take_evenly(mut sources: BySource, quota: usize) -> Vec<([u8; 32], Example)> {
     for rows in sources.values_mut() {
         rows.sort_by_key(|(hash, _)| *hash);
     }
-    // Smallest source first: what it cannot give falls to the larger ones.
+    // The smallest source comes first, so that larger sources make up for the rows that it lacks.
     let mut sources: Vec<_> = sources.into_values().collect();
     sources.sort_by_key(Vec::len);
     let mut taken = Vec::new();

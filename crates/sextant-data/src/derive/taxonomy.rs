@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TypeText {
-    /// Its own name, preceded by its parent's where several nodes share the name.
+    /// The type's own name, preceded by its parent's name if several nodes have the same name.
     Leaf,
     /// All names from the root down.
     Path,
@@ -25,7 +25,8 @@ pub(crate) struct Taxonomy {
 }
 
 impl Taxonomy {
-    /// Builds the tree; ancestors that no path states are added, paths stated twice are one node.
+    /// Builds the tree from the paths of its nodes. Missing ancestors are added, and repeated paths are one
+    /// node.
     pub(crate) fn new(paths: impl IntoIterator<Item = TypePath>) -> Self {
         let mut by_path = BTreeMap::new();
         for path in paths {
@@ -46,8 +47,8 @@ impl Taxonomy {
             }
             let name = &path[path.len() - 1];
             tree.by_key.entry(stem_key(name)).or_default().push(number);
-            // `Coats & Jackets` answers to `jacket` too; `Hair Pins, Claws & Clips` does not
-            // answer to `claw`, because a part of several words lends its modifier to the others.
+            // `Coats & Jackets` is found by `jacket`, too. `Hair Pins, Claws & Clips` is not found by
+            // `claw`, because the modifier of a part of several words applies to the other parts as well.
             let parts: Vec<&str> = name.split(['&', ',']).map(str::trim).collect();
             if parts.len() > 1 && parts.iter().all(|part| stems(part).len() == 1) {
                 for part in parts {
@@ -88,17 +89,18 @@ impl Taxonomy {
         self.by_path.get(path).copied()
     }
 
-    /// The nodes whose name, or a part of it joined by `&`, is `name` up to plurals.
+    /// The nodes of which `name` is the name, or one of several single words joined by `&` or commas in it.
+    /// Singular and plural are equal.
     pub(crate) fn named(&self, name: &str) -> &[usize] {
         self.by_key.get(&stem_key(name)).map_or(&[], Vec::as_slice)
     }
 
-    /// How many names two paths share from the root.
+    /// How many names the paths of two nodes have in common from the root on.
     pub(crate) fn common_depth(&self, a: usize, b: usize) -> usize {
         self.paths[a].iter().zip(&self.paths[b]).take_while(|(a, b)| a == b).count()
     }
 
-    /// The text of a node.
+    /// The name of a node, written in a style.
     pub(crate) fn text(&self, node: usize, style: TypeText) -> String {
         match style {
             TypeText::Path => self.paths[node].join(" > "),

@@ -1,9 +1,9 @@
 //! type-type: do two types mean the same?
 //!
-//! Equivalents come from mappings: Shopify to Google, and Shopify's first edition to its present
-//! one. Most mapped nodes have the same name, which is too easy, so names are varied in ways that
-//! do not change their meaning, and shown with or without their parent at the same rate in every
-//! grade. Types are split by branch (the first two levels), so a test type is never seen in training.
+//! Equivalent types come from mappings: from Shopify's taxonomy to Google's, and from Shopify's first edition
+//! to its present one. Most mapped nodes have the same name, which is too easy. So names are varied in ways
+//! that do not change their meaning, and are shown with or without their parent's name equally often in every
+//! grade. Types are split by branch (the first two levels), so a test type never occurs in training.
 
 use super::draw::{self, PerSplit};
 use super::taxonomy::Taxonomy;
@@ -18,13 +18,13 @@ use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The branch that decides a type's split.
+/// The name of a type's branch as an entity; it decides the type's split.
 fn branch(path: &[String]) -> String {
     format!("branch:{}", path[..path.len().min(2)].join(" > ").to_lowercase())
 }
 
-/// Branches that a mapping makes equivalent are bound; so are branches that hold a node of the
-/// same path in another edition, because they have the same name.
+/// Adds the branches, and binds branches that a mapping makes equivalent. A branch with the same path in both
+/// taxonomies has the same name, so it is one entity.
 pub(super) fn tie(grouping: &mut Grouping, sources: &Sources) {
     for path in sources.shopify.nodes.iter().chain(&sources.google).filter(|path| path.len() > 1) {
         grouping.add(&branch(path), "types");
@@ -52,8 +52,9 @@ pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
     one_split_per_text(rows)
 }
 
-/// Some names stand in several branches. A text that would be in two splits stays in the one that
-/// is reported on, or else chosen by, so that no type of the test rows is learnt.
+/// Drops rows so that every text is in one split. Some names occur in several branches. If the same text
+/// would be in several splits, it stays in test, or else in dev, so that no type of the test rows occurs in
+/// training.
 fn one_split_per_text(rows: Vec<Example>) -> Vec<Example> {
     let mut last: BTreeMap<String, Split> = BTreeMap::new();
     for row in &rows {
@@ -69,10 +70,10 @@ fn one_split_per_text(rows: Vec<Example>) -> Vec<Example> {
     rows.into_iter().filter(kept).collect()
 }
 
-/// Mapped pairs that mean the same. A target is often the home of several finer nodes; only the
-/// topmost of them is its equivalent, and only if it is the only topmost one. A target whose name
-/// stands among the source's ancestors is the source's parent, not its equivalent, and a target
-/// closer to the root is broader.
+/// The mapped pairs that mean the same. Often several more specific nodes are mapped to one target; only the
+/// topmost of them is equivalent to the target, and only if it is the only topmost one. If an ancestor of the
+/// source has the target's name, the target is the source's parent and not its equivalent. A target that is
+/// closer to the root than the source is broader.
 fn equivalents(mapping: &[(TypePath, TypePath)]) -> Vec<(&TypePath, &TypePath)> {
     let targets: BTreeMap<&[String], &TypePath> =
         mapping.iter().map(|(from, to)| (from.as_slice(), to)).collect();
@@ -97,7 +98,7 @@ fn equivalents(mapping: &[(TypePath, TypePath)]) -> Vec<(&TypePath, &TypePath)> 
     pairs
 }
 
-/// The split of a type; top-level types have none.
+/// The split of a type; `None` for top-level types.
 fn split_of(context: Context<'_>, path: &[String]) -> Option<Split> {
     (path.len() > 1).then(|| context.splits.split(&branch(path))).flatten()
 }
@@ -131,7 +132,7 @@ fn same(
     rows
 }
 
-/// The type's name, or in three of ten rows its name after its parent's.
+/// The type's name, which in three of ten rows is preceded by its parent's name.
 fn shown(context: Context<'_>, tree: &Taxonomy, node: usize, rng: &mut ChaCha8Rng) -> String {
     if rng.random_bool(0.3) {
         tree.text_in_context(node)
@@ -140,9 +141,10 @@ fn shown(context: Context<'_>, tree: &Taxonomy, node: usize, rng: &mut ChaCha8Rn
     }
 }
 
-/// Another name of the same meaning: the parts of an enumeration in another order (`Coats &
-/// Jackets`, `Jackets & Coats`), or a possessive put last (`Girls' Dresses`, `Dresses for Girls`),
-/// or a two-word compound turned round (`Bird Cage Covers`, `Covers for Bird Cage`).
+/// Another name with the same meaning, if there is one: the parts of an enumeration in another order
+/// (`Coats & Jackets` becomes `Jackets & Coats`), a possessive at the end (`Girls' Dresses` becomes
+/// `Dresses for Girls`), or a compound with its head first (`Bird Cage Covers` becomes
+/// `Covers for Bird Cage`).
 fn rewritten(name: &str) -> Option<String> {
     let parts: Vec<&str> = name.split(" & ").collect();
     if let [first, second] = parts.as_slice()
@@ -158,7 +160,7 @@ fn rewritten(name: &str) -> Option<String> {
     {
         return Some(format!("{} for {owner}", rest.join(" ")));
     }
-    // `Pool Covers`: only names whose head is a thing made for what the words before it name.
+    // Only names such as `Pool Covers`, whose head is made for the thing that the words before it name.
     let made_for = [
         "Accessories",
         "Cases",
@@ -181,14 +183,15 @@ fn rewritten(name: &str) -> Option<String> {
     None
 }
 
-struct Place<'a> {
+/// A type as a possible partner: a node of one of the taxonomies, with the words of its name.
+struct TypeNode<'a> {
     tree: &'a Taxonomy,
     node: usize,
     words: BTreeSet<String>,
 }
 
-/// For each node of the first tree: a parent, child or sibling from either tree as grade 1, and a
-/// node of another top-level branch as grade 0.
+/// For each node of the first tree, a row with its parent or a sibling from either tree, with grade 1, and a
+/// row with a node of another top-level branch, with grade 0.
 fn related_and_unrelated(
     context: Context<'_>,
     source: &'static str,
@@ -196,11 +199,11 @@ fn related_and_unrelated(
     rng: &mut ChaCha8Rng,
 ) -> Vec<Example> {
     let row = Provenance::derived(Task::TypeType, source);
-    let mut pools: PerSplit<Place> = PerSplit::default();
+    let mut pools: PerSplit<TypeNode> = PerSplit::default();
     for tree in trees {
         for node in 0..tree.len() {
             if let Some(split) = split_of(context, tree.path(node)) {
-                pools.push(split, Place { tree, node, words: word_set(tree.name(node)) });
+                pools.push(split, TypeNode { tree, node, words: word_set(tree.name(node)) });
             }
         }
     }
@@ -211,7 +214,7 @@ fn related_and_unrelated(
         let Some(split) = split_of(context, path) else { continue };
         let group = branch(path);
         let text = varied(context, here, node, rng);
-        // The partner comes from the other taxonomy where that has the same node.
+        // If the other taxonomy has the same node, half of the partners come from there.
         let (tree, twin) = match there.find(path) {
             Some(twin) if rng.random_bool(0.5) => (*there, twin),
             _ => (*here, node),
@@ -228,16 +231,22 @@ fn related_and_unrelated(
         };
         if let Some(near) = near {
             let (a, b) = (text.clone(), varied(context, tree, near, rng));
-            // The row may be read either way round, so the parent is as often left as right.
+            // The task is symmetric, so the parent is on the left as often as on the right.
             let (left, right) = if rng.random_bool(0.5) { (a, b) } else { (b, a) };
             rows.push(row.row(left, right, Grade::Partial, &group, split));
         }
         let words = word_set(here.name(node));
-        let allowed = |other: &Place| other.tree.path(other.node)[0] != path[0];
+        let allowed = |other: &TypeNode| other.tree.path(other.node)[0] != path[0];
         let pool = pools.of(split);
         let tries = context.recipe.negatives.drawn * 4;
         let partner = if rng.random_bool(context.recipe.negatives.hard_share) {
-            draw::hardest(rng, pool, tries, |other: &Place| jaccard(&words, &other.words), allowed)
+            draw::hardest(
+                rng,
+                pool,
+                tries,
+                |other: &TypeNode| jaccard(&words, &other.words),
+                allowed,
+            )
         } else {
             draw::any(rng, pool, tries, allowed)
         };
@@ -249,7 +258,7 @@ fn related_and_unrelated(
     rows
 }
 
-/// The text of a node in a pair of grade 0 or 1, rewritten as often as in grade 2.
+/// The text of a node in a row of grade 0 or 1, rewritten as often as in rows of grade 2.
 fn varied(context: Context<'_>, tree: &Taxonomy, node: usize, rng: &mut ChaCha8Rng) -> String {
     let rewrite = if rng.random_bool(0.25) { rewritten(tree.name(node)) } else { None };
     rewrite.unwrap_or_else(|| shown(context, tree, node, rng))

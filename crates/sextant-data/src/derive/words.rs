@@ -1,17 +1,17 @@
 //! Words of short commercial texts: normal forms, light stemming, overlap.
 //!
-//! The rules use these only to pick and to refuse pairs; they are cruder than a search engine's
-//! analysis on purpose, so that every choice can be read off a row.
+//! The rules use these only to choose and to refuse pairs. They are simpler than the analysis of a search
+//! engine on purpose, so that the reason for a choice can be seen in the row.
 
 use std::collections::BTreeSet;
 
-/// Words that say nothing about what is wanted.
+/// Words that do not say what is asked for.
 const STOP_WORDS: [&str; 22] = [
     "a", "an", "and", "at", "by", "de", "for", "from", "in", "is", "it", "of", "on", "or", "the",
     "to", "with", "w", "x", "your", "my", "me",
 ];
 
-/// The runs of letters and digits of `text`, lower-cased, in order.
+/// The runs of letters and digits of `text`, in lower case and in order. Apostrophes are left out.
 pub(crate) fn tokens(text: &str) -> Vec<String> {
     let lower = text.to_lowercase().replace(['\'', '’'], "");
     lower
@@ -24,7 +24,7 @@ pub(crate) fn tokens(text: &str) -> Vec<String> {
 /// A word without its plural ending.
 pub(crate) fn stem(word: &str) -> String {
     let cut = |n: usize| word[..word.len() - n].to_owned();
-    // Spectacles are not made of the material's plural.
+    // `glasses` means spectacles, and is not the plural of the material.
     if !word.is_ascii() || word.len() <= 3 || word == "glasses" {
         return word.to_owned();
     }
@@ -45,7 +45,7 @@ pub(crate) fn stems(text: &str) -> Vec<String> {
     tokens(text).iter().map(|token| stem(token)).collect()
 }
 
-/// Stems joined by spaces: one key for a name and its plural.
+/// The stems of `text` joined by spaces, which are the same for a name and its plural.
 pub(crate) fn stem_key(text: &str) -> String {
     stems(text).join(" ")
 }
@@ -55,7 +55,8 @@ pub(crate) fn word_set(text: &str) -> BTreeSet<String> {
     stems(text).into_iter().filter(|word| !STOP_WORDS.contains(&word.as_str())).collect()
 }
 
-/// The stems that name things: without stop words and without words that hold a digit.
+/// The stems of `text` that may name things, as a set: without stop words, single characters and words with a
+/// digit.
 pub(crate) fn content_set(text: &str) -> BTreeSet<String> {
     word_set(text)
         .into_iter()
@@ -63,7 +64,8 @@ pub(crate) fn content_set(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The stems of `text` sorted, without stop words: equal for texts with the same words.
+/// The sorted stems of `text` without stop words, joined by spaces. They are equal for texts with the same
+/// words.
 pub(crate) fn bag_key(text: &str) -> String {
     let mut words: Vec<String> =
         stems(text).into_iter().filter(|word| !STOP_WORDS.contains(&word.as_str())).collect();
@@ -71,27 +73,29 @@ pub(crate) fn bag_key(text: &str) -> String {
     words.join(" ")
 }
 
-/// The last word that says what a thing is: `phone case` is a case.
+/// The head noun, which says what a thing is: the last word of `text` that is neither a stop word nor has a
+/// digit. `phone case` is a case.
 pub(crate) fn head(text: &str) -> Option<String> {
     stems(text).into_iter().rev().find(|word| {
         !STOP_WORDS.contains(&word.as_str()) && !word.contains(|c: char| c.is_ascii_digit())
     })
 }
 
-/// Intersection over union; 0 where both are empty.
+/// The Jaccard index of two sets, their intersection over their union; 0 if both are empty.
 pub(crate) fn jaccard<T: Ord>(a: &BTreeSet<T>, b: &BTreeSet<T>) -> f64 {
     let common = a.intersection(b).count();
     let all = a.len() + b.len() - common;
     if all == 0 { 0.0 } else { common as f64 / all as f64 }
 }
 
-/// Every three neighbouring characters, with a space at both ends.
+/// All sequences of three characters in `text`, with a space added at both ends.
 pub(crate) fn trigrams(text: &str) -> BTreeSet<[char; 3]> {
     let padded: Vec<char> = format!(" {} ", tokens(text).join(" ")).chars().collect();
     padded.windows(3).map(|w| [w[0], w[1], w[2]]).collect()
 }
 
-/// How alike two short texts are, in [0, 1]: by words or, for misspellings, by characters.
+/// How alike two short texts are, in [0, 1]: the overlap of their words or, for misspellings, of their
+/// character trigrams, whichever is larger.
 pub(crate) fn likeness(a: &str, b: &str) -> f64 {
     jaccard(&word_set(a), &word_set(b)).max(jaccard(&trigrams(a), &trigrams(b)))
 }

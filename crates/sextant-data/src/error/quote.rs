@@ -1,4 +1,4 @@
-//! What can be wrong with the quotes of a file, said so that it can be mended.
+//! Errors about the quotes of a file, with advice on how to mend them.
 
 use super::bytes;
 use std::fmt::{Display, Formatter};
@@ -7,23 +7,23 @@ use std::path::PathBuf;
 /// What is wrong with a quoted cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultKind {
-    /// The quote that closes it is followed by text.
+    /// Text follows the quote that closes the cell.
     TextAfterQuote {
         /// The line of the closing quote.
         line: u64,
     },
-    /// The file ends inside.
+    /// The file ends inside the cell.
     Unclosed,
-    /// It is longer than a row may be.
+    /// The cell is longer than a row may be.
     TooLong { limit: usize },
-    /// Lines in it look like rows.
+    /// Lines inside the cell look like rows.
     HoldsRows {
-        /// The first of them.
+        /// The first of these lines.
         line: u64,
     },
 }
 
-/// A quoted cell that makes the rest of its file doubtful.
+/// A quoted cell after which it is uncertain where the next row of the file starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuoteError {
     pub(crate) path: PathBuf,
@@ -45,7 +45,7 @@ impl QuoteError {
 impl std::error::Error for QuoteError {}
 
 impl QuoteError {
-    /// What was found, without file, line and advice.
+    /// What is wrong with the cell, without the file, the line and the advice.
     pub(crate) fn finding(&self) -> String {
         let cell = match &self.column {
             Some(name) => format!("column `{name}`"),

@@ -1,10 +1,10 @@
-//! What a path that a user gives as data stands for.
+//! Opens the data that a user's path stands for.
 //!
-//! A file, a pipe, standard input (`-`), a folder of parts, or a pattern such as `part-*.parquet`
-//! all become an [`Input`]: parts of one format, read one after another. Every part is opened once
-//! and never again, because a pipe gives its bytes only once. Text comes out decompressed and in
-//! UTF-8, whatever the file is; a Parquet part comes out as the file itself, since Parquet is read
-//! from its end.
+//! The path is a file, a pipe, standard input (`-`), a folder of parts, or a pattern such as
+//! `part-*.parquet`. It becomes an [`Input`]: parts of one format that are read one after another. An
+//! [`Input`] opens each part only once, because a pipe gives its bytes only once. Text is given
+//! decompressed and in UTF-8, whatever the file's compression and encoding; a Parquet part is given as
+//! the file itself, since Parquet is read from its end.
 
 mod parts;
 
@@ -24,7 +24,7 @@ const STANDARD_INPUT: &str = "-";
 
 /// One or more parts of one format, in the order of their names.
 ///
-/// Iterating opens the parts, each when its turn comes.
+/// Iterating opens one part after another; the first part is open already.
 pub struct Input {
     path: PathBuf,
     format: Format,
@@ -36,39 +36,39 @@ pub struct Input {
 
 /// One part of an [`Input`], opened.
 pub struct Part {
-    /// Its file, for messages.
+    /// The part's file, for messages.
     pub path: PathBuf,
-    /// What is in it.
+    /// The part's content.
     pub content: Content,
 }
 
 /// The content of a part.
 pub enum Content {
-    /// JSONL, CSV or TSV: decompressed, without a byte order mark, in UTF-8. Bytes that are not
-    /// UTF-8 come as they are where no other encoding was asked for.
+    /// JSONL, CSV or TSV: decompressed, without a byte order mark, in UTF-8. If the options state UTF-8,
+    /// bytes that are not UTF-8 are given as they are.
     Text(Box<dyn BufRead + Send>),
-    /// A Parquet file, at its start.
+    /// A Parquet file, positioned at its start.
     Table(File),
 }
 
 impl Input {
     /// Finds the parts of `path` and opens the first.
     ///
-    /// The format is the one of `options`, else the one that the name ends in, else the one that
-    /// the content shows.
+    /// The format is that of `options`; if they state none, that of the name's extension; if the name
+    /// has none, the one that is recognized in the content.
     ///
     /// # Errors
-    /// Nothing is there, the parts are of several formats or of none that is known, or the content
-    /// is not what the name says.
+    /// Nothing is at the path, the parts have several formats or an unknown one, or the content is not
+    /// of the format that the name states.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         let path = path.as_ref();
         Self::of_parts(path, parts_of(path)?, options)
     }
 
-    /// The same for parts that are known: `path` names them together in messages.
+    /// Opens the first of parts that are already known; `path` names all of them in messages.
     ///
     /// # Errors
-    /// As [`Input::open`].
+    /// The errors of [`Input::open`].
     pub fn of_parts(
         path: impl AsRef<Path>,
         parts: Vec<PathBuf>,
@@ -87,7 +87,7 @@ impl Input {
             parts,
             next: 0,
         };
-        // A part of another format is found before rows of the first are read.
+        // A part of another format is reported before rows of the first part are read.
         for part in &input.parts[1..] {
             if let Some(other) = Format::of_input(part)
                 && options.format.is_none()
@@ -99,7 +99,7 @@ impl Input {
         Ok(input)
     }
 
-    /// What was asked for.
+    /// The path that was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -114,7 +114,7 @@ impl Input {
         &self.parts
     }
 
-    /// Whether the same path can be opened again and gives the same rows: whether all parts are
+    /// Whether the path can be opened again and then gives the same rows. This is so if all parts are
     /// ordinary files.
     pub fn is_reopenable(&self) -> bool {
         self.parts.iter().all(|part| part.is_file())
@@ -139,9 +139,9 @@ impl Iterator for Input {
         if let Some(first) = self.first.take() {
             return Some(Ok(first));
         }
-        // A part whose name says no format must show by its content that it is of the same one.
+        // If a part's name does not state a format, its content must be of the input's format.
         let format = Format::of_input(path).map(|_| self.format).or_else(|| {
-            // Comma- and tab-separated text has no mark of its own.
+            // CSV and TSV cannot be recognized by their content.
             matches!(self.format, Format::Csv | Format::Tsv).then_some(self.format)
         });
         Some(open(path, format, self.encoding).and_then(|(format, part)| {
@@ -162,16 +162,16 @@ pub(crate) fn parts_of(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(parts::of_path(path)?.unwrap_or_else(|| vec![path.to_owned()]))
 }
 
-/// Where bytes come from.
-enum Source {
-    /// An ordinary file: it can be read from any place.
+/// The source of a part's bytes.
+enum ByteSource {
+    /// An ordinary file, which can be read from any position.
     File(File),
     /// A named pipe or a device.
     Pipe(File),
     Standard(Stdin),
 }
 
-impl Source {
+impl ByteSource {
     fn open(path: &Path) -> std::io::Result<Self> {
         if path.as_os_str() == STANDARD_INPUT {
             return Ok(Self::Standard(std::io::stdin()));
@@ -181,7 +181,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for ByteSource {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         match self {
             Self::File(file) | Self::Pipe(file) => file.read(buffer),
@@ -190,7 +190,7 @@ impl Read for Source {
     }
 }
 
-/// Opens one part and finds out its format where `format` does not say it.
+/// Opens one part, and determines its format if `format` does not state it.
 fn open(
     path: &Path,
     format: Option<Format>,
@@ -198,7 +198,7 @@ fn open(
 ) -> Result<(Format, Part), DataError> {
     let name = if path.as_os_str() == STANDARD_INPUT { Path::new("standard input") } else { path };
     let read = |source| DataError::read(name, source);
-    let mut source = Source::open(path).map_err(read)?;
+    let mut source = ByteSource::open(path).map_err(read)?;
     let format = format.or_else(|| Format::of_input(path));
     let head = text::head(&mut source).map_err(read)?;
     let is_table = head.starts_with(sniff::PARQUET);
@@ -215,7 +215,7 @@ fn open(
             let problem = "a compressed Parquet file; unpack it, Parquet compresses by itself";
             return Err(DataError::unusable(name, problem));
         }
-        let Source::File(mut file) = source else {
+        let ByteSource::File(mut file) = source else {
             let problem = "Parquet is read from its end, which a pipe does not have; save it as a \
                 file and give its path";
             return Err(DataError::unusable(name, problem));

@@ -3,21 +3,21 @@
 use crate::DataError;
 use std::path::{Path, PathBuf};
 
-/// The parts of a folder or of a pattern, sorted by name; none where `path` is one file.
+/// The parts of a folder or of a pattern, sorted by name; `None` if `path` is a single file.
 pub(super) fn of_path(path: &Path) -> Result<Option<Vec<PathBuf>>, DataError> {
     if path.as_os_str() != super::STANDARD_INPUT && path.is_dir() {
         return of_folder(path).map(Some);
     }
     let pattern = path.to_str().filter(|text| text.contains(['*', '?', '[']));
     match pattern {
-        // A file whose name has such a character is itself.
+        // A path with such a character is not a pattern if a file of exactly this name exists.
         Some(pattern) if path.symlink_metadata().is_err() => of_pattern(path, pattern).map(Some),
         _ => Ok(None),
     }
 }
 
-/// Whether a file of this name can hold rows. Hidden files, and those of engines that write parts
-/// (`_SUCCESS`, `_metadata`, `.part-0.crc`), hold none.
+/// Whether a file of this name can hold rows. Hidden files do not, nor do the files that engines add to the
+/// parts which they write (`_SUCCESS`, `_metadata`, `.part-0.crc`).
 pub(crate) fn is_part_name(name: &str) -> bool {
     !name.starts_with(['.', '_'])
         && Path::new(name).extension().is_none_or(|extension| extension != "crc")
@@ -79,7 +79,7 @@ fn of_pattern(path: &Path, pattern: &str) -> Result<Vec<PathBuf>, DataError> {
     kept(path, parts)
 }
 
-/// The parts among some paths. A folder among them is an error: its rows would be left out.
+/// The paths that are parts. A folder among them is an error, because its rows would be left out.
 fn kept(whole: &Path, mut paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, DataError> {
     paths.retain(|path| path.file_name().is_some_and(|name| is_part_name(&name.to_string_lossy())));
     if let Some(folder) = paths.iter().find(|path| path.is_dir()) {

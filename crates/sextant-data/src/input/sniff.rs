@@ -1,18 +1,18 @@
-//! What the first bytes of a file say about it.
+//! Recognizes formats, compressions and encodings by the first bytes of a file.
 
 use crate::Format;
 
-/// How a Parquet file begins.
+/// The first bytes of every Parquet file.
 pub(super) const PARQUET: &[u8] = b"PAR1";
 
-/// A compression that is undone while reading.
+/// A compression that is decompressed while reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compression {
     Gzip,
     Zstd,
 }
 
-/// The compression that the bytes show, whatever the file is called.
+/// The compression that the bytes show, whatever the file's name.
 pub(super) fn compression(head: &[u8]) -> Option<Compression> {
     match head {
         [0x1f, 0x8b, ..] => Some(Compression::Gzip),
@@ -21,7 +21,7 @@ pub(super) fn compression(head: &[u8]) -> Option<Compression> {
     }
 }
 
-/// Content that is never read: what it is, and what to do.
+/// Content of a kind that cannot be read: what it is, and what the user can do.
 pub(super) fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
     const UNPACK: &str = "unpack it first, or pack it with gzip or zstd";
     match head {
@@ -54,12 +54,12 @@ pub(super) fn byte_order_mark(head: &[u8]) -> Option<&'static encoding_rs::Encod
     encoding_rs::Encoding::for_bom(head).map(|(encoding, _)| encoding)
 }
 
-/// Whether so many bytes are zero that this is no text in UTF-8 or Latin-1.
+/// Whether so many bytes are zero that the content cannot be text in UTF-8 or Latin-1.
 pub(super) fn is_mostly_zeros(head: &[u8]) -> bool {
     head.iter().map(|&byte| usize::from(byte == 0)).sum::<usize>() > head.len() / 4
 }
 
-/// The format of text that opens like JSONL. Delimited text has no mark of its own.
+/// JSONL, if the text begins like a JSON object. CSV and TSV cannot be recognized by their content.
 pub(super) fn text_format(head: &[u8]) -> Option<Format> {
     head.trim_ascii_start().starts_with(b"{").then_some(Format::Jsonl)
 }

@@ -34,7 +34,7 @@ fn read(name: &str, bytes: impl AsRef<[u8]>) -> Result<Vec<String>, String> {
 #[test]
 fn compression_and_encoding_are_seen_in_the_content() {
     let zstd = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
-    // Two members, as `cat a.gz b.gz` makes them.
+    // A gzip file of two members, as `cat a.gz b.gz` makes it.
     let two = [gzip(&CSV.as_bytes()[..20]), gzip(&CSV.as_bytes()[20..])].concat();
     for (name, bytes) in [
         ("a.csv.gz", gzip(CSV.as_bytes())),
@@ -43,8 +43,8 @@ fn compression_and_encoding_are_seen_in_the_content() {
         ("A.JSONL.GZ", gzip(ROW.as_bytes())),
         ("a.jsonl.zst", zstd(ROW)),
         ("a.ndjson", zstd(ROW)),
-        ("a.jsonl.gz", ROW.as_bytes().to_vec()), // unpacked by somebody on the way
-        ("rows", ROW.as_bytes().to_vec()),       // known by its content
+        ("a.jsonl.gz", ROW.as_bytes().to_vec()), // It was decompressed, but has kept its name.
+        ("rows", ROW.as_bytes().to_vec()),       // The format is recognized by the content.
         ("rows.gz", gzip(format!("\u{feff}\n {ROW}").as_bytes())),
         ("a.csv", format!("\u{feff}{CSV}").into_bytes()),
         ("a.csv", utf_16(CSV, true)),
@@ -54,13 +54,13 @@ fn compression_and_encoding_are_seen_in_the_content() {
     ] {
         assert_eq!(read(name, &bytes), Ok(vec!["caf\u{e9}".to_owned()]), "{name} {bytes:?}");
     }
-    // Latin-1 means Windows-1252, as in the wild.
+    // Latin-1 is read as Windows-1252, which is what most such files are.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv");
     let options = ReadOptions { encoding: Encoding::Latin1, ..ReadOptions::default() };
     std::fs::write(&path, b"task,left,right\nquery-query,caf\xe9 \x933/4\x94,b\n").unwrap();
     assert_eq!(lefts(&path, &options).unwrap(), ["caf\u{e9} \u{201c}3/4\u{201d}"]);
-    // A byte order mark says more than the option.
+    // A byte order mark takes precedence over the option.
     for bytes in [utf_16(CSV, true), format!("\u{feff}{CSV}").into_bytes()] {
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(lefts(&path, &options), Ok(vec!["caf\u{e9}".to_owned()]));
@@ -115,7 +115,7 @@ fn a_folder_or_a_pattern_of_parts_is_one_input() {
     assert_eq!(lefts(&folder.path().join("*.[jJ]*"), &options), all);
     assert_eq!(lefts(&folder.path().join("part-[12].*"), &options).unwrap(), ["b", "c"]);
 
-    // Errors name the part.
+    // Errors name the part in which they are.
     put("part-1.JSONL", b"{}\n");
     let error = lefts(folder.path(), &options).unwrap_err();
     assert!(error.contains("part-1.JSONL line 1, column `task`"), "{error}");
@@ -144,7 +144,7 @@ fn parts_of_a_table_have_the_same_columns() {
     assert!(error.contains("1.csv: a column `price`, which the first part lacks"), "{error}");
 }
 
-/// A pipe gives its bytes once: whoever opens it twice waits for ever.
+/// A pipe gives its bytes only once, and opening it a second time would wait for ever.
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_opened_once() {
@@ -172,5 +172,5 @@ fn a_pipe_is_opened_once() {
     let options = ReadOptions { format: Some(Format::Parquet), ..ReadOptions::default() };
     let error = Input::open(&pipe, &options).unwrap_err().to_string();
     assert!(error.contains("Parquet is read from its end"), "{error}");
-    let _ = writer.join().unwrap(); // it may have found nobody reading
+    let _ = writer.join().unwrap(); // Writing may have failed because the pipe had no reader.
 }

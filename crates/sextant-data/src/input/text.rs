@@ -1,4 +1,4 @@
-//! From the bytes of a text file to UTF-8: decompression, byte order marks, other encodings.
+//! Turns the bytes of a text file into UTF-8: decompression, byte order marks, other encodings.
 
 use super::sniff::{self, Compression};
 use crate::{DataError, Encoding};
@@ -7,20 +7,20 @@ use flate2::bufread::MultiGzDecoder;
 use std::io::{BufRead, BufReader, Cursor, Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// How many bytes are looked at to see what a file is.
+/// The number of bytes by which the kind of a file is recognized.
 const HEAD: usize = 512;
 const BUFFER: usize = 1 << 16;
 
-/// The first bytes of a reader: [`HEAD`] of them, or all where there are fewer.
+/// The first bytes of a reader: [`HEAD`] bytes, or all if there are fewer.
 pub(super) fn head(reader: &mut impl Read) -> Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD);
     reader.take(HEAD as u64).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// The text of a reader whose first bytes were read already.
+/// The text of a reader; `start` are its first bytes, which were read already.
 ///
-/// A byte order mark says more than `encoding`: it is in the file itself.
+/// A byte order mark takes precedence over `encoding`, because it is in the file itself.
 pub(super) fn open(
     start: Vec<u8>,
     rest: impl Read + Send + 'static,
@@ -33,7 +33,8 @@ pub(super) fn open(
         Box::new(BufReader::with_capacity(BUFFER, Cursor::new(start).chain(rest)));
     bytes = match compression {
         None => bytes,
-        // A gzip file may have several members, as `cat a.gz b.gz` and block-wise writers make them.
+        // A gzip file may have several members, for example if it was made by `cat a.gz b.gz` or written in
+        // blocks.
         Some(Compression::Gzip) => {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(bytes)))
         }
@@ -76,19 +77,19 @@ pub(super) fn open(
         utf_8 => {
             let mut whole = whole;
             if utf_8.is_some() {
-                whole.consume(3); // its byte order mark
+                whole.consume(3); // The byte order mark of UTF-8 has three bytes.
             }
             Box::new(whole)
         }
     })
 }
 
-/// Reads text of another encoding as UTF-8. What has no meaning in it is an error.
+/// Reads text of another encoding as UTF-8. Bytes that are not valid in that encoding are an error.
 struct Transcoder<R> {
     inner: R,
     decoder: Decoder,
     name: &'static str,
-    /// Bytes of the inner reader so far.
+    /// The number of bytes that were read from the inner reader so far.
     position: u64,
     output: Vec<u8>,
     ready: std::ops::Range<usize>,

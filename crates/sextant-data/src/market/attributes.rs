@@ -1,14 +1,14 @@
-//! What products can be asked for by: brands aside, each attribute with its values.
+//! The attributes of products and their values. Queries ask for these values, and for brands.
 //!
-//! A value is a row of equivalent surface names; the first is canonical. No surface name means two
-//! things anywhere in the catalogue (tested), so that the truth is exact.
+//! A value is a list of equivalent surface names, of which the first is canonical. A test makes sure that no
+//! surface name has two meanings anywhere in the catalogue, so that the truth is exact.
 
-/// A named property and its values.
+/// A named property and its possible values.
 #[derive(Debug)]
 pub(super) struct Attribute {
     /// The property's name, as in [`sextant_core::Product::attributes`].
     pub(super) name: &'static str,
-    /// Its values: equivalent surface names, canonical first.
+    /// The values, each a list of equivalent surface names with the canonical name first.
     pub(super) values: &'static [&'static [&'static str]],
 }
 

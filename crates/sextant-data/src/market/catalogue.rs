@@ -8,29 +8,29 @@ use super::attributes::{
     WOOD,
 };
 
-/// A top node of the tree.
+/// A top-level node of the tree.
 #[derive(Debug)]
 pub(super) struct Department {
     pub(super) name: &'static str,
-    /// The brands sold here; some sell in two departments.
+    /// The brands of the department; some brands are in two departments.
     pub(super) brands: &'static [&'static str],
     pub(super) categories: &'static [Category],
 }
 
-/// The parent of a few leaf types.
+/// A node below a department, which is the parent of a few leaf types.
 #[derive(Debug)]
 pub(super) struct Category {
-    /// Equivalent names, canonical first.
+    /// Equivalent names, with the canonical name first.
     pub(super) names: &'static [&'static str],
     /// The attributes that all its products have.
     pub(super) attributes: [&'static Attribute; 2],
-    /// What a title may promise to come with; says nothing about the type.
+    /// Things that a title may say the product comes with; they do not tell its type.
     pub(super) extras: &'static [&'static str],
-    /// The leaf types: equivalent names in the singular, canonical first.
+    /// The leaf types, each a list of equivalent names in the singular with the canonical name first.
     pub(super) leaves: &'static [&'static [&'static str]],
 }
 
-/// The words that makers add to tell their models apart.
+/// The names of product lines, which distinguish the models of a brand.
 pub(super) static LINES: &[&str] = &[
     "nova", "prime", "terra", "vista", "echo", "apex", "luna", "orbit", "delta", "summit", "pulse",
     "zenith",
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
 
-    /// Truth is exact only if no surface name stands for two things.
+    /// The truth is exact only if no surface name has two meanings.
     #[test]
     fn no_surface_name_means_two_things() {
         let mut meanings: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What can be wrong with a wish for a market.
+//! Errors of the configuration of a market or of its examples.
 
 use super::truth::Rule;
 use sextant_core::Task;
@@ -11,18 +11,18 @@ pub enum MarketError {
     OutOfRange {
         /// The configuration key.
         key: &'static str,
-        /// Its value.
+        /// The value of the key.
         found: String,
-        /// What it may be.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// A conflict rule that cannot grade its task.
+    /// The conflict's rule cannot grade its task.
     #[error(
         "`conflict`: rule {rule:?} needs details on both sides, and {task} has types, which have none; \
          use rule `inverted`, or task query-product, query-query or product-product"
     )]
     RuleDoesNotFit {
-        /// The rule asked for.
+        /// The rule of the conflict.
         rule: Rule,
         /// The task that it cannot grade.
         task: Task,

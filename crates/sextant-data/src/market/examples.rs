@@ -1,4 +1,4 @@
-//! Pairing the entities of a market up into examples for all six tasks.
+//! Pairs the entities of a market, as examples for all six tasks.
 
 use super::error::MarketError;
 use super::generate::{Item, Market};
@@ -11,29 +11,30 @@ use serde::{Deserialize, Serialize};
 use sextant_core::{Example, Grade, LabelOrigin, Pair, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The share of each grade that is aimed at, by [`Grade::index`].
+/// The intended share of each grade, by [`Grade::index`].
 const MIX: [f64; Grade::COUNT] = [0.35, 0.35, 0.30];
 /// The share of each split.
 const SHARES: [(Split, f64); 3] = [(Split::Train, 0.7), (Split::Dev, 0.1), (Split::Test, 0.2)];
-/// How often one row is tried before its item is left alone.
+/// How many partners are tried for one row before the row is given up.
 const ATTEMPTS: usize = 12;
 
 /// Which examples to draw from a market.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExampleConfig {
-    /// Rows per task over all splits, at most: a market holds only so many different pairs, and
-    /// the balance of grades goes before volume. Tasks that are not named get none.
+    /// The most rows of each task, over all splits. There may be fewer, because a market has a limited number
+    /// of different pairs and the balance of grades takes precedence. Tasks that are not named get no rows.
     pub rows: BTreeMap<Task, usize>,
-    /// About how many candidates an item meets at a time; its rows are its group.
+    /// About how many rows are drawn for an item at a time; the rows of an item are one group.
     pub slate: usize,
-    /// A task that grades at odds with the others.
+    /// A task whose grades contradict those of the other tasks.
     pub conflict: Option<Conflict>,
 }
 
 impl Default for ExampleConfig {
-    /// 20,800 rows, mildly unequal, for a demo: an encoder from scratch learns more from many rows
-    /// read a few times than from few rows read often, which it knows by heart first.
+    /// 20,800 rows for a demo, with moderately different numbers per task. They are many because an encoder
+    /// that is trained from scratch learns more from many rows that it sees a few times than from few rows
+    /// that it sees often and memorizes.
     fn default() -> Self {
         Self::with_rows([6000, 3000, 4200, 3600, 3000, 1000])
     }
@@ -45,12 +46,13 @@ impl ExampleConfig {
         Self { rows: Task::ALL.into_iter().zip(rows).collect(), slate: 5, conflict: None }
     }
 
-    /// The same volume for each task.
+    /// The same number of rows for each task.
     pub fn equal(rows: usize) -> Self {
         Self::with_rows([rows; Task::COUNT])
     }
 
-    /// Volumes as unequal as in practice: `rows` for query-product, a tenth of it for type-type.
+    /// Numbers of rows that differ between tasks as in practice: `rows` for query-product, a tenth of it for
+    /// type-type.
     pub fn skewed(rows: usize) -> Self {
         Self::with_rows([rows, rows / 5, rows / 3, rows / 3, rows / 5, rows / 10])
     }
@@ -77,11 +79,11 @@ impl ExampleConfig {
 }
 
 impl Market {
-    /// Draws examples, by task and, in a task, by split.
+    /// Draws examples, ordered by task and then by split.
     ///
-    /// Every row has an id, a group (the item for which candidates were sought), its split, the
-    /// source `synthetic-market` and a derived label. A task's rows depend on its own volume only.
-    /// Pairs of a symmetric task come in both orders, one after the other, in one group.
+    /// Every row has an id, a group (the item for which partners were sought), its split, the source
+    /// `synthetic-market` and a derived label. The rows of a task do not depend on the numbers of rows of
+    /// other tasks. Pairs of a symmetric task are given in both orders, one after the other, in one group.
     pub fn examples(&self, config: &ExampleConfig) -> Result<Vec<Example>, MarketError> {
         config.check()?;
         let pools = Pools::new(self.items());
@@ -142,14 +144,14 @@ impl<'a> Sampler<'a> {
                     }
                 }
             }
-            // Nearly every pair of the scarcest grade is taken: more would cost the balance.
+            // Nearly all pairs of the scarcest grade are taken. Further rows would unbalance the grades.
             if (seen.len() - before) * 20 <= tried {
                 return;
             }
         }
     }
 
-    /// An item that has this very grade with `anchor` and was not paired with it before.
+    /// An item whose pair with `anchor` has exactly this grade and was not drawn before.
     fn partner(
         &self,
         anchor: &'a Item,
@@ -163,7 +165,8 @@ impl<'a> Sampler<'a> {
                 continue;
             };
             let (left, right) = (anchor.name.as_str(), found.name.as_str());
-            // Names of different kinds differ, so ordering them confuses no two pairs.
+            // Items of different kinds have different names, so sorting the two names cannot make different
+            // pairs equal.
             let pair = if left < right { (left, right) } else { (right, left) };
             if left != right
                 && self.rule.grade(self.task, &anchor.meaning, &found.meaning) == grade
@@ -182,7 +185,7 @@ impl<'a> Sampler<'a> {
             if self.task == Task::ProductType
                 && let sextant_core::Entity::Product(product) = &mut pair.left
             {
-                product.type_path.clear(); // it would give the answer away
+                product.type_path.clear(); // The path contains the answer.
             }
             out.push(Example {
                 pair,
@@ -202,7 +205,7 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// The grade that lags furthest behind its share.
+/// The grade that is furthest behind its share.
 fn scarcest(counts: [usize; Grade::COUNT]) -> Grade {
     let filled = |grade: &Grade| counts[grade.index()] as f64 / MIX[grade.index()];
     Grade::ALL.into_iter().min_by(|a, b| filled(a).total_cmp(&filled(b))).unwrap_or(Grade::Partial)

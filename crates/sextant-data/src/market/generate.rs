@@ -1,4 +1,4 @@
-//! Drawing the market: products and their offers, queries, names of types.
+//! Draws a market: products and their offers, queries, and names of types.
 
 use super::catalogue::LINES;
 use super::error::MarketError;
@@ -16,46 +16,48 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MarketConfig {
-    /// Decides everything that is drawn.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// How many of the tree's departments are open, each with twelve leaf types: fewer make an
-    /// easier market.
+    /// How many of the tree's departments the market has, each with twelve leaf types. Fewer departments make
+    /// an easier market.
     pub departments: usize,
-    /// How many products; each has two or three offers.
+    /// The number of products; each has two or three offers.
     pub products: usize,
-    /// How many queries, at most: a few products cannot be asked for in arbitrarily many ways.
+    /// The most queries. There may be fewer, because there are only so many different queries for a few
+    /// products.
     pub queries: usize,
-    /// How carelessly queries are typed, from 0 (tidy) to 1.
+    /// How noisy queries are, from 0 (no noise) to 1.
     pub noise: f64,
 }
 
 impl Default for MarketConfig {
-    /// Large enough for the default [`super::ExampleConfig`], and easy enough for a tiny encoder
-    /// that is trained from scratch: its wall is the number of types, of which it must learn all
-    /// names from pairs alone.
+    /// A market that is large enough for the default [`super::ExampleConfig`], and easy enough for a tiny
+    /// encoder that is trained from scratch. Such an encoder is limited by the number of types, since it must
+    /// learn all their names from pairs alone.
     fn default() -> Self {
         Self { seed: 7, departments: 2, products: 3600, queries: 5400, noise: 0.3 }
     }
 }
 
-/// One entity of the market, and what it stands for.
+/// One entity of the market, with its meaning.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// What kind of entity.
+    /// The kind of entity.
     pub kind: EntityKind,
-    /// Unique among all items: `query-17`, `product-3-b`, `type-40`.
+    /// A name that is unique among all items: `query-17`, `product-3-b`, `type-40`.
     pub name: String,
     /// The entity as a model sees it. Its text is unique among items of its kind.
     pub entity: Entity,
-    /// What it stands for.
+    /// The meaning of the entity.
     pub meaning: Meaning,
-    /// The product that is offered, or from which the query's intent was drawn; none for types.
+    /// The index of the product that is offered, or from which the query's intent was drawn; `None` for
+    /// types.
     pub product: Option<usize>,
-    /// The only split in which the item occurs.
+    /// The split in which the item occurs.
     pub split: Split,
 }
 
-/// A catalogue with its queries and names of types. See the [module](super).
+/// A catalogue of products, with queries and names of types. See the [module](super).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Market {
     pub(super) seed: u64,
@@ -104,8 +106,8 @@ impl Market {
         self.by_text.get(&(kind, text.to_owned())).map(|&index| &self.items[index])
     }
 
-    /// The grade of any pair of this market's entities by the standard rule; none where one of them
-    /// is not in the market.
+    /// The grade of a pair of this market's entities by the standard rule; `None` if one of them is not in
+    /// the market.
     pub fn truth(&self, pair: &Pair) -> Option<Grade> {
         let (left, right) = pair.task.kinds();
         let left = self.find(left, pair.left.text())?;
@@ -131,14 +133,14 @@ impl Market {
         }
     }
 
-    /// Adds the offers of all products and returns what the products are.
+    /// Adds the offers of all products, and returns the meaning and the split of each product.
     fn add_products(
         &mut self,
         config: &MarketConfig,
         rng: &mut ChaCha8Rng,
     ) -> Vec<(Meaning, Split)> {
-        // Types take turns, so that small markets have all of them; the order of types differs from
-        // round to round, so that every split has all of them.
+        // Products get the types in turn, so that small markets have all types. The order of types differs
+        // from round to round, so that every split has all types.
         let leaves = Node::leaves(config.departments);
         let mut turns: Vec<Node> = Vec::new();
         let mut known = BTreeSet::new();
@@ -175,14 +177,14 @@ impl Market {
         let mut home: BTreeMap<Meaning, Split> = BTreeMap::new();
         let (mut added, mut failures) = (0, 0);
         while added < config.queries && failures < 1000 {
-            failures += 1; // taken back by every success
+            failures += 1; // A query that is added resets the count.
             let index = rng.random_range(0..products.len());
             let (product, split) = &products[index];
             let intent = intent(product, rng);
             if home.entry(intent.clone()).or_insert(*split) != split {
                 continue;
             }
-            // Several ways to say the same, or query-query would have nothing to find.
+            // Several queries have the same intent, so that query-query has pairs of grade 2.
             for _ in 0..rng.random_range(1..=3).min(config.queries - added) {
                 let text = surface::query(&intent, config.noise, rng);
                 let new = self.add(Item {
@@ -201,7 +203,7 @@ impl Market {
         }
     }
 
-    /// Adds an item unless its text is taken; says whether it did.
+    /// Adds an item unless an item of its kind has the same text. True if the item was added.
     fn add(&mut self, item: Item) -> bool {
         let key = (item.kind, item.entity.text().to_owned());
         let new = !self.by_text.contains_key(&key);
@@ -213,7 +215,7 @@ impl Market {
     }
 }
 
-/// 70/10/20, evenly spread over the order in which things are drawn.
+/// The split of the item with this index: 70 % train, 10 % dev and 20 % test, spread evenly over the indices.
 fn split_of(index: usize) -> Split {
     match index % 10 {
         3 | 8 => Split::Test,
@@ -222,7 +224,7 @@ fn split_of(index: usize) -> Split {
     }
 }
 
-/// A product of this type that does not exist yet.
+/// A product of this type that is different from all earlier ones.
 fn new_product(node: Node, known: &mut BTreeSet<Meaning>, rng: &mut ChaCha8Rng) -> Meaning {
     let (department, category) = node.parts();
     let mut attempt: usize = 0;
@@ -233,7 +235,7 @@ fn new_product(node: Node, known: &mut BTreeSet<Meaning>, rng: &mut ChaCha8Rng) 
             let value = attribute.values[rng.random_range(0..attribute.values.len())][0];
             details.insert(attribute.name, value.into());
         }
-        // When the words run out, lines get numbers.
+        // If products keep repeating earlier ones, lines get numbers.
         let line = pick(LINES, rng);
         let line = match attempt / 8 {
             0 => line.into(),
@@ -248,8 +250,7 @@ fn new_product(node: Node, known: &mut BTreeSet<Meaning>, rng: &mut ChaCha8Rng) 
     }
 }
 
-/// What somebody who would be content with `product` may ask for: its type, and up to three of its
-/// details.
+/// The intent of a query for which `product` is relevant: the product's type, and up to three of its details.
 fn intent(product: &Meaning, rng: &mut ChaCha8Rng) -> Meaning {
     let mut names: Vec<_> =
         product.details.keys().filter(|&&name| name != "line" || rng.random_bool(0.2)).collect();

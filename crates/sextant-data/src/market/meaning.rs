@@ -1,4 +1,4 @@
-//! What an entity of the market stands for, and how two meanings relate.
+//! The meaning of the market's entities, and how two meanings are related.
 
 use super::catalogue::{Category, DEPARTMENT_COUNT, DEPARTMENTS, Department};
 use sextant_core::Task;
@@ -17,7 +17,7 @@ impl Node {
     /// How many departments the tree has.
     pub const DEPARTMENTS: usize = DEPARTMENT_COUNT;
 
-    /// The leaf types of the first `departments`, in the order of the tree.
+    /// The leaf types of the first `departments` departments, in the order of the tree.
     pub fn leaves(departments: usize) -> Vec<Self> {
         let leaves = |node: Self| {
             (0..node.parts().1.leaves.len()).map(move |leaf| Self { leaf: Some(leaf), ..node })
@@ -25,7 +25,7 @@ impl Node {
         Self::categories(departments).into_iter().flat_map(leaves).collect()
     }
 
-    /// The categories of the first `departments`, in the order of the tree.
+    /// The categories of the first `departments` departments, in the order of the tree.
     pub fn categories(departments: usize) -> Vec<Self> {
         let categories = |(department, found): (usize, &Department)| {
             (0..found.categories.len()).map(move |category| Self {
@@ -37,13 +37,13 @@ impl Node {
         DEPARTMENTS.iter().enumerate().take(departments).flat_map(categories).collect()
     }
 
-    /// The node's equivalent names, canonical first; a leaf's are in the singular.
+    /// The node's equivalent names, with the canonical name first; those of a leaf are in the singular.
     pub fn names(self) -> &'static [&'static str] {
         let category = self.parts().1;
         self.leaf.map_or(category.names, |leaf| category.leaves[leaf])
     }
 
-    /// Canonical names from the department down to this node.
+    /// The canonical names from the department down to this node.
     pub fn path(self) -> Vec<&'static str> {
         let (department, category) = self.parts();
         let leaf = self.leaf.map(|leaf| category.leaves[leaf][0]);
@@ -55,7 +55,7 @@ impl Node {
         self.leaf.is_none()
     }
 
-    /// How this node stands to another one.
+    /// How this node is related to another one.
     pub fn relation(self, other: Self) -> Relation {
         let category = |node: Self| (node.department, node.category);
         if self == other {
@@ -69,47 +69,47 @@ impl Node {
         }
     }
 
-    /// The position of the department, and of the category in it.
+    /// The index of the department, and the index of the category in it.
     pub(super) fn position(self) -> (usize, usize) {
         (self.department, self.category)
     }
 
-    /// The department and the category that hold this node.
+    /// The department and the category of this node.
     pub(super) fn parts(self) -> (&'static Department, &'static Category) {
         let department = &DEPARTMENTS[self.department];
         (department, &department.categories[self.category])
     }
 }
 
-/// How two nodes of the tree stand to each other.
+/// How two nodes of the tree are related.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
-    /// They are one node.
+    /// Both are the same node.
     Same,
-    /// One is the other's parent, or both have the same parent.
+    /// One node is the other's parent, or both have the same parent.
     Near,
-    /// Anything else.
+    /// Any other two nodes.
     Far,
 }
 
-/// A product's brand, line and attributes, or those that a query asks for, by canonical value.
+/// The brand, line and attributes of a product, or those that a query asks for: canonical values by name.
 pub type Details = BTreeMap<&'static str, Cow<'static, str>>;
 
-/// What an entity stands for: a place in the tree, and details.
+/// The meaning of an entity: a node of the tree, and details.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Meaning {
     /// The type of product.
     pub node: Node,
-    /// All that tells a product from others of its type; what a query asks for beside the type;
-    /// nothing for a type.
+    /// For a product, the details by which it differs from other products of its type; for a query, the
+    /// details that it asks for; empty for a type.
     pub details: Details,
 }
 
 impl Meaning {
-    /// How well the details of a task's two sides agree, whatever their types.
+    /// How far the details of a task's two sides agree, whatever their types.
     ///
-    /// A product must have all that a query asks for; two queries, and two products, must agree
-    /// both ways; a type has no details, so nothing can disagree with it.
+    /// A product must have all details that a query asks for. Two queries, or two products, must have the
+    /// same details. A type has no details, so everything agrees with it.
     pub fn agreement(&self, task: Task, other: &Self) -> Agreement {
         let wanted = match task {
             Task::QueryProduct => self.details.len(),
@@ -126,14 +126,14 @@ impl Meaning {
     }
 }
 
-/// How many of the details that matter agree.
+/// How many of the details that the task compares agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
-    /// Every one, also where none matters.
+    /// All of them, also if there are none.
     All,
-    /// At least one.
+    /// At least one, but not all.
     Some,
-    /// Not one.
+    /// None of them.
     None,
 }
 

@@ -1,48 +1,49 @@
-//! The synthetic market: a small believable catalogue whose truth is known, for demos, tests and
-//! experiments about method.
+//! The synthetic market: a small plausible catalogue in which the true grade of every pair is known. It is
+//! for demos, tests and experiments with methods.
 //!
-//! [`Market::generate`] draws products and their offers (titles of different shops), queries and
+//! [`Market::generate`] draws products and their offers (with titles as of different shops), queries and
 //! names of types, from a fixed tree of six departments, eighteen categories and 72 leaf types.
-//! [`MarketConfig::departments`] says how many of the departments are open, which is the main measure
-//! of difficulty. [`Market::examples`] pairs them up for all six tasks. The same configuration gives the same rows
-//! on every machine.
+//! [`MarketConfig::departments`] says how many of the departments are used, which decides most about the
+//! difficulty. [`Market::examples`] pairs the entities for all six tasks. The same configuration gives the
+//! same rows on every machine.
 //!
 //! # The truth
-//! Every entity has a [`Meaning`]: a node of the tree and details. A product's details are its
-//! brand, its line (a model name) and two attributes; a query's are those that it asks for; a name
-//! of a type has none. One [`Rule`] grades all six tasks:
+//! Every entity has a [`Meaning`]: a node of the tree and details. A product's details are its brand,
+//! its line (a model name) and two attributes. A query's details are those that it asks for. A name of a
+//! type has no details. One [`Rule`] grades all six tasks:
 //!
 //! | types | details | grade |
 //! |---|---|---|
 //! | same node, whatever its name | all agree | 2 |
 //! | same node | some disagree | 1 |
-//! | parent and child, or siblings | (not asked) | 1 |
-//! | any others | (not asked) | 0 |
+//! | parent and child, or siblings | (not compared) | 1 |
+//! | any others | (not compared) | 0 |
 //!
 //! Details agree
-//! * in `query-product` when the product has all that the query asks for;
-//! * in `query-query` when both ask for the same; in `product-product` when all are equal, which
-//!   means that both are offers of one product;
+//! * in `query-product` if the product has all details that the query asks for;
+//! * in `query-query` if both queries ask for the same details;
+//! * in `product-product` if all details are equal, which means that both are offers of one product;
 //! * always in `query-type`, `product-type` and `type-type`.
 //!
 //! So the grades of a query, a product and a type never contradict each other.
 //!
-//! # What makes it hard
+//! # What makes the tasks hard
 //! Equivalent names share few words ("sofa", "couch", "settee"); names of different branches share
 //! many ("coffee table", "coffee maker"). Irrelevant pairs often share a brand, a colour or the
-//! department. Descriptions name other types; titles come "with" things. Queries are reordered, in
-//! the plural, abbreviated and mistyped. Yet every detail can be read from the words: a title states
-//! all, and a query never drops a word that matters.
+//! department. Descriptions name other types, and titles name things that come "with" the product. Queries
+//! are reordered, in the plural, abbreviated and mistyped. Yet every detail can be read in the text: a
+//! title states all details of its product, and a query all details that it asks for.
 //!
 //! # Splits
-//! Products are divided 70/10/20. A query belongs where the product is from which its intent was
-//! drawn; one intent (type and details) occurs in one split only. Names of types are divided too.
-//! So no entity, and no group, is in two splits, while nearly all words are in all of them.
+//! Products are divided 70/10/20 into train, dev and test. A query is in the split of the product from
+//! which its intent (type and details) was drawn, and an intent occurs in one split only. Names of types are
+//! divided in the same way. So no entity and no group is in two splits, while nearly all words are in all
+//! splits.
 //!
 //! # Controls for experiments
-//! [`ExampleConfig::rows`] sets each task's volume ([`ExampleConfig::skewed`] makes query-product
-//! ten times as large as type-type), and [`ExampleConfig::conflict`] lets one task grade by a rule
-//! at odds with the others.
+//! [`ExampleConfig::rows`] sets the number of rows of each task ([`ExampleConfig::skewed`] gives
+//! query-product ten times as many as type-type), and [`ExampleConfig::conflict`] makes one task grade by a
+//! rule that contradicts the other tasks.
 
 mod attributes;
 mod catalogue;

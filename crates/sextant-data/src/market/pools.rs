@@ -1,4 +1,4 @@
-//! Where to look for the other side of a pair.
+//! Pools of items in which the partner of an item is sought.
 
 use super::generate::Item;
 use super::meaning::{Meaning, Node};
@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use sextant_core::{EntityKind, Grade, Split};
 use std::collections::BTreeMap;
 
-/// What the items of a pool have in common.
+/// The property that the items of a pool have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'a> {
     Meaning(&'a Meaning),
@@ -24,22 +24,22 @@ enum Key<'a> {
 /// A way of choosing a candidate for an item.
 #[derive(Debug, Clone, Copy)]
 enum Draw {
-    /// Something that should match it fully.
+    /// An item that should match it fully.
     Match,
-    /// The same type.
+    /// An item of the same type.
     SameType,
-    /// A parent, child or sibling type.
+    /// An item whose type is the parent, a child or a sibling.
     NearType,
-    /// The same department: often near, often just far enough.
+    /// An item of the same department. Some of them have a near type, others have a far one.
     Department,
-    /// A shared brand, colour or other detail.
+    /// An item with the same brand, colour or another common detail.
     SharedDetail,
-    /// Anything.
+    /// Any item.
     Any,
 }
 
 impl Draw {
-    /// The ways that are likely to find a grade. Only likely: the truth decides.
+    /// The ways that are likely to find an item with this grade. The true grade is checked afterwards.
     fn likely(rule: Rule, grade: Grade) -> &'static [&'static Self] {
         use Draw::{Any, Department, Match, NearType, SameType, SharedDetail};
         match (rule, grade) {
@@ -53,7 +53,7 @@ impl Draw {
     }
 }
 
-/// The items of a market, by what they have in common.
+/// The items of a market in pools, by the properties that they have in common.
 #[derive(Debug)]
 pub(super) struct Pools<'a>(BTreeMap<(Split, EntityKind, Key<'a>), Vec<&'a Item>>);
 
@@ -83,8 +83,8 @@ impl<'a> Pools<'a> {
         self.get(split, kind, Key::Any)
     }
 
-    /// An item of this kind that is likely to have this grade with `item`; none where the pool that
-    /// was looked into is empty.
+    /// An item of this kind that is likely to have this grade with `item`; `None` if the pool from which it
+    /// would be drawn is empty.
     pub(super) fn candidate(
         &self,
         item: &'a Item,

@@ -1,4 +1,4 @@
-//! How meanings are put into words: noisy queries, product offers, names of types.
+//! Writes meanings as text: noisy queries, offers of products, names of types.
 
 use super::attributes::Attribute;
 use super::meaning::{Meaning, Node};
@@ -12,13 +12,13 @@ const OPENERS: &[&str] = &["buy", "best", "cheap", "new"];
 const CLOSERS: &[&str] = &["online", "for sale", "deals"];
 const PRAISE: &[&str] = &["Built to last", "Made for every day", "Easy to use", "A lasting gift"];
 
-/// One of several; `choices` is never empty.
+/// A random element of `choices`, which must not be empty.
 pub(super) fn pick<'a, T: ?Sized>(choices: &[&'a T], rng: &mut ChaCha8Rng) -> &'a T {
     choices[rng.random_range(0..choices.len())]
 }
 
-/// A query for `meaning`: its wishes and one name of its type, with `noise` in [0, 1] deciding how
-/// often words change places, grow together, gain company or are mistyped.
+/// A query for `meaning`: its details and one name of its type. `noise`, in [0, 1], decides how often words
+/// are reordered, run together, mistyped, or joined by words such as `buy` and `online`.
 pub(super) fn query(meaning: &Meaning, noise: f64, rng: &mut ChaCha8Rng) -> String {
     let mut words: Vec<String> =
         meaning.details.iter().map(|(name, value)| wish(meaning.node, name, value, rng)).collect();
@@ -44,9 +44,9 @@ pub(super) fn query(meaning: &Meaning, noise: f64, rng: &mut ChaCha8Rng) -> Stri
     text
 }
 
-/// One offer of the product that `meaning` is, in one of several shops' ways of writing titles.
-/// `turn` makes the offers of one product differ in style and in the name of the type. The title
-/// states every detail.
+/// One offer of the product with this meaning, whose title has one of several styles, as of different shops.
+/// `turn` decides the style and the name of the type, and differs between the offers of one product. The
+/// title states every detail.
 pub(super) fn offer(meaning: &Meaning, turn: usize, rng: &mut ChaCha8Rng) -> Product {
     let (department, category) = meaning.node.parts();
     let names = meaning.node.names();
@@ -68,7 +68,7 @@ pub(super) fn offer(meaning: &Meaning, turn: usize, rng: &mut ChaCha8Rng) -> Pro
         2 => format!("{} {brand} {line} {name} {}{extra}", second.2, first.2),
         _ => format!("{brand} {name}{extra} {line} - {} / {}", first.2, second.2),
     };
-    // A description names some other type of the department: words alone must not decide.
+    // The description names another type of the department, so that single words do not decide the grade.
     let other = department.categories[rng.random_range(0..department.categories.len())].leaves;
     let neighbour = pick(other, rng)[0];
     Product {
@@ -80,8 +80,8 @@ pub(super) fn offer(meaning: &Meaning, turn: usize, rng: &mut ChaCha8Rng) -> Pro
     }
 }
 
-/// All names under which shops list a node: its own, in the singular and plural, alone and under
-/// names of its parents.
+/// All names under which shops may list a node: its own names, in the singular and in the plural, alone and
+/// after names of its ancestors.
 pub(super) fn labels(node: Node) -> BTreeSet<String> {
     let (department, category) = node.parts();
     let mut labels = BTreeSet::new();
@@ -103,22 +103,22 @@ pub(super) fn labels(node: Node) -> BTreeSet<String> {
     labels
 }
 
-/// A detail as a shopper would type it.
+/// A detail as a shopper may type it.
 fn wish(node: Node, name: &str, value: &str, rng: &mut ChaCha8Rng) -> String {
     let attributes = node.parts().1.attributes;
     match attributes.iter().find(|attribute| attribute.name == name) {
         Some(attribute) => value_surface(attribute, value, rng),
-        None => value.to_owned(), // a brand or a line has one name only
+        None => value.to_owned(), // A brand or a line has only one name.
     }
 }
 
-/// One surface name of the attribute's value.
+/// A random surface name of the attribute's value.
 fn value_surface(attribute: &Attribute, value: &str, rng: &mut ChaCha8Rng) -> String {
     let surfaces = attribute.values.iter().find(|surfaces| surfaces[0] == value);
     surfaces.map_or(value, |surfaces| pick(surfaces, rng)).to_owned()
 }
 
-/// The plural of a name, by its last word.
+/// The plural of a name, which is that of its last word.
 fn plural(name: &str) -> String {
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     match name {
@@ -131,7 +131,8 @@ fn plural(name: &str) -> String {
     }
 }
 
-/// Every word with a capital; a one-letter unit behind digits too ("18V", but "6ft").
+/// The text with a capital letter at the start of every word. A unit of one letter after digits becomes a
+/// capital, too ("18V", but "6ft").
 fn capitalised(text: &str) -> String {
     let word = |word: &str| {
         let mut letters = word.chars();
@@ -149,10 +150,11 @@ fn capitalised(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The text with one slip: a space lost, or a letter of a longer word swapped, dropped or doubled.
+/// The text with one typing error: a missing space, or a letter inside a word that is swapped with the next
+/// one, missing or doubled.
 fn mistyped(text: &str, rng: &mut ChaCha8Rng) -> String {
     let letters: Vec<char> = text.chars().collect();
-    // Positions inside words only: first letters stay, so that a word still looks like itself.
+    // Only positions inside words, so that words keep their first letters and stay recognizable.
     let inner: Vec<usize> = (1..letters.len().saturating_sub(1))
         .filter(|&i| letters[i - 1..=i + 1].iter().all(char::is_ascii_alphabetic))
         .collect();

@@ -1,11 +1,11 @@
-//! Properties of whole markets and of the examples drawn from them.
+//! Properties of whole markets, and of the examples that are drawn from them.
 
 use super::*;
 use proptest::prelude::*;
 use sextant_core::{Entity, EntityKind, Example, Grade, LabelOrigin, Split, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All six departments, at a size that tests generate at once.
+/// A market with all six departments, small enough to be generated quickly.
 fn whole_market(seed: u64) -> Market {
     let departments = Node::DEPARTMENTS;
     let config = MarketConfig { seed, departments, products: 1200, queries: 1800, noise: 0.4 };
@@ -20,14 +20,14 @@ fn of_task(examples: &[Example], task: Task) -> Vec<&Example> {
     examples.iter().filter(|example| example.pair.task == task).collect()
 }
 
-/// Both sides of an example, found again by their texts.
+/// The items of both sides of an example, found by their texts.
 fn items<'a>(market: &'a Market, example: &Example) -> (&'a Item, &'a Item) {
     let (left, right) = example.pair.task.kinds();
     let find = |kind, entity: &Entity| market.find(kind, entity.text()).unwrap();
     (find(left, &example.pair.left), find(right, &example.pair.right))
 }
 
-/// The documented truth, written a second time and differently: over paths and sorted lists.
+/// The documented truth, implemented a second time in another way: with paths and sorted sets.
 fn expected_grade(task: Task, left: &Item, right: &Item) -> u8 {
     let (a, b) = (left.meaning.node.path(), right.meaning.node.path());
     let parent = |path: &[&str]| path[..path.len() - 1].join("/");
@@ -137,7 +137,7 @@ fn symmetric_tasks_come_in_both_orders() {
     }
 }
 
-/// The best pair of thresholds on shared words must leave much to learn in every task.
+/// The best pair of thresholds on the share of common words must be far from solving any task.
 #[test]
 fn shared_words_do_not_solve_the_tasks() {
     let examples = whole_market(7).examples(&few()).unwrap();
@@ -223,7 +223,8 @@ fn impossible_wishes_are_refused_by_name() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Any size gives a whole market: bounded volumes, unique rows, exact truth.
+    /// A market of any size is consistent: its numbers of rows are bounded, rows are unique, and grades are
+    /// true.
     #[test]
     fn any_size_holds_together(
         seed in any::<u64>(),

@@ -1,4 +1,4 @@
-//! From two meanings to a grade.
+//! The grade of two meanings.
 
 use super::meaning::{Agreement, Meaning, Relation};
 use serde::{Deserialize, Serialize};
@@ -8,14 +8,14 @@ use sextant_core::{Grade, Task};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
-    /// The one rule of the market: far types 0; near types 1; the same type 2 where all details
-    /// agree, else 1.
+    /// The usual rule of the market: far types have grade 0, near types have grade 1, and the same type has
+    /// grade 2 if all details agree, otherwise 1.
     #[default]
     Standard,
-    /// The standard rule upside down: 2 becomes 0 and 0 becomes 2.
+    /// The standard rule with its grades reversed: 2 becomes 0, and 0 becomes 2.
     Inverted,
-    /// Types are ignored: 2 where all details agree, 1 where some do, 0 where none does. Only for
-    /// tasks whose sides both have details.
+    /// Types are ignored: the grade is 2 if all details agree, 1 if some agree, and 0 if none agrees. Only
+    /// for tasks in which both sides have details.
     DetailsOnly,
 }
 
@@ -42,19 +42,19 @@ impl Rule {
         }
     }
 
-    /// Whether the rule can tell this task's pairs apart.
+    /// Whether the rule can grade the pairs of this task.
     pub fn fits(self, task: Task) -> bool {
         self != Self::DetailsOnly
             || matches!(task, Task::QueryProduct | Task::QueryQuery | Task::ProductProduct)
     }
 }
 
-/// One task that disagrees with the others: a control for experiments about task routing.
+/// One task whose grades contradict those of the others: a control for experiments with task routing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conflict {
-    /// The task that goes its own way.
+    /// The task with another rule.
     pub task: Task,
-    /// How it does.
+    /// The rule by which it grades.
     pub rule: Rule,
 }

@@ -1,11 +1,11 @@
-//! The fields of a JSON object as they were written: keys, and where their values stand in the text.
+//! The fields of a JSON object as they were written: the keys, and where their values are in the text.
 
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Calls `each` with every key of the object in `text` and the place of its value. `None` if the text
-/// is not one whole object; ask `serde_json` what is wrong with it.
+/// Calls `each` with every key of the object in `text` and the byte range of its value. `None` if the text
+/// is not exactly one object; parsing it with `serde_json` then tells what is wrong.
 pub(super) fn fields<'a>(
     text: &'a str,
     mut each: impl FnMut(Cow<'a, str>, Range<usize>),
@@ -50,7 +50,7 @@ impl Cursor<'_> {
         self.position += rest.iter().take_while(space).count();
     }
 
-    /// Steps over a character, if it is the next one.
+    /// Moves past `character` if it is the next one after white space; otherwise gives `None`.
     fn expect(&mut self, character: char) -> Option<()> {
         self.skip_space();
         let found = self.text[self.position..].starts_with(character);
@@ -58,7 +58,7 @@ impl Cursor<'_> {
         found.then_some(())
     }
 
-    /// Steps over a value, which serde finds the end of.
+    /// Moves past a value, whose end `serde_json` finds, and gives its byte range.
     fn value(&mut self) -> Option<Range<usize>> {
         self.skip_space();
         let start = self.position;

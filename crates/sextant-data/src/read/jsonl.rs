@@ -1,24 +1,24 @@
-//! JSONL: one object per line. Blank lines are passed over.
+//! JSONL: one object per line. Blank lines are skipped.
 
 use super::json_fields::fields;
 use super::lines::Lines;
 use super::parse::without_line;
-use super::{Map, Opened, Place, Record, Value};
+use super::{Map, Opened, Record, RowFile, Value};
 use crate::{DataError, RowProblem};
 use std::collections::BTreeSet;
 use std::io::BufRead;
 
 pub(super) fn records(
     text: impl BufRead + Send + 'static,
-    place: &Place,
+    row_file: &RowFile,
     max_row_bytes: usize,
 ) -> Opened {
-    let place = place.clone();
-    let mut lines = JsonLines::new(text, place.clone(), max_row_bytes);
+    let row_file = row_file.clone();
+    let mut lines = JsonLines::new(text, row_file.clone(), max_row_bytes);
     let records = std::iter::from_fn(move || {
         Some(lines.next()?.and_then(|(line, text)| match parse(text) {
             Ok(fields) => Ok(Record { line, fields }),
-            Err(problem) => Err(place.error(line, None, problem)),
+            Err(problem) => Err(row_file.error(line, None, problem)),
         }))
     });
     Opened { columns: None, records: Box::new(records) }
@@ -27,19 +27,19 @@ pub(super) fn records(
 /// The lines that are not blank, with their numbers from 1.
 pub(super) struct JsonLines<R> {
     lines: Lines<R>,
-    place: Place,
+    row_file: RowFile,
     max_row_bytes: usize,
     line: u64,
 }
 
 impl<R: BufRead> JsonLines<R> {
-    pub(super) fn new(text: R, place: Place, max_row_bytes: usize) -> Self {
-        Self { lines: Lines::new(text, max_row_bytes), place, max_row_bytes, line: 0 }
+    pub(super) fn new(text: R, row_file: RowFile, max_row_bytes: usize) -> Self {
+        Self { lines: Lines::new(text, max_row_bytes), row_file, max_row_bytes, line: 0 }
     }
 
-    /// The next line. One that is too long or not UTF-8 is a bad row.
+    /// The next line. A line that is too long or not UTF-8 is a bad row.
     pub(super) fn next(&mut self) -> Option<Result<(u64, &str), DataError>> {
-        let Self { lines, place, max_row_bytes, line } = self;
+        let Self { lines, row_file, max_row_bytes, line } = self;
         let limit = *max_row_bytes;
         let whole = loop {
             *line += 1;
@@ -47,15 +47,15 @@ impl<R: BufRead> JsonLines<R> {
                 Ok(Some(true)) if lines.text().trim_ascii().is_empty() => {}
                 Ok(Some(whole)) => break whole,
                 Ok(None) => return None,
-                Err(source) => return Some(Err(DataError::read(&place.path, source))),
+                Err(source) => return Some(Err(DataError::read(&row_file.path, source))),
             }
         };
         if !whole {
-            return Some(Err(place.error(*line, None, RowProblem::TooLong { limit })));
+            return Some(Err(row_file.error(*line, None, RowProblem::TooLong { limit })));
         }
         Some(std::str::from_utf8(lines.text()).map(|text| (*line, text)).map_err(|error| {
             let problem = RowProblem::BrokenUtf8 { byte: error.valid_up_to() + 1 };
-            place.error(*line, None, problem)
+            row_file.error(*line, None, problem)
         }))
     }
 }
@@ -64,7 +64,7 @@ impl<R: BufRead> JsonLines<R> {
 pub(super) fn parse(text: &str) -> Result<Map<String, Value>, RowProblem> {
     let object: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| RowProblem::BadJson(without_line(&error)))?;
-    // The object keeps the last value of a key alone.
+    // The parsed object has only the last value of a repeated key, so repetitions are found in the text.
     let (mut keys, mut repeated) = (BTreeSet::new(), None);
     fields(text, |key, _| {
         if !keys.insert(key.clone()) {

@@ -1,8 +1,8 @@
-//! Lines of bounded length.
+//! Reads text line by line, with a bound on the length of a line.
 
 use std::io::{BufRead, Result};
 
-/// Reads lines that end in `\n`, `\r\n` or `\r`, and counts them as an editor does.
+/// Reads lines that end in `\n`, `\r\n` or `\r`, as an editor counts them.
 pub(super) struct Lines<R> {
     input: R,
     limit: usize,
@@ -15,13 +15,13 @@ impl<R: BufRead> Lines<R> {
         Self { input, limit, bytes: Vec::new(), after_return: false }
     }
 
-    /// The line that was read last, without its end.
+    /// The line that was read last, without its line end.
     pub(super) fn text(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Reads the next line; none at the end. False says that it is longer than the limit: its bytes
-    /// were passed over.
+    /// Reads the next line; `None` at the end of the text. `Some(false)` says that the line is longer than
+    /// the limit, and that its bytes were skipped.
     pub(super) fn advance(&mut self) -> Result<Option<bool>> {
         self.bytes.clear();
         let (mut any, mut too_long) = (false, false);

@@ -1,7 +1,7 @@
-//! Reading rows from files, one at a time.
+//! Reads rows from files, one at a time.
 //!
-//! Each format only turns its file into [`Record`]s: named JSON values with a line number. What the
-//! values mean is decided in one place for all formats, in `parse`.
+//! The reader of each format only turns its file into [`Record`]s: named JSON values with a line number. What
+//! the values mean is decided in one place for all formats, in `parse`.
 
 mod batches;
 mod delimited;
@@ -19,7 +19,7 @@ use crate::{Content, DataError, Format, Input, Part, Row, RowError, RowProblem, 
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// One row before its values mean anything.
+/// One row before its values are interpreted.
 struct Record {
     line: u64,
     fields: Map<String, Value>,
@@ -27,34 +27,34 @@ struct Record {
 
 type Records = Box<dyn Iterator<Item = Result<Record, DataError>> + Send>;
 
-/// A part whose header was read.
+/// A part of an input whose header has been read.
 struct Opened {
-    /// What the header names; none for JSONL.
+    /// The names of the columns in the header; `None` for JSONL, which has no header.
     columns: Option<Vec<String>>,
     records: Records,
 }
 
-/// The rows of an input, in order, in bounded memory.
+/// Reads the rows of an input, in order and in bounded memory.
 ///
-/// A bad row is [`DataError::Row`] and the next call goes on with the row after it. Any other error
+/// A bad row is a [`DataError::Row`], and the next call continues with the row after it. Any other error
 /// is about the file, and the iterator ends after it.
 pub struct RowReader {
     options: ReadOptions,
     input: Input,
-    place: Place,
+    row_file: RowFile,
     columns: Option<Vec<String>>,
     records: Records,
     failed: bool,
 }
 
-/// The file that rows come from, for messages.
+/// The file that rows are read from. It makes the errors of its rows.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct RowFile {
     path: PathBuf,
     format: Format,
 }
 
-impl Place {
+impl RowFile {
     pub(crate) fn error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> DataError {
         Box::new(self.row_error(row, column, problem)).into()
     }
@@ -67,56 +67,56 @@ impl Place {
 }
 
 impl RowReader {
-    /// Opens what `path` stands for (see [`Input`]) and reads its header, if it has one.
+    /// Opens the input that `path` stands for (see [`Input`]), and reads its header if it has one.
     ///
     /// # Errors
-    /// The file cannot be opened, is of no known format, or (CSV, TSV, Parquet) lacks a column that
+    /// The file cannot be opened, its format is not known, or (CSV, TSV, Parquet) it lacks a column that
     /// is needed.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, DataError> {
         Self::over(Input::open(path, options)?, options)
     }
 
-    /// The rows of an input that is open already.
+    /// Reads the rows of an input that is already open.
     ///
     /// # Errors
-    /// As [`RowReader::open`].
+    /// The errors of [`RowReader::open`].
     pub fn over(mut input: Input, options: &ReadOptions) -> Result<Self, DataError> {
         let first = input
             .next()
             .ok_or_else(|| DataError::unusable(input.path(), "there are no data files in it"))?;
-        let (place, Opened { columns, records }) = records(first?, input.format(), options)?;
-        Ok(Self { options: options.clone(), input, place, columns, records, failed: false })
+        let (row_file, Opened { columns, records }) = records(first?, input.format(), options)?;
+        Ok(Self { options: options.clone(), input, row_file, columns, records, failed: false })
     }
 
-    /// The file of the row that was read last; at first, of the first row.
+    /// The file of the row that was read last; before the first row is read, the file of the first part.
     pub fn path(&self) -> &Path {
-        &self.place.path
+        &self.row_file.path
     }
 
-    /// What [`Row::line`] counts.
+    /// Whether [`Row::line`] counts lines of text or rows of a table.
     pub fn unit(&self) -> RowUnit {
-        self.place.format.row_unit()
+        self.row_file.format.row_unit()
     }
 
-    /// The columns that the header names; none for JSONL, where any line may bring a new one.
+    /// The names of the columns in the header; `None` for JSONL, where any line may have a new key.
     pub fn columns(&self) -> Option<&[String]> {
         self.columns.as_deref()
     }
 
-    /// An error about the row that was read last.
+    /// An error about a row of the part that is being read.
     pub(crate) fn error(&self, row: u64, column: Option<&str>, problem: RowProblem) -> DataError {
-        self.place.error(row, column, problem)
+        self.row_file.error(row, column, problem)
     }
 
-    /// Goes on to the next part; whether there was one.
+    /// Opens the next part. False if there is none.
     fn next_part(&mut self) -> Result<bool, DataError> {
         let Some(part) = self.input.next() else { return Ok(false) };
-        let (place, Opened { columns, records }) =
+        let (row_file, Opened { columns, records }) =
             records(part?, self.input.format(), &self.options)?;
         if let (Some(first), Some(these)) = (&self.columns, &columns) {
-            check_same_columns(&place.path, first, these)?;
+            check_same_columns(&row_file.path, first, these)?;
         }
-        (self.place, self.records) = (place, records);
+        (self.row_file, self.records) = (row_file, records);
         Ok(true)
     }
 }
@@ -126,12 +126,12 @@ impl Iterator for RowReader {
 
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.next_record()?;
-        Some(record.and_then(|record| parse::row(record, &self.place, &self.options)))
+        Some(record.and_then(|record| parse::row(record, &self.row_file, &self.options)))
     }
 }
 
 impl RowReader {
-    /// The next record of any part.
+    /// The next record, of this part or of a later one.
     fn next_record(&mut self) -> Option<Result<Record, DataError>> {
         while !self.failed {
             let record = match self.records.next() {
@@ -149,30 +149,30 @@ impl RowReader {
     }
 }
 
-/// The records of one part, and what its header says.
+/// Opens one part: the file for its errors, its columns and its records.
 fn records(
     part: Part,
     format: Format,
     options: &ReadOptions,
-) -> Result<(Place, Opened), DataError> {
-    let place = Place { path: part.path, format };
+) -> Result<(RowFile, Opened), DataError> {
+    let row_file = RowFile { path: part.path, format };
     let opened = match part.content {
         Content::Table(file) => {
-            let (columns, records) = parquet::records(file, &place, options)?;
+            let (columns, records) = parquet::records(file, &row_file, options)?;
             Opened { columns: Some(columns), records }
         }
         Content::Text(text) if format == Format::Jsonl => {
-            jsonl::records(text, &place, options.max_row_bytes)
+            jsonl::records(text, &row_file, options.max_row_bytes)
         }
         Content::Text(text) => {
             let separator = if format == Format::Tsv { b'\t' } else { b',' };
-            delimited::records(text, &place, separator, options)?
+            delimited::records(text, &row_file, separator, options)?
         }
     };
-    Ok((place, opened))
+    Ok((row_file, opened))
 }
 
-/// Every part must have the columns of the first, in any order.
+/// Checks that a part has the same columns as the first part, in any order.
 fn check_same_columns(path: &Path, first: &[String], these: &[String]) -> Result<(), DataError> {
     let lacks = |columns: &[String], other: &[String]| {
         columns.iter().find(|name| !other.contains(name)).cloned()
@@ -187,11 +187,11 @@ fn check_same_columns(path: &Path, first: &[String], these: &[String]) -> Result
 
 impl std::fmt::Debug for RowReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RowReader").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("RowReader").field("row_file", &self.row_file).finish_non_exhaustive()
     }
 }
 
-/// Whether the columns that are needed are there; `hint` says why they may not be.
+/// Checks that no column is missing that is needed. `hint` is a guess, for the error, at why one is missing.
 fn check_columns(
     path: &Path,
     columns: &[String],

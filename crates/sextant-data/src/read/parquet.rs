@@ -1,7 +1,7 @@
-//! Rows of Parquet files: of the columns that mean something, and no other is decoded.
+//! Rows of Parquet files. Only the columns that Sextant interprets are decoded.
 
-use super::batches::{Source, parquet};
-use super::{Map, Place, Record, Records, Value};
+use super::batches::{BatchSource, parquet};
+use super::{Map, Record, Records, RowFile, Value};
 use crate::arrow_values::values;
 use crate::read_options::ReadOptions;
 use crate::{DataError, Row};
@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 pub(super) fn records(
     file: File,
-    place: &Place,
+    row_file: &RowFile,
     options: &ReadOptions,
 ) -> Result<(Vec<String>, Records), DataError> {
-    let place = Arc::new(place.clone());
+    let row_file = Arc::new(row_file.clone());
     let known = |name: &str| Row::COLUMNS.contains(&name);
-    let (layout, mut source) = parquet::open(file, &place, options, known)?;
+    let (layout, mut source) = parquet::open(file, &row_file, options, known)?;
     let names = layout.schema.fields().iter().map(|field| field.name().clone()).collect();
     let mut rows = Vec::new().into_iter();
     let records = std::iter::from_fn(move || {
@@ -34,7 +34,7 @@ pub(super) fn records(
                     rows = batch.lines.into_iter().zip(fields).collect::<Vec<_>>().into_iter();
                 }
                 Err(error) => {
-                    let path = place.path.clone();
+                    let path = row_file.path.clone();
                     return Some(Err(DataError::Parquet { path, source: error.into() }));
                 }
             }

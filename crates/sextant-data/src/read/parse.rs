@@ -1,6 +1,6 @@
-//! What the values of a record mean: one set of rules for all formats.
+//! Interprets the values of a record, by one set of rules for all formats.
 
-use super::{Place, Record, Value};
+use super::{Record, RowFile, Value};
 use crate::read_options::{Labels, ReadOptions};
 use crate::{DataError, Format, Row, RowProblem, entity};
 use sextant_core::{Entity, EntityKind, Grade, Pair, Split, Task, UnknownName};
@@ -8,19 +8,24 @@ use std::str::FromStr;
 
 type Field<T> = Result<T, RowProblem>;
 
-pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Result<Row, DataError> {
+pub(super) fn row(
+    record: Record,
+    row_file: &RowFile,
+    options: &ReadOptions,
+) -> Result<Row, DataError> {
     let Record { line, mut fields } = record;
-    let cells_are_text = place.format != Format::Jsonl;
+    let cells_are_text = row_file.format != Format::Jsonl;
     let mut take = |name: &str| {
         fields.shift_remove(name).filter(|value| {
-            // An empty text and a null are both an absent value; only a side that is there and empty
-            // is told from one that is not there.
+            // An empty text and a null both count as an absent value. Only in JSONL is an empty side told
+            // from an absent one.
             let is_side = !cells_are_text && (name == "left" || name == "right");
             !value.is_null() && (is_side || value.as_str() != Some(""))
         })
     };
-    let at =
-        |column: &'static str| move |problem: RowProblem| place.error(line, Some(column), problem);
+    let at = |column: &'static str| {
+        move |problem: RowProblem| row_file.error(line, Some(column), problem)
+    };
 
     let task = task(take("task"), options.default_task).map_err(at("task"))?;
     let (left_kind, right_kind) = task.kinds();
@@ -44,7 +49,7 @@ pub(super) fn row(record: Record, place: &Place, options: &ReadOptions) -> Resul
     })
 }
 
-/// The task that a row names, or that of rows which name none.
+/// The task that a row names, or else the default task.
 pub(crate) fn task(value: Option<Value>, default: Option<Task>) -> Field<Task> {
     value.map_or_else(|| default.ok_or(RowProblem::Missing { task: true }), named::<Task>)
 }
@@ -57,7 +62,7 @@ pub(crate) fn side(
     cells_are_text: bool,
 ) -> Field<Entity> {
     let Some(value) = value else {
-        // In a table an empty cell is an empty text; in JSONL the key is missing.
+        // In a table, an absent value is an empty cell, and so an empty text; in JSONL the key is missing.
         return Err(if cells_are_text {
             RowProblem::EmptyText
         } else {
@@ -88,7 +93,7 @@ fn grade(value: Value) -> Field<Grade> {
     }
 }
 
-/// Splits are called by any of their usual names, in any case.
+/// A split, by any of its usual names, in upper or lower case.
 fn split(value: Value) -> Field<Split> {
     match value {
         Value::String(name) => Ok(name.trim().to_ascii_lowercase().parse()?),
@@ -96,9 +101,9 @@ fn split(value: Value) -> Field<Split> {
     }
 }
 
-/// Identifiers are texts without white space around them, and an empty one is none. A whole number
-/// is one and the same whether it is written `17` or `17.0`, as tools write it whose column of
-/// numbers has a gap somewhere.
+/// An identifier: a text without the white space around it; `None` if that is empty. A whole number gives the
+/// same identifier whether it is written `17` or `17.0`, since some tools write the second if a value of the
+/// column is missing.
 fn label(value: Value) -> Field<Option<String>> {
     let text = match value {
         Value::String(text) => text,
@@ -135,7 +140,8 @@ fn wrong_type(value: &Value, expected: &'static str) -> RowProblem {
     RowProblem::WrongType { found: entity::shorten(value), expected }
 }
 
-/// serde counts lines within the text that it was given, always 1 here: only its column is kept.
+/// The message of an error of `serde_json`, without its line: that is counted within the parsed text, which
+/// is only one line, so that only the column is of use.
 pub(crate) fn without_line(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at character ")
 }

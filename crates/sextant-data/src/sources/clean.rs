@@ -1,17 +1,17 @@
-//! Plain text out of what shops and scrapers write.
+//! Turns the texts of shops and scrapers, which have HTML in them, into plain text.
 
-/// `text` without HTML: script and style blocks and tags removed, common entities decoded, runs of
-/// white space made one space.
+/// `text` without HTML: script blocks, style blocks and tags are removed, common entities are decoded, and
+/// runs of white space become one space.
 pub(super) fn plain_text(text: &str) -> String {
     collapse(&decode_entities(&without_tags(text)))
 }
 
-/// Runs of white space as one space, ends trimmed.
+/// `text` with each run of white space as one space, and without white space at its ends.
 pub(super) fn collapse(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The beginning of `text`, at most `limit` characters, cut at a word's end where there is one.
+/// The beginning of `text`, of at most `limit` characters, cut at the end of a word if possible.
 pub(crate) fn beginning(text: &str, limit: usize) -> &str {
     let Some((end, _)) = text.char_indices().nth(limit) else { return text };
     let cut = text[..end].rfind(' ').filter(|&space| space > 0).unwrap_or(end);
@@ -48,7 +48,7 @@ fn without_tags(text: &str) -> String {
     out
 }
 
-/// Decodes the entities that occur in product data, numeric ones included; others stay.
+/// Decodes the HTML entities that occur in product data, numeric ones included. Others are left as they are.
 pub(super) fn decode_entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

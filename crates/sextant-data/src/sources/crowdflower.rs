@@ -1,6 +1,6 @@
 //! CrowdFlower Search Results Relevance: search results with the median of several judgements.
 //!
-//! Ten disjoint files make up the set. Descriptions hold HTML; many are empty.
+//! The set consists of ten disjoint files. Descriptions contain HTML, and many are empty.
 
 use super::SourceError;
 use super::clean::plain_text;
@@ -12,16 +12,16 @@ pub(super) fn files() -> Vec<String> {
     (1..=10).map(|fold| format!("crowdflower_search_relevance/fold-{fold}.csv")).collect()
 }
 
-/// A product shown for a query, with its judgement.
+/// A product that was shown for a query, with the judgement of people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JudgedResult {
-    /// What the shopper typed.
+    /// The query that the shopper typed.
     pub query: String,
     /// The product's title.
     pub title: String,
-    /// The product's description as plain text, where there is one.
+    /// The product's description as plain text, if it has one.
     pub description: Option<String>,
-    /// Median judgement, 1 (worst) to 4 (best).
+    /// The median judgement, from 1 (worst) to 4 (best).
     pub median: u8,
 }
 

@@ -10,7 +10,7 @@ use super::table::{Charset, line_error, read_text};
 use sextant_core::Product;
 use std::path::Path;
 
-/// The sets: folder name and the files in it.
+/// The sets: the name of the folder, and the files in it.
 pub const SETS: [(&str, &[&str]); 7] = [
     ("Abt-Buy", &["train.txt", "valid.txt", "test.txt"]),
     ("Amazon-Google", &["train.txt", "valid.txt", "test.txt"]),
@@ -56,16 +56,16 @@ pub(super) fn files() -> Vec<String> {
         .collect()
 }
 
-/// Two offers, and whether they are of one product.
+/// Two offers, and whether they are offers of the same product.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatchedPair {
-    /// The set, a folder name of [`SETS`].
+    /// The set, by the name of its folder in [`SETS`].
     pub set: &'static str,
     /// One offer.
     pub left: Product,
     /// The other offer.
     pub right: Product,
-    /// Whether both are the same product.
+    /// Whether both are offers of the same product.
     pub same: bool,
 }
 
@@ -88,7 +88,7 @@ pub(super) fn load(folder: &Path) -> Result<Vec<MatchedPair>, SourceError> {
                     _ => return Err(bad("the label must be 0 or 1")),
                 };
                 let (left, right) = (offer(left), offer(right));
-                // A few offers have no title at all; such a pair says nothing.
+                // A few offers have no title at all. Their pairs are of no use and are left out.
                 if let (Some(left), Some(right)) = (left, right) {
                     pairs.push(MatchedPair { set, left, right, same });
                 }
@@ -98,7 +98,7 @@ pub(super) fn load(folder: &Path) -> Result<Vec<MatchedPair>, SourceError> {
     Ok(pairs)
 }
 
-/// The offer that a `COL … VAL …` text states, or nothing where it has no title.
+/// The offer that a `COL … VAL …` text states; `None` if it has no title.
 fn offer(text: &str) -> Option<Product> {
     let mut product = Product::default();
     for field in format!(" {text} ").split(" COL ").skip(1) {
@@ -113,14 +113,15 @@ fn offer(text: &str) -> Option<Product> {
             "description" => product.description = Some(value),
             "category" => product.type_path = vec![value],
             "modelno" => product.attributes.push(("model".to_owned(), value)),
-            // Prices are absent or differ between shops without meaning anything.
+            // Prices are left out: they are absent or differ between shops for the same product.
             _ => {}
         }
     }
     (!product.title.is_empty()).then_some(product)
 }
 
-/// WDC titles are RDF literals cut out of web pages: `"Lamp"@en-US "Lamp | Shop"@en`.
+/// `text` without the language tags of RDF literals. WDC titles are such literals, taken from web pages:
+/// `"Lamp"@en-US "Lamp | Shop"@en`.
 fn without_language_tags(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What can be wrong with a source file.
+//! Errors of source files.
 
 use std::path::PathBuf;
 
@@ -16,12 +16,12 @@ pub enum SourceError {
         /// The absent files, relative to the folder.
         files: Vec<String>,
     },
-    /// The system cannot read a file.
+    /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// One line is not in the file's format.
@@ -34,10 +34,10 @@ pub enum SourceError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A table without a header, or one that is no table.
+    /// A file has no header, or is not a table.
     #[error(transparent)]
     Table(#[from] crate::DataError),
-    /// A file as a whole is not in its format.
+    /// A file as a whole is not in the expected format.
     #[error("{}: {problem}; use the file as docs/public-six.md describes it, unchanged", path.display())]
     File {
         /// The file.

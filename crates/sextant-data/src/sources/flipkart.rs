@@ -7,14 +7,15 @@ use std::path::Path;
 
 pub(super) const FILE: &str = "flipkart_sample/flipkart_com-ecommerce_sample_1050.csv";
 
-/// A product and its place in the shop's tree.
+/// A product and its path in the shop's category tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlipkartProduct {
     /// The product's name.
     pub name: String,
-    /// The brand, where it is given.
+    /// The brand, if it is given.
     pub brand: Option<String>,
-    /// The category tree as written: its last names are often the product's own or a brand's.
+    /// The path in the category tree as it is written. Its last names are often the product's own name or a
+    /// brand.
     pub tree: TypePath,
 }
 

@@ -22,14 +22,15 @@ pub(super) fn load(folder: &Path) -> Result<Vec<TypePath>, SourceError> {
     Ok(nodes)
 }
 
-/// The copy of the file that circulates was once read as Windows-1251: `EntrГ©es`.
+/// Repairs accented letters. In the file that is in circulation they are wrong, because it was once read as
+/// Windows-1251: `EntrГ©es`.
 fn repaired(text: &str) -> String {
     [("Г©", "é"), ("ГЄ", "ê"), ("ГЁ", "è"), ("Г±", "ñ")]
         .into_iter()
         .fold(text.to_owned(), |text, (wrong, right)| text.replace(wrong, right))
 }
 
-/// `A > B > C` as names.
+/// The names of a path that is written as `A > B > C`.
 pub(super) fn type_path(text: &str) -> TypePath {
     text.split('>').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }

@@ -1,6 +1,6 @@
 //! Home Depot Product Search Relevance: search results with the mean rating of three people.
 //!
-//! The file is latin-1 and its titles hold HTML entities; the degree sign is written `å¡`.
+//! The file is in Latin-1. Its titles contain HTML entities, and the degree sign is written `å¡`.
 
 use super::SourceError;
 use super::clean::plain_text;
@@ -9,16 +9,16 @@ use std::path::Path;
 
 pub(super) const FILE: &str = "home_depot_search_relevance/train.csv";
 
-/// A product shown for a query, with its rating.
+/// A product that was shown for a query, with its rating.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RatedResult {
-    /// What the shopper typed.
+    /// The query that the shopper typed.
     pub query: String,
     /// The product's number.
     pub product: String,
     /// The product's title.
     pub title: String,
-    /// Mean rating, 1 (irrelevant) to 3 (perfect match).
+    /// The mean rating, from 1 (irrelevant) to 3 (perfect match).
     pub rating: f64,
 }
 

@@ -1,7 +1,7 @@
 //! Misspelt Home Depot queries with their corrections, mined from a search engine's suggestions.
 //!
-//! Each line is an entry of a Python dictionary: `'wrong query': 'corrected query',`. A quote
-//! inside a query turns its delimiters into double quotes.
+//! Each line is an entry of a Python dictionary: `'wrong query': 'corrected query',`. A query that contains a
+//! single quote is written in double quotes.
 
 use super::SourceError;
 use super::clean::collapse;
@@ -10,12 +10,12 @@ use std::path::Path;
 
 pub(super) const FILE: &str = "home_depot_spelling/spellCheckingDict.txt";
 
-/// A query as typed, and as it should have been.
+/// A query as it was typed, and its correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correction {
     /// The query with its mistakes.
     pub typed: String,
-    /// The query corrected.
+    /// The corrected query.
     pub corrected: String,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn load(folder: &Path) -> Result<Vec<Correction>, SourceError> {
     Ok(corrections)
 }
 
-/// A Python string literal at the start of `text`, and what follows it.
+/// The Python string literal at the start of `text`, and the text after it.
 fn string(text: &str) -> Option<(String, &str)> {
     let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     let mut value = String::new();

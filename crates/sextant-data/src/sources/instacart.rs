@@ -1,7 +1,7 @@
 //! Instacart: product names with their aisle and department.
 //!
-//! A few product names hold an unescaped quote that swallows the lines after it. These lines are left
-//! out, as they were when the benchmark was first built, and counted.
+//! A few product names contain an unescaped quote, which makes the lines after it part of the name. These
+//! lines are left out, as they were when the benchmark was first built, and are counted.
 
 use super::SourceError;
 use super::clean::collapse;
@@ -9,21 +9,21 @@ use super::table::{Charset, LeftOut, Table};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Products, aisles, departments.
+/// The files of products, aisles and departments.
 pub(super) const FILES: [&str; 3] = [
     "instacart_sample/products.csv",
     "instacart_sample/aisles.csv",
     "instacart_sample/departments.csv",
 ];
 
-/// A product and the shelf it stands on.
+/// A product with its aisle and department.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShelvedProduct {
     /// The product's name.
     pub name: String,
-    /// The aisle: a type.
+    /// The aisle, which is a product type.
     pub aisle: String,
-    /// The department: the aisle's parent.
+    /// The department, which is the parent of the aisle.
     pub department: String,
 }
 

@@ -1,9 +1,8 @@
 //! The public data sets from which the benchmark is built, one adapter per folder.
 //!
-//! An adapter knows one file format with its oddities (latin-1, unescaped quotes, HTML, Python
-//! lists) and gives typed records; it decides nothing about tasks or grades, which is the business
-//! of the module `derive`. No file of any of these sets is in the repository: users obtain them, and
-//! [`Sources::load`] says which are missing.
+//! An adapter reads one file format with its oddities (Latin-1, unescaped quotes, HTML, Python lists)
+//! and gives typed records. It decides nothing about tasks or grades; the module `derive` does. No file
+//! of these sets is in the repository: users obtain them, and [`Sources::load`] says which are missing.
 
 mod clean;
 mod crowdflower;
@@ -36,10 +35,10 @@ pub(crate) use clean::beginning;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A place in a taxonomy: names from the root down.
+/// The path of a node in a taxonomy: the names from the root down.
 pub type TypePath = Vec<String>;
 
-/// Everything the adapters read, in the order of the files.
+/// The records of all adapters, in the order of their files.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sources {
     /// Home Depot: rated search results.
@@ -52,17 +51,17 @@ pub struct Sources {
     pub matching: Vec<MatchedPair>,
     /// PriceRunner: offers in clusters of one product.
     pub pricerunner: Vec<Offer>,
-    /// QueryNER: queries cut into meaningful segments.
+    /// QueryNER: queries divided into segments, each with its kind.
     pub queries: Vec<SegmentedQuery>,
     /// Every node of Google's product taxonomy.
     pub google: Vec<TypePath>,
     /// Shopify's taxonomy and its mappings.
     pub shopify: ShopifyTaxonomy,
-    /// Instacart: products on their shelves.
+    /// Instacart: products with their aisles and departments.
     pub instacart: Vec<ShelvedProduct>,
     /// Flipkart: products in their category trees.
     pub flipkart: Vec<FlipkartProduct>,
-    /// What damaged files lost, by their names below the folder.
+    /// What was left out of damaged files, by their paths below the folder.
     pub left_out: BTreeMap<String, LeftOut>,
 }
 

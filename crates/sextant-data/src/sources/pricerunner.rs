@@ -10,11 +10,11 @@ pub(super) const FILE: &str = "pricerunner/pricerunner_aggregate.csv";
 /// One shop's offer of a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// The title in that shop, lower-cased by the publisher of the set.
+    /// The title of the offer, in lower case as the publisher of the set has it.
     pub title: String,
-    /// The product: all offers of one product share it.
+    /// The identifier of the product, which all its offers share.
     pub cluster: String,
-    /// The product's name at PriceRunner. Several clusters may share one.
+    /// The product's name at PriceRunner. Several clusters may have the same name.
     pub cluster_name: String,
     /// The category's name.
     pub category: String,

@@ -1,6 +1,7 @@
-//! QueryNER: shopping queries (from Amazon ESCI) cut by people into segments of 17 kinds.
+//! QueryNER: shopping queries (from Amazon ESCI) that people have divided into segments of 17 kinds.
 //!
-//! The tags are numbers: 0 outside, then two per kind, begin and inside.
+//! Each token has a number as its tag: 0 is outside all segments; then each kind has two numbers, for the
+//! first token of a segment and for the tokens after it.
 
 use super::SourceError;
 use super::table::{Charset, read_text};
@@ -12,30 +13,30 @@ pub(super) fn files() -> Vec<String> {
     ["train", "validation", "test"].map(|part| format!("queryner/{part}.json")).to_vec()
 }
 
-/// What a segment of a query says.
+/// The kind of a query's segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SegmentKind {
     /// Words outside all segments (`for`, `a`, `by`).
     Outside,
     /// The type of product: `duvet cover`.
     ProductType,
-    /// Any other kind: color, maker, material, ….
+    /// Any other kind by its number: color, maker, material, ….
     Other(u8),
 }
 
 impl SegmentKind {
     /// A maker, author or brand.
     pub const CREATOR: Self = Self::Other(5);
-    /// The name of one product.
+    /// The name of a particular product.
     pub const PRODUCT_NAME: Self = Self::Other(12);
-    /// The number of one product.
+    /// The number of a particular product.
     pub const PRODUCT_NUMBER: Self = Self::Other(13);
 }
 
-/// Neighbouring words of one meaning.
+/// Consecutive words of a query that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// What they say.
+    /// The kind of the segment.
     pub kind: SegmentKind,
     /// The words.
     pub words: Vec<String>,
@@ -48,7 +49,7 @@ impl Segment {
     }
 }
 
-/// A query and its segments; their words in order are the query.
+/// A query as its segments, whose words in order are the words of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentedQuery {
     /// The segments in the order of the query.
@@ -61,7 +62,7 @@ impl SegmentedQuery {
         self.segments.iter().map(Segment::text).collect::<Vec<_>>().join(" ")
     }
 
-    /// The product type's segment, where there is exactly one.
+    /// The segment that names the product type, if there is exactly one.
     pub fn product_type(&self) -> Option<&Segment> {
         let mut types = self.segments.iter().filter(|s| s.kind == SegmentKind::ProductType);
         match (types.next(), types.next()) {
@@ -103,7 +104,7 @@ pub(super) fn load(folder: &Path) -> Result<Vec<SegmentedQuery>, SourceError> {
     Ok(queries)
 }
 
-/// The segments of a tagged query; nothing for a query without words.
+/// The segments of a tagged query; `None` for a query without words.
 fn segment(query: &TaggedQuery) -> Result<Option<SegmentedQuery>, String> {
     if query.tokens.len() != query.ner_tags.len() {
         return Err(format!("{} tokens but {} tags", query.tokens.len(), query.ner_tags.len()));

@@ -6,7 +6,7 @@ use super::{SourceError, TypePath};
 use serde::Deserialize;
 use std::path::Path;
 
-/// Nodes, mapping to Google, mapping from the first edition.
+/// The files of the nodes, of the mapping to Google, and of the mapping from the first edition.
 pub(super) const FILES: [&str; 3] = [
     "shopify_product_taxonomy/categories.txt",
     "shopify_product_taxonomy/shopify_2025-08_to_google_2021-09-21.txt",
@@ -18,9 +18,9 @@ pub(super) const FILES: [&str; 3] = [
 pub struct ShopifyTaxonomy {
     /// Every node.
     pub nodes: Vec<TypePath>,
-    /// Shopify node, and the Google node that holds it; often Google's parent of a finer node.
+    /// Each Shopify node with the Google node that contains it, which is often less specific.
     pub to_google: Vec<(TypePath, TypePath)>,
-    /// Node of the first edition, and the only node that took its place.
+    /// Each node of the first edition that was replaced by exactly one node, with that node.
     pub from_first_edition: Vec<(TypePath, TypePath)>,
 }
 

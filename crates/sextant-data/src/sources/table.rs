@@ -1,4 +1,4 @@
-//! Reading source files: text in its encoding, lines with numbers, CSV with named columns.
+//! Reads source files: text in its encoding, numbered lines, and CSV with named columns.
 
 use super::SourceError;
 use crate::read::{TextTable, whole_table};
@@ -6,7 +6,7 @@ use crate::{DataError, ReadOptions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// How the bytes of a source file become text.
+/// The character encoding of a source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Charset {
     Utf8,
@@ -30,12 +30,12 @@ pub(super) fn read_text(path: &Path, charset: Charset) -> Result<String, SourceE
     }
 }
 
-/// What a damaged file lost.
+/// How much was left out of a damaged file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// Rows with a stray quote.
+    /// The number of rows with a stray quote.
     pub rows: u64,
-    /// Their lines, with those that they swallow.
+    /// The number of lines of these rows, with the lines that the stray quotes swallow.
     pub lines: u64,
     /// The first of these lines, from 1.
     pub first: Option<u64>,
@@ -50,13 +50,13 @@ pub(super) fn line_error(path: &Path, line: u64, problem: impl Into<String>) -> 
 pub(super) struct Table {
     path: PathBuf,
     columns: Vec<String>,
-    /// The line of each row and its cells.
+    /// The line of each row, and its cells.
     rows: Vec<(u64, Vec<String>)>,
 }
 
 impl Table {
-    /// Reads a CSV file as strictly as pairs are read: what does not fit the format is an error, so that
-    /// no row is lost in another one's quotes.
+    /// Reads a CSV file as strictly as pairs are read: anything that does not fit the format is an error, so
+    /// that a stray quote in one row cannot swallow others.
     pub(super) fn read(
         path: &Path,
         charset: Charset,
@@ -74,8 +74,8 @@ impl Table {
         Self::new(path, names, rows, needed)
     }
 
-    /// Reads a CSV file of which some rows are known to hold a stray quote. They are left out, and with them
-    /// the lines up to the quote that closes it; what was left out is said.
+    /// Reads a CSV file in which some rows are known to have a stray quote. These rows are left out, together
+    /// with the lines up to the next quote; the second value says how much was left out.
     pub(super) fn read_damaged(
         path: &Path,
         charset: Charset,
@@ -103,7 +103,7 @@ impl Table {
         };
         let (mut rows, mut left_out) = (Vec::new(), LeftOut::default());
         for ((line, cells), next) in records {
-            // No cell of such a file holds a line end, so a row that has one swallowed others.
+            // In such a file no cell contains a line end, so a row with one has swallowed others.
             let whole = cells.len() == names.len() && !cells.iter().any(|cell| cell.contains('\n'));
             if whole {
                 rows.push((line, cells));
@@ -147,7 +147,7 @@ pub(super) struct TableRow<'a> {
 }
 
 impl<'a> TableRow<'a> {
-    /// The cell under `column`, trimmed.
+    /// The trimmed text of the cell in `column`.
     pub(super) fn cell(&self, column: &str) -> Result<&'a str, SourceError> {
         let position = self.table.columns.iter().position(|name| name == column);
         position
@@ -156,7 +156,7 @@ impl<'a> TableRow<'a> {
             .ok_or_else(|| self.error(format!("no cell for column `{column}`")))
     }
 
-    /// The cell under `column`, which must not be empty.
+    /// The trimmed text of the cell in `column`, which must not be empty.
     pub(super) fn text(&self, column: &str) -> Result<&'a str, SourceError> {
         match self.cell(column)? {
             "" => Err(self.error(format!("column `{column}` is empty"))),
@@ -164,7 +164,7 @@ impl<'a> TableRow<'a> {
         }
     }
 
-    /// The cell under `column` as a number (or whatever parses).
+    /// The cell in `column`, parsed as a number or another type.
     pub(super) fn parse<T: std::str::FromStr>(&self, column: &str) -> Result<T, SourceError> {
         let cell = self.cell(column)?;
         cell.parse().map_err(|_| self.error(format!("column `{column}`: cannot use `{cell}`")))
@@ -194,7 +194,7 @@ mod tests {
         assert!(absent.contains("`grade`"), "{absent}");
     }
 
-    /// The lenient `csv` crate reads each of these without a word, and loses rows or cells.
+    /// The lenient `csv` crate reads each of these files without an error, and loses rows or cells.
     #[test]
     fn rows_are_not_lost_in_quotes() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,10 @@
-//! A split for rows that have none.
+//! Assigns splits to rows that have none.
 //!
-//! A group stays together, and so does a pair wherever it occurs. Rows without a group stay together
-//! by their left query or product; beyond that, rows that share an entity are put together as long as
-//! the component stays small, queries and products before types, which recur by nature. Without
-//! that bound, a few popular products or types would tie nearly all rows into one component.
+//! The rows of a group stay in one split, and so do all rows with the same pair. Rows without a group stay
+//! together if they have the same query or product on the left side. Rows that share any other entity are
+//! put into one component as long as it stays small: first those that share a query or a product, then those
+//! that share a type, since types recur by nature. Without the bound on the size, a few popular products or
+//! types would connect nearly all rows into one component.
 
 use super::{Grouping, Shares};
 use crate::check::key::entity_key;
@@ -15,29 +16,28 @@ use std::fmt::{Display, Formatter};
 /// How to split rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SplitOptions {
-    /// Decides everything random.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// The share of each split, of the rows of each task and grade.
+    /// The share of the rows of each task and grade that each split gets.
     pub shares: Shares,
-    /// Components do not grow beyond this share of the rows of any task and grade.
+    /// The share of the rows of a task and grade up to which components grow by shared entities.
     pub max_component: f64,
 }
 
-/// What a split came to.
+/// The result of splitting rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SplitReport {
-    /// How many components were given a split.
+    /// The number of components that were given a split.
     pub components: usize,
     /// The largest share of the rows of one task and grade that one component holds.
     pub largest: f64,
-    /// Rows of each task, by split, then by grade.
+    /// The number of rows of each task, by split and then by grade.
     pub rows: Vec<(Task, [[usize; Grade::COUNT]; 3])>,
 }
 
-/// Gives every row a split; what the rows say about theirs is forgotten.
+/// Gives every row a split, which replaces the split that the row may already have.
 ///
-/// Components go to splits in an order that depends on the seed and on their content only, not on the
-/// order of the rows.
+/// The split of a component depends only on the seed and on the contents of the rows, not on their order.
 pub fn split_rows(examples: Vec<Example>, options: &SplitOptions) -> (Dataset, SplitReport) {
     let mut grouping = Grouping::default();
     for example in &examples {
@@ -55,7 +55,7 @@ pub fn split_rows(examples: Vec<Example>, options: &SplitOptions) -> (Dataset, S
     let assignment = grouping.assign(options.seed, options.shares, options.max_component);
     let mut dataset = Dataset::default();
     for mut example in examples {
-        // Every anchor was named above.
+        // Every anchor was added to `grouping` above, so it has a split.
         let split = assignment.split(&anchor(&example)).unwrap_or(Split::Train);
         example.split = Some(split);
         dataset.part_mut(split).push(example);
@@ -79,7 +79,8 @@ pub fn split_rows(examples: Vec<Example>, options: &SplitOptions) -> (Dataset, S
     (dataset, report)
 }
 
-/// What a row cannot be separated from.
+/// The name of the entity or group that a row must stay with: its group, its left query or product, or the
+/// pair.
 fn anchor(example: &Example) -> String {
     match (&example.group, example.pair.task.kinds().0) {
         (Some(group), _) => format!("group:{}", group.trim()),

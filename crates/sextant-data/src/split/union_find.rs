@@ -1,4 +1,4 @@
-//! Sets that grow together.
+//! Union-find: disjoint sets that can be joined.
 
 /// A disjoint-set forest over `0..n`.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,8 @@ impl UnionFind {
         root
     }
 
-    /// Joins two sets; gives the representative kept and the one given up, if they were two.
+    /// Joins the sets of two elements. Gives the representative of the joined set and the one that is no
+    /// longer a representative; `None` if the elements were in the same set.
     pub fn union(&mut self, a: usize, b: usize) -> Option<(usize, usize)> {
         let (a, b) = (self.find(a), self.find(b));
         if a == b {

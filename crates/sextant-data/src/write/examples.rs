@@ -1,4 +1,4 @@
-//! Examples as record batches.
+//! Writes examples, as record batches.
 
 use super::{BatchWriter, Output, unwritable};
 use crate::layout::Layout;
@@ -11,15 +11,15 @@ use sextant_files::Existing;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Rows that become one batch.
+/// The most rows of a batch.
 const BATCH_ROWS: usize = 4096;
 
-/// Writes examples to a file; the extension chooses the format. A column appears if any example uses
-/// it. `existing` says whether a file there may be replaced.
+/// Writes examples to a file, in the format of its extension. A column is written if any example has a value
+/// for it. `existing` says whether an existing file may be replaced.
 ///
 /// # Errors
-/// As [`BatchWriter`], and a text that would be read back as a product where the format has no
-/// objects of its own.
+/// The errors of [`BatchWriter`], and a text that would be read back as a product, if the format has no
+/// objects.
 pub fn write_examples(
     path: impl AsRef<Path>,
     examples: &[Example],
@@ -29,7 +29,7 @@ pub fn write_examples(
     write_to(Output::open(path, existing)?, Format::of(path)?, examples)
 }
 
-/// The same to any destination and in a format that is stated.
+/// Writes examples to any destination, in the given format.
 pub(crate) fn write_to(
     output: Output,
     format: Format,
@@ -81,7 +81,7 @@ fn column(name: &str, examples: &[Example], format: Format) -> ArrayRef {
     };
     let sides = |side: fn(&Example) -> &Entity| -> ArrayRef {
         let cells = examples.iter().map(|example| match side(example) {
-            // A table has a plain text as it is; objects are JSON everywhere.
+            // A table holds plain texts as they are. Products are JSON in every format.
             Entity::Text(text) if format != Format::Jsonl => Some(text.clone()),
             entity => Some(entity::to_json(entity).to_string()),
         });
@@ -118,12 +118,12 @@ mod tests {
     #[test]
     fn full_disk_leaves_no_file_and_names_the_path() {
         for format in Format::ALL {
-            // Few rows fail when the buffer is emptied at the end, many fail on the way.
+            // With few rows, writing fails when the buffer is flushed at the end; with many, before the end.
             for rows in [1, 20_000] {
                 let folder = tempfile::tempdir().unwrap();
                 let path = folder.path().join(format!("out.{}", format.extension()));
                 let example = Example::new(Task::QueryQuery, "a", "b", Grade::Partial);
-                // `/dev/full` answers every write as a device without space does.
+                // Every write to `/dev/full` fails as on a device without space.
                 let file = AtomicFile::create_on_full_disk(&path).unwrap();
                 let written = write_to(file.into(), format, &vec![example; rows]);
                 let error = written.unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Which types a format's columns have, and how arrays become them.
+//! The types that columns have in each output format, and the conversion of arrays to them.
 
 use super::render::{json_options, texts};
 use crate::{DataError, Format, entity, json_text};
@@ -16,13 +16,13 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The columns that a file of `format` gets for columns of `schema`.
+/// The columns of a file of `format` to which columns of `schema` are written.
 ///
-/// Parquet takes every column as it is. A cell of CSV is a text. JSONL has objects, so what stands
-/// for a product in a table's cell becomes one.
+/// Parquet takes every column as it is. In CSV all columns are texts. JSONL has objects, so the text of a
+/// table's cell that stands for a product becomes an object.
 ///
 /// # Errors
-/// A type that JSON has no rule for; the error names the column.
+/// A type cannot be written as JSON; the error names the column.
 pub(super) fn schema_for(
     format: Format,
     schema: &Schema,
@@ -32,7 +32,8 @@ pub(super) fn schema_for(
         if format == Format::Parquet {
             return Ok(field.as_ref().clone());
         }
-        // That the rules have a word for the type is found out before there are values.
+        // Making an encoder for an empty array finds out, before there are values, whether the type can be
+        // written as JSON.
         let flat = flat_type(field.data_type());
         let empty = new_empty_array(&flat);
         make_encoder(field, &empty, &json_options()).map_err(|source| DataError::ColumnType {
@@ -59,7 +60,7 @@ fn is_string(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
-/// The type without its dictionary or runs.
+/// The type of the values of a dictionary or of a run-end encoded array; any other type as it is.
 fn flat_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Dictionary(_, values) => flat_type(values),
@@ -68,10 +69,11 @@ fn flat_type(data_type: &DataType) -> DataType {
     }
 }
 
-/// An array of the column `from` as one of the column `to`; all null where there is none.
+/// Converts an array of the column `from` to the type of the column `to`; without `from`, all values are
+/// null.
 ///
 /// # Errors
-/// The row, from 0, and the value that `to` cannot hold.
+/// The row, from 0, and the value that `to` cannot hold, or an array that cannot be converted at all.
 pub(super) fn fit(
     from: Option<(&FieldRef, &ArrayRef)>,
     to: &Field,
@@ -102,9 +104,9 @@ pub(super) fn fit(
 /// Why an array does not fit.
 #[derive(Debug)]
 pub(super) enum FitError {
-    /// The value of one row.
+    /// The value of one row does not fit.
     Value { row: usize, found: String },
-    /// The array as a whole.
+    /// The array as a whole cannot be converted.
     Array(ArrowError),
 }
 
@@ -114,7 +116,7 @@ impl From<ArrowError> for FitError {
     }
 }
 
-/// Cells of `left` and `right` as JSON: a cell that is a product becomes an object, any other a
+/// The cells of `left` or `right` as JSON: a cell with a product object becomes an object, any other cell a
 /// string.
 fn json_sides(cells: &StringArray) -> StringArray {
     let json = |cell: &str| {

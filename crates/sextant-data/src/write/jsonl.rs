@@ -1,4 +1,4 @@
-//! JSONL output: an object per row, without the keys that the row has no value for.
+//! JSONL output: one object per row, without keys for which the row has no value.
 
 use super::render::json_options;
 use super::{Output, Sink, SinkError};
@@ -7,7 +7,7 @@ use arrow_json::EncoderOptions;
 use arrow_json::writer::make_encoder;
 use std::io::Write;
 
-/// Rows are passed on when so many bytes are there.
+/// Rows are written to the output when their buffer has more bytes than this.
 const BUFFER: usize = 1 << 16;
 
 pub(super) struct JsonlSink {

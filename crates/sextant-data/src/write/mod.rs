@@ -1,8 +1,8 @@
-//! Writing record batches to files: the whole file appears at the end, or nothing does.
+//! Writes record batches to files. The whole file appears at the end, or no file does.
 //!
-//! One writer for all formats. [`fit`] says which columns a format gets and how arrays become them
-//! ([`render`] has the rules for types that JSON and text lack); a [`Sink`] per format lays batches
-//! out as bytes; an [`Output`] is where the bytes go.
+//! One writer serves all formats. [`fit`] converts the columns of a batch to those of the output format
+//! ([`render`] has the rules for types that JSON and text lack). A [`Sink`] for each format turns batches
+//! into bytes, and writes them to an [`Output`].
 
 mod examples;
 mod fit;
@@ -26,36 +26,35 @@ use std::path::PathBuf;
 
 type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Batches as the bytes of one format.
+/// Writes batches as the bytes of one format.
 trait Sink: Send {
-    /// Lays out a batch, whose columns are those that the sink was made for.
+    /// Writes a batch, which has the columns that the sink was made for.
     fn write(&mut self, batch: &RecordBatch) -> Result<(), SinkError>;
 
-    /// Lays out what is still kept back.
+    /// Writes the rows that are still in memory, and gives the output back.
     fn finish(self: Box<Self>) -> Result<Output, SinkError>;
 }
 
 /// Writes record batches to JSONL, CSV, TSV or Parquet in bounded memory.
 ///
-/// The rows of a file go to a temporary file in the same folder, which [`BatchWriter::finish`]
-/// renames. A writer that is dropped, or whose write fails, leaves nothing behind.
+/// The rows are written to a temporary file in the same folder, which [`BatchWriter::finish`] renames. If
+/// the writer is dropped before, or a write fails, no file is left.
 pub struct BatchWriter {
     path: PathBuf,
     format: Format,
-    /// The columns that are written; none for JSONL whose columns differ from batch to batch.
+    /// The columns that are written; `None` for JSONL whose columns differ from batch to batch.
     schema: Option<SchemaRef>,
     sink: Box<dyn Sink>,
     rows: u64,
 }
 
 impl BatchWriter {
-    /// A writer for batches of the given columns, which are written in this order. JSONL leaves
-    /// absent values out, CSV leaves the cell empty, Parquet writes null. Only JSONL can do without
-    /// knowing the columns.
+    /// Makes a writer for batches of the given columns, which are written in this order. An absent value is
+    /// left out in JSONL, an empty cell in CSV, and a null in Parquet. `layout` may be `None` only for JSONL.
     ///
     /// # Errors
-    /// Two columns of one name, a column whose type the format has no rule for, or an output that
-    /// cannot be written to.
+    /// Two columns have the same name, a column has a type that the format cannot hold, or the output cannot
+    /// be written to.
     pub fn create(
         output: Output,
         format: Format,
@@ -89,11 +88,11 @@ impl BatchWriter {
         Ok(Self { path, format, schema, sink, rows: 0 })
     }
 
-    /// Writes a batch: of each declared column the values that the batch has, or nulls.
+    /// Writes a batch. A declared column that the batch lacks is written as nulls.
     ///
     /// # Errors
-    /// The disk refuses, a column is not declared, or a value does not fit its column. The output is
-    /// lost then: drop the writer.
+    /// The output cannot be written to, a column is not declared, or a value does not fit its column. After
+    /// an error the output is lost, and the writer should be dropped.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), DataError> {
         let schema = match &self.schema {
             Some(schema) => schema.clone(),
@@ -110,7 +109,7 @@ impl BatchWriter {
             }
         }
         let columns = schema.fields().iter().enumerate().map(|(i, to)| {
-            // Nearly always the columns stand in the declared order.
+            // The columns of a batch nearly always have the declared order.
             let same_place = given.clone().nth(i).filter(|(field, _)| field.name() == to.name());
             let from =
                 same_place.or_else(|| given.clone().find(|(field, _)| field.name() == to.name()));
@@ -133,10 +132,10 @@ impl BatchWriter {
         self.sink.write(&fitted).map_err(|error| DataError::write(&self.path, error))
     }
 
-    /// Writes what is still in memory and lets the file appear at its path.
+    /// Writes the rows that are still in memory, and renames the temporary file to its path.
     ///
     /// # Errors
-    /// The disk refuses; nothing is left behind then.
+    /// The output cannot be written to; then no file is left.
     pub fn finish(self) -> Result<(), DataError> {
         let output = self.sink.finish().map_err(|error| DataError::write(&self.path, error))?;
         output.commit()
@@ -160,8 +159,8 @@ fn check_names(schema: &SchemaRef, path: &std::path::Path) -> Result<(), DataErr
     }
 }
 
-/// What a file of `format` cannot say of a pair: a plain text that would be read back as a product.
-/// The column at fault, and the problem.
+/// Why a pair cannot be written in `format`, if it cannot: a plain text would be read back as a product.
+/// Gives the column at fault and the problem.
 pub fn unwritable(pair: &Pair, format: Format) -> Option<(&'static str, RowProblem)> {
     if format == Format::Jsonl {
         return None;
@@ -175,7 +174,8 @@ pub fn unwritable(pair: &Pair, format: Format) -> Option<(&'static str, RowProbl
     })
 }
 
-/// The first row of raw JSON that [`unwritable`] speaks of, without decoding any other.
+/// The first row of a batch of raw JSON that cannot be written in `format`, with the column at fault and the
+/// problem; see [`unwritable`]. Only values that are strings are decoded.
 pub fn unwritable_row(
     batch: &RecordBatch,
     format: Format,

@@ -1,4 +1,4 @@
-//! Where written bytes go: to a file that appears whole or not at all, or down a stream.
+//! The destination of written bytes: a file that appears whole or not at all, or a stream.
 
 use crate::DataError;
 use sextant_files::{AtomicFile, Existing};
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// The destination of a [`BatchWriter`](super::BatchWriter).
 ///
-/// A path names a file, which appears when everything is written. `-` is standard output, and what
-/// stands at the path already and is no file (a FIFO, a device) is written to as bytes come.
+/// A path names a file, which appears when everything is written. `-` is standard output. If the path is a
+/// FIFO or a device, bytes are written to it directly.
 pub struct Output {
     path: PathBuf,
     bytes: Bytes,
@@ -21,11 +21,11 @@ enum Bytes {
 }
 
 impl Output {
-    /// Opens what a path argument names; `existing` says whether a file there may be replaced.
+    /// Opens the destination that a path names; `existing` says whether an existing file may be replaced.
     ///
     /// # Errors
-    /// A folder, a file that must stay or that another process is writing, or a place that cannot be
-    /// written to.
+    /// The path is a folder, or a file that must not be replaced or that another process is writing, or it
+    /// cannot be written to.
     pub fn open(path: impl AsRef<Path>, existing: Existing) -> Result<Self, DataError> {
         let path = path.as_ref();
         if path == Path::new("-") {
@@ -40,21 +40,21 @@ impl Output {
         Ok(Self { path: path.to_owned(), bytes: Bytes::File(AtomicFile::create(path, existing)?) })
     }
 
-    /// Writes to a stream; `name` stands for it in messages.
+    /// An output that writes to a stream; messages name it by `name`.
     pub fn stream(name: impl Into<PathBuf>, stream: Box<dyn Write + Send>) -> Self {
         let stream = BufWriter::with_capacity(1 << 16, stream);
         Self { path: name.into(), bytes: Bytes::Stream(stream) }
     }
 
-    /// The file or the stream, for messages.
+    /// The path of the file or the name of the stream, for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Lets a file appear at its path, or sends on what a stream still holds.
+    /// Makes the file appear at its path, or flushes the stream.
     ///
     /// # Errors
-    /// The disk refuses, or nobody reads the stream any more.
+    /// The file or the stream cannot be written to, for example because the reader of a pipe has ended.
     pub fn commit(self) -> Result<(), DataError> {
         match self.bytes {
             Bytes::File(file) => Ok(file.commit()?),

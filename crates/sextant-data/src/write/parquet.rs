@@ -1,4 +1,4 @@
-//! Parquet output: batches are gathered into row groups.
+//! Parquet output, in which batches are gathered into row groups.
 
 use super::{Output, Sink, SinkError};
 use arrow_array::RecordBatch;
@@ -11,14 +11,14 @@ use parquet::file::properties::WriterProperties;
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use std::sync::Arc;
 
-/// Row groups are kept in memory until full: these bound them.
+/// The most rows and bytes of a row group, which is kept in memory until it is full.
 const ROW_GROUP_ROWS: usize = 1 << 16;
 const ROW_GROUP_BYTES: usize = 128 << 20;
 
 pub(super) struct ParquetSink(ArrowWriter<Output>);
 
 impl ParquetSink {
-    /// `source` is the schema of the Parquet file that columns of the same name come from.
+    /// `source` is the schema of the Parquet file from which columns of the same name come, if there is one.
     pub(super) fn new(
         output: Output,
         schema: &SchemaRef,
@@ -48,7 +48,7 @@ impl Sink for ParquetSink {
     }
 }
 
-/// The schema's metadata, which readers that know nothing of Arrow look for in the file's footer.
+/// The schema's metadata as key-value pairs of the file's footer, where programs look that do not use Arrow.
 fn key_values(schema: &Schema) -> Option<Vec<KeyValue>> {
     let mut pairs: Vec<_> = schema.metadata().iter().collect();
     pairs.sort();
@@ -56,8 +56,9 @@ fn key_values(schema: &Schema) -> Option<Vec<KeyValue>> {
     Some(pairs.collect::<Vec<_>>()).filter(|pairs| !pairs.is_empty())
 }
 
-/// The Parquet schema of `schema`, in which columns that are laid out as in `source` keep what is
-/// said of them there. An Arrow schema has no words for some of it: UUID, JSON, ENUM, field ids.
+/// The Parquet schema of `schema`, in which columns with the same layout as in `source` keep their
+/// annotations from there. Some of these annotations cannot be stated in an Arrow schema: UUID, JSON, ENUM,
+/// field ids.
 fn annotated(schema: &Schema, source: &Type) -> Result<SchemaDescriptor, ParquetError> {
     let plain = ArrowSchemaConverter::new().convert(schema)?;
     let known = |name: &str| source.get_fields().iter().find(|field| field.name() == name);
@@ -69,7 +70,7 @@ fn annotated(schema: &Schema, source: &Type) -> Result<SchemaDescriptor, Parquet
     Ok(SchemaDescriptor::new(Arc::new(root)))
 }
 
-/// Whether two columns differ in annotations at most.
+/// Whether two columns are equal except for their annotations.
 fn same_layout(one: &TypePtr, other: &TypePtr) -> bool {
     let (left, right) = (one.get_basic_info(), other.get_basic_info());
     if left.name() != right.name() || left.repetition() != right.repetition() {

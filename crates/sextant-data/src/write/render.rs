@@ -1,7 +1,7 @@
-//! How Arrow values are written as JSON and as text, for output formats that lack their types.
+//! Writes Arrow values as JSON and as text, for output formats that lack their types.
 //!
-//! One set of rules, stated in `docs/data-format.md`: numbers with all their digits, times by ISO
-//! 8601, bytes as hexadecimal digits, and in JSON no number for what is not one.
+//! There is one set of rules, which `docs/data-format.md` states: numbers have all their digits, times are in
+//! ISO 8601, bytes are hexadecimal digits, and JSON has no number for infinity or NaN.
 
 use crate::json_text;
 use arrow_array::builder::StringBuilder;
@@ -22,7 +22,7 @@ pub(super) fn json_options() -> EncoderOptions {
     EncoderOptions::default().with_explicit_nulls(true).with_encoder_factory(Arc::new(Rules))
 }
 
-/// The texts of an array, as cells of CSV hold them.
+/// The values of an array as texts, for cells of CSV.
 pub(super) fn texts(field: &FieldRef, array: &ArrayRef) -> Result<StringArray, ArrowError> {
     if let Some(raw) = json_text::texts(field, array) {
         let cells = raw.iter().map(|raw| raw.and_then(json_text::cell));
@@ -34,7 +34,7 @@ pub(super) fn texts(field: &FieldRef, array: &ArrayRef) -> Result<StringArray, A
         DataType::LargeUtf8 | DataType::Utf8View => {
             return Ok(cast(array, &DataType::Utf8)?.as_string().clone());
         }
-        // Text can say that a number is infinite or none, which JSON cannot.
+        // Unlike JSON, text can hold infinity and NaN.
         float if float.is_floating() => {
             let options = FormatOptions::new();
             let formatter = ArrayFormatter::try_new(array, &options)?;
@@ -65,7 +65,7 @@ pub(super) fn texts(field: &FieldRef, array: &ArrayRef) -> Result<StringArray, A
     Ok(texts.finish())
 }
 
-/// Where arrow-json's own rules are not ours.
+/// The encoders of types for which arrow-json's own rules are not used.
 #[derive(Debug)]
 struct Rules;
 
@@ -89,7 +89,7 @@ impl EncoderFactory for Rules {
     }
 }
 
-/// JSON that is written as it was read.
+/// Writes raw JSON as it was read.
 struct Raw<'a>(&'a StringArray);
 
 impl Encoder for Raw<'_> {
@@ -98,8 +98,8 @@ impl Encoder for Raw<'_> {
     }
 }
 
-/// Dates, times and durations by ISO 8601. One too far away for the calendar is written as its whole
-/// number; arrow's own encoder would write a message in its place.
+/// Writes dates, times and durations in ISO 8601. A value that is out of the calendar's range is written as
+/// its whole number; arrow's own encoder would write an error message in its place.
 struct Temporal<'a> {
     formatter: ArrayFormatter<'a>,
     numbers: Option<Int64Array>,
@@ -119,9 +119,9 @@ impl<'a> Temporal<'a> {
 
 impl Encoder for Temporal<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        // Writing to a vector does not fail.
+        // Writing to a `Vec` cannot fail.
         let _ = match (self.formatter.value(row).try_to_string(), &self.numbers) {
-            // `<invalid>` is what a duration out of range is formatted as.
+            // A duration that is out of range is formatted as `<invalid>`.
             (Ok(text), _) if !text.starts_with('<') => write!(out, "\"{text}\""),
             (_, Some(numbers)) => write!(out, "{}", numbers.value(row)),
             (_, None) => out.write_all(b"null"),

@@ -1,4 +1,4 @@
-//! CSV and TSV output: a header line and a line per row, with quotes where they are needed.
+//! CSV and TSV output: a header and one record per row, with quotes where they are needed.
 
 use super::{Output, Sink, SinkError};
 use arrow_array::cast::AsArray;
@@ -38,7 +38,7 @@ impl Sink for SeparatedSink {
     }
 }
 
-/// What the system said, where it is at fault.
+/// The error of the operating system, if it is the cause; otherwise a description of the error.
 fn cause(error: csv::Error) -> SinkError {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.into(),

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a file is an error that says where and how to mend it.
+//! Every fault of a file is an error that says where it is and how to mend it.
 
 use crate::file;
 use sextant_data::{DataError, Quoting, ReadOptions, RowReader, read_examples};
@@ -11,7 +11,8 @@ fn error_of(name: &str, content: impl AsRef<[u8]>) -> String {
     error[path.len()..].to_owned()
 }
 
-/// A good row, then one with `field` replaced or left out, in JSONL and CSV: the message of each.
+/// The error messages for a good row followed by a row with `field` replaced or left out, in JSONL and in
+/// CSV.
 fn errors_of_row(field: &str, value: Option<&str>) -> [String; 2] {
     fn row<'a>(field: &str, value: Option<&'a str>) -> [(&'static str, Option<&'a str>); 7] {
         let fields = [
@@ -51,7 +52,7 @@ fn values() {
         ("weight", Some("0"), &["not a finite number above 0", "leave it out"]),
         ("weight", Some("-2"), &["`-2`"]),
         ("weight", Some("NaN"), &["`NaN`"]),
-        ("weight", Some("1e39"), &["`1e39`"]), // more than an f32 holds
+        ("weight", Some("1e39"), &["`1e39`"]), // The number is too large for an `f32`.
         ("weight", Some("heavy"), &["`heavy`"]),
         ("origin", Some("machine"), &["unknown label origin `machine`", "human, derived"]),
         ("split", Some("holdout"), &["unknown split `holdout`", "train, dev, test"]),
@@ -149,14 +150,14 @@ fn broken_tables_of_text() {
     }
 }
 
-/// A quote that is never closed makes one cell of the rest of the file. It must not pass in silence.
+/// A quote that is never closed makes the rest of the file one cell, which must be an error.
 #[test]
 fn unclosed_quote() {
     let content = "left,right,grade,task,note\na,b,1,query-query,\"5 inch\nc,d,1,query-query,x\n";
     let error = error_of("rows.csv", content);
     let expected = "line 2, column `note`: the cell opens with a quote that is never closed";
     assert!(error.contains(expected) && error.contains("--quoting none"), "{error}");
-    // A closed one that ends the file is fine, unless the lines in it look like rows.
+    // A cell that is closed at the end of the file is accepted, unless lines in it look like rows.
     let (_folder, path) = file("rows.csv", content.replace("d,1", "d 1").replace("x\n", "x\"\n"));
     assert_eq!(read_examples(&path, &ReadOptions::default()).unwrap().len(), 1);
     let error = error_of("rows.csv", content.replace("x\n", "x\"\n"));
@@ -166,7 +167,7 @@ fn unclosed_quote() {
     assert!(error.contains(expected), "{error}");
 }
 
-/// A thousand rows, two of whose titles open with an inch mark.
+/// A thousand rows, in which one title begins with an inch mark and another title is `second`.
 fn with_inch_marks(separator: &str, second: &str) -> String {
     let mut lines = vec!["task\tleft\tright\tgrade".to_owned()];
     for i in 1..=1000 {
@@ -189,7 +190,7 @@ fn rows_are_not_swallowed_by_quotes() {
             901, is followed by text; if quotes are ordinary characters here, such as inch marks, read \
             the file with --quoting none; else double the quotes inside the cell";
         assert!(error.contains(expected), "{error}");
-        // A title that ends in an inch mark closes the quote as if nothing were wrong.
+        // A title that ends with an inch mark closes the quoted cell, which is then well-formed.
         let error = error_of(name, with_inch_marks(separator, "32\""));
         assert!(error.contains("line 11, column `right`") && error.contains("line 12"), "{error}");
 
@@ -197,7 +198,7 @@ fn rows_are_not_swallowed_by_quotes() {
         let rows = read_examples(&path, &quoted(Quoting::None)).unwrap();
         assert_eq!(rows.len(), 1000);
         assert_eq!(rows[9].pair.right.text(), "\"24 inch monitor");
-        // After it everything is in doubt: nothing more is read.
+        // After the fault it is uncertain where rows start, so nothing more is read.
         let rows: Vec<_> = RowReader::open(&path, &ReadOptions::default()).unwrap().collect();
         assert_eq!(rows.len(), 10);
         assert!(rows[..9].iter().all(Result::is_ok) && matches!(rows[9], Err(DataError::Quote(_))));
@@ -244,7 +245,7 @@ fn rows_are_bounded() {
     let long = error("rows.csv", &format!("{header}query-query,{},b,1\n", "a".repeat(2000)));
     assert!(long.contains("line 2: the row is longer than 1 KiB"), "{long}");
 
-    // Where a line of JSONL ends is certain, so the next one can be read.
+    // The end of a JSONL line is certain, so the next line can be read.
     let row = |left: &str| {
         format!(
             "{{\"task\": \"query-query\", \"left\": \"{left}\", \"right\": \"b\", \"grade\": 1}}\n"
@@ -272,7 +273,8 @@ fn separators_of_spreadsheets() {
     }
     let error = error_of("rows.tsv", "task,left,right,grade\n");
     assert!(error.contains("--separator ','"), "{error}");
-    // Excel says the separator in a line of its own, and writes one for each column ever used.
+    // Excel states the separator in the first line, and also writes cells for columns that are no longer
+    // used.
     for end in ["\n", "\r\n"] {
         let excel = format!("sep=;{end}task;left;right;grade;;{end}query-query;a;b;1;;{end}");
         assert_eq!(rows("rows.csv", &excel, &ReadOptions::default()), Ok(1));
@@ -305,7 +307,7 @@ fn files() {
     assert!(error.starts_with("cannot read none/rows.csv: No such file"), "{error}");
 }
 
-/// A file cut in the middle of a row group: the footer is gone, or a page is damaged.
+/// A damaged file: truncated, so that the footer is missing, or with a damaged page.
 #[test]
 fn damaged_parquet() {
     let (_folder, path) = file("rows.parquet", "");
@@ -322,7 +324,7 @@ fn damaged_parquet() {
         let error = read_examples(&path, &ReadOptions::default()).unwrap_err().to_string();
         assert!(error.contains("rows.parquet: not a readable Parquet file"), "{error}");
     }
-    // The library panics on some of the schemas that Arrow keeps in the metadata, when they are damaged.
+    // The library panics on some damaged Arrow schemas in the metadata, which must be an error, too.
     let mark = b"ARROW:schema";
     let at = whole.windows(mark.len()).position(|part| part == mark).unwrap() + mark.len();
     let refused = (8..200).filter(|start| {

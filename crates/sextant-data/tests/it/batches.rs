@@ -1,4 +1,4 @@
-//! Columns that nobody looks at come out as they went in.
+//! Columns that are not interpreted are written as they were read.
 
 use crate::file;
 use crate::parquet_types::every_type;
@@ -17,7 +17,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Reads with the columns of scoring left out, and writes what was read.
+/// Copies a file by reading its batches without the column `score` and writing them.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), sextant_data::DataError> {
     let options = ReadOptions { default_task: Some(Task::QueryQuery), ..ReadOptions::default() };
     let format = Format::of(to)?;
@@ -69,7 +69,7 @@ fn values_of_jsonl_come_out_as_they_were_written() {
         "\n",
     );
     assert_eq!(copied("in.jsonl", rows, "out.jsonl"), rows);
-    // A column to leave out, spaces between parts, an escaped key, a blank line.
+    // A line with a column to leave out, white space and an escaped key, followed by a blank line.
     let loose = "{ \"left\" : \"a\" , \"score\": 7, \"r\\u0069ght\": \"b\", \"x\": 2 }\n\n";
     assert_eq!(
         copied("in.jsonl", loose, "out.jsonl"),
@@ -192,7 +192,7 @@ fn a_large_number_in_a_late_row_is_kept() {
     let text = std::fs::read_to_string(path("out.jsonl")).unwrap();
     let last = r#"{"left":"t4999","right":"t4999","hash":18446744073709551615}"#;
     assert_eq!(text.lines().last(), Some(last));
-    // And back: as JSON, then by the types that hold what JSON says.
+    // Copying back from JSONL keeps the numbers, since their column gets a type that holds them.
     copy(&path("out.jsonl"), &path("again.parquet")).unwrap();
     assert_eq!(&read_parquet(&path("again.parquet")).1["hash"], &numbers);
 }

@@ -20,7 +20,7 @@ fn card_of_a_folder() {
 
     assert_eq!((card.rows, card.groups, card.parts.len()), (4, 2, 3));
     let right = card.lengths.iter().find(|facts| facts.side == "right").unwrap();
-    // Words of all fields: 5, 5 and 5.
+    // All fields together have 5 words in each of the three rows.
     assert_eq!((right.median, right.p95, right.max), (5, 5, 5));
     let left = card.lengths.iter().find(|facts| facts.side == "left").unwrap();
     assert_eq!((left.median, left.p95, left.max), (1, 2, 2));
@@ -34,7 +34,7 @@ fn card_of_a_folder() {
 fn hash_is_sha_256() {
     let (_folder, path) = file("abc.csv", "abc");
     let file = sextant_data::DataFile::read(&path).unwrap();
-    // The first test vector of FIPS 180-2.
+    // The hash is from the first test vector of FIPS 180-2.
     assert_eq!(file.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_eq!((file.bytes, file.name.as_str()), (3, "abc.csv"));
 }

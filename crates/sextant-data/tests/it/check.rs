@@ -1,4 +1,4 @@
-//! The check finds each kind of leak, and only leaks fail it.
+//! The check finds each kind of leak, and fails only for faults that spoil an evaluation.
 
 use sextant_core::{Example, Grade, Split, Task};
 use sextant_data::{CheckReport, Dataset, LoadedDataset, ReadOptions, check};
@@ -36,7 +36,7 @@ fn a_sound_dataset_passes() {
             (Split::Test, [0, 0, 1]),
         ])
     );
-    // The query `paint` is new, the product was seen.
+    // The query `paint` does not occur in training, but the product does.
     assert_eq!(task.seen_in_train, Some([0.0, 1.0]));
     assert!(report.to_string().ends_with("ok: no pair and no group is in two splits\n"));
 }
@@ -65,7 +65,7 @@ fn a_reversed_pair_leaks_only_where_the_task_is_symmetric() {
         ]);
         assert_eq!(report.is_ok(), !task.is_symmetric(), "{task}");
     }
-    // The same texts under two tasks are two questions.
+    // The same texts in two tasks are two different pairs.
     let two_tasks = [
         (Split::Train, Task::QueryQuery, "a", "b", 1, None),
         (Split::Test, Task::TypeType, "a", "b", 1, None),
@@ -100,7 +100,8 @@ fn duplicates_and_contradictions_are_listed_but_pass() {
     assert_eq!(json["contradictions"][0]["rows"][1]["grade"], 0);
 }
 
-/// Training refuses a row with a text in which the tokenizer finds nothing; the check says so before.
+/// Training refuses a row with a text in which the tokenizer finds nothing. The check reports such rows
+/// before training.
 #[test]
 fn rows_with_nothing_to_read_fail_and_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -113,7 +114,7 @@ fn rows_with_nothing_to_read_fail_and_are_named() {
         String::new(),
         row(r"\u200b", r#""Drill""#),
         row("saw", r#"{"title": "\u00ad \ufeff", "brand": "Acme"}"#),
-        // Letters, digits and signs of any kind are something to read.
+        // A text with a visible character of any kind is accepted.
         row(r"\u2665", r#""\u0915\u200d""#),
     ];
     std::fs::write(&path, rows.join("\n")).unwrap();
@@ -130,7 +131,7 @@ fn rows_with_nothing_to_read_fail_and_are_named() {
     assert!(text.contains("failed: rows have nothing to read"), "{text}");
 }
 
-/// An easy task is shown to be easy: shared words alone solve it, the majority does not.
+/// The overlap rule solves a task in which shared words decide the grade, and does not solve the other task.
 #[test]
 fn baselines_tell_easy_tasks_from_hard_ones() {
     let mut lines = Vec::new();
@@ -139,7 +140,7 @@ fn baselines_tell_easy_tasks_from_hard_ones() {
         let split = if i < 20 { Split::Train } else { Split::Test };
         lines.push((split, Task::QueryQuery, same.as_str(), same.as_str(), 2, None));
         lines.push((split, Task::QueryQuery, same.as_str(), other.as_str(), 0, None));
-        // Here the grade does not follow from shared words.
+        // In this task the grade does not follow from shared words.
         lines.push((split, Task::TypeType, same.as_str(), other.as_str(), i % 2, None));
     }
     let report = report(&lines);

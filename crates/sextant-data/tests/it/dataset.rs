@@ -21,7 +21,7 @@ fn folders_round_trip_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deep/set");
     for format in Format::ALL {
-        // Saving in another format replaces the files before, so that no part is there twice.
+        // Saving in another format replaces the earlier files, so that no split is there twice.
         dataset().save(&path, format, Existing::Refuse).unwrap();
         assert_eq!(Dataset::load(&path, &ReadOptions::default()).unwrap(), dataset());
         assert_eq!(DataFiles::find(&path).unwrap().parts.len(), 3);

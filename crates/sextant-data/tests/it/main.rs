@@ -1,4 +1,4 @@
-//! Files in, files out: what users see of the crate.
+//! Tests of the crate's public interface, with files as input and output.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ mod writing;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A folder that goes away with the test, and a file in it.
+/// A temporary folder, which is removed when it is dropped, and the path of a file in it.
 fn file(name: &str, content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);

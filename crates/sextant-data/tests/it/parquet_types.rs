@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
-/// Four rows of every type that Parquet stores, with nulls wherever one can stand.
+/// Four rows with a column of every type that Parquet stores, and with nulls wherever they are possible.
 pub(crate) fn every_type() -> RecordBatch {
     let nulls = || Some(NullBuffer::from(vec![true, false, true, true]));
     let numbers = [i64::MIN, 0, 7, i64::MAX];
@@ -86,7 +86,7 @@ pub(crate) fn every_type() -> RecordBatch {
         vec![Some("red"), None, Some("blue"), Some("red")].into_iter().collect();
     add("dictionary", Arc::new(dictionary));
 
-    // Lists, maps and structs, one inside the other.
+    // Lists, maps and structs, nested in one another.
     let ints = Int32Array::from(vec![Some(1), None, Some(3), Some(4), Some(5), None]);
     let item = Arc::new(Field::new("element", DataType::Int32, true));
     let offsets = OffsetBuffer::new(vec![0, 2, 2, 2, 6].into());
@@ -144,12 +144,12 @@ fn parquet_columns_of_every_type_pass_bit_for_bit() {
     let (written_schema, written) = read_parquet(&path("out.parquet"));
     assert_eq!(written_schema, schema);
     for (i, field) in schema.fields().iter().enumerate() {
-        // Not a number is not equal to itself: its bits are.
+        // NaN is not equal to itself, so columns that have it are compared by their debug output.
         let [one, other] = [&expected, &written].map(|batch| batch.column(i).to_data());
         let same = one == other || format!("{one:?}") == format!("{other:?}");
         assert!(same, "{field}: {one:?} {other:?}");
     }
-    // Text formats have a rule for each of them.
+    // Text formats can hold values of each of these types.
     for name in ["out.jsonl", "out.csv", "out.tsv"] {
         copy(&path("in.parquet"), &path(name)).unwrap();
     }
@@ -181,7 +181,7 @@ fn pages_of_every_codec_are_read() {
 
 #[test]
 fn annotations_that_arrow_has_no_words_for_are_kept() {
-    // As writers without Arrow leave it: only the Parquet schema says what the bytes are.
+    // A file as programs without Arrow write it: only the Parquet schema states the types of the values.
     let message = "message schema {
         REQUIRED BYTE_ARRAY left (STRING) = 7;
         REQUIRED BYTE_ARRAY right (STRING);

@@ -1,4 +1,4 @@
-//! Every format says the same rows.
+//! The same rows are read from every format.
 
 use crate::file;
 use arrow_array::builder::{MapBuilder, StringBuilder};
@@ -123,7 +123,7 @@ fn a_bad_row_does_not_end_the_reading() {
     assert_eq!(lines, [(2, true), (3, false), (4, false), (5, false), (6, true)]);
 }
 
-/// Columns as other tools write them: structs for products, small integers, floats, lists, maps.
+/// Columns with the types that other tools write: structs for products, small integers, floats, lists, maps.
 #[test]
 fn parquet_of_other_tools() {
     let texts = |texts: [Option<&str>; 2]| Arc::new(StringArray::from_iter(texts)) as ArrayRef;

@@ -1,4 +1,4 @@
-//! What is written reads back as it was.
+//! Written rows are read back unchanged.
 
 use proptest::prelude::*;
 use sextant_core::{Entity, Example, Grade, LabelOrigin, Product, Split, Task};
@@ -6,7 +6,7 @@ use sextant_data::{Format, ReadOptions, RowReader, read_examples, write_examples
 use sextant_files::Existing;
 
 fn text() -> impl Strategy<Value = String> {
-    // Texts with what formats quote and escape; a leading `{"` has its own test.
+    // Texts with characters that formats quote and escape. Texts that begin with `{"` have their own test.
     "[a-z,;\"'\t\n\r{}é漢 ]{0,12}[a-z\"][,\"\n ]{0,3}"
         .prop_filter("opens like an object", |text| !text.trim_start().starts_with('{'))
 }
@@ -58,7 +58,7 @@ proptest! {
 
 #[test]
 fn large_files_stream_through_every_format() {
-    let rows = 10_001; // several batches, the last one short
+    let rows = 10_001; // These are several batches, of which the last one is shorter.
     let examples: Vec<_> = (0..rows)
         .map(|i| Example::new(Task::QueryQuery, format!("query {i}"), "b", Grade::Partial))
         .collect();
@@ -84,7 +84,7 @@ fn refuses_what_it_could_not_write_faithfully() {
     let row = |left: &str| Example::new(Task::QueryQuery, left, "b", Grade::Partial);
     for format in Format::ALL {
         let path = folder.path().join(format!("out.{}", format.extension()));
-        // A text that a cell would turn into a product survives only in JSONL.
+        // A text that would be read back as a product from a cell can be written only in JSONL.
         let result =
             write_examples(&path, &[row("a"), row("{\"title\": \"x\"}")], Existing::Refuse);
         if format == Format::Jsonl {

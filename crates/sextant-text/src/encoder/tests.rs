@@ -1,4 +1,4 @@
-//! Texts cut to a bound by bytes give the same rows as whole texts.
+//! Texts that are shortened to a bound give the same rows as whole texts.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -8,7 +8,7 @@ use crate::RowFormat;
 use crate::bound::Seams;
 use proptest::prelude::*;
 
-/// One that tokenizes whole texts, and one that looks at so many bytes of a field first.
+/// Two encoders: one tokenizes whole texts, the other at first only `bytes` bytes of a field.
 fn encoders(name: &str, max_tokens: usize, prefix: bool, bytes: usize) -> [Encoder; 2] {
     let config = TextConfig { max_tokens, prefix, ..TextConfig::default() };
     let encoder = Encoder::new(tokenizer(name), config).unwrap();
@@ -21,7 +21,7 @@ fn product(title: String, description: String, path: Vec<String>) -> Entity {
     Product { title, description, type_path: path, ..Product::default() }.into()
 }
 
-/// The sides of a pair as they are tokenized at first.
+/// Whether a field of the pair is shortened when it is first tokenized.
 fn shortened(encoder: &Encoder, pair: &Pair) -> bool {
     let (left, right) = pair.task.kinds();
     [(Side::Left, left, &pair.left), (Side::Right, right, &pair.right)].into_iter().any(
@@ -31,8 +31,8 @@ fn shortened(encoder: &Encoder, pair: &Pair) -> bool {
     )
 }
 
-/// What is hard for tokenizers: marks, characters that vanish, long words, runs of white space, special
-/// and added tokens, scripts without spaces.
+/// Text that is hard for tokenizers: combining marks, characters that a tokenizer drops, long words, runs of
+/// white space, special and added tokens, scripts without spaces.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => "[a-z]{1,9}".prop_map(|word| format!(" {word}")),
@@ -92,7 +92,7 @@ fn a_text_of_megabytes_is_not_tokenized_whole() {
         assert!(seen.text.len() < 8_000, "{name}: {} bytes", seen.text.len());
         assert_eq!(encoder.encode(&pair).unwrap().ids.len(), 64);
     }
-    // What no one has shown to be safe is tokenized whole.
+    // With a pre-tokenizer that is not known, texts are tokenized whole.
     let bytes = tokenizer("llama").to_bytes().unwrap();
     let mut json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\S+ \S+".into();

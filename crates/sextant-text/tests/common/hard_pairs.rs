@@ -1,4 +1,4 @@
-//! Pairs on which two programs easily differ, and tokenizers built as those of every family.
+//! Pairs on which two implementations easily differ, and tokenizers of each family's kind.
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -6,7 +6,7 @@ use sextant_core::{Entity, EntityKind, Pair, Product, Task};
 use sextant_text::{Encoder, RowFormat, TextConfig, Tokenizer};
 use std::path::Path;
 
-/// Written by `scripts/goldens/tokenizers_of_families.py`.
+/// The tokenizers that `scripts/goldens/tokenizers_of_families.py` writes.
 pub(crate) const TOKENIZERS: [&str; 7] =
     ["bert", "roberta", "modernbert", "xlm_roberta", "llama", "mistral", "gemma"];
 
@@ -20,11 +20,11 @@ pub(crate) fn tokenizer(name: &str) -> Tokenizer {
     Tokenizer::from_file(folder.join(format!("{name}.json")), &[rows]).unwrap()
 }
 
-/// Rows of 64 tokens, which cut about half of the pairs.
+/// An encoder for rows of at most 64 tokens, which cuts about half of the pairs.
 pub(crate) fn encoder(name: &str, prefix: bool) -> Encoder {
     let mut config = TextConfig { max_tokens: 64, prefix, ..TextConfig::default() };
     if prefix {
-        // Another shape: several fields in a part, text after a field, a part without a field.
+        // A template of another form: several fields in a part, text after a field, a part without a field.
         "{type_path} | {title} by {brand}. | item | ({attributes}) {description}!"
             .clone_into(&mut config.templates.product);
     }
@@ -50,7 +50,7 @@ fn long(number: usize) -> String {
     (0..9).map(|i| TEXTS[(number * 5 + i * 7) % TEXTS.len()]).collect::<Vec<_>>().join(" ")
 }
 
-/// The entity of a kind with this number: every fourth has fields of all sorts, others lack some.
+/// The entity of a kind with this number. Products lack some of their fields, each for other numbers.
 fn entity(kind: EntityKind, number: usize) -> Entity {
     let text = |shift: usize| TEXTS[(number + shift) % TEXTS.len()].to_owned();
     let name = if number % 5 == 3 { long(number) } else { text(0) };

@@ -19,7 +19,7 @@ pub(crate) const TEXTS: [&str; 10] = [
     "the drill comes with a case, batteries and a charger for batteries",
 ];
 
-/// Knows every word of [`TEXTS`] as one token.
+/// A tokenizer that has every word of [`TEXTS`] as one token.
 pub(crate) fn tokenizer() -> &'static Tokenizer {
     static TOKENIZER: OnceLock<Tokenizer> = OnceLock::new();
     TOKENIZER.get_or_init(|| train_wordpiece(&[TEXTS, TEXTS].concat(), 1000).unwrap())

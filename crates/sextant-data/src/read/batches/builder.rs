@@ -1,4 +1,4 @@
-//! Columns of text that grow row by row, and get new names on the way.
+//! Builds columns of text row by row. A row may add new columns.
 
 use crate::{DataError, json_text};
 use arrow_array::builder::StringBuilder;
@@ -10,19 +10,19 @@ use std::sync::Arc;
 
 /// Gathers rows of texts into a record batch.
 pub(super) struct TextColumns {
-    /// Whether the texts are JSON.
+    /// Whether the texts are raw JSON.
     json: bool,
     names: Vec<String>,
     places: HashMap<String, usize>,
     builders: Vec<StringBuilder>,
-    /// Where the values of the row that is being read stand in its text.
+    /// For each column, the byte range of its value in the text of the row that is being read.
     row: Vec<Option<Range<usize>>>,
     rows: usize,
     bytes: usize,
 }
 
 impl TextColumns {
-    /// Without a column yet.
+    /// Starts without any column.
     pub(super) fn new(json: bool) -> Self {
         Self {
             json,
@@ -47,7 +47,8 @@ impl TextColumns {
         self.bytes
     }
 
-    /// The number of a column; a name that is new makes one. `hint` is where it is likely to stand.
+    /// The index of the column with this name, which is added if it is new. `hint` is the index where it
+    /// probably is.
     pub(super) fn column(&mut self, name: &str, hint: usize) -> usize {
         if self.names.get(hint).is_some_and(|found| found == name) {
             return hint;
@@ -64,18 +65,18 @@ impl TextColumns {
         self.builders.len() - 1
     }
 
-    /// The place of a column's value in the text of the row; a later value replaces an earlier one.
-    /// False if the row has one already.
+    /// Sets the byte range of a column's value in the text of the row; a later value replaces an earlier one.
+    /// False if the row already has a value in this column.
     pub(super) fn set(&mut self, column: usize, place: Range<usize>) -> bool {
         self.row[column].replace(place).is_none()
     }
 
-    /// Forgets the values of a row that is no good.
+    /// Discards the values of a row that cannot be used.
     pub(super) fn drop_row(&mut self) {
         self.row.fill(None);
     }
 
-    /// Ends a row: its values are taken from `text`.
+    /// Ends a row, and takes its values from `text`.
     pub(super) fn end_row(&mut self, text: &str) {
         for (builder, place) in self.builders.iter_mut().zip(&mut self.row) {
             builder.append_option(place.take().map(|place| &text[place]));
@@ -84,7 +85,7 @@ impl TextColumns {
         self.bytes += text.len();
     }
 
-    /// Adds a row: a value for each column.
+    /// Adds a row with a value for each column.
     pub(super) fn append<'a>(&mut self, values: impl Iterator<Item = Option<&'a str>>) {
         for (builder, value) in self.builders.iter_mut().zip(values) {
             builder.append_option(value);
@@ -93,7 +94,7 @@ impl TextColumns {
         self.rows += 1;
     }
 
-    /// The rows so far as a batch; the columns stay, empty.
+    /// Takes the rows so far as a batch, and keeps the columns without rows.
     pub(super) fn take(&mut self, path: &std::path::Path) -> Result<RecordBatch, DataError> {
         let field = |name: &String| {
             if self.json { json_text::field(name) } else { Field::new(name, DataType::Utf8, true) }

@@ -1,38 +1,38 @@
 //! JSONL as batches of raw JSON.
 
 use super::builder::TextColumns;
-use super::{BATCH_BYTES, Batch, Source};
+use super::{BATCH_BYTES, Batch, BatchSource};
 use crate::read::json_fields::fields;
-use crate::read::{Place, jsonl};
+use crate::read::{RowFile, jsonl};
 use crate::{DataError, RowProblem};
 use std::io::BufRead;
 use std::sync::Arc;
 
-/// When more names than this have come up, those of old rows are forgotten at the end of a batch.
+/// If there are more column names than this at the end of a batch, the next batch starts without columns.
 const NAMES: usize = 1000;
 
 pub(super) struct JsonlSource {
     lines: jsonl::JsonLines<Box<dyn BufRead + Send>>,
     columns: TextColumns,
-    place: Arc<Place>,
+    row_file: Arc<RowFile>,
     without: &'static [&'static str],
 }
 
 impl JsonlSource {
     pub(super) fn new(
         text: Box<dyn BufRead + Send>,
-        place: Arc<Place>,
+        row_file: Arc<RowFile>,
         without: &'static [&'static str],
         max_row_bytes: usize,
     ) -> Self {
-        let lines = jsonl::JsonLines::new(text, Place::clone(&place), max_row_bytes);
-        Self { lines, columns: TextColumns::new(true), place, without }
+        let lines = jsonl::JsonLines::new(text, RowFile::clone(&row_file), max_row_bytes);
+        Self { lines, columns: TextColumns::new(true), row_file, without }
     }
 }
 
-impl Source for JsonlSource {
+impl BatchSource for JsonlSource {
     fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
-        let Self { lines: input, columns, place, without } = self;
+        let Self { lines: input, columns, row_file, without } = self;
         let (mut lines, mut bad) = (Vec::new(), Vec::new());
         while columns.rows() < rows && bad.len() < rows && columns.bytes() < BATCH_BYTES {
             let (line, text) = match input.next() {
@@ -57,7 +57,7 @@ impl Source for JsonlSource {
             });
             if let (Some(()), Some(key)) = (whole, repeated) {
                 columns.drop_row();
-                bad.push(place.row_error(line, None, RowProblem::RepeatedKey(key)));
+                bad.push(row_file.row_error(line, None, RowProblem::RepeatedKey(key)));
             } else if whole.is_some() {
                 columns.end_row(text);
                 lines.push(line);
@@ -66,16 +66,16 @@ impl Source for JsonlSource {
                 let problem = jsonl::parse(text)
                     .err()
                     .unwrap_or_else(|| RowProblem::BadJson("not an object".to_owned()));
-                bad.push(place.row_error(line, None, problem));
+                bad.push(row_file.row_error(line, None, problem));
             }
         }
         if lines.is_empty() && bad.is_empty() {
             return None;
         }
-        let batch = columns.take(&place.path);
+        let batch = columns.take(&row_file.path);
         if columns.names() > NAMES {
             *columns = TextColumns::new(true);
         }
-        Some(batch.map(|columns| Batch { columns, lines, bad, place: place.clone() }))
+        Some(batch.map(|columns| Batch { columns, lines, bad, row_file: row_file.clone() }))
     }
 }

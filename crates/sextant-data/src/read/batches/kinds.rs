@@ -1,16 +1,16 @@
-//! Which Arrow type holds every value of a JSONL column.
+//! Finds the Arrow type that holds every value of a JSONL column.
 //!
-//! A type is chosen only if each value reads back from it as it was: a whole number that a double
-//! cannot hold makes its column text, not another number.
+//! A type is chosen only if it keeps every value as it is. If a column has decimals and a whole number that a
+//! double cannot hold, the column becomes text, so that the number does not change.
 
 use arrow_schema::DataType;
 
-/// Whole numbers up to this size are exact as doubles.
+/// Every whole number up to this size is exact as a double.
 const EXACT: u64 = 1 << 53;
-/// Any decimal of so many digits has a double of its own, or nearly.
+/// A decimal of up to this many digits is taken to keep its value as a double.
 const DIGITS: usize = 17;
 
-/// What the values of one column were so far.
+/// The kinds of values that one column has had so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact about a value that was seen")]
 pub(super) struct Seen {
@@ -25,7 +25,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Takes note of a value.
+    /// Notes the kind of a value, given as raw JSON.
     pub(super) fn add(&mut self, raw: &str) {
         match raw.as_bytes() {
             b"null" => {}
@@ -61,8 +61,8 @@ impl Seen {
         }
     }
 
-    /// The type that holds all of them. Columns of different kinds of values, and of objects, are
-    /// text: strings as they are, anything else as its JSON.
+    /// The type that holds all values. Columns with values of different kinds, and columns of objects, become
+    /// text: strings as they are, any other value as its JSON.
     pub(super) fn data_type(self) -> DataType {
         let kinds = [self.integer || self.decimal, self.boolean, self.numbers, self.other];
         if self.other || kinds.iter().filter(|&&kind| kind).count() != 1 {

@@ -1,8 +1,9 @@
-//! Rows as record batches, for those who pass columns on and look at few of them.
+//! Rows as record batches, for programs that interpret few columns and pass the others on.
 //!
-//! Parquet files give their own columns, of any Arrow type. CSV and TSV give columns of text, cells as
-//! they were. JSONL gives columns of raw JSON ([`json_text`](crate::json_text)), of whatever names the
-//! rows of the batch have. So nothing is lost or written otherwise on the way to the same format.
+//! Parquet files give their own columns, of any Arrow type. CSV and TSV give columns of text, with the cells
+//! unchanged. JSONL gives columns of raw JSON ([`json_text`](crate::json_text)), and the columns may differ
+//! from batch to batch. So when a batch is written in the format that it was read from, no value is lost or
+//! changed.
 
 mod builder;
 mod jsonl;
@@ -12,7 +13,7 @@ pub(super) mod parquet;
 mod parts;
 mod separated;
 
-use super::Place;
+use super::RowFile;
 use crate::layout::Layout;
 use crate::read_options::ReadOptions;
 use crate::{Content, DataError, Format, Part, RowError, RowProblem, RowUnit, json_text};
@@ -24,12 +25,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A batch holds so many rows at most …
+/// The most rows of a batch.
 const BATCH_ROWS: usize = 4096;
-/// … and ends when it has about so many bytes.
+/// A batch ends when it has about this many bytes.
 const BATCH_BYTES: usize = 64 << 20;
 
-/// No row has more, whatever was asked for: places in a column of text are numbers of 31 bits.
+/// The most bytes of a row, whatever the options state: the offsets in an Arrow column of text have 31 bits.
 const ROW_BYTES: usize = 1 << 30;
 
 /// Some rows of one file.
@@ -37,28 +38,28 @@ const ROW_BYTES: usize = 1 << 30;
 pub struct Batch {
     /// The rows that could be read.
     pub columns: RecordBatch,
-    /// Where each of them stands in its file, from 1.
+    /// The position of each of these rows in the file, from 1.
     pub lines: Vec<u64>,
-    /// The rows among them that could not be read.
+    /// The errors of the rows that could not be read.
     pub bad: Vec<RowError>,
-    place: Arc<Place>,
+    row_file: Arc<RowFile>,
 }
 
 impl Batch {
-    /// The file.
+    /// The file that the rows are from.
     pub fn path(&self) -> &Path {
-        &self.place.path
+        &self.row_file.path
     }
 
-    /// What [`Batch::lines`] counts.
+    /// Whether [`Batch::lines`] counts lines of text or rows of a table.
     pub fn unit(&self) -> RowUnit {
-        self.place.format.row_unit()
+        self.row_file.format.row_unit()
     }
 
-    /// What is wrong with a row, said with its place.
+    /// The error of a row of the batch, with its position in the file.
     pub fn error(&self, row: usize, column: Option<&str>, problem: RowProblem) -> RowError {
         RowError {
-            path: self.place.path.clone(),
+            path: self.row_file.path.clone(),
             unit: self.unit(),
             row: self.lines[row],
             column: column.map(str::to_owned),
@@ -68,8 +69,8 @@ impl Batch {
 }
 
 /// The batches of one file.
-pub(super) trait Source: Send {
-    /// The next batch, of at most so many rows; none at the end.
+pub(super) trait BatchSource: Send {
+    /// The next batch, of at most `rows` rows; `None` at the end of the file.
     fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>>;
 }
 
@@ -79,19 +80,19 @@ pub struct BatchReader {
     options: ReadOptions,
     without: &'static [&'static str],
     layout: Option<Layout>,
-    source: Box<dyn Source>,
+    source: Box<dyn BatchSource>,
     failed: bool,
 }
 
 impl BatchReader {
-    /// Opens what `path` stands for (see [`Input`](crate::Input)). Columns named in `without` are left
-    /// out.
+    /// Opens the input that `path` stands for (see [`Input`](crate::Input)). Columns named in `without` are
+    /// left out.
     ///
-    /// The headers of all parts are compared here: parts of Parquet must have the same columns of
-    /// the same types, parts of CSV the same columns.
+    /// The headers of all parts are compared here: Parquet parts must have the same columns of the same
+    /// types, and CSV parts the same columns.
     ///
     /// # Errors
-    /// The input cannot be read, lacks a column that is needed, or its parts differ.
+    /// The input cannot be read, lacks a column that is needed, or has parts with different columns.
     pub fn open(
         path: impl AsRef<Path>,
         options: &ReadOptions,
@@ -100,14 +101,15 @@ impl BatchReader {
         Self::over(Parts::open(path.as_ref(), options)?, options, without)
     }
 
-    /// The same for who must know the columns of every row ahead, as writers of CSV and Parquet do.
+    /// Opens an input like [`BatchReader::open`], and finds the columns of all rows in advance, as writers of
+    /// CSV and Parquet need them.
     ///
-    /// JSONL says them at no place, so it is read through once: the names in order of appearance,
-    /// and for each the type that holds all its values exactly. `look` sees every batch on the way.
-    /// Ordinary files are then read again; a pipe is copied to a temporary file first.
+    /// JSONL has no header, so it is read once in full: this gives the column names in order of appearance,
+    /// and for each column the type that holds all its values exactly. `look` is called with every batch of
+    /// this first reading. Then ordinary files are read again; a pipe is copied to a temporary file first.
     ///
     /// # Errors
-    /// As [`BatchReader::open`], reading or copying fails, or `look` does.
+    /// The errors of [`BatchReader::open`], a failure of reading or copying, and an error of `look`.
     pub fn surveyed(
         path: impl AsRef<Path>,
         options: &ReadOptions,
@@ -168,20 +170,20 @@ impl BatchReader {
         self.parts.format()
     }
 
-    /// The columns, where they are known before the rows are read: not those of JSONL, unless
-    /// [surveyed](BatchReader::surveyed).
+    /// The columns, if they are known before the rows are read. For JSONL they are known only if the reader
+    /// was opened by [`BatchReader::surveyed`].
     pub fn layout(&self) -> Option<&Layout> {
         self.layout.as_ref()
     }
 
-    /// The next rows, at most so many, all of one file. None at the end, and after an error.
+    /// The next batch, of at most `rows` rows, all from one file. `None` at the end, and after an error.
     pub fn next_batch(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
         while !self.failed {
             if let Some(batch) = self.source.next(rows.max(1)) {
                 self.failed = batch.is_err();
                 return Some(batch);
             }
-            // The part has no more rows; the next one may have none at all.
+            // The part has no more rows. The next part may be empty, so this is a loop.
             match self.parts.next()?.and_then(|part| self.open_next(part)) {
                 Ok(source) => self.source = source,
                 Err(error) => {
@@ -193,8 +195,8 @@ impl BatchReader {
         None
     }
 
-    /// Opens a part that is not the first.
-    fn open_next(&self, part: Part) -> Result<Box<dyn Source>, DataError> {
+    /// Opens a part after the first one.
+    fn open_next(&self, part: Part) -> Result<Box<dyn BatchSource>, DataError> {
         let path = part.path.clone();
         let (layout, source) = open_part(part, self.parts.format(), &self.options, self.without)?;
         if let (Some(first), Some(these)) = (&self.layout, &layout) {
@@ -210,31 +212,32 @@ impl std::fmt::Debug for BatchReader {
     }
 }
 
-/// Opens a part: its columns, where it says them at its head, and its rows.
+/// Opens a part: its columns, if the format states them before the rows, and its batches.
 fn open_part(
     part: Part,
     format: Format,
     options: &ReadOptions,
     without: &'static [&'static str],
-) -> Result<(Option<Layout>, Box<dyn Source>), DataError> {
-    let place = Arc::new(Place { path: part.path, format });
+) -> Result<(Option<Layout>, Box<dyn BatchSource>), DataError> {
+    let row_file = Arc::new(RowFile { path: part.path, format });
     Ok(match part.content {
         Content::Table(file) => {
             let kept = |name: &str| !without.contains(&name);
-            let (layout, source) = parquet::open(file, &place, options, kept)?;
+            let (layout, source) = parquet::open(file, &row_file, options, kept)?;
             (Some(layout), Box::new(source))
         }
-        Content::Text(text) if format == Format::Jsonl => {
-            (None, Box::new(jsonl::JsonlSource::new(text, place, without, options.max_row_bytes)))
-        }
+        Content::Text(text) if format == Format::Jsonl => (
+            None,
+            Box::new(jsonl::JsonlSource::new(text, row_file, without, options.max_row_bytes)),
+        ),
         Content::Text(text) => {
-            let (layout, source) = separated::open(text, &place, options, without)?;
+            let (layout, source) = separated::open(text, &row_file, options, without)?;
             (Some(layout), Box::new(source))
         }
     })
 }
 
-/// Every part must have the columns of the first, of the same types, in any order.
+/// Checks that a part has the same columns as the first part, of the same types, in any order.
 fn check_same(path: &Path, first: &Layout, these: Option<&Layout>) -> Result<(), DataError> {
     let (first, these) = (&first.schema, these.map_or(&first.schema, |these| &these.schema));
     let problem = |problem: String| {

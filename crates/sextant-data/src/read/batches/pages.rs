@@ -1,4 +1,4 @@
-//! The pages of a Parquet file, checked before the library believes what their headers claim.
+//! The pages of a Parquet file, checked before the Parquet library relies on what their headers state.
 
 use bytes::Bytes;
 use parquet::basic::Compression;
@@ -15,11 +15,11 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A file in which reading past the end is an error, not nothing: the library skips a list of two billion
-/// values that a damaged page header claims one by one, for minutes, as long as nothing stops it.
+/// A file in which reading past the end is an error. If reading there gave no bytes instead, the library
+/// would skip the two billion values that a damaged page header may state one by one, which takes minutes.
 pub(super) struct Whole(pub(super) File);
 
-/// Reads on from a place in the file.
+/// Reads a file from a position on; reading past the end is an error.
 pub(super) struct NotPastTheEnd(File);
 
 impl Read for NotPastTheEnd {
@@ -51,7 +51,8 @@ impl ChunkReader for Whole {
     }
 }
 
-/// A file whose pages are checked. The library asks it for row groups, and these for the pages of a column.
+/// A file whose pages are checked. The library asks it for row groups, and the row groups for the pages of a
+/// column.
 pub(super) struct CheckedFile {
     pub(super) file: Arc<Whole>,
     pub(super) metadata: Arc<ParquetMetaData>,
@@ -108,7 +109,7 @@ impl RowGroupReader for CheckedRowGroup<'_> {
     }
 }
 
-/// The library's other way to read a file goes row by row. It is not taken here.
+/// The error of the library's other interface, which reads a file row by row and is not used here.
 fn by_columns_alone() -> ParquetError {
     ParquetError::NYI("checked files are read by columns alone".into())
 }
@@ -199,9 +200,9 @@ fn zigzag(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
     None
 }
 
-/// Pages whose dictionaries are no longer than their bytes allow. The library makes room for as many values
-/// as the header of a dictionary claims before it looks at the first one, which for a damaged header is
-/// gigabytes.
+/// Pages whose dictionaries have no more values than their bytes can hold. The library allocates memory for
+/// as many values as the header of a dictionary states before it decodes the first one, which for a damaged
+/// header is gigabytes.
 struct CheckedPages {
     pages: SerializedPageReader<CheckedColumn>,
     column: Arc<CheckedColumn>,
@@ -219,7 +220,7 @@ impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let page = self.pages.get_next_page()?;
         match &page {
-            // Dictionaries are written plainly: every value takes a byte at least.
+            // Dictionaries have the plain encoding, in which every value takes at least one byte.
             Some(Page::DictionaryPage { buf, num_values, .. })
                 if *num_values as usize > buf.len() =>
             {

@@ -1,10 +1,10 @@
-//! Parquet files as batches of Arrow's own columns.
+//! Reads Parquet files as batches of their own Arrow columns.
 
 use super::pages::{CheckedFile, Whole};
-use super::{Batch, Source};
+use super::{Batch, BatchSource};
 use crate::DataError;
 use crate::layout::Layout;
-use crate::read::{Place, check_columns};
+use crate::read::{RowFile, check_columns};
 use crate::read_options::ReadOptions;
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
@@ -18,23 +18,23 @@ use parquet::schema::types::Type;
 use std::fs::File;
 use std::sync::Arc;
 
-/// What other programs keep in a file's metadata about all of its columns; with columns added it
-/// would be wrong, and they would not see the new ones.
+/// Keys of metadata in which other programs describe all columns of a file. They are dropped, because they
+/// would be wrong after columns are added, and these programs would not see the new columns.
 const STALE_METADATA: [&str; 3] =
     ["huggingface", "org.apache.spark.sql.parquet.row.metadata", "ARROW:schema"];
 
-/// Opens a file for the columns that `keep` says yes to.
+/// Opens a file, to read the columns for which `keep` is true.
 ///
 /// # Errors
-/// The file is no Parquet, has two columns of one name, or lacks a column that is needed.
+/// The file is not a Parquet file, has two columns of the same name, or lacks a column that is needed.
 pub(in crate::read) fn open(
     file: File,
-    place: &Arc<Place>,
+    row_file: &Arc<RowFile>,
     options: &ReadOptions,
     keep: impl Fn(&str) -> bool,
 ) -> Result<(Layout, ParquetSource), DataError> {
     let fail = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Parquet {
-        path: place.path.clone(),
+        path: row_file.path.clone(),
         source,
     };
     let file = Arc::new(Whole(file));
@@ -43,10 +43,10 @@ pub(in crate::read) fn open(
     let schema = found.schema().clone();
     let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
-        let (path, column) = (place.path.clone(), names[i].clone());
+        let (path, column) = (row_file.path.clone(), names[i].clone());
         return Err(DataError::DuplicateColumn { path, column });
     }
-    check_columns(&place.path, &names, options, None)?;
+    check_columns(&row_file.path, &names, options, None)?;
 
     let kept: Vec<usize> = (0..names.len()).filter(|&i| keep(&names[i])).collect();
     let fields: Vec<_> = kept.iter().map(|&i| schema.field(i).clone()).collect();
@@ -72,18 +72,19 @@ pub(in crate::read) fn open(
         ParquetRecordBatchReader::try_new_with_row_groups(&levels, &file, rows, None)
     });
     let reader = reader.map_err(fail)?;
-    Ok((layout, ParquetSource { reader, place: place.clone(), rows: 0, rest: None }))
+    Ok((layout, ParquetSource { reader, row_file: row_file.clone(), rows: 0, rest: None }))
 }
 
-/// Rows of a batch: few where rows are large, by what the file says of its row groups.
+/// The number of rows of a batch. It is smaller for larger rows, whose size is estimated from the file's row
+/// groups.
 fn batch_rows(metadata: &ParquetMetaData) -> usize {
     let groups = metadata.row_groups().iter();
     let row_bytes = groups.map(|group| group.total_byte_size() / group.num_rows().max(1)).max();
     (super::BATCH_BYTES / row_bytes.unwrap_or(0).max(1) as usize).clamp(1, super::BATCH_ROWS)
 }
 
-/// Calls the library, which panics on some damaged files where it could answer with an error: on a schema
-/// of Arrow in the metadata that is cut short, for one.
+/// Calls the library and turns a panic into an error. The library panics on some damaged files, for example
+/// if the Arrow schema in the metadata is truncated.
 fn guarded<T, E: std::error::Error + Send + Sync + 'static>(
     call: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, Box<dyn std::error::Error + Send + Sync>> {
@@ -92,20 +93,20 @@ fn guarded<T, E: std::error::Error + Send + Sync + 'static>(
 
 pub(in crate::read) struct ParquetSource {
     reader: ParquetRecordBatchReader,
-    place: Arc<Place>,
+    row_file: Arc<RowFile>,
     rows: u64,
-    /// What the last call left of a batch.
+    /// The rows of a batch that the last call did not return.
     rest: Option<RecordBatch>,
 }
 
-impl Source for ParquetSource {
+impl BatchSource for ParquetSource {
     fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
         let batch = match self.rest.take() {
             Some(rest) => rest,
             None => match guarded(|| self.reader.next().transpose()).transpose()? {
                 Ok(batch) => batch,
                 Err(source) => {
-                    let path = self.place.path.clone();
+                    let path = self.row_file.path.clone();
                     return Some(Err(DataError::Parquet { path, source }));
                 }
             },
@@ -117,6 +118,6 @@ impl Source for ParquetSource {
         let lines = (self.rows + 1..=self.rows + count as u64).collect();
         self.rows += count as u64;
         let columns = batch.slice(0, count);
-        Some(Ok(Batch { columns, lines, bad: Vec::new(), place: self.place.clone() }))
+        Some(Ok(Batch { columns, lines, bad: Vec::new(), row_file: self.row_file.clone() }))
     }
 }

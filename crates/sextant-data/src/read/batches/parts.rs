@@ -1,4 +1,4 @@
-//! The parts of an input, which can be had a second time.
+//! The parts of an input, which can be read a second time.
 
 use crate::{Content, DataError, Format, Input, Part, ReadOptions};
 use std::fs::File;
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// The parts of an input, in their order.
 pub(super) enum Parts {
-    /// As they come.
+    /// Opened one after another from the input.
     Live(Input),
-    /// Copied: a pipe gives its bytes only once.
+    /// Copied to temporary files, because a pipe gives its bytes only once.
     Copied { format: Format, copies: Vec<(PathBuf, File)>, next: usize },
 }
 
@@ -32,7 +32,7 @@ impl Parts {
         }
     }
 
-    /// Whether the parts can be opened a second time, and give the same rows.
+    /// Whether the parts can be opened a second time and then give the same rows.
     pub(super) fn is_reopenable(&self) -> bool {
         match self {
             Self::Live(input) => input.is_reopenable(),
@@ -40,7 +40,7 @@ impl Parts {
         }
     }
 
-    /// The error of an input without a part.
+    /// The error for an input without parts.
     pub(super) fn is_empty(&self) -> DataError {
         let path = match self {
             Self::Live(input) => input.path(),
@@ -49,8 +49,8 @@ impl Parts {
         DataError::unusable(path, "there are no data files in it")
     }
 
-    /// Parts of text that [`Parts::again`] can give again: copied to temporary files, without names,
-    /// unless they are ordinary files.
+    /// Parts of text that [`Parts::again`] can open again. Parts that are not ordinary files are copied to
+    /// temporary files, which have no names.
     pub(super) fn kept(self) -> Result<Self, DataError> {
         let input = match self {
             Self::Live(input) if !input.is_reopenable() => input,
@@ -73,7 +73,7 @@ impl Parts {
         Ok(Self::Copied { format, copies, next: 0 })
     }
 
-    /// The same parts from the first on.
+    /// The same parts, starting again with the first.
     pub(super) fn again(&self, options: &ReadOptions) -> Result<Self, DataError> {
         Ok(match self {
             Self::Live(input) => Self::open(input.path(), options)?,
@@ -98,7 +98,8 @@ impl Iterator for Parts {
             Self::Copied { copies, next, .. } => {
                 let (path, file) = copies.get(*next)?;
                 *next += 1;
-                // Clones of a handle share its position, and are read one after the other.
+                // Clones of a file handle share its position. This is no problem, because the clones are read
+                // one after another, each from the start.
                 let opened = file.try_clone().and_then(|mut file| {
                     file.rewind()?;
                     Ok(Content::Text(Box::new(BufReader::with_capacity(1 << 16, file))))

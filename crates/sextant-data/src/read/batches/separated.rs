@@ -1,9 +1,9 @@
-//! CSV and TSV as batches of text: cells as they were, an empty one as no value.
+//! Reads CSV and TSV as batches of text. Cells are unchanged, and an empty cell is a null.
 
 use super::builder::TextColumns;
-use super::{BATCH_BYTES, Batch, Source};
+use super::{BATCH_BYTES, Batch, BatchSource};
 use crate::layout::Layout;
-use crate::read::Place;
+use crate::read::RowFile;
 use crate::read::delimited::Rows;
 use crate::read_options::ReadOptions;
 use crate::{DataError, Format};
@@ -14,22 +14,22 @@ use std::sync::Arc;
 pub(super) struct SeparatedSource {
     rows: Rows<Box<dyn BufRead + Send>>,
     columns: TextColumns,
-    place: Arc<Place>,
+    row_file: Arc<RowFile>,
     without: &'static [&'static str],
 }
 
 /// Reads the header.
 ///
 /// # Errors
-/// It is not there, or lacks a column that is needed.
+/// The header is missing, or lacks a column that is needed.
 pub(super) fn open(
     text: Box<dyn BufRead + Send>,
-    place: &Arc<Place>,
+    row_file: &Arc<RowFile>,
     options: &ReadOptions,
     without: &'static [&'static str],
 ) -> Result<(Layout, SeparatedSource), DataError> {
-    let separator = if place.format == Format::Tsv { b'\t' } else { b',' };
-    let rows = Rows::open(text, place, separator, options)?;
+    let separator = if row_file.format == Format::Tsv { b'\t' } else { b',' };
+    let rows = Rows::open(text, row_file, separator, options)?;
     let mut columns = TextColumns::new(false);
     let mut fields = Vec::new();
     for name in rows.names().filter(|name| !without.contains(&name.as_str())) {
@@ -37,10 +37,10 @@ pub(super) fn open(
         fields.push(Field::new(name, DataType::Utf8, true));
     }
     let layout = Layout::from(Arc::new(Schema::new(fields)));
-    Ok((layout, SeparatedSource { rows, columns, place: place.clone(), without }))
+    Ok((layout, SeparatedSource { rows, columns, row_file: row_file.clone(), without }))
 }
 
-impl Source for SeparatedSource {
+impl BatchSource for SeparatedSource {
     fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
         let (mut lines, mut bad) = (Vec::new(), Vec::new());
         while self.columns.rows() < rows && bad.len() < rows && self.columns.bytes() < BATCH_BYTES {
@@ -60,8 +60,8 @@ impl Source for SeparatedSource {
         if lines.is_empty() && bad.is_empty() {
             return None;
         }
-        let place = self.place.clone();
-        let batch = self.columns.take(&place.path);
-        Some(batch.map(|columns| Batch { columns, lines, bad, place }))
+        let row_file = self.row_file.clone();
+        let batch = self.columns.take(&row_file.path);
+        Some(batch.map(|columns| Batch { columns, lines, bad, row_file }))
     }
 }

@@ -1,18 +1,20 @@
 //! The cells of a row.
 
-/// One row: its cells, without quotes and escapes.
+/// The cells of one row, without quotes and escapes.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    /// The line on which the row starts, from 1, as an editor counts.
+    /// The line on which the row starts, from 1, as an editor counts lines.
     pub(super) line: u64,
+    /// The bytes of all cells, one after another.
     bytes: Vec<u8>,
+    /// Where each cell ends in `bytes`.
     ends: Vec<usize>,
-    /// Cells beyond the columns, of which only the number matters.
+    /// The number of further cells, for which the file has no columns; their ends are not kept.
     more: usize,
 }
 
 impl Cells {
-    /// Forgets the row before; the next one starts on `line`.
+    /// Discards the previous row, and begins a row on `line`.
     pub(super) fn begin(&mut self, line: u64) {
         self.line = line;
         self.bytes.clear();
@@ -20,12 +22,12 @@ impl Cells {
         self.more = 0;
     }
 
-    /// Adds a byte to the cell that is open.
+    /// Adds a byte to the current cell.
     pub(super) fn push(&mut self, byte: u8) {
         self.bytes.push(byte);
     }
 
-    /// Adds bytes to the cell that is open.
+    /// Adds bytes to the current cell.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -39,12 +41,12 @@ impl Cells {
         self.ends.len() + self.more
     }
 
-    /// The bytes of all cells from a place on.
+    /// The bytes of the cells from byte `start` on.
     pub(super) fn since(&self, start: usize) -> &[u8] {
         self.bytes.get(start..).unwrap_or_default()
     }
 
-    /// What there is of the cell that has not ended.
+    /// The bytes of the current cell so far.
     pub(super) fn open(&self) -> &[u8] {
         self.since(self.ends.last().copied().unwrap_or(0))
     }

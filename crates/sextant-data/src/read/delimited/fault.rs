@@ -1,9 +1,9 @@
-//! What ends the reading of a file.
+//! Faults that end the reading of a delimited file.
 
 use crate::error::{DataError, FaultKind, QuoteError};
 use std::path::Path;
 
-/// Why a file cannot be read on.
+/// Why the reading of a file cannot continue.
 #[derive(Debug)]
 pub(super) enum Fault {
     Read(std::io::Error),
@@ -12,7 +12,7 @@ pub(super) enum Fault {
         limit: usize,
     },
     Quote {
-        /// Where the cell opened.
+        /// The line on which the cell opened.
         line: u64,
         cell: usize,
         backslash: bool,
@@ -21,7 +21,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// The error about the file; `names` are its columns, as far as they are known.
+    /// The error about the file; `names` are the names of its columns, if they are known.
     pub(super) fn into_error(self, path: &Path, names: &[String]) -> DataError {
         match self {
             Self::Read(source) => DataError::read(path, source),

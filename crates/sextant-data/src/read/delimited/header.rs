@@ -7,15 +7,15 @@ use crate::{DataError, ReadOptions};
 use std::io::BufRead;
 use std::path::Path;
 
-/// What the header says.
+/// The separator of a file and the names in its header.
 pub(super) struct Header {
     /// The names of all columns; a column without a name has an empty one.
     pub(super) names: Vec<String>,
     pub(super) separator: u8,
 }
 
-/// Opens the rows of a text whose cells are separated by `separator` unless the options or the
-/// text's own first line (`sep=;`, as Excel reads and writes it) say otherwise, and reads the header.
+/// Reads the header of a text, and returns a scanner for its rows. The cells are separated by `separator`
+/// unless the options or the text's first line (`sep=;`, as Excel reads and writes it) state another one.
 pub(super) fn open<R: BufRead>(
     mut text: R,
     path: &Path,
@@ -39,7 +39,7 @@ pub(super) fn open<R: BufRead>(
     for cell in cells.iter() {
         let name = std::str::from_utf8(cell)
             .map_err(|_| DataError::HeaderEncoding { path: path.to_owned(), line: cells.line })?;
-        // Spreadsheets write a separator for each column that was ever used.
+        // Spreadsheets also write cells, with empty names, for columns that are no longer used.
         let name = if name.trim().is_empty() { "" } else { name };
         if !name.is_empty() && names.iter().any(|other| other == name) {
             return Err(DataError::DuplicateColumn {
@@ -57,7 +57,7 @@ pub(super) fn open<R: BufRead>(
     Ok((Header { names, separator }, scanner))
 }
 
-/// Takes `sep=;` off the start of a text, without its line end.
+/// Consumes `sep=;` at the start of a text, but not its line end, and gives the separator that it states.
 fn stated_separator(text: &mut impl BufRead) -> std::io::Result<Option<u8>> {
     let separator = match text.fill_buf()? {
         [s, e, p, b'=', separator, b'\n' | b'\r', ..]
@@ -71,7 +71,7 @@ fn stated_separator(text: &mut impl BufRead) -> std::io::Result<Option<u8>> {
     Ok(Some(separator))
 }
 
-/// What to do about a header that is all in one cell because its separator is another one.
+/// A hint for a header that is read as one cell, probably because the file has another separator.
 pub(super) fn separator_hint(header: &Header) -> Option<String> {
     let [name] = &header.names[..] else { return None };
     let candidates = [(';', "';'"), ('\t', "tab"), (',', "','"), ('|', "'|'")];

@@ -1,13 +1,13 @@
-//! The text from a line inside a quoted cell on, read as if a row started there.
+//! Reads text inside a quoted cell, from the start of one of its lines, as if a row started there.
 
 use super::shape::Shape;
 
-/// The longest text of a key column that is looked at: names of tasks and grades are shorter, also with
+/// The most bytes that are kept of the key column's text. Names of tasks and grades are shorter, even with
 /// some white space around them.
 const KEY_BYTES: usize = 64;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum State {
+enum LineState {
     /// Before the first byte of a cell.
     #[default]
     Start,
@@ -15,65 +15,69 @@ enum State {
     Bare,
     /// After an opening quote.
     Quoted,
-    /// After a quote in a quoted cell, which closes it or is doubled.
+    /// After a quote in a quoted cell, which either closes the cell or is the first of two that stand for
+    /// one.
     Closed,
-    /// Text follows a closing quote: no row starts here.
+    /// After text that follows a closing quote, so that the line cannot be the start of a row.
     Broken,
 }
 
-/// What a line, with those after it while a quoted cell goes on, would be as a row with quotes of its own.
+/// A line read as a row with quotes of its own, together with the lines after it as long as a quoted cell
+/// continues.
 #[derive(Debug, Default)]
 pub(super) struct LineAsRow {
-    state: State,
-    /// Cells that have ended.
+    state: LineState,
+    /// The number of cells that have ended.
     ended: usize,
     /// The beginning of the key column's text.
     key: Vec<u8>,
-    /// Whether the key column holds a name of its kind.
+    /// Whether the key column holds a name of a task or a grade, whichever it is the column of.
     has_key: bool,
 }
 
 impl LineAsRow {
-    /// Takes the line's next bytes.
+    /// Reads the next bytes of the line.
     pub(super) fn feed(&mut self, bytes: &[u8], shape: Shape, separator: u8) {
         for &byte in bytes {
             self.state = match (self.state, byte) {
-                (State::Broken, _) => return,
-                // What is left of `\r\n`.
+                (LineState::Broken, _) => return,
+                // Line ends are skipped; the bytes include the one before this line.
                 (_, b'\n' | b'\r') => continue,
-                (State::Start, b'"') => State::Quoted,
-                (State::Quoted, b'"') => State::Closed,
-                (State::Start | State::Bare | State::Closed, byte) if byte == separator => {
+                (LineState::Start, b'"') => LineState::Quoted,
+                (LineState::Quoted, b'"') => LineState::Closed,
+                (LineState::Start | LineState::Bare | LineState::Closed, byte)
+                    if byte == separator =>
+                {
                     self.look_at_key(shape);
                     self.ended += 1;
-                    State::Start
+                    LineState::Start
                 }
-                (State::Closed, b'"') | (State::Quoted, _) => {
+                (LineState::Closed, b'"') | (LineState::Quoted, _) => {
                     self.keep(byte, shape);
-                    State::Quoted
+                    LineState::Quoted
                 }
-                (State::Closed, _) => State::Broken,
-                (State::Start | State::Bare, _) => {
+                (LineState::Closed, _) => LineState::Broken,
+                (LineState::Start | LineState::Bare, _) => {
                     self.keep(byte, shape);
-                    State::Bare
+                    LineState::Bare
                 }
             };
         }
     }
 
-    /// Whether the line, which ends here, has as many cells as the file has columns.
+    /// Ends the line here, and says whether it has as many cells as the file has columns.
     pub(super) fn is_full(&mut self, shape: Shape) -> bool {
         self.look_at_key(shape);
-        let whole = !matches!(self.state, State::Quoted | State::Broken);
+        let whole = !matches!(self.state, LineState::Quoted | LineState::Broken);
         whole && self.ended + 1 == shape.columns
     }
 
     /// Whether the line ends inside a quoted cell.
     pub(super) fn is_open(&self) -> bool {
-        self.state == State::Quoted
+        self.state == LineState::Quoted
     }
 
-    /// Whether the key column holds a name of its kind.
+    /// Whether the key column holds a name of a task or a grade, whichever it is the column of.
     pub(super) fn has_key(&self) -> bool {
         self.has_key
     }

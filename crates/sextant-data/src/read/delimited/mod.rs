@@ -8,7 +8,7 @@ mod scanner;
 mod shape;
 mod swallowed;
 
-use super::{Map, Opened, Place, Record, Value, check_columns};
+use super::{Map, Opened, Record, RowFile, Value, check_columns};
 use crate::read_options::ReadOptions;
 use crate::{DataError, Format, RowProblem};
 use cells::Cells;
@@ -19,11 +19,11 @@ use std::path::Path;
 
 pub(super) fn records(
     text: impl BufRead + Send + 'static,
-    place: &Place,
+    row_file: &RowFile,
     separator: u8,
     options: &ReadOptions,
 ) -> Result<Opened, DataError> {
-    let mut rows = Rows::open(text, place, separator, options)?;
+    let mut rows = Rows::open(text, row_file, separator, options)?;
     let columns = rows.names().cloned().collect();
     let records = std::iter::from_fn(move || {
         Some(rows.next()?.map(|(line, cells)| {
@@ -36,17 +36,17 @@ pub(super) fn records(
 
 /// A delimited table in memory, with columns of any names.
 pub(crate) struct TextTable {
-    /// The names that the header has.
+    /// The names in the header.
     pub(crate) names: Vec<String>,
-    /// The line of each row, from 1, and its cells: as many as there are names.
+    /// The line of each row, from 1, and its cells, one for each name.
     pub(crate) rows: Vec<(u64, Vec<String>)>,
 }
 
 /// Reads a whole table, as strictly as rows of pairs are read.
 ///
 /// # Errors
-/// A quote after which nobody can say where the next row starts, or a row with more or fewer cells than
-/// the header; see [`DataError`].
+/// A quote after which it is uncertain where the next row starts, or a row with more or fewer cells than the
+/// header; see [`DataError`].
 pub(crate) fn whole_table(
     text: impl BufRead,
     path: &Path,
@@ -54,8 +54,8 @@ pub(crate) fn whole_table(
     options: &ReadOptions,
 ) -> Result<TextTable, DataError> {
     let (header, scanner) = header::open(text, path, separator, options)?;
-    let place = Place { path: path.to_owned(), format: Format::Csv };
-    let mut table = Rows { scanner, header, place };
+    let row_file = RowFile { path: path.to_owned(), format: Format::Csv };
+    let mut table = Rows { scanner, header, row_file };
     let mut rows = Vec::new();
     while let Some(row) = table.next() {
         let (line, cells) = row?;
@@ -68,43 +68,43 @@ pub(crate) fn whole_table(
 pub(super) struct Rows<R> {
     scanner: Scanner<R>,
     header: Header,
-    place: Place,
+    row_file: RowFile,
 }
 
 impl<R: BufRead> Rows<R> {
     /// Reads the header.
     ///
     /// # Errors
-    /// It is not there, or lacks a column that is needed.
+    /// The header is missing, or lacks a column that is needed.
     pub(super) fn open(
         text: R,
-        place: &Place,
+        row_file: &RowFile,
         separator: u8,
         options: &ReadOptions,
     ) -> Result<Self, DataError> {
-        let (header, scanner) = header::open(text, &place.path, separator, options)?;
-        let rows = Self { scanner, header, place: place.clone() };
+        let (header, scanner) = header::open(text, &row_file.path, separator, options)?;
+        let rows = Self { scanner, header, row_file: row_file.clone() };
         let names: Vec<String> = rows.names().cloned().collect();
-        check_columns(&place.path, &names, options, header::separator_hint(&rows.header))?;
+        check_columns(&row_file.path, &names, options, header::separator_hint(&rows.header))?;
         Ok(rows)
     }
 
-    /// The names of the columns that have one.
+    /// The names of the columns, without columns that have no name.
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.header.names.iter().filter(|name| !name.is_empty())
     }
 
-    /// The next row: its line, and the texts of the columns that have a name, beside their names.
+    /// The next row: its line, and the name and the text of each column that has a name.
     #[expect(clippy::type_complexity, reason = "names and texts, borrowed from the row")]
     pub(super) fn next(&mut self) -> Option<Result<(u64, Vec<(&str, &str)>), DataError>> {
-        let Self { scanner, header, place } = self;
+        let Self { scanner, header, row_file } = self;
         match scanner.next() {
             Ok(Some(cells)) => {
                 let line = cells.line;
-                Some(texts(cells, &header.names, place).map(|texts| (line, texts)))
+                Some(texts(cells, &header.names, row_file).map(|texts| (line, texts)))
             }
             Ok(None) => None,
-            Err(fault) => Some(Err(fault.into_error(&place.path, &header.names))),
+            Err(fault) => Some(Err(fault.into_error(&row_file.path, &header.names))),
         }
     }
 }
@@ -112,10 +112,10 @@ impl<R: BufRead> Rows<R> {
 fn texts<'a>(
     cells: &'a Cells,
     names: &'a [String],
-    place: &Place,
+    row_file: &RowFile,
 ) -> Result<Vec<(&'a str, &'a str)>, DataError> {
     let line = cells.line;
-    let error = |column, problem| Err(place.error(line, column, problem));
+    let error = |column, problem| Err(row_file.error(line, column, problem));
     if cells.len() != names.len() {
         let problem = RowProblem::Ragged { found: cells.len(), expected: names.len() };
         return error(None, problem);

@@ -1,8 +1,8 @@
-//! Bytes into rows of cells, strictly.
+//! Splits bytes into rows of cells, strictly.
 //!
-//! The `csv` crate reads on whatever comes: text after a closing quote is taken into the cell, and a
-//! cell that opens with an inch mark swallows all rows up to the next one. Here each of these is a
-//! [`Fault`] that says where the cell opened. A fault ends the reading, since nobody can say where
+//! The `csv` crate accepts everything: it takes text after a closing quote into the cell, and if a cell
+//! opens with an inch mark, it takes all rows up to the next inch mark into that cell. Here each of these
+//! is a [`Fault`] that says where the cell opened. A fault ends the reading, since it is uncertain where
 //! the next row starts.
 
 use super::cells::Cells;
@@ -13,13 +13,13 @@ use crate::error::FaultKind;
 use crate::read_options::Quoting;
 use std::io::BufRead;
 
-/// How rows are written.
+/// How the rows of a file are written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     pub(super) separator: u8,
     pub(super) quoting: Quoting,
-    /// Whether the user said how cells are quoted, so that a cell of several lines is believed
-    /// whatever it holds.
+    /// Whether the user has stated how cells are quoted. If so, a cell of several lines is accepted even if
+    /// its lines look like rows.
     pub(super) stated: bool,
     /// The most bytes of one row.
     pub(super) max_row_bytes: usize,
@@ -36,12 +36,12 @@ impl<R: BufRead> Scanner<R> {
         Self { input, machine: Machine::new(dialect) }
     }
 
-    /// From now on, look out for rows that a quote swallows.
+    /// From now on, reports rows that a stray quote swallows.
     pub(super) fn watch(&mut self, shape: Shape) {
         self.machine.shape = Some(shape);
     }
 
-    /// The next row that is not a blank line; none at the end of the text.
+    /// The next row that is not a blank line; `None` at the end of the text.
     pub(super) fn next(&mut self) -> Result<Option<&Cells>, Fault> {
         self.machine.begin_row();
         loop {
@@ -60,7 +60,7 @@ impl<R: BufRead> Scanner<R> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ScannerState {
     /// Before the first byte of a cell.
     Start,
     /// In a cell without quotes.
@@ -69,28 +69,30 @@ enum State {
     Quoted,
     /// After a backslash in a quoted cell.
     Escaped,
-    /// After a quote in a quoted cell, which closes it or is doubled.
+    /// After a quote in a quoted cell, which either closes the cell or is the first of two that stand for
+    /// one.
     Closed,
 }
 
 struct Machine {
     dialect: Dialect,
     shape: Option<Shape>,
-    state: State,
+    state: ScannerState,
     cells: Cells,
     /// The line of the next byte.
     line: u64,
-    /// Whether the last byte was `\r`, whose line end a `\n` belongs to.
+    /// Whether the last byte was `\r`, so that a `\n` after it belongs to the same line end.
     after_return: bool,
-    /// Bytes of this row so far.
+    /// The number of bytes of this row so far.
     size: usize,
-    /// Where the quote of the current or last quoted cell opened.
+    /// The line and the cell in which the quote of the current or last quoted cell opened.
     opened: (u64, usize),
+    /// The line of the last quote in that cell that may have closed it.
     closed_line: u64,
-    /// Whether a quote in that cell stood behind a backslash.
+    /// Whether a quote in that cell came right after a backslash.
     backslash: bool,
     lines: RowLines,
-    /// Where the first cell of several lines opened.
+    /// The line and the cell in which the row's first cell of several lines opened.
     spanning: Option<(u64, usize)>,
 }
 
@@ -99,7 +101,7 @@ impl Machine {
         Self {
             dialect,
             shape: None,
-            state: State::Start,
+            state: ScannerState::Start,
             cells: Cells::default(),
             line: 1,
             after_return: false,
@@ -113,24 +115,25 @@ impl Machine {
     }
 
     fn begin_row(&mut self) {
-        self.state = State::Start;
+        self.state = ScannerState::Start;
         self.cells.begin(self.line);
         self.size = 0;
         self.lines = RowLines::default();
         self.spanning = None;
     }
 
-    /// Takes bytes up to the end of the row; how many, and whether the row is whole.
+    /// Reads bytes up to the end of the row. Gives how many were read, and whether the row is complete.
     fn feed(&mut self, chunk: &[u8]) -> Result<(usize, bool), Fault> {
         let separator = self.dialect.separator;
         let escapes = self.dialect.quoting == Quoting::Backslash;
         let mut at = 0;
-        // Up to where the bytes were shown to `lines`, which wants to see them before each line end.
+        // The bytes before this index were passed to `lines`, which must have them before it is told of a
+        // line end.
         let mut shown = 0;
         while at < chunk.len() {
             let byte = chunk[at];
             if std::mem::take(&mut self.after_return) && byte == b'\n' {
-                if self.state == State::Quoted {
+                if self.state == ScannerState::Quoted {
                     self.cells.push(byte);
                     self.lines.start_at(self.cells.bytes());
                 }
@@ -138,19 +141,19 @@ impl Machine {
                 continue;
             }
             match self.state {
-                State::Start if byte == b'"' && self.dialect.quoting != Quoting::None => {
+                ScannerState::Start if byte == b'"' && self.dialect.quoting != Quoting::None => {
                     self.opened = (self.line, self.cells.len());
                     self.backslash = false;
-                    self.state = State::Quoted;
+                    self.state = ScannerState::Quoted;
                     at += 1;
                 }
-                State::Start | State::Bare => {
+                ScannerState::Start | ScannerState::Bare => {
                     let plain = |&byte: &u8| byte != separator && byte != b'\n' && byte != b'\r';
                     let run = chunk[at..].iter().take_while(|byte| plain(byte)).count();
                     self.cells.extend(&chunk[at..at + run]);
                     at += run;
                     if run > 0 {
-                        self.state = State::Bare;
+                        self.state = ScannerState::Bare;
                     }
                     if let Some(&byte) = chunk.get(at) {
                         self.show(&chunk[shown..at], &mut shown);
@@ -160,7 +163,7 @@ impl Machine {
                         }
                     }
                 }
-                State::Quoted => {
+                ScannerState::Quoted => {
                     let plain = |&byte: &u8| {
                         let ends_line = byte == b'\n' || byte == b'\r';
                         byte != b'"' && byte != separator && !ends_line && byte != b'\\'
@@ -176,22 +179,22 @@ impl Machine {
                         self.quoted(byte, escapes);
                     }
                 }
-                State::Escaped => {
-                    // A backslash before anything but a quote or a backslash is itself.
+                ScannerState::Escaped => {
+                    // A backslash before any other byte than a quote or a backslash is an ordinary character.
                     if byte == b'"' || byte == b'\\' {
                         self.cells.push(byte);
                         at += 1;
                     } else {
                         self.cells.push(b'\\');
                     }
-                    self.state = State::Quoted;
+                    self.state = ScannerState::Quoted;
                 }
-                State::Closed if byte == b'"' => {
+                ScannerState::Closed if byte == b'"' => {
                     self.cells.push(byte);
-                    self.state = State::Quoted;
+                    self.state = ScannerState::Quoted;
                     at += 1;
                 }
-                State::Closed => {
+                ScannerState::Closed => {
                     self.show(&chunk[shown..at], &mut shown);
                     at += 1;
                     if self.end_of_cell(byte)? {
@@ -204,23 +207,24 @@ impl Machine {
         self.bounded(at).map(|()| (at, false))
     }
 
-    /// Shows bytes to `lines`, and counts them.
+    /// Passes bytes to `lines`, and adds their number to `shown`.
     fn show(&mut self, bytes: &[u8], shown: &mut usize) {
         self.lines.raw(bytes, self.shape, self.dialect.separator);
         *shown += bytes.len();
     }
 
-    /// A byte of a quoted cell that means something.
+    /// Reads a byte of a quoted cell that may have a meaning: a quote, a separator, a line end or a
+    /// backslash.
     fn quoted(&mut self, byte: u8, escapes: bool) {
         match byte {
             b'"' => {
                 self.backslash |= self.cells.open().last() == Some(&b'\\');
                 self.closed_line = self.line;
-                self.state = State::Closed;
+                self.state = ScannerState::Closed;
                 return;
             }
             b'\\' if escapes => {
-                self.state = State::Escaped;
+                self.state = ScannerState::Escaped;
                 return;
             }
             _ => {}
@@ -239,19 +243,19 @@ impl Machine {
         }
     }
 
-    /// The byte after a cell: whether it ends the row.
+    /// Reads the byte after a cell. True if it ends the row.
     fn end_of_cell(&mut self, byte: u8) -> Result<bool, Fault> {
         if byte == self.dialect.separator {
             self.lines.separator(&self.cells, self.shape, true);
             self.cells.end_cell(self.shape.map(|shape| shape.columns));
             self.lines.start_at(self.cells.bytes());
-            self.state = State::Start;
+            self.state = ScannerState::Start;
             return Ok(false);
         }
         if byte != b'\n' && byte != b'\r' {
             return Err(self.fault(FaultKind::TextAfterQuote { line: self.closed_line }));
         }
-        let blank = self.state == State::Start && self.cells.len() == 0;
+        let blank = self.state == ScannerState::Start && self.cells.len() == 0;
         if !blank {
             self.end_of_row()?;
         }
@@ -271,16 +275,18 @@ impl Machine {
         }
     }
 
-    /// Ends the last row; whether there is one.
+    /// Ends the last row. False if there is none.
     fn end_of_text(&mut self) -> Result<bool, Fault> {
         match self.state {
-            State::Start if self.cells.len() == 0 => Ok(false),
-            State::Quoted | State::Escaped => Err(self.fault(FaultKind::Unclosed)),
-            State::Start | State::Bare | State::Closed => self.end_of_row().map(|()| true),
+            ScannerState::Start if self.cells.len() == 0 => Ok(false),
+            ScannerState::Quoted | ScannerState::Escaped => Err(self.fault(FaultKind::Unclosed)),
+            ScannerState::Start | ScannerState::Bare | ScannerState::Closed => {
+                self.end_of_row().map(|()| true)
+            }
         }
     }
 
-    /// Counts a line end; the `\n` of `\r\n` never comes here.
+    /// Counts a line end. It is not called for the `\n` of `\r\n`.
     fn count_line(&mut self, byte: u8) {
         self.line += 1;
         self.after_return = byte == b'\r';
@@ -293,7 +299,9 @@ impl Machine {
             return Ok(());
         }
         Err(match self.state {
-            State::Quoted | State::Escaped => self.fault(FaultKind::TooLong { limit }),
+            ScannerState::Quoted | ScannerState::Escaped => {
+                self.fault(FaultKind::TooLong { limit })
+            }
             _ => Fault::RowTooLong { line: self.cells.line, limit },
         })
     }

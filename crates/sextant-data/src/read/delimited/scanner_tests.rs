@@ -9,7 +9,7 @@ fn dialect(quoting: Quoting) -> Dialect {
     Dialect { separator: b',', quoting, stated: false, max_row_bytes: 1 << 20 }
 }
 
-/// All rows up to a fault, through a buffer of some size.
+/// All rows up to a fault, read through a buffer of the given size.
 fn scan(
     text: &[u8],
     dialect: Dialect,
@@ -58,13 +58,13 @@ fn quoting_decides_what_a_quote_is() {
     assert_eq!(rfc("a\n\"b\" c,d\n"), ["1: a", "2.0: TextAfterQuote { line: 2 }"]);
     assert_eq!(rfc("a,\"b\" ,c"), ["1.1: TextAfterQuote { line: 1 }"]);
     assert_eq!(rfc("a,\"b\nc"), ["1.1: Unclosed"]);
-    // What Spark writes, and what was meant.
+    // Spark escapes quotes by a backslash: read as RFC 4180, and as Spark means it.
     let spark = "\"TV 32\\\"\",y\n\"TV \\\\\",\"C:\\dir\"\n";
     assert_eq!(rfc(spark), ["1.0: TextAfterQuote { line: 2 } backslash"]);
     assert_eq!(said(spark, Quoting::Backslash, None), ["1: TV 32\"|y", "2: TV \\|C:\\dir"]);
     let none = "\"24 inch,x\n32\",\"y\"\n";
     assert_eq!(said(none, Quoting::None, None), ["1: \"24 inch|x", "2: 32\"|\"y\""]);
-    // A backslash that ends the cell before is not of this one.
+    // A backslash at the end of the previous cell does not count for this cell.
     assert_eq!(rfc("a\\,\"\"x"), ["1.1: TextAfterQuote { line: 1 }"]);
 }
 
@@ -85,16 +85,16 @@ fn rows_that_a_quote_swallows_are_seen() {
     let tasks = shape(3, key(0, KeyKind::Task));
     let swallowed = "query-query,tv,\"24 inch\nquery-query,tv,tv 32\"\nquery-query,a,b\n";
     assert_eq!(said(swallowed, Quoting::Rfc4180, tasks), ["1.2: HoldsRows { line: 2 }"]);
-    // Whoever states the quoting is believed.
+    // If the quoting is stated, such a cell is accepted.
     let stated = Dialect { stated: true, ..dialect(Quoting::Rfc4180) };
     assert_eq!(scan(swallowed.as_bytes(), stated, tasks, 99).0.len(), 2);
-    // Without tasks the grades tell.
+    // Without a task column, rows are recognized by their grades.
     let grades = shape(3, key(2, KeyKind::Grade));
     let swallowed = "tv,\"24 inch,1\nmonitor,tv 32,2\ntv,tv 32\",1\n";
     assert_eq!(said(swallowed, Quoting::Rfc4180, grades), ["1.1: HoldsRows { line: 2 }"]);
     let two = "tv,\"24 inch,1\ntv,tv 32\",1\n";
     assert_eq!(said(two, Quoting::Rfc4180, grades), ["1.1: HoldsRows { line: 2 }"]);
-    // A text of several lines with as many commas is a text.
+    // A text of several lines with as many commas as a row is still a text.
     let prose = "x,\"red, big\nblue, small\nand, so on\",1\ny,\"a\nb\",2\n";
     assert_eq!(said(prose, Quoting::Rfc4180, grades).len(), 2);
     let bare = shape(2, None);
@@ -103,7 +103,7 @@ fn rows_that_a_quote_swallows_are_seen() {
     assert_eq!(said(&many, Quoting::Rfc4180, bare), ["1.1: HoldsRows { line: 2 }"]);
 }
 
-/// A row that a stray quote swallows may have quoted cells of its own, whose separators are no cell's ends.
+/// A row that a stray quote swallows may have quoted cells of its own, in which separators do not end a cell.
 #[test]
 fn swallowed_rows_with_quoted_cells_are_seen() {
     let key = |column, kind| Some(Key { column, kind });
@@ -117,7 +117,7 @@ fn swallowed_rows_with_quoted_cells_are_seen() {
     assert_eq!(rfc(&doubled, tasks), ["1.1: HoldsRows { line: 2 }"]);
     let first = "query-product,\"a, b\",\"3/4 pipe,2\nquery-product,x,3/4\",2\n";
     assert_eq!(rfc(first, tasks), ["1.2: HoldsRows { line: 2 }"]);
-    // Cells of several lines of their own, in the row before and in the row that is swallowed.
+    // The row before the swallowed one, or the swallowed row itself, also has a cell of several lines.
     let lines = "query-product,\"a\nb, c\",\"3/4 pipe,2\nquery-product,x,3/4\",2\n";
     assert_eq!(rfc(lines, tasks), ["1.1: HoldsRows { line: 3 }"]);
     let lines = "query-product,\"3/4 pipe,x,2\nquery-product,3/4\",\"Pipe,\ncopper\",2\n";
@@ -126,7 +126,7 @@ fn swallowed_rows_with_quoted_cells_are_seen() {
     assert_eq!(rfc(both, tasks), ["1.1: HoldsRows { line: 3 }"]);
     let graded = "\"3/4 pipe,Copper pipe,2\n3/4\",\"Pipe, copper\",1\n";
     assert_eq!(rfc(graded, grades), ["1.0: HoldsRows { line: 2 }"]);
-    // A cell of several lines with separators is legal, also beside other cells that have them.
+    // A cell of several lines with separators is legal, even beside other cells with separators.
     for legal in [
         "query-product,\"drill\nwith case, red\",\"Drill, big\",2\n",
         "query-product,\"a, b\",\"Drill, red\nsecond, line\",2\n",
@@ -140,7 +140,7 @@ fn swallowed_rows_with_quoted_cells_are_seen() {
     for legal in [
         "\"a, b\nc, d\",\"x, y\",2\n",
         "x,\"a\nb, 1, c\nd\",2\n",
-        // The grade stands once, between two cells of several lines.
+        // The row's only grade is beside two cells of several lines.
         "\"a\nb, c\",\"d\ne\",2\n",
     ] {
         let rows = rfc(legal, grades);
@@ -148,7 +148,7 @@ fn swallowed_rows_with_quoted_cells_are_seen() {
     }
 }
 
-/// A line that holds the row's own cells is no row that it swallowed.
+/// A line that contains the end of one of the row's own cells is not a swallowed row.
 #[test]
 fn the_cells_between_two_of_several_lines_are_the_rows_own() {
     let key = |column| Some(Key { column, kind: KeyKind::Task });
@@ -174,7 +174,7 @@ fn a_row_is_bounded() {
     assert_eq!(found, kind);
     let (_, fault) = read(format!("a\n\n{}", "x,".repeat(1000)));
     assert!(matches!(fault, Some(Fault::RowTooLong { line: 3, limit: 100 })), "{fault:?}");
-    // What is kept of such a row is about the bound.
+    // Even of an endless row, no more bytes are kept than about the bound.
     let endless = Scanner::new(BufReader::new(std::io::repeat(b',')), small).next().err();
     assert!(matches!(endless, Some(Fault::RowTooLong { .. })));
     let (rows, fault) = read("0123456789\n".repeat(1000));
@@ -186,8 +186,9 @@ fn quoted(cell: &str) -> String {
     format!("\"{}\"", cell.replace('"', "\"\""))
 }
 
-/// Columns with a task in one of them, and texts for all: of a row with any cells, and of two rows the
-/// second of which is swallowed. There, the cell at `stray` opens with an inch mark and ends with one.
+/// The number of columns, the task's column and another column `stray`, and the cells of two rows: once with
+/// any texts, and once with plain texts. Tests use `stray` for the cell in which an inch mark opens in one
+/// row and another one closes in the next.
 fn rows_with_tasks() -> impl Strategy<Value = (usize, usize, usize, Vec<String>, Vec<String>)> {
     (2_usize..6, 0_usize..6, 0_usize..5).prop_flat_map(|(columns, task, stray)| {
         let (task, stray) = (task % columns, stray % (columns - 1));
@@ -198,7 +199,7 @@ fn rows_with_tasks() -> impl Strategy<Value = (usize, usize, usize, Vec<String>,
     })
 }
 
-/// A table of cells with everything that quoting is about.
+/// A table whose cells have all characters that quoting has to deal with.
 fn table() -> impl Strategy<Value = Vec<Vec<String>>> {
     (1_usize..5).prop_flat_map(|columns| {
         let row = prop::collection::vec("[a\",;|\t\n\r\\\\ é]{0,6}", columns);
@@ -209,7 +210,7 @@ fn table() -> impl Strategy<Value = Vec<Vec<String>>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// What the `csv` crate writes reads back as it was.
+    /// Tables that the `csv` crate writes are read back unchanged.
     #[test]
     fn tables_round_trip(rows in table(), style in 0_usize..3, crlf: bool, buffer in 1_usize..40) {
         let style = [csv::QuoteStyle::Necessary, csv::QuoteStyle::Always, csv::QuoteStyle::NonNumeric][style];
@@ -227,7 +228,7 @@ proptest! {
         prop_assert_eq!(read, rows);
     }
 
-    /// With backslashes, likewise.
+    /// Tables whose quotes are escaped by backslashes are read back unchanged.
     #[test]
     fn tables_with_backslashes_round_trip(rows in table(), buffer in 1_usize..40) {
         let cell = |cell: &String| {
@@ -244,8 +245,8 @@ proptest! {
         prop_assert_eq!(read, rows);
     }
 
-    /// Where there is no fault, the lenient `csv` crate reads the same rows; where there is one, it
-    /// reads the same rows before it. So nothing is lost without a word.
+    /// If there is no fault, the lenient `csv` crate reads the same rows; if there is one, it reads the same
+    /// rows before it. So no bytes are lost without an error.
     #[test]
     fn rows_and_faults_account_for_every_byte(text in "[a\",\n\r\\\\]{0,40}", buffer in 1_usize..9) {
         let (rows, fault) = scan(text.as_bytes(), dialect(Quoting::Rfc4180), None, buffer);
@@ -267,7 +268,7 @@ proptest! {
         prop_assert_eq!(rows.len(), text.split(['\n', '\r']).filter(|line| !line.is_empty()).count());
     }
 
-    /// A file that is written by the rules, in which no text names a task, is never refused.
+    /// A file that follows the quoting rules, and in which no text names a task, is never refused.
     #[test]
     fn legal_rows_are_not_taken_for_swallowed_ones(
         (columns, task, _, any, _) in rows_with_tasks(), buffer in 1_usize..40,
@@ -283,7 +284,7 @@ proptest! {
         prop_assert_eq!(rows.len(), 2);
     }
 
-    /// A row that an inch mark swallows whole is seen, whatever quoted cells stand beside the marks.
+    /// A row that is swallowed whole by an inch mark is found, whatever quoted cells are beside the marks.
     #[test]
     fn a_swallowed_row_is_seen_whatever_its_cells(
         (columns, task, stray, any, plain) in rows_with_tasks(), buffer in 1_usize..40,
@@ -306,7 +307,7 @@ proptest! {
         prop_assert!(seen && rows.is_empty(), "{one}\n{two}: {rows:?} {fault:?}");
     }
 
-    /// Any bytes at all: an answer, the same whatever the buffer.
+    /// Any bytes give rows or a fault, and the same ones for every size of the buffer.
     #[test]
     fn any_bytes_are_answered(bytes in prop::collection::vec(any::<u8>(), 0..200), buffer in 1_usize..50) {
         for quoting in [Quoting::Rfc4180, Quoting::Backslash, Quoting::None] {

@@ -1,12 +1,12 @@
-//! What rows of a file look like.
+//! The shape of a file's rows: the number of columns, and a column by which rows are recognized.
 
 use sextant_core::{Grade, Task};
 
-/// What tells rows from the lines of a text.
+/// The facts by which a row is told from a line of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub(super) columns: usize,
-    /// A column in which rows hold a name that a text does not hold by chance.
+    /// A column in which every row has a name that a text is unlikely to have by chance.
     pub(super) key: Option<Key>,
 }
 
