@@ -9,7 +9,7 @@ pub(crate) const PROJECTIONS: [&str; 4] = ["qkv", "attention_output", "up", "dow
 
 /// A layer of the checkpoint within a projection.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
+pub(crate) struct CheckpointLayer {
     /// Its full name there.
     pub(crate) name: String,
     pub(crate) outputs: usize,

@@ -155,7 +155,7 @@ impl RelevanceModel {
     /// From each part's pooled rows to the logits of all.
     fn logits(
         &self,
-        parts: &[Part],
+        parts: &[BranchRows],
         mut pooled: Vec<Tensor<2>>,
         ctx: &ForwardContext,
     ) -> Tensor<2> {
@@ -170,7 +170,7 @@ impl RelevanceModel {
     }
 
     /// Which branch runs which rows. Fails for a task that the model does not have.
-    fn parts(&self, input: &PackInput) -> Result<Vec<Part>, ModelError> {
+    fn parts(&self, input: &PackInput) -> Result<Vec<BranchRows>, ModelError> {
         let mut parts = Vec::new();
         for task in Task::ALL {
             let rows = input.task_rows[task.index()].clone();
@@ -178,7 +178,7 @@ impl RelevanceModel {
                 continue;
             }
             let branch = self.spec.branch_of(task).ok_or_else(|| self.spec.unknown_task(task))?;
-            parts.push(Part { task, branch, rows });
+            parts.push(BranchRows { task, branch, rows });
         }
         if self.spec.routing.heads == Heads::Shared {
             parts.truncate(1);
@@ -209,7 +209,7 @@ impl RelevanceModel {
 }
 
 /// Rows of a pack that one branch runs.
-struct Part {
+struct BranchRows {
     task: Task,
     branch: usize,
     rows: Range<usize>,

@@ -1,6 +1,6 @@
 //! The linear layers of a block: trained whole, or frozen with low-rank adapters.
 
-use crate::block_config::Part;
+use crate::block_config::CheckpointLayer;
 use crate::layers::{dense_forward, zeros};
 use crate::lora::LoraUse;
 use crate::{ForwardContext, LoraConfig, LoraPart};
@@ -27,7 +27,7 @@ pub(crate) struct Build<'a> {
     /// Where weights are frozen and adapted.
     pub(crate) lora: Option<&'a LoraConfig>,
     /// What a projection is made of: its name in the block, and its outputs.
-    pub(crate) parts: &'a dyn Fn(&str, usize) -> Vec<Part>,
+    pub(crate) parts: &'a dyn Fn(&str, usize) -> Vec<CheckpointLayer>,
     /// The block's path, for `modules_to_save`.
     pub(crate) path: &'a str,
     pub(crate) device: &'a Device,

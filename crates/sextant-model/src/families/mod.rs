@@ -20,7 +20,7 @@ mod source;
 pub(crate) use config_file::ConfigFile;
 pub(crate) use source::Source;
 
-use crate::block_config::Part;
+use crate::block_config::CheckpointLayer;
 use crate::gguf::{Dialect, Gguf};
 use crate::weights::Archive;
 use crate::{BackboneConfig, Family, ModelError, Pooling};
@@ -130,13 +130,13 @@ impl Format {
         layer: usize,
         name: &str,
         outputs: usize,
-    ) -> Vec<Part> {
+    ) -> Vec<CheckpointLayer> {
         let source = (self.source)(&format!("layers.{layer}.{name}.weight"));
         let Some(source) = source else { return Vec::new() };
         let names = source.names().iter();
         let parts = names.zip(source.parts(config, outputs));
         let name = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_owned();
-        parts.map(|(full, outputs)| Part { name: name(full), outputs }).collect()
+        parts.map(|(full, outputs)| CheckpointLayer { name: name(full), outputs }).collect()
     }
 
     /// The name in a checkpoint with a head.

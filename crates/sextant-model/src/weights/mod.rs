@@ -24,28 +24,28 @@ use std::path::{Path, PathBuf};
 pub struct Archive {
     path: PathBuf,
     files: Vec<SourceFile>,
-    tensors: BTreeMap<String, Entry>,
+    tensors: BTreeMap<String, TensorEntry>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct TensorEntry {
     shape: Vec<usize>,
-    kind: Kind,
-    place: Place,
+    encoding: Encoding,
+    location: Location,
     /// Its name in the file, where that is another.
     original: Option<String>,
 }
 
 /// How numbers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Encoding {
     Plain(Dtype),
     /// In blocks of a GGUF file, after something that is to be undone.
     Gguf(BlockType, Undo),
 }
 
 #[derive(Debug)]
-enum Place {
+enum Location {
     /// In a file, by number, from a byte on.
     File {
         file: usize,
@@ -72,16 +72,17 @@ impl Archive {
         &mut self,
         name: String,
         shape: Vec<usize>,
-        kind: Kind,
-        place: Place,
+        encoding: Encoding,
+        location: Location,
     ) -> Result<(), ModelError> {
-        self.insert_entry(name, Entry { shape, kind, place, original: None })
+        self.insert_entry(name, TensorEntry { shape, encoding, location, original: None })
     }
 
     /// Two tensors of one name are an error: nobody could say which one counts.
-    fn insert_entry(&mut self, name: String, entry: Entry) -> Result<(), ModelError> {
+    fn insert_entry(&mut self, name: String, entry: TensorEntry) -> Result<(), ModelError> {
         if let Some(known) = self.tensors.get(&name) {
-            let called = |entry: &Entry| entry.original.clone().unwrap_or_else(|| name.clone());
+            let called =
+                |entry: &TensorEntry| entry.original.clone().unwrap_or_else(|| name.clone());
             return Err(self.problem(format!(
                 "tensor `{name}` is there twice, as `{}` and as `{}`; keep one of them",
                 called(known),
@@ -97,7 +98,7 @@ impl Archive {
         let first = self.files.len();
         self.files.extend(other.files);
         for (name, mut entry) in other.tensors {
-            if let Place::File { file, .. } = &mut entry.place {
+            if let Location::File { file, .. } = &mut entry.location {
                 *file += first;
             }
             self.insert_entry(name, entry)?;
@@ -112,7 +113,7 @@ impl Archive {
         shape: Vec<usize>,
         bytes: Vec<u8>,
     ) -> Result<(), ModelError> {
-        self.insert(name, shape, Kind::Plain(Dtype::F32), Place::Bytes(bytes))
+        self.insert(name, shape, Encoding::Plain(Dtype::F32), Location::Bytes(bytes))
     }
 
     /// Adds a tensor of a PyTorch file, of a type that [`Archive::read`] lets pass.
@@ -122,7 +123,7 @@ impl Archive {
         dtype: Dtype,
         tensor: pytorch_reader::Tensor,
     ) -> Result<(), ModelError> {
-        self.insert(name, tensor.shape().to_vec(), Kind::Plain(dtype), Place::Torch(tensor))
+        self.insert(name, tensor.shape().to_vec(), Encoding::Plain(dtype), Location::Torch(tensor))
     }
 
     /// Adds a file that tensors were added from, to be hashed with the others.
@@ -141,10 +142,10 @@ impl Archive {
             };
             undo.check(&tensor.shape)
                 .map_err(|reason| archive.problem(format!("tensor `{name}` {reason}")))?;
-            let entry = Entry {
+            let entry = TensorEntry {
                 shape: tensor.shape.clone(),
-                kind: Kind::Gguf(tensor.kind, undo),
-                place: Place::File { file: 0, start: tensor.start, length: tensor.length },
+                encoding: Encoding::Gguf(tensor.kind, undo),
+                location: Location::File { file: 0, start: tensor.start, length: tensor.length },
                 original: Some(name.clone()),
             };
             archive.insert_entry(new, entry)?;
@@ -155,18 +156,18 @@ impl Archive {
 
     /// A tensor's type, if it is there.
     pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
-        match self.tensors.get(name)?.kind {
-            Kind::Plain(dtype) => Some(dtype),
-            Kind::Gguf(..) => None,
+        match self.tensors.get(name)?.encoding {
+            Encoding::Plain(dtype) => Some(dtype),
+            Encoding::Gguf(..) => None,
         }
     }
 
     /// Takes a tensor's bytes, as they are stored, out of an archive that was read whole; none for one
     /// that is not there or is of `f32` numbers.
     pub(crate) fn take_bytes(&mut self, name: &str) -> Option<Vec<u8>> {
-        match self.tensors.remove(name)?.place {
-            Place::Bytes(bytes) => Some(bytes),
-            Place::File { .. } | Place::Torch(_) | Place::Numbers(_) => None,
+        match self.tensors.remove(name)?.location {
+            Location::Bytes(bytes) => Some(bytes),
+            Location::File { .. } | Location::Torch(_) | Location::Numbers(_) => None,
         }
     }
 
@@ -206,7 +207,9 @@ impl Archive {
 
     /// Whether every tensor is still in its file, so that the archive takes no memory.
     pub(crate) fn is_light(&self) -> bool {
-        let held = |entry: &Entry| matches!(entry.place, Place::Bytes(_) | Place::Numbers(_));
+        let held = |entry: &TensorEntry| {
+            matches!(entry.location, Location::Bytes(_) | Location::Numbers(_))
+        };
         !self.tensors.values().any(held)
     }
 
@@ -214,20 +217,20 @@ impl Archive {
     /// that is infinite or not a number.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>, ModelError> {
         let entry = self.find(name, shape)?;
-        let dtype = match entry.kind {
-            Kind::Plain(Dtype::U8) => {
+        let dtype = match entry.encoding {
+            Encoding::Plain(Dtype::U8) => {
                 return Err(self.problem(format!("tensor `{name}` holds bytes; expected numbers")));
             }
-            Kind::Plain(dtype) => dtype,
-            Kind::Gguf(kind, undo) => {
+            Encoding::Plain(dtype) => dtype,
+            Encoding::Gguf(kind, undo) => {
                 let width = if shape.len() > 1 { shape[shape.len() - 1] } else { 1 };
                 let values = undo.apply(kind.decode(&self.bytes_of(entry)?), width);
                 return self.finite(name, shape, values).map(Cow::Owned);
             }
         };
-        match &entry.place {
-            Place::Numbers(numbers) => Ok(numbers.into()),
-            Place::File { file, start, length } if dtype == Dtype::F32 => {
+        match &entry.location {
+            Location::Numbers(numbers) => Ok(numbers.into()),
+            Location::File { file, start, length } if dtype == Dtype::F32 => {
                 let file = &self.files[*file];
                 self.floats_at(file, *start, *length, |_| (), name, shape).map(Cow::Owned)
             }
@@ -240,17 +243,17 @@ impl Archive {
 
     /// [`Archive::get`], after which the archive has the tensor no more.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let values = match self.find(name, shape)?.place {
-            Place::Numbers(_) => None,
+        let values = match self.find(name, shape)?.location {
+            Location::Numbers(_) => None,
             _ => Some(self.get(name, shape)?.into_owned()),
         };
-        match (values, self.tensors.remove(name).map(|entry| entry.place)) {
-            (Some(values), _) | (None, Some(Place::Numbers(values))) => Ok(values),
+        match (values, self.tensors.remove(name).map(|entry| entry.location)) {
+            (Some(values), _) | (None, Some(Location::Numbers(values))) => Ok(values),
             (None, _) => Err(self.problem(format!("tensor `{name}` {shape:?} is missing"))),
         }
     }
 
-    fn find(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
+    fn find(&self, name: &str, shape: &[usize]) -> Result<&TensorEntry, ModelError> {
         let entry = self
             .tensors
             .get(name)
@@ -272,16 +275,16 @@ impl Archive {
         }
     }
 
-    fn bytes_of<'a>(&'a self, entry: &'a Entry) -> Result<Cow<'a, [u8]>, ModelError> {
-        match &entry.place {
-            Place::File { file, start, length } => {
+    fn bytes_of<'a>(&'a self, entry: &'a TensorEntry) -> Result<Cow<'a, [u8]>, ModelError> {
+        match &entry.location {
+            Location::File { file, start, length } => {
                 self.files[*file].bytes(*start, *length).map(Cow::Owned)
             }
-            Place::Torch(tensor) => {
+            Location::Torch(tensor) => {
                 tensor.read().map(Cow::Owned).map_err(ModelError::io("read", &self.path))
             }
-            Place::Bytes(bytes) => Ok(bytes.into()),
-            Place::Numbers(_) => Err(self.problem("holds numbers, not bytes".into())),
+            Location::Bytes(bytes) => Ok(bytes.into()),
+            Location::Numbers(_) => Err(self.problem("holds numbers, not bytes".into())),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Safetensors files, opened or read whole.
 
-use super::{Archive, Kind, Place};
+use super::{Archive, Encoding, Location};
 use crate::ModelError;
 use crate::source_file::SourceFile;
 use safetensors::tensor::{Dtype, Metadata};
@@ -52,8 +52,8 @@ impl Archive {
             archive.check_type(&name, info.dtype)?;
             let (from, to) = info.data_offsets;
             let (start, length) = (begin + from as u64, (to - from) as u64);
-            let place = Place::File { file: 0, start, length };
-            archive.insert(name, info.shape.clone(), Kind::Plain(info.dtype), place)?;
+            let location = Location::File { file: 0, start, length };
+            archive.insert(name, info.shape.clone(), Encoding::Plain(info.dtype), location)?;
         }
         archive.files.push(file);
         Ok(archive)
@@ -72,16 +72,16 @@ impl Archive {
             archive.check_type(&name, info.dtype)?;
             let (from, to) = info.data_offsets;
             let (start, length) = (begin + from as u64, (to - from) as u64);
-            let place = if info.dtype == Dtype::F32 {
+            let location = if info.dtype == Dtype::F32 {
                 let seen = |bytes: &[u8]| hasher.update(bytes);
                 let numbers = archive.floats_at(&file, start, length, seen, &name, &info.shape)?;
-                Place::Numbers(numbers)
+                Location::Numbers(numbers)
             } else {
                 let bytes = file.bytes(start, length)?;
                 hasher.update(&bytes);
-                Place::Bytes(bytes)
+                Location::Bytes(bytes)
             };
-            archive.insert(name, info.shape.clone(), Kind::Plain(info.dtype), place)?;
+            archive.insert(name, info.shape.clone(), Encoding::Plain(info.dtype), location)?;
         }
         Ok((archive, sextant_files::hexadecimal(&hasher.finalize())))
     }
