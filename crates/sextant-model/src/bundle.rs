@@ -244,7 +244,8 @@ pub fn open_sharing(
     let model = RelevanceModel::zeros(manifest.spec.clone(), device)?;
     let path = folder.join(WEIGHTS);
     let (archive, found) = Archive::read_whole(&path).map_err(|error| {
-        // Of a file that was cut off or changed, the hash says so before what is in it.
+        // If the file was cut off or changed, the error about its hash says more than the one about its
+        // contents.
         match sha256(&path).map_err(ModelError::from).and_then(|found| check(WEIGHTS, &found)) {
             Err(changed @ ModelError::Bundle { .. }) => changed,
             _ => error,
