@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub(crate) struct ConfigFile {
     path: PathBuf,
-    /// The text of the file; `None` if the keys were made from other metadata.
+    /// The text of the file; `None` if the keys were made or changed in memory.
     text: Option<Vec<u8>>,
     json: Value,
 }
