@@ -11,9 +11,9 @@ use std::sync::Arc;
 /// called after each pack with the number of its rows, and may stop the run by breaking.
 ///
 /// Rows are packed by length, so that the rows of a pack are of similar length. For a causal backbone, rows
-/// are sorted by their tokens instead, and leading tokens that rows share (one query, many products) are run once. A
-/// row's prediction does not depend on the other rows of its pack. `weights` are those of this model, packed
-/// for the precision to compute in. The model must be on a device without autodiff
+/// are sorted by their tokens instead, and leading tokens that rows share (one query, many products) are run
+/// once. A row's prediction does not depend on the other rows of its pack. `weights` are those of this model,
+/// packed for the precision to compute in. The model must be on a device without autodiff
 /// ([`Module::valid`](burn::module::Module::valid)).
 ///
 /// # Errors

@@ -104,8 +104,8 @@ impl StatedRows {
 pub struct Bundle {
     /// The manifest, which describes the model.
     pub manifest: Manifest,
-    /// The SHA-256 of the manifest's bytes. It identifies the bundle, because the manifest holds the hashes of
-    /// the other files.
+    /// The SHA-256 of the manifest's bytes. It identifies the bundle, because the manifest holds the hashes
+    /// of the other files.
     pub manifest_sha256: String,
     /// The model with its weights.
     pub model: RelevanceModel,
@@ -286,7 +286,8 @@ pub fn open_sharing(
     Ok(Bundle { manifest, manifest_sha256, model, encoder })
 }
 
-/// Checks, before memory is allocated, that the files are large enough for the sizes that the manifest states.
+/// Checks, before memory is allocated, that the files are large enough for the sizes that the manifest
+/// states.
 fn check_held(folder: &Path, spec: &ModelSpec) -> Result<(), ModelError> {
     let mut bytes = 0u128;
     for &name in names(spec) {

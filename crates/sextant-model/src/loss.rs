@@ -13,8 +13,8 @@ pub enum LossKind {
     /// Softmax cross-entropy over the grades.
     #[default]
     CrossEntropy,
-    /// The sum of the binary cross-entropies of all steps of the scale (Cao, Mirjalili & Raschka 2020, CORAL),
-    /// so that an error of two grades costs more than an error of one.
+    /// The sum of the binary cross-entropies of all steps of the scale (Cao, Mirjalili & Raschka 2020,
+    /// CORAL), so that an error of two grades costs more than an error of one.
     Ordinal,
 }
 

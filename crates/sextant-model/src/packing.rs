@@ -8,8 +8,8 @@ use sextant_kernels::{FrozenFormat, FrozenWeight, PackedWeight, ScorePrecision};
 use std::collections::HashMap;
 
 impl PackedWeights {
-    /// Packs the weights of a model. The packed weights are valid for this model as long as its weights do not
-    /// change.
+    /// Packs the weights of a model. The packed weights are valid for this model as long as its weights do
+    /// not change.
     pub fn new(model: &RelevanceModel, precision: ScorePrecision) -> Self {
         let path = ModulePath::default();
         let mut packer = Packer { path, packed: Self::empty(precision) };
@@ -20,8 +20,8 @@ impl PackedWeights {
     /// Packs the weights of a model that will only score, and frees each original after it is packed. The
     /// returned model lacks those weights and can only be run together with the packed ones.
     ///
-    /// A freed weight is replaced by a single NaN, expanded to the weight's shape: if it were read by mistake,
-    /// the result could not be taken for an answer.
+    /// A freed weight is replaced by a single NaN, expanded to the weight's shape: if it were read by
+    /// mistake, the result could not be taken for an answer.
     pub fn taking(model: RelevanceModel, precision: ScorePrecision) -> (RelevanceModel, Self) {
         let relative = model.spec().backbone.block.relative.is_some();
         let path = ModulePath::default();
@@ -76,8 +76,8 @@ impl ModulePath {
 
     /// Whether the parameter at this path is a weight that [`dense_forward`](crate::layers::dense_forward)
     /// multiplies by: the matrix of a `Linear` or a `Projection`, except those of heads and of a mixture's
-    /// gates, which are multiplied in full precision. Embedding tables and the factors of adapters are read by
-    /// other operations.
+    /// gates, which are multiplied in full precision. Embedding tables and the factors of adapters are read
+    /// by other operations.
     fn is_packed(&self) -> bool {
         let [.., holder, (name, container)] = self.0.as_slice() else { return false };
         let linear = matches!(container.as_str(), "Struct:Linear" | "Struct:Projection");
@@ -94,8 +94,8 @@ impl ModulePath {
         name == "word" && container == "Struct:Embeddings"
     }
 
-    /// Whether the parameter at this path belongs to the projection to queries, keys and values. The embeddings
-    /// of relative positions are multiplied by the unpacked weight of that projection.
+    /// Whether the parameter at this path belongs to the projection to queries, keys and values. The
+    /// embeddings of relative positions are multiplied by the unpacked weight of that projection.
     fn is_attention_input(&self) -> bool {
         let holder = self.0.iter().rev().nth(1);
         holder.is_some_and(|(name, container)| name == "qkv" && container == "Struct:Block")

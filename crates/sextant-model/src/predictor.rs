@@ -25,7 +25,8 @@ impl Predictor {
     pub const PACK_TOKENS: usize = 4096;
 
     /// A predictor over a bundle, which computes in the given precision. This packs the weights and frees the
-    /// originals. Predicting only reads the packed weights, so that any number of threads may predict at once.
+    /// originals. Predicting only reads the packed weights, so that any number of threads may predict at
+    /// once.
     pub fn new(bundle: Bundle, precision: ScorePrecision) -> Self {
         let (model, weights) = PackedWeights::taking(bundle.model, precision);
         let (encoder, weights) = (bundle.encoder, Arc::new(weights));
@@ -37,8 +38,8 @@ impl Predictor {
         &self.encoder
     }
 
-    /// The model's specification. (There is no access to the model itself, because its weights were replaced by
-    /// the packed ones.)
+    /// The model's specification. (There is no access to the model itself, because its weights were replaced
+    /// by the packed ones.)
     pub fn spec(&self) -> &ModelSpec {
         self.model.spec()
     }

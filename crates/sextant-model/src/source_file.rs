@@ -97,8 +97,8 @@ impl SourceFile {
         Ok(sextant_files::hexadecimal(&hasher.finalize()))
     }
 
-    /// Fails if the length or the modification time of the file changed since it was opened. What was read may
-    /// then be a mixture of old and new contents.
+    /// Fails if the length or the modification time of the file changed since it was opened. What was read
+    /// may then be a mixture of old and new contents.
     pub(crate) fn check_unchanged(&self) -> Result<(), ModelError> {
         let about = self.lock().metadata().map_err(ModelError::io("read", &self.path))?;
         if about.len() == self.length && about.modified().ok() == self.modified {

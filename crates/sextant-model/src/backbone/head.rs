@@ -54,8 +54,8 @@ pub(super) fn tensor(format: &Format, archive: &Archive, part: &str) -> Option<S
 }
 
 impl Head {
-    /// Reads the checkpoint's head. It is an error if a part of the head is missing, has a wrong shape or is not
-    /// finite, and if labels contradict each other or the head.
+    /// Reads the checkpoint's head. It is an error if a part of the head is missing, has a wrong shape or is
+    /// not finite, and if labels contradict each other or the head.
     pub(super) fn find(
         format: &Format,
         archive: &Archive,
@@ -107,8 +107,8 @@ impl Head {
         Ok(Found::Relevance(Self { weight, bias, labels: count }))
     }
 
-    /// The values for the weight `[hidden, outputs]` or the bias `[outputs]` of a head of the model; `None` if
-    /// the checkpoint's head cannot be converted to this number of outputs.
+    /// The values for the weight `[hidden, outputs]` or the bias `[outputs]` of a head of the model; `None`
+    /// if the checkpoint's head cannot be converted to this number of outputs.
     pub(super) fn values(
         &self,
         canonical: &str,

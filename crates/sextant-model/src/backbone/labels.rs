@@ -18,8 +18,8 @@ pub(super) struct Labels {
 /// Which grade each row of the checkpoint's head is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Order {
-    /// The indices of the rows, lowest grade first. There are one (relevance), two (a lower and a higher grade) or
-    /// three rows.
+    /// The indices of the rows, lowest grade first. There are one (relevance), two (a lower and a higher
+    /// grade) or three rows.
     Relevance(Vec<usize>),
     /// The labels are not grades of relevance.
     Other,
@@ -57,8 +57,8 @@ impl Labels {
         &self.names
     }
 
-    /// The order of the rows of a head of `count` labels. The error is a message, if the names contradict each
-    /// other or the head.
+    /// The order of the rows of a head of `count` labels. The error is a message, if the names contradict
+    /// each other or the head.
     pub(super) fn order(&self, count: usize) -> Result<Order, String> {
         if let Some(problem) = &self.problem {
             return Err(problem.clone());
@@ -113,8 +113,8 @@ fn plain(name: &str) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The grade that a label names by a word, by a number, or by a name such as `LABEL_1`, which `transformers` gives
-/// to unnamed labels.
+/// The grade that a label names by a word, by a number, or by a name such as `LABEL_1`, which `transformers`
+/// gives to unnamed labels.
 fn grade(name: &str) -> Option<usize> {
     match plain(name).as_str() {
         "irrelevant" | "not relevant" | "non relevant" | "label 0" | "grade 0" | "0" => Some(0),

@@ -1,5 +1,5 @@
-//! Pretrained backbones: Hugging Face folders with `config.json`, weights and `tokenizer.json`, or folders with
-//! a `model.gguf`. How the families differ is stated in `families`.
+//! Pretrained backbones: Hugging Face folders with `config.json`, weights and `tokenizer.json`, or folders
+//! with a `model.gguf`. How the families differ is stated in `families`.
 
 mod checkpoint;
 mod head;

@@ -1,5 +1,5 @@
-//! Reading the weights of a BERT that PyTorch exported to ONNX: the file's `f32` initialisers, under the names
-//! that they had in the checkpoint.
+//! Reading the weights of a BERT that PyTorch exported to ONNX: the file's `f32` initialisers, under the
+//! names that they had in the checkpoint.
 //!
 //! An export keeps the names of parameters, except those of linear layers' matrices, which become transposed
 //! constants. The name of such a matrix is derived from the `MatMul` node that reads it.

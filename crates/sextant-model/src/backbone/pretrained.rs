@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// A folder with a pretrained backbone. Its weights are opened once, when they are first needed, and stay open,
-/// so that the files that are checked and hashed are those that are loaded.
+/// A folder with a pretrained backbone. Its weights are opened once, when they are first needed, and stay
+/// open, so that the files that are checked and hashed are those that are loaded.
 #[derive(Debug, Clone)]
 pub struct Backbone {
     folder: PathBuf,
@@ -28,7 +28,8 @@ pub struct Backbone {
 }
 
 impl Backbone {
-    /// Opens a folder and reads its `config.json`, or the metadata of its GGUF file if it has no `config.json`.
+    /// Opens a folder and reads its `config.json`, or the metadata of its GGUF file if it has no
+    /// `config.json`.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
         let gguf = checkpoint::gguf(folder)?;
@@ -101,8 +102,8 @@ impl Backbone {
         &self.config
     }
 
-    /// The labels of the checkpoint's classification head, in the order of its rows; empty if `config.json` names
-    /// none.
+    /// The labels of the checkpoint's classification head, in the order of its rows; empty if `config.json`
+    /// names none.
     pub fn labels(&self) -> &[String] {
         self.labels.names()
     }
@@ -144,12 +145,12 @@ impl Backbone {
         Ok(())
     }
 
-    /// Checks that the checkpoint has a complete classification head that judges relevance, from which a model
-    /// can start.
+    /// Checks that the checkpoint has a complete classification head that judges relevance, from which a
+    /// model can start.
     ///
     /// # Errors
-    /// No head, a head of which a tensor is missing or has a wrong shape, or a head of other labels, which the
-    /// error names.
+    /// No head, a head of which a tensor is missing or has a wrong shape, or a head of other labels, which
+    /// the error names.
     pub fn check_relevance_head(&self) -> Result<(), ModelError> {
         let archive = self.archive()?;
         let format = self.format();
@@ -189,7 +190,8 @@ impl Backbone {
         self.checked(files.read(self.format())?, files.path())
     }
 
-    /// The tokenizer for this backbone that another folder holds, such as an adapter's; `None` if it holds none.
+    /// The tokenizer for this backbone that another folder holds, such as an adapter's; `None` if it holds
+    /// none.
     pub fn tokenizer_of(&self, folder: &Path) -> Result<Option<Tokenizer>, ModelError> {
         let Ok(files) = TokenizerFiles::find(folder, self.format()) else { return Ok(None) };
         self.checked(files.read(self.format())?, files.path()).map(Some)
@@ -214,19 +216,20 @@ impl Backbone {
         checkpoint::locate(&self.folder)
     }
 
-    /// The SHA-256 of the weights in hexadecimal, computed of the open files that [`Backbone::load_into`] reads.
+    /// The SHA-256 of the weights in hexadecimal, computed of the open files that [`Backbone::load_into`]
+    /// reads.
     pub fn weights_sha256(&self) -> Result<String, ModelError> {
         self.archive()?.sha256()
     }
 
     /// Loads this backbone's weights into a model: embeddings, trunk, final norm, and private blocks that are
-    /// copies of the backbone's top blocks. If the checkpoint has a dense layer before the head, or a head that
-    /// judges relevance (see `docs/families.md`), these are loaded too; otherwise the model keeps its own. Fresh
-    /// private blocks also keep their values.
+    /// copies of the backbone's top blocks. If the checkpoint has a dense layer before the head, or a head
+    /// that judges relevance (see `docs/families.md`), these are loaded too; otherwise the model keeps its
+    /// own. Fresh private blocks also keep their values.
     ///
-    /// Loading is strict: a tensor that is missing, has a wrong shape or is not understood is an error that names
-    /// it, and so is a value that is infinite or not a number. The dense layer and the head must each be complete
-    /// or absent, and if the head is loaded, the dense layer must be there.
+    /// Loading is strict: a tensor that is missing, has a wrong shape or is not understood is an error that
+    /// names it, and so is a value that is infinite or not a number. The dense layer and the head must each
+    /// be complete or absent, and if the head is loaded, the dense layer must be there.
     pub fn load_into(&self, model: RelevanceModel) -> Result<RelevanceModel, ModelError> {
         let archive = self.archive()?;
         let format = self.format();
@@ -287,8 +290,8 @@ impl Backbone {
     }
 }
 
-/// A parameter's name in the plain backbone. `None` for the parameters of fresh private blocks, which a backbone
-/// does not have.
+/// A parameter's name in the plain backbone. `None` for the parameters of fresh private blocks, which a
+/// backbone does not have.
 fn canonical(name: &str, spec: &ModelSpec) -> Option<String> {
     let private = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
     if private.is_some_and(|(_, rest)| rest.starts_with("layers."))

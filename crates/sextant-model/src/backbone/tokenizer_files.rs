@@ -19,8 +19,8 @@ pub(super) enum TokenizerFiles {
     Gguf(PathBuf),
     /// BERT's `vocab.txt`, with a token on each line.
     WordPiece(PathBuf),
-    /// GPT-2's `vocab.json`, with `merges.txt` beside it, and the name of the rule by which texts are split before
-    /// merges are applied.
+    /// GPT-2's `vocab.json`, with `merges.txt` beside it, and the name of the rule by which texts are split
+    /// before merges are applied.
     Bpe(PathBuf, &'static str),
 }
 
@@ -240,9 +240,9 @@ impl Older {
         serde_json::to_vec(&json).map_err(|error| problem(path, error.to_string()))
     }
 
-    /// The entries of `added_tokens`, which are found before a text is split into words: the tokens that have a
-    /// role and those that were added, in the order of their ids. Tokens that are not in the vocabulary must have
-    /// the ids that follow its last one.
+    /// The entries of `added_tokens`, which are found before a text is split into words: the tokens that have
+    /// a role and those that were added, in the order of their ids. Tokens that are not in the vocabulary
+    /// must have the ids that follow its last one.
     fn added(
         &self,
         path: &Path,

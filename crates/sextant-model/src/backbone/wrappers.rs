@@ -18,9 +18,9 @@ pub(crate) fn unwrapped(name: &str) -> String {
     rest.to_owned()
 }
 
-/// Normalises a tensor's name in an adapter. The prefix [`PEFT`] is kept once, if it is there; the adapter's own
-/// name (as in `lora_A.default.weight` and `modules_to_save.default.`), which PEFT leaves out of files, is
-/// removed. `None` for a tensor of the base that one in `modules_to_save` replaces.
+/// Normalises a tensor's name in an adapter. The prefix [`PEFT`] is kept once, if it is there; the adapter's
+/// own name (as in `lora_A.default.weight` and `modules_to_save.default.`), which PEFT leaves out of files,
+/// is removed. `None` for a tensor of the base that one in `modules_to_save` replaces.
 pub(crate) fn of_adapter(name: &str) -> Option<String> {
     let plain = without_wrappers(name);
     let inner = unwrapped(&plain);
@@ -47,8 +47,8 @@ fn without_wrappers(name: &str) -> String {
     parts.join(".")
 }
 
-/// Whether a tensor is a constant that old checkpoints store beside the parameters: positions, segments or rotary
-/// frequencies. They are not read, because models compute them.
+/// Whether a tensor is a constant that old checkpoints store beside the parameters: positions, segments or
+/// rotary frequencies. They are not read, because models compute them.
 pub(super) fn is_buffer(name: &str) -> bool {
     let name = unwrapped(name);
     let last = name.rsplit('.').next().unwrap_or_default();

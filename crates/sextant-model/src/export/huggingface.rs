@@ -102,8 +102,8 @@ fn config(stack: &Stack<'_>, format: &Format) -> Value {
     config
 }
 
-/// Writes `tokenizer.json`, the `tokenizer_config.json` that `transformers` needs beside it, and the Python file
-/// that encodes pairs as in training.
+/// Writes `tokenizer.json`, the `tokenizer_config.json` that `transformers` needs beside it, and the Python
+/// file that encodes pairs as in training.
 pub(super) fn write_tokenizer(stack: &Stack<'_>, folder: &Path) -> Result<(), ModelError> {
     let encoder = &stack.bundle.encoder;
     let tokenizer = encoder.tokenizer();

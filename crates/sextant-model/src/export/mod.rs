@@ -1,9 +1,10 @@
 //! Exporting a task of a bundle as a model that other programs run.
 //!
-//! The trunk, the task's private blocks and its head form one ordinary stack of layers, so that any task of any
-//! routing is a plain sequence classifier. [`huggingface`] writes it as `transformers` would, and [`onnx`] as
-//! an ONNX file; [`peft`] writes only the adapters and the head of a bundle with LoRA. Every exported folder
-//! also holds the tokenizer, a Python file that encodes pairs as in training, and a model card.
+//! The trunk, the task's private blocks and its head form one ordinary stack of layers, so that any task of
+//! any routing is a plain sequence classifier. [`huggingface`] writes it as `transformers` would, and
+//! [`onnx`] as an ONNX file; [`peft`] writes only the adapters and the head of a bundle with LoRA. Every
+//! exported folder also holds the tokenizer, a Python file that encodes pairs as in training, and a model
+//! card.
 
 mod card;
 mod huggingface;
@@ -33,8 +34,8 @@ struct Stack<'a> {
 }
 
 impl<'a> Stack<'a> {
-    /// Finds the branch of the task. Fails for a task that the bundle does not have, and for heads that are not
-    /// plain classifiers.
+    /// Finds the branch of the task. Fails for a task that the bundle does not have, and for heads that are
+    /// not plain classifiers.
     fn new(bundle: &'a Bundle, task: Task) -> Result<Self, ModelError> {
         let spec = bundle.model.spec();
         let branch = spec.branch_of(task).ok_or_else(|| spec.unknown_task(task))?;
@@ -64,8 +65,8 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// The files of exports of every kind, so that an export that replaces one of another kind leaves no file of it
-/// behind.
+/// The files of exports of every kind, so that an export that replaces one of another kind leaves no file of
+/// it behind.
 const NAMES: &[&str] = &[
     "README.md",
     "adapter_config.json",

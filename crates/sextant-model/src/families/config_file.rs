@@ -82,8 +82,8 @@ impl ConfigFile {
         }
     }
 
-    /// Refuses a number of layers that no model has. This is checked first, because some families build a list
-    /// of their layers while the configuration is read.
+    /// Refuses a number of layers that no model has. This is checked first, because some families build a
+    /// list of their layers while the configuration is read.
     pub(crate) fn require_depth(&self, (key, layers): (&str, usize)) -> Result<(), ModelError> {
         if layers <= MOST_LAYERS {
             return Ok(());

@@ -59,8 +59,8 @@ fn yes() -> bool {
 }
 
 impl Keys {
-    /// Whether the file lists a kind of relative scores. The kinds are a list or, in older files, one text such
-    /// as `c2p|p2c`.
+    /// Whether the file lists a kind of relative scores. The kinds are a list or, in older files, one text
+    /// such as `c2p|p2c`.
     fn has(&self, kind: &str) -> bool {
         match &self.pos_att_type {
             Value::String(kinds) => kinds.split('|').any(|found| found.trim() == kind),

@@ -37,9 +37,9 @@ pub(crate) struct Format {
     prefix: &'static str,
     /// The first parts of the names that never have the prefix: those of the head.
     pub(crate) head: &'static [&'static str],
-    /// The first parts of the names, without the prefix, of tensors that a relevance model does not use: heads
-    /// for pretraining and for other tasks. These tensors are ignored; any other tensor that is not read is an
-    /// error.
+    /// The first parts of the names, without the prefix, of tensors that a relevance model does not use:
+    /// heads for pretraining and for other tasks. These tensors are ignored; any other tensor that is not
+    /// read is an error.
     ignored: &'static [&'static str],
     /// Reads the sizes and options of a backbone from its `config.json`.
     pub(crate) config: fn(&ConfigFile) -> Result<BackboneConfig, ModelError>,
@@ -49,8 +49,8 @@ pub(crate) struct Format {
     pub(crate) vocabulary: Option<VocabularyFiles>,
     /// The poolings that the class with a head can compute.
     pub(crate) poolings: &'static [Pooling],
-    /// How llama.cpp writes the family's checkpoints as GGUF files; `None` if GGUF files of the family are not
-    /// read.
+    /// How llama.cpp writes the family's checkpoints as GGUF files; `None` if GGUF files of the family are
+    /// not read.
     pub(crate) gguf: Option<Dialect>,
     /// The key of `config.json` with the dropout probability of the head's input.
     pub(crate) head_dropout: &'static str,
@@ -110,12 +110,14 @@ pub(crate) fn formats() -> impl Iterator<Item = &'static Format> + Clone {
 }
 
 /// The row formats that are tried, whatever the family, for a bundle of format 1 whose manifest states no
-/// layout of rows: the first one that fits the vocabulary is used. Such a bundle was trained with that layout.
+/// layout of rows: the first one that fits the vocabulary is used. Such a bundle was trained with that
+/// layout.
 pub(crate) const ROWS_OF_FORMAT_1: [RowFormat; 4] =
     [RowFormat::BERT, RowFormat::LINES_FROM_BOS, RowFormat::ROBERTA, RowFormat::LINES];
 
 impl Format {
-    /// The format of the family that a GGUF file belongs to, and how llama.cpp writes that family's checkpoints.
+    /// The format of the family that a GGUF file belongs to, and how llama.cpp writes that family's
+    /// checkpoints.
     pub(crate) fn of_gguf(file: &Gguf) -> Result<(&'static Self, Dialect), ModelError> {
         let found = file.text("general.architecture")?;
         let known = formats().filter_map(|format| Some((format, format.gguf?)));
@@ -129,8 +131,8 @@ impl Format {
         })
     }
 
-    /// The layers of the checkpoint that a projection of a block holds side by side. `name` is the projection's
-    /// name in the block and `outputs` its number of outputs.
+    /// The layers of the checkpoint that a projection of a block holds side by side. `name` is the
+    /// projection's name in the block and `outputs` its number of outputs.
     pub(crate) fn parts(
         &self,
         config: &BackboneConfig,

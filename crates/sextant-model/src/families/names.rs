@@ -9,8 +9,8 @@ pub(super) fn layer(canonical: &str) -> Option<(&str, &str, &str)> {
     Some((layer, module, kind))
 }
 
-/// The sources of embeddings and blocks under BERT's names. `qkv` are the names of the projections to queries,
-/// keys and values.
+/// The sources of embeddings and blocks under BERT's names. `qkv` are the names of the projections to
+/// queries, keys and values.
 pub(super) fn source(canonical: &str, qkv: [&str; 3]) -> Option<Source> {
     let plain = |name: &str| Some(Source::Plain(name.to_owned()));
     match canonical {

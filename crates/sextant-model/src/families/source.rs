@@ -18,8 +18,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The source of a linear layer's weight or bias. `name` is the layer's name in the checkpoint, and `kind`
-    /// the last part of the parameter's name in the model.
+    /// The source of a linear layer's weight or bias. `name` is the layer's name in the checkpoint, and
+    /// `kind` the last part of the parameter's name in the model.
     pub(crate) fn linear(name: &str, kind: &str) -> Option<Self> {
         match kind {
             "weight" => Some(Self::Transposed(format!("{name}.weight"))),
@@ -65,8 +65,8 @@ impl Source {
         }
     }
 
-    /// Reads the values of a parameter of this shape. `place` converts a name from the name table to the name in
-    /// this checkpoint.
+    /// Reads the values of a parameter of this shape. `place` converts a name from the name table to the name
+    /// in this checkpoint.
     pub(crate) fn read(
         &self,
         archive: &Archive,

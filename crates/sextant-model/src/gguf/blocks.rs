@@ -112,8 +112,8 @@ fn nibbles(codes: &[u8], number: impl Fn(f32) -> f32, values: &mut Vec<f32>) {
     values.extend(codes.iter().map(|code| number(f32::from(code >> 4))));
 }
 
-/// Decodes codes of 5 bits: four bytes hold the fifth bits of 32 codes, and the bytes after them the lower four
-/// bits in the order of [`nibbles`].
+/// Decodes codes of 5 bits: four bytes hold the fifth bits of 32 codes, and the bytes after them the lower
+/// four bits in the order of [`nibbles`].
 fn fives(codes: &[u8], number: impl Fn(f32) -> f32, values: &mut Vec<f32>) {
     let high = u32::from_le_bytes([codes[0], codes[1], codes[2], codes[3]]);
     let low =
@@ -122,8 +122,8 @@ fn fives(codes: &[u8], number: impl Fn(f32) -> f32, values: &mut Vec<f32>) {
     values.extend(low.enumerate().map(code));
 }
 
-/// Decodes a block of `Q4_K` or `Q5_K`: eight runs of 32 numbers, each run with a scale and an offset of 6 bits,
-/// which is subtracted. The fifth bit of number `i` of run `j` is bit `j` of byte `i` of `high`.
+/// Decodes a block of `Q4_K` or `Q5_K`: eight runs of 32 numbers, each run with a scale and an offset of 6
+/// bits, which is subtracted. The fifth bit of number `i` of run `j` is bit `j` of byte `i` of `high`.
 fn k4(block: &[u8], high: &[u8], low: &[u8], values: &mut Vec<f32>) {
     let (scale, least) = (half_at(block, 0), half_at(block, 2));
     let packed = &block[4..16];
@@ -145,9 +145,9 @@ fn k4(block: &[u8], high: &[u8], low: &[u8], values: &mut Vec<f32>) {
     }
 }
 
-/// Decodes a block of `Q6_K`: sixteen runs of 16 numbers, each run with a signed scale. The block has two halves
-/// of 128 numbers. Number `32 · q + i` of a half has its low four bits in byte `i + 32 · (q % 2)` of the half's
-/// low bits, and its high two bits in bit pair `q` of byte `i` of the half's high bits.
+/// Decodes a block of `Q6_K`: sixteen runs of 16 numbers, each run with a signed scale. The block has two
+/// halves of 128 numbers. Number `32 · q + i` of a half has its low four bits in byte `i + 32 · (q % 2)` of
+/// the half's low bits, and its high two bits in bit pair `q` of byte `i` of the half's high bits.
 fn k6(block: &[u8], values: &mut Vec<f32>) {
     let scale = half_at(block, 208);
     for half in 0..2 {

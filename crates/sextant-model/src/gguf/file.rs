@@ -274,8 +274,9 @@ fn header<R: Read>(cursor: &mut Cursor<R>) -> Result<(BTreeMap<String, Value>, V
     Ok((metadata, infos))
 }
 
-/// The start and the length in bytes of a tensor; `None` if the tensor does not fit into the file or its rows do
-/// not consist of whole blocks. `data` is where tensors begin in the file, and `offset` is counted from there.
+/// The start and the length in bytes of a tensor; `None` if the tensor does not fit into the file or its rows
+/// do not consist of whole blocks. `data` is where tensors begin in the file, and `offset` is counted from
+/// there.
 fn place(
     shape: &[usize],
     kind: BlockType,

@@ -73,9 +73,9 @@ pub(crate) struct Dialect {
     pub(crate) one_plus: bool,
     /// Whether norms stand before and after each sublayer.
     pub(crate) sandwich: bool,
-    /// Whether the checkpoint's `config.json` has `query_pre_attn_scalar`, which the metadata lack. Its value is
-    /// the width of a head or, in a model with this number of layers, the model's width divided by the number
-    /// of heads.
+    /// Whether the checkpoint's `config.json` has `query_pre_attn_scalar`, which the metadata lack. Its value
+    /// is the width of a head or, in a model with this number of layers, the model's width divided by the
+    /// number of heads.
     pub(crate) query_scale: Option<usize>,
 }
 
@@ -135,8 +135,8 @@ pub(crate) fn config(file: &Gguf, model_type: &str, dialect: Dialect) -> Result<
     Ok(json)
 }
 
-/// A tensor's name in the checkpoint, and the change that reading it undoes; `None` for a tensor that is not part
-/// of the architecture.
+/// A tensor's name in the checkpoint, and the change that reading it undoes; `None` for a tensor that is not
+/// part of the architecture.
 pub(crate) fn name(file: &Gguf, dialect: Dialect, name: &str) -> Option<(String, Undo)> {
     let architecture = dialect.architecture;
     let norm = if dialect.one_plus { Undo::OnePlus } else { Undo::Nothing };

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
 /// The pre-tokenizer, which splits texts before merges are applied, with this name in llama.cpp: GPT-2's
-/// pattern, the same after splitting off single digits, or a family's own pattern. `None` for an unknown name.
+/// pattern, the same after splitting off single digits, or a family's own pattern. `None` for an unknown
+/// name.
 pub(crate) fn pre_tokenizer(name: &str) -> Option<Value> {
     let bytes = |pattern: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": pattern });
     let split = |pattern: &str| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
@@ -122,9 +123,9 @@ fn pairs(merges: &[&str]) -> Vec<[String; 2]> {
     merges.iter().filter_map(pair).collect()
 }
 
-/// The merges of a SentencePiece vocabulary, derived from the scores of its tokens: every way to make a token of
-/// two others. They are ordered as by Hugging Face's converter of SentencePiece models: higher scores first,
-/// then longer parts.
+/// The merges of a SentencePiece vocabulary, derived from the scores of its tokens: every way to make a token
+/// of two others. They are ordered as by Hugging Face's converter of SentencePiece models: higher scores
+/// first, then longer parts.
 fn merges_of_scores(file: &Gguf, tokens: &[&str]) -> Result<Vec<[String; 2]>, ModelError> {
     let scores: Vec<f64> = file
         .list("tokenizer.ggml.scores")?

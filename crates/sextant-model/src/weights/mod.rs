@@ -49,11 +49,7 @@ enum Encoding {
 #[derive(Debug)]
 enum Location {
     /// In one of the archive's files: its index, the first byte, and the length in bytes.
-    File {
-        file: usize,
-        start: u64,
-        length: u64,
-    },
+    File { file: usize, start: u64, length: u64 },
     /// In a PyTorch file, from which `pytorch-reader` reads the tensor when it is asked for.
     Torch(pytorch_reader::Tensor),
     /// In memory, encoded as in the file.

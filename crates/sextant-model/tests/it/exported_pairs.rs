@@ -1,8 +1,8 @@
 //! Exports contain the files that encode pairs as in training.
 //!
-//! `scripts/check_exports.py` checks that the Python file gives the same ids, and that other programs compute the
-//! same probabilities from them. It reads what this test leaves in the folder that `SEXTANT_KEEP_EXPORTS` names:
-//! for every family its exports, and rows with Sextant's ids and probabilities.
+//! `scripts/check_exports.py` checks that the Python file gives the same ids, and that other programs compute
+//! the same probabilities from them. It reads what this test leaves in the folder that `SEXTANT_KEEP_EXPORTS`
+//! names: for every family its exports, and rows with Sextant's ids and probabilities.
 
 #[path = "../../../sextant-text/tests/common/hard_pairs.rs"]
 mod hard_pairs;
@@ -20,8 +20,8 @@ use sextant_model::export::{Numbers, huggingface, onnx};
 use sextant_model::{ModelSpec, RelevanceModel, Routing, dump, initialize, load};
 use std::path::Path;
 
-/// A bundle of a family's shape with a tokenizer of the family's kind, and with weights so large that the answers
-/// to different rows differ.
+/// A bundle of a family's shape with a tokenizer of the family's kind, and with weights so large that the
+/// answers to different rows differ.
 fn bundle(place: &Path, family: &str, prefix: bool) -> Bundle {
     let words = match family {
         "electra" | "distilbert" | "deberta_v2" => "bert",

@@ -1,5 +1,5 @@
-//! Every family, compared with `transformers` and run with every routing. `scripts/goldens/families.py` wrote the
-//! checkpoints and the expected numbers.
+//! Every family, compared with `transformers` and run with every routing. `scripts/goldens/families.py` wrote
+//! the checkpoints and the expected numbers.
 
 use crate::support::{assert_close, floats, forward, gradients, pack, row, spec};
 use burn::tensor::{Device, Tensor};
@@ -204,8 +204,8 @@ fn private_layers_are_copies_of_the_top_of_the_backbone() {
         for routing in [Routing::MULTI_HEAD, Routing::mhp(1), Routing::mhp(2)] {
             let spec = ModelSpec { routing, tasks: Task::ALL.to_vec(), ..plain(&backbone) };
             let model = loaded(&folder(family), spec, &Device::flex());
-            // Each branch starts with the backbone's top blocks and head, so that every task gives the logits of
-            // the golden model.
+            // Each branch starts with the backbone's top blocks and head, so that every task gives the logits
+            // of the golden model.
             for task in Task::ALL {
                 let found = forward(&model, &pack(&golden.rows(|_| task)));
                 let what = format!("{family}, {}, {task}", routing.label());

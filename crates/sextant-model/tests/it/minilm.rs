@@ -1,7 +1,8 @@
-//! The real all-MiniLM-L6-v2, compared with `transformers`. `scripts/goldens/minilm.py` wrote the expected numbers.
+//! The real all-MiniLM-L6-v2, compared with `transformers`. `scripts/goldens/minilm.py` wrote the expected
+//! numbers.
 //!
-//! The weights are not part of the repository: `sextant get minilm` fetches them, and `SEXTANT_MINILM` may name
-//! their folder. Without the weights, the test prints that it is skipped and passes.
+//! The weights are not part of the repository: `sextant get minilm` fetches them, and `SEXTANT_MINILM` may
+//! name their folder. Without the weights, the test prints that it is skipped and passes.
 
 use crate::support::assert_close;
 use burn::tensor::Device;

@@ -1,5 +1,5 @@
-//! Real decoders, compared with `transformers` on the same dequantised weights. `scripts/goldens/perplexity.py`
-//! wrote the expected numbers.
+//! Real decoders, compared with `transformers` on the same dequantised weights.
+//! `scripts/goldens/perplexity.py` wrote the expected numbers.
 //!
 //! The weights are not part of the repository: `sextant get smollm2` fetches them. Run the tests with
 //! `cargo test --workspace --test it perplexity -- --ignored`; `SEXTANT_BACKBONES` may name the folder of
@@ -101,8 +101,8 @@ fn gemma3_is_as_perplexed_as_in_transformers() {
     check("gemma3-270m", include_str!("../goldens/perplexity_gemma3-270m.json"), &[begin]);
 }
 
-/// Prints how much time and how many tokens sharing prefixes saves on real rows. `SEXTANT_ROWS` names a JSONL file
-/// of pairs.
+/// Prints how much time and how many tokens sharing prefixes saves on real rows. `SEXTANT_ROWS` names a JSONL
+/// file of pairs.
 #[test]
 #[ignore = "needs the weights of `sextant get smollm2` and rows in SEXTANT_ROWS; run with --nocapture"]
 fn the_saving_of_shared_prefixes() {

@@ -10,7 +10,8 @@ use sextant_model::{RelevanceModel, bundle, initialize};
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use std::path::Path;
 
-/// A vocabulary with the special tokens of RoBERTa, which are also those of a Llama to which `<pad>` was added.
+/// A vocabulary with the special tokens of RoBERTa, which are also those of a Llama to which `<pad>` was
+/// added.
 fn vocabulary() -> String {
     json!({
         "version": "1.0", "added_tokens": [], "normalizer": null, "post_processor": null,

@@ -43,8 +43,8 @@ fn a_model_is_written_as_the_safetensors_crate_writes_its_values() {
     }
 }
 
-/// The variable that is set in the process that measures. The test starts itself as that process, because memory
-/// can only be measured for a whole process.
+/// The variable that is set in the process that measures. The test starts itself as that process, because
+/// memory can only be measured for a whole process.
 #[cfg(target_os = "linux")]
 const MEASURING: &str = "SEXTANT_TEST_MEASURES_SAVING";
 
@@ -71,8 +71,8 @@ fn saving_and_opening_take_the_models_memory_once() {
 }
 
 #[cfg(target_os = "linux")]
-/// The memory that saving takes in addition to the model, and the memory that opening takes, both divided by the
-/// model's memory.
+/// The memory that saving takes in addition to the model, and the memory that opening takes, both divided by
+/// the model's memory.
 fn measure() -> (f64, f64) {
     // A line of /proc/self/status, in bytes.
     let status = |key: &str| -> usize {

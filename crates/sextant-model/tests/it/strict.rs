@@ -1,5 +1,5 @@
-//! Every family refuses an incomplete checkpoint with an error that names what is wrong, and reads checkpoints
-//! with other spellings of names and labels.
+//! Every family refuses an incomplete checkpoint with an error that names what is wrong, and reads
+//! checkpoints with other spellings of names and labels.
 
 use crate::checkpoints::{check, configured, load, tensors};
 use crate::families::{all, folder, plain};

@@ -1,5 +1,5 @@
-//! A model whose weights were packed and freed gives the same bits as the whole model. Of its own parameters it
-//! keeps only those that are read unpacked.
+//! A model whose weights were packed and freed gives the same bits as the whole model. Of its own parameters
+//! it keeps only those that are read unpacked.
 
 use crate::support::{rows, spec};
 use burn::tensor::Device;

@@ -122,7 +122,8 @@ fn a_tokenizer_with_more_ids_than_the_table_is_refused_with_both_numbers() {
     }
 }
 
-/// For the vocabulary of the real MiniLM (see `minilm.rs`), `vocab.txt` gives the same ids as `tokenizer.json`.
+/// For the vocabulary of the real MiniLM (see `minilm.rs`), `vocab.txt` gives the same ids as
+/// `tokenizer.json`.
 #[test]
 fn the_real_vocabulary_gives_the_same_ids_from_vocab_txt() {
     let Some(folder) = crate::minilm::weights() else {

@@ -1,5 +1,5 @@
-//! Files in PyTorch's own format: those that PyTorch writes are read, and those that are made to fill the memory
-//! are refused before any value is built.
+//! Files in PyTorch's own format: those that PyTorch writes are read, and those that are made to fill the
+//! memory are refused before any value is built.
 
 use sextant_model::Archive;
 use sextant_model::backbone::read_weights;
@@ -36,8 +36,8 @@ fn read_pickle(pickle: &[u8]) -> Result<Archive, String> {
     read(&archive(pickle, CompressionMethod::Stored, 1))
 }
 
-/// Writes pickles as Python does: each value is stored in the memo when it is first written, and taken from there
-/// after that.
+/// Writes pickles as Python does: each value is stored in the memo when it is first written, and taken from
+/// there after that.
 #[derive(Default)]
 struct Pickler {
     bytes: Vec<u8>,
@@ -110,8 +110,8 @@ impl Pickler {
         self.keep();
     }
 
-    /// The state of a module: a dictionary of tensors by name, with the attribute `_metadata` that PyTorch adds to
-    /// it.
+    /// The state of a module: a dictionary of tensors by name, with the attribute `_metadata` that PyTorch
+    /// adds to it.
     fn state(tensors: impl Iterator<Item = (String, String)>) -> Vec<u8> {
         let mut pickler = Self::default();
         pickler.put(b"\x80\x02");

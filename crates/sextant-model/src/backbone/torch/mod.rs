@@ -23,15 +23,15 @@ const MAGIC_SEARCH: usize = 64;
 const MAGIC_BYTES: &[u8] = &[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 /// The magic number in decimal digits, as a pickle of protocol 0 or 1 writes it.
 const MAGIC_DECIMAL: &[u8] = b"119547037146038801333356";
-/// How many pickles such a file has before its tensors' numbers: the magic number, the protocol, the system, the
-/// saved object, and the list of storages.
+/// How many pickles such a file has before its tensors' numbers: the magic number, the protocol, the system,
+/// the saved object, and the list of storages.
 const OLD_PICKLES: usize = 5;
 /// The bytes in which a TAR archive has its magic text `ustar`.
 const TAR: std::ops::Range<usize> = 257..262;
 
-/// The largest size of a tensor, as a multiple of the file's length. A tensor can be larger than its file, because
-/// a view may repeat its storage (`expand`) and an archive may be compressed, but no known checkpoint has such
-/// weights.
+/// The largest size of a tensor, as a multiple of the file's length. A tensor can be larger than its file,
+/// because a view may repeat its storage (`expand`) and an archive may be compressed, but no known checkpoint
+/// has such weights.
 const MOST_TIMES: u64 = 8;
 /// The size that a tensor may have in any file, in bytes.
 const MOST_IN_ANY: u64 = 8 << 20;

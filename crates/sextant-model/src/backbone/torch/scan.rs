@@ -1,9 +1,9 @@
 //! Computes how much memory a pickle would take, without building its values.
 //!
 //! A pickle is a program for a small stack machine. In Python, values are shared, so that the machine copies
-//! nothing. `pytorch-reader`, however, copies a value whenever the program takes it from the memo or duplicates
-//! it, so that a program of a hundred bytes that doubles a value in each step would fill any memory. Here, the
-//! program is run on the sizes of values alone.
+//! nothing. `pytorch-reader`, however, copies a value whenever the program takes it from the memo or
+//! duplicates it, so that a program of a hundred bytes that doubles a value in each step would fill any
+//! memory. Here, the program is run on the sizes of values alone.
 
 use super::budget::{Budget, Error, VALUE};
 use std::collections::HashMap;
@@ -45,8 +45,8 @@ impl Value {
         self.names = self.names.saturating_add(other.names).saturating_add(longer);
     }
 
-    /// Appends a value to a list. A list of two may stand for a key and a value of a dictionary, so that the longest
-    /// text in the list counts as a possible key.
+    /// Appends a value to a list. A list of two may stand for a key and a value of a dictionary, so that the
+    /// longest text in the list counts as a possible key.
     fn push(&mut self, item: Self) {
         self.text = self.text.max(item.text);
         self.hold(item, self.text.max(INDEX));
@@ -92,8 +92,8 @@ struct Machine<'a, R> {
 }
 
 impl<R: BufRead> Machine<'_, R> {
-    /// Executes one instruction, and returns `false` if it was the last one. The comments give the instructions'
-    /// names in Python's `pickletools`.
+    /// Executes one instruction, and returns `false` if it was the last one. The comments give the
+    /// instructions' names in Python's `pickletools`.
     fn step(&mut self) -> Result<bool, Error> {
         let [code] = self.array()?;
         match code {
@@ -251,7 +251,8 @@ impl<R: BufRead> Machine<'_, R> {
         Ok(())
     }
 
-    /// Pushes a value that is made of values that were charged already, so that only the value itself is charged.
+    /// Pushes a value that is made of values that were charged already, so that only the value itself is
+    /// charged.
     fn join(&mut self, value: Value) -> Result<(), Error> {
         self.budget.charge(VALUE)?;
         self.stack.push(value);
@@ -293,8 +294,8 @@ impl<R: BufRead> Machine<'_, R> {
 
     fn pop_to_mark(&mut self) -> Result<Vec<Value>, Error> {
         match self.marks.pop() {
-            // `split_off` cannot panic: no value below a mark is popped, so that the stack is never lower than
-            // a mark.
+            // `split_off` cannot panic: no value below a mark is popped, so that the stack is never lower
+            // than a mark.
             Some(mark) => Ok(self.stack.split_off(mark)),
             None => damaged(self.at, "it ends a list that did not begin"),
         }

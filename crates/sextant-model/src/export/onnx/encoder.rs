@@ -122,7 +122,8 @@ impl Writer<'_> {
         if place == NormPlace::Post { self.norm(norm, &sum) } else { Ok(sum) }
     }
 
-    /// The weighted mean of the experts of a mixture with one level: see [`MixtureConfig`](crate::MixtureConfig).
+    /// The weighted mean of the experts of a mixture with one level: see
+    /// [`MixtureConfig`](crate::MixtureConfig).
     fn mixture(&mut self, row: &str) -> Result<Edge, ModelError> {
         let mut outputs = Vec::new();
         for experts in ["task_mixture.0.experts", "mixture.0.experts"] {

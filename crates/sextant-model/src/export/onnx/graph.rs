@@ -151,14 +151,14 @@ impl Graph {
         }
     }
 
-    /// A product in 8 bits, with the same rounding as in Sextant's own int8 scoring. The weight is rounded once,
-    /// to multiples of a scale for each output; the input is rounded when the model runs, to multiples of a scale
-    /// for each token.
+    /// A product in 8 bits, with the same rounding as in Sextant's own int8 scoring. The weight is rounded
+    /// once, to multiples of a scale for each output; the input is rounded when the model runs, to multiples
+    /// of a scale for each token.
     ///
     /// `DynamicQuantizeLinear` is not used, because it would round with one scale for all tokens of a batch,
-    /// including padding. The sums are multiplied by the two scales one after the other: ONNX Runtime mistakes a
-    /// product of the scales for that of `DynamicQuantizeLinear`, and then uses the first token's scale for all
-    /// tokens.
+    /// including padding. The sums are multiplied by the two scales one after the other: ONNX Runtime
+    /// mistakes a product of the scales for that of `DynamicQuantizeLinear`, and then uses the first token's
+    /// scale for all tokens.
     fn product_int8(&mut self, x: &str, weight: &Values) -> Edge {
         let outputs = weight.shape[1];
         let mut scales = vec![0f32; outputs];

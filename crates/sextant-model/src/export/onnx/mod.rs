@@ -36,8 +36,8 @@ pub enum Numbers {
     /// Weights and inputs in `f32`.
     F32,
     /// The weights of linear layers are rounded to 8 bits, with a scale for each output, and their inputs are
-    /// rounded when the model runs, with a scale for each token, as in Sextant's own int8 scoring. Embeddings,
-    /// norms and attention stay in `f32`.
+    /// rounded when the model runs, with a scale for each token, as in Sextant's own int8 scoring.
+    /// Embeddings, norms and attention stay in `f32`.
     Int8,
 }
 
@@ -60,11 +60,11 @@ fn describe(rounding: &Rounding) -> String {
     )
 }
 
-/// Writes a task of a bundle as a folder with an ONNX file, the tokenizer and a model card. The card states the
-/// effect of rounding to 8 bits if it was measured (`rounding`).
+/// Writes a task of a bundle as a folder with an ONNX file, the tokenizer and a model card. The card states
+/// the effect of rounding to 8 bits if it was measured (`rounding`).
 ///
-/// The numbers of rows and tokens are dynamic. The inputs of the file are `input_ids`, `attention_mask` and, for
-/// families with two segments, `token_type_ids`; its output is `logits`.
+/// The numbers of rows and tokens are dynamic. The inputs of the file are `input_ids`, `attention_mask` and,
+/// for families with two segments, `token_type_ids`; its output is `logits`.
 ///
 /// # Errors
 /// [`ModelError::Export`] for ordinal heads, decoders, mixtures of several levels, and files larger than the

@@ -23,12 +23,12 @@ pub struct Rounding {
 }
 
 impl Rounding {
-    /// Answers pairs with the bundle's model in both precisions, and compares the answers. Adapters are merged
-    /// first, as in an export, so that the merged weights are rounded.
+    /// Answers pairs with the bundle's model in both precisions, and compares the answers. Adapters are
+    /// merged first, as in an export, so that the merged weights are rounded.
     ///
     /// # Errors
-    /// No pairs; or a pair that cannot be encoded, is of a task that the bundle lacks, or has an answer that is
-    /// infinite or not a number; then [`ModelError::of_row`] returns the index of the pair.
+    /// No pairs; or a pair that cannot be encoded, is of a task that the bundle lacks, or has an answer that
+    /// is infinite or not a number; then [`ModelError::of_row`] returns the index of the pair.
     pub fn measure(bundle: &Bundle, pairs: &[Pair], source: &str) -> Result<Self, ModelError> {
         let model = merge(bundle.model.clone())?;
         let rows = bundle.encoder.encode_all(pairs)?;

@@ -92,8 +92,8 @@ impl Keys {
 
     fn activation(&self, of: Unsaid, file: &ConfigFile) -> Result<MlpActivation, ModelError> {
         if of.gemma {
-            // In Gemma 1's files, `hidden_act` is `gelu` although the tanh approximation is meant, so that only
-            // `hidden_activation` is read.
+            // In Gemma 1's files, `hidden_act` is `gelu` although the tanh approximation is meant, so that
+            // only `hidden_activation` is read.
             let found = self.hidden_activation.as_deref().unwrap_or("gelu_pytorch_tanh");
             file.require("hidden_activation", found, "gelu_pytorch_tanh")?;
             return Ok(MlpActivation::GeluTanh);

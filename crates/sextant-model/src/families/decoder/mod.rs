@@ -18,8 +18,8 @@ use sextant_text::RowFormat;
 #[expect(clippy::struct_excessive_bools, reason = "each is a word on its own")]
 struct Unsaid {
     family: Family,
-    /// Whether the family has Gemma's GELU by the tanh approximation, norms that scale by one plus the weight,
-    /// and scaled embeddings.
+    /// Whether the family has Gemma's GELU by the tanh approximation, norms that scale by one plus the
+    /// weight, and scaled embeddings.
     gemma: bool,
     /// Whether norms stand before and after each sublayer, and the file may state a query scale and a cap of
     /// attention scores.
@@ -49,7 +49,8 @@ enum Windows {
     None,
     /// Every layer.
     All,
-    /// If `use_sliding_window` is true, the layers from `max_window_layers` on; this is the default of that key.
+    /// If `use_sliding_window` is true, the layers from `max_window_layers` on; this is the default of that
+    /// key.
     FromLayer(usize),
     /// All layers except every n-th, with this default of n.
     AllBut(usize),
@@ -267,8 +268,8 @@ fn source(canonical: &str, sandwich: bool) -> Option<Source> {
         "key_norm" => Source::norm(&name("self_attn.k_norm"), kind),
         "attention_output" => Source::linear(&name("self_attn.o_proj"), kind),
         "mlp_input_norm" if sandwich => Source::norm(&name("pre_feedforward_layernorm"), kind),
-        // Without norms around sublayers, the checkpoint's `post_attention_layernorm` is the norm before the MLP;
-        // with them, it is the norm of attention's output.
+        // Without norms around sublayers, the checkpoint's `post_attention_layernorm` is the norm before the
+        // MLP; with them, it is the norm of attention's output.
         "attention_norm" | "mlp_input_norm" => {
             Source::norm(&name("post_attention_layernorm"), kind)
         }
