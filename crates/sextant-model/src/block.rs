@@ -163,8 +163,8 @@ impl Block {
     }
 
     /// Maps `[tokens, hidden]` to `[tokens, hidden]`. If `keep` lists the tokens that later steps read, the
-    /// result is `[keep, hidden]`: keys and values are computed for all tokens, everything after attention
-    /// only for those in `keep`.
+    /// result is `[keep, hidden]`: attention is computed for all tokens, and everything after it only for
+    /// those in `keep`.
     pub fn forward(
         &self,
         x: Tensor<2>,

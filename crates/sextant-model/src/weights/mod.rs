@@ -40,6 +40,7 @@ struct TensorEntry {
 /// How a tensor's numbers are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Encoding {
+    /// One number after the other, each of this type.
     Plain(Dtype),
     /// In blocks of a GGUF file, and changed from the original checkpoint in a way that reading undoes.
     Gguf(BlockType, Undo),
