@@ -7,12 +7,14 @@ use sextant_text::{Pack, TokenRow, plan_shared, plan_sorted};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Predicts encoded rows with any model, in their order; `done` hears how many rows each pack held, and may
-/// break.
+/// Predicts encoded rows with a model, and returns the predictions in the order of the rows. `done` is
+/// called after each pack with the number of its rows, and may stop the run by breaking.
 ///
-/// Rows are packed by length, so that packs are even. For a causal backbone they are sorted by their
-/// tokens instead, and leading tokens that rows share (one query, many products) are run once. What a
-/// row scores does not depend on the rows beside it. `weights` are this model's, packed for the precision to compute in. The model must be on a device without autodiff ([`Module::valid`](burn::module::Module::valid)).
+/// Rows are packed by length, so that the rows of a pack are of similar length. For a causal backbone, rows
+/// are sorted by their tokens instead, and leading tokens that rows share (one query, many products) are run
+/// once. A row's prediction does not depend on the other rows of its pack. `weights` are those of this model,
+/// packed for the precision to compute in. The model must be on a device without autodiff
+/// ([`Module::valid`](burn::module::Module::valid)).
 ///
 /// # Errors
 /// [`ModelError::NonFinite`] names the first row whose answer is not a number; a row of a task that the
@@ -29,7 +31,8 @@ pub fn predict_rows<R: TokenRow>(
     let mut faults: Vec<Fault> = faulty_packs.into_iter().flatten().collect();
     faults.sort_unstable_by_key(|fault| fault.row);
     let Some(first) = faults.first().cloned() else { return Ok(predictions) };
-    // The first in the caller's order that is at fault alone (see `Pass::settle`): the others are not asked.
+    // The error names the first row, in the caller's order, that is at fault when it is run alone (see
+    // `Pass::settle`); rows after it are not run again.
     for fault in faults {
         if let Some(alone) = pass.pack(&[fault.row])?.1.pop() {
             return Err(pass.error(alone));
@@ -38,12 +41,12 @@ pub fn predict_rows<R: TokenRow>(
     Err(pass.error(first))
 }
 
-/// As [`predict_rows`], with a result for each row: a row whose answer is not a number does not take the
-/// others with it.
+/// [`predict_rows`] with a result for each row: if the answer of one row is not a number, the other rows
+/// still get their predictions.
 ///
 /// # Errors
-/// A row of a task that the model lacks; [`ModelError::Stopped`] if `done` breaks. `done` is asked with 0
-/// after a pack that is run once more to find out which of its rows is at fault.
+/// A row of a task that the model lacks; [`ModelError::Stopped`] if `done` breaks. `done` is called with 0
+/// after each run that only serves to find out which row of a pack is at fault.
 pub fn answer_rows<R: TokenRow>(
     model: &RelevanceModel,
     rows: &[R],
@@ -59,7 +62,7 @@ pub fn answer_rows<R: TokenRow>(
         let mut alone = Vec::new();
         let suspects: Vec<usize> = pack.iter().map(|fault| fault.row).collect();
         pass.settle(&suspects, &mut sound, &mut alone, &mut done)?;
-        // Where no row is at fault alone, the pack's answer stands: nothing is explained away.
+        // If no row is at fault when it is run alone, the faults that the whole pack showed are reported.
         let faults = if alone.is_empty() { pack } else { alone };
         for (row, prediction) in sound {
             answers[row] = Ok(prediction);
@@ -72,21 +75,21 @@ pub fn answer_rows<R: TokenRow>(
     Ok(answers)
 }
 
-/// A row whose logits are no answer.
+/// A row with a logit that is infinite or not a number.
 #[derive(Debug, Clone)]
 struct Fault {
     row: usize,
     logits: Vec<f32>,
 }
 
-/// What rows are run with.
+/// The rows of one call, and the model and weights that they are run with.
 struct Pass<'a, R> {
     model: &'a RelevanceModel,
     rows: &'a [R],
     weights: &'a Arc<PackedWeights>,
 }
 
-/// Rows with their answers.
+/// Indices of rows, with the predictions of these rows.
 type Answered = Vec<(usize, Prediction)>;
 
 impl<R: TokenRow> Pass<'_, R> {
@@ -94,7 +97,8 @@ impl<R: TokenRow> Pass<'_, R> {
         self.model.spec().backbone.block.causal
     }
 
-    /// Runs all rows; the faults of each pack that has some. Predictions of faulty rows mean nothing.
+    /// Runs all rows. Returns a prediction for each row, and the faults of each pack that has some. The
+    /// predictions of faulty rows are meaningless.
     fn run(
         &self,
         pack_tokens: usize,
@@ -123,7 +127,7 @@ impl<R: TokenRow> Pass<'_, R> {
         Ok((predictions, faulty_packs))
     }
 
-    /// Runs some rows together: the answers of all, and the faults among them.
+    /// Runs some rows as one pack. Returns the predictions of all of them, and the faults among them.
     fn pack(&self, indices: &[usize]) -> Result<(Answered, Vec<Fault>), ModelError> {
         let members: Vec<_> = indices.iter().map(|&index| (index, &self.rows[index])).collect();
         let pack = Pack::new(&members);
@@ -142,11 +146,11 @@ impl<R: TokenRow> Pass<'_, R> {
         Ok((pack.rows.iter().copied().zip(predictions).collect(), faults))
     }
 
-    /// Tells rows that are at fault from those that stood beside one.
+    /// Tells rows that are at fault from rows that were only in the same pack as one.
     ///
-    /// A mean over rows' tokens is a product with zeros for all other rows of the pack, and zero times NaN
-    /// is NaN: which row is at fault, shows when it is alone. The suspects are run in halves, and the
-    /// halves of halves, as long as a fault shows.
+    /// Mean pooling multiplies the tokens of all other rows of the pack by zero, and zero times NaN is NaN:
+    /// one bad row makes every row of its pack look bad. So the suspects are run again in two halves, and
+    /// each half in which a fault remains is divided further, down to single rows.
     fn settle(
         &self,
         suspects: &[usize],

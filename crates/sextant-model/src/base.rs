@@ -1,8 +1,8 @@
 //! Frozen weights in files, and shared between models.
 //!
-//! A bundle with LoRA has a `base.safetensors` beside its parameters: each frozen weight once, as it is
-//! stored in memory. Models of one base that are opened through one [`SharedBases`] hold it once, for as
-//! long as one of them is open.
+//! A bundle with LoRA has a `base.safetensors` beside its parameters, which holds each frozen weight once,
+//! as it is stored in memory. Models over the same base that are opened through one [`SharedBases`] share
+//! one copy of the base in memory, for as long as one of them is open.
 
 use crate::weights::{first_not_finite_f16, index};
 use crate::{Archive, ModelError, RelevanceModel, Writable, frozen, frozen_weights};
@@ -14,8 +14,8 @@ use std::path::Path;
 
 /// The frozen weights of open models, by the SHA-256 of their file.
 ///
-/// It keeps no base in memory: when the last model over a base goes, the base goes with it, and is read
-/// anew when it is asked for again.
+/// This keeps no base in memory by itself: when the last model over a base is dropped, its memory is freed,
+/// and the base is read again when it is next needed.
 #[derive(Debug, Default)]
 pub struct SharedBases(HashMap<String, BTreeMap<String, WeakFrozenWeight>>);
 
@@ -36,7 +36,7 @@ impl SharedBases {
         weights.map(|(name, weight)| Some((name.clone(), weight.upgrade()?))).collect()
     }
 
-    /// Remembers the weights of a file, and forgets those that nobody holds any more.
+    /// Remembers the weights of a file, and forgets files whose weights no model holds any more.
     fn remember(&mut self, file: String, weights: &BTreeMap<String, FrozenWeight>) {
         let gone = |weights: &BTreeMap<String, WeakFrozenWeight>| {
             weights.values().all(|weight| weight.upgrade().is_none())
@@ -47,7 +47,7 @@ impl SharedBases {
     }
 }
 
-/// A weight as a tensor of the file: `[outputs, inputs]` numbers, or bytes where it is quantised.
+/// A weight as a tensor of the file: `[outputs, inputs]` numbers, or a vector of bytes if it is quantised.
 struct Stored {
     weight: FrozenWeight,
     shape: Vec<usize>,
@@ -61,7 +61,7 @@ fn dtype(format: FrozenFormat) -> Dtype {
     }
 }
 
-/// What the file says of a weight's shape.
+/// The shape that the file states for a weight.
 fn shape([inputs, outputs]: [usize; 2], format: FrozenFormat) -> Vec<usize> {
     match format {
         FrozenFormat::F32 | FrozenFormat::Bf16 => vec![outputs, inputs],
@@ -94,12 +94,12 @@ pub(crate) fn write(path: &Path, model: &RelevanceModel) -> Result<(), ModelErro
     Archive::write_tensors(path, tensors, None)
 }
 
-/// The place of the first block of a quantised weight, or number of another one, that stands for numbers
-/// that are infinite or none. Formats are those of [`FrozenFormat`].
+/// The index of the first block of a quantised weight, or of the first number of a `bf16` one, that decodes
+/// to a value that is infinite or not a number. Blocks are laid out as [`FrozenFormat`] says.
 fn first_not_finite(bytes: &[u8], format: FrozenFormat) -> Option<usize> {
     let word = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
     match format {
-        FrozenFormat::F32 => None, // looked at where it was read
+        FrozenFormat::F32 => None, // checked when it was read
         FrozenFormat::Bf16 => bytes.chunks_exact(2).position(|b| word(b) & 0x7f80 == 0x7f80),
         FrozenFormat::Int8 => first_not_finite_f16(bytes.chunks_exact(2 + 32).map(word)),
         FrozenFormat::Int4 => {
@@ -110,8 +110,8 @@ fn first_not_finite(bytes: &[u8], format: FrozenFormat) -> Option<usize> {
     }
 }
 
-/// Gives a model the frozen weights of a file: each must be there, and nothing else. `stated` is the hash
-/// that the file should have; `check` fails for another one.
+/// Gives a model the frozen weights of a file, which must hold each of them and nothing else. `stated` is
+/// the SHA-256 that the file should have; `check` fails if it is called with any other.
 pub(crate) fn read(
     model: &mut RelevanceModel,
     path: &Path,
@@ -120,7 +120,7 @@ pub(crate) fn read(
     shared: &mut SharedBases,
 ) -> Result<(), ModelError> {
     if let Some(known) = shared.held(stated) {
-        // Bytes of this hash are in memory; the file must be whole all the same.
+        // Weights of this hash are in memory already, but the file must still have the stated hash.
         check(&sextant_files::sha256(path)?)?;
         return frozen::replace(model, |name, old| match known.get(name) {
             Some(weight) if weight.dims() == old.dims() && weight.format() == old.format() => {
@@ -133,7 +133,8 @@ pub(crate) fn read(
         });
     }
     let (mut archive, found) = Archive::read_whole(path).map_err(|error| {
-        // Of a file that was cut off or changed, the hash says so before what is in it.
+        // If the file was cut off or changed, the error about its hash says more than the one about its
+        // contents.
         match sextant_files::sha256(path).map_err(ModelError::from).and_then(|found| check(&found))
         {
             Err(changed @ ModelError::Bundle { .. }) => changed,

@@ -18,31 +18,32 @@ use sextant_kernels::{
 /// what families choose. Parts that the configuration leaves out are absent.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// Before attention.
+    /// The norm before attention.
     pub attention_input_norm: Option<Norm>,
-    /// Queries, keys and values in one product: `[hidden, (heads + 2 · kv_heads) · head_dim]`.
+    /// The projections to queries, keys and values, as one product:
+    /// `[hidden, (heads + 2 · kv_heads) · head_dim]`.
     pub qkv: Projection,
-    /// Over each head's queries.
+    /// The norm of each head's queries.
     pub query_norm: Option<Norm>,
-    /// Over each head's keys.
+    /// The norm of each head's keys.
     pub key_norm: Option<Norm>,
-    /// From the heads back to the residual stream.
+    /// The projection from the heads back to the residual stream: `[heads · head_dim, hidden]`.
     pub attention_output: Projection,
-    /// After attention: on the residual sum, or before it.
+    /// The norm after attention, applied to the residual sum or before that sum ([`NormPlace`]).
     pub attention_norm: Option<Norm>,
-    /// Before the MLP.
+    /// The norm before the MLP.
     pub mlp_input_norm: Option<Norm>,
-    /// Into the MLP: `[hidden, inner]`, or `[hidden, 2 · inner]` where it is gated.
+    /// The MLP's first projection: `[hidden, inner]`, or `[hidden, 2 · inner]` where the MLP is gated.
     pub up: Projection,
-    /// Out of the MLP.
+    /// The MLP's second projection: `[inner, hidden]`.
     pub down: Projection,
-    /// After the MLP: on the residual sum, or before it.
+    /// The norm after the MLP, applied to the residual sum or before that sum ([`NormPlace`]).
     pub output_norm: Option<Norm>,
     #[module(skip)]
     options: Options,
 }
 
-/// What a block does with its parameters.
+/// The settings of a block that are not parameters.
 #[derive(Debug, Clone)]
 struct Options {
     heads: usize,
@@ -60,21 +61,22 @@ struct Options {
     attention_dropout: f32,
 }
 
-/// What the blocks of one pass share.
+/// What the blocks of one forward pass share.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockContext<'a> {
     /// The rows of the pack.
     pub segments: &'a Segments,
-    /// Which of them share leading tokens; then `x` has a row for each distinct token.
+    /// Which rows share leading tokens. If this is set, a block's input has one vector for each distinct
+    /// token instead of one for each token of the rows.
     pub shared: Option<&'a SharedPrefixes>,
-    /// Embeddings of relative positions, for families that have them: `[2 · span, hidden]`.
+    /// The embeddings of relative positions, for families that have them: `[2 · span, hidden]`.
     pub relative: Option<&'a Tensor<2>>,
     /// Precision and dropout.
     pub pass: &'a ForwardContext,
 }
 
 impl<'a> BlockContext<'a> {
-    /// For all rows of a pack.
+    /// The context of a pass over all rows of a pack.
     pub(crate) fn new(
         input: &'a PackInput,
         relative: Option<&'a Tensor<2>>,
@@ -85,7 +87,7 @@ impl<'a> BlockContext<'a> {
 }
 
 impl Block {
-    /// Its linear layers by name.
+    /// The block's linear layers by name.
     pub(crate) fn projections(&self) -> [(&'static str, &Projection); 4] {
         let all = [&self.qkv, &self.attention_output, &self.up, &self.down];
         std::array::from_fn(|i| (PROJECTIONS[i], all[i]))
@@ -101,8 +103,9 @@ impl Block {
         ]
     }
 
-    /// A block of zeros, to be initialised or loaded; `layer` is its place in the backbone and `path`
-    /// its own in the model. Its linear layers are frozen and adapted where there is a `lora`.
+    /// A block of zeros, to be initialised or loaded. `layer` is the index of the block in the backbone
+    /// and `path` its parameter path in the model. If there is a `lora`, the linear layers are frozen and
+    /// adapted.
     pub fn zeros(
         config: &BackboneConfig,
         layer: usize,
@@ -159,8 +162,9 @@ impl Block {
         }
     }
 
-    /// `[tokens, hidden]` to `[tokens, hidden]`, or to `[keep, hidden]` where `keep` names the tokens
-    /// that anything later reads: all tokens are attended to, only those are finished.
+    /// Maps `[tokens, hidden]` to `[tokens, hidden]`. If `keep` lists the tokens that later steps read, the
+    /// result is `[keep, hidden]`: attention is computed for all tokens, and everything after it only for
+    /// those in `keep`.
     pub fn forward(
         &self,
         x: Tensor<2>,
@@ -187,7 +191,7 @@ impl Block {
         self.sum(output, x, self.output_norm.as_ref(), pass)
     }
 
-    /// What the heads gather, `[tokens, heads · head_dim]`.
+    /// The outputs of the attention heads, `[tokens, heads · head_dim]`.
     fn attend(&self, x: Tensor<2>, ctx: BlockContext<'_>) -> Tensor<2> {
         let pass = ctx.pass;
         let options = &self.options;
@@ -209,7 +213,7 @@ impl Block {
         }
     }
 
-    /// Attention over whole rows, from the projections to what the heads gather.
+    /// Attention over whole rows: from queries, keys and values to the outputs of the heads.
     fn gather(&self, mut qkv: Tensor<2>, spec: &AttentionSpec, ctx: BlockContext<'_>) -> Tensor<2> {
         let BlockContext { segments, relative, pass, .. } = ctx;
         let options = &self.options;
@@ -217,8 +221,8 @@ impl Block {
             qkv = kernels::rotary(qkv, segments, spec, rotary);
         }
         if let (Some(positions), Some(table)) = (&options.relative, relative) {
-            // The positions that rows of this length can be apart pass the projections of queries and keys that
-            // tokens pass.
+            // The embeddings of relative positions go through the same projections to queries and keys as the
+            // tokens do. Only those of distances that occur in rows of this length are needed.
             let columns = 2 * spec.width();
             let used = positions.used(segments.max_len());
             let table = table.clone().narrow(0, *used.start(), used.count());
@@ -238,7 +242,7 @@ impl Block {
         }
     }
 
-    /// The residual sum, with the norm that stands on it or before it.
+    /// The residual sum, with the norm that is applied to it or before it.
     fn sum(
         &self,
         x: Tensor<2>,
@@ -255,7 +259,7 @@ impl Block {
     }
 }
 
-/// The input as a sublayer reads it.
+/// The input of a sublayer, normalised if the block has a norm before that sublayer.
 fn before(norm: Option<&Norm>, x: &Tensor<2>, pass: &ForwardContext) -> Tensor<2> {
     match norm {
         Some(norm) => norm.forward_kept(x.clone(), pass),
@@ -263,7 +267,7 @@ fn before(norm: Option<&Norm>, x: &Tensor<2>, pass: &ForwardContext) -> Tensor<2
     }
 }
 
-/// Normalises each head's queries and keys of a fused projection.
+/// Normalises each head's queries and keys, which lie side by side with the values in `qkv`.
 fn norm_heads(
     qkv: Tensor<2>,
     query_norm: &Norm,

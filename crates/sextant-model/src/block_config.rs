@@ -1,4 +1,4 @@
-//! What a transformer block is made of. A family is a value of [`BlockConfig`].
+//! The options of a transformer block. Each backbone family is a value of [`BlockConfig`].
 
 use crate::ModelError;
 use serde::{Deserialize, Serialize};
@@ -7,10 +7,10 @@ use sextant_kernels::{Activation, Mask, Rotary};
 /// The names of a block's linear layers.
 pub(crate) const PROJECTIONS: [&str; 4] = ["qkv", "attention_output", "up", "down"];
 
-/// A layer of the checkpoint within a projection.
+/// One of the checkpoint's linear layers that a projection holds side by side.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
-    /// Its full name there.
+pub(crate) struct CheckpointLayer {
+    /// The layer's full name in the checkpoint.
     pub(crate) name: String,
     pub(crate) outputs: usize,
 }
@@ -39,7 +39,7 @@ pub enum NormPlace {
     Post,
     /// Before attention and before the MLP (Llama, ModernBERT).
     Pre,
-    /// Before attention and MLP, and again on what they give, before the residual sum (Gemma 2, 3).
+    /// Before attention and before the MLP, and again on their outputs before the residual sum (Gemma 2, 3).
     Both,
 }
 
@@ -57,7 +57,7 @@ pub enum MlpActivation {
 }
 
 impl MlpActivation {
-    /// As the kernels call it.
+    /// The kernels' name for this function.
     pub(crate) fn kernel(self) -> Activation {
         match self {
             Self::Gelu => Activation::Gelu,
@@ -71,11 +71,11 @@ impl MlpActivation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Biases {
-    /// Queries, keys and values.
+    /// The projections to queries, keys and values.
     pub qkv: bool,
-    /// From the heads back to the residual stream.
+    /// The projection from the heads back to the residual stream.
     pub attention_output: bool,
-    /// Both products of the MLP.
+    /// Both projections of the MLP.
     pub mlp: bool,
 }
 
@@ -94,23 +94,24 @@ impl Default for Biases {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RotaryScaling {
-    /// Not at all.
+    /// Frequencies are not stretched.
     #[default]
     None,
-    /// All by one factor (Chen et al. 2023).
+    /// All frequencies are stretched by one factor (Chen et al. 2023).
     Linear {
-        /// Positions are divided by it.
+        /// The factor by which positions are divided.
         factor: f64,
     },
-    /// Low frequencies by a factor, high ones not, those between in proportion (Llama 3.1).
+    /// Low frequencies are stretched by a factor, high ones are not, and those between are interpolated
+    /// (Llama 3.1).
     Llama3 {
-        /// Divides the low frequencies.
+        /// The factor by which low frequencies are divided.
         factor: f64,
         /// Wavelengths above `original / low` are low frequencies.
         low: f64,
         /// Wavelengths below `original / high` are high frequencies.
         high: f64,
-        /// Longest row of pretraining.
+        /// The longest row of pretraining, in tokens.
         original: usize,
     },
 }
@@ -121,7 +122,7 @@ pub enum RotaryScaling {
 pub struct RotaryConfig {
     /// The base of the frequencies.
     pub base: f64,
-    /// The base in layers with a window, where it differs.
+    /// The base in layers with a window, if it differs there.
     #[serde(default)]
     pub local_base: Option<f64>,
     /// Scaling in layers without a window.
@@ -129,16 +130,17 @@ pub struct RotaryConfig {
     pub scaling: RotaryScaling,
 }
 
-/// Disentangled relative positions (DeBERTa, He et al. 2021): scores are the sum of content to
-/// content, content to position and position to content.
+/// Disentangled relative positions (DeBERTa, He et al. 2021): attention scores are the sum of
+/// content-to-content, content-to-position and position-to-content terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelativeConfig {
-    /// Distances in one direction that have an embedding each or in logarithmic buckets; the table
-    /// has twice as many rows.
+    /// The number of embeddings for distances in one direction, each of one distance or of a bucket of
+    /// several. The table has twice as many rows.
     pub span: usize,
-    /// Distances up to half the span are exact and further ones, up to this one, share buckets of
-    /// logarithmic width; none where all distances up to the span are exact.
+    /// If this is set, distances up to half the span have an embedding each, and larger ones, up to this
+    /// distance, share buckets of logarithmic width. `None` if all distances up to the span have an
+    /// embedding each.
     #[serde(default)]
     pub bucketed_up_to: Option<usize>,
     /// Whether the table of position embeddings is normalised before use.
@@ -146,62 +148,64 @@ pub struct RelativeConfig {
     pub norm: bool,
 }
 
-/// The keys around a query that layers with a window see.
+/// The keys around a query that it attends to in layers with a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// How far to the left.
+    /// The number of tokens before the query.
     pub before: usize,
-    /// How far to the right.
+    /// The number of tokens after the query.
     pub after: usize,
 }
 
-/// What the blocks of a backbone are made of. The default is BERT's block.
+/// The options of a backbone's blocks. The default is BERT's block.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(clippy::struct_excessive_bools, reason = "independent options, as files state them")]
 pub struct BlockConfig {
-    /// The kind of norms.
+    /// The kind of all norms.
     pub norm: NormKind,
-    /// Where they stand.
+    /// Where the norms stand.
     pub norm_place: NormPlace,
-    /// The first block takes its input as it is: it is normalised already (ModernBERT).
+    /// Whether the first block has no norm before attention, because its input is normalised already
+    /// (ModernBERT).
     pub first_norm_absent: bool,
     /// Which layers have a bias.
     pub biases: Biases,
     /// The function inside the MLP.
     pub mlp_activation: MlpActivation,
-    /// Whether the MLP multiplies the activation of one projection with another one.
+    /// Whether the MLP is gated: one projection, after the activation, is multiplied by another one.
     pub mlp_gated: bool,
-    /// Key and value heads, where queries share them (grouped-query attention).
+    /// The number of key and value heads, if several query heads share one (grouped-query attention).
     pub key_value_heads: Option<usize>,
-    /// Numbers per head, where it is not `hidden_size / attention_heads`.
+    /// The width of a head, if it is not `hidden_size / attention_heads`.
     pub head_dim: Option<usize>,
-    /// What scores are multiplied by, where it is not `1 / sqrt(head_dim)`.
+    /// The factor of attention scores, if it is not `1 / sqrt(head_dim)`.
     pub attention_scale: Option<f32>,
-    /// Scores are kept within this bound by `cap · tanh(score / cap)` (Gemma 2).
+    /// The bound within which `cap · tanh(score / cap)` keeps attention scores (Gemma 2).
     pub attention_soft_cap: Option<f32>,
-    /// RMSNorm over each head's queries and keys, before they are turned (Qwen 3, Gemma 3).
+    /// Whether each head's queries and keys are normalised before the rotary rotation (Qwen 3, Gemma 3).
     pub query_key_norm: bool,
-    /// Whether a token sees only what stands before it.
+    /// Whether a token attends only to itself and the tokens before it.
     pub causal: bool,
-    /// What layers with a window see.
+    /// The window of the layers that have one.
     pub window: Option<Window>,
-    /// For each layer of the backbone, whether it has the window; layers past the end have none.
+    /// For each layer of the backbone, whether it has the window; layers past the end of this list have
+    /// none.
     pub windowed_layers: Vec<bool>,
     /// Rotary positions.
     pub rotary: Option<RotaryConfig>,
-    /// Relative positions in the scores.
+    /// Relative positions in the attention scores.
     pub relative: Option<RelativeConfig>,
 }
 
 impl BlockConfig {
-    /// Whether a layer of the backbone sees a window only.
+    /// Whether attention in a layer of the backbone is limited to the window.
     pub fn is_windowed(&self, layer: usize) -> bool {
         self.window.is_some() && self.windowed_layers.get(layer).copied().unwrap_or(false)
     }
 
-    /// What a layer's queries see.
+    /// The attention mask of a layer.
     pub(crate) fn mask(&self, layer: usize) -> Mask {
         match self.window {
             Some(Window { before, after }) if self.is_windowed(layer) => {

@@ -1,4 +1,4 @@
-//! What a task has for itself: private blocks, perhaps a dense layer, and its head.
+//! The part of a model that belongs to one task: private blocks, a dense layer if there is one, and the head.
 
 use crate::block::BlockContext;
 use crate::layers::zeros;
@@ -8,22 +8,22 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, activation};
 use sextant_kernels::{self as kernels, Activation};
 
-/// A task's private blocks and head; the only branch of a model whose heads are shared.
+/// A task's private blocks and head. A model whose tasks share a head has a single branch.
 #[derive(Module, Debug)]
 pub struct Branch {
-    /// Private blocks, lowest first; often none.
+    /// The private blocks, lowest first; empty if the routing has none.
     pub layers: Vec<Block>,
-    /// The backbone's final norm, where it has one and private blocks stand below it.
+    /// The backbone's final norm, if the backbone has one and the branch has private blocks.
     pub norm: Option<Norm>,
-    /// The task's part of each level of a mixture of experts; often none.
+    /// The task's part of each level of a mixture of experts; empty without a mixture.
     pub task_mixture: Vec<TaskLevel>,
     /// A layer before the head, such as BERT's pooler.
     pub dense: Option<Linear>,
-    /// After it (ModernBERT).
+    /// The norm after the dense layer (ModernBERT).
     pub dense_norm: Option<Norm>,
-    /// To the logits: `[hidden, 3]`, or `[hidden, 1]` for a cumulative head.
+    /// The layer that computes the logits: `[hidden, 3]`, or `[hidden, 1]` for a cumulative head.
     pub classifier: Linear,
-    /// Of a cumulative head: how far the second step lies beyond the first, before softplus; `[1]`.
+    /// For a cumulative head: the distance, before softplus, of the second threshold from the first; `[1]`.
     pub step: Option<Param<Tensor<1>>>,
     #[module(skip)]
     dense_activation: DenseActivation,
@@ -32,7 +32,7 @@ pub struct Branch {
 }
 
 impl Branch {
-    /// A branch of zeros, to be initialised or loaded; `name` is its own in the model.
+    /// A branch of zeros, to be initialised or loaded; `name` is the branch's name in parameter paths.
     pub fn zeros(spec: &ModelSpec, name: &str, device: &Device) -> Self {
         let cumulative = spec.head == HeadKind::Cumulative;
         let (backbone, hidden) = (&spec.backbone, spec.backbone.hidden_size);
@@ -65,7 +65,7 @@ impl Branch {
         }
     }
 
-    /// Pooled rows to logits: `[rows, hidden]` to `[rows, outputs]` (see [`HeadKind`]).
+    /// The logits of pooled rows: maps `[rows, hidden]` to `[rows, outputs]` (see [`HeadKind`]).
     pub fn logits(&self, pooled: Tensor<2>, ctx: &ForwardContext) -> Tensor<2> {
         let mut x = pooled;
         if let Some(dense) = &self.dense {
@@ -84,7 +84,7 @@ impl Branch {
         if let Some(dropout) = ctx.dropout(self.dropout) {
             x = kernels::dropout(x, dropout);
         }
-        // The head is a thousandth of the work: always in full precision.
+        // The head is always computed in full precision: it is a thousandth of the work.
         let weight = self.classifier.weight.val();
         let logits = kernels::linear(
             x,
@@ -104,10 +104,10 @@ impl Branch {
     }
 }
 
-/// Runs blocks, normalises what they give where the backbone has a final norm, and pools:
-/// `[tokens, hidden]` to `[rows, hidden]`.
+/// Runs blocks, applies the final norm if there is one, and pools: maps `[tokens, hidden]` to
+/// `[rows, hidden]`.
 ///
-/// Where one token stands for its row, the last block finishes only those tokens.
+/// If pooling reads a single token of each row, the last block computes its output for those tokens only.
 pub(crate) fn run_and_pool(
     blocks: &[Block],
     norm: Option<&Norm>,

@@ -1,15 +1,15 @@
 //! A bundle: a folder with everything that one trained model needs.
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
-//! | `bundle.json` | format version, shape, text configuration, provenance, hashes of the others |
-//! | `model.safetensors` | every parameter, `f32`, by our names |
+//! | `bundle.json` | the manifest: format version, shape, text configuration, provenance, hashes of the other files |
+//! | `model.safetensors` | every parameter in `f32`, by its name in the model |
 //! | `base.safetensors` | with LoRA: the frozen weights, as they are stored in memory |
 //! | `tokenizer.json` | the tokenizer |
 //!
-//! Loading is strict: hashes must match, every parameter must be there and nothing else. A reloaded
-//! model gives bit-equal logits. Saving writes beside the target and renames, so that a bundle is
-//! whole or absent.
+//! Loading is strict: hashes must match, and the weights must hold every parameter and nothing else. A
+//! reloaded model gives bit-equal logits. A bundle is written beside its target folder and then renamed, so
+//! that it is either whole or absent.
 
 use crate::families::ROWS_OF_FORMAT_1;
 use crate::{Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, json, load};
@@ -29,19 +29,19 @@ const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const BASE: &str = "base.safetensors";
 
-/// What `bundle.json` says.
+/// The contents of `bundle.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// The folder's format.
+    /// The version of the folder's format.
     pub format_version: u32,
-    /// The Sextant that wrote it.
+    /// The version of the Sextant that wrote the bundle.
     pub sextant_version: String,
     /// The model's shape.
     pub spec: ModelSpec,
     /// How pairs become text.
     pub text: TextConfig,
-    /// How rows are laid out, where the vocabulary alone would say otherwise (see [`StatedRows`]).
+    /// How rows are laid out, if that does not follow from the vocabulary alone (see [`StatedRows`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<StatedRows>,
     /// How the model came to be: recipe, data, seed, steps, dev metrics. For people and reports;
@@ -51,19 +51,22 @@ pub struct Manifest {
     pub files: BTreeMap<String, String>,
 }
 
-/// A layout of rows that a manifest states. At first none did, and a layout was taken from the vocabulary,
-/// whatever the family: such bundles are read so for ever, and the others state what their family gave them.
+/// A layout of rows that a manifest states.
+///
+/// Manifests did not state a layout at first; it was derived from the vocabulary alone, whatever the family.
+/// A bundle without a stated layout is still read in that way. A bundle whose family gives its rows another
+/// layout than that states it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatedRows {
-    /// Where special tokens stand.
+    /// Which special tokens stand around and between the two sides.
     pub layout: RowLayout,
-    /// The token that fills unused places.
+    /// The id of the padding token.
     pub pad_id: u32,
 }
 
 impl StatedRows {
-    /// What a manifest has to state of a tokenizer's rows.
+    /// The layout to state in a manifest; `None` if it follows from the vocabulary.
     fn of(tokenizer: &Tokenizer) -> Option<Self> {
         let (layout, pad_id) = (tokenizer.layout(), tokenizer.pad_id());
         let unsaid = tokenizer.rows_by(&ROWS_OF_FORMAT_1, "");
@@ -74,20 +77,43 @@ impl StatedRows {
     }
 }
 
-/// A model with all that it needs to score pairs.
+/// A model with everything that it needs to score pairs.
+///
+/// ```no_run
+/// use sextant_core::{Pair, Task};
+/// use sextant_kernels::ScorePrecision;
+/// use sextant_model::{Device, Predictor, bundle};
+/// use std::path::Path;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let bundle = bundle::open(Path::new("runs/mine/bundle"), &Device::cpu())?;
+/// println!("written by Sextant {}", bundle.manifest.sextant_version);
+/// let predictor = Predictor::new(bundle, ScorePrecision::F32);
+/// let pair = Pair {
+///     task: Task::QueryType,
+///     left: "red sofa".into(),
+///     right: "Sofas & Couches".into(),
+/// };
+/// for prediction in predictor.predict(&[pair])? {
+///     println!("{} {:.3}", prediction.grade(), prediction.score());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Bundle {
-    /// What the model is.
+    /// The manifest, which describes the model.
     pub manifest: Manifest,
-    /// SHA-256 of the manifest's bytes, which names the bundle: they hold the hashes of the other files.
+    /// The SHA-256 of the manifest's bytes. It identifies the bundle, because the manifest holds the hashes
+    /// of the other files.
     pub manifest_sha256: String,
-    /// The weights.
+    /// The model with its weights.
     pub model: RelevanceModel,
-    /// From pairs to tokens.
+    /// The encoder, from pairs to rows of tokens.
     pub encoder: Encoder,
 }
 
-/// Checks that rows of the encoder fit into the model's tables.
+/// Checks that the model's tables have a row for every position and token id that the encoder may produce.
 fn check_fit(spec: &ModelSpec, text: &TextConfig, tokenizer: &Tokenizer) -> Result<(), String> {
     for (what, found, most, table) in [
         ("`max_tokens` is", text.max_tokens, spec.backbone.max_positions, "of positions"),
@@ -105,11 +131,11 @@ fn check_fit(spec: &ModelSpec, text: &TextConfig, tokenizer: &Tokenizer) -> Resu
     Ok(())
 }
 
-/// What a bundle's folder is made of.
+/// The files of a bundle's folder, for writing and recognising such folders.
 pub const KIND: FolderKind =
     FolderKind { names: &[MANIFEST, WEIGHTS, TOKENIZER, BASE], head: MANIFEST };
 
-/// Saves a model as a bundle at `folder`; `existing` says whether it may take the place of what is there.
+/// Saves a model as a bundle at `folder`; `existing` says whether the bundle may replace what is there.
 pub fn save(
     folder: &Path,
     existing: Existing,
@@ -150,12 +176,12 @@ pub fn save(
     })
 }
 
-/// Reads the manifest alone.
+/// Reads the manifest of a bundle, without its weights.
 pub fn read_manifest(folder: &Path) -> Result<Manifest, ModelError> {
     Ok(read_manifest_hashed(folder)?.0)
 }
 
-/// Reads the manifest alone, with the SHA-256 of the bytes that it was read from.
+/// Reads the manifest of a bundle, without its weights, and computes the SHA-256 of the manifest's bytes.
 pub fn read_manifest_hashed(folder: &Path) -> Result<(Manifest, String), ModelError> {
     let path = folder.join(MANIFEST);
     let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
@@ -196,7 +222,7 @@ fn parse_manifest(bytes: &[u8], path: &Path) -> Result<Manifest, ModelError> {
     Ok(manifest)
 }
 
-/// The files of a bundle beside its manifest.
+/// The names of a bundle's files besides the manifest.
 fn names(spec: &ModelSpec) -> &'static [&'static str] {
     if spec.lora.is_some() { &[WEIGHTS, TOKENIZER, BASE] } else { &[WEIGHTS, TOKENIZER] }
 }
@@ -206,15 +232,15 @@ pub fn open(folder: &Path, device: &Device) -> Result<Bundle, ModelError> {
     open_sharing(folder, device, &mut SharedBases::default())
 }
 
-/// Loads a bundle onto a device; where another of the same frozen base was opened through `bases`, both
-/// hold the base in one piece of memory.
+/// Loads a bundle onto a device. If a bundle over the same frozen base was opened through `bases` before and
+/// is still open, both share one copy of the base in memory.
 pub fn open_sharing(
     folder: &Path,
     device: &Device,
     bases: &mut SharedBases,
 ) -> Result<Bundle, ModelError> {
     let (manifest, manifest_sha256) = read_manifest_hashed(folder)?;
-    // Of the bytes that were loaded, not of a file that is read again.
+    // `found` is the hash of the bytes that were loaded, not of a second read of the file.
     let check = |name: &str, found: &str| match manifest.files.get(name) {
         Some(expected) if expected == found => Ok(()),
         _ => Err(ModelError::Bundle {
@@ -244,7 +270,8 @@ pub fn open_sharing(
     let model = RelevanceModel::zeros(manifest.spec.clone(), device)?;
     let path = folder.join(WEIGHTS);
     let (archive, found) = Archive::read_whole(&path).map_err(|error| {
-        // Of a file that was cut off or changed, the hash says so before what is in it.
+        // If the file was cut off or changed, the error about its hash says more than the one about its
+        // contents.
         match sha256(&path).map_err(ModelError::from).and_then(|found| check(WEIGHTS, &found)) {
             Err(changed @ ModelError::Bundle { .. }) => changed,
             _ => error,
@@ -259,7 +286,8 @@ pub fn open_sharing(
     Ok(Bundle { manifest, manifest_sha256, model, encoder })
 }
 
-/// Checks that the sizes that a manifest states can be those of its files, before memory is asked for.
+/// Checks, before memory is allocated, that the files are large enough for the sizes that the manifest
+/// states.
 fn check_held(folder: &Path, spec: &ModelSpec) -> Result<(), ModelError> {
     let mut bytes = 0u128;
     for &name in names(spec) {
@@ -267,7 +295,7 @@ fn check_held(folder: &Path, spec: &ModelSpec) -> Result<(), ModelError> {
         let about = std::fs::metadata(&path).map_err(ModelError::io("read", &path))?;
         bytes += u128::from(about.len());
     }
-    // The tightest format takes more than half a byte a number.
+    // The most compact format of frozen weights takes more than half a byte for each number.
     let needed = spec.least_numbers();
     if needed <= 2 * bytes {
         return Ok(());
@@ -280,7 +308,8 @@ fn check_held(folder: &Path, spec: &ModelSpec) -> Result<(), ModelError> {
     })
 }
 
-/// Gives a model all its parameters from a file of our names: each must be there, and nothing else.
+/// Loads all parameters of a model from a safetensors file with the model's parameter names. The file must
+/// hold each of them and nothing else.
 pub fn load_weights(model: RelevanceModel, path: &Path) -> Result<RelevanceModel, ModelError> {
     fill(model, Archive::read_whole(path)?.0)
 }

@@ -1,5 +1,6 @@
-//! Gradient checkpointing (Chen et al. 2016): activations of the trunk's blocks are computed again in the
-//! backward pass, so that only what goes into each block is kept, and one block's activations at a time.
+//! Gradient checkpointing (Chen et al. 2016): the activations of the trunk's blocks are computed again in
+//! the backward pass. Memory then holds only the input of each block, and the activations of one block at
+//! a time.
 
 use crate::{
     Block, BlockContext, ForwardContext, ModelError, PackInput, RelevanceModel, parameters,
@@ -7,11 +8,13 @@ use crate::{
 use burn::tensor::{Gradients, Tensor};
 
 impl RelevanceModel {
-    /// Runs a pack forward and backward, one block of the trunk at a time. `loss` makes one number of
-    /// the logits, and `each` gets the gradients of every part as they are found. Gradients are those of
-    /// a plain backward pass, bit for bit: dropout drops the same entries again. Only what all blocks read, the
-    /// embeddings of relative positions and their norm, gets a part from each block, and the sum of the parts
-    /// is that of a plain pass up to rounding.
+    /// Runs a pack forward and backward, one block of the trunk at a time. `loss` computes one number from
+    /// the logits, and `each` is called with the gradients of every part as they are found.
+    ///
+    /// Gradients are those of a plain backward pass, bit for bit: the second forward pass drops the same
+    /// entries. The exceptions are the embeddings of relative positions and their norm, which all blocks
+    /// read: `each` is given a gradient of them for each block, and the sum of these equals the gradient of
+    /// a plain pass up to rounding.
     pub fn backward_checkpointed(
         &self,
         input: &PackInput,
@@ -53,8 +56,8 @@ impl RelevanceModel {
         Ok(())
     }
 
-    /// How many blocks of the trunk are checkpointed: the last one is not where it finishes only the
-    /// tokens that stand for their rows.
+    /// How many blocks of the trunk are checkpointed. Without private blocks, the last block of the trunk is
+    /// not: it is run together with pooling, and may compute its output for pooled tokens only.
     fn checkpoints(&self) -> usize {
         let blocks = self.trunk.len();
         if self.spec().routing.private_layers == 0 { blocks.saturating_sub(1) } else { blocks }
@@ -71,7 +74,8 @@ impl RelevanceModel {
         block.forward(x, None, BlockContext::new(input, relative.as_ref(), ctx))
     }
 
-    /// The lowest part that has something to train, where it is below the branches.
+    /// The lowest part of the model with a trained parameter, or `None` if only parts above the trunk have
+    /// one.
     fn lowest_trained(&self) -> Option<Height> {
         let trained = parameters(self).into_iter().filter(|info| info.trainable);
         let heights = trained.filter_map(|info| {
@@ -87,7 +91,7 @@ impl RelevanceModel {
     }
 }
 
-/// Where a parameter is.
+/// A part of the model below the branches, ordered from the input upwards.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Height {
     Embeddings,

@@ -1,19 +1,19 @@
-//! The shape of a backbone, whatever family it is of.
+//! The shape of a backbone of any family.
 
 use crate::{BlockConfig, ModelError};
 use serde::{Deserialize, Serialize};
 
-/// A backbone family: a [`BlockConfig`] and a table of weight names.
+/// A backbone family, which stands for a [`BlockConfig`] and a table of weight names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// BERT and what shares its shape (MiniLM, TinyBERT): learned positions, post-LayerNorm, erf-GELU.
     Bert,
-    /// RoBERTa: BERT's block; positions counted past the padding id, one segment.
+    /// RoBERTa: BERT's block; positions are counted from the padding id plus 1, and there is one segment.
     Roberta,
-    /// XLM-RoBERTa, of which BGE-M3 and bge-reranker are made: RoBERTa with another vocabulary.
+    /// XLM-RoBERTa, on which BGE-M3 and bge-reranker are based: RoBERTa with another vocabulary.
     XlmRoberta,
-    /// ELECTRA: BERT's block, perhaps with narrower embeddings.
+    /// ELECTRA: BERT's block; embeddings may be narrower than the blocks.
     Electra,
     /// DistilBERT: BERT's block without segments.
     Distilbert,
@@ -23,7 +23,7 @@ pub enum Family {
     DebertaV2,
     /// Llama 2 and 3, SmolLM2: causal, rotary positions, RMSNorm before sublayers, gated MLP.
     Llama,
-    /// Mistral: Llama, with a window in every layer where its file says so.
+    /// Mistral: Llama, with a window in every layer if its `config.json` states one.
     Mistral,
     /// Qwen 2 and 2.5: Llama with biases on queries, keys and values.
     Qwen2,
@@ -39,16 +39,16 @@ pub enum Family {
     Gemma3,
 }
 
-/// The function of the dense layer before the head.
+/// The activation of the dense layer before the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DenseActivation {
-    /// BERT's pooler, RoBERTa's head.
+    /// Tanh: BERT's pooler, RoBERTa's head.
     #[default]
     Tanh,
-    /// By `erf`: ELECTRA, ModernBERT, DeBERTa.
+    /// GELU by `erf`: ELECTRA, ModernBERT, DeBERTa.
     Gelu,
-    /// DistilBERT.
+    /// ReLU: DistilBERT.
     Relu,
 }
 
@@ -56,11 +56,11 @@ pub enum DenseActivation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DenseConfig {
-    /// Its function.
+    /// The layer's activation.
     pub activation: DenseActivation,
-    /// Whether it has a bias.
+    /// Whether the layer has a bias.
     pub bias: bool,
-    /// Whether a norm of the backbone's kind follows.
+    /// Whether a norm of the backbone's kind follows the layer.
     pub norm: bool,
 }
 
@@ -70,52 +70,53 @@ impl Default for DenseConfig {
     }
 }
 
-/// The sizes of a backbone and what it is made of. Keys that are absent have BERT's values.
+/// The sizes and options of a backbone. Keys that are absent have BERT's values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools, reason = "independent options, as files state them")]
 pub struct BackboneConfig {
-    /// Which family it is of.
+    /// The family that the backbone belongs to.
     pub family: Family,
-    /// Entries of the vocabulary.
+    /// The number of tokens in the vocabulary.
     pub vocab_size: usize,
     /// Width of the residual stream.
     pub hidden_size: usize,
-    /// Transformer blocks.
+    /// The number of transformer blocks.
     pub layers: usize,
-    /// Attention heads.
+    /// The number of attention heads.
     pub attention_heads: usize,
     /// Width inside the MLP.
     pub intermediate_size: usize,
-    /// Longest row in tokens.
+    /// The most tokens that a row may have.
     pub max_positions: usize,
-    /// Entries of the segment (token type) table; 0 where there is none.
+    /// The number of rows of the segment (token type) table; 0 if there is no such table.
     pub segment_types: usize,
-    /// Added to the variance in every norm.
+    /// The constant that every norm adds to the variance.
     pub norm_eps: f64,
     /// Probability with which an entry of a hidden state is dropped in training.
     pub hidden_dropout: f32,
     /// Probability with which an attention weight is dropped in training.
     pub attention_dropout: f32,
-    /// Width of the embedding tables, where it differs from `hidden_size`: a linear layer follows.
+    /// The width of the embedding tables, if it differs from `hidden_size`; then a linear layer follows the
+    /// embeddings.
     #[serde(default, skip_serializing_if = "is_default")]
     pub embedding_size: Option<usize>,
-    /// The position table's entry of a row's first token (RoBERTa).
+    /// The row of the position table that a row's first token uses (RoBERTa).
     #[serde(default, skip_serializing_if = "is_default")]
     pub position_offset: usize,
-    /// Whether there is no table of positions.
+    /// Whether the backbone has no table of positions.
     #[serde(default, skip_serializing_if = "is_default")]
     pub positions_absent: bool,
-    /// Whether embeddings go into the blocks without a norm.
+    /// Whether no norm follows the embeddings.
     #[serde(default, skip_serializing_if = "is_default")]
     pub embedding_norm_absent: bool,
-    /// What word embeddings are multiplied by.
+    /// The factor by which word embeddings are multiplied, if there is one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub embedding_scale: Option<f32>,
     /// Whether a norm follows the last block.
     #[serde(default, skip_serializing_if = "is_default")]
     pub final_norm: bool,
-    /// Deviation of fresh weights; 0.02 unless stated.
+    /// The standard deviation of random initial weights; 0.02 unless stated.
     #[serde(default, skip_serializing_if = "is_default")]
     pub initializer_range: Option<f32>,
     /// Whether heads have no bias.
@@ -124,15 +125,15 @@ pub struct BackboneConfig {
     /// The dense layer before the head.
     #[serde(default, skip_serializing_if = "is_default")]
     pub dense: DenseConfig,
-    /// What blocks are made of.
+    /// The options of the blocks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub block: BlockConfig,
 }
 
-/// The largest size that is believed: sums and products of a few stay far from what a number can hold.
+/// The largest size that is accepted, chosen so that sums and products of a few sizes do not overflow.
 const LARGEST_SIZE: usize = 1 << 28;
-/// The most layers that are believed, several times those of the deepest models: lists of layers are made
-/// before the weights are compared with what is stated.
+/// The most layers that are accepted, several times as many as the deepest models have. A bound is needed
+/// because lists of layers are built before the stated sizes are compared with the weights.
 pub(crate) const MOST_LAYERS: usize = 4096;
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -140,7 +141,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl BackboneConfig {
-    /// A small BERT for training from scratch: what the demo and the tests use.
+    /// A small BERT for training from scratch, as the demo and the tests use it.
     pub fn small(vocab_size: usize) -> Self {
         Self {
             family: Family::Bert,
@@ -172,7 +173,7 @@ impl BackboneConfig {
         self.block.head_dim.unwrap_or(self.hidden_size / self.attention_heads)
     }
 
-    /// Key and value heads.
+    /// The number of key and value heads.
     pub fn key_value_heads(&self) -> usize {
         self.block.key_value_heads.unwrap_or(self.attention_heads)
     }
@@ -182,8 +183,9 @@ impl BackboneConfig {
         self.embedding_size.unwrap_or(self.hidden_size)
     }
 
-    /// How many numbers a model of these sizes has at the least: the table of words and the matrices of
-    /// the blocks. What states more than the file beside it can hold is wrong, and is not built.
+    /// A lower bound on how many numbers a model of these sizes has: those of the embedding tables and of the
+    /// blocks' matrices. A configuration that needs more numbers than the file beside it can hold is wrong,
+    /// and its model is not built.
     pub(crate) fn least_numbers(&self) -> u128 {
         let wide = |size: usize| size as u128;
         let hidden = wide(self.hidden_size);
@@ -199,7 +201,7 @@ impl BackboneConfig {
             + wide(self.layers) * (attention + mlp)
     }
 
-    /// Whether two configurations are the same but for rounding of their numbers to `f32`, as GGUF files
+    /// Whether two configurations are equal up to the rounding of their numbers to `f32`, in which GGUF files
     /// store them.
     pub(crate) fn is_close_to(&self, other: &Self) -> bool {
         fn close(a: &serde_json::Value, b: &serde_json::Value) -> bool {

@@ -1,4 +1,4 @@
-//! What one forward pass needs to know besides its input.
+//! The settings and the state of one forward pass, besides its input.
 
 use crate::{PackedWeights, StepShared};
 use burn::module::{Param, ParamId};
@@ -10,63 +10,62 @@ use sextant_kernels::{
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// The precision of a forward pass, its randomness if it is a training one, and what it shares with
-/// other passes over the same weights.
+/// The precision of a forward pass, the seeds of its dropout in training, and the packed weights that it
+/// shares with other passes.
 ///
-/// Every dropout of a pass takes the next seed of a sequence that starts from the seed given here, so
-/// that masks depend on nothing but that seed: not on threads, and not on what ran before. Resuming a
-/// run needs no random state beyond the step number.
+/// Every dropout of a pass takes the next seed of a sequence that starts from the key given to
+/// [`ForwardContext::training`], so that masks depend on that key alone, and neither on threads nor on
+/// earlier passes. Resuming a run therefore needs no random state beyond the step number.
 #[derive(Debug)]
 pub struct ForwardContext {
     precision: Precision,
     seeds: Option<Cell<u64>>,
     step: Option<Arc<StepShared>>,
-    /// Where this pass leaves the gradient of the word table, if it is one of a step.
+    /// Where the backward pass leaves the gradient of the word table, if the pass belongs to a training step.
     word_rows: RowGradientSink,
     packed: Option<Arc<PackedWeights>>,
 }
 
 impl ForwardContext {
-    /// Without dropout, and with weights as they are: gradients can be taken.
+    /// A pass without dropout and with weights that are not packed, so that gradients can be computed.
     pub fn inference(precision: Precision) -> Self {
         let word_rows = RowGradientSink::new();
         Self { precision, seeds: None, step: None, word_rows, packed: None }
     }
 
-    /// For scoring with weights that are packed once. The model must be on a device without
-    /// autodiff.
+    /// A pass that scores with packed weights. The model must be on a device without autodiff.
     pub fn scoring(weights: Arc<PackedWeights>) -> Self {
         // Layers whose weights are not packed run in full precision.
         Self { packed: Some(weights), ..Self::inference(Precision::F32) }
     }
 
-    /// For training: dropout masks are a function of `key`, which must differ for every pass: the
-    /// run's seed, the step, the pack.
+    /// A training pass. Its dropout masks are a function of `key`, which must differ for every pass, as the
+    /// run's seed, the step and the pack together do.
     pub fn training(precision: Precision, key: &[u64]) -> Self {
         let seed = key.iter().fold(0, |seed, part| split_mix(seed ^ part));
         Self { seeds: Some(Cell::new(seed)), ..Self::inference(precision) }
     }
 
-    /// Shares packed weights with the other packs of a step. The gradient of the word table is then
-    /// left as rows, for [`ForwardContext::take_word_rows`].
+    /// Shares packed weights with the passes over the other packs of a training step. The gradient of the
+    /// word table is then kept as rows, which [`ForwardContext::take_word_rows`] returns.
     #[must_use]
     pub fn sharing(self, step: &Arc<StepShared>) -> Self {
         Self { step: Some(Arc::clone(step)), ..self }
     }
 
-    /// The rows of the word table's gradient that the backward pass left. There are none in a pass
-    /// that is not one of a step, where the table is frozen, and on a device without kernels, where the table
-    /// has a dense gradient.
+    /// The rows of the word table's gradient that the backward pass left. `None` if the pass does not belong
+    /// to a step ([`ForwardContext::sharing`]), if the table is frozen, and on a device without kernels,
+    /// where the table has a dense gradient.
     pub fn take_word_rows(&self) -> Option<RowGradient> {
         self.word_rows.take()
     }
 
-    /// Where the sequence of dropout seeds stands.
+    /// The current state of the sequence of dropout seeds.
     pub(crate) fn seed(&self) -> Option<u64> {
         self.seeds.as_ref().map(Cell::get)
     }
 
-    /// Goes back to where the sequence of seeds stood.
+    /// Sets the sequence of dropout seeds back to a state that [`ForwardContext::seed`] returned.
     pub(crate) fn rewind(&self, seed: Option<u64>) {
         if let (Some(seeds), Some(seed)) = (&self.seeds, seed) {
             seeds.set(seed);
@@ -78,8 +77,8 @@ impl ForwardContext {
         self.precision
     }
 
-    /// The precision of products with frozen weights and of what is kept between operations: `f32` where a
-    /// pass scores in 8 bits.
+    /// The precision of products with frozen weights, and of the values that are kept between operations. A
+    /// pass that scores in 8 bits uses `f32` for both.
     pub(crate) fn kept(&self) -> Precision {
         match self.packed.as_ref().map(|packed| packed.precision()) {
             Some(ScorePrecision::Bf16) => Precision::Bf16,
@@ -88,7 +87,7 @@ impl ForwardContext {
         }
     }
 
-    /// The next dropout, or none when scoring or when nothing would be dropped.
+    /// The next dropout; `None` outside training and if the probability is 0.
     pub(crate) fn dropout(&self, probability: f32) -> Option<Dropout> {
         let seeds = self.seeds.as_ref()?;
         let seed = split_mix(seeds.get());
@@ -96,7 +95,8 @@ impl ForwardContext {
         (probability > 0.0).then_some(Dropout { probability, seed })
     }
 
-    /// Rows of the word table; in a training step its gradient is left as rows.
+    /// The rows of the word table for these ids. In a training step, the gradient of the table is kept as
+    /// rows.
     pub(crate) fn words(&self, table: &Param<Tensor<2>>, ids: Tensor<1, Int>) -> Tensor<2> {
         let stored = self.packed.as_ref().and_then(|packed| packed.words(table.id));
         match (stored, &self.step) {
@@ -106,12 +106,12 @@ impl ForwardContext {
         }
     }
 
-    /// A layer's weight packed for scoring; none in other passes.
+    /// A layer's weight, packed for scoring; `None` in passes that do not score with packed weights.
     pub(crate) fn packed(&self, weight: &Param<Tensor<2>>) -> Option<PackedWeight> {
         self.packed.as_ref().map(|packed| packed.of(weight))
     }
 
-    /// A layer's weight as the other packs of the step left it.
+    /// The packed forms of a layer's weight that the passes of a training step share; empty outside a step.
     pub(crate) fn reused(&self, weight: ParamId) -> ReusedWeight {
         self.step.as_ref().map(|step| step.weight(weight)).unwrap_or_default()
     }

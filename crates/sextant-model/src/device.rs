@@ -1,14 +1,14 @@
-//! Where a model computes.
+//! The devices on which a model computes.
 
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
-/// A device that this build can compute on: the processor, or, with the feature `cuda`, a GPU.
+/// A device that this build can compute on: the CPU or, with the feature `cuda`, a GPU.
 ///
-/// The crates above this one name devices by this type alone, so that a program which answers pairs or
-/// trains needs no tensor library of its own. It dereferences to burn's device for the functions of this
-/// crate that make tensors.
+/// The crates that build on this one use only this type for devices, so that a program that scores or trains
+/// does not depend on a tensor library itself. A `Device` dereferences to burn's device, which the functions
+/// of this crate that create tensors take.
 ///
 /// ```
 /// use sextant_model::Device;
@@ -31,23 +31,23 @@ enum Name {
     Cuda(usize),
 }
 
-/// A name that is no device, or that of a device which this build cannot use.
+/// A name that is not a device, or the name of a device that this build cannot use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is no device of this build: {expected}")]
 pub struct UnknownDevice {
-    /// What was given.
+    /// The name that was given.
     name: String,
-    /// What could have been given.
+    /// A hint at what to use instead.
     expected: &'static str,
 }
 
 impl Device {
-    /// The processor, with this project's own kernels.
+    /// The CPU, with this project's own kernels.
     pub fn cpu() -> Self {
         Self { name: Name::Cpu, inner: burn::tensor::Device::flex() }
     }
 
-    /// The GPU of this index, as CUDA counts them.
+    /// The GPU of this index, in CUDA's numbering.
     #[cfg(feature = "cuda")]
     pub fn cuda(index: usize) -> Self {
         Self { name: Name::Cuda(index), inner: burn::tensor::Device::cuda(index) }
@@ -86,7 +86,7 @@ impl fmt::Display for Device {
     }
 }
 
-/// `cpu`, `cuda` (the first GPU), or `cuda:` and the index of a GPU.
+/// Parses `cpu`, `cuda` (the first GPU), or `cuda:` and the index of a GPU.
 impl FromStr for Device {
     type Err = UnknownDevice;
 

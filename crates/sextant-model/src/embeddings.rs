@@ -1,4 +1,4 @@
-//! From token ids to the residual stream.
+//! Embeddings: from token ids to the residual stream.
 
 use crate::layers::zeros;
 use crate::{BackboneConfig, ForwardContext, Linear, LoraConfig, Norm, PackInput};
@@ -6,22 +6,23 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use sextant_kernels::{self as kernels, Activation, FrozenWeight};
 
-/// Word, position and segment tables, summed and normalised; what a family lacks is absent.
+/// The tables of words, positions and segments, whose rows are summed and normalised. Tables and layers that
+/// a family does not have are absent.
 #[derive(Module, Debug)]
 pub struct Embeddings {
-    /// `[vocabulary, width]`, where it is trained.
+    /// The table of words, `[vocabulary, width]`, unless it is frozen.
     pub word: Option<Param<Tensor<2>>>,
-    /// `[offset + positions, width]`.
+    /// The table of positions, `[offset + positions, width]`.
     pub position: Option<Param<Tensor<2>>>,
-    /// `[segment types, width]`.
+    /// The table of segments (token types), `[segment types, width]`.
     pub segment: Option<Param<Tensor<2>>>,
-    /// Over the sum.
+    /// The norm of the sum.
     pub norm: Option<Norm>,
-    /// From the tables' width to the residual stream's.
+    /// The layer from the width of the tables to that of the residual stream, if they differ.
     pub projection: Option<Linear>,
-    /// Embeddings of relative positions, which all blocks read: `[2 · span, hidden]`.
+    /// The embeddings of relative positions, which all blocks read: `[2 · span, hidden]`.
     pub relative: Option<Param<Tensor<2>>>,
-    /// Over those.
+    /// The norm of the embeddings of relative positions.
     pub relative_norm: Option<Norm>,
     #[module(skip)]
     frozen_word: Option<FrozenWeight>,
@@ -34,7 +35,8 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    /// Tables of zeros, to be initialised or loaded; that of words is frozen where there is a `lora`.
+    /// Tables of zeros, to be initialised or loaded. The table of words is frozen if there is a `lora` that
+    /// does not list it in `modules_to_save`.
     pub fn zeros(config: &BackboneConfig, lora: Option<&LoraConfig>, device: &Device) -> Self {
         let (width, hidden) = (config.embedding_width(), config.hidden_size);
         let table = |entries| zeros([entries, width], device);
@@ -60,7 +62,7 @@ impl Embeddings {
         }
     }
 
-    /// `[tokens, hidden]`.
+    /// The embeddings of a pack's tokens, `[tokens, hidden]`.
     pub fn forward(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
         let ids = input.ids.clone();
         let mut words = match (&self.word, &self.frozen_word) {
@@ -79,7 +81,8 @@ impl Embeddings {
             kernels::embedding(table.val(), positions)
         });
         let segments = self.segment.as_ref().map(|table| {
-            // Layouts number two sides whatever the family; a table of one entry serves both.
+            // The layout of rows may number two segments even if the family's table has only one row; then
+            // both use that row.
             let ids = match table.dims() {
                 [1, _] => input.segment_ids.zeros_like(),
                 _ => input.segment_ids.clone(),
@@ -107,7 +110,7 @@ impl Embeddings {
         }
     }
 
-    /// The table of words where it is frozen: width and vocabulary are its inputs and outputs.
+    /// The table of words, if it is frozen. Its inputs are the width and its outputs the vocabulary.
     pub fn frozen_word(&self) -> Option<&FrozenWeight> {
         self.frozen_word.as_ref()
     }
@@ -116,7 +119,8 @@ impl Embeddings {
         self.frozen_word.as_mut()
     }
 
-    /// The normalised embeddings of relative positions, for families that have them.
+    /// The embeddings of relative positions, normalised if the family does so; `None` for families without
+    /// them.
     pub(crate) fn relative(&self) -> Option<Tensor<2>> {
         let table = self.relative.as_ref()?.val();
         Some(match &self.relative_norm {

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a model, a checkpoint or a bundle.
+//! The errors about models, checkpoints and bundles.
 
 use sextant_core::Task;
 use sextant_kernels::ScorePrecision;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// A setting that cannot be, or settings that do not fit together.
+    /// A setting that is out of range, or settings that do not fit together.
     #[error("model: {0}")]
     Config(String),
     /// A file or folder that cannot be read or written.
@@ -18,12 +18,12 @@ pub enum ModelError {
     Io {
         /// What was tried: `read`, `write`, ….
         action: &'static str,
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A JSON file that is not what it should be.
+    /// A JSON file that does not parse, or has a wrong value.
     #[error("{}: {reason}", path.display())]
     Json {
         /// The file.
@@ -36,7 +36,7 @@ pub enum ModelError {
     NotSafetensors {
         /// The file.
         path: PathBuf,
-        /// What the parser says.
+        /// The parser's message.
         reason: String,
     },
     /// Weights that do not fit the model.
@@ -47,14 +47,14 @@ pub enum ModelError {
         /// Which tensor, what is wrong, what would be right.
         problem: String,
     },
-    /// An architecture that no family here covers.
+    /// An architecture that is none of the supported families.
     #[error("{}: `model_type` is `{found}`; supported: {supported}", path.display())]
     UnknownFamily {
         /// The `config.json`.
         path: PathBuf,
-        /// What it says.
+        /// The `model_type` in that file.
         found: String,
-        /// What it could say.
+        /// The values of `model_type` that are supported.
         supported: String,
     },
     /// A folder that is not a bundle, or one that this version cannot read.
@@ -73,25 +73,25 @@ pub enum ModelError {
     UnknownTask {
         /// The task asked for.
         task: Task,
-        /// The tasks that it has.
+        /// The tasks that the model has.
         known: String,
     },
     /// A pack that is not well formed.
     #[error("pack: {0}")]
     Pack(String),
-    /// A row to which the model has no answer that is a number. A caller that knows where its rows come
-    /// from says so in place of `row`, and then prints `fault` alone.
+    /// A row for which the model's answer is infinite or not a number. A caller that knows where its rows
+    /// come from can name that place instead of `row`, and print `fault` alone.
     #[error("row {row} (counted from 0): {fault}")]
     NonFinite {
-        /// The row's index in the slice that was given to predict.
+        /// The row's index in the slice of rows that was to be predicted.
         row: usize,
         /// What is wrong, and what to do.
         fault: NonFinite,
     },
-    /// As the crate of files says.
+    /// An error of `sextant-files`.
     #[error(transparent)]
     Files(#[from] sextant_files::FileError),
-    /// Whoever watched asked for an end.
+    /// The caller's observer asked to stop.
     #[error("stopped, as asked, while rows were answered")]
     Stopped,
     /// Text that cannot be encoded.
@@ -101,22 +101,22 @@ pub enum ModelError {
 
 /// An answer of a model that is infinite or not a number.
 ///
-/// It never stands for a grade: damaged weights and overflowing products would otherwise look like a
-/// model that is sure of itself.
+/// Such an answer is never turned into a grade: otherwise a model with damaged weights or overflowing
+/// products would look like one that is sure of its answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NonFinite {
     /// The row's task.
     pub task: Task,
-    /// What the head put out for the row.
+    /// The logits of the row.
     pub logits: Vec<f32>,
-    /// The precision of the products.
+    /// The precision in which products were computed.
     pub precision: ScorePrecision,
-    /// The member that answered, where the model is an ensemble.
+    /// The folder of the member that answered, if the model is an ensemble.
     pub member: Option<PathBuf>,
 }
 
 impl NonFinite {
-    /// What was found, without advice.
+    /// What is wrong, without the advice that [`Display`](fmt::Display) adds.
     pub fn finding(&self) -> String {
         let logits: Vec<String> = self.logits.iter().map(ToString::to_string).collect();
         let whose = match &self.member {
@@ -148,11 +148,11 @@ impl fmt::Display for NonFinite {
 }
 
 impl ModelError {
-    /// An error about one row of those that were given to predict, taken apart: the row's index, and what
-    /// is wrong with it in words. Whoever knows where rows come from says so in place of the index.
+    /// Splits an error about one of the rows that were to be predicted into the row's index and a message
+    /// without the index, for callers that name the row by where it comes from.
     ///
     /// # Errors
-    /// Any other error, as it was.
+    /// Any other error, unchanged.
     pub fn of_row(self) -> Result<(usize, String), Self> {
         match self {
             Self::NonFinite { row, fault } => Ok((row, fault.to_string())),
@@ -161,7 +161,7 @@ impl ModelError {
         }
     }
 
-    /// The same error with the row's index, if it has one, in another list of rows.
+    /// Converts the row's index, if the error has one, to the index in another list of rows.
     #[must_use]
     pub fn with_row(self, index: impl FnOnce(usize) -> usize) -> Self {
         match self {
@@ -173,7 +173,7 @@ impl ModelError {
         }
     }
 
-    /// Turns an I/O error into one that says where.
+    /// Turns an I/O error into one that names the path and the action.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }

@@ -1,7 +1,7 @@
 //! The frozen weights of a model with LoRA, by name.
 //!
-//! Their names are those that they would have as parameters of the plain backbone:
-//! `layers.5.qkv.weight`, `embeddings.word`. Adapters of several tasks over one block share its weight,
+//! A frozen weight has the name that it would have as a parameter of the plain backbone, such as
+//! `layers.5.qkv.weight` or `embeddings.word`. Adapters of several tasks over one block share its weight,
 //! and so do several models over one backbone.
 
 use crate::RelevanceModel;
@@ -9,7 +9,7 @@ use crate::stack::stacked;
 use sextant_kernels::FrozenWeight;
 use std::collections::BTreeMap;
 
-/// The frozen weights, each once.
+/// The frozen weights of a model by name, each once even if several branches share it.
 pub fn frozen_weights(model: &RelevanceModel) -> BTreeMap<String, FrozenWeight> {
     let mut weights = BTreeMap::new();
     if let Some(table) = model.embeddings.frozen_word() {
@@ -26,7 +26,8 @@ pub fn frozen_weights(model: &RelevanceModel) -> BTreeMap<String, FrozenWeight> 
     weights
 }
 
-/// Replaces every frozen weight by what `source` gives for its name; it is asked once for each name.
+/// Replaces every frozen weight by the one that `source` returns for its name and old weight. `source` is
+/// called once for each name.
 pub(crate) fn replace<E>(
     model: &mut RelevanceModel,
     mut source: impl FnMut(&str, &FrozenWeight) -> Result<FrozenWeight, E>,
@@ -53,7 +54,8 @@ pub(crate) fn replace<E>(
     Ok(())
 }
 
-/// Gives every frozen weight values by outputs, `[outputs, inputs]`, stored as it is to be.
+/// Fills every frozen weight, stored in its own format. `values` is called with a weight's name and its
+/// `[inputs, outputs]`, and returns the numbers as `[outputs, inputs]`, row-major.
 pub(crate) fn fill(
     model: &mut RelevanceModel,
     mut values: impl FnMut(&str, [usize; 2]) -> Vec<f32>,

@@ -1,4 +1,4 @@
-//! A pack on a device.
+//! A pack of rows as tensors on a device.
 
 use crate::{ModelError, SharedPrefixes};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -10,19 +10,20 @@ use std::ops::Range;
 /// A [`Pack`]'s tensors and bounds, ready to be run.
 #[derive(Debug, Clone)]
 pub struct PackInput {
-    /// Token ids, `[tokens]`; with shared prefixes, those of the distinct tokens, as the next two.
+    /// Token ids, `[tokens]`. With shared prefixes, this and the next two fields have one entry for each
+    /// distinct token.
     pub ids: Tensor<1, Int>,
-    /// Segment of each token, `[tokens]`.
+    /// The segment (token type) of each token, `[tokens]`.
     pub segment_ids: Tensor<1, Int>,
-    /// Position of each token in its row, `[tokens]`.
+    /// The position of each token in its row, `[tokens]`.
     pub positions: Tensor<1, Int>,
-    /// Bounds of the rows.
+    /// The bounds of the rows, always over whole rows.
     pub segments: Segments,
-    /// Rows of each task.
+    /// The range of rows of each task.
     pub task_rows: [Range<usize>; Task::COUNT],
-    /// Tokens of each task; with shared prefixes, distinct ones.
+    /// The range of tokens of each task; with shared prefixes, of distinct tokens.
     pub task_tokens: [Range<usize>; Task::COUNT],
-    /// Which rows share leading tokens, in an input that computes those once.
+    /// Which rows share leading tokens, in an input in which shared tokens occur once.
     pub shared: Option<SharedPrefixes>,
 }
 
@@ -57,8 +58,8 @@ impl PackInput {
         })
     }
 
-    /// [`PackInput::new`] for a causal model: leading tokens that rows of a task have in common are
-    /// there once.
+    /// [`PackInput::new`] for a causal model: leading tokens that rows of a task have in common occur in
+    /// the input once.
     pub fn sharing_prefixes(pack: &Pack, device: &Device) -> Result<Self, ModelError> {
         let whole = Self::new(pack, device)?; // checks the pack
         let tree = PrefixTree::new(pack);
@@ -76,7 +77,7 @@ impl PackInput {
         })
     }
 
-    /// What one task's rows share, counted from the task's first token.
+    /// The shared prefixes of one task's rows, with indices counted from the task's first token.
     pub(crate) fn task_shared(&self, task: Task) -> Option<SharedPrefixes> {
         let nodes = &self.task_tokens[task.index()];
         self.shared.as_ref().map(|shared| shared.of_task(task, nodes))

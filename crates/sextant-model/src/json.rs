@@ -1,10 +1,10 @@
-//! JSON files that other programs and people wrote: errors name the file, the line and the key.
+//! Reading JSON files that other programs or people wrote. Errors name the file, the line and the key.
 
 use crate::ModelError;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
-/// The mark that some editors put before a text in UTF-8.
+/// The byte order mark that some editors put at the start of a text in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The text without its byte order mark, if it begins with one.
@@ -12,13 +12,13 @@ pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)
 }
 
-/// Reads a file.
+/// Reads a JSON file.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
     let bytes = std::fs::read(path).map_err(ModelError::io("read", path))?;
     parse(&bytes, path)
 }
 
-/// Reads the contents of a file; `path` says in errors where they came from.
+/// Parses the contents of a JSON file; errors name `path`.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, ModelError> {
     let mut reader = serde_json::Deserializer::from_slice(without_mark(bytes));
     let failed =
@@ -29,7 +29,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T,
     Ok(value)
 }
 
-/// Reads a value that was parsed before, so that errors have a key but no line.
+/// Converts a value that was parsed before. Errors name the key but no line, because the text is gone.
 pub(crate) fn from_value<T: DeserializeOwned>(
     value: &serde_json::Value,
     path: &Path,
@@ -38,7 +38,7 @@ pub(crate) fn from_value<T: DeserializeOwned>(
         .map_err(|error| ModelError::Json { path: path.to_owned(), reason: told(&error) })
 }
 
-/// What is wrong, after the key where it is wrong.
+/// The error's message, after the key that it is about if there is one.
 fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let key = error.path().to_string();
     let inner = error.inner();
@@ -48,7 +48,8 @@ fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     format!("`{key}`: {inner}")
 }
 
-/// Adds what a file looks like that is no JSON at all.
+/// Extends an error's message if the file is recognisably something other than JSON: empty, UTF-16 or a
+/// pointer of Git LFS.
 fn hint(bytes: &[u8], reason: String) -> String {
     match bytes {
         [] => "is empty; fetch or copy it again".to_owned(),

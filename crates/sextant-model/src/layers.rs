@@ -1,4 +1,4 @@
-//! The two layers that every block is made of, as holders of parameters; the computing is in
+//! The two kinds of layers that every block is made of. They hold the parameters; the arithmetic is in
 //! `sextant-kernels`.
 
 use crate::{BackboneConfig, ForwardContext, NormKind};
@@ -35,7 +35,7 @@ impl Linear {
     }
 }
 
-/// `activation(x · weight + bias)`, with what the pass keeps packed.
+/// `activation(x · weight + bias)`, with the packed form of the weight if the pass has one.
 pub(crate) fn dense_forward(
     x: Tensor<2>,
     weight: &Param<Tensor<2>>,
@@ -50,7 +50,7 @@ pub(crate) fn dense_forward(
     kernels::linear_reusing(x, weight.val(), bias, activation, ctx.precision(), &reused)
 }
 
-/// Normalisation over the last dimension, of the backbone's kind.
+/// A normalisation over the last dimension, of the kind that the backbone uses.
 #[derive(Module, Debug)]
 pub struct Norm {
     /// Scale, `[width]`.
@@ -80,8 +80,9 @@ impl Norm {
         self.forward_sum(x, None, None)
     }
 
-    /// [`Norm::forward`] in the format that the pass keeps: before linear layers, which would round to it,
-    /// and of heads, which stand beside values that are in it.
+    /// [`Norm::forward`] with the result in the precision that the pass keeps between operations. It is for
+    /// the inputs of linear layers, which would be rounded to that precision anyway, and for the queries and
+    /// keys of heads, which are concatenated with values of that precision.
     pub(crate) fn forward_kept(&self, x: Tensor<2>, ctx: &ForwardContext) -> Tensor<2> {
         self.run(x, None, None, ctx.kept())
     }
@@ -133,8 +134,8 @@ pub(crate) fn add(
     }
 }
 
-/// A parameter of zeros, to be replaced. All of them are one number in memory: a model that is about to be
-/// loaded would otherwise be there twice.
+/// A parameter of zeros, to be replaced. It holds a single zero in memory, expanded to the shape; otherwise
+/// a model that is being loaded would take its memory twice.
 pub(crate) fn zeros<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
     let zero = Tensor::<D>::zeros([1; D], device);
     Param::initialized(ParamId::new(), zero.expand(shape))

@@ -1,4 +1,4 @@
-//! The relevance model: one transformer block, the families that are spellings of it, and the
+//! The relevance model: one transformer block, the backbone families that configure it, and the
 //! routing that turns one backbone into a model of six tasks.
 //!
 //! A [`RelevanceModel`] is embeddings, a *trunk* of shared [`Block`]s, and one or more [`Branch`]es
@@ -7,10 +7,10 @@
 //! private blocks copied from the top of the backbone. A mixed-task pack runs the trunk once; because
 //! its rows are sorted by task, each branch then sees one contiguous range of tokens.
 //!
-//! Weights come in through a name table per family ([`backbone`]), strictly: a tensor that is missing
-//! or not understood is an error that names it. They go out, and come back bit for bit, as a
-//! [`bundle`], or as a model for other programs ([`export`], and
-//! [`Adapter`] for the way back).
+//! Pretrained weights are loaded through a name table per family ([`backbone`]), strictly: a tensor that
+//! is missing or not understood is an error that names it. A model is saved as a [`bundle`], which loads
+//! again bit for bit, or [exported](export) for other programs; [`Adapter`] reads adapters that were
+//! exported or that PEFT wrote.
 
 mod answer;
 pub mod backbone;

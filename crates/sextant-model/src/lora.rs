@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use sextant_kernels::{FrozenFormat, LoraFactors};
 use std::ops::Range;
 
-/// What LoRA adapts and how. Keys that are absent have PEFT's meaning of "all linear layers", rank 16.
+/// Which layers LoRA adapts, and how. By default all linear layers of the blocks are adapted (as with
+/// PEFT's `all-linear`), at rank 16.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoraConfig {
@@ -25,15 +26,16 @@ pub struct LoraConfig {
     /// Multiply by `alpha / √rank` in place of `alpha / rank` (rsLoRA, Kalajdzievski 2023).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rslora: bool,
-    /// The layers to adapt, by the end of their names in the checkpoint: `["q_proj", "v_proj"]`. All
-    /// linear layers of the blocks where it is empty.
+    /// The layers to adapt, by the last parts of their names in the checkpoint: `["q_proj", "v_proj"]`. If
+    /// this is empty, all linear layers of the blocks are adapted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_modules: Vec<String>,
-    /// Parameters that are trained whole, by the start of our names: `["trunk_norm", "trunk.5.down"]`.
-    /// Heads, dense layers before them and full private blocks always are.
+    /// Parameters that are trained whole, by the first parts of their names in the model:
+    /// `["trunk_norm", "trunk.5.down"]`. Heads, the dense layers before heads, and full private blocks are
+    /// always trained whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modules_to_save: Vec<String>,
-    /// How the frozen weights are stored; quantised ones make it QLoRA (Dettmers et al. 2023).
+    /// How the frozen weights are stored. LoRA over quantised weights is QLoRA (Dettmers et al. 2023).
     #[serde(default = "base", with = "format")]
     pub base: FrozenFormat,
 }
@@ -64,7 +66,7 @@ impl Default for LoraConfig {
     }
 }
 
-/// `FrozenFormat` as its name: the kernels crate knows nothing of serde.
+/// Serialises a `FrozenFormat` as its name, because the kernels crate does not depend on serde.
 mod format {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use sextant_kernels::FrozenFormat;
@@ -80,14 +82,14 @@ mod format {
 }
 
 impl LoraConfig {
-    /// What the product of the factors is multiplied by.
+    /// The factor by which the product of the two low-rank matrices is multiplied.
     pub fn scale(&self) -> f32 {
         let rank = self.rank as f64;
         (self.alpha / if self.rslora { rank.sqrt() } else { rank }) as f32
     }
 
-    /// How the frozen table of words is stored: as the other weights, but never in 4 bits, which single
-    /// rows feel more than sums do.
+    /// How the frozen table of words is stored: like the other weights, but never in 4 bits. A row of the
+    /// table is used as it is, so its rounding errors do not average out as they do in a sum.
     pub fn table_format(&self) -> FrozenFormat {
         match self.base {
             FrozenFormat::Int4 => FrozenFormat::Int8,
@@ -95,18 +97,18 @@ impl LoraConfig {
         }
     }
 
-    /// Whether a layer of the checkpoint is adapted; `name` is its full name there.
+    /// Whether a layer of the checkpoint is adapted; `name` is its full name in the checkpoint.
     pub fn targets(&self, name: &str) -> bool {
         self.target_modules.is_empty()
             || self.target_modules.iter().any(|target| is_end(target, name))
     }
 
-    /// Whether a parameter of ours is trained whole.
+    /// Whether `modules_to_save` covers a parameter; `name` is its name in the model.
     pub fn saves(&self, name: &str) -> bool {
         self.modules_to_save.iter().any(|start| covers(start, name))
     }
 
-    /// Checks the numbers.
+    /// Checks the numbers; the error names the key.
     pub fn validate(&self) -> Result<(), ModelError> {
         let wrong = |key: &str, needed: &str| {
             Err(ModelError::Config(format!("`lora.{key}` must be {needed}")))
@@ -124,7 +126,7 @@ impl LoraConfig {
     }
 }
 
-/// The factors of one layer of the checkpoint.
+/// The two low-rank factors that adapt one layer of the checkpoint.
 #[derive(Module, Debug)]
 pub struct LoraPart {
     /// `[inputs, rank]`: the transpose of PEFT's `lora_A`.
@@ -139,18 +141,19 @@ impl LoraPart {
     }
 }
 
-/// What the factors of a layer are used with. A layer of ours may be several of the checkpoint side by
-/// side (queries, keys, values); each has its own factors, if it is adapted.
+/// How the factors of a projection are used. A projection may hold several layers of the checkpoint side
+/// by side (queries, keys, values); each adapted one has factors of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct LoraUse {
     pub(crate) scale: f32,
     pub(crate) dropout: f32,
-    /// The outputs of each part.
+    /// The range of output columns of each layer of the checkpoint.
     pub(crate) columns: Vec<Range<usize>>,
 }
 
 impl LoraUse {
-    /// The parts' factors as one pair: first factors side by side, second ones along the diagonal.
+    /// The factors of all parts combined into one pair: the first factors side by side, the second ones as
+    /// blocks along the diagonal.
     pub(crate) fn factors(
         &self,
         parts: &[Option<LoraPart>],

@@ -1,4 +1,4 @@
-//! What training minimises.
+//! The losses that training minimises.
 
 use crate::{HeadKind, ModelError};
 use burn::tensor::{Tensor, TensorData, activation};
@@ -13,8 +13,8 @@ pub enum LossKind {
     /// Softmax cross-entropy over the grades.
     #[default]
     CrossEntropy,
-    /// Binary cross-entropy of every step of the scale (Cao, Mirjalili & Raschka 2020, CORAL): being
-    /// off by two grades costs more than being off by one.
+    /// The sum of the binary cross-entropies of all steps of the scale (Cao, Mirjalili & Raschka 2020,
+    /// CORAL), so that an error of two grades costs more than an error of one.
     Ordinal,
 }
 
@@ -32,11 +32,11 @@ impl LossKind {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossConfig {
-    /// Which loss.
+    /// The kind of loss.
     pub kind: LossKind,
-    /// Share of the target that is spread evenly over the grades; cross-entropy only.
+    /// The share of the target probability that is spread evenly over the grades; for cross-entropy only.
     pub label_smoothing: f32,
-    /// Weight of each grade.
+    /// The weight of each grade.
     pub class_weights: [f32; Grade::COUNT],
 }
 
@@ -70,7 +70,7 @@ impl LossConfig {
     }
 }
 
-/// The loss of each row, `[rows]`, each times the row's weight.
+/// The loss of each row multiplied by the row's weight, `[rows]`.
 ///
 /// Cross-entropy with smoothing and class weights is that of PyTorch's `CrossEntropyLoss` with
 /// `reduction="none"`: with weights w, smoothing ε and K grades, row loss =
@@ -103,7 +103,8 @@ pub fn row_losses(
                     scale.push(weight * config.class_weights[grade.index()]);
                 }
             }
-            // max(c, 0) − c·t + log(1 + e^−|c|): binary cross-entropy that cannot overflow.
+            // The binary cross-entropy of logit c and target t as max(c, 0) − c·t + log(1 + e^−|c|), which
+            // cannot overflow.
             let softplus = (logits.clone().abs().neg().exp() + 1.0).log();
             let loss = activation::relu(logits.clone()) - logits * matrix(passed) + softplus;
             (loss * matrix(scale)).sum_dim(1).squeeze_dim::<1>(1)

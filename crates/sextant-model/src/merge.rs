@@ -1,11 +1,11 @@
-//! Adapters merged into the weights that they adapt.
+//! Merging adapters into the weights that they adapt.
 
 use crate::{ModelError, ModelSpec, Private, RelevanceModel, Routing, Values, dump, load};
 use std::collections::BTreeMap;
 
 /// The same model without LoRA: every adapter is added to its weight. Logits differ by rounding only.
 ///
-/// A model that has none is returned as it is.
+/// A model without adapters is returned unchanged.
 pub fn merge(model: RelevanceModel) -> Result<RelevanceModel, ModelError> {
     if model.spec().lora.is_none() {
         return Ok(model);
@@ -27,7 +27,7 @@ pub fn merge(model: RelevanceModel) -> Result<RelevanceModel, ModelError> {
     })
 }
 
-/// The dense weights, by the names that they have as parameters, of all that is frozen.
+/// The frozen weights as dense values, with adapters added, by the names that they have as parameters.
 fn weights(model: &RelevanceModel) -> BTreeMap<String, Values> {
     let mut values = BTreeMap::new();
     if let Some(table) = model.embeddings.frozen_word() {

@@ -1,12 +1,12 @@
-//! Mixtures of experts between pooling and heads: tasks share what they have in common without sharing
-//! all of it.
+//! Mixtures of experts between pooling and heads, by which tasks share a part of their computation.
 //!
-//! With one level and no experts of their own this is MMoE (Ma et al. 2018, "Modeling Task Relationships
-//! in Multi-task Learning with Multi-gate Mixture-of-Experts"): for each task a gate weighs the outputs
-//! of the same experts. With experts of their own it is CGC, and with several levels PLE (Tang et al.
-//! 2020, "Progressive Layered Extraction"): a task's gate weighs its own experts and the shared ones,
-//! never another task's; below the last level one more gate, which weighs all experts, feeds the shared
-//! experts of the next. An expert is `gelu(x · W + b)`, a gate `softmax(x · G)`.
+//! If there is one level and tasks have no experts of their own, this is MMoE (Ma et al. 2018, "Modeling
+//! Task Relationships in Multi-task Learning with Multi-gate Mixture-of-Experts"): each task has a gate,
+//! which weighs the outputs of the same shared experts. If tasks have experts of their own, it is CGC, and
+//! with several levels PLE (Tang et al. 2020, "Progressive Layered Extraction"): a task's gate weighs the
+//! task's own experts and the shared ones, never another task's. On every level but the last, one more
+//! gate weighs all experts, and its result is the input of the next level's shared experts. An expert is
+//! `gelu(x · W + b)`, a gate `softmax(x · G)`.
 
 use crate::{ForwardContext, Linear, ModelError};
 use burn::module::Module;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sextant_kernels::{self as kernels, Activation, Precision};
 use std::ops::Range;
 
-/// `model.routing.mixture`
+/// The sizes of a mixture of experts: the key `model.routing.mixture` of a recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MixtureConfig {
@@ -24,7 +24,7 @@ pub struct MixtureConfig {
     /// Experts that each task has for itself, on each level; 0 for MMoE.
     #[serde(default)]
     pub task_experts: usize,
-    /// Levels, one upon the other.
+    /// The number of levels, which follow one another.
     #[serde(default = "one")]
     pub levels: usize,
 }
@@ -50,7 +50,8 @@ impl MixtureConfig {
         Ok(())
     }
 
-    /// `mmoe-4`, `ple-4-1`, `ple-4-1x2`: shared experts, a task's own, levels.
+    /// A short name such as `mmoe-4`, `ple-4-1` or `ple-4-1x2`. The numbers are the shared experts, the
+    /// experts of each task, and the levels.
     pub fn label(&self) -> String {
         let one = match self.task_experts {
             0 => format!("mmoe-{}", self.experts),
@@ -60,18 +61,19 @@ impl MixtureConfig {
     }
 }
 
-/// What tasks share of a level.
+/// The part of a level that all tasks share.
 #[derive(Module, Debug)]
 pub struct SharedLevel {
     /// All shared experts side by side: `[hidden, experts · hidden]`.
     pub experts: Linear,
-    /// What feeds the shared experts of the next level, over all experts of this one: the tasks' in
-    /// their order, then the shared ones. Absent on the last level.
+    /// The gate whose weighted mean is the input of the next level's shared experts. It weighs all experts
+    /// of this level: those of the tasks in the order of the tasks, then the shared ones. Absent on the
+    /// last level.
     pub gate: Option<Linear>,
 }
 
 impl SharedLevel {
-    /// The levels of a mixture of zeros, to be initialised or loaded.
+    /// The shared part of every level: zeros, to be initialised or loaded.
     pub fn zeros(
         config: &MixtureConfig,
         tasks: usize,
@@ -87,17 +89,17 @@ impl SharedLevel {
     }
 }
 
-/// What a task has for itself of a level.
+/// The part of a level that belongs to one task.
 #[derive(Module, Debug)]
 pub struct TaskLevel {
-    /// Its own experts side by side: `[hidden, task_experts · hidden]`.
+    /// The task's own experts side by side: `[hidden, task_experts · hidden]`.
     pub experts: Option<Linear>,
-    /// Over its own experts, then the shared ones: `[hidden, task_experts + experts]`.
+    /// The task's gate over its own experts, then the shared ones: `[hidden, task_experts + experts]`.
     pub gate: Linear,
 }
 
 impl TaskLevel {
-    /// A task's part of the levels, of zeros, to be initialised or loaded.
+    /// One task's part of every level: zeros, to be initialised or loaded.
     pub fn zeros(config: &MixtureConfig, hidden: usize, device: &Device) -> Vec<Self> {
         let own = config.task_experts;
         let level = |_| Self {
@@ -108,9 +110,9 @@ impl TaskLevel {
     }
 }
 
-/// Mixes pooled rows, `[rows, hidden]`, for the tasks that have some: `parts` names each one's branch and
-/// rows. The result is in the order of `parts`, each `[its rows, hidden]`. `tasks` has the levels of
-/// every branch.
+/// Runs pooled rows, `[rows, hidden]`, through the mixture. `parts` names the branch and the rows of each
+/// task that has rows; the result has a tensor for each of them, `[rows of the part, hidden]`. `tasks` has
+/// the levels of every branch.
 pub(crate) fn mix(
     shared: &[SharedLevel],
     tasks: &[&[TaskLevel]],
@@ -119,7 +121,7 @@ pub(crate) fn mix(
     ctx: &ForwardContext,
 ) -> Vec<Tensor<2>> {
     let own = |level: &TaskLevel, x: Tensor<2>| level.experts.as_ref().map(|e| outputs(e, x, ctx));
-    // What goes into a level, for all rows: into the shared experts, and into each task's own.
+    // The inputs of a level, for all rows: of the shared experts, and of each task's own experts.
     let mut common = pooled.clone();
     let mut paths = vec![pooled.clone(); tasks.len()];
     for (i, level) in shared.iter().enumerate() {
@@ -145,10 +147,10 @@ pub(crate) fn mix(
             *x = weigh(&task[i].gate, x.clone(), all.collect());
         }
     }
-    Vec::new() // not reached with a last level, which has no gate
+    Vec::new() // not reached: the last level has no gate, so that the loop returns there
 }
 
-/// What experts that lie side by side make of rows: `[rows, experts, hidden]`.
+/// The outputs of experts whose weights lie side by side: `[rows, experts, hidden]`.
 fn outputs(experts: &Linear, x: Tensor<2>, ctx: &ForwardContext) -> Tensor<3> {
     let [rows, hidden] = x.dims();
     let y = kernels::composed::full(experts.forward(x, Activation::Gelu, ctx));
@@ -156,8 +158,8 @@ fn outputs(experts: &Linear, x: Tensor<2>, ctx: &ForwardContext) -> Tensor<3> {
     y.reshape([rows, columns / hidden, hidden])
 }
 
-/// The mean of experts' outputs, `[rows, hidden]`, weighed by a gate that reads `x`. Gates are a
-/// thousandth of the work: always in full precision.
+/// The mean of the experts' outputs, `[rows, hidden]`, weighted by a gate that reads `x`. Gates are always
+/// computed in full precision: they are a thousandth of the work.
 fn weigh(gate: &Linear, x: Tensor<2>, outputs: Vec<Tensor<3>>) -> Tensor<2> {
     let logits = kernels::linear(x, gate.weight.val(), None, Activation::None, Precision::F32);
     let weights: Tensor<3> = activation::softmax(logits, 1).unsqueeze_dim(2);

@@ -13,18 +13,56 @@ use sextant_core::{Prediction, Task};
 use std::ops::Range;
 
 /// A relevance model of one to six tasks.
+///
+/// ```
+/// use sextant_core::{Pair, Task};
+/// use sextant_kernels::Precision;
+/// use sextant_model::{
+///     BackboneConfig, Device, ForwardContext, HeadKind, ModelSpec, PackInput, Pooling,
+///     RelevanceModel, Routing, initialize,
+/// };
+/// use sextant_text::{Encoder, Pack, TextConfig, train_wordpiece};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // A small encoder with random weights, and a head for each of two tasks.
+/// let tokenizer = train_wordpiece(&["red sofa", "blue lamp", "sofas and lamps"], 100)?;
+/// let spec = ModelSpec {
+///     backbone: BackboneConfig::small(tokenizer.vocab_size()),
+///     tasks: vec![Task::QueryProduct, Task::QueryType],
+///     routing: Routing::MULTI_HEAD,
+///     pooling: Pooling::Mean,
+///     dense: false,
+///     head: HeadKind::Softmax,
+///     head_dropout: 0.0,
+///     lora: None,
+/// };
+/// let model = initialize(RelevanceModel::zeros(spec, &Device::cpu())?, 1);
+///
+/// // Pairs become rows of tokens, rows become a pack, and a pack becomes logits.
+/// let encoder = Encoder::new(tokenizer, TextConfig::default())?;
+/// let pair = Pair { task: Task::QueryType, left: "red sofa".into(), right: "sofas".into() };
+/// let rows = encoder.encode_all(&[pair])?;
+/// let pack = Pack::new(&rows.iter().enumerate().collect::<Vec<_>>());
+/// let input = PackInput::new(&pack, &model.device())?;
+/// let logits = model.forward(&input, &ForwardContext::inference(Precision::F32))?;
+/// assert_eq!(logits.dims(), [1, 3]); // one row, three grades
+/// let probabilities = model.predictions(logits)[0].probs;
+/// assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Module, Debug)]
 pub struct RelevanceModel {
-    /// From ids to the residual stream.
+    /// The embeddings, from token ids to the residual stream.
     pub embeddings: Embeddings,
-    /// Blocks that all tasks share.
+    /// The blocks that all tasks share.
     pub trunk: Vec<Block>,
-    /// The backbone's final norm, where it has one and the trunk is all of its blocks; with private
-    /// blocks each branch has its own.
+    /// The backbone's final norm, if the backbone has one and there are no private blocks. With private
+    /// blocks, each branch has a final norm of its own.
     pub trunk_norm: Option<Norm>,
-    /// What tasks share of each level of a mixture of experts; often none.
+    /// The part of each level of a mixture of experts that all tasks share; empty without a mixture.
     pub mixture: Vec<SharedLevel>,
-    /// One branch for all tasks, or one for each in the order of the spec's tasks.
+    /// One branch for all tasks, or one for each task in the order of the spec's tasks.
     pub branches: Vec<Branch>,
     #[module(skip)]
     spec: ModelSpec,
@@ -58,7 +96,7 @@ impl RelevanceModel {
         })
     }
 
-    /// The model's shape.
+    /// The specification that the model was built from.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
     }
@@ -87,7 +125,7 @@ impl RelevanceModel {
 
     /// The device that holds the weights, with its autodiff context while training.
     pub fn device(&self) -> Device {
-        self.branches[0].classifier.weight.val().device() // there is always a branch
+        self.branches[0].classifier.weight.val().device() // there is at least one branch
     }
 
     /// Logits of a pack's rows, in the pack's order: `[rows, outputs]` (see [`HeadKind`]).
@@ -96,13 +134,13 @@ impl RelevanceModel {
         input: &PackInput,
         ctx: &ForwardContext,
     ) -> Result<Tensor<2>, ModelError> {
-        self.parts(input)?; // before any work
+        self.parts(input)?; // fails for an unknown task before anything is computed
         self.finish(self.embeddings.forward(input, ctx), 0, input, ctx)
     }
 
-    /// What the trunk makes of each token, after the backbone's final norm where the trunk ends with it:
-    /// `[tokens, hidden]`. In a decoder with tied embeddings the product with the transposed table of
-    /// words is the logits of the next tokens.
+    /// The vector of each token after the trunk, `[tokens, hidden]`, with the backbone's final norm applied
+    /// if it belongs to the trunk (see [`RelevanceModel::trunk_norm`]). In a decoder with tied embeddings,
+    /// their product with the transposed table of words is the logits of the next tokens.
     pub fn hidden_states(&self, input: &PackInput, ctx: &ForwardContext) -> Tensor<2> {
         let relative = self.embeddings.relative();
         let blocks = BlockContext::new(input, relative.as_ref(), ctx);
@@ -118,7 +156,7 @@ impl RelevanceModel {
         }
     }
 
-    /// Logits from what goes into block `first` of the trunk, `[tokens, hidden]`.
+    /// The logits of a pack, computed from the input `x` of block `first` of the trunk, `[tokens, hidden]`.
     pub(crate) fn finish(
         &self,
         mut x: Tensor<2>,
@@ -152,10 +190,10 @@ impl RelevanceModel {
         Ok(self.logits(&parts, pooled, ctx))
     }
 
-    /// From each part's pooled rows to the logits of all.
+    /// The logits of all rows, from the pooled vectors of each part.
     fn logits(
         &self,
-        parts: &[Part],
+        parts: &[BranchRows],
         mut pooled: Vec<Tensor<2>>,
         ctx: &ForwardContext,
     ) -> Tensor<2> {
@@ -169,8 +207,8 @@ impl RelevanceModel {
         Tensor::cat(logits.collect(), 0)
     }
 
-    /// Which branch runs which rows. Fails for a task that the model does not have.
-    fn parts(&self, input: &PackInput) -> Result<Vec<Part>, ModelError> {
+    /// Which branch runs which rows of a pack. Fails for a task that the model does not have.
+    fn parts(&self, input: &PackInput) -> Result<Vec<BranchRows>, ModelError> {
         let mut parts = Vec::new();
         for task in Task::ALL {
             let rows = input.task_rows[task.index()].clone();
@@ -178,7 +216,7 @@ impl RelevanceModel {
                 continue;
             }
             let branch = self.spec.branch_of(task).ok_or_else(|| self.spec.unknown_task(task))?;
-            parts.push(Part { task, branch, rows });
+            parts.push(BranchRows { task, branch, rows });
         }
         if self.spec.routing.heads == Heads::Shared {
             parts.truncate(1);
@@ -208,14 +246,14 @@ impl RelevanceModel {
     }
 }
 
-/// Rows of a pack that one branch runs.
-struct Part {
+/// The rows of a pack that one branch runs.
+struct BranchRows {
     task: Task,
     branch: usize,
     rows: Range<usize>,
 }
 
-/// Rows of a matrix; the matrix itself when all are asked for.
+/// A range of the rows of a matrix.
 fn narrow(x: &Tensor<2>, range: &Range<usize>) -> Tensor<2> {
     if range.len() == x.dims()[0] {
         return x.clone();

@@ -5,13 +5,13 @@ use burn::tensor::Tensor;
 use sextant_kernels::{FrozenWeight, PackedWeight, ScorePrecision};
 use std::collections::HashMap;
 
-/// The weights of a model's linear layers packed for scoring, and, where products are of 8 bits, its table of
-/// words in 16: in 32, that table would be most of what a small model takes in memory.
+/// The weights of a model's linear layers, packed for scoring. If products are computed in 8 bits, this also
+/// holds the table of words in 16 bits: in 32 bits, that table would take most of a small model's memory.
 ///
-/// All are packed before the first row is scored, and never change: any number of threads read them
-/// without waiting for one another. (Packing runs on all threads itself. If it happened at first use,
-/// behind a lock, a thread that packs could take up another scoring task while it waits for the others,
-/// and wait for its own lock.)
+/// All weights are packed before the first row is scored and never change, so that any number of threads
+/// can read them without waiting for one another. (Packing itself runs on all threads. If it happened at
+/// the first use, behind a lock, a thread that packs could start another scoring task while it waits for
+/// the other threads, and then wait for the lock that it holds itself.)
 #[derive(Debug)]
 pub struct PackedWeights {
     pub(crate) precision: ScorePrecision,
@@ -30,7 +30,8 @@ impl PackedWeights {
         self.words.as_ref().filter(|(id, _)| *id == table).map(|(_, words)| words)
     }
 
-    /// A layer's weight; one of another model is packed for this call alone.
+    /// The packed form of a layer's weight. A weight that was not packed before, such as one of another
+    /// model, is packed for this call alone.
     pub(crate) fn of(&self, weight: &Param<Tensor<2>>) -> PackedWeight {
         match self.weights.get(&weight.id) {
             Some(packed) => packed.clone(),

@@ -1,4 +1,4 @@
-//! Packing the weights of a model: a walk over its layers.
+//! Packing the weights of a model for scoring, by visiting its modules.
 
 use crate::RelevanceModel;
 use crate::packed_weights::PackedWeights;
@@ -8,7 +8,8 @@ use sextant_kernels::{FrozenFormat, FrozenWeight, PackedWeight, ScorePrecision};
 use std::collections::HashMap;
 
 impl PackedWeights {
-    /// Packs the weights of a model. They serve this model, as long as its weights do not change.
+    /// Packs the weights of a model. The packed weights are valid for this model as long as its weights do
+    /// not change.
     pub fn new(model: &RelevanceModel, precision: ScorePrecision) -> Self {
         let path = ModulePath::default();
         let mut packer = Packer { path, packed: Self::empty(precision) };
@@ -16,11 +17,11 @@ impl PackedWeights {
         packer.packed
     }
 
-    /// Packs the weights of a model that will do nothing but score, and frees the originals one after the
-    /// other: the model that comes back is whole but for those, and answers with what is packed alone.
+    /// Packs the weights of a model that will only score, and frees each original after it is packed. The
+    /// returned model lacks those weights and can only be run together with the packed ones.
     ///
-    /// In the place of a freed weight stands one number that is none (NaN), in the weight's shape: whoever
-    /// reads it all the same gets no number that could be mistaken for an answer.
+    /// A freed weight is replaced by a single NaN, expanded to the weight's shape: if it were read by
+    /// mistake, the result could not be taken for an answer.
     pub fn taking(model: RelevanceModel, precision: ScorePrecision) -> (RelevanceModel, Self) {
         let relative = model.spec().backbone.block.relative.is_some();
         let path = ModulePath::default();
@@ -33,7 +34,7 @@ impl PackedWeights {
         Self { precision, weights: HashMap::new(), words: None }
     }
 
-    /// Packs the parameter at this path, if it is one that is packed, and says whether it is.
+    /// Packs the parameter at this path if it is one of those that are packed, and returns whether it is.
     fn take_up<const D: usize>(&mut self, path: &ModulePath, param: &Param<Tensor<D>>) -> bool {
         if D != 2 {
             return false;
@@ -47,7 +48,7 @@ impl PackedWeights {
         }
         if self.precision == ScorePrecision::Int8 && path.is_word_table() {
             let (device, [words, width]) = (param.val().device(), matrix().dims());
-            // bf16 has the range of f32, and its rounding is far below that of the products' 8 bits.
+            // bf16 has the range of f32, and it rounds far less than the products in 8 bits do.
             if let Ok(values) = matrix().into_data().convert::<f32>().try_into_vec::<f32>() {
                 let dims = [width, words];
                 let table = FrozenWeight::new(&values, dims, FrozenFormat::Bf16, &device);
@@ -59,8 +60,8 @@ impl PackedWeights {
     }
 }
 
-/// Where a walk over the modules of a model has come to: the names of fields and the kinds of the modules that
-/// hold them, innermost last, as burn names them.
+/// The path of the module that is being visited: the names of fields, each with burn's name of the kind of
+/// module that holds the field, innermost last.
 #[derive(Debug, Default)]
 struct ModulePath(Vec<(String, String)>);
 
@@ -73,9 +74,10 @@ impl ModulePath {
         self.0.pop();
     }
 
-    /// Whether here is what [`dense_forward`](crate::layers::dense_forward) multiplies by: the matrix of one
-    /// of the two kinds of linear layer, but for those of a head and of a mixture's gates, which are multiplied in
-    /// full precision. Tables and the factors of adapters are read in other ways.
+    /// Whether the parameter at this path is a weight that [`dense_forward`](crate::layers::dense_forward)
+    /// multiplies by: the matrix of a `Linear` or a `Projection`, except those of heads and of a mixture's
+    /// gates, which are multiplied in full precision. Embedding tables and the factors of adapters are read
+    /// by other operations.
     fn is_packed(&self) -> bool {
         let [.., holder, (name, container)] = self.0.as_slice() else { return false };
         let linear = matches!(container.as_str(), "Struct:Linear" | "Struct:Projection");
@@ -86,20 +88,21 @@ impl ModulePath {
         linear && name == "weight" && !full
     }
 
-    /// Whether here is the table of words.
+    /// Whether the parameter at this path is the table of words.
     fn is_word_table(&self) -> bool {
         let [.., (name, container)] = self.0.as_slice() else { return false };
         name == "word" && container == "Struct:Embeddings"
     }
 
-    /// Whether here is the projection of queries, keys and values. Relative positions pass it too, as it is.
+    /// Whether the parameter at this path belongs to the projection to queries, keys and values. The
+    /// embeddings of relative positions are multiplied by the unpacked weight of that projection.
     fn is_attention_input(&self) -> bool {
         let holder = self.0.iter().rev().nth(1);
         holder.is_some_and(|(name, container)| name == "qkv" && container == "Struct:Block")
     }
 }
 
-/// Packs, and leaves the model as it is.
+/// Packs weights and leaves the model unchanged.
 struct Packer {
     path: ModulePath,
     packed: PackedWeights,
@@ -119,10 +122,10 @@ impl ModuleVisitor for Packer {
     }
 }
 
-/// Packs, and frees what is packed.
+/// Packs weights and frees the originals.
 struct Taker {
     path: ModulePath,
-    /// Whether positions are relative.
+    /// Whether the model has relative positions.
     relative: bool,
     packed: PackedWeights,
 }

@@ -1,6 +1,6 @@
-//! Parameters by name: listing, initialising, filling, dumping and freezing them.
+//! Parameters by name: listing, initialising, loading, dumping and freezing them.
 //!
-//! A parameter's name is its path in the model, with branches named rather than numbered:
+//! A parameter's name is its path in the model. Branches have names instead of numbers in it:
 //! `trunk.3.qkv.weight`, `branches.query-type.classifier.bias`.
 
 use crate::context::split_mix;
@@ -19,32 +19,32 @@ use std::collections::BTreeMap;
 /// What is known about one parameter without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParamInfo {
-    /// Its name.
+    /// The parameter's name.
     pub name: String,
-    /// Its shape: one or two dimensions.
+    /// The parameter's shape, of one or two dimensions.
     pub shape: Vec<usize>,
-    /// Whether training moves it.
+    /// Whether training changes the parameter.
     pub trainable: bool,
 }
 
 impl ParamInfo {
-    /// How many numbers it holds.
+    /// How many numbers the parameter holds.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether it holds none; never so in a valid model.
+    /// Whether the parameter holds no numbers, which does not happen in a valid model.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether weight decay leaves it alone: norms and biases.
+    /// Whether the parameter belongs to a norm or is a bias; weight decay is not applied to these.
     pub fn is_norm_or_bias(&self) -> bool {
         self.shape.len() == 1
     }
 }
 
-/// Path of the parameter being visited, with the branches' names in place of their numbers.
+/// The path of the parameter that is being visited, with the names of branches in place of their numbers.
 struct Path {
     parts: Vec<String>,
     branches: Vec<&'static str>,
@@ -86,14 +86,14 @@ pub fn parameters(model: &RelevanceModel) -> Vec<ParamInfo> {
 /// How many numbers a model holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParameterCounts {
-    /// All, a frozen base included.
+    /// All numbers, including those of a frozen base.
     pub all: u64,
-    /// Those that training moves.
+    /// The numbers that training changes.
     pub trainable: u64,
 }
 
 impl ParameterCounts {
-    /// Counts those of a model.
+    /// Counts the numbers of a model.
     pub fn of(model: &RelevanceModel) -> Self {
         let mut counts = Self { all: 0, trainable: 0 };
         for info in parameters(model) {
@@ -107,7 +107,7 @@ impl ParameterCounts {
     }
 }
 
-/// All values, by name.
+/// The values of all parameters, by name.
 pub fn dump(model: &RelevanceModel) -> BTreeMap<String, Values> {
     let mut values = BTreeMap::new();
     visit(model, |name, shape, param| {
@@ -117,25 +117,25 @@ pub fn dump(model: &RelevanceModel) -> BTreeMap<String, Values> {
 }
 
 impl Archive {
-    /// Writes every parameter of a model by our names, as [`Archive::write`] does what [`dump`] gives,
-    /// without the copy that it makes.
+    /// Writes every parameter of a model under its name. The file is the one that [`Archive::write`] makes of
+    /// [`dump`]'s result, but the parameters are not copied.
     pub fn write_model(path: &std::path::Path, model: &RelevanceModel) -> Result<(), ModelError> {
         Self::write_tensors(path, writables(model), None)
     }
 }
 
-/// All parameters by name, to be written one after the other.
+/// All parameters by name, as tensors that can be written one after the other.
 fn writables(model: &RelevanceModel) -> Vec<(String, Box<dyn Writable>)> {
     let mut list = Vec::new();
     visit(model, |name, _, param| list.push((name, param.writable())));
     list
 }
 
-/// A parameter whose rank does not matter.
+/// A parameter of any rank.
 trait AnyParam {
     fn trainable(&self) -> bool;
     fn values(&self) -> Vec<f32>;
-    /// A handle to its numbers, which are not copied.
+    /// A handle to the parameter's numbers, which are not copied.
     fn writable(&self) -> Box<dyn Writable>;
 }
 
@@ -172,8 +172,8 @@ fn visit(model: &RelevanceModel, each: impl FnMut(String, Vec<usize>, &dyn AnyPa
     model.visit(&mut Visitor { path: Path::new(model), each });
 }
 
-/// Gives parameters the values that `source` returns for their name and shape, and leaves alone
-/// those for which it returns none. The first error ends the loading.
+/// Gives each parameter the values that `source` returns for its name and shape. A parameter for which
+/// `source` returns `None` keeps its values. The first error ends the loading.
 pub fn load<E>(
     model: RelevanceModel,
     source: impl FnMut(&str, &[usize]) -> Result<Option<Vec<f32>>, E>,
@@ -213,12 +213,16 @@ pub fn load<E>(
     loader.error.map_or(Ok(model), Err)
 }
 
-/// Fills every parameter afresh (frozen weights come from a backbone, or from [`initialize_frozen`]): norms to scale by 1 and shift by 0, biases with 0, weights from a normal
-/// distribution of the backbone's `initializer_range`, 0.02 unless stated (Devlin et al. 2019). A parameter's values depend on `seed` and its
-/// name only, so that models of different routings start from equal numbers where they share names.
+/// Gives every parameter an initial value: norms scale by 1 and shift by 0, biases are 0, and weights are
+/// drawn from a normal distribution whose standard deviation is the backbone's `initializer_range`, 0.02
+/// unless stated (Devlin et al. 2019). An adapter's first factor is random and its second one zero. Frozen
+/// weights are not parameters; they come from a backbone or from [`initialize_frozen`].
+///
+/// The values of a parameter depend on `seed` and the parameter's name only, so that models of different
+/// routings start with equal values in the parameters that they have in common.
 pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
     let deviation = deviation(&model);
-    // Such a norm stores its scale less one.
+    // A norm of this kind stores its scale minus one.
     let scale = if model.spec().backbone.block.norm == NormKind::RmsOnePlus { 0.0 } else { 1.0 };
     let filled = load::<std::convert::Infallible>(model, |name, shape| {
         let length = shape.iter().product();
@@ -229,11 +233,11 @@ pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
             return Ok(Some(vec![0.0; length]));
         }
         if name.contains(".lora.") && name.rsplit('.').next() == Some("b") {
-            return Ok(Some(vec![0.0; length])); // adapters begin by changing nothing
+            return Ok(Some(vec![0.0; length])); // an adapter changes nothing at first
         }
         let mut rng = generator(seed, name);
         if name.contains(".lora.") {
-            // as PEFT: Kaiming's uniform distribution with a = √5
+            // Kaiming's uniform distribution with a = √5, as in PEFT.
             let bound = 1.0 / (shape[0] as f32).sqrt();
             return Ok(Some((0..length).map(|_| rng.random_range(-bound..bound)).collect()));
         }
@@ -245,8 +249,8 @@ pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
     }
 }
 
-/// Gives the frozen weights of a model without a pretrained backbone random numbers, from the distribution
-/// that [`initialize`] takes.
+/// Gives the frozen weights of a model random values, from the normal distribution that [`initialize`] uses.
+/// This is for models without a pretrained backbone.
 pub fn initialize_frozen(mut model: RelevanceModel, seed: u64) -> RelevanceModel {
     let deviation = deviation(&model);
     frozen::fill(&mut model, |name, [inputs, outputs]| {
@@ -255,12 +259,12 @@ pub fn initialize_frozen(mut model: RelevanceModel, seed: u64) -> RelevanceModel
     model
 }
 
-/// Of fresh weights.
+/// The standard deviation of initial weights.
 fn deviation(model: &RelevanceModel) -> f32 {
     model.spec().backbone.initializer_range.unwrap_or(0.02)
 }
 
-/// A generator that depends on the seed and a parameter's name.
+/// A random number generator whose seed depends on `seed` and a parameter's name.
 fn generator(seed: u64, name: &str) -> ChaCha8Rng {
     let key = name.bytes().fold(split_mix(seed), |key, byte| split_mix(key ^ u64::from(byte)));
     ChaCha8Rng::seed_from_u64(key)
@@ -269,12 +273,13 @@ fn generator(seed: u64, name: &str) -> ChaCha8Rng {
 fn normal(deviation: f32, length: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     match Normal::new(0.0, deviation) {
         Ok(normal) => normal.sample_iter(rng).take(length).collect(),
-        Err(_) => vec![0.0; length], // not reached: a valid deviation is finite
+        Err(_) => vec![0.0; length], // not reached: validation accepts only a finite deviation
     }
 }
 
-/// Freezes the parameters whose names start with one of `prefixes` (whole path parts) and makes all
-/// others trainable that the spec trains ([`ModelSpec::trains`]). A prefix that names nothing is an error.
+/// Freezes the parameters whose paths start with one of `prefixes`, and makes all others trainable that the
+/// model's specification trains ([`ModelSpec::trains`]). Prefixes are compared by whole parts of paths; one
+/// that matches no parameter is an error.
 pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceModel, ModelError> {
     struct Freezer<'a> {
         path: Path,
@@ -306,8 +311,8 @@ pub fn freeze(model: RelevanceModel, prefixes: &[String]) -> Result<RelevanceMod
     Ok(model.map(&mut freezer))
 }
 
-/// Whether training moves a parameter when those under `prefixes` are frozen: what [`freeze`] sets. Models
-/// on a device without autodiff keep no mark of it.
+/// Whether training changes a parameter if those under `prefixes` are frozen. [`freeze`] marks parameters
+/// accordingly, but on a device without autodiff the mark is lost.
 pub fn is_trained(spec: &ModelSpec, prefixes: &[String], name: &str) -> bool {
     spec.trains(name) && !prefixes.iter().any(|prefix| covers(prefix, name))
 }

@@ -1,10 +1,10 @@
-//! From a row's tokens to the one vector that its head reads.
+//! Pooling: from the vectors of a row's tokens to the one vector that the head reads.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use sextant_kernels::Segments;
 
-/// Which vector of a row its head reads.
+/// Which vector of a row the head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pooling {
@@ -12,12 +12,13 @@ pub enum Pooling {
     Cls,
     /// The mean over the row's tokens.
     Mean,
-    /// The last token's. Taken from the row's bounds, never from a padding side.
+    /// The last token's, found by the row's bounds. Rows are not padded.
     Last,
 }
 
 impl Pooling {
-    /// The tokens that the pooled vectors are, one for each row; `None` when all tokens count.
+    /// The indices of the tokens whose vectors are the pooled ones, one for each row; `None` if all tokens
+    /// count.
     pub(crate) fn tokens(self, segments: &Segments, device: &Device) -> Option<Tensor<1, Int>> {
         let bounds = segments.cu();
         let tokens: Vec<i32> = match self {

@@ -1,4 +1,4 @@
-//! A bundle that answers: its model, its encoder and its packed weights.
+//! Predicting with a bundle: its model, its encoder and its packed weights.
 
 use crate::bundle::Bundle;
 use crate::{
@@ -20,24 +20,26 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Tokens per pack unless set otherwise: enough to keep the products busy, few enough to stay
-    /// near the caches.
+    /// The number of tokens per pack: enough for matrix products to be efficient, and few enough for
+    /// activations to stay near the caches.
     pub const PACK_TOKENS: usize = 4096;
 
-    /// A predictor over a bundle that computes in a precision. Packs the weights and frees the originals:
-    /// what follows only reads them, so that any number of threads may predict at once.
+    /// A predictor over a bundle, which computes in the given precision. This packs the weights and frees the
+    /// originals. Predicting only reads the packed weights, so that any number of threads may predict at
+    /// once.
     pub fn new(bundle: Bundle, precision: ScorePrecision) -> Self {
         let (model, weights) = PackedWeights::taking(bundle.model, precision);
         let (encoder, weights) = (bundle.encoder, Arc::new(weights));
         Self { model, encoder, weights, pack_tokens: Self::PACK_TOKENS }
     }
 
-    /// What turns pairs into rows.
+    /// The encoder, which turns pairs into rows of tokens.
     pub fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
-    /// The model's shape. (The model itself is not lent: packed weights have taken the place of its own.)
+    /// The model's specification. (There is no access to the model itself, because its weights were replaced
+    /// by the packed ones.)
     pub fn spec(&self) -> &ModelSpec {
         self.model.spec()
     }
@@ -47,7 +49,8 @@ impl Predictor {
         self.predict_rows(&self.encoder.encode_all(pairs)?)
     }
 
-    /// The same for somebody who watches: `done` hears how many rows each pack held, and may break.
+    /// [`Predictor::predict`] with an observer: `done` is called after each pack with the number of its rows,
+    /// and may stop the run by breaking.
     ///
     /// # Errors
     /// As [`Predictor::predict`]; [`ModelError::Stopped`] if `done` breaks.
@@ -68,7 +71,7 @@ impl Predictor {
         })
     }
 
-    /// Answers encoded rows, each with a prediction or with what is wrong with it: see [`answer_rows`].
+    /// Answers encoded rows, each with a prediction or with the reason why it has none; see [`answer_rows`].
     pub fn answer_rows<R: TokenRow>(
         &self,
         rows: &[R],

@@ -1,4 +1,4 @@
-//! Rows of a pack that share leading tokens, on a device.
+//! Which rows of a pack share leading tokens, as tensors on a device.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use sextant_core::Task;
@@ -6,17 +6,18 @@ use sextant_kernels as kernels;
 use sextant_text::{Pack, PrefixTree};
 use std::ops::Range;
 
-/// Between the distinct tokens of a pack, which all layers but attention see, and the tokens of its
-/// whole rows, which attention sees: see [`PrefixTree`]. Keys and values of a shared token are computed
-/// once and read by every row that begins with it. As attention itself sees whole rows, positions and
-/// windows are those of rows that share nothing.
+/// The mapping between the distinct tokens of a pack and the tokens of its whole rows; see [`PrefixTree`].
+///
+/// Attention works on whole rows, all other layers on distinct tokens. Keys and values of a shared token
+/// are computed once and read by every row that begins with it. Because attention works on whole rows,
+/// positions and windows are the same as without sharing.
 #[derive(Debug, Clone)]
 pub struct SharedPrefixes {
-    /// The node of each token, `[tokens]`.
+    /// For each token of the whole rows, the index of its distinct token (its node in the tree): `[tokens]`.
     nodes: Tensor<1, Int>,
-    /// A token of each node, `[nodes]`.
+    /// For each distinct token, the index of one token of the whole rows that it stands for: `[nodes]`.
     tokens: Tensor<1, Int>,
-    /// Tokens of each task's whole rows.
+    /// The range of tokens of each task's whole rows.
     task_tokens: [Range<usize>; Task::COUNT],
 }
 
@@ -32,27 +33,28 @@ impl SharedPrefixes {
         }
     }
 
-    /// From distinct tokens to those of whole rows.
+    /// Copies the vectors of distinct tokens to the tokens of whole rows.
     pub(crate) fn whole(&self, x: Tensor<2>) -> Tensor<2> {
         kernels::embedding(x, self.nodes.clone())
     }
 
-    /// From tokens of whole rows to distinct ones.
+    /// Selects the vectors of the distinct tokens from those of the tokens of whole rows.
     pub(crate) fn distinct(&self, x: Tensor<2>) -> Tensor<2> {
         kernels::embedding(x, self.tokens.clone())
     }
 
-    /// [`SharedPrefixes::distinct`] for one number a token.
+    /// [`SharedPrefixes::distinct`] for tensors with one number for each token.
     pub(crate) fn pick(&self, values: Tensor<1, Int>) -> Tensor<1, Int> {
         values.select(0, self.tokens.clone())
     }
 
-    /// The distinct tokens that these tokens of whole rows are.
+    /// The distinct tokens that stand for these tokens of whole rows.
     pub(crate) fn nodes_of(&self, tokens: Tensor<1, Int>) -> Tensor<1, Int> {
         self.nodes.clone().select(0, tokens)
     }
 
-    /// One task's part; `nodes` are its own. Not to be narrowed again.
+    /// The mapping of one task's rows alone, with indices counted from the task's first token. `nodes` is
+    /// the range of the task's distinct tokens. Only a mapping of a whole pack can be narrowed like this.
     pub(crate) fn of_task(&self, task: Task, nodes: &Range<usize>) -> Self {
         let tokens = self.task_tokens[task.index()].clone();
         let part = |x: &Tensor<1, Int>, range: &Range<usize>, first: usize| {

@@ -1,6 +1,6 @@
-//! The linear layers of a block: trained whole, or frozen with low-rank adapters.
+//! The linear layers of a block, which are trained whole or frozen with low-rank adapters.
 
-use crate::block_config::Part;
+use crate::block_config::CheckpointLayer;
 use crate::layers::{dense_forward, zeros};
 use crate::lora::LoraUse;
 use crate::{ForwardContext, LoraConfig, LoraPart};
@@ -8,14 +8,15 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use sextant_kernels::{self as kernels, Activation, FrozenWeight};
 
-/// `activation(x · weight + bias)`, with the weight a parameter or frozen.
+/// `activation(x · weight + bias)`, where the weight is either a parameter or frozen.
 #[derive(Module, Debug)]
 pub struct Projection {
-    /// `[inputs, outputs]`, where it is trained whole.
+    /// The weight, `[inputs, outputs]`, if it is trained whole.
     pub weight: Option<Param<Tensor<2>>>,
-    /// `[outputs]`.
+    /// The bias, `[outputs]`.
     pub bias: Option<Param<Tensor<1>>>,
-    /// The adapters of a frozen weight, one for each layer of the checkpoint that it is made of.
+    /// The adapters of a frozen weight: an entry for each layer of the checkpoint that the weight is made
+    /// of, `None` where that layer is not adapted.
     pub lora: Vec<Option<LoraPart>>,
     #[module(skip)]
     frozen: Option<(FrozenWeight, LoraUse)>,
@@ -24,11 +25,12 @@ pub struct Projection {
 /// How to build the projections of a block.
 #[derive(Clone, Copy)]
 pub(crate) struct Build<'a> {
-    /// Where weights are frozen and adapted.
+    /// How frozen weights are adapted; `None` if weights are trained whole.
     pub(crate) lora: Option<&'a LoraConfig>,
-    /// What a projection is made of: its name in the block, and its outputs.
-    pub(crate) parts: &'a dyn Fn(&str, usize) -> Vec<Part>,
-    /// The block's path, for `modules_to_save`.
+    /// The layers of the checkpoint that make up a projection, given its name in the block and its number
+    /// of outputs.
+    pub(crate) parts: &'a dyn Fn(&str, usize) -> Vec<CheckpointLayer>,
+    /// The block's parameter path, which `modules_to_save` is compared with.
     pub(crate) path: &'a str,
     pub(crate) device: &'a Device,
 }
@@ -68,7 +70,7 @@ impl Build<'_> {
 }
 
 impl Projection {
-    /// `[rows, inputs]` to `[rows, outputs]`.
+    /// Maps `[rows, inputs]` to `[rows, outputs]`.
     pub fn forward(&self, x: Tensor<2>, activation: Activation, ctx: &ForwardContext) -> Tensor<2> {
         let bias = self.bias();
         match (&self.weight, &self.frozen) {
@@ -87,7 +89,7 @@ impl Projection {
         self.bias.as_ref().map(Param::val)
     }
 
-    /// The frozen weight, if it is frozen.
+    /// The weight, if it is frozen.
     pub fn frozen(&self) -> Option<&FrozenWeight> {
         self.frozen.as_ref().map(|(weight, _)| weight)
     }
@@ -98,8 +100,8 @@ impl Projection {
         }
     }
 
-    /// What the adapters add to the weight, `scale · a · b` of each part side by side, as `[inputs,
-    /// outputs]` row-major; parts without adapters add nothing.
+    /// The matrix that the adapters add to a frozen weight: `scale · a · b` of each part side by side, as
+    /// `[inputs, outputs]`, row-major. The columns of parts without adapters are zeros.
     pub(crate) fn change(&self) -> Option<Vec<f32>> {
         let (frozen, used) = self.frozen.as_ref()?;
         let [inputs, outputs] = frozen.dims();

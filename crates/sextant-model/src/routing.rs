@@ -1,5 +1,5 @@
-//! How one model learns which task a row belongs to. Routing is data, not a class of models:
-//! the three routings of arXiv 2606.23919 and their ablations are points of this space.
+//! How one model learns which task a row belongs to. A routing is a value, not a class of models:
+//! the three routings of arXiv 2606.23919 and their ablations are values of [`Routing`].
 
 use crate::config::MOST_LAYERS;
 use crate::{MixtureConfig, ModelError};
@@ -15,12 +15,12 @@ pub enum Heads {
     PerTask,
 }
 
-/// How private blocks begin.
+/// How private blocks are initialised.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PrivateInit {
-    /// As copies of the backbone's top blocks, which leave the trunk: every path keeps the
-    /// backbone's depth.
+    /// As copies of the backbone's top blocks, which are then not part of the trunk, so that every path keeps
+    /// the depth of the backbone.
     #[default]
     Copy,
     /// As fresh random blocks on top of the whole backbone.
@@ -31,10 +31,10 @@ pub enum PrivateInit {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Private {
-    /// All of it: each task trains its own copy.
+    /// The whole block: each task trains its own copy.
     #[default]
     Full,
-    /// Low-rank adapters over the backbone's own frozen block, which tasks share.
+    /// Only low-rank adapters, over the backbone's own frozen block, which tasks share.
     Adapter,
 }
 
@@ -53,13 +53,13 @@ pub struct Routing {
     pub prefix: bool,
     /// Whether tasks share a head.
     pub heads: Heads,
-    /// Transformer blocks that each task has for itself, above the trunk.
+    /// The number of private transformer blocks of each task, above the trunk.
     #[serde(default)]
     pub private_layers: usize,
-    /// How those blocks begin.
+    /// How the private blocks are initialised.
     #[serde(default)]
     pub private_init: PrivateInit,
-    /// What is private about them.
+    /// What is private about the private blocks.
     #[serde(default, skip_serializing_if = "Private::is_full")]
     pub private: Private,
     /// A mixture of experts between pooling and heads; none unless stated.

@@ -1,4 +1,4 @@
-//! An open file whose parts are read when they are asked for.
+//! An open file whose parts are read on demand.
 
 use crate::ModelError;
 use sha2::{Digest, Sha256};
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// Bytes that are read, hashed and checked at a time, while they are in the processor's cache.
+/// How many bytes are read, hashed and checked at a time, so that they stay in the processor's cache.
 pub(crate) const PIECE: usize = 1 << 20;
 
-/// A file that stays open from the reading of its header to that of its last tensor, so that one put in its
-/// place meanwhile plays no part. Parts are read, not mapped: of a mapped file that somebody cuts, the
-/// next access would end the process.
+/// A file that stays open from the time its header is read until its last tensor is read, so that replacing
+/// the file meanwhile has no effect. Its parts are read and not memory-mapped: if a mapped file is truncated
+/// by another process, the next access ends this process.
 #[derive(Debug)]
 pub(crate) struct SourceFile {
     path: PathBuf,
@@ -42,17 +42,17 @@ impl SourceFile {
         &self.path
     }
 
-    /// How many bytes it had when it was opened.
+    /// How many bytes the file had when it was opened.
     pub(crate) fn len(&self) -> u64 {
         self.length
     }
 
-    /// Nothing is left half-done by a reader that panics: each one seeks first.
+    /// Locks the file. A poisoned lock is no problem, because every reader seeks before it reads.
     fn lock(&self) -> MutexGuard<'_, File> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fills `bytes` with those from `start` on.
+    /// Fills `bytes` with the file's bytes from `start` on.
     pub(crate) fn read(&self, start: u64, bytes: &mut [u8]) -> Result<(), ModelError> {
         let mut file = self.lock();
         file.seek(SeekFrom::Start(start))
@@ -60,7 +60,7 @@ impl SourceFile {
             .map_err(ModelError::io("read", &self.path))
     }
 
-    /// `length` bytes from `start` on, which the file must have: nothing is allocated for more.
+    /// Reads `length` bytes from `start` on. If the file is not that long, this fails without allocating.
     pub(crate) fn bytes(&self, start: u64, length: u64) -> Result<Vec<u8>, ModelError> {
         let fits = start.checked_add(length).is_some_and(|end| end <= self.length);
         let length = usize::try_from(length).ok().filter(|_| fits);
@@ -73,21 +73,22 @@ impl SourceFile {
         Ok(bytes)
     }
 
-    /// A reader from `start` on, which must be the only one.
+    /// A reader of the bytes from `start` on. It holds the file's lock, so that other reads wait until it is
+    /// dropped.
     pub(crate) fn reader(&self, start: u64) -> Result<impl Read + '_, ModelError> {
         let mut file = self.lock();
         file.seek(SeekFrom::Start(start)).map_err(ModelError::io("read", &self.path))?;
         Ok(std::io::BufReader::with_capacity(1 << 16, Locked(file)))
     }
 
-    /// SHA-256 of the whole file, in hexadecimal.
+    /// The SHA-256 of the whole file, in hexadecimal.
     pub(crate) fn sha256(&self) -> Result<String, ModelError> {
         let mut hasher = Sha256::new();
         let mut piece = vec![0; PIECE];
         let mut at = 0;
         while at < self.length {
             let count = (self.length - at).min(PIECE as u64);
-            // at most PIECE, which is a usize
+            // `count` is at most PIECE, so that the cast loses nothing.
             let part = &mut piece[..count as usize];
             self.read(at, part)?;
             hasher.update(part);
@@ -96,8 +97,8 @@ impl SourceFile {
         Ok(sextant_files::hexadecimal(&hasher.finalize()))
     }
 
-    /// Fails if somebody wrote into the file since it was opened: what was read may be neither the old
-    /// contents nor the new ones.
+    /// Fails if the length or the modification time of the file changed since it was opened. What was read
+    /// may then be a mixture of old and new contents.
     pub(crate) fn check_unchanged(&self) -> Result<(), ModelError> {
         let about = self.lock().metadata().map_err(ModelError::io("read", &self.path))?;
         if about.len() == self.length && about.modified().ok() == self.modified {
@@ -111,7 +112,7 @@ impl SourceFile {
     }
 }
 
-/// The file while nobody else can move its place.
+/// The locked file: no one else can change the position at which it is read.
 struct Locked<'a>(MutexGuard<'a, File>);
 
 impl Read for Locked<'_> {

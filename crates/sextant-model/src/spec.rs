@@ -1,4 +1,4 @@
-//! Everything that decides a model's shape.
+//! The specification of a model: everything that decides its shape.
 
 use crate::block_config::PROJECTIONS;
 use crate::families::Format;
@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 use sextant_core::{Grade, Task};
 use std::collections::BTreeSet;
 
-/// What a head says about a row.
+/// The kind of a head: what its logits mean.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadKind {
     /// A logit for each grade; probabilities by softmax.
     #[default]
     Softmax,
-    /// A logit for each step of the scale, P(grade ≥ 1) and P(grade ≥ 2), which share one direction
-    /// and differ by an offset that keeps them in order (the proportional-odds model, McCullagh
+    /// A logit for each step of the scale, of P(grade ≥ 1) and P(grade ≥ 2). Both logits use the same
+    /// weights and differ by an offset that keeps them in order (the proportional-odds model, McCullagh
     /// 1980, as CORAL heads use it, Cao, Mirjalili & Raschka 2020).
     Cumulative,
 }
 
 impl HeadKind {
-    /// Width of a head's output.
+    /// The number of logits of a head.
     pub const fn outputs(self) -> usize {
         match self {
             Self::Softmax => Grade::COUNT,
@@ -38,19 +38,19 @@ impl HeadKind {
 pub struct ModelSpec {
     /// The backbone's sizes.
     pub backbone: BackboneConfig,
-    /// The tasks that it is trained for, in the order of [`Task::ALL`], each once.
+    /// The tasks that the model is trained for, in the order of [`Task::ALL`], each once.
     pub tasks: Vec<Task>,
-    /// How it learns the task of a row.
+    /// How the model learns the task of a row.
     pub routing: Routing,
-    /// Which vector of a row its head reads.
+    /// Which vector of a row the head reads.
     pub pooling: Pooling,
-    /// Whether a tanh layer (BERT's pooler) stands between pooling and head.
+    /// Whether a dense layer, such as BERT's pooler, stands between pooling and head.
     pub dense: bool,
-    /// What the heads say.
+    /// The kind of the heads.
     pub head: HeadKind,
     /// Probability with which an entry of the head's input is dropped in training.
     pub head_dropout: f32,
-    /// Where the backbone is frozen and adapted: how.
+    /// How the backbone is frozen and adapted; `None` if it is trained whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
 }
@@ -103,7 +103,8 @@ impl ModelSpec {
         Ok(())
     }
 
-    /// [`BackboneConfig::least_numbers`], with private blocks and adapters.
+    /// A lower bound on how many numbers the model has: [`BackboneConfig::least_numbers`], and those of
+    /// private blocks and adapters.
     pub(crate) fn least_numbers(&self) -> u128 {
         let (backbone, routing) = (&self.backbone, &self.routing);
         let wide = |size: usize| size as u128;
@@ -124,7 +125,7 @@ impl ModelSpec {
         whole + adapters + private
     }
 
-    /// A target that names no layer is a mistake.
+    /// Fails if an entry of `target_modules` names no layer of the backbone.
     fn check_targets(&self, lora: &LoraConfig) -> Result<(), ModelError> {
         let format = Format::of(self.backbone.family);
         let names: Vec<String> = (0..self.backbone.layers)
@@ -147,13 +148,14 @@ impl ModelSpec {
         Ok(())
     }
 
-    /// How the linear layers of private blocks are adapted; none where they are trained whole.
+    /// How the linear layers of private blocks are adapted; `None` if they are trained whole.
     pub(crate) fn private_lora(&self) -> Option<&LoraConfig> {
         self.lora.as_ref().filter(|_| self.routing.private == Private::Adapter)
     }
 
-    /// Whether training moves a parameter (nothing is said here about those that a recipe freezes): all
-    /// of them, or, with LoRA, adapters, heads, full private blocks and `modules_to_save`.
+    /// Whether this specification has a parameter trained. Without LoRA, all parameters are trained; with
+    /// LoRA, only adapters, heads, mixtures of experts, full private blocks and `modules_to_save`.
+    /// Parameters that a recipe freezes in addition are not considered here.
     pub fn trains(&self, name: &str) -> bool {
         let Some(lora) = &self.lora else { return true };
         if name.contains(".lora.") || lora.saves(name) || name.starts_with("mixture.") {
@@ -175,7 +177,7 @@ impl ModelSpec {
         })
     }
 
-    /// The branches' names in parameter paths: `shared`, or the tasks'.
+    /// The names of the branches in parameter paths: `shared`, or the names of the tasks.
     pub fn branch_names(&self) -> Vec<&'static str> {
         match self.routing.heads {
             Heads::Shared => vec!["shared"],
@@ -183,7 +185,7 @@ impl ModelSpec {
         }
     }
 
-    /// Depth of the path that a row takes: trunk and private blocks.
+    /// The number of blocks that a row passes through, in the trunk and in its branch.
     pub fn depth(&self) -> usize {
         self.routing.trunk_layers(self.backbone.layers) + self.routing.private_layers
     }

@@ -1,13 +1,13 @@
-//! The trunk and one branch of a model as one ordinary stack, as checkpoints of its family have it.
+//! The trunk and one branch of a model as one ordinary stack of layers, as in checkpoints of its family.
 
 use crate::ModelSpec;
 use crate::families::Format;
 use crate::values::Values;
 use std::collections::BTreeMap;
 
-/// Values by our names (weights, or gradients) by the names and in the layout of a checkpoint of the
-/// family with a classification head: the trunk and one branch of the model as one ordinary stack.
-/// Values of other branches are left out.
+/// Converts values (weights or gradients) from the model's names and layout to those of a checkpoint of
+/// the family with a classification head. The trunk and one branch of the model become one ordinary stack
+/// of layers; values of other branches are left out.
 pub fn to_checkpoint(
     spec: &ModelSpec,
     branch: &str,
@@ -31,7 +31,8 @@ pub fn to_checkpoint(
     tensors
 }
 
-/// A parameter's name as if its path from embeddings to head were a model of its own.
+/// A parameter's name in the plain model that consists of the trunk and the parameter's branch: blocks of
+/// both are numbered as `layers.0`, `layers.1`, and so on. `None` for a name that is not well formed.
 pub(crate) fn stacked(name: &str, spec: &ModelSpec) -> Option<String> {
     if let Some(rest) = name.strip_prefix("trunk.") {
         return Some(format!("layers.{rest}"));

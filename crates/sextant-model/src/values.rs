@@ -1,16 +1,16 @@
-//! The numbers of a parameter, out of the model.
+//! The values of a parameter, copied out of the model.
 
 /// A parameter's shape and values, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Values {
-    /// One or two dimensions.
+    /// The shape, of one or two dimensions.
     pub shape: Vec<usize>,
-    /// As many as the shape says.
+    /// The values; their number is the product of the shape.
     pub data: Vec<f32>,
 }
 
 impl Values {
-    /// A matrix turned; a vector as it is.
+    /// The transpose of a matrix; a vector is returned unchanged.
     pub(crate) fn transposed(&self) -> Self {
         let &[rows, columns] = self.shape.as_slice() else { return self.clone() };
         let column = |column| (0..rows).map(move |row| self.data[row * columns + column]);

@@ -1,5 +1,5 @@
-//! The weights of a Hugging Face folder: one safetensors file, several with an index, or PyTorch's own
-//! format.
+//! Reading the weights of a Hugging Face folder: one safetensors file, several with an index, PyTorch's own
+//! format, GGUF, or ONNX.
 
 use super::wrappers::{is_buffer, unwrapped};
 use crate::families::Format;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-/// What a folder may hold, the preferred first.
+/// The files of weights that a folder may hold, in the order of preference.
 const FILES: [&str; 6] = [
     "model.safetensors",
     "model.safetensors.index.json",
@@ -19,7 +19,7 @@ const FILES: [&str; 6] = [
     "model.onnx",
 ];
 
-/// The GGUF file of a folder that has no other weights, opened.
+/// Opens the GGUF file of a folder; `None` if the folder's weights are in another format.
 pub(super) fn gguf(folder: &Path) -> Result<Option<Gguf>, ModelError> {
     let path = locate(folder);
     if path.extension().is_some_and(|extension| extension == "gguf") {
@@ -28,21 +28,21 @@ pub(super) fn gguf(folder: &Path) -> Result<Option<Gguf>, ModelError> {
     Ok(None)
 }
 
-/// The list of a sharded checkpoint's files.
+/// The index of a sharded checkpoint, which names the file of each tensor.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, PathBuf>,
 }
 
-/// Where a folder's weights are: the first of the known files that is there (safetensors, the index of
-/// their shards, PyTorch's own format), or where the usual one would be.
+/// The path of a folder's weights: the first of the known files that exists (safetensors, the index of their
+/// shards, PyTorch's own format, GGUF, ONNX), or the path of `model.safetensors` if none does.
 pub fn locate(folder: &Path) -> PathBuf {
     let found = FILES.iter().map(|name| folder.join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| folder.join(FILES[0]))
 }
 
-/// Reads all weights of a folder, in any of the formats that [`locate`] knows, by the names that current
-/// checkpoints of its family have.
+/// Opens all weights of a folder, in any of the formats that [`locate`] knows. Tensors have the names that
+/// current checkpoints of the family use.
 ///
 /// # Errors
 /// The file, or a tensor in it, cannot be read; the message names it.
@@ -70,7 +70,7 @@ pub fn read(folder: &Path) -> Result<Archive, ModelError> {
     archive.rename(|name| Some(current_name(&unwrapped(name))))
 }
 
-/// What a folder holds, in words for an error.
+/// A message about what a folder holds, for an error.
 pub(super) fn found(folder: &Path) -> String {
     let Ok(entries) = folder.read_dir() else { return "it cannot be listed".to_owned() };
     let mut names: Vec<String> =
@@ -85,7 +85,7 @@ pub(super) fn found(folder: &Path) -> String {
     format!("it holds {}{more}", names.join(", "))
 }
 
-/// Old checkpoints call a LayerNorm's scale and shift `gamma` and `beta`.
+/// The current name of a tensor: old checkpoints call a LayerNorm's scale and shift `gamma` and `beta`.
 fn current_name(name: &str) -> String {
     for (old, new) in
         [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")]

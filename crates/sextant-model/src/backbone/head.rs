@@ -1,35 +1,36 @@
-//! What becomes of a published checkpoint's classification head.
+//! How the classification head of a pretrained checkpoint is used.
 //!
 //! | the checkpoint's head | becomes |
 //! |---|---|
-//! | three labels that are our grades in any order, or unnamed | a head of three grades: its rows in our order |
-//! | one label (a reranker's relevance) | a head of three grades: logits of −z, 0 and z, so that the expected grade rises with z as the reranker's order does; a cumulative head: its direction |
-//! | two labels, irrelevant and relevant or unnamed | as one label, z = logit of the higher − logit of the lower |
-//! | anything else (topics, entailment) | nothing: heads start fresh, and `import` refuses it |
+//! | three labels, which are named like Sextant's grades in any order or are unnamed | a head of three grades, with the rows in the order of the grades |
+//! | one label, the relevance z of a reranker | a head of three grades with logits −z, 0 and z, so that the expected grade rises with z; or the weights of a cumulative head |
+//! | two labels, irrelevant and relevant or unnamed | the same as one label, with z = logit of the higher label − logit of the lower one |
+//! | anything else (topics, entailment) | unused: heads start with random weights, and `import` refuses the checkpoint |
 
 use super::labels::{Labels, Order};
 use crate::families::{Format, Source};
 use crate::{Archive, BackboneConfig, ModelError, NormKind};
 use sextant_core::Grade;
 
-/// What a checkpoint has for a head.
+/// The classification head of a checkpoint.
 pub(super) enum Found {
     /// No head.
     Absent,
-    /// A head of other labels: what they are.
+    /// A head whose labels are not grades of relevance; the text describes the labels.
     Other(String),
     /// A head that judges relevance.
     Relevance(Head),
 }
 
-/// A head's weights in our layout: columns are labels, the lowest grade first.
+/// A head's weights in the model's layout: each column belongs to a label, the lowest grade first.
 pub(super) struct Head {
     weight: Vec<f32>,
     bias: Vec<f32>,
     labels: usize,
 }
 
-/// Our names of what stands between the backbone and the logits, as far as this configuration has it.
+/// The names in the plain backbone of the parameters between the backbone and the logits that exist with this
+/// configuration.
 pub(super) fn parts(config: &BackboneConfig) -> impl Iterator<Item = &'static str> {
     let dense = config.dense;
     let shifted = config.block.norm == NormKind::Layer;
@@ -44,7 +45,7 @@ pub(super) fn parts(config: &BackboneConfig) -> impl Iterator<Item = &'static st
     parts.into_iter().filter_map(|(name, present)| present.then_some(name))
 }
 
-/// The checkpoint's name of a part of the head, in a family that has it.
+/// The checkpoint's name of a parameter, if the family stores it as a single tensor.
 pub(super) fn tensor(format: &Format, archive: &Archive, part: &str) -> Option<String> {
     match (format.source)(part)? {
         Source::Plain(name) | Source::Transposed(name) => Some(format.place(archive, &name)),
@@ -53,8 +54,8 @@ pub(super) fn tensor(format: &Format, archive: &Archive, part: &str) -> Option<S
 }
 
 impl Head {
-    /// Reads the checkpoint's head. Strict: one of which a part is missing, misshapen or not finite is an
-    /// error, and so are labels that contradict each other or the head.
+    /// Reads the checkpoint's head. It is an error if a part of the head is missing, has a wrong shape or is
+    /// not finite, and if labels contradict each other or the head.
     pub(super) fn find(
         format: &Format,
         archive: &Archive,
@@ -106,7 +107,8 @@ impl Head {
         Ok(Found::Relevance(Self { weight, bias, labels: count }))
     }
 
-    /// The values of our head's weight `[hidden, outputs]` or bias `[outputs]`.
+    /// The values for the weight `[hidden, outputs]` or the bias `[outputs]` of a head of the model; `None`
+    /// if the checkpoint's head cannot be converted to this number of outputs.
     pub(super) fn values(
         &self,
         canonical: &str,
@@ -121,7 +123,7 @@ impl Head {
                 shape[0]
             )));
         }
-        // Of each input, what every output makes of it.
+        // Converts the weights of one input (or the biases) from the checkpoint's labels to the outputs.
         let spread = |labels: &[f32]| -> Option<Vec<f32>> {
             let z = match *labels {
                 [one] => one,

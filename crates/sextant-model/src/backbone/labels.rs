@@ -1,30 +1,31 @@
-//! What `config.json` calls the labels of a classification head, and which grade each one is.
+//! The names of a classification head's labels in `config.json`, and which grade each label is.
 
 use crate::families::ConfigFile;
 use serde_json::{Map, Value};
 use sextant_core::Grade;
 use std::collections::BTreeSet;
 
-/// The labels of a head, by the rows of its weight.
+/// The labels of a head, in the order of the rows of its weight.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Labels {
-    /// Their names; none where `config.json` names none.
+    /// The names of the labels; empty if `config.json` names none.
     names: Vec<String>,
-    /// Why the names cannot be read. A backbone without a head has no use for them, so that this is an
-    /// error where a head is read.
+    /// Why the names cannot be read, if they cannot. This is reported only when a head is read, because a
+    /// backbone without a head does not need the names.
     problem: Option<String>,
 }
 
-/// Which row of the checkpoint's head is which of ours.
+/// Which grade each row of the checkpoint's head is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Order {
-    /// The rows of relevance, lowest grade first: one, two (a lower and a higher grade) or all three.
+    /// The indices of the rows, lowest grade first. There are one (relevance), two (a lower and a higher
+    /// grade) or three rows.
     Relevance(Vec<usize>),
-    /// The labels are something else.
+    /// The labels are not grades of relevance.
     Other,
 }
 
-/// Names of a single label whose value is relevance.
+/// The names by which a single label is recognised as relevance.
 const RELEVANCE: [&str; 6] = ["match", "relevance", "relevant", "score", "similar", "similarity"];
 
 impl Labels {
@@ -34,7 +35,8 @@ impl Labels {
         let by_id = map("id2label").map(of_id2label).transpose();
         let by_label = map("label2id").map(of_label2id).transpose();
         let names = by_id.and_then(|by_id| match (by_id, by_label?) {
-            // What `transformers` writes for labels that nobody named says nothing against names.
+            // If one of the two keys has real names and the other has those that `transformers` writes for
+            // unnamed labels, there is no contradiction.
             (Some(names), Some(others)) if is_unnamed(&others) => Ok(Some(names)),
             (Some(names), Some(others)) if is_unnamed(&names) => Ok(Some(others)),
             (Some(names), Some(others)) if names != others => Err(format!(
@@ -55,7 +57,7 @@ impl Labels {
         &self.names
     }
 
-    /// What the rows of a head of `count` labels are; a reason in words if the names contradict
+    /// The order of the rows of a head of `count` labels. The error is a message, if the names contradict
     /// each other or the head.
     pub(super) fn order(&self, count: usize) -> Result<Order, String> {
         if let Some(problem) = &self.problem {
@@ -83,7 +85,7 @@ impl Labels {
         else {
             return Ok(Order::Other);
         };
-        // Two labels are the ends of the scale, as `LABEL_0` and `LABEL_1` or by name.
+        // Two labels must be the ends of the scale: by name, or as `LABEL_0` and `LABEL_1`.
         let wanted: &[&[usize]] = match count {
             1 => &[&[0]],
             2 => &[&[0, 1], &[0, 2]],
@@ -111,7 +113,8 @@ fn plain(name: &str) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The grade that a label names: by word, by number, or as `transformers` numbers unnamed labels.
+/// The grade that a label names by a word, by a number, or by a name such as `LABEL_1`, which `transformers`
+/// gives to unnamed labels.
 fn grade(name: &str) -> Option<usize> {
     match plain(name).as_str() {
         "irrelevant" | "not relevant" | "non relevant" | "label 0" | "grade 0" | "0" => Some(0),
@@ -127,7 +130,7 @@ fn as_map<'a>(key: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Str
     value.as_object().ok_or_else(|| format!("`{key}` is {value}; expected an object"))
 }
 
-/// Names by their numbers, which must be those from 0 on.
+/// Sorts names by their numbers, which must be 0, 1, 2 and so on.
 fn in_order(key: &str, mut pairs: Vec<(u64, String)>) -> Result<Vec<String>, String> {
     pairs.sort();
     let whole = pairs.iter().enumerate().all(|(place, (id, _))| *id == place as u64);

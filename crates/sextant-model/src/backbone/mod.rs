@@ -1,5 +1,5 @@
-//! Pretrained backbones: a Hugging Face folder with `config.json`, weights and `tokenizer.json`, or one
-//! with a `model.gguf`. What is special about a family is stated in `families`.
+//! Pretrained backbones: Hugging Face folders with `config.json`, weights and `tokenizer.json`, or folders
+//! with a `model.gguf`. How the families differ is stated in `families`.
 
 mod checkpoint;
 mod head;

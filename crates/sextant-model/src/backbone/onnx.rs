@@ -1,7 +1,8 @@
-//! The weights of a BERT that PyTorch exported to ONNX: its `f32` initialisers by the names that they had.
+//! Reading the weights of a BERT that PyTorch exported to ONNX: the file's `f32` initialisers, under the
+//! names that they had in the checkpoint.
 //!
-//! Exporting keeps the names of parameters but for the matrices of linear layers, which become
-//! transposed constants: those are named by the product that reads them.
+//! An export keeps the names of parameters, except those of linear layers' matrices, which become transposed
+//! constants. The name of such a matrix is derived from the `MatMul` node that reads it.
 
 use crate::onnx_proto::{Model, data_type};
 use crate::source_file::SourceFile;
@@ -10,7 +11,7 @@ use prost::Message;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Reads the file.
+/// Reads an ONNX file.
 pub(super) fn read(path: &Path) -> Result<Archive, ModelError> {
     let mut archive = Archive::empty(path);
     let file = SourceFile::open(path)?;
@@ -20,7 +21,7 @@ pub(super) fn read(path: &Path) -> Result<Archive, ModelError> {
         .map_err(|error| archive.problem(format!("is not a whole ONNX file: {error}")))?;
     drop(bytes);
     let graph = model.graph.ok_or_else(|| archive.problem("holds no graph".into()))?;
-    // a constant, and the layer whose product reads it
+    // For each constant, the layer whose product reads it.
     let layers: HashMap<&str, String> = graph
         .node
         .iter()
@@ -60,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<Archive, ModelError> {
     Ok(archive)
 }
 
-/// A name from where BERT begins in it; none outside.
+/// The part of a name that follows the prefix of the BERT model; `None` for a name outside the model.
 fn of_bert(name: &str) -> Option<&str> {
     ["embeddings.", "encoder.layer.", "pooler."]
         .into_iter()

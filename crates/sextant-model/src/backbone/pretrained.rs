@@ -1,4 +1,4 @@
-//! A folder with a pretrained backbone, and how its weights get into a model.
+//! A folder with a pretrained backbone, and loading its weights into a model.
 
 use super::head::{self, Found, Head};
 use super::labels::Labels;
@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// A folder with a pretrained backbone. Its weights are opened once, when they are first asked about, and
-/// stay open: what is checked and hashed is what is loaded.
+/// A folder with a pretrained backbone. Its weights are opened once, when they are first needed, and stay
+/// open, so that the files that are checked and hashed are those that are loaded.
 #[derive(Debug, Clone)]
 pub struct Backbone {
     folder: PathBuf,
@@ -28,7 +28,8 @@ pub struct Backbone {
 }
 
 impl Backbone {
-    /// Opens a folder and reads its `config.json`.
+    /// Opens a folder and reads its `config.json`, or the metadata of its GGUF file if it has no
+    /// `config.json`.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("config.json");
         let gguf = checkpoint::gguf(folder)?;
@@ -71,25 +72,25 @@ impl Backbone {
         Format::of(self.config.family)
     }
 
-    /// The folder.
+    /// The backbone's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Its weights, opened.
+    /// The backbone's weights, which are opened if they are not yet.
     fn archive(&self) -> Result<Arc<Archive>, ModelError> {
         if let Some(archive) = self.archive.get() {
             return Ok(archive.clone());
         }
         let archive = Arc::new(checkpoint::read(&self.folder)?);
-        // What had to be read into memory is not kept there for as long as the backbone is.
+        // An archive whose tensors had to be read into memory is not kept, so that the memory is freed.
         if archive.is_light() {
             return Ok(self.archive.get_or_init(|| archive).clone());
         }
         Ok(archive)
     }
 
-    /// Whether its weights have a tensor, by the family's name of it.
+    /// Whether the weights have a tensor with this name in the family's name table.
     pub(crate) fn has(&self, name: &str) -> Result<bool, ModelError> {
         let archive = self.archive()?;
         let place = self.format().place(&archive, name);
@@ -101,18 +102,19 @@ impl Backbone {
         &self.config
     }
 
-    /// The labels of its classification head, in the order of its rows; empty if `config.json` names none.
+    /// The labels of the checkpoint's classification head, in the order of its rows; empty if `config.json`
+    /// names none.
     pub fn labels(&self) -> &[String] {
         self.labels.names()
     }
 
-    /// The vector that its classification head reads.
+    /// Which vector of a row the checkpoint's classification head reads.
     pub fn pooling(&self) -> Pooling {
         self.pooling
     }
 
     /// Checks that the folder has weights and a tokenizer, and that the weights can be of the sizes that
-    /// `config.json` states, before memory is asked for.
+    /// `config.json` states. This is done before memory is allocated for a model.
     pub fn check(&self) -> Result<(), ModelError> {
         TokenizerFiles::find(&self.folder, self.format())?;
         self.check_sizes()
@@ -134,7 +136,7 @@ impl Backbone {
             )));
         }
         let (needed, held) = (self.config.least_numbers(), archive.count());
-        // A tensor that is missing is told by its name later.
+        // The bound is generous: loading reports missing tensors, and names them.
         if needed / 2 > held {
             return Err(archive.problem(format!(
                 "holds {held} numbers, but the sizes in config.json need at least {needed}; is it of the same model?"
@@ -143,11 +145,12 @@ impl Backbone {
         Ok(())
     }
 
-    /// Checks that it has a whole classification head that judges relevance, which a model of ours can
-    /// start from.
+    /// Checks that the checkpoint has a complete classification head that judges relevance, from which a
+    /// model can start.
     ///
     /// # Errors
-    /// No head, one of which a tensor is missing or misshapen, or one of other labels: which they are.
+    /// No head, a head of which a tensor is missing or has a wrong shape, or a head of other labels, which
+    /// the error names.
     pub fn check_relevance_head(&self) -> Result<(), ModelError> {
         let archive = self.archive()?;
         let format = self.format();
@@ -169,7 +172,7 @@ impl Backbone {
         }
     }
 
-    /// Where its tokenizer is read from; a GGUF file holds one itself.
+    /// The file from which the tokenizer is read. This may be a GGUF file, which holds a tokenizer itself.
     pub fn tokenizer_path(&self) -> PathBuf {
         match TokenizerFiles::find(&self.folder, self.format()) {
             Ok(files) => files.path().to_owned(),
@@ -177,17 +180,17 @@ impl Backbone {
         }
     }
 
-    /// Its tokenizer: `tokenizer.json`, what a GGUF file says about it, or the vocabulary that older
-    /// checkpoints have in their place.
+    /// The backbone's tokenizer, read from `tokenizer.json`, from the metadata of a GGUF file, or from the
+    /// vocabulary files of older checkpoints.
     ///
     /// # Errors
-    /// No file that it could be read from, and one with more ids than the table of words has rows.
+    /// There is no file from which it can be read, or it has more ids than the table of words has rows.
     pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
         let files = TokenizerFiles::find(&self.folder, self.format())?;
         self.checked(files.read(self.format())?, files.path())
     }
 
-    /// The tokenizer that another folder brings for this backbone, such as an adapter's; none if it brings
+    /// The tokenizer for this backbone that another folder holds, such as an adapter's; `None` if it holds
     /// none.
     pub fn tokenizer_of(&self, folder: &Path) -> Result<Option<Tokenizer>, ModelError> {
         let Ok(files) = TokenizerFiles::find(folder, self.format()) else { return Ok(None) };
@@ -208,24 +211,25 @@ impl Backbone {
         })
     }
 
-    /// Where its weights are: the file, or the index of several.
+    /// The path of the weights: their file, or the index of several files.
     pub fn weights_path(&self) -> PathBuf {
         checkpoint::locate(&self.folder)
     }
 
-    /// SHA-256 of its weights, in hexadecimal: of the open files that [`Backbone::load_into`] reads.
+    /// The SHA-256 of the weights in hexadecimal, computed of the open files that [`Backbone::load_into`]
+    /// reads.
     pub fn weights_sha256(&self) -> Result<String, ModelError> {
         self.archive()?.sha256()
     }
 
-    /// Gives a model this backbone's weights: embeddings, trunk, final norm, private blocks that are
-    /// copies of its top blocks; and, where the checkpoint has them, the dense layer before the head
-    /// and the head itself if it judges relevance (see `docs/families.md`). What the checkpoint lacks
-    /// of these last two, and fresh private blocks, keep what they have.
+    /// Loads this backbone's weights into a model: embeddings, trunk, final norm, and private blocks that are
+    /// copies of the backbone's top blocks. If the checkpoint has a dense layer before the head, or a head
+    /// that judges relevance (see `docs/families.md`), these are loaded too; otherwise the model keeps its
+    /// own. Fresh private blocks also keep their values.
     ///
-    /// Strict: a tensor that is missing, misshapen or not understood is an error that names it, and so is
-    /// a number that is infinite or none. Of the dense layer and the head all parts are there or none; with
-    /// a head that is taken over, the dense layer must be there.
+    /// Loading is strict: a tensor that is missing, has a wrong shape or is not understood is an error that
+    /// names it, and so is a value that is infinite or not a number. The dense layer and the head must each
+    /// be complete or absent, and if the head is loaded, the dense layer must be there.
     pub fn load_into(&self, model: RelevanceModel) -> Result<RelevanceModel, ModelError> {
         let archive = self.archive()?;
         let format = self.format();
@@ -286,8 +290,8 @@ impl Backbone {
     }
 }
 
-/// A parameter's name as if the model were the plain backbone. None for a fresh private block, which
-/// a backbone does not have.
+/// A parameter's name in the plain backbone. `None` for the parameters of fresh private blocks, which a
+/// backbone does not have.
 fn canonical(name: &str, spec: &ModelSpec) -> Option<String> {
     let private = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
     if private.is_some_and(|(_, rest)| rest.starts_with("layers."))

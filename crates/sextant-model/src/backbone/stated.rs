@@ -1,11 +1,11 @@
-//! What a folder states about its model: which family it is of, and of which sizes.
+//! The family and the sizes that a folder states for its model.
 
 use crate::families::{ConfigFile, Format, formats};
 use crate::gguf;
 use crate::{BackboneConfig, ModelError};
 use serde_json::Value;
 
-/// The family and the sizes that a file states.
+/// Reads the family and the sizes that a configuration states.
 pub(super) fn read_config(
     file: &ConfigFile,
 ) -> Result<(&'static Format, BackboneConfig), ModelError> {
@@ -22,7 +22,7 @@ pub(super) fn read_config(
     Ok((format, config))
 }
 
-/// Checks that a `config.json` beside a GGUF file says nothing else than the file's own metadata.
+/// Checks that a `config.json` beside a GGUF file agrees with the metadata of that file.
 pub(super) fn check_metadata(
     file: &ConfigFile,
     format: &Format,

@@ -1,6 +1,6 @@
-//! Where a folder's tokenizer is, and how the files of older checkpoints become a `tokenizer.json`.
+//! Finding a folder's tokenizer, and converting the files of older checkpoints to a `tokenizer.json`.
 //!
-//! What these files leave unsaid is what `transformers` has for the family when it converts them.
+//! What these files leave unsaid is filled in with the defaults of `transformers` for the family.
 
 use super::checkpoint;
 use crate::families::{Format, VocabularyFiles};
@@ -15,15 +15,16 @@ use std::path::{Path, PathBuf};
 pub(super) enum TokenizerFiles {
     /// `tokenizer.json`.
     Json(PathBuf),
-    /// The metadata of the weights.
+    /// The metadata of a GGUF file with the weights.
     Gguf(PathBuf),
-    /// BERT's `vocab.txt`: a token a line.
+    /// BERT's `vocab.txt`, with a token on each line.
     WordPiece(PathBuf),
-    /// GPT-2's `vocab.json`, with `merges.txt` beside it; texts are cut as this name says.
+    /// GPT-2's `vocab.json`, with `merges.txt` beside it, and the name of the rule by which texts are split
+    /// before merges are applied.
     Bpe(PathBuf, &'static str),
 }
 
-/// SentencePiece models, which are read by other programs only.
+/// The files of SentencePiece models, which cannot be read here.
 const SENTENCE_PIECE: [&str; 3] = ["tokenizer.model", "spm.model", "sentencepiece.bpe.model"];
 
 impl TokenizerFiles {
@@ -59,7 +60,7 @@ impl TokenizerFiles {
         })
     }
 
-    /// The file that says most.
+    /// The main file of the tokenizer, which errors name.
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Json(path) | Self::Gguf(path) | Self::WordPiece(path) | Self::Bpe(path, _) => {
@@ -68,7 +69,7 @@ impl TokenizerFiles {
         }
     }
 
-    /// Reads them, for rows of the family.
+    /// Reads the tokenizer, with the layout of rows of the family.
     pub(super) fn read(&self, format: &Format) -> Result<Tokenizer, ModelError> {
         let path = self.path();
         let bytes = match self {
@@ -84,7 +85,7 @@ impl TokenizerFiles {
     }
 }
 
-/// What stands beside the vocabulary of an older checkpoint.
+/// The files beside the vocabulary of an older checkpoint; each may be missing.
 struct Older {
     /// `tokenizer_config.json`.
     config: Value,
@@ -94,12 +95,12 @@ struct Older {
     added: Map<String, Value>,
 }
 
-/// A token beside those of the vocabulary, or one of it that has a role.
+/// A token that was added to the vocabulary, or one of the vocabulary that has a role, such as `[CLS]`.
 struct Added {
     id: u64,
     content: String,
     special: bool,
-    /// Takes the spaces before it.
+    /// Whether the token also matches the spaces before it.
     lstrip: bool,
 }
 
@@ -124,7 +125,7 @@ impl Older {
         self.config.get(key).and_then(Value::as_bool).unwrap_or(usual)
     }
 
-    /// The token of a role, such as `cls_token`.
+    /// The token that has a role, such as `cls_token`.
     fn role(&self, key: &str, usual: &str) -> String {
         let text = |from: &Value| {
             let value = from.get(key)?;
@@ -133,7 +134,7 @@ impl Older {
         text(&self.config).or_else(|| text(&self.special)).unwrap_or_else(|| usual.to_owned())
     }
 
-    /// `vocab.txt` as a `tokenizer.json`.
+    /// Converts `vocab.txt` to a `tokenizer.json`.
     fn wordpiece(&self, path: &Path) -> Result<Vec<u8>, ModelError> {
         let bytes = std::fs::read(path).map_err(ModelError::io("read", path))?;
         let text = std::str::from_utf8(json::without_mark(&bytes)).map_err(|error| {
@@ -190,7 +191,7 @@ impl Older {
         serde_json::to_vec(&json).map_err(|error| problem(path, error.to_string()))
     }
 
-    /// `vocab.json` and `merges.txt` as a `tokenizer.json`.
+    /// Converts `vocab.json` and `merges.txt` to a `tokenizer.json`.
     fn bpe(&self, path: &Path, cut: &str) -> Result<Vec<u8>, ModelError> {
         let vocabulary: Map<String, Value> = json::read(path)?;
         let place = path.with_file_name("merges.txt");
@@ -239,8 +240,9 @@ impl Older {
         serde_json::to_vec(&json).map_err(|error| problem(path, error.to_string()))
     }
 
-    /// The entries of tokens that are not looked for inside words: those of the roles and what was added, in
-    /// the order of their ids. Those that the vocabulary lacks must have the ids after its last.
+    /// The entries of `added_tokens`, which are found before a text is split into words: the tokens that have
+    /// a role and those that were added, in the order of their ids. Tokens that are not in the vocabulary
+    /// must have the ids that follow its last one.
     fn added(
         &self,
         path: &Path,

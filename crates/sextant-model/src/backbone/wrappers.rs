@@ -1,14 +1,14 @@
-//! What training tools put around the names of a model's tensors.
+//! Names that training tools add to the names of a model's tensors.
 
-/// Parts of names that stand for a wrapper around a module: `torch.compile`, data parallelism, FSDP and
-/// activation checkpointing. No family has a module of these names.
+/// Parts of names that come from a wrapper around a module: of `torch.compile`, data parallelism, FSDP and
+/// activation checkpointing. No family has a module with one of these names.
 const WRAPPERS: [&str; 4] =
     ["_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-/// What PEFT puts before the names of the model that it wraps.
+/// The prefix that PEFT adds to the names of the model that it wraps.
 pub(crate) const PEFT: &str = "base_model.model.";
 
-/// A tensor's name without wrappers, however they are stacked.
+/// A tensor's name without the parts of wrappers, in whatever order the wrappers are nested.
 pub(crate) fn unwrapped(name: &str) -> String {
     let plain = without_wrappers(name);
     let mut rest = plain.as_str();
@@ -18,9 +18,9 @@ pub(crate) fn unwrapped(name: &str) -> String {
     rest.to_owned()
 }
 
-/// A tensor's name in an adapter: [`PEFT`] once, if it is there at all, and without the adapter's own name
-/// (`lora_A.default.weight`, `modules_to_save.default.`), which PEFT leaves out of files. None for the
-/// base's tensor that one in `modules_to_save` stands in for.
+/// Normalises a tensor's name in an adapter. The prefix [`PEFT`] is kept once, if it is there; the adapter's
+/// own name (as in `lora_A.default.weight` and `modules_to_save.default.`), which PEFT leaves out of files,
+/// is removed. `None` for a tensor of the base that one in `modules_to_save` replaces.
 pub(crate) fn of_adapter(name: &str) -> Option<String> {
     let plain = without_wrappers(name);
     let inner = unwrapped(&plain);
@@ -47,8 +47,8 @@ fn without_wrappers(name: &str) -> String {
     parts.join(".")
 }
 
-/// Whether a tensor is a constant that old checkpoints store beside the parameters: positions, segments,
-/// rotary frequencies. Models compute them.
+/// Whether a tensor is a constant that old checkpoints store beside the parameters: positions, segments or
+/// rotary frequencies. They are not read, because models compute them.
 pub(super) fn is_buffer(name: &str) -> bool {
     let name = unwrapped(name);
     let last = name.rsplit('.').next().unwrap_or_default();
@@ -72,7 +72,7 @@ mod tests {
         ] {
             assert_eq!(unwrapped(name), "bert.pooler.dense.bias");
         }
-        // a part of another name is none
+        // A wrapper's name within another part of the name is kept.
         assert_eq!(unwrapped("submodule.weight"), "submodule.weight");
         assert_eq!(unwrapped("base_model.model.model.norm.weight"), "model.norm.weight");
     }

@@ -1,19 +1,20 @@
-//! The model card of an export.
+//! The model cards of exports.
 
 use super::Stack;
 use sextant_core::{Entity, EntityKind, Pair, Product};
 use std::fmt::Write as _;
 
-/// Its file.
+/// The file that holds the card.
 pub(super) const FILE: &str = "README.md";
-/// By which an export's card is known.
+/// The text by which the card of an export is recognised.
 pub(super) const MARK: &str = "Exported by Sextant";
 
-/// What cutting rows otherwise than in training costs: measured with heads over all-MiniLM-L6-v2, on rows
-/// of catalogues that have more than 128 tokens (`scripts/check_exports.py --bundle`).
+/// The effect of cutting long rows in another way than in training, as measured with heads over
+/// all-MiniLM-L6-v2 on rows of catalogues that have more than 128 tokens
+/// (`scripts/check_exports.py --bundle`).
 const CUT: &str = "On 174 such rows of one catalogue, cut so by `transformers`, probabilities differed from those of training by up to 0.41 and 11 grades changed, on 353 rows of another by up to 0.16 and 14 grades; with `sextant_pair.py` they agreed to 0.000001";
 
-/// For a Hugging Face folder.
+/// The card of a Hugging Face folder.
 pub(super) fn huggingface(stack: &Stack<'_>, class: &str) -> String {
     let how = format!(
         "A `{class}`:\n\n```python\nimport torch\nfrom sextant_pair import PairEncoder  # the file in this folder\nfrom transformers import AutoModelForSequenceClassification\n\nencoder = PairEncoder(\".\")\nmodel = AutoModelForSequenceClassification.from_pretrained(\".\").eval()\n{}inputs = {{name: torch.tensor(rows) for name, rows in encoder([(left, right)]).items()}}\nwith torch.no_grad():\n    probabilities = model(**inputs).logits.softmax(-1)\nscore = probabilities @ torch.tensor([0.0, 0.5, 1.0])\n```\n",
@@ -23,7 +24,7 @@ pub(super) fn huggingface(stack: &Stack<'_>, class: &str) -> String {
     format!("{front}{}", body(stack, &how))
 }
 
-/// For the folder of an adapter.
+/// The card of an adapter's folder.
 pub(super) fn peft(stack: &Stack<'_>, class: &str, base: &str) -> String {
     let pad = stack.bundle.encoder.tokenizer().pad_id();
     let how = format!(
@@ -36,7 +37,7 @@ pub(super) fn peft(stack: &Stack<'_>, class: &str, base: &str) -> String {
     format!("{front}{}", body(stack, &how))
 }
 
-/// For an ONNX folder; `numbers` says what is special about them.
+/// The card of an ONNX folder. `numbers` is a section about the precision of the file, or empty.
 pub(super) fn onnx(stack: &Stack<'_>, file: &str, inputs: &[&str], numbers: &str) -> String {
     let how = format!(
         "`{file}` takes {} (`int64`, `[rows, tokens]`, padded on the right; any number of rows and tokens) and gives `logits` (`float32`, `[rows, 3]`):\n\n```python\nimport numpy, onnxruntime\nfrom sextant_pair import PairEncoder  # the file in this folder\n\nencoder = PairEncoder(\".\")\nsession = onnxruntime.InferenceSession({file:?})\n{}inputs = {{name: numpy.array(rows) for name, rows in encoder([(left, right)]).items()}}\n(logits,) = session.run(None, inputs)\n```\n{numbers}",
@@ -46,7 +47,7 @@ pub(super) fn onnx(stack: &Stack<'_>, file: &str, inputs: &[&str], numbers: &str
     body(stack, &how)
 }
 
-/// The example pair as Python writes it.
+/// The example pair as Python code.
 fn entities(stack: &Stack<'_>) -> String {
     let Pair { left, right, .. } = example(stack);
     let python = |entity: &Entity| match entity {
@@ -100,7 +101,7 @@ fn body(stack: &Stack<'_>, how: &str) -> String {
     card
 }
 
-/// A pair to show.
+/// The pair that a card shows as an example.
 fn example(stack: &Stack<'_>) -> Pair {
     let (left, right) = stack.task.kinds();
     let entity = |kind, second: bool| -> Entity {

@@ -1,4 +1,4 @@
-//! A Hugging Face sequence-classification folder.
+//! Exporting a task as a Hugging Face folder for sequence classification.
 
 use super::pair::write_pair_encoder;
 use super::{Stack, card, write, write_folder, write_json};
@@ -11,13 +11,13 @@ use sextant_core::{Grade, Task};
 use sextant_files::Existing;
 use std::path::Path;
 
-/// Writes a task of a bundle as a folder that `transformers` opens with
-/// `AutoModelForSequenceClassification` and `PreTrainedTokenizerFast`, and [`Backbone`](crate::backbone::Backbone)
-/// again: configuration, weights (`f32` safetensors, adapters merged), tokenizer, model card.
+/// Writes a task of a bundle as a folder with configuration, weights (`f32` safetensors, adapters merged),
+/// tokenizer and model card. `transformers` opens it with `AutoModelForSequenceClassification` and
+/// `PreTrainedTokenizerFast`, and Sextant with [`Backbone`](crate::backbone::Backbone).
 ///
 /// # Errors
-/// [`ModelError::Export`] for what the family's class cannot express: ordinal heads, a head without
-/// the dense layer before it, another pooling.
+/// [`ModelError::Export`] for a model that the family's class cannot express, for example with ordinal heads,
+/// without the dense layer before the head, or with another pooling.
 pub fn huggingface(
     bundle: &Bundle,
     task: Task,
@@ -36,7 +36,7 @@ pub fn huggingface(
     })
 }
 
-/// What the class computes must be what the bundle does.
+/// Fails if the family's class computes something else than the bundle.
 pub(super) fn check(stack: &Stack<'_>, format: &Format) -> Result<(), ModelError> {
     let spec = stack.spec();
     let class = format.class;
@@ -84,7 +84,7 @@ fn config(stack: &Stack<'_>, format: &Format) -> Value {
         Grade::ALL.iter().map(|grade| (grade.as_str().to_owned(), json!(grade.index()))).collect();
     config["problem_type"] = "single_label_classification".into();
     config["torch_dtype"] = "float32".into();
-    // RoBERTa counts positions from this id on, and has set it already.
+    // RoBERTa's `json` has set this key already, because the first position depends on it.
     if config.get("pad_token_id").is_none() {
         config["pad_token_id"] = tokenizer.pad_id().into();
     }
@@ -102,7 +102,8 @@ fn config(stack: &Stack<'_>, format: &Format) -> Value {
     config
 }
 
-/// `tokenizer.json`, what `transformers` wants to know beside it, and what writes pairs as training did.
+/// Writes `tokenizer.json`, the `tokenizer_config.json` that `transformers` needs beside it, and the Python
+/// file that encodes pairs as in training.
 pub(super) fn write_tokenizer(stack: &Stack<'_>, folder: &Path) -> Result<(), ModelError> {
     let encoder = &stack.bundle.encoder;
     let tokenizer = encoder.tokenizer();

@@ -1,8 +1,10 @@
-//! A task of a bundle as a model that other programs run.
+//! Exporting a task of a bundle as a model that other programs run.
 //!
-//! Trunk, the task's private blocks and its head are one ordinary stack, so that any task of any
-//! routing is a plain sequence classifier. [`huggingface`] writes it as `transformers` would,
-//! [`onnx`] as an ONNX file; [`peft`] writes the adapters of a bundle with LoRA alone. All folders hold the tokenizer, a Python file that writes pairs as training did, and a model card.
+//! The trunk, the task's private blocks and its head form one ordinary stack of layers, so that any task of
+//! any routing is a plain sequence classifier. [`huggingface`] writes it as `transformers` would, and
+//! [`onnx`] as an ONNX file; [`peft`] writes only the adapters and the head of a bundle with LoRA. Every
+//! exported folder also holds the tokenizer, a Python file that encodes pairs as in training, and a model
+//! card.
 
 mod card;
 mod huggingface;
@@ -21,19 +23,19 @@ use sextant_files::{Existing, FolderKind, replace_folder};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// One task's path through a bundle.
+/// One task of a bundle as a stack of layers: the trunk and the task's branch.
 struct Stack<'a> {
     bundle: &'a Bundle,
     task: Task,
-    /// The branch's name in parameter paths.
+    /// The name of the task's branch in parameter paths.
     branch: &'static str,
-    /// The backbone with as many layers as the path has.
+    /// The backbone's configuration, with the number of blocks of this stack.
     backbone: BackboneConfig,
 }
 
 impl<'a> Stack<'a> {
-    /// Finds the path. Fails for a task that the bundle does not have, and for heads that are not
-    /// plain classifiers.
+    /// Finds the branch of the task. Fails for a task that the bundle does not have, and for heads that are
+    /// not plain classifiers.
     fn new(bundle: &'a Bundle, task: Task) -> Result<Self, ModelError> {
         let spec = bundle.model.spec();
         let branch = spec.branch_of(task).ok_or_else(|| spec.unknown_task(task))?;
@@ -47,13 +49,13 @@ impl<'a> Stack<'a> {
         Ok(Self { bundle, task, branch: spec.branch_names()[branch], backbone })
     }
 
-    /// Whether a parameter is on the path.
+    /// Whether a parameter belongs to this stack.
     fn passes(&self, name: &str) -> bool {
         let branch = name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
         branch.is_none_or(|(found, _)| found == self.branch)
     }
 
-    /// All dense values by our names, adapters merged.
+    /// The values of all parameters by name, with adapters merged into dense weights.
     fn values(&self) -> Result<BTreeMap<String, Values>, ModelError> {
         Ok(dump(&merge(self.bundle.model.clone())?))
     }
@@ -63,7 +65,8 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// The files of exports of every kind, so that one in place of another leaves nothing of it.
+/// The files of exports of every kind, so that an export that replaces one of another kind leaves no file of
+/// it behind.
 const NAMES: &[&str] = &[
     "README.md",
     "adapter_config.json",
@@ -78,7 +81,7 @@ const NAMES: &[&str] = &[
     "tokenizer_config.json",
 ];
 
-/// Writes a folder with `fill`; `head` is the file by which others know what it is.
+/// Writes a folder with `fill`; `head` is the file by which a complete export is recognised.
 fn write_folder(
     folder: &Path,
     existing: Existing,

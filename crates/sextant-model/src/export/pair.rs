@@ -1,5 +1,5 @@
-//! How to write a pair, for other programs: a Python file that does what the
-//! [`Encoder`](sextant_text::Encoder) does, and the configuration that it reads.
+//! Encoding pairs in other programs: a Python file that does the same as the
+//! [`Encoder`](sextant_text::Encoder), and the configuration that it reads.
 
 use super::{Stack, write, write_json};
 use crate::ModelError;
@@ -9,9 +9,9 @@ use std::path::Path;
 
 /// The Python file, the same in every export.
 const CODE: &str = include_str!("sextant_pair.py");
-/// The name under which it can be imported.
+/// The name of the Python file, under which it can be imported.
 const CODE_FILE: &str = "sextant_pair.py";
-/// What it reads, beside `tokenizer.json`.
+/// The configuration that the Python file reads, besides `tokenizer.json`.
 const CONFIG_FILE: &str = "sextant_pair.json";
 
 /// Writes both files. `inputs` are the names of the tensors that the model takes.

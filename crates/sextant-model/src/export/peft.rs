@@ -1,4 +1,4 @@
-//! A PEFT folder: one task's adapters and head, without the base.
+//! Exporting one task's adapters and head as a PEFT folder, without the base.
 
 use super::huggingface::{check, write_tokenizer};
 use super::{Stack, card, write, write_folder, write_json};
@@ -13,13 +13,14 @@ use sextant_files::Existing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Writes a task of a bundle with LoRA as a folder that `peft` opens over its base, and
-/// [`Adapter`](crate::Adapter) again: `adapter_config.json`, `adapter_model.safetensors`, tokenizer, model
-/// card. `base` is what `base_model_name_or_path` will say. What the task trains whole (its head, private
-/// blocks) is in `modules_to_save`.
+/// Writes a task of a bundle with LoRA as a folder with `adapter_config.json`, `adapter_model.safetensors`,
+/// tokenizer and model card. `peft` opens it over its base, and Sextant with [`Adapter`](crate::Adapter).
+/// `base` becomes the value of `base_model_name_or_path`. Modules that are trained whole (the head, full
+/// private blocks) are listed in `modules_to_save`.
 ///
 /// # Errors
-/// [`ModelError::Export`] for a bundle without LoRA, and what the family's class or PEFT cannot express.
+/// [`ModelError::Export`] for a bundle without LoRA, and for a model that the family's class or PEFT cannot
+/// express.
 pub fn peft(
     bundle: &Bundle,
     task: Task,
@@ -67,7 +68,7 @@ pub fn peft(
     })
 }
 
-/// What the two files of an adapter hold.
+/// The contents of the two files of an adapter.
 struct Parts {
     tensors: BTreeMap<String, Values>,
     config: AdapterConfig,
@@ -102,7 +103,7 @@ fn parts(
         .collect();
     let dense = to_checkpoint(spec, stack.branch, &values);
     for module in &saved {
-        // The weight of a layer that is frozen is no parameter.
+        // The weight of a frozen layer is not a parameter, so that it is not among the dense values.
         if layers.contains(module) && !dense.contains_key(&format!("{module}.weight")) {
             return Err(ModelError::Export(format!(
                 "a bias of `{module}` is trained and its weight is not, which PEFT cannot say of single layers; use `--format hf`"

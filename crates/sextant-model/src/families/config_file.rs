@@ -1,4 +1,4 @@
-//! `config.json`, or what stands in its place.
+//! `config.json`, or the equivalent keys made from the metadata of a GGUF file.
 
 use crate::config::MOST_LAYERS;
 use crate::{ModelError, json};
@@ -6,16 +6,16 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The keys of a checkpoint's configuration, and where they were read.
+/// The keys of a checkpoint's configuration, and the file that they came from.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfigFile {
     path: PathBuf,
-    /// What the file says; none where the keys were made from other metadata.
+    /// The text of the file; `None` if the keys were made or changed in memory.
     text: Option<Vec<u8>>,
     json: Value,
 }
 
-/// What a layer may be in a list of layers.
+/// The supported kinds of layers in a list of layers.
 const LAYER_TYPES: [&str; 2] = ["full_attention", "sliding_attention"];
 
 impl ConfigFile {
@@ -26,12 +26,12 @@ impl ConfigFile {
         Ok(Self { path: path.to_owned(), text: Some(text), json })
     }
 
-    /// Keys that were made from what the file at `path` says.
+    /// Keys that were made from the metadata of the file at `path`.
     pub(crate) fn made(path: &Path, json: Value) -> Self {
         Self { path: path.to_owned(), text: None, json }
     }
 
-    /// The same file with other keys.
+    /// The same configuration with changed keys.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Value)) -> Self {
         let mut json = self.json.clone();
         change(&mut json);
@@ -54,12 +54,12 @@ impl ConfigFile {
         }
     }
 
-    /// An error about what it says.
+    /// An error about the configuration, which names its file.
     pub(crate) fn wrong(&self, reason: String) -> ModelError {
         ModelError::Json { path: self.path.clone(), reason }
     }
 
-    /// The error about a value that the family's implementation here does not cover.
+    /// The error about a value that Sextant's implementation of the family does not support.
     pub(crate) fn unsupported(&self, key: &str, found: &str, supported: &str) -> ModelError {
         self.wrong(format!("`{key}` is `{found}`; supported: `{supported}`"))
     }
@@ -82,7 +82,8 @@ impl ConfigFile {
         }
     }
 
-    /// Refuses a depth that no model has: some families list their layers, before anything is built.
+    /// Refuses a number of layers that no model has. This is checked first, because some families build a
+    /// list of their layers while the configuration is read.
     pub(crate) fn require_depth(&self, (key, layers): (&str, usize)) -> Result<(), ModelError> {
         if layers <= MOST_LAYERS {
             return Ok(());
@@ -90,7 +91,7 @@ impl ConfigFile {
         Err(self.wrong(format!("`{key}` is {layers}; no model has more than {MOST_LAYERS}")))
     }
 
-    /// Refuses a whole that its parts do not divide.
+    /// Refuses a size that is not a multiple of its number of parts.
     pub(crate) fn require_divides(
         &self,
         (part, parts): (&str, usize),
@@ -112,7 +113,7 @@ impl ConfigFile {
         }
     }
 
-    /// Refuses what is no probability with which something may be dropped.
+    /// Refuses a dropout probability outside `[0, 1)`.
     pub(crate) fn require_shares(&self, shares: &[(&str, f32)]) -> Result<(), ModelError> {
         match shares.iter().find(|(_, share)| !(0.0..1.0).contains(share)) {
             Some((key, share)) => {
@@ -122,7 +123,7 @@ impl ConfigFile {
         }
     }
 
-    /// Refuses a list that has not one kind of layer for each, or a kind that is not known.
+    /// Refuses a list of layer kinds whose length is not the number of layers, or that has an unknown kind.
     pub(crate) fn require_kinds(
         &self,
         key: &str,

@@ -1,4 +1,4 @@
-//! DeBERTa v2 and v3: BERT's block whose attention scores add disentangled relative positions.
+//! DeBERTa v2 and v3: BERT's block with disentangled relative positions in its attention scores.
 
 use super::config_file::ConfigFile;
 use super::raw::{self, Raw};
@@ -27,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
     source,
 };
 
-/// The keys beside those of BERT.
+/// The keys besides those of BERT.
 #[derive(Deserialize)]
 struct Keys {
     #[serde(default)]
@@ -59,7 +59,8 @@ fn yes() -> bool {
 }
 
 impl Keys {
-    /// The kinds of relative scores, which are a list or, in older files, `c2p|p2c`.
+    /// Whether the file lists a kind of relative scores. The kinds are a list or, in older files, one text
+    /// such as `c2p|p2c`.
     fn has(&self, kind: &str) -> bool {
         match &self.pos_att_type {
             Value::String(kinds) => kinds.split('|').any(|found| found.trim() == kind),
@@ -72,7 +73,7 @@ impl Keys {
 fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
     let raw = Raw::read(file)?;
     let keys: Keys = file.keys()?;
-    let head_dim = raw.hidden_size / raw.num_attention_heads; // checked: not 0
+    let head_dim = raw.hidden_size / raw.num_attention_heads; // `Raw::read` refuses 0 heads
     let width = raw.embedding_size.unwrap_or(raw.hidden_size);
     for (key, holds, found, supported) in [
         ("relative_attention", keys.relative_attention, "false", "true"),
@@ -123,7 +124,8 @@ fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
         positions_absent: !keys.position_biased_input,
         dense: DenseConfig { activation: DenseActivation::Gelu, ..DenseConfig::default() },
         block: BlockConfig {
-            // Three scores are added up: their sum is divided by the root of three head widths.
+            // A score is the sum of three terms, so that it is divided by the square root of three times the
+            // head width.
             attention_scale: Some(1.0 / (3.0 * head_dim as f32).sqrt()),
             relative: Some(RelativeConfig {
                 span: buckets.unwrap_or(reach),

@@ -1,4 +1,4 @@
-//! DistilBERT: BERT's block without segments, under names of its own.
+//! DistilBERT: BERT's block without segments, with its own names of keys and tensors.
 
 use super::config_file::ConfigFile;
 use super::{Format, Source, VocabularyFiles, names};

@@ -11,7 +11,8 @@ pub(super) const FORMAT: Format = Format {
     class: "ElectraForSequenceClassification",
     prefix: "electra.",
     head: &["classifier."],
-    // The plain names are those of a head over tokens.
+    // `classifier.weight` and `.bias` belong to a head for token classification; the layers of a
+    // sequence-classification head have other names.
     ignored: &[
         "classifier.weight",
         "classifier.bias",
@@ -36,7 +37,7 @@ pub(super) const FORMAT: Format = Format {
 
 fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
     let raw = Raw::read(file)?;
-    // transformers' default is that of the small model, not `hidden_size`.
+    // The default in `transformers` is the width of the small model, not `hidden_size`.
     let size = raw.embedding_size.unwrap_or(128);
     let raw = Raw { embedding_size: Some(size), ..raw };
     Ok(BackboneConfig {

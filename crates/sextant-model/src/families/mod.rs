@@ -1,9 +1,9 @@
-//! The families: what is to know about each one's checkpoints.
+//! The backbone families: how the checkpoints of each one are read and written.
 //!
-//! Each family has a file here with how its `config.json` says the sizes, a table from our parameter
-//! names to the checkpoint's, which serves both reading and [export](crate::export), and its [`Format`]:
-//! names, the layout of rows, what an export is called. Adding a family is adding such a file, a variant of
-//! [`Family`], and its line in the register.
+//! Each family has a file here. It holds the function that reads the sizes from the family's `config.json`; a
+//! table from the model's parameter names to the checkpoint's, which is used for reading and for
+//! [export](crate::export); and the family's [`Format`], with the layout of rows and the names in an export.
+//! To add a family, add such a file, a variant of [`Family`], and a line in the register below.
 
 mod bert;
 mod config_file;
@@ -20,60 +20,66 @@ mod source;
 pub(crate) use config_file::ConfigFile;
 pub(crate) use source::Source;
 
-use crate::block_config::Part;
+use crate::block_config::CheckpointLayer;
 use crate::gguf::{Dialect, Gguf};
 use crate::weights::Archive;
 use crate::{BackboneConfig, Family, ModelError, Pooling};
 use serde_json::Value;
 use sextant_text::RowFormat;
 
-/// How one family's folders are written.
+/// How the checkpoint folders of one family are read and written.
 pub(crate) struct Format {
-    /// What `config.json` calls it.
+    /// The `model_type` in `config.json`.
     pub(crate) model_type: &'static str,
-    /// The class of a model with a classification head.
+    /// The class in `transformers` of a model with a classification head.
     pub(crate) class: &'static str,
-    /// Before the backbone's names in checkpoints with a head.
+    /// The prefix of the names of the backbone's tensors in checkpoints with a head.
     prefix: &'static str,
-    /// Starts of names that never have the prefix.
+    /// The first parts of the names that never have the prefix: those of the head.
     pub(crate) head: &'static [&'static str],
-    /// Starts of names, without prefix, of what a relevance model has no use for: heads of pretraining
-    /// and of other tasks. They are passed over; whatever else is not read is an error.
+    /// The first parts of the names, without the prefix, of tensors that a relevance model does not use:
+    /// heads for pretraining and for other tasks. These tensors are ignored; any other tensor that is not
+    /// read is an error.
     ignored: &'static [&'static str],
+    /// Reads the sizes and options of a backbone from its `config.json`.
     pub(crate) config: fn(&ConfigFile) -> Result<BackboneConfig, ModelError>,
-    /// How rows of texts are laid out: the first of these whose tokens the vocabulary has.
+    /// How rows are laid out: by the first of these formats whose special tokens the vocabulary has.
     pub(crate) rows: &'static [RowFormat],
-    /// The files in which a tokenizer may be that is older than `tokenizer.json`.
+    /// The files that hold the tokenizer in checkpoints from before `tokenizer.json`, if they can be read.
     pub(crate) vocabulary: Option<VocabularyFiles>,
-    /// What the class with a head can read of a row.
+    /// The poolings that the class with a head can compute.
     pub(crate) poolings: &'static [Pooling],
-    /// How its checkpoints are written as GGUF files, where those are read.
+    /// How llama.cpp writes the family's checkpoints as GGUF files; `None` if GGUF files of the family are
+    /// not read.
     pub(crate) gguf: Option<Dialect>,
-    /// The key of `config.json` that says what is dropped of the head's input.
+    /// The key of `config.json` with the dropout probability of the head's input.
     pub(crate) head_dropout: &'static str,
-    /// The family's keys of `config.json`.
+    /// Writes the sizes and options of a backbone as the keys of the family's `config.json`.
     pub(crate) json: fn(&BackboneConfig) -> Value,
-    /// The name table. Our names are those of the plain backbone: `embeddings.word`,
-    /// `layers.5.qkv.weight`, `final_norm.gamma`, `dense.bias`, `classifier.weight`.
+    /// The name table, which maps a parameter's name in the plain backbone to the checkpoint's tensors. Names
+    /// in the plain backbone are `embeddings.word`, `layers.5.qkv.weight`, `final_norm.gamma`, `dense.bias`,
+    /// `classifier.weight`, and so on.
     pub(crate) source: fn(&str) -> Option<Source>,
 }
 
-/// Files that hold a tokenizer's vocabulary in its older form.
+/// The files that hold a tokenizer's vocabulary in checkpoints from before `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VocabularyFiles {
     /// BERT's `vocab.txt`.
     WordPiece,
-    /// GPT-2's `vocab.json` and `merges.txt`; texts are cut before the merges as this name says.
+    /// GPT-2's `vocab.json` and `merges.txt`. The name is that of the rule by which texts are split before
+    /// merges are applied.
     Bpe(&'static str),
 }
 
-/// The register of families: one line each. A family without a line does not compile.
+/// The register of families, with one line for each. A variant of [`Family`] without a line is a compile
+/// error.
 macro_rules! register {
     ($($family:ident => $format:path,)*) => {
         static FORMATS: &[&Format] = &[$(&$format),*];
 
         impl Format {
-            /// The format of a family's folders.
+            /// The format of a family's checkpoint folders.
             pub(crate) fn of(family: Family) -> &'static Self {
                 match family { $(Family::$family => &$format,)* }
             }
@@ -98,18 +104,20 @@ register! {
     Gemma3 => decoder::GEMMA3,
 }
 
-/// Every family.
+/// The formats of all families.
 pub(crate) fn formats() -> impl Iterator<Item = &'static Format> + Clone {
     FORMATS.iter().copied()
 }
 
-/// How a bundle of format 1 that states no layout of its rows is read: the first that its vocabulary fits,
-/// whatever its family. That is how it was trained.
+/// The row formats that are tried, whatever the family, for a bundle of format 1 whose manifest states no
+/// layout of rows: the first one that fits the vocabulary is used. Such a bundle was trained with that
+/// layout.
 pub(crate) const ROWS_OF_FORMAT_1: [RowFormat; 4] =
     [RowFormat::BERT, RowFormat::LINES_FROM_BOS, RowFormat::ROBERTA, RowFormat::LINES];
 
 impl Format {
-    /// The format of the family whose checkpoint a GGUF file was made of, and how.
+    /// The format of the family that a GGUF file belongs to, and how llama.cpp writes that family's
+    /// checkpoints.
     pub(crate) fn of_gguf(file: &Gguf) -> Result<(&'static Self, Dialect), ModelError> {
         let found = file.text("general.architecture")?;
         let known = formats().filter_map(|format| Some((format, format.gguf?)));
@@ -123,35 +131,37 @@ impl Format {
         })
     }
 
-    /// The layers of the checkpoint that a projection of a block holds side by side.
+    /// The layers of the checkpoint that a projection of a block holds side by side. `name` is the
+    /// projection's name in the block and `outputs` its number of outputs.
     pub(crate) fn parts(
         &self,
         config: &BackboneConfig,
         layer: usize,
         name: &str,
         outputs: usize,
-    ) -> Vec<Part> {
+    ) -> Vec<CheckpointLayer> {
         let source = (self.source)(&format!("layers.{layer}.{name}.weight"));
         let Some(source) = source else { return Vec::new() };
         let names = source.names().iter();
         let parts = names.zip(source.parts(config, outputs));
         let name = |name: &str| name.strip_suffix(".weight").unwrap_or(name).to_owned();
-        parts.map(|(full, outputs)| Part { name: name(full), outputs }).collect()
+        parts.map(|(full, outputs)| CheckpointLayer { name: name(full), outputs }).collect()
     }
 
-    /// The name in a checkpoint with a head.
+    /// The name of a tensor in a checkpoint with a head.
     pub(crate) fn with_head(&self, name: &str) -> String {
         let is_head = self.head.iter().any(|start| name.starts_with(start));
         format!("{}{name}", if is_head { "" } else { self.prefix })
     }
 
-    /// Whether a tensor of this name is one that a relevance model has no use for.
+    /// Whether a tensor of this name is ignored, because a relevance model does not use it.
     pub(crate) fn is_passed_over(&self, name: &str) -> bool {
         let name = name.strip_prefix(self.prefix).unwrap_or(name);
         self.ignored.iter().any(|start| name.starts_with(start))
     }
 
-    /// The name in this checkpoint: with the prefix where it has such a tensor, or would have it.
+    /// The name of a tensor in this checkpoint: with the prefix if the checkpoint has the tensor under that
+    /// name, or if it lacks the tensor but its other tensors have the prefix.
     pub(crate) fn place(&self, archive: &Archive, name: &str) -> String {
         let prefixed = format!("{}{name}", self.prefix);
         if archive.shape(&prefixed).is_some() {
@@ -175,7 +185,7 @@ mod tests {
         let types: BTreeSet<_> = formats().map(|format| format.model_type).collect();
         assert_eq!(types.len(), formats().count());
         for format in formats() {
-            // kebab-case names of the enum are the model types, so none can be forgotten
+            // The serialised names of the enum's variants are the model types, so that no family is missing.
             let family: Family = serde_json::from_value(format.model_type.into()).unwrap();
             assert_eq!(Format::of(family).model_type, format.model_type);
         }

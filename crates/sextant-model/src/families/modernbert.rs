@@ -1,5 +1,5 @@
-//! ModernBERT: rotary positions with a base of their own in local layers, gated MLP, norms before the
-//! sublayers, no biases, every third layer global.
+//! ModernBERT: rotary positions with a different base in local layers, a gated MLP, norms before the
+//! sublayers, no biases, and global attention in every third layer.
 
 use super::config_file::ConfigFile;
 use super::{Format, Source, names};
@@ -17,7 +17,7 @@ pub(super) const FORMAT: Format = Format {
     prefix: "model.",
     head: &["head.", "classifier."],
     ignored: &["decoder."],
-    // Some checkpoints have the vocabulary of Gemma.
+    // Some checkpoints use Gemma's vocabulary.
     rows: &[RowFormat::BERT, RowFormat::LINES_FROM_BOS, RowFormat::ROBERTA],
     vocabulary: None,
     poolings: &[Pooling::Cls, Pooling::Mean],
@@ -28,8 +28,8 @@ pub(super) const FORMAT: Format = Format {
     source,
 };
 
-/// Keys of both generations of the file: rotary bases were plain keys before they moved into
-/// `rope_parameters`, and the pattern of layers was a period before it became a list.
+/// The keys of older and newer files. In older ones, rotary bases are plain keys instead of entries of
+/// `rope_parameters`, and the pattern of layers is a period instead of a list.
 #[derive(Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "the file's keys")]
 struct Keys {
@@ -139,7 +139,7 @@ fn config(file: &ConfigFile) -> Result<BackboneConfig, ModelError> {
     let windowed = if let Some(types) = &keys.layer_types {
         types.iter().map(|kind| kind == "sliding_attention").collect()
     } else {
-        let period = keys.global_attn_every_n_layers; // checked: not 0
+        let period = keys.global_attn_every_n_layers; // `require_sizes` refuses 0
         (0..keys.num_hidden_layers).map(|layer| layer % period != 0).collect()
     };
     let norm = if keys.norm_bias { NormKind::Layer } else { NormKind::LayerUnshifted };

@@ -1,4 +1,4 @@
-//! The names that BERT and the families that grew from its code share.
+//! The tensor names that BERT shares with the families whose code is derived from it.
 
 use super::Source;
 
@@ -9,7 +9,8 @@ pub(super) fn layer(canonical: &str) -> Option<(&str, &str, &str)> {
     Some((layer, module, kind))
 }
 
-/// Embeddings and blocks by BERT's names; `qkv` are the names of the three projections.
+/// The sources of embeddings and blocks under BERT's names. `qkv` are the names of the projections to
+/// queries, keys and values.
 pub(super) fn source(canonical: &str, qkv: [&str; 3]) -> Option<Source> {
     let plain = |name: &str| Some(Source::Plain(name.to_owned()));
     match canonical {
@@ -34,5 +35,5 @@ pub(super) fn source(canonical: &str, qkv: [&str; 3]) -> Option<Source> {
     }
 }
 
-/// The projections' names in BERT, RoBERTa and ELECTRA.
+/// The names of the projections to queries, keys and values in BERT, RoBERTa and ELECTRA.
 pub(super) const QKV: [&str; 3] = ["query", "key", "value"];

@@ -1,12 +1,11 @@
-//! `config.json` of BERT and the families that grew from its code: one set of keys.
+//! The keys of `config.json` that BERT shares with the families whose code is derived from it.
 
 use super::config_file::ConfigFile;
 use crate::{BackboneConfig, Family, ModelError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The keys; those that a family lacks have the value that changes nothing. Defaults are those of
-/// `transformers`.
+/// The shared keys. A key that is absent has the default of `transformers`.
 #[derive(Deserialize)]
 pub(super) struct Raw {
     pub(super) vocab_size: usize,
@@ -52,7 +51,7 @@ fn absolute() -> String {
 }
 
 impl Raw {
-    /// Reads the keys and refuses what no family here computes.
+    /// Reads the keys, and refuses values that are invalid or that no family here supports.
     pub(super) fn read(file: &ConfigFile) -> Result<Self, ModelError> {
         let raw: Self = file.keys()?;
         file.require("hidden_act", &raw.hidden_act, "gelu")?;
@@ -77,7 +76,7 @@ impl Raw {
         Ok(raw)
     }
 
-    /// A backbone of BERT's block.
+    /// A backbone of BERT's blocks with these sizes.
     pub(super) fn backbone(&self, family: Family) -> BackboneConfig {
         BackboneConfig {
             family,
@@ -96,7 +95,7 @@ impl Raw {
     }
 }
 
-/// The keys for a backbone of BERT's block, for export.
+/// The keys of a backbone of BERT's blocks, for export.
 pub(super) fn write(config: &BackboneConfig) -> Value {
     json!({
         "vocab_size": config.vocab_size,

@@ -1,5 +1,5 @@
-//! RoBERTa and XLM-RoBERTa (BGE-M3, bge-reranker): BERT's block under another embedding layer and
-//! head. Positions are counted from the padding token's id on.
+//! RoBERTa and XLM-RoBERTa (BGE-M3, bge-reranker): BERT's block with another embedding layer and another
+//! head. The first position is the padding token's id plus 1.
 
 use super::config_file::ConfigFile;
 use super::raw::{self, Raw};
@@ -13,9 +13,10 @@ pub(super) const ROBERTA: Format = Format {
     class: "RobertaForSequenceClassification",
     prefix: "roberta.",
     head: &["classifier."],
-    // The plain names are those of a head over tokens.
+    // `classifier.weight` and `.bias` belong to a head for token classification; the layers of a
+    // sequence-classification head have other names.
     ignored: &["lm_head.", "classifier.weight", "classifier.bias", "pooler.", "qa_outputs."],
-    // Some checkpoints have the vocabulary of BERT.
+    // Some checkpoints use BERT's vocabulary.
     rows: &[RowFormat::ROBERTA, RowFormat::BERT],
     vocabulary: Some(VocabularyFiles::Bpe("gpt-2")),
     poolings: &[Pooling::Cls],

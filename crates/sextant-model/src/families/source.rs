@@ -1,24 +1,25 @@
-//! Where a parameter's values are in a checkpoint, both ways.
+//! Where a parameter's values are in a checkpoint, for reading and for writing.
 
 use crate::values::Values;
 use crate::weights::Archive;
 use crate::{BackboneConfig, ModelError};
 
-/// Where a parameter's values are in a checkpoint.
+/// The checkpoint's tensors that hold a parameter's values, and how their layout differs from the model's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// As they are.
+    /// One tensor with the parameter's layout.
     Plain(String),
-    /// A matrix in PyTorch's layout, `[outputs, inputs]`.
+    /// One matrix in PyTorch's layout, `[outputs, inputs]`, of which the parameter is the transpose.
     Transposed(String),
-    /// Vectors that we keep as one.
+    /// Several vectors, which the parameter holds one after the other.
     Concat(Vec<String>),
-    /// Matrices in PyTorch's layout whose outputs we keep side by side.
+    /// Several matrices in PyTorch's layout, whose transposes the parameter holds side by side.
     ConcatTransposed(Vec<String>),
 }
 
 impl Source {
-    /// Says where a linear layer's weight or bias is: `kind` is the last part of our name.
+    /// The source of a linear layer's weight or bias. `name` is the layer's name in the checkpoint, and
+    /// `kind` the last part of the parameter's name in the model.
     pub(crate) fn linear(name: &str, kind: &str) -> Option<Self> {
         match kind {
             "weight" => Some(Self::Transposed(format!("{name}.weight"))),
@@ -27,7 +28,7 @@ impl Source {
         }
     }
 
-    /// Says where the parts of a linear layer that we keep as one are.
+    /// The source of a weight or bias that holds several layers of the checkpoint side by side.
     pub(crate) fn linears(names: &[String], kind: &str) -> Option<Self> {
         let names = names.iter().map(|name| format!("{name}.{kind}")).collect();
         match kind {
@@ -37,7 +38,7 @@ impl Source {
         }
     }
 
-    /// Says where a norm's scale or shift is.
+    /// The source of a norm's scale or shift.
     pub(crate) fn norm(name: &str, kind: &str) -> Option<Self> {
         match kind {
             "gamma" => Some(Self::Plain(format!("{name}.weight"))),
@@ -46,7 +47,7 @@ impl Source {
         }
     }
 
-    /// The checkpoint's tensors that it names.
+    /// The names of the checkpoint's tensors.
     pub(crate) fn names(&self) -> &[String] {
         match self {
             Self::Plain(name) | Self::Transposed(name) => std::slice::from_ref(name),
@@ -54,7 +55,7 @@ impl Source {
         }
     }
 
-    /// How many of our `outputs` each named tensor has.
+    /// How many of the parameter's `outputs` come from each tensor.
     pub(crate) fn parts(&self, config: &BackboneConfig, outputs: usize) -> Vec<usize> {
         let count = self.names().len();
         let (queries, keys) = (config.attention_heads, config.key_value_heads());
@@ -64,8 +65,8 @@ impl Source {
         }
     }
 
-    /// Reads the values of a parameter of this shape; `place` turns a name of the table into the
-    /// checkpoint's.
+    /// Reads the values of a parameter of this shape. `place` converts a name from the name table to the name
+    /// in this checkpoint.
     pub(crate) fn read(
         &self,
         archive: &Archive,
@@ -101,7 +102,8 @@ impl Source {
         }
     }
 
-    /// Reads a matrix of `[inputs, outputs]`, or a table of `outputs` rows, by outputs: as PyTorch has it.
+    /// Reads a matrix of `[inputs, outputs]`, or a table of `outputs` rows, in PyTorch's layout:
+    /// `[outputs, inputs]`, row-major.
     pub(crate) fn read_by_outputs(
         &self,
         archive: &Archive,

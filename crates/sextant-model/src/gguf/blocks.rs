@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-/// A format that is understood here.
+/// A number format that can be decoded here, by ggml's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BlockType {
     F32,
@@ -18,11 +18,11 @@ pub(crate) enum BlockType {
     Q6K,
 }
 
-/// Numbers of a block of the K formats.
+/// How many numbers a block of the K formats has.
 const SUPER: usize = 256;
 
 impl BlockType {
-    /// By ggml's number.
+    /// The format with this number in ggml; `None` if it cannot be decoded here.
     pub(crate) fn of(number: u32) -> Option<Self> {
         Some(match number {
             0 => Self::F32,
@@ -40,7 +40,7 @@ impl BlockType {
         })
     }
 
-    /// Numbers of a block, and its bytes.
+    /// How many numbers a block holds, and how many bytes it takes.
     pub(crate) fn block(self) -> (usize, usize) {
         match self {
             Self::F32 => (1, 4),
@@ -56,7 +56,7 @@ impl BlockType {
         }
     }
 
-    /// The numbers of whole blocks.
+    /// Decodes whole blocks.
     pub(crate) fn decode(self, bytes: &[u8]) -> Vec<f32> {
         let (numbers, size) = self.block();
         let mut values = Vec::with_capacity(bytes.len() / size * numbers);
@@ -106,13 +106,14 @@ fn half_at(block: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
 }
 
-/// All low halves of the bytes, then all high ones.
+/// Decodes codes of 4 bits: first the low halves of all bytes, then the high halves.
 fn nibbles(codes: &[u8], number: impl Fn(f32) -> f32, values: &mut Vec<f32>) {
     values.extend(codes.iter().map(|code| number(f32::from(code & 15))));
     values.extend(codes.iter().map(|code| number(f32::from(code >> 4))));
 }
 
-/// Four bytes with the fifth bits of 32 codes, then their lower bits as [`nibbles`] has them.
+/// Decodes codes of 5 bits: four bytes hold the fifth bits of 32 codes, and the bytes after them the lower
+/// four bits in the order of [`nibbles`].
 fn fives(codes: &[u8], number: impl Fn(f32) -> f32, values: &mut Vec<f32>) {
     let high = u32::from_le_bytes([codes[0], codes[1], codes[2], codes[3]]);
     let low =
@@ -121,8 +122,8 @@ fn fives(codes: &[u8], number: impl Fn(f32) -> f32, values: &mut Vec<f32>) {
     values.extend(low.enumerate().map(code));
 }
 
-/// `Q4_K` and `Q5_K`: eight runs of 32 numbers, each with a scale and a least value of 6 bits. The fifth
-/// bit of number `i` of run `j` is bit `j` of byte `i` of `high`.
+/// Decodes a block of `Q4_K` or `Q5_K`: eight runs of 32 numbers, each run with a scale and an offset of 6
+/// bits, which is subtracted. The fifth bit of number `i` of run `j` is bit `j` of byte `i` of `high`.
 fn k4(block: &[u8], high: &[u8], low: &[u8], values: &mut Vec<f32>) {
     let (scale, least) = (half_at(block, 0), half_at(block, 2));
     let packed = &block[4..16];
@@ -144,9 +145,9 @@ fn k4(block: &[u8], high: &[u8], low: &[u8], values: &mut Vec<f32>) {
     }
 }
 
-/// `Q6_K`: sixteen runs of 16 numbers with a signed scale each; two halves of 128 numbers, in each of
-/// which number `32 · q + i` has its low bits in byte `i` (and `i + 32`) and its high ones in the pair `q`
-/// of bits of another byte.
+/// Decodes a block of `Q6_K`: sixteen runs of 16 numbers, each run with a signed scale. The block has two
+/// halves of 128 numbers. Number `32 · q + i` of a half has its low four bits in byte `i + 32 · (q % 2)` of
+/// the half's low bits, and its high two bits in bit pair `q` of byte `i` of the half's high bits.
 fn k6(block: &[u8], values: &mut Vec<f32>) {
     let scale = half_at(block, 208);
     for half in 0..2 {

@@ -1,4 +1,4 @@
-//! The container: metadata by key, and where each tensor lies. Version 2 and 3, little-endian.
+//! The GGUF container: metadata by key, and where each tensor lies. Versions 2 and 3 are read, little-endian.
 
 use super::blocks::BlockType;
 use crate::ModelError;
@@ -17,7 +17,7 @@ pub(crate) enum Value {
     List(Vec<Value>),
 }
 
-/// A tensor: its numbers are `shape`, row-major.
+/// Where a tensor's bytes are in the file, and how to read them: its numbers have this shape, row-major.
 #[derive(Debug)]
 pub(crate) struct Tensor {
     pub(crate) shape: Vec<usize>,
@@ -35,11 +35,11 @@ pub(crate) struct Gguf {
     pub(crate) tensors: BTreeMap<String, Tensor>,
 }
 
-/// The most values that the metadata may have, those of lists included: several times what the largest
-/// vocabulary needs. A value takes more memory than its byte in a file.
+/// The most values that the metadata may have, including those in lists: several times as many as the largest
+/// vocabulary needs. The bound is needed because a value of one byte in the file takes more in memory.
 const MOST_VALUES: usize = 1 << 22;
 
-/// Reads on in the file's header; an end too early is a problem in words.
+/// Reads the file's header from front to back. Errors are messages without the file's name.
 struct Cursor<R> {
     reader: R,
     at: u64,
@@ -79,7 +79,8 @@ impl<R: Read> Cursor<R> {
         Ok(u64::from_le_bytes(self.number()?))
     }
 
-    /// A count of things of at least `least` bytes each, which the rest of the file can hold.
+    /// Reads a count of items. It is an error if the rest of the file is too short for that many items of at
+    /// least `least` bytes each.
     fn count(&mut self, least: u64) -> Result<usize, String> {
         let count = self.u64()?;
         let left = self.left();
@@ -127,7 +128,7 @@ impl<R: Read> Cursor<R> {
 }
 
 impl Gguf {
-    /// Opens a file and reads its header.
+    /// Opens a GGUF file and reads its header.
     pub(crate) fn open(path: &Path) -> Result<Self, ModelError> {
         let file = SourceFile::open(path)?;
         let failed = |reason: String| ModelError::Weights {
@@ -165,7 +166,7 @@ impl Gguf {
         Ok(Self { path: path.to_owned(), file, metadata, tensors })
     }
 
-    /// The file.
+    /// The file's path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -196,7 +197,7 @@ impl Gguf {
         found.ok_or_else(|| self.wrong(key, "number"))
     }
 
-    /// A number, if the metadata have it; one that is infinite or none is an error.
+    /// A number of the metadata, if the key is there. A number that is infinite or not a number is an error.
     pub(crate) fn float(&self, key: &str) -> Result<Option<f64>, ModelError> {
         match self.find(key) {
             Some(Value::Float(x)) if x.is_finite() => Ok(Some(*x)),
@@ -213,7 +214,7 @@ impl Gguf {
         }
     }
 
-    /// A list of texts.
+    /// A list of texts of the metadata.
     pub(crate) fn texts(&self, key: &str) -> Result<Vec<&str>, ModelError> {
         let text = |value: &'_ Value| match value {
             Value::Text(_) => Ok(()),
@@ -261,7 +262,7 @@ fn header<R: Read>(cursor: &mut Cursor<R>) -> Result<(BTreeMap<String, Value>, V
         if dimensions > 4 {
             return Err(format!("tensor `{name}` has {dimensions} dimensions"));
         }
-        // the fastest dimension comes first
+        // GGUF lists the dimension that varies fastest first; `shape` has it last.
         let mut shape = Vec::new();
         for _ in 0..dimensions {
             shape.insert(0, usize::try_from(cursor.u64()?).map_err(|error| error.to_string())?);
@@ -273,7 +274,9 @@ fn header<R: Read>(cursor: &mut Cursor<R>) -> Result<(BTreeMap<String, Value>, V
     Ok((metadata, infos))
 }
 
-/// Start and length of a tensor's bytes; none where they cannot be.
+/// The start and the length in bytes of a tensor; `None` if the tensor does not fit into the file or its rows
+/// do not consist of whole blocks. `data` is where tensors begin in the file, and `offset` is counted from
+/// there.
 fn place(
     shape: &[usize],
     kind: BlockType,

@@ -1,4 +1,5 @@
-//! Decoders from GGUF files: sizes from the metadata, weights by the names of Hugging Face checkpoints.
+//! Reading decoders from GGUF files: their sizes from the metadata, and their weights under the names of
+//! Hugging Face checkpoints.
 //!
 //! No maintained crate reads GGUF alone (`candle-core` does, with a tensor library behind it), so this
 //! is our own reader of the format that ggml documents.
@@ -17,18 +18,19 @@ use crate::ModelError;
 use file::Value as Entry;
 use serde_json::{Value, json};
 
-/// What llama.cpp did to a tensor of the checkpoint, to be undone.
+/// A change that llama.cpp made to a tensor of the checkpoint, and that reading undoes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Undo {
+    /// The tensor was not changed.
     Nothing,
-    /// Rows of each of so many heads interleave the two halves that rotary positions turn.
+    /// In each of this many heads, the rows of the two halves that rotary positions rotate are interleaved.
     Interleaved(usize),
-    /// A norm's scale is stored as one more than the checkpoint's.
+    /// One was added to the scale of a norm.
     OnePlus,
 }
 
 impl Undo {
-    /// Says why it cannot be undone on a tensor of this shape.
+    /// Fails, with the reason, if the change cannot be undone on a tensor of this shape.
     pub(crate) fn check(self, shape: &[usize]) -> Result<(), String> {
         let Self::Interleaved(heads) = self else { return Ok(()) };
         let rows = if shape.len() > 1 { shape[0] } else { shape.iter().product() };
@@ -39,7 +41,7 @@ impl Undo {
         Err(format!("{shape:?} cannot be {heads} heads of an even width, as the metadata say"))
     }
 
-    /// Undoes it on numbers whose rows have `width` of them.
+    /// Undoes the change on the values of a tensor whose rows have `width` numbers.
     pub(crate) fn apply(self, values: Vec<f32>, width: usize) -> Vec<f32> {
         match self {
             Self::Nothing => values,
@@ -63,20 +65,21 @@ impl Undo {
 /// How llama.cpp writes the checkpoints of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dialect {
-    /// What it calls the architecture.
+    /// The value of `general.architecture`.
     pub(crate) architecture: &'static str,
     /// Whether rows of queries and keys are interleaved ([`Undo::Interleaved`]).
     pub(crate) interleaved: bool,
-    /// Whether norms are stored as one more ([`Undo::OnePlus`]).
+    /// Whether one was added to the scales of norms ([`Undo::OnePlus`]).
     pub(crate) one_plus: bool,
-    /// Whether norms stand around sublayers.
+    /// Whether norms stand before and after each sublayer.
     pub(crate) sandwich: bool,
-    /// Whether the checkpoint states a query scale, which is not in the metadata: the root of a head's width
-    /// or, in a model of so many layers, of the model's width by the number of heads.
+    /// Whether the checkpoint's `config.json` has `query_pre_attn_scalar`, which the metadata lack. Its value
+    /// is the width of a head or, in a model with this number of layers, the model's width divided by the
+    /// number of heads.
     pub(crate) query_scale: Option<usize>,
 }
 
-/// The metadata as the `config.json` that the checkpoint had.
+/// Converts the metadata to the `config.json` of the checkpoint from which the file was made.
 pub(crate) fn config(file: &Gguf, model_type: &str, dialect: Dialect) -> Result<Value, ModelError> {
     let architecture = dialect.architecture;
     let key = |name: &str| format!("{architecture}.{name}");
@@ -132,7 +135,8 @@ pub(crate) fn config(file: &Gguf, model_type: &str, dialect: Dialect) -> Result<
     Ok(json)
 }
 
-/// A tensor's name in the checkpoint, and what to undo; none for what a model has no use for.
+/// A tensor's name in the checkpoint, and the change that reading it undoes; `None` for a tensor that is not
+/// part of the architecture.
 pub(crate) fn name(file: &Gguf, dialect: Dialect, name: &str) -> Option<(String, Undo)> {
     let architecture = dialect.architecture;
     let norm = if dialect.one_plus { Undo::OnePlus } else { Undo::Nothing };

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// A file of these metadata (already encoded) and tensors.
+/// The bytes of a file with these metadata (already encoded) and tensors.
 fn file(metadata: &[(&str, u32, Vec<u8>)], tensors: &[(&str, &[u64], u32, Vec<u8>)]) -> Vec<u8> {
     let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
     let mut bytes = b"GGUF".to_vec();
@@ -72,7 +72,8 @@ fn bad_files_are_refused() {
 }
 
 proptest! {
-    /// A file cut anywhere, or with any byte changed, is an error or another file; never a panic.
+    /// Opening a file that is cut anywhere, or in which any byte is changed, succeeds or fails, but never
+    /// panics.
     #[test]
     fn damage_never_panics(cut in 0usize..200, at in 0usize..200, byte: u8) {
         let mut bytes = whole();
@@ -83,7 +84,7 @@ proptest! {
     }
 }
 
-/// Halves of each head, interleaved as llama.cpp does, come apart again.
+/// The two halves of each head, which llama.cpp interleaves, are separated again.
 #[test]
 fn heads_come_apart() {
     let rows: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7].map(|row| row as f32).to_vec();
@@ -91,7 +92,7 @@ fn heads_come_apart() {
     assert_eq!(undone, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
 }
 
-/// What the `gguf` package decodes (`scripts/goldens/gguf_blocks.py`).
+/// Blocks are decoded as by the Python package `gguf` (`scripts/goldens/gguf_blocks.py`).
 #[test]
 fn blocks_decode_as_ggml_says() {
     #[derive(serde::Deserialize)]
@@ -113,7 +114,7 @@ fn blocks_decode_as_ggml_says() {
     }
 }
 
-/// A decoder's metadata, with so many heads.
+/// A GGUF file with the metadata of a decoder that has this many heads.
 fn decoder(heads: u32) -> Vec<u8> {
     let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
     let number = |n: u32| n.to_le_bytes().to_vec();
@@ -163,7 +164,7 @@ fn a_config_json_beside_the_file_must_agree_with_it() {
     assert!(error.contains("`llama.attention.head_count` is 0"), "{error}");
 }
 
-/// Rows that heads do not divide cannot be put in order.
+/// Interleaving cannot be undone if the number of rows is not a multiple of twice the number of heads.
 #[test]
 fn heads_that_do_not_divide_are_refused() {
     for (heads, shape) in [(0, &[8usize, 2][..]), (3, &[8, 2]), (8, &[8, 2]), (usize::MAX, &[8, 2])]

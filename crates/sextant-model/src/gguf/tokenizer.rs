@@ -5,8 +5,9 @@ use crate::ModelError;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// How texts are cut before the merges, by llama.cpp's name: GPT-2's pattern, digits one by one before
-/// it, or a pattern of the family's own.
+/// The pre-tokenizer, which splits texts before merges are applied, with this name in llama.cpp: GPT-2's
+/// pattern, the same after splitting off single digits, or a family's own pattern. `None` for an unknown
+/// name.
 pub(crate) fn pre_tokenizer(name: &str) -> Option<Value> {
     let bytes = |pattern: bool| json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": pattern });
     let split = |pattern: &str| json!({ "type": "Split", "pattern": { "Regex": pattern }, "behavior": "Isolated", "invert": false });
@@ -32,13 +33,13 @@ pub(crate) fn pre_tokenizer(name: &str) -> Option<Value> {
     })
 }
 
-/// The contents of a `tokenizer.json`.
+/// The contents of a `tokenizer.json`, made from the metadata of a GGUF file.
 pub(crate) fn tokenizer(file: &Gguf) -> Result<Vec<u8>, ModelError> {
     let tokens = file.texts("tokenizer.ggml.tokens")?;
     let vocabulary: Map<String, Value> =
         tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), id.into())).collect();
     let kinds: &[Entry] = file.list("tokenizer.ggml.token_type").unwrap_or_default();
-    // 3: control tokens; 4: added by the user
+    // Type 3 is for control tokens, type 4 for tokens that a user added.
     let added: Vec<Value> = kinds
         .iter()
         .zip(&tokens)
@@ -113,7 +114,7 @@ pub(crate) fn tokenizer(file: &Gguf) -> Result<Vec<u8>, ModelError> {
     serde_json::to_vec(&whole).map_err(|error| problem(error.to_string()))
 }
 
-/// `left right`: tokens of this kind have no spaces.
+/// Splits merges, which are written as `left right`. The tokens of this kind of vocabulary have no spaces.
 fn pairs(merges: &[&str]) -> Vec<[String; 2]> {
     let pair = |merge: &&str| {
         let (left, right) = merge.split_once(' ')?;
@@ -122,8 +123,9 @@ fn pairs(merges: &[&str]) -> Vec<[String; 2]> {
     merges.iter().filter_map(pair).collect()
 }
 
-/// Merges that lead to every token by its score, as Hugging Face's converter of SentencePiece models
-/// orders them: higher scores first, then longer parts.
+/// The merges of a SentencePiece vocabulary, derived from the scores of its tokens: every way to make a token
+/// of two others. They are ordered as by Hugging Face's converter of SentencePiece models: higher scores
+/// first, then longer parts.
 fn merges_of_scores(file: &Gguf, tokens: &[&str]) -> Result<Vec<[String; 2]>, ModelError> {
     let scores: Vec<f64> = file
         .list("tokenizer.ggml.scores")?
@@ -160,7 +162,7 @@ fn merges_of_scores(file: &Gguf, tokens: &[&str]) -> Result<Vec<[String; 2]>, Mo
         merges.extend(ways.into_iter().map(|(_, _, left, right)| (score, left, right)));
     }
     let lengths = |left: &str, right: &str| (left.chars().count(), right.chars().count());
-    // a stable sort keeps the order of equal ones, as Python's does
+    // The sort must be stable, as Python's is, so that equal merges keep their order.
     merges.sort_by(|a, b| {
         b.0.total_cmp(&a.0).then_with(|| lengths(b.1, b.2).cmp(&lengths(a.1, a.2)))
     });

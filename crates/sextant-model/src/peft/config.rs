@@ -1,4 +1,4 @@
-//! `adapter_config.json`, and the file beside it in which we say more.
+//! `adapter_config.json`, and `sextant.json` beside it, which holds what the former has no key for.
 
 use crate::{BackboneConfig, LoraConfig, ModelError, json};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub(crate) struct AdapterConfig {
     pub(crate) lora_dropout: f32,
     #[serde(default)]
     pub(crate) use_rslora: bool,
-    /// Ends of names, or a regular expression.
+    /// A list of the last parts of names, or a regular expression.
     pub(crate) target_modules: Option<Value>,
     pub(crate) modules_to_save: Option<Vec<String>>,
     /// All other keys.
@@ -28,7 +28,7 @@ pub(crate) struct AdapterConfig {
     pub(crate) rest: BTreeMap<String, Value>,
 }
 
-/// Keys that have no bearing on what a loaded adapter computes, or whose effect its tensors show.
+/// Keys that do not change what a loaded adapter computes, or whose effect can be seen from its tensors.
 const HARMLESS: [&str; 14] = [
     "auto_mapping",
     "corda_config",
@@ -46,11 +46,11 @@ const HARMLESS: [&str; 14] = [
     "revision",
 ];
 
-/// Ways of drawing the first factors that leave the base as it is.
+/// The values of `init_lora_weights` that initialise an adapter without changing the base's weights.
 const INITS: [&str; 4] = ["gaussian", "eva", "orthogonal", "true"];
 
 impl AdapterConfig {
-    /// Reads the file and refuses what plain LoRA is not.
+    /// Reads the file, and refuses options that are more than plain LoRA.
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
         let wrong = |reason: String| ModelError::Json { path: path.to_owned(), reason };
         let config: Self = json::read(path)?;
@@ -95,7 +95,7 @@ impl AdapterConfig {
         Ok(config)
     }
 
-    /// As PEFT writes a sequence classifier's.
+    /// The configuration that PEFT writes for an adapter of a sequence classifier.
     pub(crate) fn new(
         lora: &LoraConfig,
         base: &str,
@@ -123,7 +123,8 @@ impl AdapterConfig {
         }
     }
 
-    /// The ends of names that it adapts, where it states them and nothing else narrows them.
+    /// The last parts of the names of the adapted layers. `None` if the file states them in another way, or
+    /// has other keys that restrict which layers are adapted.
     pub(super) fn target_list(&self) -> Option<Vec<&str>> {
         let narrowed = ["layers_to_transform", "exclude_modules"]
             .iter()
@@ -137,15 +138,16 @@ impl AdapterConfig {
     }
 }
 
-/// What `adapter_config.json` has no key for, in an adapter that we wrote.
+/// The contents of `sextant.json`: what `adapter_config.json` has no key for, in an adapter that Sextant
+/// wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Origin {
     pub(crate) sextant_version: String,
     pub(crate) task: Task,
-    /// How pairs became text.
+    /// How pairs become text.
     pub(crate) text: TextConfig,
-    /// The base that it adapts.
+    /// The shape of the base that the adapter belongs to.
     pub(crate) backbone: BackboneConfig,
 }
 
@@ -155,7 +157,8 @@ impl Origin {
         if path.exists() { json::read(path).map(Some) } else { Ok(None) }
     }
 
-    /// Whether a backbone has the shape of the adapter's base; dropout is no part of it.
+    /// Whether a backbone has the shape of the adapter's base. Dropout and the range of initial weights are
+    /// not compared.
     pub(super) fn fits(&self, backbone: &BackboneConfig) -> bool {
         let shape = |config: &BackboneConfig| BackboneConfig {
             hidden_dropout: 0.0,

@@ -1,10 +1,11 @@
-//! Adapters in the form of PEFT (Hugging Face): a folder with `adapter_config.json` and
-//! `adapter_model.safetensors`. [`Adapter`] reads one, [`export::peft`](crate::export::peft) writes one.
+//! Adapters in the format of PEFT (Hugging Face): a folder with `adapter_config.json` and
+//! `adapter_model.safetensors`. [`Adapter`] reads such a folder, [`export::peft`](crate::export::peft) writes
+//! one.
 //!
-//! A layer `model.layers.0.self_attn.q_proj` has its factors as
+//! The factors of a layer `model.layers.0.self_attn.q_proj` are stored as
 //! `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`, `[rank, inputs]`, and `….lora_B.weight`,
-//! `[outputs, rank]`; what is trained whole, the head first, is under its own name after `base_model.model.`
-//! and named in `modules_to_save`.
+//! `[outputs, rank]`. Tensors that are trained whole, such as the head, are stored under their own names
+//! after `base_model.model.`, and their modules are listed in `modules_to_save`.
 
 mod config;
 mod read;
@@ -20,16 +21,17 @@ use std::collections::BTreeSet;
 
 pub(crate) const CONFIG: &str = "adapter_config.json";
 pub(crate) const WEIGHTS: &str = "adapter_model.safetensors";
-/// What only we have to say.
+/// The file with what PEFT's configuration has no key for.
 pub(crate) const ORIGIN: &str = "sextant.json";
 
-/// The place of a checkpoint's tensor in the file.
+/// The name in an adapter's file of a tensor of the checkpoint.
 pub(crate) fn key(name: &str) -> String {
     format!("base_model.model.{name}")
 }
 
-/// The checkpoint's name of an adapted layer, and the last part of the name of its factor, for a parameter
-/// of ours such as `trunk.3.qkv.lora.1.a`.
+/// For the model's parameter of a low-rank factor, such as `trunk.3.qkv.lora.1.a`: the checkpoint's name of
+/// the adapted layer, and the end of the factor's name (`lora_A.weight` or `lora_B.weight`). `None` for other
+/// parameters.
 pub(crate) fn factor(
     name: &str,
     spec: &ModelSpec,
@@ -44,15 +46,16 @@ pub(crate) fn factor(
     Some((format.with_head(layer), kind))
 }
 
-/// The module that PEFT saves to save this tensor: the whole head, or the layer that it belongs to.
+/// The module that PEFT must save so that this tensor is saved: the whole head, or the layer that the tensor
+/// belongs to.
 pub(crate) fn module(tensor: &str, format: &Format) -> String {
     let of_head = format.head.iter().any(|start| tensor.starts_with(start));
     let end = if of_head { tensor.find('.') } else { tensor.rfind('.') };
     tensor[..end.unwrap_or(tensor.len())].to_owned()
 }
 
-/// The shortest ends of names that pick `adapted` and no other of `all`: `q_proj`, else what follows a
-/// block's number, else whole names.
+/// The shortest ends of names that match the layers in `adapted` and no other layer in `all`: the last part,
+/// such as `q_proj`; if that is not enough, the part after the block's number; otherwise whole names.
 pub(crate) fn targets(adapted: &BTreeSet<String>, all: &BTreeSet<String>) -> Vec<String> {
     fn last(name: &str) -> &str {
         name.rsplit('.').next().unwrap_or(name)

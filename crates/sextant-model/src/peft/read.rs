@@ -1,4 +1,4 @@
-//! From a PEFT folder and its base to a model.
+//! Building a model from a PEFT folder and the base that it adapts.
 
 use super::{AdapterConfig, CONFIG, ORIGIN, Origin, WEIGHTS, factor, key, targets};
 use crate::backbone::{Backbone, PEFT, of_adapter};
@@ -24,10 +24,10 @@ pub struct Adapter {
     archive: Archive,
 }
 
-/// What a file's tensors turn out to be.
+/// What an adapter's tensors are.
 struct Contents {
     lora: LoraConfig,
-    /// Parameters of ours that the adapter brings whole.
+    /// The model's parameters whose whole values the adapter holds.
     saved: BTreeSet<String>,
 }
 
@@ -37,10 +37,10 @@ impl Adapter {
         folder.join(CONFIG).exists()
     }
 
-    /// Opens a folder.
+    /// Opens a folder that holds an adapter.
     ///
     /// # Errors
-    /// Files that are missing or damaged, and every option of PEFT that is more than plain LoRA.
+    /// A file that is missing or damaged, or an option of PEFT that is more than plain LoRA.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let config = AdapterConfig::read(&folder.join(CONFIG))?;
         let path = folder.join(WEIGHTS);
@@ -60,20 +60,21 @@ impl Adapter {
         self.config.base_model_name_or_path.as_deref()
     }
 
-    /// The task that it was trained for, where we wrote it.
+    /// The task that the adapter was trained for, if Sextant wrote it.
     pub fn task(&self) -> Option<Task> {
         self.origin.as_ref().map(|origin| origin.task)
     }
 
-    /// How pairs become text, where we wrote it.
+    /// How pairs become text, if Sextant wrote the adapter.
     pub fn text(&self) -> Option<&TextConfig> {
         self.origin.as_ref().map(|origin| &origin.text)
     }
 
-    /// Builds the model: the backbone frozen as `base` says, with these adapters and this head.
+    /// Builds the model: the backbone, frozen in the format `base`, with this adapter's factors and head.
     ///
     /// # Errors
-    /// A tensor that is missing, unexpected or of another shape, by name; a base of another shape.
+    /// A tensor that is missing, unexpected or of another shape, which the error names; or a base of another
+    /// shape.
     pub fn model(
         &self,
         backbone: &Backbone,
@@ -136,7 +137,7 @@ impl Adapter {
         Ok(model)
     }
 
-    /// The rank that `adapter_config.json` states must be that of the tensors, before memory is asked for.
+    /// Checks that the rank in `adapter_config.json` is that of the tensors, before memory is allocated.
     fn check_rank(&self) -> Result<(), ModelError> {
         for name in self.archive.names().filter(|name| name.ends_with(".lora_A.weight")) {
             if let Some(&[rank, inputs]) = self.archive.shape(name)
@@ -152,7 +153,7 @@ impl Adapter {
         Ok(())
     }
 
-    /// Says what the tensors are, and checks it against `adapter_config.json`.
+    /// Finds out what the adapter's tensors are, and checks that against `adapter_config.json`.
     fn contents(
         &self,
         spec: &ModelSpec,
@@ -176,7 +177,8 @@ impl Adapter {
                 None => whole.insert(rest.to_owned()),
             };
         }
-        // Zeros of what could be there; they take no memory until they are written.
+        // A model of zeros, from which the names of all possible parameters are taken. Its zeros take no
+        // memory until they are written.
         let probe =
             ModelSpec { lora: Some(LoraConfig { rank: 1, ..lora.clone() }), ..spec.clone() };
         let probe = RelevanceModel::zeros(probe, &Device::flex())?;
@@ -229,7 +231,8 @@ impl Adapter {
         Ok(Contents { lora, saved })
     }
 
-    /// What `adapter_config.json` lists must be there.
+    /// Checks that the tensors are those that `adapter_config.json` lists: each listed one is there, and no
+    /// layer is adapted that is not listed.
     fn check_listed(
         &self,
         adapted: &BTreeSet<String>,
@@ -244,7 +247,7 @@ impl Adapter {
             self.archive.names().filter_map(|name| name.strip_prefix(PEFT)).collect();
         let saved = self.config.modules_to_save.as_deref().unwrap_or_default();
         for module in saved {
-            // PEFT lists both of these always: which one is the head depends on the family.
+            // PEFT always lists both of these names; which of them is the head depends on the family.
             let either = ["classifier", "score"].contains(&module.as_str());
             let of_module = |tensor: &&str| {
                 let mut parents = tensor.match_indices('.').map(|(end, _)| &tensor[..end]);
@@ -268,7 +271,8 @@ impl Adapter {
         Ok(())
     }
 
-    /// A parameter of the head that the adapter does not bring must be the base's.
+    /// Checks a branch's parameter that the adapter does not hold: the base must have it, and it must not be
+    /// the last layer of the head.
     fn of_base(
         &self,
         name: &str,
@@ -289,7 +293,7 @@ impl Adapter {
         )))
     }
 
-    /// A matrix of `shape`, which PEFT stores turned.
+    /// Reads a matrix of `shape`, of which PEFT stores the transpose.
     fn transposed(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let &[rows, columns] = shape else {
             return Err(self.archive.problem(format!("no rule reads `{name}` as {shape:?}")));
@@ -314,7 +318,7 @@ impl Adapter {
     }
 }
 
-/// Our name of a frozen weight in a model without private blocks.
+/// The parameter path of a frozen weight in a model without private blocks.
 fn our_name(name: &str) -> String {
     name.strip_prefix("layers.").map_or_else(|| name.to_owned(), |rest| format!("trunk.{rest}"))
 }

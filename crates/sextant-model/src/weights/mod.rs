@@ -1,7 +1,7 @@
 //! Tensors in files, by name.
 //!
-//! Everything that is read as a number is looked at on the way: one that is infinite or not a number is an
-//! error that names the tensor and the place, whatever the file is.
+//! Whatever the format of the file, every number is checked when it is read: a value that is infinite or
+//! not a number is an error that names the tensor and the index of the value.
 
 mod numbers;
 mod open;
@@ -18,52 +18,53 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The tensors of one or several files, read as `f32`. Files stay open and a tensor is read when it is
+/// The tensors of one or several files, read as `f32`. The files stay open, and a tensor is read when it is
 /// asked for, unless the archive was opened by [`Archive::read_whole`].
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
     files: Vec<SourceFile>,
-    tensors: BTreeMap<String, Entry>,
+    tensors: BTreeMap<String, TensorEntry>,
 }
 
+/// One tensor of an archive.
 #[derive(Debug)]
-struct Entry {
+struct TensorEntry {
     shape: Vec<usize>,
-    kind: Kind,
-    place: Place,
-    /// Its name in the file, where that is another.
+    encoding: Encoding,
+    location: Location,
+    /// The tensor's name in the file, if it differs from its name in the archive.
     original: Option<String>,
 }
 
-/// How numbers are written.
+/// How a tensor's numbers are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Encoding {
+    /// One number after the other, each of this type.
     Plain(Dtype),
-    /// In blocks of a GGUF file, after something that is to be undone.
+    /// In blocks of a GGUF file, and changed from the original checkpoint in a way that reading undoes.
     Gguf(BlockType, Undo),
 }
 
+/// Where a tensor's contents are.
 #[derive(Debug)]
-enum Place {
-    /// In a file, by number, from a byte on.
-    File {
-        file: usize,
-        start: u64,
-        length: u64,
-    },
-    /// In a PyTorch file, which reads it when it is asked to.
+enum Location {
+    /// In one of the archive's files: its index, the first byte, and the length in bytes.
+    File { file: usize, start: u64, length: u64 },
+    /// In a PyTorch file, from which `pytorch-reader` reads the tensor when it is asked for.
     Torch(pytorch_reader::Tensor),
+    /// In memory, encoded as in the file.
     Bytes(Vec<u8>),
-    /// Numbers that were looked at.
+    /// In memory, as numbers that were checked to be finite.
     Numbers(Vec<f32>),
 }
 
-/// Numbers that are read at a time.
+/// How many numbers are read at a time.
 const COUNT: usize = PIECE / size_of::<f32>();
 
 impl Archive {
-    /// An archive without tensors, to be filled from files that `path` lists.
+    /// An archive without tensors, to which tensors are added. Errors name `path` as the place of the
+    /// tensors: a file, or the index that lists several.
     pub(crate) fn empty(path: &Path) -> Self {
         Self { path: path.to_owned(), files: Vec::new(), tensors: BTreeMap::new() }
     }
@@ -72,16 +73,18 @@ impl Archive {
         &mut self,
         name: String,
         shape: Vec<usize>,
-        kind: Kind,
-        place: Place,
+        encoding: Encoding,
+        location: Location,
     ) -> Result<(), ModelError> {
-        self.insert_entry(name, Entry { shape, kind, place, original: None })
+        self.insert_entry(name, TensorEntry { shape, encoding, location, original: None })
     }
 
-    /// Two tensors of one name are an error: nobody could say which one counts.
-    fn insert_entry(&mut self, name: String, entry: Entry) -> Result<(), ModelError> {
+    /// Adds a tensor. A second tensor of the same name is an error, because it would be unclear which of the
+    /// two is meant.
+    fn insert_entry(&mut self, name: String, entry: TensorEntry) -> Result<(), ModelError> {
         if let Some(known) = self.tensors.get(&name) {
-            let called = |entry: &Entry| entry.original.clone().unwrap_or_else(|| name.clone());
+            let called =
+                |entry: &TensorEntry| entry.original.clone().unwrap_or_else(|| name.clone());
             return Err(self.problem(format!(
                 "tensor `{name}` is there twice, as `{}` and as `{}`; keep one of them",
                 called(known),
@@ -97,7 +100,7 @@ impl Archive {
         let first = self.files.len();
         self.files.extend(other.files);
         for (name, mut entry) in other.tensors {
-            if let Place::File { file, .. } = &mut entry.place {
+            if let Location::File { file, .. } = &mut entry.location {
                 *file += first;
             }
             self.insert_entry(name, entry)?;
@@ -105,27 +108,27 @@ impl Archive {
         Ok(())
     }
 
-    /// Adds a tensor of `f32` numbers that was read in another way.
+    /// Adds a tensor whose `f32` numbers are in memory, little-endian.
     pub(crate) fn add(
         &mut self,
         name: String,
         shape: Vec<usize>,
         bytes: Vec<u8>,
     ) -> Result<(), ModelError> {
-        self.insert(name, shape, Kind::Plain(Dtype::F32), Place::Bytes(bytes))
+        self.insert(name, shape, Encoding::Plain(Dtype::F32), Location::Bytes(bytes))
     }
 
-    /// Adds a tensor of a PyTorch file, of a type that [`Archive::read`] lets pass.
+    /// Adds a tensor of a PyTorch file. Its type must be one that [`Archive::read`] accepts.
     pub(crate) fn add_torch(
         &mut self,
         name: String,
         dtype: Dtype,
         tensor: pytorch_reader::Tensor,
     ) -> Result<(), ModelError> {
-        self.insert(name, tensor.shape().to_vec(), Kind::Plain(dtype), Place::Torch(tensor))
+        self.insert(name, tensor.shape().to_vec(), Encoding::Plain(dtype), Location::Torch(tensor))
     }
 
-    /// Adds a file that tensors were added from, to be hashed with the others.
+    /// Adds a file from which tensors were added, so that it is hashed with the archive's other files.
     pub(crate) fn add_file(&mut self, file: SourceFile) {
         self.files.push(file);
     }
@@ -141,10 +144,10 @@ impl Archive {
             };
             undo.check(&tensor.shape)
                 .map_err(|reason| archive.problem(format!("tensor `{name}` {reason}")))?;
-            let entry = Entry {
+            let entry = TensorEntry {
                 shape: tensor.shape.clone(),
-                kind: Kind::Gguf(tensor.kind, undo),
-                place: Place::File { file: 0, start: tensor.start, length: tensor.length },
+                encoding: Encoding::Gguf(tensor.kind, undo),
+                location: Location::File { file: 0, start: tensor.start, length: tensor.length },
                 original: Some(name.clone()),
             };
             archive.insert_entry(new, entry)?;
@@ -153,24 +156,24 @@ impl Archive {
         Ok(archive)
     }
 
-    /// A tensor's type, if it is there.
+    /// A tensor's type; `None` if the archive has no such tensor, or has it from a GGUF file.
     pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
-        match self.tensors.get(name)?.kind {
-            Kind::Plain(dtype) => Some(dtype),
-            Kind::Gguf(..) => None,
+        match self.tensors.get(name)?.encoding {
+            Encoding::Plain(dtype) => Some(dtype),
+            Encoding::Gguf(..) => None,
         }
     }
 
-    /// Takes a tensor's bytes, as they are stored, out of an archive that was read whole; none for one
-    /// that is not there or is of `f32` numbers.
+    /// Takes a tensor's bytes, as they are stored, out of an archive that was read whole; `None` for a
+    /// tensor that is absent or whose type is `f32`.
     pub(crate) fn take_bytes(&mut self, name: &str) -> Option<Vec<u8>> {
-        match self.tensors.remove(name)?.place {
-            Place::Bytes(bytes) => Some(bytes),
-            Place::File { .. } | Place::Torch(_) | Place::Numbers(_) => None,
+        match self.tensors.remove(name)?.location {
+            Location::Bytes(bytes) => Some(bytes),
+            Location::File { .. } | Location::Torch(_) | Location::Numbers(_) => None,
         }
     }
 
-    /// Gives every tensor the name that `name` makes of its own, and leaves out those of which it makes none.
+    /// Renames every tensor by `name`, and leaves out those for which `name` returns `None`.
     pub(crate) fn rename(self, name: impl Fn(&str) -> Option<String>) -> Result<Self, ModelError> {
         let mut archive = Self { tensors: BTreeMap::new(), ..self };
         for (old, mut entry) in self.tensors {
@@ -183,7 +186,7 @@ impl Archive {
         Ok(archive)
     }
 
-    /// A tensor's shape, if it is there.
+    /// A tensor's shape, if the archive has the tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|entry| entry.shape.as_slice())
     }
@@ -193,12 +196,12 @@ impl Archive {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// What the file calls a tensor.
+    /// A tensor's name in the file.
     pub(crate) fn original<'a>(&'a self, name: &'a str) -> &'a str {
         self.tensors.get(name).and_then(|entry| entry.original.as_deref()).unwrap_or(name)
     }
 
-    /// How many numbers the tensors have.
+    /// How many numbers all tensors have together.
     pub(crate) fn count(&self) -> u128 {
         let count = |shape: &Vec<usize>| shape.iter().map(|&size| size as u128).product::<u128>();
         self.tensors.values().map(|entry| count(&entry.shape)).sum()
@@ -206,28 +209,30 @@ impl Archive {
 
     /// Whether every tensor is still in its file, so that the archive takes no memory.
     pub(crate) fn is_light(&self) -> bool {
-        let held = |entry: &Entry| matches!(entry.place, Place::Bytes(_) | Place::Numbers(_));
+        let held = |entry: &TensorEntry| {
+            matches!(entry.location, Location::Bytes(_) | Location::Numbers(_))
+        };
         !self.tensors.values().any(held)
     }
 
-    /// A tensor of this shape; an error that names it if it is missing, of another shape, or holds a number
-    /// that is infinite or not a number.
+    /// The values of a tensor, which must have this shape. It is an error, which names the tensor, if it is
+    /// missing, has another shape, or holds a value that is infinite or not a number.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>, ModelError> {
         let entry = self.find(name, shape)?;
-        let dtype = match entry.kind {
-            Kind::Plain(Dtype::U8) => {
+        let dtype = match entry.encoding {
+            Encoding::Plain(Dtype::U8) => {
                 return Err(self.problem(format!("tensor `{name}` holds bytes; expected numbers")));
             }
-            Kind::Plain(dtype) => dtype,
-            Kind::Gguf(kind, undo) => {
+            Encoding::Plain(dtype) => dtype,
+            Encoding::Gguf(kind, undo) => {
                 let width = if shape.len() > 1 { shape[shape.len() - 1] } else { 1 };
                 let values = undo.apply(kind.decode(&self.bytes_of(entry)?), width);
                 return self.finite(name, shape, values).map(Cow::Owned);
             }
         };
-        match &entry.place {
-            Place::Numbers(numbers) => Ok(numbers.into()),
-            Place::File { file, start, length } if dtype == Dtype::F32 => {
+        match &entry.location {
+            Location::Numbers(numbers) => Ok(numbers.into()),
+            Location::File { file, start, length } if dtype == Dtype::F32 => {
                 let file = &self.files[*file];
                 self.floats_at(file, *start, *length, |_| (), name, shape).map(Cow::Owned)
             }
@@ -238,19 +243,19 @@ impl Archive {
         }
     }
 
-    /// [`Archive::get`], after which the archive has the tensor no more.
+    /// [`Archive::get`], which also removes the tensor from the archive.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let values = match self.find(name, shape)?.place {
-            Place::Numbers(_) => None,
+        let values = match self.find(name, shape)?.location {
+            Location::Numbers(_) => None,
             _ => Some(self.get(name, shape)?.into_owned()),
         };
-        match (values, self.tensors.remove(name).map(|entry| entry.place)) {
-            (Some(values), _) | (None, Some(Place::Numbers(values))) => Ok(values),
+        match (values, self.tensors.remove(name).map(|entry| entry.location)) {
+            (Some(values), _) | (None, Some(Location::Numbers(values))) => Ok(values),
             (None, _) => Err(self.problem(format!("tensor `{name}` {shape:?} is missing"))),
         }
     }
 
-    fn find(&self, name: &str, shape: &[usize]) -> Result<&Entry, ModelError> {
+    fn find(&self, name: &str, shape: &[usize]) -> Result<&TensorEntry, ModelError> {
         let entry = self
             .tensors
             .get(name)
@@ -264,7 +269,7 @@ impl Archive {
         )))
     }
 
-    /// A vector of any length.
+    /// The values of a tensor of any shape, as one vector.
     pub fn vector(&self, name: &str) -> Result<Cow<'_, [f32]>, ModelError> {
         match self.tensors.get(name) {
             Some(entry) => self.get(name, &[entry.shape.iter().product()]),
@@ -272,20 +277,21 @@ impl Archive {
         }
     }
 
-    fn bytes_of<'a>(&'a self, entry: &'a Entry) -> Result<Cow<'a, [u8]>, ModelError> {
-        match &entry.place {
-            Place::File { file, start, length } => {
+    fn bytes_of<'a>(&'a self, entry: &'a TensorEntry) -> Result<Cow<'a, [u8]>, ModelError> {
+        match &entry.location {
+            Location::File { file, start, length } => {
                 self.files[*file].bytes(*start, *length).map(Cow::Owned)
             }
-            Place::Torch(tensor) => {
+            Location::Torch(tensor) => {
                 tensor.read().map(Cow::Owned).map_err(ModelError::io("read", &self.path))
             }
-            Place::Bytes(bytes) => Ok(bytes.into()),
-            Place::Numbers(_) => Err(self.problem("holds numbers, not bytes".into())),
+            Location::Bytes(bytes) => Ok(bytes.into()),
+            Location::Numbers(_) => Err(self.problem("holds numbers, not bytes".into())),
         }
     }
 
-    /// Reads `f32` numbers where they will stay, and looks at each piece while it is in the cache.
+    /// Reads `f32` numbers directly into the vector that is returned. Each piece is passed to `seen` and
+    /// checked while it is in the processor's cache.
     fn floats_at(
         &self,
         file: &SourceFile,
@@ -300,7 +306,7 @@ impl Archive {
             seen(&bytes);
             return self.finite(name, shape, numbers::floats(Dtype::F32, &bytes));
         }
-        // The header's check that tensors fill the file bounds this.
+        // The header was checked against the length of the file, which bounds this allocation.
         let mut values = vec![0f32; length as usize / size_of::<f32>()];
         for (i, piece) in values.chunks_mut(COUNT).enumerate() {
             let bytes = bytemuck::cast_slice_mut(piece);
@@ -325,7 +331,7 @@ impl Archive {
         }
     }
 
-    /// The error about a number that is none.
+    /// The error about a value that is infinite or not a number; `place` is its index in row-major order.
     pub(crate) fn not_finite(
         &self,
         name: &str,
@@ -340,17 +346,17 @@ impl Archive {
         ))
     }
 
-    /// SHA-256 of the files, in hexadecimal, one after the other.
+    /// The SHA-256 of each file, in hexadecimal, joined in the order of the files.
     pub(crate) fn sha256(&self) -> Result<String, ModelError> {
         self.files.iter().map(SourceFile::sha256).collect()
     }
 
-    /// Fails if somebody wrote into one of the files since they were opened.
+    /// Fails if one of the files was changed since it was opened.
     pub(crate) fn check_unchanged(&self) -> Result<(), ModelError> {
         self.files.iter().try_for_each(SourceFile::check_unchanged)
     }
 
-    /// An error about this file.
+    /// An error about this archive, which names its path.
     pub fn problem(&self, problem: String) -> ModelError {
         ModelError::Weights { path: self.path.clone(), problem }
     }

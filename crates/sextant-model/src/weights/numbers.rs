@@ -1,11 +1,11 @@
-//! From stored bytes to numbers that are finite.
+//! Decoding stored bytes to numbers, and finding numbers that are not finite.
 
 use half::{bf16, f16};
 use safetensors::Dtype;
 
-/// The place of the first number that is infinite or not a number.
+/// The index of the first value that is infinite or not a number.
 pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
-    // Whole runs are looked at without a branch for each number.
+    // Whole runs of numbers are checked without a branch for each number.
     const RUN: usize = 1024;
     let run = values
         .chunks(RUN)
@@ -14,12 +14,12 @@ pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
     values[start..].iter().position(|x| !x.is_finite()).map(|place| start + place)
 }
 
-/// The place of the first one of these `f16` bits that is infinite or not a number.
+/// The index of the first value that is infinite or not a number, among values given as `f16` bits.
 pub(crate) fn first_not_finite_f16(mut bits: impl Iterator<Item = u16>) -> Option<usize> {
     bits.position(|bits| !f16::from_bits(bits).is_finite())
 }
 
-/// A place in a tensor of this shape as an index in each dimension.
+/// Converts a row-major place in a tensor of this shape to an index in each dimension.
 pub(crate) fn index(mut place: usize, shape: &[usize]) -> Vec<usize> {
     let mut index = vec![0; shape.len()];
     for (at, &size) in index.iter_mut().zip(shape).rev() {
@@ -29,7 +29,7 @@ pub(crate) fn index(mut place: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
-/// The numbers of a tensor of one of the types that are read as numbers.
+/// Decodes the little-endian bytes of an `f32`, `f16` or `bf16` tensor.
 pub(crate) fn floats(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
     let words = bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
     match dtype {

@@ -1,19 +1,20 @@
-//! Safetensors files, opened or read whole.
+//! Reading safetensors files: opening them, or reading them whole.
 
-use super::{Archive, Kind, Place};
+use super::{Archive, Encoding, Location};
 use crate::ModelError;
 use crate::source_file::SourceFile;
 use safetensors::tensor::{Dtype, Metadata};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-/// The longest header of a safetensors file that is read, as the safetensors crate has it.
+/// The longest header that is read, in bytes: the limit of the safetensors crate.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// The bytes of the header's length.
+/// The number of bytes in which a file states the length of its header.
 const WORD: u64 = size_of::<u64>() as u64;
 
-/// Reads the header: the place where tensors begin, and what the file holds.
+/// Reads the header. Returns the offset in bytes at which tensors begin, and the description of the
+/// tensors. All bytes that are read are passed to `seen`.
 fn header(file: &SourceFile, mut seen: impl FnMut(&[u8])) -> Result<(u64, Metadata), ModelError> {
     let invalid =
         |reason: String| ModelError::NotSafetensors { path: file.path().to_owned(), reason };
@@ -39,8 +40,8 @@ fn header(file: &SourceFile, mut seen: impl FnMut(&[u8])) -> Result<(u64, Metada
 }
 
 impl Archive {
-    /// Opens a safetensors file. `f32`, `f16` and `bf16` tensors are known; others are refused unless `skip`
-    /// says that their name does not matter.
+    /// Opens a safetensors file. Tensors for whose name `skip` returns `true` are left out. The others must
+    /// be of type `f32`, `f16`, `bf16` or `u8`, of which [`Archive::get`] reads all but `u8`.
     pub fn read(path: &Path, skip: impl Fn(&str) -> bool) -> Result<Self, ModelError> {
         let mut archive = Self::empty(path);
         let file = SourceFile::open(path)?;
@@ -52,42 +53,43 @@ impl Archive {
             archive.check_type(&name, info.dtype)?;
             let (from, to) = info.data_offsets;
             let (start, length) = (begin + from as u64, (to - from) as u64);
-            let place = Place::File { file: 0, start, length };
-            archive.insert(name, info.shape.clone(), Kind::Plain(info.dtype), place)?;
+            let location = Location::File { file: 0, start, length };
+            archive.insert(name, info.shape.clone(), Encoding::Plain(info.dtype), location)?;
         }
         archive.files.push(file);
         Ok(archive)
     }
 
-    /// Reads a safetensors file once, from its first byte to its last, and gives the SHA-256 of exactly the
-    /// bytes that the tensors were made of. They stay in memory until [`Archive::take`] takes them.
+    /// Reads a safetensors file once, from its first byte to its last, and returns the SHA-256 of exactly
+    /// the bytes from which the tensors were decoded. Tensors stay in memory until they are removed by
+    /// [`Archive::take`].
     pub fn read_whole(path: &Path) -> Result<(Self, String), ModelError> {
         let mut archive = Self::empty(path);
         let file = SourceFile::open(path)?;
         let mut hasher = Sha256::new();
         let (begin, metadata) = header(&file, |bytes| hasher.update(bytes))?;
-        // The header's tensors lie end to end, in this order.
+        // The tensors lie end to end in the file, in the order of their offsets.
         for name in metadata.offset_keys() {
             let Some(info) = metadata.info(&name) else { continue };
             archive.check_type(&name, info.dtype)?;
             let (from, to) = info.data_offsets;
             let (start, length) = (begin + from as u64, (to - from) as u64);
-            let place = if info.dtype == Dtype::F32 {
+            let location = if info.dtype == Dtype::F32 {
                 let seen = |bytes: &[u8]| hasher.update(bytes);
                 let numbers = archive.floats_at(&file, start, length, seen, &name, &info.shape)?;
-                Place::Numbers(numbers)
+                Location::Numbers(numbers)
             } else {
                 let bytes = file.bytes(start, length)?;
                 hasher.update(&bytes);
-                Place::Bytes(bytes)
+                Location::Bytes(bytes)
             };
-            archive.insert(name, info.shape.clone(), Kind::Plain(info.dtype), place)?;
+            archive.insert(name, info.shape.clone(), Encoding::Plain(info.dtype), location)?;
         }
         Ok((archive, sextant_files::hexadecimal(&hasher.finalize())))
     }
 
     fn check_type(&self, name: &str, dtype: Dtype) -> Result<(), ModelError> {
-        // bytes are for those who know what they stand for
+        // Tensors of bytes (`u8`) hold quantised weights, which only `take_bytes` returns.
         if matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::U8) {
             return Ok(());
         }

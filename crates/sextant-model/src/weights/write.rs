@@ -1,4 +1,5 @@
-//! Safetensors out, a piece of a tensor at a time: saving a model takes no second copy of its weights.
+//! Writing safetensors files, a piece of a tensor at a time, so that saving a model makes no second copy of
+//! its weights.
 
 use super::Archive;
 use crate::ModelError;
@@ -12,20 +13,20 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Numbers that are written at a time.
+/// How many numbers are written at a time.
 const COUNT: usize = PIECE / size_of::<f32>();
 
 /// A tensor that can be written without being copied whole.
 pub trait Writable {
-    /// How its numbers are stored.
+    /// The type in which the tensor's numbers are stored.
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
 
-    /// Its shape; empty for a single number.
+    /// The tensor's shape; empty for a single number.
     fn shape(&self) -> Vec<usize>;
 
-    /// Calls `write` with its bytes, little-endian and row-major, in pieces of any length.
+    /// Calls `write` with the tensor's bytes, little-endian and row-major, in pieces of any length.
     fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
 }
 
@@ -45,7 +46,7 @@ impl<const D: usize> Writable for Tensor<D> {
     }
 
     fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        // Rows are copied from the tensor a few at a time.
+        // A few rows at a time are copied from the tensor.
         let rows = self.dims()[0];
         let width = self.dims().iter().skip(1).product::<usize>();
         let most = (COUNT / width.max(1)).max(1);
@@ -76,7 +77,7 @@ impl Writable for Box<dyn Writable> {
     }
 }
 
-/// Numbers as bytes, where they lie if the machine stores them so.
+/// Writes numbers as little-endian bytes; on a little-endian machine they are not copied.
 fn write_floats(floats: &[f32], write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     if cfg!(target_endian = "little") {
         return write(bytemuck::cast_slice(floats));
@@ -85,13 +86,14 @@ fn write_floats(floats: &[f32], write: &mut dyn FnMut(&[u8]) -> io::Result<()>) 
 }
 
 impl Archive {
-    /// Writes tensors as `f32` safetensors, straight to `path`: the caller writes into a folder that is
-    /// renamed when whole.
+    /// Writes tensors as `f32` safetensors, directly to `path`. A caller that must not leave an incomplete
+    /// file writes into a folder that is renamed once it is complete.
     pub fn write(path: &Path, tensors: &BTreeMap<String, Values>) -> Result<(), ModelError> {
         Self::write_tensors(path, tensors.iter().map(|(name, values)| (name.clone(), values)), None)
     }
 
-    /// [`Archive::write`] with the mark by which `transformers` knows PyTorch's layouts.
+    /// [`Archive::write`] with the metadata entry `format` = `pt`, by which `transformers` recognises
+    /// PyTorch's layouts.
     pub(crate) fn write_for_torch(
         path: &Path,
         tensors: &BTreeMap<String, Values>,
@@ -101,7 +103,8 @@ impl Archive {
         Self::write_tensors(path, tensors, Some(mark))
     }
 
-    /// Writes any tensors, in the order of names within a type, as the safetensors crate does.
+    /// Writes tensors of any type in the order of the safetensors crate: sorted by type, and by name within
+    /// a type. `about` becomes the metadata of the file.
     pub fn write_tensors<T: Writable>(
         path: &Path,
         tensors: impl IntoIterator<Item = (String, T)>,

@@ -1,5 +1,5 @@
-//! Passes in bf16 of every family and routing: burn panics where formats are mixed, so that they run at all
-//! is half of the matter; that their numbers are near those of `f32` is the other.
+//! Passes in bf16, for every family. The tests check that they run at all, because burn panics if number
+//! formats are mixed, and that their results are close to those in `f32`.
 
 use crate::families::{DECODERS, FAMILIES};
 use crate::lora::{ADAPTER, adapted, golden_pack, lora, stirred};
@@ -12,7 +12,7 @@ use sextant_model::{
 };
 use std::sync::Arc;
 
-/// How far `a` is from `b`, by the length of `b`.
+/// The Euclidean distance of `a` and `b`, divided by the norm of `b`.
 fn deviation(a: &[f32], b: &[f32]) -> f64 {
     let length =
         |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
@@ -45,7 +45,7 @@ fn check(family: &str, routing: Routing, lora: Option<LoraConfig>) {
     let (logits, rounded) = run(&model, family, Precision::Bf16);
     assert!(rounded.iter().all(|x| x.is_finite()), "{what}");
     let far = (deviation(&logits, &exact), deviation(&rounded, &slopes));
-    // DistilBERT's head has a ReLU: a sum just beside 0 may fall on its other side
+    // DistilBERT's head has a ReLU: rounding may move a sum near 0 to the other side of it.
     let bound = if family == "distilbert" { 0.5 } else { 0.1 };
     assert!(far.0 < 0.03 && far.1 < bound, "{what}: logits and gradients off by {far:?}");
     assert!(far.0 > 0.0 && far.1 > 0.0, "{what}: nothing was rounded");

@@ -1,4 +1,4 @@
-//! Bundles come back bit for bit, or not at all.
+//! A bundle that was saved is loaded again bit for bit, or refused.
 
 use crate::support::{floats, forward, rows, spec};
 use burn::tensor::Device;
@@ -74,7 +74,7 @@ fn saving_replaces_a_bundle_and_nothing_else() {
     let newer = model(Routing::MULTI_HEAD, HeadKind::Softmax, 2);
     bundle::save(&folder, Existing::Own, &newer, &encoder(), serde_json::Value::Null).unwrap();
     assert_eq!(dump(&bundle::open(&folder, &Device::flex()).unwrap().model), dump(&newer));
-    // Nothing is left beside it.
+    // No temporary folder is left beside the bundle.
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
 
     let other = place.path().join("precious");
@@ -135,7 +135,7 @@ fn files_that_were_changed_or_cut_are_refused_by_name() {
     assert!(refusal(&folder).contains("tokenizer.json"));
 }
 
-/// Loads weights after a change to what `dump` gives.
+/// Writes the values of `dump` after a change, and returns the error of loading them.
 fn load_changed(change: impl FnOnce(&mut BTreeMap<String, Values>)) -> String {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model.safetensors");

@@ -1,4 +1,4 @@
-//! The forms that a checkpoint can have, and what is wrong with some.
+//! The formats of checkpoints, and errors in them.
 
 use crate::families::{Golden, folder, loaded, plain};
 use crate::support::{assert_close, floats, forward, pack};
@@ -19,7 +19,7 @@ pub(crate) fn tensors(family: &str) -> BTreeMap<String, Values> {
     archive.names().map(read).collect()
 }
 
-/// A folder with a family's `config.json`, changed.
+/// A folder with a family's `config.json` after a change.
 pub(crate) fn configured(
     family: &str,
     change: impl FnOnce(&mut serde_json::Value),
@@ -229,7 +229,7 @@ fn both_generations_of_decoders_files_say_the_same() {
     assert!(error.contains("`yarn`") && error.contains("llama3"), "{error}");
 }
 
-/// The backbone's values are the same from PyTorch's ONNX export (`scripts/goldens/onnx_bert.py`).
+/// PyTorch's ONNX export (`scripts/goldens/onnx_bert.py`) is read with the same values as the checkpoint.
 #[test]
 fn an_onnx_export_is_read_by_its_initialisers() {
     let place = configured("bert", |_| {});

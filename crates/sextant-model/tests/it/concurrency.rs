@@ -1,5 +1,5 @@
-//! Scoring from any number of threads, also those of a pool that the kernels use too, gives the bits that
-//! one thread gives.
+//! Scoring on any number of threads, including those of the pool that the kernels use, gives the same bits as
+//! scoring on one thread.
 
 use crate::support::{rows, spec};
 use burn::tensor::Device;
@@ -14,7 +14,7 @@ use sextant_text::EncodedRow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Layers large enough that packing and multiplying them is worth several threads.
+/// A model whose layers are so large that packing and multiplying them uses several threads.
 fn model(lora: bool) -> RelevanceModel {
     let backbone = BackboneConfig {
         hidden_size: 192,
@@ -78,7 +78,7 @@ fn threads_and_pools_of_threads_give_equal_bits() {
     }
 }
 
-/// As a server would that opens a bundle in a task of its pool.
+/// Weights are packed in a task of a thread pool, as in a server that opens a bundle in its pool.
 #[test]
 fn weights_are_packed_in_a_pool_too() {
     let (model, rows) = (model(false), some_rows());

@@ -1,6 +1,5 @@
-//! Exports: what comes back from a Hugging Face folder, what an ONNX file is made of, and what cannot
-//! be expressed. That `transformers` and ONNX Runtime compute the same is the business of
-//! `scripts/check_exports.py`.
+//! Exports: reading a Hugging Face folder again, the contents of an ONNX file, and models that cannot be
+//! exported. `scripts/check_exports.py` checks that `transformers` and ONNX Runtime compute the same.
 
 use crate::families::{FAMILIES, Golden, folder, loaded, plain};
 use crate::support::{assert_close, floats, forward, pack};
@@ -191,7 +190,7 @@ fn int8_files_are_smaller_and_both_hold_the_tokenizer() {
     }
 }
 
-/// The card of a file in 8 bits speaks of this bundle alone: of what was measured on it, or of nothing.
+/// The card of a file in 8 bits states only what was measured on this bundle, or that nothing was measured.
 #[test]
 fn a_card_states_what_was_measured_on_its_bundle() {
     let place = tempfile::tempdir().unwrap();
@@ -211,7 +210,7 @@ fn a_card_states_what_was_measured_on_its_bundle() {
         .into();
     let rounding = Rounding::measure(&bundle, &pairs, "pairs.csv").unwrap();
     assert_eq!((rounding.pairs, rounding.source.as_str()), (3, "pairs.csv"));
-    // The same as scoring in the two precisions.
+    // The measurement must be that of scoring in both precisions.
     let answers = [ScorePrecision::F32, ScorePrecision::Int8].map(|precision| {
         let bundle = bundle::open(&place.path().join("bundle"), &Device::flex()).unwrap();
         Predictor::new(bundle, precision).predict(&pairs).unwrap()

@@ -1,8 +1,8 @@
-//! Exports carry what writes pairs as training did.
+//! Exports contain the files that encode pairs as in training.
 //!
-//! That the Python file writes the same ids, and other programs compute the same from them, is checked by
-//! `scripts/check_exports.py`, which reads what this test leaves in the folder that `SEXTANT_KEEP_EXPORTS`
-//! names: for every family its exports, and rows with our ids and probabilities.
+//! `scripts/check_exports.py` checks that the Python file gives the same ids, and that other programs compute
+//! the same probabilities from them. It reads what this test leaves in the folder that `SEXTANT_KEEP_EXPORTS`
+//! names: for every family its exports, and rows with Sextant's ids and probabilities.
 
 #[path = "../../../sextant-text/tests/common/hard_pairs.rs"]
 mod hard_pairs;
@@ -20,8 +20,8 @@ use sextant_model::export::{Numbers, huggingface, onnx};
 use sextant_model::{ModelSpec, RelevanceModel, Routing, dump, initialize, load};
 use std::path::Path;
 
-/// A model of a family's shape whose vocabulary is its kind of tokenizer's, with weights large enough
-/// for rows to differ.
+/// A bundle of a family's shape with a tokenizer of the family's kind, and with weights so large that the
+/// answers to different rows differ.
 fn bundle(place: &Path, family: &str, prefix: bool) -> Bundle {
     let words = match family {
         "electra" | "distilbert" | "deberta_v2" => "bert",
@@ -49,7 +49,8 @@ fn bundle(place: &Path, family: &str, prefix: bool) -> Bundle {
     bundle::open(place, &device).unwrap()
 }
 
-/// Exports a task in every form that the family has, and writes beside them what we say of its pairs.
+/// Exports a task in every format that the family supports, and writes Sextant's ids and probabilities of its
+/// pairs beside the exports.
 fn export(bundle: &Bundle, task: Task, place: &Path) -> Vec<&'static str> {
     huggingface(bundle, task, &place.join("hf"), Existing::Refuse).unwrap();
     let mut forms = vec!["hf"];
@@ -82,7 +83,7 @@ fn every_export_says_how_pairs_are_written() {
     for (number, family) in FAMILIES.into_iter().chain(DECODERS).enumerate() {
         let place = root.join(family);
         let bundle = bundle(&place.join("bundle"), family, number % 2 == 1);
-        // One task of a family shows that the files are there; the script looks at every task.
+        // One task of each family is enough to check that the files are there; the script checks every task.
         let tasks = if kept.is_some() { Task::ALL.to_vec() } else { vec![Task::ALL[number % 6]] };
         for task in tasks {
             let place = place.join(task.as_str());

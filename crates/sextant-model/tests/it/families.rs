@@ -1,5 +1,5 @@
-//! Every family against `transformers`, and under every routing:
-//! `scripts/goldens/families.py` wrote the checkpoints and the numbers.
+//! Every family, compared with `transformers` and run with every routing. `scripts/goldens/families.py` wrote
+//! the checkpoints and the expected numbers.
 
 use crate::support::{assert_close, floats, forward, gradients, pack, row, spec};
 use burn::tensor::{Device, Tensor};
@@ -56,11 +56,11 @@ impl Golden {
     }
 }
 
-/// One task, one head, as the golden models are.
+/// The specification of the golden models: one task and one head.
 pub(crate) fn plain(backbone: &Backbone) -> ModelSpec {
     let routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
     let spec = spec(backbone.config().clone(), routing, backbone.pooling());
-    let dense = !backbone.config().block.causal; // decoders have no layer before the head
+    let dense = !backbone.config().block.causal; // decoders have no dense layer before the head
     ModelSpec { tasks: vec![Task::QueryProduct], dense, ..spec }
 }
 
@@ -96,7 +96,7 @@ fn logits_and_every_gradient_are_those_of_transformers() {
             let what = format!("{family}: gradient of {name}");
             let found = found.get(name).unwrap_or_else(|| panic!("{what} is missing"));
             let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
-            // A gradient that is zero but for rounding (a key's bias) is compared absolutely.
+            // A gradient that is zero except for rounding, as that of the keys' bias, is compared absolutely.
             assert_close(&found.data, &expected, 1e-4 * largest.max(1e-2), &what);
             compared += 1;
         }
@@ -113,7 +113,7 @@ fn a_checkpoint_without_head_gives_the_hidden_states_of_transformers() {
         let spec = ModelSpec { dense: false, ..plain(&backbone) };
         let model = loaded(&base, spec, &Device::flex());
         let hidden = backbone.config().hidden_size;
-        // Three numbers of the hidden state through a head that picks them out.
+        // The head is set so that its three logits are three entries of the hidden state.
         for first in 0..hidden / 3 {
             let picks = (0..hidden).flat_map(|row| (0..3).map(move |column| (row, column)));
             let picks: Vec<f32> = picks
@@ -144,7 +144,7 @@ fn packed_rows_score_as_they_do_alone() {
     }
 }
 
-/// The routings of the paper, and private layers that are new.
+/// The three routings of the paper, and one with fresh private blocks.
 fn routings() -> [Routing; 4] {
     let fresh = Routing { private_init: PrivateInit::Fresh, ..Routing::mhp(1) };
     [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(1), fresh]
@@ -204,7 +204,8 @@ fn private_layers_are_copies_of_the_top_of_the_backbone() {
         for routing in [Routing::MULTI_HEAD, Routing::mhp(1), Routing::mhp(2)] {
             let spec = ModelSpec { routing, tasks: Task::ALL.to_vec(), ..plain(&backbone) };
             let model = loaded(&folder(family), spec, &Device::flex());
-            // Each branch starts as the backbone's top and head, so every task scores as the whole.
+            // Each branch starts with the backbone's top blocks and head, so that every task gives the logits
+            // of the golden model.
             for task in Task::ALL {
                 let found = forward(&model, &pack(&golden.rows(|_| task)));
                 let what = format!("{family}, {}, {task}", routing.label());
@@ -223,7 +224,7 @@ fn a_reranker_keeps_its_order_under_either_head() {
     config["id2label"] = serde_json::json!({ "0": "LABEL_0" });
     config["label2id"] = serde_json::json!({ "LABEL_0": 0 });
     std::fs::write(place.path().join("config.json"), config.to_string()).unwrap();
-    // The golden's third label alone, as a one-label reranker.
+    // The golden model's third label alone, as the single label of a reranker.
     let archive = Archive::read(&source.join("model.safetensors"), |_| false).unwrap();
     let mut tensors: std::collections::BTreeMap<_, _> = archive
         .names()

@@ -1,4 +1,5 @@
-//! Against `transformers` and PyTorch: `scripts/goldens/bert_tiny.py` wrote the numbers.
+//! A tiny BERT, compared with `transformers` and PyTorch. `scripts/goldens/bert_tiny.py` wrote the expected
+//! numbers.
 
 use crate::support::{assert_close, floats, forward, gradients, spec};
 use burn::tensor::{Device, Tensor};
@@ -67,7 +68,7 @@ fn pack(golden: &Golden) -> Pack {
     Pack::new(&rows.iter().enumerate().collect::<Vec<_>>())
 }
 
-/// The shape of the golden models: one head, no prefix.
+/// The specification of the golden models: one head, no prefix.
 pub(crate) fn shape(pooling: Pooling, dense: bool) -> ModelSpec {
     let backbone = Backbone::open(&folder("bert_tiny")).unwrap();
     let routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
@@ -75,7 +76,7 @@ pub(crate) fn shape(pooling: Pooling, dense: bool) -> ModelSpec {
     ModelSpec { tasks: vec![Task::QueryProduct], dense, ..spec }
 }
 
-/// The golden backbone under a head given in PyTorch's layout.
+/// The golden backbone with a head that is given in PyTorch's layout.
 fn with_head(
     folder: &Path,
     spec: ModelSpec,
@@ -136,7 +137,7 @@ fn logits_loss_and_gradients_are_those_of_pytorch() {
         };
         let found = &found[&place].data;
         let largest = expected.values.iter().fold(0f32, |m, x| m.max(x.abs()));
-        // A gradient that is zero but for rounding (the keys' bias) is compared absolutely.
+        // A gradient that is zero except for rounding, as that of the keys' bias, is compared absolutely.
         assert_close(found, &expected.values, 1e-4 * largest.max(1e-2), name);
         assert_eq!(found.len(), expected.shape.iter().product::<usize>());
     }

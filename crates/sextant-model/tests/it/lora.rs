@@ -29,7 +29,7 @@ pub(crate) fn adapted(family: &str, routing: Routing, lora: Option<LoraConfig>) 
     freeze(model, &[]).unwrap()
 }
 
-/// Second factors that are not zero, so that adapters change something.
+/// Gives the second factors values other than zero, so that adapters change something.
 pub(crate) fn stirred(model: RelevanceModel) -> RelevanceModel {
     load::<()>(model, |name, shape| {
         let stir = |i: usize| ((i * 37 + name.len() * 11) % 19) as f32 / 95.0 - 0.1;
@@ -121,7 +121,7 @@ fn what_is_trained_is_what_the_configuration_says() {
     assert!(!names.contains(&"trunk.1.down.weight".to_owned()), "{names:?}");
 }
 
-/// Trained parameters get a gradient, frozen ones none; those of a task that is absent get none.
+/// Trained parameters get a gradient. Frozen ones, and those of a task without rows, get none.
 #[test]
 fn gradients_reach_adapters_only() {
     for routing in [PLAIN, Routing::mhp(1), ADAPTER] {
@@ -141,7 +141,7 @@ fn gradients_reach_adapters_only() {
     }
 }
 
-/// Gradients of adapters against the slope of the loss.
+/// Gradients of adapters are compared with finite differences of the loss.
 #[test]
 fn gradients_are_slopes() {
     let model = stirred(adapted("gemma3", ADAPTER, Some(lora(FrozenFormat::F32))));
@@ -185,7 +185,7 @@ fn packed_rows_score_as_single_ones() {
     }
 }
 
-/// Computing activations again gives the same bits, with dropout too.
+/// Gradient checkpointing gives the same bits as a plain backward pass, also with dropout.
 #[test]
 fn checkpointing_changes_no_bit() {
     let dropping = LoraConfig { dropout: 0.2, ..lora(FrozenFormat::F32) };
@@ -214,7 +214,7 @@ fn checkpointing_changes_no_bit() {
                     std::collections::btree_map::Entry::Vacant(place) => {
                         place.insert(gradient);
                     }
-                    // relative positions are read by every block
+                    // Every block adds a gradient to the embeddings of relative positions.
                     std::collections::btree_map::Entry::Occupied(mut place) => {
                         let sum = place.get_mut().data.iter_mut().zip(gradient.data);
                         sum.for_each(|(sum, x)| *sum += x);
@@ -264,7 +264,7 @@ fn bundles_come_back_bit_for_bit_and_share_their_base() {
             assert!(weight.shares_memory_with(&frozen_weights(&second)[&name]), "{name}");
             assert!(!weight.shares_memory_with(&frozen_weights(&alone)[&name]), "{name}");
         }
-        // adapters of both tasks lie over one block
+        // The adapters of both tasks share the weights of one block.
         let frozen = |branch: usize| first.branches[branch].layers[0].qkv.frozen().unwrap();
         assert!(frozen(0).shares_memory_with(frozen(1)));
     }

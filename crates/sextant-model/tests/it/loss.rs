@@ -1,4 +1,4 @@
-//! The losses, against their formulas and finite differences.
+//! The losses, compared with their formulas and finite differences.
 
 use crate::support::{assert_close, floats};
 use burn::tensor::{Device, Tensor, TensorData};

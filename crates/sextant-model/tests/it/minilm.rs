@@ -1,7 +1,8 @@
-//! The real all-MiniLM-L6-v2 against `transformers`: `scripts/goldens/minilm.py` wrote the numbers.
+//! The real all-MiniLM-L6-v2, compared with `transformers`. `scripts/goldens/minilm.py` wrote the expected
+//! numbers.
 //!
-//! The weights are not part of the repository: `sextant get minilm` fetches them, and `SEXTANT_MINILM`
-//! may name their folder. Without them the test says so and passes.
+//! The weights are not part of the repository: `sextant get minilm` fetches them, and `SEXTANT_MINILM` may
+//! name their folder. Without the weights, the test prints that it is skipped and passes.
 
 use crate::support::assert_close;
 use burn::tensor::Device;
@@ -48,7 +49,7 @@ pub(crate) fn weights() -> Option<PathBuf> {
     folder.join("model.safetensors").exists().then_some(folder)
 }
 
-/// The hidden state that the head reads, through heads that each copy three of its numbers.
+/// The hidden state that the head reads, obtained through heads that each copy three of its entries.
 fn pooled(folder: &std::path::Path, pooling: Pooling, pack: &Pack) -> Vec<Vec<f32>> {
     let backbone = Backbone::open(folder).unwrap();
     let spec = sextant_model::ModelSpec {

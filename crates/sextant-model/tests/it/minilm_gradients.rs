@@ -1,5 +1,6 @@
-//! Loss and gradients of the real all-MiniLM-L6-v2 against PyTorch: `scripts/goldens/minilm_gradients.py`
-//! wrote the numbers. Like the test of its outputs, it needs the weights, which are not in the repository.
+//! Loss and gradients of the real all-MiniLM-L6-v2, compared with PyTorch.
+//! `scripts/goldens/minilm_gradients.py` wrote the expected numbers. As in `minilm.rs`, the weights are
+//! needed, which are not in the repository.
 
 use crate::minilm::{golden_rows, weights};
 use crate::support::{floats, spec};
@@ -43,7 +44,7 @@ fn model(folder: &Path) -> RelevanceModel {
         Ok((name == "branches.shared.classifier.weight").then(|| {
             let width = shape[0];
             let number = |i: usize| ((i * 7919 % 997) as f64 / 997.0 - 0.5) * 0.2;
-            // the script's head is [3, width]
+            // In the script, the head's weight is [3, width].
             (0..width * 3).map(|i| number(i % 3 * width + i / 3) as f32).collect()
         }))
     });
@@ -102,7 +103,8 @@ fn loss_and_gradients_of_the_real_model_are_those_of_pytorch() {
         let length = norm(found.iter().copied());
         let relative = (length / expected.norm - 1.0).abs();
         assert!(relative < 1e-4, "{name}: norm {length} instead of {}", expected.norm);
-        // of an entry: by the root mean square of its tensor
+        // The bound on an entry's difference is relative to the entry or to the root mean square of its
+        // tensor, whichever is larger.
         let scale = (expected.norm / (found.len() as f64).sqrt()).max(1e-12);
         for (i, entry) in expected.entries.iter().enumerate() {
             let place = (2 * i + 1) * found.len() / (2 * expected.entries.len());
@@ -122,7 +124,8 @@ fn loss_and_gradients_of_the_real_model_are_those_of_pytorch() {
         ours += (deviation * expected.norm).powi(2);
         theirs += (expected.autocast * expected.norm).powi(2);
         worst = worst.max(deviation / expected.autocast);
-        // a single tensor may fare worse by chance of rounding, not by much
+        // By chance, the rounding errors of a single tensor may be larger than PyTorch's, up to twice as
+        // large.
         let bound = 2.0 * expected.autocast;
         assert!(deviation <= bound, "{name}: off by {deviation} in bf16, PyTorch {bound}/2");
     }

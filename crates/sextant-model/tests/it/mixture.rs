@@ -1,4 +1,4 @@
-//! Mixtures of experts against their definition, written out in plain numbers.
+//! Mixtures of experts, compared with their definition in plain `f64` arithmetic.
 
 use crate::support::{assert_close, floats, forward, gradients, matrix, pack, rows, spec};
 use burn::tensor::Device;
@@ -26,7 +26,7 @@ fn model(mixture: MixtureConfig, device: &Device) -> RelevanceModel {
         attention_heads: 2,
         intermediate_size: 24,
         max_positions: 64,
-        // Large, so that experts and gates differ.
+        // The weights are large, so that experts and gates differ.
         initializer_range: Some(0.3),
         ..BackboneConfig::small(50)
     };
@@ -43,7 +43,7 @@ fn some_rows() -> Vec<EncodedRow> {
     ])
 }
 
-/// `x · W + b`, of matrices whose columns lie side by side.
+/// `x · W + b`, with the weight and bias of this name.
 fn linear(values: &BTreeMap<String, Values>, name: &str, x: &[f64]) -> Vec<f64> {
     let weight = &values[&format!("{name}.weight")];
     let columns = weight.shape[1];
@@ -57,7 +57,7 @@ fn linear(values: &BTreeMap<String, Values>, name: &str, x: &[f64]) -> Vec<f64> 
         .collect()
 }
 
-/// The outputs of the experts of one name; none where there are none.
+/// The outputs of the experts of this name; empty if there are none.
 fn experts(values: &BTreeMap<String, Values>, name: &str, x: &[f64]) -> Vec<Vec<f64>> {
     if !values.contains_key(&format!("{name}.weight")) {
         return Vec::new();
@@ -146,7 +146,7 @@ fn gradients_are_differences() {
         let of_mixture = found.iter().filter(|(name, _)| name.contains("mixture."));
         let mut checked = 0;
         for (name, gradient) in of_mixture {
-            // The entry that matters most.
+            // The entry with the largest gradient is checked.
             let size = |i: &usize| gradient.data[*i].abs();
             let at = (0..gradient.data.len()).max_by(|a, b| size(a).total_cmp(&size(b))).unwrap();
             let moved = |step: f32| {

@@ -1,4 +1,4 @@
-//! An answer that is no number is an error that names its row, in every precision.
+//! An answer that is infinite or not a number is an error that names the row, in every precision.
 
 use crate::support::{rows, spec};
 use burn::tensor::Device;
@@ -44,7 +44,7 @@ fn changed(
     found.unwrap_or_else(|never| match never {})
 }
 
-/// Rows without token 49 but for those at these positions.
+/// Rows of which only those at the positions `at` hold `token`.
 fn rows_with(token: u32, at: &[usize]) -> Vec<EncodedRow> {
     let lengths = [9, 4, 21, 13, 5, 30, 2];
     let shape: Vec<_> =
@@ -65,7 +65,7 @@ fn fault(
     precision: ScorePrecision,
 ) -> (usize, String) {
     let weights = Arc::new(PackedWeights::new(model, precision));
-    // in packs of few rows, and all rows in one
+    // The fault must be the same in packs of few rows and with all rows in one pack.
     let [few, all] = [16, 4096].map(|pack_tokens| {
         match predict_rows(model, rows, &weights, pack_tokens, |_| ControlFlow::Continue(())) {
             Err(error @ ModelError::NonFinite { row, .. }) => (row, error.to_string()),
@@ -76,8 +76,8 @@ fn fault(
     few
 }
 
-/// The embedding of one token is no number: rows that hold it have no answer, all others have theirs, bit
-/// for bit.
+/// If the embedding of one token is damaged, rows with that token have no answer, and all other rows have the
+/// same answers as before, bit for bit.
 #[test]
 fn a_damaged_embedding_is_found_where_it_is_read() {
     for (routing, lora) in
@@ -112,8 +112,7 @@ fn a_damaged_embedding_is_found_where_it_is_read() {
     }
 }
 
-/// One number of any weight is damaged: every row that the weight is used for has no answer, whatever the
-/// precision rounds.
+/// If one number of a weight is damaged, every row that uses the weight has no answer, in every precision.
 #[test]
 fn a_damaged_weight_is_found_in_every_precision() {
     let whole = model(Routing::MULTI_HEAD, Pooling::Cls, false);
@@ -131,7 +130,7 @@ fn a_damaged_weight_is_found_in_every_precision() {
     let all = dump(&whole);
     for name in names {
         assert!(all.contains_key(name), "{name} is none of {:?}", all.keys());
-        // The head's tanh makes ±1 of what is infinite before it, as it would in exact arithmetic.
+        // The head's tanh maps an infinite input to ±1, which is correct, so that only NaN is a fault there.
         let bounded = name.contains("dense") || name.contains("output_norm");
         let damages = if bounded { &[f32::NAN][..] } else { &[f32::NAN, f32::INFINITY] };
         for &damage in damages {

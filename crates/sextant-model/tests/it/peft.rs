@@ -1,5 +1,5 @@
-//! Adapters to and from PEFT's form. `scripts/goldens/peft_lora.py` wrote those of PEFT; that PEFT
-//! opens ours is the business of `scripts/check_peft.py`.
+//! Reading and writing adapters in PEFT's format. `scripts/goldens/peft_lora.py` wrote the adapters of PEFT;
+//! `scripts/check_peft.py` checks that PEFT opens the adapters that Sextant writes.
 
 use crate::families::{DECODERS, Golden, folder, loaded, plain};
 use crate::lora::{ADAPTER, PLAIN, adapted, lora, saved, stirred};
@@ -62,7 +62,7 @@ fn adapters_of_peft_give_its_logits() {
     }
 }
 
-/// Adapters, heads and private blocks that are not those of the base.
+/// A model whose adapters, heads and private blocks differ from those of the base.
 fn moved(family: &str, routing: Routing, lora: LoraConfig) -> RelevanceModel {
     let model = stirred(adapted(family, routing, Some(lora)));
     let values = dump(&model);
@@ -121,7 +121,7 @@ fn every_task_comes_back_from_its_adapter_and_from_its_merged_export() {
     }
 }
 
-/// A case of PEFT with its files changed.
+/// Writes one of PEFT's adapters to `place` with its configuration and tensors changed.
 fn changed(
     place: &Path,
     name: &str,
@@ -216,7 +216,7 @@ fn wrong_adapters_are_refused_by_name() {
     let bundle = bundle::open(&place.join("bundle"), &Device::flex()).unwrap();
     let out = place.join("out");
     peft(&bundle, Task::QueryType, "base", &out, Existing::Refuse).unwrap();
-    // What we wrote knows its base even where the tensors would fit.
+    // An adapter that Sextant wrote refuses another base even if the tensors would fit.
     let mut origin: Value =
         serde_json::from_slice(&std::fs::read(out.join("sextant.json")).unwrap()).unwrap();
     origin["backbone"]["norm_eps"] = 0.5.into();

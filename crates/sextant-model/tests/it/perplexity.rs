@@ -1,9 +1,9 @@
-//! Real decoders against `transformers` on the same dequantised weights: `scripts/goldens/perplexity.py`
-//! wrote the numbers.
+//! Real decoders, compared with `transformers` on the same dequantised weights.
+//! `scripts/goldens/perplexity.py` wrote the expected numbers.
 //!
-//! The weights are not part of the repository: `sextant get smollm2` fetches them. Run with
+//! The weights are not part of the repository: `sextant get smollm2` fetches them. Run the tests with
 //! `cargo test --workspace --test it perplexity -- --ignored`; `SEXTANT_BACKBONES` may name the folder of
-//! backbones. Asked for without the weights, the tests fail.
+//! backbones. If they are run without the weights, the tests fail.
 
 #![expect(clippy::print_stdout, reason = "measurements, asked for")]
 
@@ -42,7 +42,7 @@ fn open(name: &str) -> Backbone {
         .unwrap_or_else(|error| panic!("{error}; run `sextant get {name}` first"))
 }
 
-/// Logits of the next token at each place: hidden states times the tied table of words.
+/// The logits of the next token at each position: hidden states times the transposed table of words.
 fn next(model: &RelevanceModel, ids: &[u32]) -> Vec<Vec<f32>> {
     let row = EncodedRow {
         task: Task::QueryProduct,
@@ -101,7 +101,8 @@ fn gemma3_is_as_perplexed_as_in_transformers() {
     check("gemma3-270m", include_str!("../goldens/perplexity_gemma3-270m.json"), &[begin]);
 }
 
-/// Prints what sharing prefixes saves on real rows: `SEXTANT_ROWS` names a JSONL file of pairs.
+/// Prints how much time and how many tokens sharing prefixes saves on real rows. `SEXTANT_ROWS` names a JSONL
+/// file of pairs.
 #[test]
 #[ignore = "needs the weights of `sextant get smollm2` and rows in SEXTANT_ROWS; run with --nocapture"]
 fn the_saving_of_shared_prefixes() {
@@ -134,7 +135,7 @@ fn the_saving_of_shared_prefixes() {
     let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), 0);
     let model = backbone.load_into(model).unwrap();
     let weights = Arc::new(PackedWeights::new(&model, ScorePrecision::F32));
-    // whole queries, so that the share of repeated tokens is that of the file
+    // Rows are sorted by query, so that the sample has all rows of most of its queries.
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     order.sort_by_key(|&i| pairs[i].left.text().to_owned());
     let start = order.len() / 2;

@@ -1,4 +1,4 @@
-//! Leading tokens that rows share are run once, and nothing else changes.
+//! Leading tokens that rows share are computed once, and results do not change.
 
 use crate::families::{DECODERS, folder, loaded, plain};
 use crate::support::{assert_close, floats, matrix};
@@ -36,7 +36,7 @@ fn rows() -> impl Strategy<Value = Vec<EncodedRow>> {
     prop::collection::vec(row, 1..20)
 }
 
-/// All rows as one pack, in the order in which they share most.
+/// All rows as one pack, in the order in which they share the most tokens.
 fn sorted(rows: &[EncodedRow]) -> Pack {
     let plan = plan_shared(rows, usize::MAX);
     assert_eq!(plan.len(), 1);
@@ -85,7 +85,7 @@ proptest! {
     }
 }
 
-/// A later token of a row must not reach the rows that share what stands before it.
+/// A token of one row must not influence other rows that share the tokens before it.
 #[test]
 fn one_query_with_many_products_is_run_once() {
     let query: Vec<u32> = (1..31).collect();

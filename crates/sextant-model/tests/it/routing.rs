@@ -1,4 +1,4 @@
-//! Routing is data: what each point of its space shares, keeps private, and leaves alone.
+//! What each routing shares, keeps private, and leaves unchanged.
 
 use crate::goldens::folder;
 use crate::support::{assert_close, floats, forward, matrix, rows, spec};
@@ -51,7 +51,7 @@ fn packed(model: &RelevanceModel) -> Arc<PackedWeights> {
     Arc::new(PackedWeights::new(model, ScorePrecision::F32))
 }
 
-/// A mistake in a shape.
+/// A change that makes a specification invalid.
 type Change = fn(&mut ModelSpec);
 
 /// Logits in the order of `rows`, run as one pack.
@@ -186,7 +186,7 @@ fn with_copied_private_blocks_all_tasks_start_as_one_model() {
         let spec = ModelSpec { dense: false, ..spec(config.clone(), routing, Pooling::Cls) };
         let model = initialize(RelevanceModel::zeros(spec, &Device::flex()).unwrap(), 1);
         let model = Backbone::open(&source).unwrap().load_into(model).unwrap();
-        // One head for all, so that only the blocks can tell tasks apart.
+        // All heads get the same weights, so that only the blocks can make tasks differ.
         let weight = |name: &str, shape: &[usize]| {
             let n: usize = shape.iter().product();
             Ok::<_, ()>(

@@ -1,4 +1,4 @@
-//! Rows are laid out as the family states, and bundles keep that.
+//! Rows are laid out as the family states, and bundles keep that layout.
 
 use crate::checkpoints::configured;
 use crate::families::plain;
@@ -10,7 +10,8 @@ use sextant_model::{RelevanceModel, bundle, initialize};
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use std::path::Path;
 
-/// The special tokens of RoBERTa, which are also those of a Llama to which `<pad>` was added.
+/// A vocabulary with the special tokens of RoBERTa, which are also those of a Llama to which `<pad>` was
+/// added.
 fn vocabulary() -> String {
     json!({
         "version": "1.0", "added_tokens": [], "normalizer": null, "post_processor": null,
@@ -55,14 +56,16 @@ fn opened(place: &Path) -> Result<Vec<u32>, String> {
 fn a_bundle_keeps_the_rows_of_its_family() {
     let place = tempfile::tempdir().unwrap();
     let (encoder, decoder) = (place.path().join("encoder"), place.path().join("decoder"));
-    // What the vocabulary alone says is not stated: the manifest is as it always was.
+    // A layout that follows from the vocabulary is not stated, so that the manifest is the same as in older
+    // versions.
     assert_eq!(saved("xlm_roberta", &encoder).get("rows"), None);
     assert_eq!(opened(&encoder).unwrap(), OF_ENCODERS);
     let mut stated = saved("llama", &decoder);
     let layout = json!({ "open": [0], "between": [1], "close": [1], "right_segment": 0 });
     assert_eq!(stated["rows"], json!({ "layout": layout, "pad_id": 2 }));
     assert_eq!(opened(&decoder).unwrap(), OF_DECODERS);
-    // Before manifests stated rows, this bundle was trained on others, and goes on with them.
+    // Before manifests stated layouts, such a bundle was trained with the layout that follows from its
+    // vocabulary, and it must still be read with that layout.
     let write = |json: &Value| {
         std::fs::write(decoder.join("bundle.json"), json.to_string()).unwrap();
     };

@@ -1,4 +1,4 @@
-//! Saving takes a model's memory once, and gives the bytes that it always gave.
+//! Saving a model makes no second copy of it in memory, and writes the same bytes as the safetensors crate.
 
 use crate::support::spec;
 use burn::tensor::Device;
@@ -22,7 +22,7 @@ fn a_model_is_written_as_the_safetensors_crate_writes_its_values() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model.safetensors");
     for device in [Device::flex(), Device::flex().autodiff()] {
-        // A table of several pieces, the last one shorter.
+        // The table is written in several pieces, of which the last one is shorter.
         let model = model(24, 31_000, &device);
         let values = dump(&model);
         let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = values
@@ -43,7 +43,8 @@ fn a_model_is_written_as_the_safetensors_crate_writes_its_values() {
     }
 }
 
-/// Names the process that measures, which is this test again: memory is counted for a whole process.
+/// The variable that is set in the process that measures. The test starts itself as that process, because
+/// memory can only be measured for a whole process.
 #[cfg(target_os = "linux")]
 const MEASURING: &str = "SEXTANT_TEST_MEASURES_SAVING";
 
@@ -70,7 +71,8 @@ fn saving_and_opening_take_the_models_memory_once() {
 }
 
 #[cfg(target_os = "linux")]
-/// What saving takes more than the model does, and what opening takes, as shares of the model's memory.
+/// The memory that saving takes in addition to the model, and the memory that opening takes, both divided by
+/// the model's memory.
 fn measure() -> (f64, f64) {
     // A line of /proc/self/status, in bytes.
     let status = |key: &str| -> usize {

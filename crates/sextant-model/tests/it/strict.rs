@@ -1,5 +1,5 @@
-//! Every family refuses a checkpoint that is not whole, by the name of what is wrong; and reads one whose
-//! names or labels are spelled otherwise as it is meant.
+//! Every family refuses an incomplete checkpoint with an error that names what is wrong, and reads
+//! checkpoints with other spellings of names and labels.
 
 use crate::checkpoints::{check, configured, load, tensors};
 use crate::families::{all, folder, plain};
@@ -19,7 +19,7 @@ pub(crate) fn write(place: &Path, tensors: &Tensors) {
     Archive::write(&place.join("model.safetensors"), tensors).unwrap();
 }
 
-/// What importing a folder says.
+/// Imports a folder.
 fn import(place: &Path) -> Result<RelevanceModel, ModelError> {
     let backbone = Backbone::open(place)?;
     backbone.check_relevance_head()?;
@@ -35,7 +35,7 @@ fn a_tensor_that_is_missing_misshapen_or_not_finite_is_refused_by_name_in_every_
         write(place.path(), &whole);
         import(place.path()).unwrap();
         for name in whole.keys() {
-            // Blocks are alike: the first one stands for all.
+            // All blocks have the same tensors, so that the first one is enough.
             if [".1.", ".2."].iter().any(|block| name.contains(block)) {
                 continue;
             }
@@ -47,7 +47,7 @@ fn a_tensor_that_is_missing_misshapen_or_not_finite_is_refused_by_name_in_every_
                 let what = format!("{family}: {name}: {error}");
                 assert!(error.contains(&format!("`{name}`")) && error.contains(part), "{what}");
             };
-            // The names of heads tell a head from none: without its weight there is no head.
+            // Whether there is a head is decided by its weight: a checkpoint without that tensor has no head.
             let heads = ["classifier.weight", "classifier.out_proj.weight", "score.weight"];
             let is_head = heads.contains(&name.as_str());
             let absent = if is_head { "" } else { "is missing" };
@@ -58,7 +58,7 @@ fn a_tensor_that_is_missing_misshapen_or_not_finite_is_refused_by_name_in_every_
                 values.shape[0] += 1;
                 values.data.extend(vec![0.0; width]);
             };
-            // A head of four labels is none of relevance.
+            // A head of another shape is one of other labels, and not an error about shapes.
             if !is_head {
                 refused(&reshape, "shape");
             }
@@ -99,7 +99,7 @@ fn a_tensor_too_many_is_refused_by_name_in_every_family() {
             assert!(error.contains(&format!("`{name}`")), "{family}: {error}");
             assert!(error.contains("not part of this architecture"), "{family}: {error}");
         }
-        // Constants of old checkpoints and heads of pretraining are passed over.
+        // Constants of old checkpoints and heads for pretraining are ignored.
         let mut tensors = whole.clone();
         tensors.insert(format!("{prefix}embeddings.position_ids"), one());
         tensors.insert(format!("{prefix}layers.0.self_attn.rotary_emb.inv_freq"), one());
@@ -117,7 +117,7 @@ fn a_tensor_too_many_is_refused_by_name_in_every_family() {
     }
 }
 
-/// Of a layer before the head all parts are there or none, also where no head is taken over.
+/// The dense layer before the head must be complete or absent, even if the head itself is not loaded.
 #[test]
 fn half_a_dense_layer_is_refused_and_none_is_fresh() {
     let place = configured("bert", |_| {});
@@ -132,7 +132,7 @@ fn half_a_dense_layer_is_refused_and_none_is_fresh() {
     tensors.remove("bert.pooler.dense.weight");
     write(place.path(), &tensors);
     load(place.path()).unwrap();
-    // A bias of a head without its weight is half a head.
+    // A head whose bias is there but whose weight is missing is incomplete.
     tensors.insert("classifier.bias".into(), Values { shape: vec![3], data: vec![0.0; 3] });
     write(place.path(), &tensors);
     let error = load(place.path()).unwrap_err().to_string();
@@ -156,7 +156,7 @@ fn wrapped_names_give_the_same_logits() {
             check(place.path(), family);
         }
     }
-    // Two tensors that mean the same one.
+    // Two tensors have the same name without wrappers.
     let place = configured("bert", |_| {});
     let mut twice = tensors("bert");
     twice.insert("module.classifier.bias".into(), twice["classifier.bias"].clone());
@@ -169,7 +169,7 @@ fn wrapped_names_give_the_same_logits() {
 
 #[test]
 fn labels_in_any_order_give_the_same_logits() {
-    // Row i of the file's head is our grade `order[i]`.
+    // Row i of the checkpoint's head is for grade `order[i]`.
     for order in [[2usize, 1, 0], [1, 2, 0], [0, 2, 1]] {
         for family in ["bert", "roberta", "distilbert", "qwen3"] {
             let names = ["irrelevant", "partial", "relevant"];
@@ -238,8 +238,8 @@ fn labels_that_are_no_grades_or_contradict_are_refused_with_the_list() {
     );
 }
 
-/// Lengths in a file are believed only as far as the file goes, and a file that is cut while it is open is
-/// an error where it is read.
+/// Lengths that a file states are checked against the length of the file. If a file is truncated while it is
+/// open, reading from it is an error.
 #[test]
 fn safetensors_that_lie_are_errors() {
     let place = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A `config.json` that cannot be is refused by its key, before memory is asked for.
+//! An invalid `config.json` is refused before memory is allocated, with an error that names the key.
 
 use crate::checkpoints::{check, configured, tensors};
 use crate::families::all;
@@ -83,7 +83,7 @@ fn configurations_that_cannot_be_are_refused_by_their_key() {
         ("gemma2", "attn_logit_softcapping", json!(0.0)),
     ] {
         if key == "rope_parameters" {
-            // The message says which of the numbers within.
+            // The message names the key of the number within `rope_scaling`.
             let folder = configured(family, |json| json[key] = value.clone());
             let error = Backbone::open(folder.path()).unwrap_err().to_string();
             assert!(error.contains("rope_scaling.") && error.contains("factor"), "{error}");
@@ -93,7 +93,7 @@ fn configurations_that_cannot_be_are_refused_by_their_key() {
     }
 }
 
-/// The sizes of a file are believed only as far as the weights can hold them.
+/// The sizes in `config.json` are checked against the size of the weights.
 #[test]
 fn sizes_beyond_the_file_are_refused_before_memory_is_asked_for() {
     let place = configured("llama", |json| json["intermediate_size"] = (1 << 27).into());

@@ -11,7 +11,7 @@ use sextant_model::{
 use sextant_text::{Cut, EncodedRow, Pack};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A shape of every routing, small enough to run in no time.
+/// The specification of a small model for all tasks.
 pub(crate) fn spec(backbone: BackboneConfig, routing: Routing, pooling: Pooling) -> ModelSpec {
     ModelSpec {
         backbone,

@@ -1,5 +1,5 @@
-//! A model whose weights were taken for scoring answers with the bits of the whole one, and holds of its
-//! own only what is read beside the packed ones.
+//! A model whose weights were packed and freed gives the same bits as the whole model. Of its own parameters
+//! it keeps only those that are read unpacked.
 
 use crate::support::{rows, spec};
 use burn::tensor::Device;
@@ -62,7 +62,7 @@ fn taken_weights_answer_alike_and_are_not_held_twice() {
             for (name, values) in dump(&rest) {
                 let gone = values.data.iter().all(|x| x.is_nan());
                 let multiplied = name.ends_with(".weight");
-                // In 8 bits the table of words is stored apart, too.
+                // With products in 8 bits, the table of words is freed as well.
                 let words = precision == ScorePrecision::Int8 && name == "embeddings.word";
                 let read_otherwise = name.contains("gate.weight")
                     || name.contains("classifier.weight")

@@ -23,7 +23,7 @@ fn ids(tokenizer: &Tokenizer) -> Vec<Vec<u32>> {
     TEXTS.iter().map(|text| tokenizer.encode(text).unwrap()).collect()
 }
 
-/// The tokens of a `tokenizer.json`, a line each.
+/// The tokens of a `tokenizer.json`, one on each line.
 fn lines(json: &[u8]) -> String {
     let json: serde_json::Value = serde_json::from_slice(json).unwrap();
     let vocabulary = json["model"]["vocab"].as_object().unwrap();
@@ -35,7 +35,7 @@ fn lines(json: &[u8]) -> String {
     tokens.join("\n") + "\n"
 }
 
-/// The tokenizer of a folder with these files beside a `config.json` with a table that is large enough.
+/// The tokenizer of a folder with these files, beside a `config.json` whose `vocab_size` is large enough.
 fn tokenizer(family: &str, files: &[(&str, &str)]) -> Result<Tokenizer, String> {
     let place = configured(family, |json| json["vocab_size"] = 60_000.into());
     for (name, text) in files {
@@ -57,7 +57,7 @@ fn vocab_txt_gives_the_ids_of_tokenizer_json() {
         assert_eq!(found.vocab_size(), expected.vocab_size());
         assert_eq!(found.layout(), expected.layout());
     }
-    // As editors on Windows write it.
+    // Editors on Windows write a byte order mark and other line ends.
     let windows = format!("\u{feff}{}", vocabulary.replace('\n', "\r\n"));
     assert_eq!(ids(&tokenizer("bert", &[("vocab.txt", &windows)]).unwrap()), ids(&expected));
     // A cased model keeps capitals, which this vocabulary does not have.
@@ -66,7 +66,7 @@ fn vocab_txt_gives_the_ids_of_tokenizer_json() {
         tokenizer("bert", &[("vocab.txt", &vocabulary), ("tokenizer_config.json", cased)]).unwrap();
     assert_ne!(cased.encode("DRILL").unwrap(), expected.encode("DRILL").unwrap());
     assert_eq!(cased.encode("sofa").unwrap(), expected.encode("sofa").unwrap());
-    // Tokens that were added take the ids after the vocabulary.
+    // Tokens that were added have the ids after those of the vocabulary.
     let next = expected.vocab_size();
     let added = format!(r#"{{"unit18v": {next}}}"#);
     let more = tokenizer("bert", &[("vocab.txt", &vocabulary), ("added_tokens.json", &added)]);
@@ -122,7 +122,8 @@ fn a_tokenizer_with_more_ids_than_the_table_is_refused_with_both_numbers() {
     }
 }
 
-/// The vocabulary of the real MiniLM (see `minilm.rs`): the same ids from `vocab.txt` as from `tokenizer.json`.
+/// For the vocabulary of the real MiniLM (see `minilm.rs`), `vocab.txt` gives the same ids as
+/// `tokenizer.json`.
 #[test]
 fn the_real_vocabulary_gives_the_same_ids_from_vocab_txt() {
     let Some(folder) = crate::minilm::weights() else {

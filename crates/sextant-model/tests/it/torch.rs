@@ -1,5 +1,5 @@
-//! Files in PyTorch's own format: those that it writes are read, and those that are made to fill the memory
-//! are refused before anything is built.
+//! Files in PyTorch's own format: those that PyTorch writes are read, and those that are made to fill the
+//! memory are refused before any value is built.
 
 use sextant_model::Archive;
 use sextant_model::backbone::read_weights;
@@ -36,7 +36,8 @@ fn read_pickle(pickle: &[u8]) -> Result<Archive, String> {
     read(&archive(pickle, CompressionMethod::Stored, 1))
 }
 
-/// Writes pickles as Python does: each value is kept in the memo, and taken from there the next time.
+/// Writes pickles as Python does: each value is stored in the memo when it is first written, and taken from
+/// there after that.
 #[derive(Default)]
 struct Pickler {
     bytes: Vec<u8>,
@@ -61,7 +62,7 @@ impl Pickler {
         self.put(&place.to_le_bytes());
     }
 
-    /// A value that is shared by all that are equal.
+    /// Writes a value, or takes it from the memo if an equal one was written before.
     fn shared(&mut self, written: Vec<u8>) {
         if let Some(&place) = self.kept.get(&written) {
             return self.get(place);
@@ -86,7 +87,7 @@ impl Pickler {
         self.keep()
     }
 
-    /// A tensor of one dimension, in a storage of that name.
+    /// Writes a tensor of one dimension, in the storage of this name.
     fn tensor(&mut self, storage: &str, length: u8, stride: u8) {
         self.global("torch._utils", "_rebuild_tensor_v2");
         self.put(b"((");
@@ -109,7 +110,8 @@ impl Pickler {
         self.keep();
     }
 
-    /// The state of a module: tensors by name, and the attribute that PyTorch puts on the dictionary.
+    /// The state of a module: a dictionary of tensors by name, with the attribute `_metadata` that PyTorch
+    /// adds to it.
     fn state(tensors: impl Iterator<Item = (String, String)>) -> Vec<u8> {
         let mut pickler = Self::default();
         pickler.put(b"\x80\x02");
@@ -146,7 +148,7 @@ fn a_checkpoint_of_many_tensors_opens() {
     let weights = read(&file).unwrap();
     assert_eq!(weights.names().count(), count);
     assert_eq!(weights.get(&name(2999), &[2]).unwrap()[..], [0.5, 2999.0]);
-    // Somebody packed it again.
+    // The same archive with a compressed pickle.
     let weights = read(&archive(&pickle, CompressionMethod::Deflated, count)).unwrap();
     assert_eq!(weights.get(&name(7), &[2]).unwrap()[..], [0.5, 7.0]);
 }
@@ -161,7 +163,7 @@ fn a_checkpoint_whose_tensors_share_a_storage_opens() {
 
 #[test]
 fn many_plain_values_beside_the_tensors_are_no_harm() {
-    // A list of booleans has the most values for its bytes.
+    // A list of booleans has the most values for its length in bytes.
     let mut pickler = Pickler::default();
     pickler.put(b"\x80\x02}(");
     pickler.text("mask");
@@ -175,7 +177,7 @@ fn many_plain_values_beside_the_tensors_are_no_harm() {
     assert_eq!(weights.get("weight", &[2]).unwrap()[..], [0.5, 0.0]);
 }
 
-/// What repeats its values, in a few bytes.
+/// Short pickles that repeat their values many times.
 fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     let text =
         |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
@@ -192,7 +194,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
         }
         pickler.tensor("0", 2, 1);
         let tensor = pickler.keep();
-        // The tensor lies on the innermost dictionary, which gets it under many names.
+        // The tensor is added to the innermost dictionary under many names.
         pickler.put(b"0(");
         for number in 0..5000 {
             pickler.put(&text(&number.to_string()));
@@ -230,7 +232,7 @@ fn a_pickle_that_repeats_its_values_is_refused() {
         let places = [
             ("archive", archive(&pickle, CompressionMethod::Stored, 1)),
             ("compressed", archive(&pickle, CompressionMethod::Deflated, 1)),
-            // Before PyTorch 1.6: the magic number, the protocol and the system first.
+            // Files from before PyTorch 1.6 begin with the magic number, the protocol and the system.
             ("old", {
                 let mut file =
                     b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03."
@@ -289,7 +291,7 @@ fn a_length_that_is_not_there_and_a_deep_nest_are_errors() {
 
 #[test]
 fn a_tensor_of_more_numbers_than_the_file_has_is_refused() {
-    // `torch.zeros(1).expand(2_000_000_000)`: eight gigabytes of one number.
+    // The pickle of `torch.zeros(1).expand(2_000_000_000)`, which claims eight gigabytes for one number.
     let mut pickler = Pickler::default();
     pickler.put(b"\x80\x02}");
     pickler.text("weight");

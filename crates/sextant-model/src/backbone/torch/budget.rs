@@ -1,24 +1,26 @@
-//! How much memory the pickles of a file may take.
+//! The limit on the memory that the pickles of a file may take.
 
 use std::io;
 
-/// What a value takes beside its text: the value itself, and its place in a stack, list or dictionary.
+/// The memory of a value besides its text, in bytes: the value itself, and its place in a stack, list or
+/// dictionary.
 pub(super) const VALUE: u64 = 128;
-/// What any file may take, in bytes.
+/// The memory that any file may take, in bytes.
 const BASE: u64 = 16 << 20;
-/// What each byte of the file may take beside it. An instruction of one byte makes one value, so that no
-/// program is refused that copies little.
+/// The memory that each byte of the file may take in addition. An instruction of one byte makes at most one
+/// value, so that programs that copy few values are not refused.
 const PER_BYTE: u64 = VALUE;
-/// What no file may take more of, in bytes: the pickle of three hundred thousand tensors takes this.
+/// The most memory that any file may take, in bytes: the pickle of three hundred thousand tensors takes this
+/// much.
 const MOST: u64 = 4 << 30;
 
 /// Why a pickle is not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
-    /// It would take memory out of proportion.
+    /// It would take too much memory for the length of its file.
     #[error("{0}")]
     TooMuch(String),
-    /// It is no pickle, or not whole.
+    /// It is not a pickle, or is cut off.
     #[error("{0}")]
     Damaged(String),
 }
@@ -29,7 +31,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// What the pickles of a file may still take.
+/// The memory that the pickles of a file may take, and how much of it is used.
 #[derive(Debug)]
 pub(super) struct Budget {
     file: u64,
@@ -38,13 +40,13 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// For a file of this many bytes.
+    /// The budget of a file of this many bytes.
     pub(super) fn of_file(length: u64) -> Self {
         let most = length.saturating_mul(PER_BYTE).saturating_add(BASE).min(MOST);
         Self { file: length, most, used: 0 }
     }
 
-    /// Takes bytes from it.
+    /// Uses this many bytes of the budget; fails if that is more than is left.
     pub(super) fn charge(&mut self, bytes: u64) -> Result<(), Error> {
         self.used = self.used.saturating_add(bytes);
         if self.used <= self.most {

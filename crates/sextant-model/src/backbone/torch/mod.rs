@@ -1,7 +1,7 @@
-//! PyTorch's own format, `pytorch_model.bin`.
+//! Reading PyTorch's own format, `pytorch_model.bin`.
 //!
-//! The crate `pytorch-reader` reads it. Before it does, [`scan`] goes through the file's pickles without
-//! building anything, and refuses a file that would take memory out of proportion to its length.
+//! The crate `pytorch-reader` reads the file. Before that, [`scan`] goes through the file's pickles without
+//! building their values, and refuses a file that would take too much memory for its length.
 
 mod budget;
 mod scan;
@@ -17,28 +17,30 @@ use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 use zip::ZipArchive;
 
-/// How far into a file that was written before PyTorch 1.6 its magic number may be.
+/// How many bytes are searched for the magic number at the start of a file from before PyTorch 1.6.
 const MAGIC_SEARCH: usize = 64;
-/// That number in a pickle of protocol 2 or later, and in decimal, as protocols 0 and 1 write it.
+/// That magic number as a pickle of protocol 2 or later writes it.
 const MAGIC_BYTES: &[u8] = &[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+/// The magic number in decimal digits, as a pickle of protocol 0 or 1 writes it.
 const MAGIC_DECIMAL: &[u8] = b"119547037146038801333356";
-/// Pickles before the numbers of such a file: the magic number, the protocol, the system, what was saved,
-/// and the list of storages.
+/// How many pickles such a file has before its tensors' numbers: the magic number, the protocol, the system,
+/// the saved object, and the list of storages.
 const OLD_PICKLES: usize = 5;
-/// Where a TAR archive says that it is one.
+/// The bytes in which a TAR archive has its magic text `ustar`.
 const TAR: std::ops::Range<usize> = 257..262;
 
-/// How often the file's length a tensor may have. A view may repeat its storage (`expand`), and an
-/// archive may be compressed, but weights are neither in any checkpoint that is known.
+/// The largest size of a tensor, as a multiple of the file's length. A tensor can be larger than its file,
+/// because a view may repeat its storage (`expand`) and an archive may be compressed, but no known checkpoint
+/// has such weights.
 const MOST_TIMES: u64 = 8;
-/// What a tensor may have in any file, in bytes.
+/// The size that a tensor may have in any file, in bytes.
 const MOST_IN_ANY: u64 = 8 << 20;
 
-/// Adds the tensors of a file; buffers are left out.
+/// Adds the tensors of a file to the archive; buffers are left out.
 ///
 /// # Errors
-/// The file cannot be read, it would take memory out of proportion to its length, or a tensor is of a type
-/// that is not read; the message names the file and the tensor.
+/// The file cannot be read, it would take too much memory for its length, or a tensor has a type that is not
+/// supported. The message names the file and the tensor.
 pub(super) fn read(path: &Path, archive: &mut Archive) -> Result<(), ModelError> {
     let problem = |problem: String| ModelError::Weights { path: path.to_owned(), problem };
     let failed = |error: &dyn Display| {
@@ -73,7 +75,7 @@ pub(super) fn read(path: &Path, archive: &mut Archive) -> Result<(), ModelError>
     Ok(())
 }
 
-/// A tensor's claim is bounded by the file: nothing in the pickle does.
+/// Checks the size that a tensor claims against the length of the file; nothing else in the pickle limits it.
 fn check_size(tensor: &Tensor, length: u64) -> Result<(), String> {
     let claimed = tensor.byte_len() as u64;
     if claimed <= length.saturating_mul(MOST_TIMES).max(MOST_IN_ANY) {
@@ -85,7 +87,7 @@ fn check_size(tensor: &Tensor, length: u64) -> Result<(), String> {
     ))
 }
 
-/// Looks at every pickle that the reader will read.
+/// Checks every pickle of the file that `pytorch-reader` will read.
 fn check_pickles(path: &Path, length: u64) -> Result<(), Error> {
     let mut budget = Budget::of_file(length);
     let mut file = File::open(path)?;
@@ -108,8 +110,8 @@ fn check_pickles(path: &Path, length: u64) -> Result<(), Error> {
     (0..pickles).try_for_each(|_| scan::scan(&mut input, &mut budget))
 }
 
-/// Looks at the pickles of a ZIP archive. There is one; were there several, which one counts would be the
-/// reader's choice.
+/// Checks the pickles of a ZIP archive. Usually there is one. If there are several, all are checked, because
+/// `pytorch-reader` may read any of them.
 fn check_archive(file: File, budget: &mut Budget) -> Result<(), Error> {
     let unreadable = |error: zip::result::ZipError| Error::Damaged(error.to_string());
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(unreadable)?;

@@ -1,43 +1,43 @@
-//! What a pickle would take in memory, found without building it.
+//! Computes how much memory a pickle would take, without building its values.
 //!
-//! A pickle is a program for a small stack machine. Python's values are shared, so that its machine copies
-//! nothing; `pytorch-reader` copies a value whenever the program takes it from the memo or doubles it, and
-//! a program of a hundred bytes that doubles a value in each step would fill any memory. Here the same
-//! program runs on sizes alone.
+//! A pickle is a program for a small stack machine. In Python, values are shared, so that the machine copies
+//! nothing. `pytorch-reader`, however, copies a value whenever the program takes it from the memo or
+//! duplicates it, so that a program of a hundred bytes that doubles a value in each step would fill any
+//! memory. Here, the program is run on the sizes of values alone.
 
 use super::budget::{Budget, Error, VALUE};
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
-/// The longest name that a place in a list gives, as decimal digits.
+/// The most decimal digits that an index in a list adds to the name of a tensor in it.
 const INDEX: u64 = 20;
 
 fn damaged<T>(at: u64, text: &str) -> Result<T, Error> {
     Err(Error::Damaged(format!("its pickle is damaged at byte {at}: {text}")))
 }
 
-/// A value's size.
+/// The size of a value.
 #[derive(Debug, Clone, Copy, Default)]
 struct Value {
-    /// Bytes in memory, of all that it holds too.
+    /// The bytes in memory of the value and all values in it.
     bytes: u64,
-    /// Tensors in it, or what may be one.
+    /// The number of tensors in it, and of values that may be tensors.
     tensors: u64,
-    /// Bytes of their names, each of which is the path to it.
+    /// The bytes of the names of these tensors. A name is the path to the tensor within the value.
     names: u64,
-    /// Bytes of a text, or of the longest among a list's.
+    /// The bytes of a text, or of the longest text in a list.
     text: u64,
-    /// Where the memo has a copy, which `BUILD` makes anew.
+    /// The place of the value's copy in the memo, which `BUILD` replaces.
     memo: Option<u32>,
 }
 
 impl Value {
-    /// A value without others in it.
+    /// A value without other values in it.
     fn plain(text: u64) -> Self {
         Self { bytes: VALUE.saturating_add(text), text, ..Self::default() }
     }
 
-    /// Takes in another one. The path to its tensors grows by a key of this many bytes.
+    /// Adds another value to this one. The names of its tensors grow by a key of this many bytes.
     fn hold(&mut self, other: Self, key: u64) {
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.tensors = self.tensors.saturating_add(other.tensors);
@@ -45,13 +45,14 @@ impl Value {
         self.names = self.names.saturating_add(other.names).saturating_add(longer);
     }
 
-    /// Puts one at the end of a list. A list of two may be the key and the value of a dictionary.
+    /// Appends a value to a list. A list of two may stand for a key and a value of a dictionary, so that the
+    /// longest text in the list counts as a possible key.
     fn push(&mut self, item: Self) {
         self.text = self.text.max(item.text);
         self.hold(item, self.text.max(INDEX));
     }
 
-    /// Puts pairs of keys and values into a dictionary.
+    /// Adds pairs of keys and values to a dictionary.
     fn insert(&mut self, items: &[Self]) {
         for pair in items.chunks(2) {
             let key = pair[0].text.max(INDEX);
@@ -62,7 +63,7 @@ impl Value {
     }
 }
 
-/// Goes through one pickle, up to its end.
+/// Runs one pickle up to its end, and charges the memory of its values to the budget.
 pub(super) fn scan(input: &mut impl BufRead, budget: &mut Budget) -> Result<(), Error> {
     let mut machine = Machine {
         input,
@@ -74,11 +75,12 @@ pub(super) fn scan(input: &mut impl BufRead, budget: &mut Budget) -> Result<(), 
     };
     while machine.step()? {}
     let root = machine.pop()?;
-    // Every tensor is listed by its name, which it keeps as well.
+    // The reader makes a list of tensors by name, and each tensor keeps a copy of its name.
     let listed = root.tensors.saturating_mul(VALUE).saturating_add(root.names);
     budget.charge(listed.saturating_mul(2))
 }
 
+/// The stack machine, with sizes in place of values.
 struct Machine<'a, R> {
     input: &'a mut R,
     budget: &'a mut Budget,
@@ -90,7 +92,8 @@ struct Machine<'a, R> {
 }
 
 impl<R: BufRead> Machine<'_, R> {
-    /// Does one instruction; `false` after the last one. Names are those of Python's `pickletools`.
+    /// Executes one instruction, and returns `false` if it was the last one. The comments give the
+    /// instructions' names in Python's `pickletools`.
     fn step(&mut self) -> Result<bool, Error> {
         let [code] = self.array()?;
         match code {
@@ -200,7 +203,7 @@ impl<R: BufRead> Machine<'_, R> {
                 let value = *top;
                 self.keep(place, value)?;
             }
-            // STACK_GLOBAL, REDUCE: what is made holds no more than what it is made of.
+            // STACK_GLOBAL, REDUCE: the result holds no more than the values from which it is made.
             0x93 | b'R' => {
                 let argument = self.pop()?;
                 let mut value = self.pop()?;
@@ -241,14 +244,15 @@ impl<R: BufRead> Machine<'_, R> {
         Ok(true)
     }
 
-    /// Puts a value on the stack that is new, or a copy.
+    /// Pushes a new value, or a copy of one, whose memory is charged to the budget.
     fn make(&mut self, value: Value) -> Result<(), Error> {
         self.budget.charge(value.bytes)?;
         self.stack.push(value);
         Ok(())
     }
 
-    /// Puts a value on the stack whose parts are there already.
+    /// Pushes a value that is made of values that were charged already, so that only the value itself is
+    /// charged.
     fn join(&mut self, value: Value) -> Result<(), Error> {
         self.budget.charge(VALUE)?;
         self.stack.push(value);
@@ -263,7 +267,7 @@ impl<R: BufRead> Machine<'_, R> {
         self.join(value)
     }
 
-    /// Keeps a copy in the memo.
+    /// Stores a copy of a value in the memo.
     fn keep(&mut self, place: u32, value: Value) -> Result<(), Error> {
         self.budget.charge(value.bytes)?;
         self.memo.insert(place, value);
@@ -290,7 +294,8 @@ impl<R: BufRead> Machine<'_, R> {
 
     fn pop_to_mark(&mut self) -> Result<Vec<Value>, Error> {
         match self.marks.pop() {
-            // Below a mark nothing is popped, so the stack is at least as high.
+            // `split_off` cannot panic: no value below a mark is popped, so that the stack is never lower
+            // than a mark.
             Some(mark) => Ok(self.stack.split_off(mark)),
             None => damaged(self.at, "it ends a list that did not begin"),
         }
@@ -323,7 +328,7 @@ impl<R: BufRead> Machine<'_, R> {
         self.make(Value::plain(0))
     }
 
-    /// A text after its length in `N` bytes.
+    /// Reads a text that follows its length, which is stated in `N` bytes.
     fn counted<const N: usize>(&mut self) -> Result<(), Error> {
         let length = self.array::<N>()?;
         let length = length.iter().rev().fold(0, |all, &byte| all << 8 | u64::from(byte));
@@ -331,15 +336,15 @@ impl<R: BufRead> Machine<'_, R> {
         self.make(Value::plain(length))
     }
 
-    /// Passes over a line; its length. A last line without an end is followed by no instruction, which
-    /// is an error then.
+    /// Skips a line, and returns its length. If the last line has no end, the error comes from the next read,
+    /// because no instruction follows.
     fn line(&mut self) -> Result<u64, Error> {
         let length = self.input.skip_until(b'\n')? as u64;
         self.at += length;
         Ok(length)
     }
 
-    /// A place in the memo: in digits on a line, in a byte, or in four.
+    /// Reads a place in the memo, which is stated in digits on a line, in one byte, or in four bytes.
     fn place(&mut self, digits: bool, byte: bool) -> Result<u32, Error> {
         if !digits {
             return Ok(if byte {

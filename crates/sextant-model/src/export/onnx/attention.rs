@@ -1,27 +1,29 @@
-//! Attention of a block as a part of the graph.
+//! The attention of a block as a part of the ONNX graph.
 
 use super::graph::{Edge, Graph, Value};
 use super::writer::Writer;
 use crate::{ModelError, Window};
 use sextant_kernels::RelativePositions;
 
-/// Added to the score of a key that is not seen.
+/// The number that is added to the score of a key that the query does not attend to.
 const UNSEEN: f32 = -1e9;
 
-/// What all blocks read.
+/// The tensors of the graph that all blocks read.
 pub(super) struct Shared {
-    /// 0 for tokens, [`UNSEEN`] for padding; `[rows, 1, 1, tokens]`.
+    /// The attention bias of keys: 0 for tokens, [`UNSEEN`] for padding; `[rows, 1, 1, tokens]`.
     padding: Edge,
-    /// The same within the window; `[rows, 1, tokens, tokens]`.
+    /// The attention bias in layers with a window, which is [`UNSEEN`] also outside the window;
+    /// `[rows, 1, tokens, tokens]`.
     windowed: Option<Edge>,
-    /// Positions as numbers, `[tokens, 1]`.
+    /// The positions as `f32`, `[tokens, 1]`.
     positions: Edge,
-    /// Rows of the relative table by query and key, and by key and query: `[1, 1, tokens, tokens]`.
+    /// The row of the relative table for each query and key, and for each key and query:
+    /// `[1, 1, tokens, tokens]` each.
     distances: Option<[Edge; 2]>,
 }
 
 impl Writer<'_> {
-    /// What all blocks read of the inputs.
+    /// Adds the tensors that all blocks read, computed from the inputs.
     pub(super) fn shared(&mut self, ids: &str, mask: &str) -> Shared {
         let range = self.range(ids);
         let mask = self.float(mask);
@@ -47,7 +49,8 @@ impl Writer<'_> {
                 let zero = self.graph.ints(&[], &[furthest as i64]);
                 let forth = self.graph.node("Add", &[&distance, &zero], &[]);
                 let back = self.graph.node("Sub", &[&zero, &distance], &[]);
-                // Seen from a key, the distance of query `i` and key `j` is at place `(j, i)`.
+                // The second table is indexed by key first: the distance of query `i` and key `j` is at
+                // `(j, i)`.
                 Some([forth, back].map(|place| {
                     let rows = self.graph.node("Gather", &[&rows, &place], &[]);
                     self.unsqueeze(&rows, &[0, 1])
@@ -70,7 +73,8 @@ impl Writer<'_> {
         self.graph.node("Add", &[&bias, padding], &[])
     }
 
-    /// `[rows, tokens, hidden]` to what the heads gather, `[rows, tokens, heads · head_dim]`.
+    /// Adds the attention of a block: maps `[rows, tokens, hidden]` to the outputs of the heads,
+    /// `[rows, tokens, heads · head_dim]`.
     pub(super) fn attend(
         &mut self,
         layer: usize,
@@ -137,7 +141,7 @@ impl Writer<'_> {
         Ok(self.graph.node("Reshape", &[&gathered, &shape], &[]))
     }
 
-    /// Turns queries or keys, `[rows, heads, tokens, head_dim]`, by their positions.
+    /// Applies the rotary rotation to queries or keys, `[rows, heads, tokens, head_dim]`.
     fn rotate(&mut self, x: &str, frequencies: &[f32], positions: &str) -> Edge {
         let graph = &mut *self.graph;
         let frequencies = graph.floats(&[1, frequencies.len()], frequencies);
@@ -153,7 +157,7 @@ impl Writer<'_> {
         graph.node("Concat", &[&first, &second], &[("axis", Value::Int(-1))])
     }
 
-    /// Query and key projections of the relative table, which are constants:
+    /// The projections of the relative table to queries and keys, which depend on no input:
     /// `[1, heads, head_dim, rows of the table]` each.
     fn relative(&mut self, layer: usize) -> Result<[Edge; 2], ModelError> {
         let (heads, dim) = (self.config.attention_heads, self.config.head_dim());
@@ -164,7 +168,8 @@ impl Writer<'_> {
         } else {
             table
         };
-        // In f32 whatever the numbers: the runtime folds it once.
+        // This product is in f32 even in a file in 8 bits: the runtime computes it only once, by constant
+        // folding.
         let weight = self.value(&format!("layers.{layer}.qkv.weight"))?;
         let weight = self.graph.values(weight);
         let mut projected = self.graph.node("MatMul", &[&table, &weight], &[]);

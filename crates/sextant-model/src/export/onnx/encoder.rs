@@ -1,5 +1,5 @@
-//! An encoder and its head as a graph. It follows [`Embeddings`](crate::Embeddings),
-//! [`Block`](crate::Block) and [`Branch`](crate::Branch), over padded rows.
+//! An encoder and its head as an ONNX graph. It computes the same as [`Embeddings`](crate::Embeddings),
+//! [`Block`](crate::Block) and [`Branch`](crate::Branch), but over padded rows.
 
 use super::attention::Shared;
 use super::graph::{Edge, Value};
@@ -7,7 +7,7 @@ use super::writer::Writer;
 use crate::{DenseActivation, MlpActivation, ModelError, NormPlace, Pooling};
 
 impl Writer<'_> {
-    /// Writes everything; returns the names of the inputs.
+    /// Writes the whole model, and returns the names of its inputs.
     pub(super) fn write(mut self) -> Result<Vec<&'static str>, ModelError> {
         let ids = self.graph.input("input_ids");
         let mask = self.graph.input("attention_mask");
@@ -55,7 +55,8 @@ impl Writer<'_> {
         if let Some(table) = self.values.get("embeddings.position") {
             let places = match self.config.position_offset {
                 0 => self.range(ids),
-                // Counted over real tokens, as `transformers` does, whatever side is padded.
+                // As in `transformers`, positions count only tokens that are not padding, on whichever side
+                // rows are padded.
                 offset => {
                     let axis = self.graph.ints(&[], &[1]);
                     let count = self.graph.node("CumSum", &[mask, &axis], &[]);
@@ -121,7 +122,8 @@ impl Writer<'_> {
         if place == NormPlace::Post { self.norm(norm, &sum) } else { Ok(sum) }
     }
 
-    /// The weighed experts of the only level: see [`mixture`](crate::MixtureConfig).
+    /// The weighted mean of the experts of a mixture with one level: see
+    /// [`MixtureConfig`](crate::MixtureConfig).
     fn mixture(&mut self, row: &str) -> Result<Edge, ModelError> {
         let mut outputs = Vec::new();
         for experts in ["task_mixture.0.experts", "mixture.0.experts"] {
@@ -143,7 +145,7 @@ impl Writer<'_> {
         Ok(self.graph.node("ReduceSum", &[&weighed, &axis], &[("keepdims", Value::Int(0))]))
     }
 
-    /// `[rows, tokens, hidden]` to `[rows, hidden]`.
+    /// Adds pooling: maps `[rows, tokens, hidden]` to `[rows, hidden]`.
     fn pool(&mut self, x: &str, mask: &str) -> Edge {
         if self.spec.pooling != Pooling::Mean {
             let zero = self.graph.ints(&[], &[0]);

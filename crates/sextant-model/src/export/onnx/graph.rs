@@ -1,4 +1,4 @@
-//! A graph of ONNX operators, built up node by node.
+//! A graph of ONNX operators, which is built node by node.
 
 use super::Numbers;
 use crate::Values;
@@ -7,17 +7,17 @@ use crate::onnx_proto::{
     Type, ValueInfo, attribute_type, data_type,
 };
 
-/// The operator set: the first with `LayerNormalization`.
+/// The version of the operator set: the first one with `LayerNormalization`.
 const OPSET: i64 = 17;
-/// The intermediate representation that goes with it.
+/// The version of the intermediate representation that goes with this operator set.
 const IR_VERSION: i64 = 8;
 
-/// The greatest size of a number in 8 bits.
+/// The largest absolute value of a number that is rounded to 8 bits.
 const GREATEST: f32 = 127.0;
-/// What is added to a rounded input: products are of unsigned inputs and signed weights.
+/// The number that is added to a rounded input, because products are of unsigned inputs and signed weights.
 const SHIFT: u8 = 128;
 
-/// A tensor of the graph, by name.
+/// The name of a tensor of the graph.
 pub(super) type Edge = String;
 
 /// A value of a node's attribute.
@@ -112,12 +112,12 @@ impl Graph {
         self.constant(shape, data_type::INT64, bytes)
     }
 
-    /// A number.
+    /// A constant of a single `f32`.
     pub(super) fn scalar(&mut self, value: f32) -> Edge {
         self.floats(&[], &[value])
     }
 
-    /// Stored values.
+    /// A constant with a parameter's values.
     pub(super) fn values(&mut self, values: &Values) -> Edge {
         self.floats(&values.shape, &values.data)
     }
@@ -133,7 +133,7 @@ impl Graph {
         name
     }
 
-    /// `x · weight + bias`; weights are `[inputs, outputs]` as ours are.
+    /// `x · weight + bias`, with the weight as `[inputs, outputs]`.
     pub(super) fn linear(&mut self, x: &str, weight: &Values, bias: Option<&Values>) -> Edge {
         let product = match self.numbers {
             Numbers::F32 => {
@@ -151,12 +151,14 @@ impl Graph {
         }
     }
 
-    /// A product in 8 bits, as our own: the weight is rounded once, to multiples of a scale for each
-    /// output, the input when the model runs, to multiples of a scale for each token.
+    /// A product in 8 bits, with the same rounding as in Sextant's own int8 scoring. The weight is rounded
+    /// once, to multiples of a scale for each output; the input is rounded when the model runs, to multiples
+    /// of a scale for each token.
     ///
-    /// `DynamicQuantizeLinear` would round with one scale for all tokens of a batch, padding too. And the
-    /// two scales are multiplied in one after the other: ONNX Runtime takes a product of scales for that
-    /// of `DynamicQuantizeLinear` and then uses the first token's scale for all of them.
+    /// `DynamicQuantizeLinear` is not used, because it would round with one scale for all tokens of a batch,
+    /// including padding. The sums are multiplied by the two scales one after the other: ONNX Runtime
+    /// mistakes a product of the scales for that of `DynamicQuantizeLinear`, and then uses the first token's
+    /// scale for all tokens.
     fn product_int8(&mut self, x: &str, weight: &Values) -> Edge {
         let outputs = weight.shape[1];
         let mut scales = vec![0f32; outputs];
@@ -165,7 +167,7 @@ impl Graph {
                 *scale = scale.max(x.abs() / GREATEST);
             }
         }
-        // A column of zeros stays one under any scale.
+        // A column of zeros stays zero with any scale, but the scale must not be 0.
         scales.iter_mut().filter(|scale| **scale == 0.0).for_each(|scale| *scale = 1.0);
         let round = |(x, scale): (&f32, &f32)| (x / scale).round_ties_even() as i8 as u8;
         let rows = weight.data.chunks_exact(outputs);
@@ -175,7 +177,8 @@ impl Graph {
         let sizes = self.node("Abs", &[x], &[]);
         let last = [("axes", Value::Ints(vec![-1])), ("keepdims", Value::Int(1))];
         let sizes = self.node("ReduceMax", &[&sizes], &last);
-        let least = self.scalar(f32::MIN_POSITIVE * GREATEST); // a row of zeros is divided by no zero
+        // The lower bound keeps the scale of a row of zeros above 0.
+        let least = self.scalar(f32::MIN_POSITIVE * GREATEST);
         let sizes = self.node("Max", &[&sizes, &least], &[]);
         let greatest = self.scalar(GREATEST);
         let row_scale = self.node("Div", &[&sizes, &greatest], &[]);
@@ -194,7 +197,7 @@ impl Graph {
         self.node("Mul", &[&sums, &scales], &[])
     }
 
-    /// The whole file.
+    /// The finished model.
     pub(super) fn finish(self) -> Model {
         Model {
             ir_version: IR_VERSION,
@@ -216,7 +219,7 @@ fn attribute(name: &str, value: &Value) -> Attribute {
     attribute
 }
 
-/// A tensor's type; sizes that may vary have names.
+/// The name, type and shape of an input or output. A size is a number, or a name if it may vary.
 fn info(name: &str, kind: i32, sizes: &[Result<i64, &str>]) -> ValueInfo {
     let dim = sizes
         .iter()

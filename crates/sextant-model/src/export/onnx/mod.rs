@@ -1,4 +1,4 @@
-//! An ONNX file.
+//! Exporting a task as an ONNX file.
 
 mod attention;
 mod encoder;
@@ -19,29 +19,30 @@ use sextant_core::Task;
 use sextant_files::Existing;
 use std::path::Path;
 
-/// The file in the folder.
+/// The name of the ONNX file in the exported folder.
 const FILE: &str = "model.onnx";
-/// What the card of a file in 8 bits says about its numbers.
+/// The model card's text about the precision of a file in 8 bits.
 const INT8: &str = "Linear layers round their weights to 8 bits, with a scale for each output, and their inputs when the model runs, with a scale for each token; everything else is computed in `f32`. This is the rounding of Sextant's own `--precision int8`.";
-/// What it says where nothing was measured.
+/// The model card's text if the effect of rounding was not measured.
 const UNMEASURED: &str = "Nothing was measured on this bundle: how much its answers differ from those in `f32` depends on its weights. `sextant export` with `--pairs FILE` measures it on pairs of your own and says it here.";
-/// What it says about processors.
+/// The model card's text about processors on which sums can overflow.
 const VNNI: &str = "On x86-64 processors without VNNI instructions (before about 2019), ONNX Runtime's sums of products can overflow. There, `options = onnxruntime.SessionOptions()` with `options.add_session_config_entry(\"session.x64quantprecision\", \"1\")` makes them exact; elsewhere it changes nothing.";
-/// A protobuf message may not be larger.
+/// The largest size of a protobuf message, in bytes.
 const LIMIT: usize = i32::MAX as usize;
 
-/// The numbers that an ONNX file multiplies.
+/// The precision of the products in an ONNX file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbers {
-    /// As they were trained.
+    /// Weights and inputs in `f32`.
     F32,
-    /// Weights of linear layers rounded to 8 bits, a scale for each output; inputs rounded when the
-    /// model runs, a scale for each token, as our own int8 scoring does. Embeddings, norms and attention stay `f32`.
+    /// The weights of linear layers are rounded to 8 bits, with a scale for each output, and their inputs are
+    /// rounded when the model runs, with a scale for each token, as in Sextant's own int8 scoring.
+    /// Embeddings, norms and attention stay in `f32`.
     Int8,
 }
 
 impl Numbers {
-    /// What the model card says about them.
+    /// The model card's section about this precision; empty for `f32`.
     fn about(self, rounding: Option<&Rounding>) -> String {
         if self == Self::F32 {
             return String::new();
@@ -51,7 +52,7 @@ impl Numbers {
     }
 }
 
-/// What was measured, in words.
+/// The model card's text about a measurement.
 fn describe(rounding: &Rounding) -> String {
     let Rounding { source, pairs, mean, largest, flipped } = rounding;
     format!(
@@ -59,12 +60,15 @@ fn describe(rounding: &Rounding) -> String {
     )
 }
 
-/// Writes a task of a bundle as an ONNX file with a dynamic number of rows and tokens, next to its
-/// tokenizer and a model card, which says what rounding to 8 bits costs if that was measured. Inputs: `input_ids`, `attention_mask` and, for families with two
-/// segments, `token_type_ids`; output: `logits`.
+/// Writes a task of a bundle as a folder with an ONNX file, the tokenizer and a model card. The card states
+/// the effect of rounding to 8 bits if it was measured (`rounding`).
+///
+/// The numbers of rows and tokens are dynamic. The inputs of the file are `input_ids`, `attention_mask` and,
+/// for families with two segments, `token_type_ids`; its output is `logits`.
 ///
 /// # Errors
-/// [`ModelError::Export`] for ordinal heads, decoders, mixtures of several levels, and files past protobuf's 2 GiB.
+/// [`ModelError::Export`] for ordinal heads, decoders, mixtures of several levels, and files larger than the
+/// 2 GiB of a protobuf message.
 pub fn onnx(
     bundle: &Bundle,
     task: Task,

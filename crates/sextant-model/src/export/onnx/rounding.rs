@@ -1,4 +1,4 @@
-//! What rounding to 8 bits does to the answers of one bundle.
+//! Measuring how rounding to 8 bits changes the answers of a bundle.
 
 use crate::bundle::Bundle;
 use crate::{ModelError, PackedWeights, Predictor, merge, predict_rows};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// How answers in 8 bits differ from those in `f32`, measured on pairs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rounding {
-    /// Where the pairs come from, for the model card.
+    /// The name of the file or data set that the pairs come from, for the model card.
     pub source: String,
     /// How many pairs there were.
     pub pairs: usize,
@@ -18,17 +18,17 @@ pub struct Rounding {
     pub mean: f64,
     /// The largest absolute difference of a probability.
     pub largest: f64,
-    /// Pairs whose most probable grade is another one in 8 bits.
+    /// The number of pairs whose most probable grade changes in 8 bits.
     pub flipped: usize,
 }
 
 impl Rounding {
-    /// Answers pairs with the bundle's model in both precisions. Adapters are merged first, as an export
-    /// merges them: what is rounded are the sums.
+    /// Answers pairs with the bundle's model in both precisions, and compares the answers. Adapters are
+    /// merged first, as in an export, so that the merged weights are rounded.
     ///
     /// # Errors
-    /// No pairs; a pair that cannot be encoded, is of a task that the bundle lacks, or has an answer that is
-    /// no number. [`ModelError::of_row`] says which pair.
+    /// No pairs; or a pair that cannot be encoded, is of a task that the bundle lacks, or has an answer that
+    /// is infinite or not a number; then [`ModelError::of_row`] returns the index of the pair.
     pub fn measure(bundle: &Bundle, pairs: &[Pair], source: &str) -> Result<Self, ModelError> {
         let model = merge(bundle.model.clone())?;
         let rows = bundle.encoder.encode_all(pairs)?;
@@ -44,7 +44,7 @@ impl Rounding {
             })
     }
 
-    /// The differences of answers to the same pairs; none where there are no pairs.
+    /// Compares the answers to the same pairs; `None` if there are no pairs.
     fn between(exact: &[Prediction], rounded: &[Prediction], source: &str) -> Option<Self> {
         let differences: Vec<f64> = exact
             .iter()

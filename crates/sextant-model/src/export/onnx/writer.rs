@@ -1,15 +1,15 @@
-//! What every part of a model is written with.
+//! The writer of ONNX graphs, with the operations that several parts of a model need.
 
 use super::graph::{Edge, Graph, Value};
 use crate::values::Values;
 use crate::{BackboneConfig, MlpActivation, ModelError, ModelSpec, NormKind};
 use std::collections::BTreeMap;
 
-/// Writes a model into a graph.
+/// Adds the operations of a model to a graph.
 pub(super) struct Writer<'a> {
     pub(super) config: &'a BackboneConfig,
     pub(super) spec: &'a ModelSpec,
-    /// By the names of a plain backbone.
+    /// The values of the model's parameters, by their names in the plain backbone.
     pub(super) values: &'a BTreeMap<String, Values>,
     pub(super) graph: &'a mut Graph,
 }
@@ -84,14 +84,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The number of tokens of a padded row, a scalar.
+    /// The number of tokens of a padded row, as a scalar.
     pub(super) fn length(&mut self, ids: &str) -> Edge {
         let shape = self.graph.node("Shape", &[ids], &[]);
         let one = self.graph.ints(&[], &[1]);
         self.graph.node("Gather", &[&shape, &one], &[])
     }
 
-    /// `0, 1, …` up to the number of tokens.
+    /// The positions `0, 1, …` of the tokens of a padded row.
     pub(super) fn range(&mut self, ids: &str) -> Edge {
         let length = self.length(ids);
         let (zero, one) = (self.graph.ints(&[], &[0]), self.graph.ints(&[], &[1]));

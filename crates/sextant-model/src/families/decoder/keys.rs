@@ -1,4 +1,4 @@
-//! `config.json` of decoders.
+//! The keys of `config.json` in decoder families.
 
 use super::{Unsaid, Windows, rotary};
 use crate::families::ConfigFile;
@@ -9,7 +9,7 @@ use crate::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The keys of all families, of older files and newer ones.
+/// The keys of all decoder families, in older and newer files.
 #[derive(Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "the file's keys")]
 struct Keys {
@@ -50,7 +50,7 @@ fn eps() -> f64 {
 }
 
 impl Keys {
-    /// Refuses what cannot be, by the file's keys.
+    /// Refuses invalid values; the error names the key.
     fn check(&self, file: &ConfigFile) -> Result<(), ModelError> {
         let (heads, layers) = (self.num_attention_heads, self.num_hidden_layers);
         file.require_sizes(&[
@@ -92,7 +92,8 @@ impl Keys {
 
     fn activation(&self, of: Unsaid, file: &ConfigFile) -> Result<MlpActivation, ModelError> {
         if of.gemma {
-            // Gemma 1's files say `gelu` where the tanh approximation is meant.
+            // In Gemma 1's files, `hidden_act` is `gelu` although the tanh approximation is meant, so that
+            // only `hidden_activation` is read.
             let found = self.hidden_activation.as_deref().unwrap_or("gelu_pytorch_tanh");
             file.require("hidden_activation", found, "gelu_pytorch_tanh")?;
             return Ok(MlpActivation::GeluTanh);
@@ -101,7 +102,7 @@ impl Keys {
         Ok(MlpActivation::Silu)
     }
 
-    /// For each layer, whether it sees a window only.
+    /// For each layer, whether it has a window; empty if none has.
     fn windowed(&self, of: Unsaid) -> Vec<bool> {
         let layers = 0..self.num_hidden_layers;
         if let Some(kinds) = &self.layer_types {
@@ -116,7 +117,7 @@ impl Keys {
                 layers.map(|layer| layer >= first).collect()
             }
             Windows::AllBut(usual) => {
-                let period = self.sliding_window_pattern.unwrap_or(usual); // checked: not 0
+                let period = self.sliding_window_pattern.unwrap_or(usual); // `check` refuses 0
                 layers.map(|layer| (layer + 1) % period != 0).collect()
             }
         }
@@ -155,7 +156,7 @@ pub(super) fn config(file: &ConfigFile, of: Unsaid) -> Result<BackboneConfig, Mo
         windowed.clear();
     }
     let kv_heads = keys.num_key_value_heads.unwrap_or(keys.num_attention_heads);
-    let derived = keys.hidden_size / keys.num_attention_heads; // checked: not 0
+    let derived = keys.hidden_size / keys.num_attention_heads; // `check` refuses 0 heads
     let head_dim = keys.head_dim.or(of.head_dim).unwrap_or(derived);
     Ok(BackboneConfig {
         family: of.family,

@@ -1,6 +1,7 @@
 //! Decoder-only families: Llama 2 and 3 (SmolLM2), Mistral, Qwen 2, 2.5 and 3, Gemma 1, 2 and 3.
 //!
-//! One set of names and nearly one set of keys; a family is what its `config.json` leaves unsaid.
+//! These families share their tensor names and nearly all keys of `config.json`. They differ in what the file
+//! leaves unsaid, which [`Unsaid`] states for each family.
 
 mod keys;
 mod rotary;
@@ -12,39 +13,46 @@ use keys::config;
 use serde_json::{Value, json};
 use sextant_text::RowFormat;
 
-/// What a family's `config.json` leaves unsaid.
+/// What a family's `config.json` leaves unsaid, or says only under certain keys.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a word on its own")]
 struct Unsaid {
     family: Family,
-    /// Gemma's tanh-GELU, norms that scale by one plus the weight, and scaled embeddings.
+    /// Whether the family has Gemma's GELU by the tanh approximation, norms that scale by one plus the
+    /// weight, and scaled embeddings.
     gemma: bool,
-    /// Norms around sublayers, a query scale and capped scores.
+    /// Whether norms stand before and after each sublayer, and the file may state a query scale and a cap of
+    /// attention scores.
     sandwich: bool,
-    /// Biases on queries, keys and values alone.
+    /// Whether, unless the file says otherwise, the projections to queries, keys and values have biases. In
+    /// such a family the projection after attention has none.
     qkv_bias: bool,
+    /// Whether each head's queries and keys are normalised.
     query_key_norm: bool,
-    /// The width of a head, where it is not the width of the model by their number.
+    /// The default width of a head, if it is not the model's width divided by the number of heads.
     head_dim: Option<usize>,
+    /// Which layers have a window, if the file does not list them.
     windows: Windows,
+    /// The default base of rotary positions.
     rotary_base: f64,
-    /// The base of rotary positions in layers with a window, where it is another.
+    /// The default base of rotary positions in layers with a window, if it differs there.
     local_rotary_base: Option<f64>,
-    /// Whether the file lists the kinds of layers.
+    /// Whether an exported file lists the kind of each layer.
     lists_layers: bool,
-    /// Whether the file says how scores are capped.
+    /// Whether an exported file has the keys of capped scores.
     states_caps: bool,
 }
 
-/// Which layers see a window only, where the file does not list them.
+/// Which layers have a window, if the file does not list them.
 #[derive(Debug, Clone, Copy)]
 enum Windows {
     None,
     /// Every layer.
     All,
-    /// Those from `max_window_layers` on, where `use_sliding_window` asks for it.
+    /// If `use_sliding_window` is true, the layers from `max_window_layers` on; this is the default of that
+    /// key.
     FromLayer(usize),
-    /// All but every so many-th.
+    /// All layers except every n-th, with this default of n.
     AllBut(usize),
 }
 
@@ -96,7 +104,8 @@ const OF_GEMMA3: Unsaid = Unsaid {
     ..OF_GEMMA2
 };
 
-/// As llama.cpp writes Llama. Its names for the others are theirs, and so are the rows of their queries.
+/// How llama.cpp writes Llama. For the other families, the names of architectures differ, and the rows of
+/// queries and keys are not interleaved.
 const GGUF: Dialect = Dialect {
     architecture: "llama",
     interleaved: true,
@@ -127,7 +136,7 @@ pub(super) const LLAMA: Format = Format {
 pub(super) const MISTRAL: Format = Format {
     model_type: "mistral",
     class: "MistralForSequenceClassification",
-    // llama.cpp knows it as Llama.
+    // llama.cpp writes Mistral as the architecture `llama`.
     gguf: None,
     config: |file| config(file, OF_MISTRAL),
     json: |config| write(config, OF_MISTRAL),
@@ -163,7 +172,7 @@ pub(super) const GEMMA: Format = Format {
     ..LLAMA
 };
 
-/// Gemma 2 and 3 normalise what sublayers give as well.
+/// Gemma 2 and 3 also normalise the outputs of sublayers.
 pub(super) const GEMMA2: Format = Format {
     model_type: "gemma2",
     class: "Gemma2ForSequenceClassification",
@@ -227,7 +236,7 @@ fn write(config: &BackboneConfig, of: Unsaid) -> Value {
         json["layer_types"] = (0..config.layers).map(kind).collect::<Vec<_>>().into();
     }
     if let Some(scale) = block.attention_scale {
-        // an integer to `transformers`
+        // `transformers` expects an integer here.
         json["query_pre_attn_scalar"] = ((1.0 / (scale * scale)).round() as u64).into();
     }
     if of.states_caps {
@@ -259,7 +268,8 @@ fn source(canonical: &str, sandwich: bool) -> Option<Source> {
         "key_norm" => Source::norm(&name("self_attn.k_norm"), kind),
         "attention_output" => Source::linear(&name("self_attn.o_proj"), kind),
         "mlp_input_norm" if sandwich => Source::norm(&name("pre_feedforward_layernorm"), kind),
-        // One name for what stands after attention, before or on the residual sum.
+        // Without norms around sublayers, the checkpoint's `post_attention_layernorm` is the norm before the
+        // MLP; with them, it is the norm of attention's output.
         "attention_norm" | "mlp_input_norm" => {
             Source::norm(&name("post_attention_layernorm"), kind)
         }

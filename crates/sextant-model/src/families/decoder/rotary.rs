@@ -1,10 +1,10 @@
-//! `rope_parameters` of `config.json`: how rotary positions are scaled.
+//! `rope_parameters` and `rope_scaling` in `config.json`: how rotary positions are scaled.
 
 use crate::families::ConfigFile;
 use crate::{ModelError, RotaryConfig, RotaryScaling};
 use serde_json::{Value, json};
 
-/// Reads the scaling.
+/// Reads the scaling of rotary frequencies.
 pub(super) fn read_scaling(json: &Value, file: &ConfigFile) -> Result<RotaryScaling, ModelError> {
     let kind = json.get("rope_type").or_else(|| json.get("type")).and_then(Value::as_str);
     let number = |key: &str| {
@@ -32,7 +32,7 @@ pub(super) fn read_scaling(json: &Value, file: &ConfigFile) -> Result<RotaryScal
     }
 }
 
-/// The keys for export.
+/// Writes `rope_parameters` for export.
 pub(super) fn write(rotary: RotaryConfig) -> Value {
     let mut full = match rotary.scaling {
         RotaryScaling::None => json!({ "rope_type": "default" }),
