@@ -27,7 +27,8 @@ const LENGTHS: [usize; 32] = [
 /// Seconds that this process has kept processors busy.
 fn processor_time() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call fills the structure it is given.
+    // SAFETY: the pointer leads to a variable of the type that the call writes, and nothing else accesses it
+    // meanwhile.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
