@@ -20,8 +20,8 @@ pub struct AdamWStep {
     pub weight_decay: f64,
     /// The number of this step, counted from 1. The moments start at zero, and the step corrects their bias.
     pub step: u64,
-    /// The factor that the gradient is multiplied by first: one over the number of accumulated batches, times
-    /// the factor of norm clipping.
+    /// The factor that the gradient is multiplied by first. It is meant for the mean over accumulated batches and
+    /// for norm clipping.
     pub grad_scale: f32,
 }
 
