@@ -12,6 +12,8 @@ pub(super) fn map(size: usize) -> *mut u8 {
     unsafe { System.alloc_zeroed(layout(size)) }
 }
 
+/// # Safety
+/// The block came from [`map`] with this size and is not used any more.
 pub(super) unsafe fn unmap(block: *mut u8, size: usize) {
     // SAFETY: the caller promises that `map` returned the block for this size and that it is not used any more.
     // `map` got it from the same allocator, with the layout that `layout` returns for the same size.

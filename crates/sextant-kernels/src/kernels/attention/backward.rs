@@ -214,6 +214,10 @@ impl Kernel for Backward<'_> {
 impl Backward<'_> {
     /// Computes the gradients of a block of queries of one head, and adds what these queries contribute to the
     /// gradients of the keys, of the values and of the distances.
+    ///
+    /// # Safety
+    /// The buffers hold the whole pack, and nothing else accesses the gradients of the task's heads in its row. The
+    /// parts of `space` are those of the head's key head in this row, and `queries` are queries of the row.
     #[inline(always)]
     unsafe fn block<S: Simd>(
         &self,
@@ -314,6 +318,10 @@ impl Backward<'_> {
 
     /// Turns one query's line of products into probabilities, and the gradients of these probabilities into
     /// gradients of the products of the query and the keys, before scaling.
+    ///
+    /// # Safety
+    /// The buffers hold the whole pack, `query` is a query of the task's row, and the scratch holds the block of
+    /// queries to which it belongs, with a number for each of the `columns` in line `line`.
     #[inline(always)]
     unsafe fn line<S: Simd>(
         &self,

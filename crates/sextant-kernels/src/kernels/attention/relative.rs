@@ -169,6 +169,10 @@ impl BlockGradients {
 
 impl Side {
     /// Computes the lines of a block's own tokens, the first of which is at `own`.
+    ///
+    /// # Safety
+    /// The block's own tokens can be read at `own`, and `lines` has room for their lines, which nothing else
+    /// accesses. The block lies within one row of the pack.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(
         self,
@@ -200,6 +204,10 @@ impl Side {
     /// Computes the gradients of own tokens and of distances from the gradients of the lines, and adds them to
     /// `down` and to the side's gradient. `own` is a right factor whose depth is the own tokens; the block's first
     /// own token is at `depth`.
+    ///
+    /// # Safety
+    /// The pointers are valid for the block's lines, for its own tokens and for their gradients, and so is the side's
+    /// gradient. Nothing else accesses these gradients. The block lies within one row of the pack.
     #[inline(always)]
     unsafe fn differentiate<S: Simd>(
         self,

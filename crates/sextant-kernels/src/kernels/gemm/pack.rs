@@ -204,6 +204,9 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
 }
 
 /// A vector of the first `inside` numbers and zeros. Reads nothing when `inside` is 0.
+///
+/// # Safety
+/// `inside` numbers can be read at `from`, or as many as a vector has lanes.
 #[inline(always)]
 unsafe fn load_row<S: Simd>(simd: S, from: FloatPtr, inside: usize) -> S::V {
     // SAFETY: the caller promises that `inside` numbers can be read, up to a vector, and no more are read.
@@ -211,6 +214,10 @@ unsafe fn load_row<S: Simd>(simd: S, from: FloatPtr, inside: usize) -> S::V {
 }
 
 /// Packs up to `LANES` columns, each of which is contiguous in memory, in blocks of `LANES` words.
+///
+/// # Safety
+/// `from` is valid for `columns` columns of `depth` numbers, `column` apart, and `to` for a vector in each line
+/// of words, `width` apart.
 #[inline(always)]
 unsafe fn transpose_block<S: Simd, P: Product>(
     simd: S,
@@ -263,7 +270,11 @@ unsafe fn transpose_block<S: Simd, P: Product>(
     }
 }
 
-/// `LANES` words from `2 * LANES` numbers that follow each other, of which `left` exist.
+/// `LANES` words from `2 * LANES` numbers that follow each other. Only `left` numbers exist, if that is less;
+/// zeros stand for the others.
+///
+/// # Safety
+/// `left` numbers can be read at `from`, or `2 * LANES`.
 #[inline(always)]
 unsafe fn pair_along<S: Simd>(simd: S, from: FloatPtr, left: usize) -> S::V {
     // SAFETY: the caller promises that `left` numbers can be read. Where at least two vectors of them are left,

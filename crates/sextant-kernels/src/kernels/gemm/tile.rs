@@ -157,6 +157,10 @@ impl<P: Product> Strip<P> {
 
     /// Computes tiles of `ROWS` rows by `VECTORS` vectors while at least `ROWS` rows are left. Does nothing
     /// where the level has too few registers for such a tile.
+    ///
+    /// # Safety
+    /// The pointers of the strip are valid for all rows that are left, as [`Strip::run`] requires it, and
+    /// `VECTORS` is the number of vectors that hold its columns.
     #[inline(always)]
     unsafe fn take<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S) {
         if ROWS * VECTORS + VECTORS + 1 > S::REGISTERS {
