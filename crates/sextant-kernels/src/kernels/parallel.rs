@@ -120,8 +120,8 @@ impl<T: Copy> Room<T> {
     /// # Safety
     /// All numbers were written.
     pub(crate) unsafe fn filled(mut self) -> Vec<T> {
-        // SAFETY: `new` has allocated a capacity of at least `len`, and the caller promises that all `len` elements
-        // were written.
+        // SAFETY: `new` has allocated a capacity of at least `len`, and the caller promises that all `len`
+        // elements were written.
         unsafe { self.buffer.set_len(self.len) };
         self.buffer
     }

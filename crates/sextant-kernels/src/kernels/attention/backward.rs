@@ -216,8 +216,8 @@ impl Backward<'_> {
     /// gradients of the keys, of the values and of the distances.
     ///
     /// # Safety
-    /// The buffers hold the whole pack, and nothing else accesses the gradients of the task's heads in its row. The
-    /// parts of `space` are those of the head's key head in this row, and `queries` are queries of the row.
+    /// The buffers hold the whole pack, and nothing else accesses the gradients of the task's heads in its row.
+    /// The parts of `space` are those of the head's key head in this row, and `queries` are queries of the row.
     #[inline(always)]
     unsafe fn block<S: Simd>(
         &self,

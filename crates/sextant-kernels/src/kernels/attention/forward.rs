@@ -135,8 +135,8 @@ impl Forward<'_> {
     /// Computes the output of one query head.
     ///
     /// # Safety
-    /// The buffers hold the whole pack, and nothing else accesses the output of the task's heads in its row. The parts
-    /// of `space` are those of the head's key head in this row.
+    /// The buffers hold the whole pack, and nothing else accesses the output of the task's heads in its row.
+    /// The parts of `space` are those of the head's key head in this row.
     #[inline(always)]
     unsafe fn head<S: Simd>(&self, simd: S, head: usize, space: &Space) {
         let Space { keys, values, scores, score_row, .. } = *space;

@@ -206,8 +206,8 @@ impl Side {
     /// own token is at `depth`.
     ///
     /// # Safety
-    /// The pointers are valid for the block's lines, for its own tokens and for their gradients, and so is the side's
-    /// gradient. Nothing else accesses these gradients. The block lies within one row of the pack.
+    /// The pointers are valid for the block's lines, for its own tokens and for their gradients, and so is the
+    /// side's gradient. Nothing else accesses these gradients. The block lies within one row of the pack.
     #[inline(always)]
     unsafe fn differentiate<S: Simd>(
         self,
