@@ -184,8 +184,8 @@ pub(crate) struct Saved<'a> {
     pub(crate) residual: Option<Precision>,
 }
 
-/// The gradients. `sum` is the gradient of the residual; the gradient of `x` is in `x`, or also in `sum` where
-/// both are the same.
+/// The gradients. `sum` is the gradient of the residual. The gradient of `x` is `x`, or, if that is `None`, `sum`
+/// too.
 #[derive(Debug)]
 pub(crate) struct Gradients {
     pub(crate) sum: FloatVec,
