@@ -1,4 +1,4 @@
-//! A pair whose texts belong to somebody else: what a caller has who was handed texts and keeps them.
+//! Pairs and entities that borrow their texts, so that a caller need not copy texts to ask about them.
 
 use crate::{Entity, Pair, Product, Task};
 use std::fmt;
@@ -13,7 +13,7 @@ pub enum EntityRef<'a> {
 }
 
 impl<'a> EntityRef<'a> {
-    /// The text that names the entity: itself, or the product's title.
+    /// The text that names the entity: the text itself, or the product's title.
     pub fn text(self) -> &'a str {
         match self {
             Self::Text(text) => text,
@@ -21,7 +21,7 @@ impl<'a> EntityRef<'a> {
         }
     }
 
-    /// Whether nothing but white space names the entity.
+    /// Whether the text that names the entity is empty or only white space.
     pub fn is_blank(self) -> bool {
         self.text().trim().is_empty()
     }
@@ -48,7 +48,7 @@ impl<'a> From<&'a Entity> for EntityRef<'a> {
     }
 }
 
-/// Two entities to compare, borrowed. A [`Pair`] converts into it.
+/// Two borrowed entities to compare. A reference to a [`Pair`] converts into a `PairRef`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PairRef<'a> {
     /// Which comparison is asked for.
@@ -76,8 +76,8 @@ impl<'a> From<&'a Pair> for PairRef<'a> {
     }
 }
 
-/// The pair's names as a message shows them: ``query-type `sofas` and `Home > Furniture` ``, each cut to
-/// 60 characters.
+/// The task and the names of both entities, for messages: ``query-type `sofas` and `Home > Furniture` ``. Each
+/// name is cut to 60 characters.
 impl fmt::Display for PairRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |entity: EntityRef<'_>| {
@@ -91,21 +91,21 @@ impl fmt::Display for PairRef<'_> {
     }
 }
 
-// What owned entities and pairs say is what their borrowed forms say.
+// The methods of owned entities and pairs call those of their borrowed forms.
 
 impl Entity {
-    /// The text that names the entity: itself, or the product's title.
+    /// The text that names the entity: the text itself, or the product's title.
     pub fn text(&self) -> &str {
         EntityRef::from(self).text()
     }
 
-    /// Whether nothing but white space names the entity.
+    /// Whether the text that names the entity is empty or only white space.
     pub fn is_blank(&self) -> bool {
         EntityRef::from(self).is_blank()
     }
 }
 
-/// As a message shows it: see [`PairRef`].
+/// The same text as for [`PairRef`].
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         PairRef::from(self).fmt(f)

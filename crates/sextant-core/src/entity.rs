@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Product {
-    /// The name under which it is sold.
+    /// The name under which the product is sold.
     pub title: String,
-    /// Its brand.
+    /// The product's brand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
-    /// Free text about it.
+    /// Free text about the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Named properties, in the order in which they matter: (`color`, `red`), ….
+    /// Named properties, the most important first: (`color`, `red`), ….
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(String, String)>,
-    /// Its place in a taxonomy, root first.
+    /// The product's place in a taxonomy, from the root down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub type_path: Vec<String>,
 }
 
-/// One side of a pair. In JSON: a string, or an object with at least a `title`.
+/// One side of a pair. In JSON, it is a string, or an object with at least a `title`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(
     untagged,

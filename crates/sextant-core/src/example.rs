@@ -18,11 +18,11 @@ pub struct Pair {
 /// Which part of a dataset a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Split {
-    /// Seen by the optimizer.
+    /// The rows that a model is trained on.
     Train,
-    /// For choices: early stopping, calibration, hyper-parameters.
+    /// The rows that decisions are made on: early stopping, calibration, hyper-parameters.
     Dev,
-    /// For reporting, once.
+    /// The rows that final results are reported on, once.
     Test,
 }
 
@@ -43,30 +43,44 @@ pub enum LabelOrigin {
 
 named!("label origin", LabelOrigin { Human = "human", Derived = "derived" });
 
-/// A pair with its grade and what is known about the row.
+/// A pair with its grade, and what else is known about its row in a file.
+///
+/// ```
+/// use sextant_core::{Example, Grade, Product, Task};
+///
+/// let sofa = Product {
+///     title: "Red velvet sofa".to_owned(),
+///     brand: Some("Acme".to_owned()),
+///     ..Product::default()
+/// };
+/// let example = Example::new(Task::QueryProduct, "red sofa", sofa, Grade::Relevant);
+/// assert_eq!(example.pair.right.text(), "Red velvet sofa");
+/// assert_eq!(example.pair.to_string(), "query-product `red sofa` and `Red velvet sofa`");
+/// assert_eq!((example.grade.index(), example.weight), (2, 1.0));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
     /// The pair itself.
     pub pair: Pair,
     /// The grade to predict.
     pub grade: Grade,
-    /// Names the row in its file; unique where present.
+    /// The row's name in its file. It is unique among the rows that have one.
     pub id: Option<String>,
-    /// Rows of one group belong together: one query's candidates for ranking metrics, the unit of
-    /// resampling for intervals. Groups never cross splits.
+    /// The name of a group of rows that belong together: the candidates of one query in ranking metrics, and
+    /// the unit of resampling for intervals. All rows of a group are in the same split.
     pub group: Option<String>,
-    /// The weight of the row's loss; 1 unless stated. Finite and positive.
+    /// The weight of the row's loss, a finite and positive number; 1 if the file states none.
     pub weight: f32,
     /// The data set that the row was taken from.
     pub source: Option<String>,
     /// Whether people or a rule made the grade.
     pub origin: Option<LabelOrigin>,
-    /// The part of the data set, where the file says so.
+    /// The part of the data set that the row belongs to, if the file states one.
     pub split: Option<Split>,
 }
 
 impl Example {
-    /// An example about which nothing but its pair and grade is known.
+    /// An example of which only the pair and the grade are known.
     pub fn new(
         task: Task,
         left: impl Into<Entity>,

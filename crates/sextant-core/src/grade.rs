@@ -1,4 +1,4 @@
-//! The one three-point scale that all tasks share.
+//! The three-point scale of relevance that all tasks share.
 
 use crate::UnknownName;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -6,16 +6,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// How relevant the two entities of a pair are to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Grade {
-    /// 0: they have nothing to do with each other.
+    /// 0: the entities have nothing to do with each other.
     Irrelevant = 0,
-    /// 1: related, but not what was meant.
+    /// 1: the entities are related, but not what was meant.
     Partial = 1,
-    /// 2: what was meant.
+    /// 2: one entity is what was meant by the other.
     Relevant = 2,
 }
 
 impl Grade {
-    /// How many grades there are: the width of every head.
+    /// The number of grades, which is the width of every head.
     pub const COUNT: usize = 3;
     /// Every grade, lowest first.
     pub const ALL: [Self; Self::COUNT] = [Self::Irrelevant, Self::Partial, Self::Relevant];
@@ -54,8 +54,8 @@ impl std::fmt::Display for Grade {
 impl std::str::FromStr for Grade {
     type Err = UnknownName;
 
-    /// Reads a grade's name, or its number however it is written: `2`, `2.0`, `2.00` (spreadsheets
-    /// and decimals of databases have such).
+    /// Reads a grade's name, or its number in any notation, like `2`, `2.0` or `2.00`, which spreadsheets and
+    /// decimals of databases contain.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = || text.parse::<f64>().ok();
         let of_number = || {

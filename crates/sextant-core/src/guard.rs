@@ -1,4 +1,4 @@
-//! Calls into libraries that may panic on what a file holds.
+//! Guards calls into libraries that may panic on the content of a file.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,10 +7,11 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `body`, and gives the message of a panic as an error: for calls into a library whose parser is known
-/// to panic on bytes that a user may have. Own code returns errors and needs no guard.
+/// Runs `body`, and returns the message of a panic as an error. This is for calls into a library whose parser
+/// is known to panic on bytes that a user's file may have. Sextant's own code returns errors and needs no
+/// guard.
 ///
-/// What `body` was changing when it panicked must not be used afterwards.
+/// Values that `body` was changing when it panicked must not be used afterwards.
 pub fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     let outer = GUARDED.replace(true);
     let found = catch_unwind(AssertUnwindSafe(body));
@@ -22,7 +23,7 @@ pub fn guarded<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-/// Whether the calling thread is inside [`guarded`]: a program's panic hook then has nothing to report.
+/// Whether the calling thread is inside [`guarded`]. A program's panic hook must not report a panic then.
 pub fn is_guarded() -> bool {
     GUARDED.get()
 }

@@ -1,8 +1,8 @@
-//! The words that every Sextant crate speaks: six [`Task`]s over three [`EntityKind`]s, three
-//! [`Grade`]s, the [`Example`] that carries a labelled pair and the [`Prediction`] that answers it.
+//! The types that all Sextant crates share: six [`Task`]s over three [`EntityKind`]s, three [`Grade`]s, the
+//! [`Example`], which is a labelled pair, and the [`Prediction`], which is a model's answer to a pair.
 //!
-//! Nothing here computes: no tensors, no files, no randomness. A type belongs here when two crates
-//! must agree on its meaning, and only then; [`guarded`], a function, is here for the same reason.
+//! Nothing here computes: there are no tensors, no files and no randomness. A type belongs here only if two
+//! crates must agree on its meaning. The function [`guarded`] is here for the same reason.
 
 mod borrowed;
 mod entity;

@@ -1,4 +1,4 @@
-//! One error, and one macro, for every closed set of names that users type.
+//! The error and the macro for closed sets of names that users type.
 
 /// A name that is not one of a closed set (a task, a grade, a split).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,8 +12,8 @@ pub struct UnknownName {
     pub expected: String,
 }
 
-/// Gives a field-less enum its names: `ALL`, `as_str`, `Display`, `FromStr` and serde as a string.
-/// Other spellings, which are understood but never written, follow the name after `|`.
+/// Gives the variants of a field-less enum their names: implements `ALL`, `as_str`, `Display`, `FromStr`, and
+/// serde as a string. Other spellings, which are read but never written, follow the name after `|`.
 macro_rules! named {
     ($what:literal, $type:ident {
         $($variant:ident = $name:literal $(| $spelling:literal)*),+ $(,)?

@@ -1,4 +1,4 @@
-//! What a model answers for one pair.
+//! A model's answer for one pair.
 
 use crate::Grade;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 /// The probabilities of the three grades for one pair; they sum to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// Probability of each grade, indexed by [`Grade::index`].
+    /// The probability of each grade, indexed by [`Grade::index`].
     pub probs: [f32; Grade::COUNT],
 }
 
 impl Prediction {
-    /// The most probable grade; of equally probable ones, the lower.
+    /// The most probable grade. Of equally probable grades, it is the lowest.
     pub fn grade(&self) -> Grade {
         let mut best = Grade::Irrelevant;
         for grade in Grade::ALL {
@@ -27,7 +27,7 @@ impl Prediction {
         self.probs[1] + 2.0 * self.probs[2]
     }
 
-    /// The relevance score: the expected grade over 2, in [0, 1].
+    /// The relevance score: the expected grade divided by 2, in [0, 1].
     pub fn score(&self) -> f32 {
         self.expected_grade() / 2.0
     }

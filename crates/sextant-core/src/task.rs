@@ -5,9 +5,9 @@ use crate::name::named;
 /// A kind of e-commerce entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntityKind {
-    /// What a shopper typed.
+    /// The text of a shopper's search.
     Query,
-    /// Something for sale: a title, and perhaps a brand, a description, attributes.
+    /// Something for sale, with a title, and perhaps a brand, a description and attributes.
     Product,
     /// A node of a product taxonomy.
     Type,
@@ -42,7 +42,7 @@ named!("task", Task {
 });
 
 impl Task {
-    /// How many tasks there are.
+    /// The number of tasks.
     pub const COUNT: usize = Self::ALL.len();
 
     /// The position of this task in [`Task::ALL`], for tables indexed by task.
@@ -63,7 +63,7 @@ impl Task {
         }
     }
 
-    /// Whether both entities are of one kind, so that the pair may be read either way round.
+    /// Whether both entities are of the same kind, so that the pair may be read in either order.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::QueryQuery | Self::ProductProduct | Self::TypeType)
     }

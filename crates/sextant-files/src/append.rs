@@ -1,4 +1,4 @@
-//! A file of lines that grows.
+//! Appending to a file of lines.
 
 use crate::FileError;
 use crate::disk::{self, folder_of};
@@ -6,13 +6,13 @@ use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Adds a line at the end of a file, which is made if need be, and brings it to the disk.
+/// Appends a line to a file and syncs it to the disk. The file is created if it does not exist.
 ///
-/// A last line without its end was cut off by a kill or a power failure: the new line takes its place.
-/// The line itself must hold no line break.
+/// A last line without a line break was cut off when a process was killed or the power failed; the new line
+/// replaces it. `line` must not contain a line break.
 ///
 /// # Errors
-/// The disk refuses.
+/// An operation of the file system fails.
 pub fn append_line(path: &Path, line: &[u8]) -> Result<(), FileError> {
     debug_assert!(!line.contains(&b'\n'), "one line");
     let failed = || FileError::io("write", path);
@@ -26,11 +26,11 @@ pub fn append_line(path: &Path, line: &[u8]) -> Result<(), FileError> {
     file.seek(SeekFrom::Start(end)).map_err(failed())?;
     file.write_all(&[line, b"\n"].concat()).map_err(failed())?;
     disk::sync_file(&file, path).map_err(failed())?;
-    // With its first line the file's name has to reach the disk too.
+    // With the first line, the name of the file has to be synced too.
     if end == 0 { disk::sync_folder(folder_of(path)).map_err(failed()) } else { Ok(()) }
 }
 
-/// Where the last whole line ends. Reads from the end, since a file may be long.
+/// The position after the last whole line. The file is read backwards from its end, because it may be long.
 fn end_of_lines(mut file: &std::fs::File) -> std::io::Result<u64> {
     const STEP: u64 = 1 << 16;
     let mut end = file.seek(SeekFrom::End(0))?;

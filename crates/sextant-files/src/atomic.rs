@@ -1,46 +1,61 @@
-//! A file that appears whole or not at all.
+//! A file that appears at its path whole or not at all.
 
 use crate::disk::{self, beside, folder_of};
-use crate::list::Entry;
+use crate::list::ListEntry;
 use crate::{Existing, FileError, Lock};
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// A file under a temporary name, which [`AtomicFile::commit`] moves to its path.
+/// A file with a temporary name, which [`AtomicFile::commit`] moves to its path.
 ///
-/// Dropped before that, it leaves nothing behind, and what was at the path stays as it was. While it is
-/// open, no other process can open one for the same path. What a process that was killed left under the
-/// temporary name goes when the path is written the next time.
+/// If the value is dropped before that, the temporary file is removed, and a file at the path stays as it was.
+/// While the value exists, no other process can create one for the same path. If a process is killed, its
+/// temporary file is removed when the path is written the next time.
+///
+/// ```
+/// use sextant_files::{AtomicFile, Existing}; use std::io::Write;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?; let path = folder.path().join("report.txt"); let mut file =
+/// AtomicFile::create(&path, Existing::Refuse)?; file.write_all(b"3 rows\n")?; assert!(!path.exists());
+/// file.commit()?; assert_eq!(std::fs::read_to_string(&path)?, "3 rows\n");
+///
+/// // A file that exists is replaced only if the caller allows it. assert!(AtomicFile::create(&path,
+/// Existing::Refuse).is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct AtomicFile {
-    // The order of the fields is the order in which they are dropped: the lock goes last.
+    // Fields are dropped in the order of their declaration: the lock must be the last.
     file: BufWriter<File>,
     temporary: Temporary,
     path: PathBuf,
     existing: Existing,
-    /// Where the file is listed as ours when it appears.
-    entry: Option<Entry>,
+    /// Where the file is listed as one of this program's files before it appears.
+    entry: Option<ListEntry>,
     _lock: Lock,
 }
 
-/// A file that is removed unless it was moved away.
+/// A path whose file is removed on drop, unless it was moved away before.
 #[derive(Debug)]
 struct Temporary(PathBuf);
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // What cannot be removed now is removed when the path is written the next time.
+        // If the file cannot be removed now, it is removed when the path is written the next time.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
 impl AtomicFile {
-    /// Opens a temporary file in the folder of `path`. A link is followed: its target is replaced.
+    /// Creates a temporary file in the folder of `path`. If `path` is a link, the link is followed and its
+    /// target is replaced.
     ///
     /// # Errors
-    /// Something is at the path and may not be replaced, or is no file; another process is writing to
-    /// the path; the folder does not exist or cannot be written to.
+    /// Something at the path may not be replaced or is not a file; another process is writing to the path; or
+    /// the folder does not exist or cannot be written to.
     pub fn create(path: impl AsRef<Path>, existing: Existing) -> Result<Self, FileError> {
         let path = path.as_ref();
         let target = match std::fs::canonicalize(path) {
@@ -74,7 +89,7 @@ impl AtomicFile {
         }
         let lock = Lock::beside(&target)?;
         let temporary = beside(&target, "part");
-        // Of a process that was killed: nobody else has the lock.
+        // A temporary file that exists here was left by a killed process, because this process holds the lock.
         let file = disk::remove_file(&temporary)
             .and_then(|()| disk::create(&temporary))
             .map_err(FileError::io("write", path))?;
@@ -89,21 +104,21 @@ impl AtomicFile {
         })
     }
 
-    /// Has the file listed as ours when it appears.
-    pub(crate) fn listed(self, entry: Entry) -> Self {
+    /// Sets the entry by which [`AtomicFile::commit`] lists the file as one of this program's files.
+    pub(crate) fn listed(self, entry: ListEntry) -> Self {
         Self { entry: Some(entry), ..self }
     }
 
-    /// Where the file will appear.
+    /// The path at which the file will appear.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Brings everything to the disk and moves the file to its path.
+    /// Syncs the file to the disk and moves it to its path.
     ///
     /// # Errors
-    /// The disk refuses, or something came to the path since the file was created and may not be
-    /// replaced; nothing is left behind then.
+    /// An operation of the file system fails, or something that may not be replaced has appeared at the path
+    /// since the file was created. The temporary file is removed then.
     pub fn commit(mut self) -> Result<(), FileError> {
         let (temporary, path) = (&self.temporary.0, &self.path);
         let failed = || FileError::io("write", path);
@@ -115,7 +130,7 @@ impl AtomicFile {
         if self.existing == Existing::Refuse && Existing::file_at(path).is_some() {
             return self.existing.admit(path, Existing::file_at(path));
         }
-        // An empty file may be there, and goes.
+        // An empty file at the path is replaced.
         let moved = if self.existing == Existing::Refuse && path.symlink_metadata().is_err() {
             disk::rename_to_free(temporary, path)
         } else {
@@ -130,10 +145,10 @@ impl AtomicFile {
         disk::sync_folder(folder_of(path)).map_err(failed())
     }
 
-    /// For tests of writers: a file whose disk is full.
+    /// A file on a full disk, for tests of code that writes files.
     ///
     /// # Errors
-    /// As [`AtomicFile::create`], and where there is no `/dev/full`.
+    /// The errors of [`AtomicFile::create`]; or there is no `/dev/full`.
     #[doc(hidden)]
     pub fn create_on_full_disk(path: &Path) -> Result<Self, FileError> {
         let mut file = Self::create(path, Existing::Refuse)?;
@@ -143,14 +158,14 @@ impl AtomicFile {
     }
 }
 
-/// Gives a new file the rights of the one whose place it will take, and its owner where that is allowed:
-/// what only its owner could read must not become readable by all.
+/// Gives a new file the permissions of the file that it will replace, and its owner where that is allowed, so
+/// that a file that only its owner could read does not become readable by others.
 fn like_old(new: &File, old: &Path) {
     let Ok(data) = old.metadata() else { return };
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        // Only the administrator may give files away; all others keep what they write.
+        // Only the administrator may change the owner of a file. For other users, this fails and has no effect.
         let _ = std::os::unix::fs::fchown(new, Some(data.uid()), Some(data.gid()));
     }
     let _ = new.set_permissions(data.permissions());
@@ -208,14 +223,14 @@ mod tests {
         put(&path, "new", Existing::Overwrite).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
 
-        // One that comes while the file is being written stays as well.
+        // A file that appears at the path while the new one is being written stays too.
         let late = folder.path().join("late.txt");
         let file = AtomicFile::create(&late, Existing::Refuse).unwrap();
         std::fs::write(&late, "somebody's").unwrap();
         assert!(file.commit().is_err());
         assert_eq!(std::fs::read_to_string(&late).unwrap(), "somebody's");
 
-        // An empty file, as `mktemp` makes one, is nothing to lose.
+        // An empty file, like one that `mktemp` creates, may be replaced, because nothing is lost.
         let empty = folder.path().join("empty.txt");
         std::fs::write(&empty, "").unwrap();
         put(&empty, "new", Existing::Refuse).unwrap();
@@ -248,7 +263,7 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&plain), mode(&ours));
 
-        // What was private stays so.
+        // A file that was private stays private.
         std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o600)).unwrap();
         put(&ours, "secret", Existing::Own).unwrap();
         assert_eq!(mode(&ours) & 0o777, 0o600);

@@ -1,6 +1,6 @@
-//! The few operations on which durability rests. Everything in this crate that makes, moves or removes
-//! a name, or brings something to the disk, does so through here, so that tests can record the
-//! operations and replay what a power failure may leave of them (see `replay.rs`).
+//! The few operations of the file system on which durability depends. All code of this crate that creates,
+//! moves or removes a name, or syncs something to the disk, calls these functions, so that tests can record the
+//! operations and replay what a power failure may leave of them (see the module `replay`).
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 #[cfg(test)]
 use crate::replay::{Operation, note};
 
-/// Makes a file that is not there yet. A link in its place is an error, not followed.
+/// Creates a file that does not exist yet. A link at the path is not followed, but is an error.
 pub(crate) fn create(path: &Path) -> Result<File> {
     let file = File::options().read(true).write(true).create_new(true).open(path)?;
     #[cfg(test)]
@@ -18,7 +18,7 @@ pub(crate) fn create(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Makes an empty folder.
+/// Creates an empty folder.
 pub(crate) fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir(path)?;
     #[cfg(test)]
@@ -26,23 +26,23 @@ pub(crate) fn create_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Brings a file's bytes to the disk.
+/// Syncs the content of a file to the disk.
 pub(crate) fn sync_file(file: &File, path: &Path) -> Result<()> {
     file.sync_all()?;
     #[cfg(not(test))]
-    let _ = path; // only the record needs it
+    let _ = path; // only the tests' record needs the path
     #[cfg(test)]
     note(|| Operation::SyncFile(path.to_owned(), std::fs::read(path).unwrap_or_default()));
     Ok(())
 }
 
-/// Brings the names in a folder to the disk.
+/// Syncs the names in a folder to the disk.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     if !cfg!(unix) {
         return Ok(()); // a folder cannot be opened as a file there
     }
     match File::open(folder)?.sync_all() {
-        // Some network file systems have nothing to do for a folder, and say that it is no file.
+        // Some network file systems cannot sync a folder and do not need to: they report an invalid argument.
         Err(error) if error.kind() != ErrorKind::InvalidInput => return Err(error),
         _ => {}
     }
@@ -51,7 +51,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Brings the files below a folder, and the folders that name them, to the disk.
+/// Syncs all files and folders below a folder, and the folder itself, to the disk.
 pub(crate) fn sync_tree(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -66,7 +66,7 @@ pub(crate) fn sync_tree(folder: &Path) -> Result<()> {
     sync_folder(folder)
 }
 
-/// Gives a file or folder another name, in place of a file or an empty folder of that name.
+/// Renames a file or folder. A file, or an empty folder, that has the new name is replaced.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to)?;
     #[cfg(test)]
@@ -74,7 +74,7 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives a file a name that nothing has yet.
+/// Renames a file to a name that nothing has yet.
 ///
 /// # Errors
 /// [`ErrorKind::AlreadyExists`] if the name is taken.
@@ -91,8 +91,8 @@ pub(crate) fn rename_to_free(from: &Path, to: &Path) -> Result<()> {
     rename(from, to)
 }
 
-/// Swaps two folders in one step, so that a process that is killed leaves one or the other. Where the
-/// file system cannot, `aside` holds the old one for a moment.
+/// Exchanges two folders in one step, so that a process that is killed leaves either the old or the new folder
+/// at its place. On file systems that cannot exchange, the old folder is moved to `aside` in between.
 pub(crate) fn exchange(new: &Path, old: &Path, aside: &Path) -> Result<()> {
     #[cfg(target_os = "linux")]
     if renamed(new, old, rustix::fs::RenameFlags::EXCHANGE)? {
@@ -105,7 +105,8 @@ pub(crate) fn exchange(new: &Path, old: &Path, aside: &Path) -> Result<()> {
     rename(aside, new)
 }
 
-/// Renames in one of the ways that only Linux has; false where the file system does not know it.
+/// Renames with one of the flags that only Linux has. Returns false if the file system does not support the
+/// flag.
 #[cfg(target_os = "linux")]
 fn renamed(from: &Path, to: &Path, flags: rustix::fs::RenameFlags) -> Result<bool> {
     use rustix::fs::{CWD, renameat_with};
@@ -115,30 +116,30 @@ fn renamed(from: &Path, to: &Path, flags: rustix::fs::RenameFlags) -> Result<boo
     }
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(crate) fn remove_file(path: &Path) -> Result<()> {
     removed(path, std::fs::remove_file(path))
 }
 
-/// Removes a folder of our own with everything in it, if it is there.
+/// Removes a folder that this program wrote, with everything in it, if it exists.
 pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     removed(path, std::fs::remove_dir_all(path))
 }
 
-/// That there was nothing to remove is no failure.
+/// The result of removing something. It is not a failure if there was nothing to remove.
 fn removed(path: &Path, result: Result<()>) -> Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         result => result?,
     }
     #[cfg(not(test))]
-    let _ = path; // only the record needs it
+    let _ = path; // only the tests' record needs the path
     #[cfg(test)]
     note(|| Operation::Remove(path.to_owned()));
     Ok(())
 }
 
-/// The folder that something is in.
+/// The folder that contains a path.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -146,10 +147,12 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A hidden name beside a path, for what is only there while the path is written: `.sextant-NAME.part`.
-/// It is the same for every process, so that what a dead one left is found by the next.
+/// A hidden path beside `path` for something that exists only while `path` is written: `.sextant-NAME.part` for
+/// the suffix `part`. It is the same for every process, so that the next process finds what a killed one has
+/// left.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    /// Most file systems allow 255 bytes.
+    /// The length in bytes from which a name is replaced by its hash. Most file systems allow names of 255
+    /// bytes.
     const LONGEST: usize = 200;
     let name = path.file_name().unwrap_or_default();
     let mut hidden = OsString::from(".sextant-");

@@ -1,43 +1,43 @@
-//! Why a file or folder cannot be used.
+//! The errors of reading and writing files and folders.
 
 use std::path::{Path, PathBuf};
 
-/// What was tried with a file or folder, and why it failed.
+/// An operation on a file or folder that failed, and the reason.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The system refuses.
+    /// An operation of the file system fails.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried: `read`, `write`, ….
+        /// The action that was tried: `read`, `write`, ….
         action: &'static str,
-        /// Where.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Something is in the way, or the path cannot be used as it is.
+    /// Something at the path may not be replaced, or the path cannot be used for another reason.
     #[error("cannot {action} {}: {problem}", path.display())]
     Unusable {
-        /// What was tried: `read`, `write`, ….
+        /// The action that was tried: `read`, `write`, ….
         action: &'static str,
-        /// Where.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// What is wrong, and how to fix it.
         problem: String,
     },
-    /// Another process writes there now.
+    /// Another process is writing to the path.
     #[error("cannot write {}: {holder} is writing it; wait until that has ended, or name another place", path.display())]
     InUse {
-        /// Where.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// Who holds the lock: `process 1234`.
+        /// The holder of the lock: `process 1234`.
         holder: String,
     },
 }
 
 impl FileError {
-    /// Turns an I/O error into one that says what was tried and where.
+    /// A function that turns an I/O error into a [`FileError`] with the action and the path.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }

@@ -1,42 +1,43 @@
-//! What happens to what is at an output's place already.
+//! Whether an output may replace something that already exists at its path.
 
 use crate::FileError;
 use std::path::Path;
 
-/// Whether something that is at a place already may be replaced.
+/// Whether something that already exists at a path may be replaced.
 ///
-/// An empty file and an empty folder are nothing to lose: they never stand in the way.
+/// An empty file or an empty folder may always be replaced, because nothing is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
-    /// It stays, and writing there is an error.
+    /// It is kept, and writing to the path is an error.
     #[default]
     Refuse,
-    /// The user said that it may go; a warning says what it was.
+    /// It is replaced, because the user allowed it; a warning names what was replaced.
     Overwrite,
-    /// The caller knows that it is this program's own: it is replaced without a word.
+    /// It is replaced without a warning, because the caller knows that it is this program's own.
     Own,
 }
 
 impl Existing {
-    /// Looks early whether something is at the place of a file or a folder that would be refused when it
-    /// is written.
+    /// Checks, before any work is done, whether writing a file or folder at this path would be refused.
     ///
     /// # Errors
-    /// Something is there and must stay.
+    /// Something exists at the path and must be kept.
     pub fn check(self, path: &Path) -> Result<(), FileError> {
         let Ok(data) = path.metadata() else { return Ok(()) };
         let there = match path.read_dir() {
             Ok(mut entries) => entries.next().map(|_| "a folder with files".to_owned()),
-            // What is neither a file nor a folder (a pipe, a device) is written to, not replaced.
+            // Something that is neither a file nor a folder (a pipe or a device) is written to and not
+            // replaced.
             Err(_) => Self::file_at(path).filter(|_| data.is_file()),
         };
         if self == Self::Refuse { self.admit(path, there) } else { Ok(()) }
     }
 
-    /// Looks at what is at a place before something is written there.
+    /// Decides whether a path may be written at which there is already something, described by `there`. Gives
+    /// the warning of [`Existing::Overwrite`].
     ///
     /// # Errors
-    /// Something is there and must stay.
+    /// Something exists at the path and must be kept.
     pub(crate) fn admit(self, path: &Path, there: Option<String>) -> Result<(), FileError> {
         let Some(what) = there else { return Ok(()) };
         match self {
@@ -55,7 +56,7 @@ impl Existing {
         }
     }
 
-    /// What a file is that would be lost; none for one that is absent or empty.
+    /// A description of the file that would be lost; none if it is absent or empty.
     pub(crate) fn file_at(path: &Path) -> Option<String> {
         let data = path.symlink_metadata().ok()?;
         match data.len() {

@@ -1,34 +1,50 @@
-//! Folders that are whole or absent.
+//! Folders that are either whole or absent.
 
 use crate::disk::{self, beside, folder_of};
 use crate::{Existing, FileError, Lock};
 use std::ffi::OsString;
 use std::path::Path;
 
-/// What a kind of folder is made of.
+/// A kind of folder: the names of the files and folders that this program writes into it.
 #[derive(Debug, Clone, Copy)]
 pub struct FolderKind {
-    /// The names that may stand directly in such a folder. Under any other name there is something of the
-    /// user's, which stays where it is when the folder is replaced.
+    /// The names that this program writes directly into such a folder. Anything under another name belongs to
+    /// the user and is kept when the folder is replaced.
     pub names: &'static [&'static str],
-    /// The name without which nobody takes the folder for a whole one.
+    /// The name of the file that marks the folder as whole: a reader ignores a folder without it.
     pub head: &'static str,
 }
 
-/// Has `fill` write into an empty folder, which then takes its place at `folder`. When `fill` fails, what
-/// was there stays.
+/// Lets `fill` write into a new, empty folder, and then puts this folder in the place of `folder`. If `fill`
+/// fails, the old folder stays as it was.
 ///
-/// Everything in the new folder reaches the disk before the folder takes its place, and the change of
-/// place reaches it before this returns: a power failure leaves the old folder or the new one whole. Into
-/// an empty folder that is there already, and over the one that the program stands in, names are moved one
-/// by one (so that it stays the folder that it was, with its rights and whatever is mounted there): the
-/// [head](FolderKind::head) goes first and comes last, so that no reader takes a part for the whole.
+/// Everything in the new folder is synced to the disk before the folder is put in its place, and its new name
+/// is synced before this function returns, so that a power failure leaves either the old folder or the new one,
+/// whole. If `folder` is empty, or if it is or contains the current directory, it is not exchanged: the files
+/// are moved into it one by one, so that it keeps its permissions and its mounts. In that case, the
+/// [head](FolderKind::head) is removed first and moved last, so that no reader takes a part for the whole.
 ///
-/// Nothing of the user's goes: what `kind` does not name is carried over into the new folder.
+/// Nothing that belongs to the user is removed: everything that `kind` does not name is carried over into the
+/// new folder.
 ///
 /// # Errors
-/// The folder is there and holds something that may not be replaced; another process is writing it; `fill`
-/// fails, or the disk refuses.
+/// The folder exists and holds something that may not be replaced; another process is writing it; `fill` fails;
+/// or an operation of the file system fails.
+///
+/// ```
+/// use sextant_files::{Existing, FileError, FolderKind, replace_folder}; use std::path::Path;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// const KIND: FolderKind = FolderKind { names: &["index.json", "rows.txt"], head: "index.json" };
+///
+/// let place = tempfile::tempdir()?; let folder = place.path().join("out"); replace_folder(&folder,
+/// Existing::Refuse, KIND, |new: &Path| -> Result<(), FileError> { for (name, text) in [("rows.txt", "red
+/// sofa\n"), ("index.json", "{}\n")] { let path = new.join(name); std::fs::write(&path,
+/// text).map_err(FileError::io("write", &path))?; } Ok(()) })?;
+/// assert_eq!(std::fs::read_to_string(folder.join("rows.txt"))?, "red sofa\n");
+/// # Ok(())
+/// # }
+/// ```
 pub fn replace_folder<E: From<FileError>>(
     folder: &Path,
     existing: Existing,
@@ -37,7 +53,7 @@ pub fn replace_folder<E: From<FileError>>(
 ) -> Result<(), E> {
     let failed = |action| FileError::io(action, folder);
     let named = folder;
-    // A link is followed, and `.` gets the name that it has in its folder.
+    // A link is followed, and `.` becomes a path with the folder's real name.
     let found = folder.canonicalize();
     let folder = found.as_deref().unwrap_or(folder);
     let parent = folder_of(folder);
@@ -66,7 +82,8 @@ pub fn replace_folder<E: From<FileError>>(
     }
     let _lock = Lock::beside(folder)?;
     let [staging, aside] = ["new", "old"].map(|suffix| beside(folder, suffix));
-    // A process was stopped between two renames, on a file system that cannot exchange folders.
+    // A process was stopped between the two renames that replace an exchange of folders, on a file system that
+    // cannot exchange them.
     if !folder.exists() && aside.exists() {
         disk::rename(&aside, folder).map_err(failed("restore"))?;
     }
@@ -80,15 +97,17 @@ pub fn replace_folder<E: From<FileError>>(
         disk::rename(&staging, folder).map_err(failed("write"))?;
     }
     disk::sync_folder(parent).map_err(failed("write"))?;
-    // The predecessor, if there was one. What cannot be removed now goes when the folder is written next.
+    // After the exchange, the old folder, if there was one, has the temporary name. If it cannot be removed
+    // now, it is removed when the folder is written the next time.
     let _ = disk::remove_folder(&staging);
     Ok(())
 }
 
-/// Removes what is of a kind from a folder, the head first, and the folder if nothing else was in it.
+/// Removes everything that `kind` names from a folder, the head first, and then the folder itself if it is
+/// empty.
 ///
 /// # Errors
-/// The disk refuses.
+/// An operation of the file system fails.
 pub fn remove_folder(folder: &Path, kind: FolderKind) -> Result<(), FileError> {
     let failed = || FileError::io("remove", folder);
     if !folder.is_dir() {
@@ -104,8 +123,8 @@ pub fn remove_folder(folder: &Path, kind: FolderKind) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Makes an empty folder, where a dead process may have left one, and has it filled; it goes again if that
-/// fails.
+/// Creates an empty folder, in place of one that a killed process may have left, and lets `fill` write into it.
+/// If `fill` fails, the folder is removed again.
 fn fill_new<E: From<FileError>>(
     staging: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -119,7 +138,7 @@ fn fill_new<E: From<FileError>>(
     })
 }
 
-/// Moves everything in `staging` into `folder`, in place of what is there of the same kind.
+/// Moves everything in `staging` into `folder`, where it replaces everything that `kind` names.
 fn move_up(staging: &Path, folder: &Path, kind: FolderKind) -> std::io::Result<()> {
     disk::sync_tree(staging)?;
     let new = names_in(staging)?;
@@ -132,7 +151,7 @@ fn move_up(staging: &Path, folder: &Path, kind: FolderKind) -> std::io::Result<(
     for name in new.iter().filter(|&name| *name != head) {
         disk::rename(&staging.join(name), &folder.join(name))?;
     }
-    // A move from one folder into another is sure when both are on the disk.
+    // A move from one folder into another is durable once both folders are synced.
     disk::sync_folder(staging)?;
     disk::sync_folder(folder)?;
     if new.contains(&head) {
@@ -151,7 +170,7 @@ fn remove(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Gives everything that is not of this kind a second name in the new folder.
+/// Links everything that `kind` does not name into the new folder too.
 fn carry_over(old: &Path, new: &Path, kind: FolderKind) -> std::io::Result<()> {
     for name in names_in(old)? {
         let to = new.join(&name);
@@ -163,7 +182,7 @@ fn carry_over(old: &Path, new: &Path, kind: FolderKind) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Gives a file, and every file below a folder, a second name.
+/// Creates a hard link to a file, or to every file below a folder.
 fn link_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     let data = from.symlink_metadata()?;
     if data.is_dir() {
@@ -175,7 +194,7 @@ fn link_tree(from: &Path, to: &Path) -> std::io::Result<()> {
         }
         return Ok(());
     }
-    // Not every file system knows a second name for a file.
+    // Not every file system has hard links.
     if std::fs::hard_link(from, to).is_err() && data.is_file() {
         std::fs::copy(from, to)?;
     }
@@ -188,8 +207,8 @@ fn link_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What is in a folder, in order, without what is only there while this program writes; nothing if there
-/// is no folder.
+/// The names in a folder, sorted, without those that exist only while this program writes. There are none if
+/// the folder does not exist.
 fn names_in(folder: &Path) -> std::io::Result<Vec<OsString>> {
     if !folder.exists() {
         return Ok(Vec::new());
@@ -201,7 +220,7 @@ fn names_in(folder: &Path) -> std::io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// The first of some names, for a message.
+/// A description of a folder by the first of its names, for a message.
 fn listed(names: &[OsString]) -> String {
     const SHOWN: usize = 5;
     let shown = names.iter().take(SHOWN).map(|name| name.to_string_lossy().into_owned());
@@ -214,7 +233,8 @@ fn listed(names: &[OsString]) -> String {
     format!("a folder with {shown}{more}")
 }
 
-/// Whether the program stands in a folder: its user may too, and would be left in one that is gone.
+/// Whether the current directory is the folder or lies below it. The user's shell may be there too, and would
+/// be in a removed folder if this one were replaced.
 fn is_current(folder: &Path) -> bool {
     let here = std::env::current_dir().and_then(|here| here.canonicalize());
     here.is_ok_and(|here| here.starts_with(folder))
@@ -310,7 +330,7 @@ mod tests {
         assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
         assert_eq!(read(&folder), pairs(&[("body", "1"), ("head", "1")]));
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
-        // A new folder is as open as any other, not private as temporary folders are.
+        // A new folder has the usual permissions, and is not private like a temporary folder.
         let [ours, plain] = ["ours", "plain"].map(|name| place.path().join(name));
         std::fs::create_dir(&plain).unwrap();
         replace_folder(&ours, Existing::Refuse, KIND, fill("1", &["head"])).unwrap();

@@ -1,11 +1,11 @@
-//! What is in a file, as a number.
+//! The hash of a file's content.
 
 use crate::FileError;
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::Path;
 
-/// SHA-256 of a file, in hexadecimal.
+/// The SHA-256 of a file's content, in hexadecimal.
 pub fn sha256(path: &Path) -> Result<String, FileError> {
     let failed = || FileError::io("read", path);
     let mut file = std::fs::File::open(path).map_err(failed())?;
@@ -20,7 +20,7 @@ pub fn sha256(path: &Path) -> Result<String, FileError> {
     Ok(hexadecimal(&hasher.finalize()))
 }
 
-/// Bytes in hexadecimal, as `sha256sum` prints them.
+/// Bytes in lowercase hexadecimal, as `sha256sum` prints them.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
@@ -32,7 +32,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("abc");
         std::fs::write(&path, "abc").unwrap();
-        // FIPS 180-4, the example of one block.
+        // The example of one block in FIPS 180-4.
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(super::sha256(&path).unwrap(), expected);
         let error = super::sha256(&folder.path().join("none")).unwrap_err().to_string();

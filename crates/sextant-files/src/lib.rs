@@ -1,11 +1,11 @@
-//! Files and folders that are whole or absent, and that never replace what is the user's.
+//! Writes files and folders that are either whole or absent, and that never replace the user's own files.
 //!
-//! Everything that Sextant leaves on a disk goes through this crate. An [`AtomicFile`] or
-//! [`replace_folder`] writes under another name, beside the place, and puts the result there in one
-//! step, so that a process that fails, is killed or loses its power leaves the old one or the new one;
-//! [`append_line`] does the same for a line. [`Existing`] says what happens to what is there already,
-//! and [`OwnFiles`] remembers which files of a folder this program made. A [`Lock`] keeps two processes
-//! from writing to one place. [`sha256`] says what is in a file.
+//! Everything that Sextant leaves on a disk is written through this crate. An [`AtomicFile`] or
+//! [`replace_folder`] writes under a temporary name beside the target and moves the result to the target in one
+//! step. A process that fails, is killed or loses power leaves either the old content or the new one.
+//! [`append_line`] does the same for one line of a file. [`Existing`] states what happens to something that is
+//! at the target already, and [`OwnFiles`] records which files of a folder this program wrote. A [`Lock`] keeps
+//! two processes from writing to the same place. [`sha256`] is the hash of a file.
 
 mod append;
 mod atomic;

@@ -1,23 +1,23 @@
-//! Lists of the files that are ours: a hash and a name a line.
+//! Lists of the files that this program wrote, with a hash and a name in each line.
 
 use crate::{FileError, Lock, append_line, sha256};
 use std::path::{Path, PathBuf};
 
-/// The place of a file in a list.
+/// A file's entry in a list, which is written when the file is finished.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct ListEntry {
     pub(crate) list: PathBuf,
     pub(crate) name: String,
 }
 
-impl Entry {
-    /// Says that the finished file, which still has a temporary name, is ours.
+impl ListEntry {
+    /// Adds the hash of the finished file, which still has its temporary name, to the list.
     pub(crate) fn note(&self, finished: &Path) -> Result<(), FileError> {
         append(&self.list, &sha256(finished)?, &self.name)
     }
 }
 
-/// Adds to a list, one process after another.
+/// Adds a line to a list, if it is not there yet. A lock keeps other processes from writing the list meanwhile.
 pub(crate) fn append(list: &Path, hash: &str, name: &str) -> Result<(), FileError> {
     let _lock = Lock::wait_beside(list)?;
     let line = format!("{hash}  {name}");

@@ -1,4 +1,4 @@
-//! A place that one process at a time writes to.
+//! Locks for files and folders that only one process at a time may write.
 
 use crate::FileError;
 use crate::disk::beside;
@@ -7,44 +7,45 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The file that is locked in a folder. It is there while the folder is in use; after a kill it stays,
-/// unlocked.
+/// The lock file of a folder. It exists while the folder is in use. If its process is killed, the file stays,
+/// but it is not locked any more.
 const NAME: &str = ".sextant-lock";
 
-/// Keeps a place for this process until it is dropped.
+/// Reserves a file or folder for this process until the lock is dropped.
 ///
-/// The lock is the system's own (`flock` on Unix), on a hidden file: when the process that holds it dies,
-/// however it dies, the system releases it, and the next process takes it over. The file says who holds
-/// it, for the message of the one that has to stay out.
+/// The lock is one of the operating system (`flock` on Unix) on a hidden file. When the process that holds it
+/// ends, for whatever reason, the system releases the lock, and the next process takes it over. The hidden file
+/// holds the number of the process, for the error message of other processes.
 #[derive(Debug)]
 pub struct Lock {
-    /// Locked as long as it is open; none where the file system knows no locks.
+    /// The hidden file, which is locked while it is open; none if the file system has no locks.
     file: Option<File>,
     path: PathBuf,
 }
 
 impl Lock {
-    /// Locks a folder, which must be there: nobody else writes into it.
+    /// Locks a folder, which must exist, so that no other process writes into it.
     ///
     /// # Errors
-    /// Another process, or another lock of this one, holds it: the message says which process. Or the file
-    /// system refuses.
+    /// [`FileError::InUse`] if another process, or another lock of this process, holds the folder's lock; or an
+    /// operation of the file system fails.
     pub fn folder(folder: &Path) -> Result<Self, FileError> {
         Self::acquire(folder.join(NAME), folder)
     }
 
-    /// Locks a file or a folder that need not be there, by a file beside it: nobody else writes it.
+    /// Locks a file or a folder, which need not exist, by a lock file beside it, so that no other process
+    /// writes it.
     ///
     /// # Errors
-    /// As for [`Lock::folder`]; or the folder that it is in cannot be written to.
+    /// [`FileError::InUse`] as for [`Lock::folder`]; or the folder that contains `path` cannot be written to.
     pub fn beside(path: &Path) -> Result<Self, FileError> {
         Self::acquire(beside(path, "lock"), path)
     }
 
-    /// The same, for a write that takes no time: it waits until the other one is done.
+    /// Like [`Lock::beside`], but waits until another process releases the lock. It is meant for short writes.
     ///
     /// # Errors
-    /// The other one is not done after half a minute, or the file system refuses.
+    /// The lock is not released within half a minute, or an operation of the file system fails.
     pub fn wait_beside(path: &Path) -> Result<Self, FileError> {
         const PAUSE: Duration = Duration::from_millis(5);
         const TRIES: u32 = 6000;
@@ -57,7 +58,7 @@ impl Lock {
         Self::beside(path)
     }
 
-    /// Who holds a folder's lock, if a process other than this one may be writing into it now.
+    /// The holder of a folder's lock, if a process holds it now; this process is named like any other.
     pub fn holder(folder: &Path) -> Option<String> {
         let mut file = File::open(folder.join(NAME)).ok()?;
         match file.try_lock_shared() {
@@ -66,7 +67,7 @@ impl Lock {
         }
     }
 
-    /// This process, as a lock names it.
+    /// The name of this process in a lock file.
     pub(crate) fn me() -> String {
         format!("process {}", std::process::id())
     }
@@ -78,7 +79,7 @@ impl Lock {
             options.read(true).write(true).create(true).truncate(false);
             #[cfg(unix)]
             {
-                // Somebody else's link at this place would have its target overwritten.
+                // If there were a link at this path, its target would be overwritten.
                 use std::os::unix::fs::OpenOptionsExt;
                 options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
             }
@@ -101,7 +102,8 @@ impl Lock {
                 }
                 Err(TryLockError::Error(source)) => return Err(failed()(source)),
             }
-            // Its holder may have removed the file after it was opened here: that lock keeps nobody out.
+            // The previous holder may have removed the file after it was opened here. A lock on a removed file
+            // keeps no other process out.
             if !is_at(&file, &path) {
                 continue;
             }
@@ -115,10 +117,10 @@ impl Lock {
     }
 }
 
-/// Who holds a lock, as the locked file says.
+/// The holder of a lock, read from the lock file.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
-    // A file that cannot be read, or is being written, names nobody.
+    // If the file cannot be read or is being written, it does not name the holder.
     let _ = file.read_to_string(&mut text);
     match text.trim() {
         "" => "another process".to_owned(),
@@ -129,13 +131,13 @@ fn holder(file: &mut File) -> String {
 impl Drop for Lock {
     fn drop(&mut self) {
         let Some(file) = &self.file else { return };
-        // Removed while it is still locked, so that nobody's lock but this one goes with it.
+        // The file is removed while it is still locked, so that it cannot be the lock of another process.
         let _ = std::fs::remove_file(&self.path);
         let _ = file.unlock();
     }
 }
 
-/// Whether a path still names an open file.
+/// Whether a path still leads to an open file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -146,7 +148,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Elsewhere an open file cannot be removed.
+/// On other systems an open file cannot be removed, so the path always leads to it.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> bool {
     true

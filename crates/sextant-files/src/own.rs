@@ -1,37 +1,38 @@
-//! Which files of a folder this program made.
+//! The files of a folder that this program wrote.
 
-use crate::list::{Entry, append};
+use crate::list::{ListEntry, append};
 use crate::{AtomicFile, Existing, FileError, disk, sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The hidden file with the list: `sha256sum` lines, or `-` in place of the hash for what changes as long
-/// as it is used (a log, a folder).
+/// The hidden file with the list. It has lines like those of `sha256sum`, with `-` in place of the hash for
+/// something that changes while it is used, like a log or a folder.
 const LIST: &str = ".sextant-files";
 const ANY: &str = "-";
 
-/// The files of a folder that this program made, so that they may be replaced when the command that made
-/// them runs again, and nothing else.
+/// The files of a folder that this program wrote. They may be replaced when the command that wrote them runs
+/// again; no other file may.
 ///
-/// A file counts as ours as long as it holds what this program wrote: one that the user put in its place,
-/// or edited, is the user's. The list is on the disk before the file is, so that a file that was written
-/// by a process which was killed is known too.
+/// A file counts as this program's own as long as its content is what this program wrote. A file that the user
+/// has edited or replaced belongs to the user. A file is added to the list on the disk before it appears, so
+/// that a file of a process that was killed is known too.
 #[derive(Debug)]
 pub struct OwnFiles {
     folder: PathBuf,
-    /// What each name may hold to be ours.
+    /// For each name, the hashes of the contents that this program wrote, or `-` for any content.
     made: BTreeMap<String, BTreeSet<String>>,
-    /// Names under which this program keeps folders, of which only its own names are ever removed.
+    /// The names of folders that this program writes. Inside such a folder it removes only names that it
+    /// writes.
     folders: BTreeSet<String>,
-    /// What the user let go, and was told of.
+    /// Names at which a file of the user may be overwritten. If there is one, the warning was already given.
     let_go: BTreeSet<String>,
 }
 
 impl OwnFiles {
-    /// Reads the list of a folder; an empty one if there is none.
+    /// Reads the list of a folder. Without a list, no file counts as this program's own.
     ///
     /// # Errors
-    /// The list is there and cannot be read.
+    /// The list exists and cannot be read.
     pub fn of(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join(LIST);
         let text = match std::fs::read_to_string(&path) {
@@ -50,29 +51,29 @@ impl OwnFiles {
         })
     }
 
-    /// Says that names are those of folders, whose files [`replace_folder`](crate::replace_folder) and
-    /// [`remove_folder`](crate::remove_folder) will look after. A folder under any other name is in the way,
-    /// whatever may be overwritten.
+    /// Declares the names of folders that are written by [`replace_folder`](crate::replace_folder) and removed
+    /// by [`remove_folder`](crate::remove_folder), which keep the user's files in them. A folder under any
+    /// other name is never overwritten and gives an error, whatever `existing` allows.
     #[must_use]
     pub fn with_folders(mut self, names: &[&str]) -> Self {
         self.folders.extend(names.iter().map(|&name| name.to_owned()));
         self
     }
 
-    /// Whether something of this name is there and is ours.
+    /// Whether a file or folder with this name exists and is this program's own.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn is_ours(&self, name: &str) -> Result<bool, FileError> {
         let path = self.folder.join(name);
         let Some(hashes) = self.made.get(name).filter(|_| path.exists()) else { return Ok(false) };
         Ok(hashes.contains(ANY) || (path.is_file() && hashes.contains(&sha256(&path)?)))
     }
 
-    /// Makes sure that nothing of the user's is at some names, before any work is done.
+    /// Checks that no file of the user is at any of the names, before any work is done.
     ///
     /// # Errors
-    /// Something is, and `existing` does not let it go.
+    /// A file of the user has one of the names, and `existing` does not allow it to be overwritten.
     pub fn admit<'a>(
         &mut self,
         names: impl IntoIterator<Item = &'a str>,
@@ -84,7 +85,7 @@ impl OwnFiles {
         Ok(())
     }
 
-    /// What the file itself is to do with what is there.
+    /// Checks one name, and returns the [`Existing`] with which the file is to be written.
     fn admit_one(&mut self, name: &str, existing: Existing) -> Result<Existing, FileError> {
         if self.let_go.contains(name) || self.is_ours(name)? {
             return Ok(Existing::Own);
@@ -100,37 +101,38 @@ impl OwnFiles {
         }
         existing.admit(&path, Existing::file_at(&path))?;
         if existing == Existing::Refuse {
-            return Ok(Existing::Refuse); // so that it is refused when it comes later, too
+            return Ok(Existing::Refuse); // so that a file that appears later is refused too
         }
         self.let_go.insert(name.to_owned());
         Ok(Existing::Own)
     }
 
-    /// Says that a name is ours, whatever it will hold: a log that grows, or a folder. The folder of the
-    /// list must be there.
+    /// Adds a name to the list as this program's own, whatever its content will be, for example a log that
+    /// grows, or a folder. The folder with the list must exist.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// An operation of the file system fails.
     pub fn claim(&mut self, name: &str) -> Result<(), FileError> {
         self.list(ANY, name)
     }
 
-    /// Creates a file of this name, which takes the place of what is ours, and of anything else as
-    /// `existing` says; the file is in the list when it appears.
+    /// Creates a file with this name. It replaces a file that is this program's own; whether it may replace
+    /// another file is decided by `existing`. The file is in the list when it appears.
     ///
     /// # Errors
-    /// Something of the user's is there and may not go, or the disk refuses.
+    /// A file of the user has this name and may not be overwritten, or an operation of the file system fails.
     pub fn create(&mut self, name: &str, existing: Existing) -> Result<AtomicFile, FileError> {
         let existing = self.admit_one(name, existing)?;
         let file = AtomicFile::create(self.folder.join(name), existing)?;
-        Ok(file.listed(Entry { list: self.folder.join(LIST), name: name.to_owned() }))
+        Ok(file.listed(ListEntry { list: self.folder.join(LIST), name: name.to_owned() }))
     }
 
-    /// Says that a folder of this name is ours from now on, and what is to become of what is there, for
+    /// Adds a folder to the list as this program's own, and returns the [`Existing`] for
     /// [`replace_folder`](crate::replace_folder).
     ///
     /// # Errors
-    /// Something of the user's is there and may not go, or the disk refuses.
+    /// Something of the user has this name and may not be overwritten, or an operation of the file system
+    /// fails.
     pub fn folder(&mut self, name: &str, existing: Existing) -> Result<Existing, FileError> {
         self.folders.insert(name.to_owned());
         let existing = self.admit_one(name, existing)?;
@@ -138,10 +140,10 @@ impl OwnFiles {
         Ok(existing)
     }
 
-    /// Removes a file that is ours, or that the user let go, if it is there.
+    /// Removes a file, if it exists and is this program's own or may be overwritten. Other files stay.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// An operation of the file system fails.
     pub fn remove(&self, name: &str) -> Result<(), FileError> {
         let path = self.folder.join(name);
         if !self.is_ours(name)? && !self.let_go.contains(name) {

@@ -1,26 +1,26 @@
-//! Folders whose files are replaced one by one, as they can only be.
+//! A mark for folders whose files belong together and are replaced one by one.
 
 use crate::disk;
 use crate::{AtomicFile, Existing, FileError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The hidden file that stands in a folder while files that belong together are replaced.
+/// The hidden file that exists in a folder while files that belong together are replaced.
 const NAME: &str = ".sextant-unfinished";
 
-/// The files of a folder are being replaced: until [`Unfinished::end`], whoever reads them together must
-/// not, since some may be old and some new. A process that is killed leaves the mark, and the next one that
-/// writes there takes it away with its own.
+/// Marks a folder whose files are being replaced. Until [`Unfinished::end`], the files must not be read
+/// together, because some may be old and some new. A process that is killed leaves its mark behind; the next
+/// process that replaces the files removes it at the end.
 #[derive(Debug)]
 pub struct Unfinished {
     folder: PathBuf,
 }
 
 impl Unfinished {
-    /// Marks a folder, before the first file is replaced.
+    /// Marks a folder. Call this before the first file is replaced.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// An operation of the file system fails.
     pub fn begin(folder: &Path) -> Result<Self, FileError> {
         let path = folder.join(NAME);
         let mut file = AtomicFile::create(&path, Existing::Own)?;
@@ -30,10 +30,10 @@ impl Unfinished {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Takes the mark away, when everything else is on the disk.
+    /// Removes the mark, after the names of all replaced files are synced to the disk.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// An operation of the file system fails.
     pub fn end(self) -> Result<(), FileError> {
         let path = self.folder.join(NAME);
         disk::sync_folder(&self.folder)

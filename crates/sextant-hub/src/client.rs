@@ -1,11 +1,11 @@
-//! Who asks a hub.
+//! The client of a hub.
 
 use std::time::Duration;
 
 /// The Hugging Face hub itself.
 const HUB: &str = "https://huggingface.co";
 
-/// A connection's settings: which hub, with which token, and how patient.
+/// The settings of connections to a hub: the hub's address, the token, and how long a connection may be silent.
 pub struct Client {
     pub(crate) agent: ureq::Agent,
     endpoint: String,
@@ -14,8 +14,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// One that asks the hub at `endpoint` and gives up on a connection which brings nothing for `idle`. The
-    /// token is sent to the host that is asked, and to no other that its answer points to.
+    /// A client of the hub at `endpoint`, which gives up on a connection that is silent for `idle`. The token
+    /// is sent only to the hub's own host, and not to hosts that it redirects to.
     pub fn new(endpoint: &str, token: Option<String>, idle: Duration) -> Self {
         let agent = ureq::Agent::config_builder()
             .timeout_connect(Some(idle.min(Duration::from_secs(20))))
@@ -30,8 +30,8 @@ impl Client {
         Self { agent, endpoint, token, idle }
     }
 
-    /// The same, with hub and token as the environment has them for the hub's own clients: `HF_ENDPOINT`, a
-    /// mirror, and `HF_TOKEN`. Empty ones count as absent.
+    /// A client with the hub and the token of the environment variables that the hub's own clients read:
+    /// `HF_ENDPOINT`, the address of a mirror, and `HF_TOKEN`. An empty variable counts as absent.
     pub fn from_environment(idle: Duration) -> Self {
         let variable = |name: &str| {
             let value = std::env::var(name).unwrap_or_default().trim().to_owned();
@@ -41,13 +41,13 @@ impl Client {
         Self::new(endpoint.as_deref().unwrap_or(HUB), variable("HF_TOKEN"), idle)
     }
 
-    /// Where something of the hub is.
+    /// The address of a path on the hub.
     pub(crate) fn address(&self, path: &str) -> String {
         format!("{}/{path}", self.endpoint)
     }
 }
 
-/// Without the token, which is nobody's business.
+/// Does not show the token, because it is secret.
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { endpoint, token, idle, .. } = self;

@@ -1,4 +1,4 @@
-//! One file from the net: taken up where it broke off, checked when it is whole.
+//! Downloads a file: continues an interrupted download, and checks the file when it is whole.
 
 use crate::{Client, DownloadEvent, DownloadObserver, HubError};
 use sextant_files::{FileError, sha256};
@@ -11,33 +11,33 @@ use ureq::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LOCATION, RANGE,
 };
 
-/// How often a file is asked for without a byte more of it.
+/// The number of attempts in a row that bring no new byte of a file, after which the download fails.
 const ATTEMPTS: u32 = 4;
-/// How often an answer may point elsewhere.
+/// The most redirects that are followed.
 const REDIRECTS: u32 = 8;
-/// The hub's name for the commit that it serves.
+/// The header in which the hub states the commit that it serves.
 const COMMIT: &str = "x-repo-commit";
-/// The hub's name for the SHA-256 of a large file.
+/// The header in which the hub states the SHA-256 of a large file.
 const LINKED: &str = "x-linked-etag";
 
-/// What is asked for.
+/// A file to be downloaded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
-    /// Where it is.
+    /// The address of the file.
     pub(crate) url: &'a str,
-    /// What to call it.
+    /// The name of the file for the observer.
     pub(crate) file: &'a str,
-    /// Where it goes; until it is whole it is beside that, with `.part` at the end of its name.
+    /// The path of the file. Until it is whole, `.part` is appended to this path.
     pub(crate) path: &'a Path,
-    /// The commit that a server which says what it serves must say.
+    /// The commit of the file. If the server states a commit, it must be this one.
     pub(crate) commit: Option<&'a str>,
 }
 
-/// Why an attempt ended early.
+/// Why an attempt failed.
 enum Fault {
-    /// Asking again may help.
+    /// Another attempt may succeed.
     Broke(HubError),
-    /// It will not.
+    /// Another attempt would fail too.
     Final(HubError),
 }
 
@@ -48,8 +48,9 @@ impl<E: Into<HubError>> From<E> for Fault {
 }
 
 impl Client {
-    /// Fetches a file, going on from what an earlier attempt left; returns its SHA-256, which is the one that
-    /// the server states, if it does. (Parts of a commit's file never change.)
+    /// Downloads a file, from where an earlier attempt has stopped, and returns its SHA-256. If the server
+    /// states a SHA-256, the file must have it. (A file of a commit never changes, so that parts from different
+    /// attempts fit together.)
     pub(crate) fn fetch(
         &self,
         wanted: Wanted<'_>,
@@ -92,7 +93,8 @@ impl Client {
         Ok(found)
     }
 
-    /// Asks once, from the end of what is there.
+    /// Makes one request, for the bytes after those that were already received, and writes the answer to the
+    /// file.
     fn attempt(
         &self,
         wanted: Wanted<'_>,
@@ -113,7 +115,7 @@ impl Client {
                     return Err(Fault::Broke(HubError::OtherPart { address }));
                 }
             },
-            // Nothing after the end of what is there: it is whole, or another file's.
+            // The server has no bytes after those that are here. So the file is whole, or it is another file.
             416 if range(response.headers()).and_then(|(_, total)| total) == Some(had) => {
                 return Ok(());
             }
@@ -134,11 +136,11 @@ impl Client {
                 self.receive(response, file, receipt, observer)
             }
         };
-        let _ = observer.on_event(DownloadEvent::Ended); // it has ended anyway
+        let _ = observer.on_event(DownloadEvent::Ended); // the attempt has ended in any case
         received
     }
 
-    /// Writes what an answer brings to the end of a file.
+    /// Appends the body of an answer to a file.
     fn receive(
         &self,
         mut response: ureq::http::Response<ureq::Body>,
@@ -171,7 +173,7 @@ impl Client {
         Err(Fault::Broke(HubError::BrokeOff { address, received, idle: self.idle, source }))
     }
 
-    /// Asks for a file from a byte on, wherever answers point to; returns the answer and what to call it.
+    /// Requests a file from a byte on, and follows redirects. Returns the answer, and its address for messages.
     fn ask(
         &self,
         wanted: Wanted<'_>,
@@ -205,7 +207,7 @@ impl Client {
         Err(Fault::Final(HubError::Redirects { address, redirects: REDIRECTS }))
     }
 
-    /// What a server says about the file that it serves.
+    /// Checks the commit that a server states in its headers, and stores the SHA-256 that it states.
     fn check(
         headers: &HeaderMap,
         wanted: Wanted<'_>,
@@ -228,7 +230,7 @@ impl Client {
     }
 }
 
-/// What is known of a file whose bytes come in.
+/// What is known about an answer whose body is being received.
 struct Receipt<'a> {
     part: &'a Path,
     address: String,
@@ -241,7 +243,7 @@ fn unreachable(address: &str, source: ureq::Error) -> Fault {
     Fault::Broke(HubError::Unreachable { address, source: Box::new(source) })
 }
 
-/// Scheme and host of an address.
+/// The scheme and the host of an address.
 fn host(url: &str) -> &str {
     let after = url.find("://").map_or(0, |at| at + 3);
     url[after..].find('/').map_or(url, |end| &url[..after + end])
@@ -257,7 +259,7 @@ fn length(path: &Path) -> u64 {
     path.metadata().map_or(0, |about| about.len())
 }
 
-/// Opens a file to be written, from its end or anew.
+/// Opens a file for writing, at its end if `append`, else emptied.
 fn open(part: &Path, append: bool) -> Result<File, FileError> {
     let mut options = File::options();
     options.create(true).append(append).write(true).truncate(!append);
@@ -268,7 +270,7 @@ fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.parse().ok()
 }
 
-/// Start and whole length of `Content-Range: bytes START-END/TOTAL` or `bytes */TOTAL`.
+/// The start and the total length in `Content-Range: bytes START-END/TOTAL` or `bytes */TOTAL`.
 fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let text = headers.get(CONTENT_RANGE)?.to_str().ok()?.strip_prefix("bytes ")?;
     let (span, total) = text.split_once('/')?;

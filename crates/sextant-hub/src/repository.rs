@@ -1,4 +1,4 @@
-//! Files of a Hugging Face hub repository, at a pinned revision.
+//! The files of a repository of the Hugging Face hub, at a pinned revision.
 
 use crate::download::Wanted;
 use crate::{Client, DownloadObserver, HubError};
@@ -11,7 +11,7 @@ use std::path::Path;
 pub struct Repository {
     /// `owner/name`
     pub id: &'static str,
-    /// The commit; whatever the name points to later, these are the files.
+    /// The commit, which pins the files, whatever is pushed to the repository later.
     pub revision: &'static str,
     /// The file of the weights.
     pub weights: &'static str,
@@ -23,8 +23,8 @@ impl Repository {
         ["config.json", "tokenizer.json", self.weights]
     }
 
-    /// Downloads the files into a folder, those that an earlier attempt did not bring; returns the SHA-256
-    /// of each.
+    /// Downloads the files that are not in a folder yet, and returns the SHA-256 of each of the repository's
+    /// files.
     pub(crate) fn download(
         &self,
         client: &Client,

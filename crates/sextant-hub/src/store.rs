@@ -1,4 +1,4 @@
-//! Where fetched backbones are kept, and how a name becomes a folder.
+//! The folder in which downloaded backbones are kept, and the folder of each name.
 
 use crate::known::{known, names};
 use crate::{Client, DownloadObserver, HubError, Known, Origin, Repository};
@@ -7,22 +7,48 @@ use sextant_files::{Existing, FileError, FolderKind, Lock, replace_folder, sha25
 use sextant_model::backbone::weights_path;
 use std::path::{Path, PathBuf};
 
-/// What says in a backbone's folder where its files came from, and their SHA-256.
+/// The file in a backbone's folder that states where its files were downloaded from, and their SHA-256.
 const SOURCE: &str = "source.json";
 
-/// A folder with a folder for each backbone that was fetched.
+/// A folder with a subfolder for each backbone that was downloaded.
+///
+/// ```no_run
+/// use sextant_hub::{Client, DownloadEvent, DownloadObserver, Store, find};
+/// use std::ops::ControlFlow;
+/// use std::time::Duration;
+///
+/// /// Prints the name of each file when its download starts.
+/// struct Names;
+///
+/// impl DownloadObserver for Names {
+///     fn on_event(&mut self, event: DownloadEvent<'_>) -> ControlFlow<()> {
+///         if let DownloadEvent::Started { file, .. } = event {
+///             println!("{file}");
+///         }
+///         ControlFlow::Continue(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = Store::from_environment();
+/// let client = Client::from_environment(Duration::from_secs(30));
+/// let folder = store.get(find("bert-base")?, false, &client, &mut Names)?;
+/// assert_eq!(store.resolve("bert-base")?, folder);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
 }
 
 impl Store {
-    /// One in this folder, which need not exist.
+    /// A store in this folder, which need not exist.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// The user's: in the folder that `SEXTANT_HOME` names, else in the user's cache.
+    /// The user's store: in the folder that `SEXTANT_HOME` names, or else in the user's cache folder.
     pub fn from_environment() -> Self {
         if let Some(folder) = std::env::var_os("SEXTANT_HOME") {
             return Self::new(PathBuf::from(folder).join("backbones"));
@@ -34,20 +60,21 @@ impl Store {
         Self::new(cache.join("sextant/backbones"))
     }
 
-    /// Where a backbone is once it was fetched.
+    /// The folder that a backbone has in this store, whether it was downloaded or not.
     pub fn folder(&self, known: &Known) -> PathBuf {
         self.folder.join(known.name)
     }
 
-    /// Whether a backbone was fetched.
+    /// Whether a backbone was downloaded.
     pub fn has(&self, known: &Known) -> bool {
         is_backbone(&self.folder(known))
     }
 
-    /// The folder of a backbone: a path to any folder, or a name, short or of the hub, of one that was fetched.
+    /// The folder of a backbone. `name` is a path to any folder, or the short name or the hub's name of a
+    /// backbone that was downloaded.
     ///
     /// # Errors
-    /// It is neither, or it was not fetched yet.
+    /// `name` is neither a folder nor a known name, or the backbone was not downloaded yet.
     pub fn resolve(&self, name: &str) -> Result<PathBuf, HubError> {
         let path = PathBuf::from(name);
         if path.is_dir() {
@@ -66,13 +93,12 @@ impl Store {
         Err(HubError::NoFolder { name, known: names() })
     }
 
-    /// Fetches a backbone that is not here, and compares the files of one that is with what they were when
-    /// they were fetched; returns its folder. `accepted` says that the user has accepted the terms that it asks
-    /// for, if it does.
+    /// Downloads a backbone if the store does not have it, checks the hashes of its files, and returns its
+    /// folder. `accepted` states that the user has accepted the backbone's terms, if it has any.
     ///
     /// # Errors
-    /// Terms that were not accepted; [`HubError::Stopped`] if the observer asked for it; files that cannot be
-    /// fetched or written, or are not those that they must be.
+    /// The terms were not accepted; the observer stopped the download ([`HubError::Stopped`]); a file cannot be
+    /// downloaded or written; or a file does not have the hash that it must have.
     pub fn get(
         &self,
         known: &Known,
@@ -91,7 +117,7 @@ impl Store {
         Ok(folder)
     }
 
-    /// Downloads into a folder beside its place, then puts it there whole.
+    /// Downloads a backbone into a temporary folder, which is then moved to its place.
     fn fetch(
         &self,
         known: &Known,
@@ -119,7 +145,7 @@ impl Store {
         folder: &Path,
         observer: &mut dyn DownloadObserver,
     ) -> Result<(), HubError> {
-        // Stays when a download breaks off, so that the next one goes on.
+        // This folder is kept when a download is interrupted, so that the next one can continue.
         let part = self.folder.join(format!(".{name}-{}.part", &hub.revision[..12]));
         std::fs::create_dir_all(&part).map_err(FileError::io("create", &part))?;
         let lock = Lock::folder(&part)?;
@@ -142,13 +168,13 @@ impl Store {
             record(model, json!({ "repository": hub.id, "revision": hub.revision }), files)
         })?;
         drop(lock);
-        // This removes empty folders only.
+        // `remove_dir` removes only an empty folder.
         let _ = std::fs::remove_dir(&part);
         Ok(())
     }
 }
 
-/// What other programs call a backbone: its name on the hub where it has one.
+/// The name of a backbone for other programs: its name on the hub if it has one, else the given name.
 pub fn public_name(name: &str) -> String {
     let known = known().iter().find(|known| known.name == name);
     match known.map(|known| known.origin) {
@@ -157,7 +183,8 @@ pub fn public_name(name: &str) -> String {
     }
 }
 
-/// Whether two names can mean the same backbone: known names, hub ids and folders that end alike.
+/// Whether two names can mean the same backbone. The names may be short names, names on the hub or folders, and
+/// are compared by their last part, without case.
 pub fn may_be_same(one: &str, other: &str) -> bool {
     let last = |name: &str| {
         let name = public_name(name).to_lowercase();
@@ -173,23 +200,23 @@ fn is_backbone(folder: &Path) -> bool {
     weights.exists() && (whole || beside)
 }
 
-/// Makes a backbone's folder, whole or not at all.
+/// Creates a backbone's folder, whole or not at all.
 fn put(folder: &Path, fill: impl FnOnce(&Path) -> Result<(), HubError>) -> Result<(), HubError> {
     let kind = FolderKind { names: &[], head: SOURCE };
     replace_folder(folder, Existing::Refuse, kind, fill)
 }
 
-/// Writes where files came from, and what they were.
+/// Writes where the files of a backbone were downloaded from, and their hashes.
 fn record(model: &Path, mut source: Value, files: Map<String, Value>) -> Result<(), HubError> {
     source["sha256"] = files.into();
     let path = model.join(SOURCE);
     Ok(std::fs::write(&path, format!("{source:#}")).map_err(FileError::io("write", &path))?)
 }
 
-/// Compares the files of a fetched backbone with what they were.
+/// Compares the files of a downloaded backbone with the hashes that were recorded for them.
 fn verify(folder: &Path) -> Result<(), HubError> {
     let path = folder.join(SOURCE);
-    // A folder that someone filled by hand says nothing of the kind.
+    // A folder whose files were put there by hand has no recorded hashes.
     let Ok(bytes) = std::fs::read(&path) else { return Ok(()) };
     let no_json = |source| HubError::Json { path, source };
     let source: Value = serde_json::from_slice(&bytes).map_err(no_json)?;

@@ -1,21 +1,24 @@
-//! Opens a trained model and answers pairs: what a server, a command line and other languages stand on.
+//! Opens a trained model and answers pairs. Servers, the command line and bindings for other languages are
+//! built on this crate.
 //!
-//! A [`Scorer`] is a bundle or an ensemble, whichever its folder holds. It answers in two steps, which a
-//! server takes apart. [`Scorer::encode_each`] turns borrowed pairs ([`PairRef`](sextant_core::PairRef))
-//! into rows of tokens, each with a result of its own and a length that a batcher can see.
-//! [`Scorer::answer`] runs rows, again with a result for each, and can be stopped between packs.
+//! A [`Scorer`] is an opened bundle or ensemble, whichever its folder holds. It answers in two steps, which a
+//! server may call separately. [`Scorer::encode_each`] turns borrowed pairs
+//! ([`PairRef`](sextant_core::PairRef)) into rows of tokens; each pair has a result of its own, and each row
+//! has a length by which a server can form batches. [`Scorer::answer`] computes the answers of rows, again with
+//! a result for each, and can be stopped between packs.
 //!
-//! An ensemble is a folder whose [`EnsembleManifest`] names bundles and the rule by which they vote. A
-//! bundle is treated as an ensemble of one.
+//! An ensemble is a folder whose [`EnsembleManifest`] names bundles and the rule by which they vote. A bundle
+//! is treated as an ensemble of one.
 //!
-//! [`Threads`] says who computes: the threads of the process, a pool of the scorer's own, or the calling
-//! thread alone. The bits of the answers are the same. Any number of threads may ask one scorer at once.
+//! [`Threads`] decides which threads compute: the threads of the process, a pool of the scorer's own, or the
+//! calling thread alone. The answers have the same bits in all cases. Several threads may use one scorer at the
+//! same time.
 //!
-//! What stays in memory is what answering reads: the tables of embeddings in 32 bits, the weights of
-//! linear layers once, in the form that the precision multiplies by, and the tokenizer. The originals of
-//! packed weights are freed while the bundle is opened. Measured figures are in `docs/performance.md`.
+//! A scorer keeps in memory only what it needs for answering: the embedding tables in 32 bits, the weights of
+//! linear layers once, in the form that the precision multiplies by, and the tokenizer. The original of each
+//! packed weight is freed while the bundle is opened. Measurements are in `docs/performance.md`.
 //!
-//! Nothing here knows files of rows or tables: `sextant-score` brings both on top of this crate.
+//! This crate reads no files of rows and no tables: `sextant-score` does both on top of it.
 
 mod manifest;
 mod members;

@@ -1,8 +1,8 @@
-//! An ensemble: a folder whose `ensemble.json` names bundles and the rule that puts their answers
-//! together. It is used wherever a bundle is.
+//! An ensemble is a folder whose `ensemble.json` names bundles and the rule that combines their answers. It can
+//! be used wherever a bundle can.
 //!
-//! Each member answers the tasks that the manifest gives it, so that six models of one task each are
-//! one model of six tasks, without a vote.
+//! Each member answers only the tasks that the manifest lists for it. So six models of one task each can form
+//! one model of six tasks, without any vote.
 
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
@@ -15,19 +15,19 @@ use std::path::{Path, PathBuf};
 const FORMAT_VERSION: u32 = 1;
 const MANIFEST: &str = "ensemble.json";
 
-/// What `ensemble.json` says.
+/// The content of `ensemble.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnsembleManifest {
-    /// The file's format.
+    /// The version of the file's format.
     pub format_version: u32,
-    /// The Sextant that wrote it.
+    /// The version of Sextant that wrote the file.
     pub sextant_version: String,
-    /// How answers are put together.
+    /// The rule that combines the members' answers.
     pub rule: Vote,
-    /// Who is asked.
+    /// The models of the ensemble.
     pub members: Vec<Member>,
-    /// How the ensemble came to be: on which rows weights were fitted. For people.
+    /// How the ensemble was made, for example on which rows its weights were fitted. No program reads this.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub provenance: serde_json::Value,
 }
@@ -36,14 +36,14 @@ pub struct EnsembleManifest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// Its bundle: absolute, or from the ensemble's folder.
+    /// The path of the model's bundle, either absolute or relative to the ensemble's folder.
     pub path: PathBuf,
-    /// SHA-256 of its `bundle.json`, in hexadecimal.
+    /// The SHA-256 of the bundle's `bundle.json`, in hexadecimal.
     pub sha256: String,
-    /// Its weight, where the rule weighs. Only the relation of weights counts.
+    /// The model's weight, if the rule uses weights. Only the ratios of weights matter.
     #[serde(default = "one")]
     pub weight: f64,
-    /// The tasks that it is asked about, in the order of [`Task::ALL`].
+    /// The tasks that the model answers, in the order of [`Task::ALL`].
     pub tasks: Vec<Task>,
 }
 
@@ -57,8 +57,8 @@ impl EnsembleManifest {
         folder.join(MANIFEST).exists()
     }
 
-    /// A manifest of bundles, each asked about all tasks that it knows, with weight 1. Paths are
-    /// written as seen from `folder` where they have its parent in common, else absolute.
+    /// A manifest of bundles, each of which answers all tasks that it knows, with weight 1. Paths are relative
+    /// to `folder` if the bundle and the folder share an ancestor below the root, else absolute.
     pub fn of(bundles: &[PathBuf], rule: Vote, folder: &Path) -> Result<Self, ModelError> {
         let members = bundles
             .iter()
@@ -93,8 +93,8 @@ impl EnsembleManifest {
         }
     }
 
-    /// Writes the manifest as the ensemble in `folder`; `existing` says whether it may take the place of
-    /// what is there.
+    /// Writes the manifest into `folder`, which becomes an ensemble. `existing` decides whether something that
+    /// is there may be replaced.
     pub fn write(&self, folder: &Path, existing: Existing) -> Result<(), ModelError> {
         let refused = |problem: String| ModelError::Bundle { path: folder.to_owned(), problem };
         if let Some(problem) = self.problem() {
@@ -138,7 +138,7 @@ impl EnsembleManifest {
     }
 }
 
-/// A bundle's path as an ensemble writes it.
+/// A bundle's path as the manifest of an ensemble in `folder` states it.
 fn seen_from(folder: &Path, bundle: &Path) -> Result<PathBuf, ModelError> {
     let absolute = |path: &Path| {
         std::path::absolute(path).map_err(|source| ModelError::Io {
@@ -151,7 +151,7 @@ fn seen_from(folder: &Path, bundle: &Path) -> Result<PathBuf, ModelError> {
     let Some(parent) = folder.parent().filter(|parent| parent.parent().is_some()) else {
         return Ok(bundle);
     };
-    // Up as far as needed, if something is shared below the root.
+    // Goes up from the folder to the nearest ancestor that it shares with the bundle, unless that is the root.
     for (ups, shared) in parent.ancestors().enumerate() {
         if shared.parent().is_none() {
             break;

@@ -1,4 +1,4 @@
-//! The models that a scorer asks, and who is asked about what.
+//! The models of a scorer, and the tasks that each of them answers.
 
 use crate::EnsembleManifest;
 use sextant_core::{PairRef, Task};
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct OpenMember {
     pub(crate) predictor: Predictor,
-    /// What it is asked about.
+    /// The tasks that the model answers in this scorer.
     tasks: Vec<Task>,
-    /// Its weight, where the rule weighs.
+    /// The model's weight, if the voting rule uses weights.
     weight: f64,
-    /// What an ensemble calls it; none for a bundle of its own.
+    /// The path by which the ensemble names the model; none if the scorer is a single bundle.
     path: Option<PathBuf>,
 }
 
@@ -25,13 +25,13 @@ impl OpenMember {
         self.tasks.contains(&task)
     }
 
-    /// The same fault with the name of the ensemble's member.
+    /// The fault with the name of this member of the ensemble added.
     pub(crate) fn sign(&self, fault: NonFinite) -> NonFinite {
         NonFinite { member: self.path.clone(), ..fault }
     }
 }
 
-/// Everybody who is asked, and the rule that puts their answers together.
+/// All models of a scorer, and the rule that combines their answers.
 #[derive(Debug)]
 pub(crate) struct Members {
     pub(crate) list: Vec<OpenMember>,
@@ -39,7 +39,7 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// Those of the bundle or the ensemble in a folder.
+    /// Opens the models of the bundle or the ensemble in a folder.
     pub(crate) fn open(
         folder: &Path,
         device: &Device,
@@ -52,7 +52,7 @@ impl Members {
         let opened = bundle::open_sharing(folder, device, bases)?;
         let tasks = opened.manifest.spec.tasks.clone();
         let predictor = Predictor::new(opened, precision);
-        // One answer is the answer, by any rule.
+        // With a single model, every rule gives the model's answer.
         Ok(Self {
             list: vec![OpenMember { predictor, tasks, weight: 1.0, path: None }],
             rule: Vote::Soft,
@@ -92,18 +92,18 @@ impl Members {
         Ok(Self { list, rule })
     }
 
-    /// Those who answer a task, with their numbers.
+    /// The members that answer a task, with their indices in the list.
     pub(crate) fn asked(&self, task: Task) -> impl Iterator<Item = (usize, &OpenMember)> {
         self.list.iter().enumerate().filter(move |(_, member)| member.answers(task))
     }
 
-    /// Their weights for each task, in the order of [`Task::ALL`].
+    /// For each task, in the order of [`Task::ALL`], the weights of the members that answer it.
     pub(crate) fn weights(&self) -> Vec<Vec<f64>> {
         let of = |task| self.asked(task).map(|(_, member)| member.weight).collect();
         Task::ALL.into_iter().map(of).collect()
     }
 
-    /// A pair as each who is asked reads it.
+    /// Encodes a pair for each member that answers its task. Returns the rows with the members' indices.
     pub(crate) fn encode(&self, pair: PairRef<'_>) -> Result<Vec<(usize, EncodedRow)>, ModelError> {
         let rows: Vec<_> = self
             .asked(pair.task)

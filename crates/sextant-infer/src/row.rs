@@ -1,13 +1,13 @@
-//! A pair as tokens.
+//! An encoded pair.
 
 use sextant_core::Task;
 use sextant_text::{Cut, EncodedRow};
 
-/// A pair as every model that is asked sees it. It can be given to the scorer that made it.
+/// A pair, encoded for each model that answers its task. Only the scorer that encoded the pair can answer it.
 #[derive(Debug, Clone)]
 pub struct ScorerRow {
     pub(crate) task: Task,
-    /// The number of each member that is asked, and its row there.
+    /// The index of each member that answers the pair, and the row of tokens for it.
     pub(crate) rows: Vec<(usize, EncodedRow)>,
 }
 
@@ -17,14 +17,14 @@ impl ScorerRow {
         self.task
     }
 
-    /// How many tokens answering it takes, special tokens included: those of its row, added up over the
-    /// models that are asked. Work grows with it, so that batches of equal sums are batches of about equal
-    /// work.
+    /// The number of tokens that are computed to answer the pair: the length of its row, with special tokens,
+    /// summed over the models that answer it. Work grows with this number, so that batches with equal sums take
+    /// about the same amount of work.
     pub fn tokens(&self) -> usize {
         self.rows.iter().map(|(_, row)| row.len()).sum()
     }
 
-    /// What truncation took, by the model that lost most.
+    /// What truncation removed, for the model whose row lost most.
     pub fn cut(&self) -> Cut {
         let cuts = self.rows.iter().map(|(_, row)| row.cut);
         cuts.max_by_key(|cut| cut.left + cut.right).unwrap_or_default()

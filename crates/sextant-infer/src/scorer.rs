@@ -1,4 +1,4 @@
-//! A model or an ensemble, whichever a folder holds, with the same questions to ask of it.
+//! A model or an ensemble, whichever a folder holds, behind one interface.
 
 use crate::members::{Members, OpenMember};
 use crate::threads::Crew;
@@ -10,7 +10,7 @@ use sextant_text::{EncodedRow, TextError};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Answers pairs.
+/// An opened bundle or ensemble, which answers pairs.
 ///
 /// ```no_run
 /// use sextant_core::{PairRef, Task};
@@ -47,14 +47,14 @@ pub struct Scorer {
     crew: Crew,
 }
 
-/// What one model says of its rows.
+/// The answers of one model to its rows.
 type Answers = Vec<Result<Prediction, NonFinite>>;
 
 impl Scorer {
-    /// Opens the bundle or the ensemble in a folder, to compute on the threads of the process.
+    /// Opens the bundle or the ensemble in a folder. The scorer computes on the threads of the process.
     ///
     /// # Errors
-    /// A folder that is neither, or whose files are not those it was written with.
+    /// The folder is neither, or its files have been changed since it was written.
     pub fn open(
         folder: &Path,
         device: &Device,
@@ -63,9 +63,10 @@ impl Scorer {
         Self::open_sharing(folder, device, precision, &mut SharedBases::default())
     }
 
-    /// The same; models over a frozen base that another scorer opened through `bases` still holds take that
-    /// one, and need no memory but that of their adapters. `bases` itself keeps none in memory. (The members of an
-    /// ensemble share their bases in any case.)
+    /// Like [`Scorer::open`], but shares frozen bases with other scorers that were opened with the same
+    /// `bases`. A model over a base that such a scorer still holds uses that base, and needs memory only for
+    /// its adapters. `bases` itself does not keep a base in memory. (The members of one ensemble share their
+    /// bases in any case.)
     pub fn open_sharing(
         folder: &Path,
         device: &Device,
@@ -76,10 +77,10 @@ impl Scorer {
         Ok(Self { members, crew: Crew::Process })
     }
 
-    /// The same scorer on other threads.
+    /// The same scorer, which from now on computes on other threads.
     ///
     /// # Errors
-    /// A pool whose threads cannot be started.
+    /// The threads of a pool cannot be started.
     pub fn with_threads(self, threads: Threads) -> Result<Self, ModelError> {
         Ok(Self { crew: Crew::new(threads)?, ..self })
     }
@@ -92,7 +93,7 @@ impl Scorer {
         &self.crew
     }
 
-    /// The tasks that it answers, in the order of [`Task::ALL`].
+    /// The tasks that the scorer answers, in the order of [`Task::ALL`].
     pub fn tasks(&self) -> Vec<Task> {
         let answered = |&task: &Task| self.members.asked(task).next().is_some();
         Task::ALL.into_iter().filter(answered).collect()
@@ -101,23 +102,25 @@ impl Scorer {
     /// Encodes a pair, on the calling thread.
     ///
     /// # Errors
-    /// A task that it does not answer, or a text without a token.
+    /// The scorer does not answer the task, or a text has no token.
     pub fn encode<'a>(&self, pair: impl Into<PairRef<'a>>) -> Result<ScorerRow, ModelError> {
         let pair = pair.into();
         Ok(ScorerRow { task: pair.task, rows: self.members.encode(pair)? })
     }
 
-    /// Encodes pairs beside each other, in their order. A pair that cannot be encoded is an error of its own
-    /// row, as [`Scorer::encode`] gives it, and of no other.
+    /// Encodes pairs in parallel and returns the results in the order of the pairs. A pair that cannot be
+    /// encoded gives the error of [`Scorer::encode`], and does not affect the other pairs.
     pub fn encode_each(&self, pairs: &[PairRef<'_>]) -> Vec<Result<ScorerRow, ModelError>> {
         self.crew.map(pairs, |&pair| self.encode(pair))
     }
 
-    /// Answers encoded rows of this scorer, in their order: each with a prediction, or with the reason why
-    /// there is none (the answer of a model that is asked is not a number; no rule of voting hides it).
+    /// Computes the answers of rows that this scorer encoded, in the order of the rows. Each row gets a
+    /// prediction, or the reason why there is none: one of the models that answer it gave NaN or infinity. No
+    /// voting rule hides that.
     ///
-    /// Rows are packed by length to about 4096 tokens. After each pack `observer` hears how many rows it held
-    /// (of an ensemble: how many a member has answered), and may break. Now and then it is asked with 0.
+    /// Rows are packed by length, about 4096 tokens each time. After each pack, `observer` is called with
+    /// the number of rows in it (in an ensemble, the number of rows that one member has answered), and may
+    /// break. It is also called with 0 from time to time.
     ///
     /// # Errors
     /// [`ModelError::Stopped`] if `observer` breaks.
@@ -131,10 +134,10 @@ impl Scorer {
         })
     }
 
-    /// Predicts encoded rows, in their order.
+    /// Computes the predictions of encoded rows, in their order.
     ///
     /// # Errors
-    /// [`ModelError::NonFinite`] names a row whose answer is not a number.
+    /// [`ModelError::NonFinite`] with the index of a row whose answer is NaN or infinite.
     pub fn predict_rows(&self, rows: &[ScorerRow]) -> Result<Vec<Prediction>, ModelError> {
         let answers = self.crew.run(|| {
             self.gather(rows, |member, rows| {
@@ -147,10 +150,11 @@ impl Scorer {
             .collect()
     }
 
-    /// Encodes and predicts pairs, in their order.
+    /// Encodes pairs and computes their predictions, in their order.
     ///
     /// # Errors
-    /// The first pair that cannot be encoded; [`ModelError::NonFinite`] as [`Scorer::predict_rows`].
+    /// The error of the first pair that cannot be encoded, or [`ModelError::NonFinite`] as for
+    /// [`Scorer::predict_rows`].
     pub fn predict(&self, pairs: &[Pair]) -> Result<Vec<Prediction>, ModelError> {
         let encoded = self.crew.map(pairs, |pair| self.encode(pair)).into_iter().enumerate();
         let rows = encoded
@@ -166,14 +170,14 @@ impl Scorer {
         self.predict_rows(&rows)
     }
 
-    /// Puts together what models say about rows. `ask` is given a member and its rows, and answers them in
-    /// that order.
+    /// Combines the answers of the members to rows. `ask` is called with a member and the rows that it answers,
+    /// and returns the member's answers in the order of these rows.
     fn gather(
         &self,
         rows: &[ScorerRow],
         mut ask: impl FnMut(&OpenMember, &[&EncodedRow]) -> Result<Answers, ModelError>,
     ) -> Result<Answers, ModelError> {
-        // Answers in the order of members, which weights share.
+        // For each row, the answers in the order of the members, which is also the order of the weights.
         let mut answers: Vec<Result<Vec<Prediction>, NonFinite>> = vec![Ok(Vec::new()); rows.len()];
         for (number, member) in self.members.list.iter().enumerate() {
             let (mut indices, mut of_member) = (Vec::new(), Vec::new());
@@ -195,7 +199,7 @@ impl Scorer {
             for (&index, answer) in indices.iter().zip(found) {
                 match (answer, &mut answers[index]) {
                     (Ok(prediction), Ok(known)) => known.push(prediction),
-                    // No rule may hide it: a majority would outvote a member that answers no number.
+                    // No rule may hide the fault: otherwise a majority would outvote a member that answers NaN.
                     (Err(fault), known @ Ok(_)) => *known = Err(member.sign(fault)),
                     (_, Err(_)) => {}
                 }

@@ -1,26 +1,26 @@
-//! Which threads compute.
+//! The threads on which a scorer computes.
 
 use rayon::prelude::*;
 use sextant_kernels::on_this_thread;
 use sextant_model::ModelError;
 use std::num::NonZeroUsize;
 
-/// Which threads a [`Scorer`](crate::Scorer) computes on. The answers are the same, bit for bit.
+/// Which threads a [`Scorer`](crate::Scorer) computes on. The answers are the same bits in all cases.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Threads {
-    /// Those of the process: rayon's global pool, or the pool in which the scorer is asked. For one large
-    /// job.
+    /// The threads of the process: rayon's global pool, or the pool from which the scorer is called. This is
+    /// meant for one large job.
     #[default]
     Process,
-    /// A pool of so many threads, which all requests to the scorer share. A request waits while all of them
-    /// are taken, and the process has no more threads at work than these, however many requests come in.
+    /// A pool of this many threads, which all requests to the scorer share. A request waits while all of these
+    /// threads are busy, so that no more threads compute, however many requests come in.
     Pool(NonZeroUsize),
-    /// The thread that asks, and no other. For many small requests on threads of their own: a pack of a few
-    /// short rows is too little work to be worth handing on.
+    /// The calling thread alone. This is meant for many small requests, each on a thread of its own: a pack of
+    /// a few short rows is too little work to spread over several threads.
     Caller,
 }
 
-/// The same, ready to compute.
+/// The threads of a [`Threads`], started and ready to compute.
 #[derive(Debug)]
 pub(crate) enum Crew {
     Process,
@@ -45,7 +45,7 @@ impl Crew {
         })
     }
 
-    /// Runs `body` where it is to run.
+    /// Runs `body` on these threads.
     pub(crate) fn run<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
         match self {
             Self::Process => body(),
@@ -54,7 +54,7 @@ impl Crew {
         }
     }
 
-    /// What `each` makes of every item, in their order.
+    /// Applies `each` to every item and returns the results in the order of the items.
     pub(crate) fn map<T: Sync, U: Send>(
         &self,
         items: &[T],

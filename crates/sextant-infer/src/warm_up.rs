@@ -1,4 +1,4 @@
-//! Running a model before anybody waits for it.
+//! Runs a model before the first request comes.
 
 use crate::Scorer;
 use crate::members::OpenMember;
@@ -7,15 +7,16 @@ use sextant_model::ModelError;
 use sextant_text::{Cut, EncodedRow};
 use std::ops::ControlFlow;
 
-/// The lengths of rows that are tried, in tokens, beside the longest that the model takes: a query beside a
-/// type, and a query beside a product.
+/// The lengths of the rows that are run, in tokens, besides the longest that the model takes. They are typical
+/// for a query with a type and for a query with a product.
 const LENGTHS: [usize; 2] = [8, 64];
 
 impl Scorer {
-    /// Runs small packs of each shape that requests have, so that the first request is not slower than
-    /// those that follow: every task alone and all tasks together, with rows that are short, of middle length
-    /// and as long as the model takes. Weights are touched, threads are started, buffers are there, and a
-    /// device has its kernels. The answers are thrown away. Returns how many rows were run.
+    /// Runs small packs of the shapes that requests have, so that the first request is not slower than later
+    /// ones: each task alone and all tasks together, with rows that are short, of middle length, and as long as
+    /// the model takes. After that, the weights were read, the threads are started, the buffers are allocated,
+    /// and a device has its kernels. The answers are discarded. Returns the number of rows that were
+    /// run.
     ///
     /// # Errors
     /// The model cannot be run at all.
@@ -35,10 +36,10 @@ impl Scorer {
     }
 }
 
-/// Runs rows of a length: of each task alone, and then of all.
+/// Runs a row of the given length for each task alone, and then the rows of all tasks together.
 fn warm(member: &OpenMember, length: usize) -> Result<usize, ModelError> {
     let tasks = Task::ALL.into_iter().filter(|&task| member.answers(task));
-    // Any id is as good as another; every table has the first.
+    // The id does not matter; every embedding table has a row 0.
     let row = |task| EncodedRow {
         task,
         ids: vec![0; length],
@@ -48,7 +49,7 @@ fn warm(member: &OpenMember, length: usize) -> Result<usize, ModelError> {
     let rows: Vec<EncodedRow> = tasks.map(row).collect();
     let mut run = 0;
     for pack in rows.chunks(1).chain([&rows[..]]) {
-        // That such a row may have no number for an answer is no fault of the model's.
+        // The answers are ignored, because for such a row even a sound model may answer NaN.
         let count = |rows| {
             run += rows;
             ControlFlow::Continue(())

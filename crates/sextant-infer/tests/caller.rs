@@ -1,5 +1,5 @@
-//! Answering on the calling thread needs no other. A binary of its own, because it blocks the threads of the
-//! process.
+//! Checks that answering on the calling thread needs no other thread. This is a test binary of its own, because
+//! it blocks the threads of the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "it/support.rs"]
@@ -53,7 +53,7 @@ fn callers_and_pools_of_their_own_answer_while_the_threads_of_the_process_are_bl
     let patience = Duration::from_mins(1);
     let first = answered.recv_timeout(patience).expect("one of the two answers");
     let second = answered.recv_timeout(patience).expect("the other answers, too");
-    // The third needs the threads that are blocked.
+    // The third scorer needs the threads that are blocked.
     assert!(answered.recv_timeout(Duration::from_millis(200)).is_err());
     released.wait();
     let third = answered.recv_timeout(patience).expect("the threads are free again");

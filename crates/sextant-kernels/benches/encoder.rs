@@ -1,6 +1,6 @@
-//! Milliseconds of whole steps of an encoder of MiniLM's size (6 layers, hidden 384, 12 heads,
-//! vocabulary 30522), by wall clock on all threads: `cargo bench -p sextant-kernels --bench encoder`.
-//! Packs of 32 rows: of 64 tokens each, and with the length mix of product search.
+//! Measures whole steps of an encoder of MiniLM's size (6 layers, hidden 384, 12 heads, vocabulary 30522) in
+//! milliseconds of wall clock time, on all threads: `cargo bench -p sextant-kernels --bench encoder`. The packs
+//! have 32 rows, either of 64 tokens each or with the lengths of product search.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
@@ -22,13 +22,14 @@ const HIDDEN: usize = 384;
 const WIDE: usize = 1536;
 const VOCABULARY: usize = 30_522;
 const RUNS: usize = 5;
-/// Lengths of 32 rows, mean 28.
+/// The lengths of 32 rows in tokens; their mean is 28.
 const MIX: [usize; 32] = [
     8, 9, 11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 33, 35,
     37, 39, 41, 44, 48, 54, 63, 88,
 ];
 
-/// Weights of the linear layers of a block with their biases, then gammas and betas.
+/// A block of a transformer: the weights and biases of its linear layers, and the gammas and betas of its
+/// norms.
 #[derive(Clone)]
 struct Block {
     weights: [(Tensor<2>, Tensor<1>); 4],
@@ -52,7 +53,7 @@ impl Block {
         }
     }
 
-    /// The block over `x`; `project` runs the linear layer of a number.
+    /// Runs the block on `x`. `project` runs the linear layer with the given index.
     fn run(
         &self,
         x: Tensor<2>,
@@ -71,7 +72,7 @@ impl Block {
     }
 }
 
-/// Median milliseconds.
+/// The median time of a computation, in milliseconds.
 fn median(mut body: impl FnMut()) -> f64 {
     body();
     let mut times: Vec<f64> = (0..RUNS)
@@ -134,7 +135,7 @@ fn train(segments: &Segments, precision: Precision) -> f64 {
     })
 }
 
-/// The forward pass with packed weights, in 8 bits when there is no precision.
+/// The time of the forward pass with packed weights, which have 8 bits if no precision is given.
 fn score(segments: &Segments, precision: Option<Precision>) -> f64 {
     let device = Device::flex();
     let blocks: Vec<(Block, [PackedWeight; 4])> = (0..LAYERS)

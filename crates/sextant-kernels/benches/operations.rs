@@ -1,7 +1,7 @@
-//! Times of the operations at the sizes of a small encoder (hidden 384, 12 heads), forward and
-//! backward: `cargo bench -p sextant-kernels`. A pack of 32 rows with the length mix of product
-//! search. Times are of the processor, summed over threads, so that other work on the machine
-//! disturbs them little; with `RAYON_NUM_THREADS=1` no waiting is in them. Medians of a few runs.
+//! Measures the operations at the sizes of a small encoder (hidden 384, 12 heads), forward and backward: `cargo
+//! bench -p sextant-kernels`. The pack has 32 rows with the lengths of product search. Times are medians of a
+//! few runs, in processor time summed over threads, so that other work on the machine disturbs them little.
+//! With `RAYON_NUM_THREADS=1` they include no time of waiting threads.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(unsafe_code, reason = "the clock of the processor")]
@@ -18,21 +18,22 @@ use sextant_kernels::{
 static ALLOCATOR: CachingAllocator = CachingAllocator::new(1 << 30);
 
 const RUNS: usize = 9;
-/// Lengths of 32 rows, mean 28.
+/// The lengths of 32 rows in tokens; their mean is 28.
 const LENGTHS: [usize; 32] = [
     8, 9, 11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 33, 35,
     37, 39, 41, 44, 48, 54, 63, 88,
 ];
 
-/// Seconds that this process has kept processors busy.
+/// The processor time of this process, summed over threads, in seconds.
 fn processor_time() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call fills the structure it is given.
+    // SAFETY: the pointer leads to a variable of the type that the call writes, and nothing else accesses it
+    // meanwhile.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
 
-/// Median milliseconds of a computation.
+/// The median processor time of a computation, in milliseconds.
 fn median(mut body: impl FnMut()) -> f64 {
     body();
     let mut times: Vec<f64> = (0..RUNS)

@@ -1,10 +1,11 @@
 /// The function that [`linear`](crate::linear) applies to each of its outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Activation {
-    /// The output as it is.
+    /// No function: the output is left as it is.
     #[default]
     None,
-    /// `x · Φ(x)` with Φ the normal distribution function (Hendrycks and Gimpel 2016), by `erf`.
+    /// `x · Φ(x)`, where Φ is the standard normal distribution function, computed by `erf` (Hendrycks and
+    /// Gimpel 2016).
     Gelu,
     /// GELU by its tanh approximation, as Gemma uses it.
     GeluTanh,

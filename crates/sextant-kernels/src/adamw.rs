@@ -16,12 +16,12 @@ pub struct AdamWStep {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub eps: f64,
-    /// Decoupled weight decay; 0 for parameters that must not decay.
+    /// Decoupled weight decay: 0 for parameters that must not decay.
     pub weight_decay: f64,
-    /// The number of this step, counted from 1: moments start at zero and are corrected by it.
+    /// The number of this step, counted from 1. The moments start at zero, and the step corrects their bias.
     pub step: u64,
-    /// What the gradient is multiplied by first: the mean over accumulated batches times the
-    /// factor of norm clipping.
+    /// The factor that the gradient is multiplied by first. It is meant for the mean over accumulated batches and
+    /// for norm clipping.
     pub grad_scale: f32,
 }
 

@@ -1,11 +1,11 @@
-/// What [`cross_entropy`](crate::cross_entropy) compares logits with.
+/// The targets that [`cross_entropy`](crate::cross_entropy) compares logits with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClassTargets {
     /// The true class of each row.
     pub classes: Vec<u32>,
-    /// What the loss of each row is multiplied by; 1 for all rows when this is empty.
+    /// The factor that the loss of each row is multiplied by; 1 for all rows if this is empty.
     pub row_weights: Vec<f32>,
-    /// The weight of each class; 1 for all classes when this is empty.
+    /// The weight of each class; 1 for all classes if this is empty.
     pub class_weights: Vec<f32>,
     /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016), in
     /// `[0, 1)`.
@@ -53,7 +53,8 @@ impl ClassTargets {
         self.class_weights.get(class).copied().unwrap_or(1.0)
     }
 
-    /// How much `-log p` of the true class weighs in a row's loss, without what smoothing spreads.
+    /// The weight of the true class's `-log p` in a row's loss, without the share that label smoothing spreads
+    /// over all classes.
     pub(crate) fn hard(&self, row: usize) -> f32 {
         (1.0 - self.label_smoothing) * self.class_weight(self.classes[row] as usize)
     }

@@ -1,9 +1,9 @@
-//! Which devices the handwritten kernels serve.
+//! Which devices have the handwritten kernels.
 
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 
-/// Whether the handwritten kernels serve this device.
+/// Whether operations on this device run as handwritten kernels.
 pub(crate) fn has_kernels(device: &Device) -> bool {
     matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
 }

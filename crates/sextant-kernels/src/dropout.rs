@@ -1,15 +1,15 @@
-//! Dropout by counter: whether an element is dropped is a pure function of the seed and of the
-//! element's place, so a mask is never stored and never depends on threads or on call order.
+//! Counter-based dropout: whether an element is dropped is a pure function of the seed and of the element's
+//! row and column, so a mask is never stored and never depends on threads or on the order of calls.
 
 /// Sets elements to zero with a probability and scales the others by `1 / (1 - probability)`.
 ///
-/// Element `(row, column)` is dropped or kept by a hash of `(seed, row, column)`. Two calls with
-/// one seed drop the same elements: give each call site and each step its own seed.
+/// A hash of `(seed, row, column)` decides whether element `(row, column)` is dropped. Two calls with the same
+/// seed drop the same elements, so give each call site and each step its own seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
     /// The probability of an element being dropped, in `[0, 1)`.
     pub probability: f32,
-    /// Names the mask.
+    /// Selects the mask.
     pub seed: u64,
 }
 
@@ -28,7 +28,7 @@ impl Dropout {
     /// Checks the probability.
     ///
     /// # Panics
-    /// When it is not in `[0, 1)`.
+    /// When the probability is not in `[0, 1)`.
     pub(crate) fn check(self, operation: &str) {
         assert!(
             (0.0..1.0).contains(&self.probability),
@@ -37,17 +37,17 @@ impl Dropout {
         );
     }
 
-    /// What kept elements are multiplied by.
+    /// The factor that kept elements are multiplied by.
     pub fn keep_scale(self) -> f32 {
         1.0 / (1.0 - self.probability)
     }
 
-    /// Elements whose hash is below this are dropped.
+    /// The threshold of the hash: elements whose hash is below it are dropped.
     pub(crate) fn threshold(self) -> u32 {
         (f64::from(self.probability) * 4_294_967_296.0) as u32
     }
 
-    /// The key of a row: the SplitMix64 finaliser (Steele, Lea and Flood 2014) over seed and row.
+    /// The key of a row, by the SplitMix64 finaliser (Steele, Lea and Flood 2014) of seed and row.
     pub(crate) fn row_key(self, row: usize) -> RowKey {
         let mixed = split_mix(split_mix(self.seed).wrapping_add(row as u64));
         RowKey { low: mixed as u32, high: (mixed >> 32) as u32 }
@@ -109,7 +109,7 @@ mod tests {
             let dropped = factors.iter().filter(|&&f| f == 0.0).count() as f64;
             let total = (rows * columns) as f64;
             let p = f64::from(probability);
-            // five standard deviations of a binomial count
+            // The bound is five standard deviations of a binomial count.
             let bound = 5.0 * (total * p * (1.0 - p)).sqrt();
             assert!((dropped - total * p).abs() <= bound, "{probability}: {dropped}");
         }

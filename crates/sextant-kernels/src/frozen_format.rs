@@ -6,16 +6,16 @@ use crate::UnknownPrecision;
 /// How the numbers of a [`FrozenWeight`](crate::FrozenWeight) are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FrozenFormat {
-    /// As they are: 32 bits.
+    /// Unchanged, in 32 bits per number.
     #[default]
     F32,
-    /// Rounded to bf16, to nearest even: 16 bits.
+    /// Rounded to the nearest bf16 number, ties to even: 16 bits per number.
     Bf16,
-    /// In blocks of 32 inputs, multiples of the block's scale (its greatest absolute value divided by
-    /// 127, as f16): 8.5 bits. What GGUF calls `Q8_0`.
+    /// In blocks of 32 inputs, as multiples of the block's scale, which is its greatest absolute value divided
+    /// by 127, as f16: 8.5 bits per number. GGUF calls this format `Q8_0`.
     Int8,
-    /// In blocks of 32 inputs, one of 16 equal steps from the block's least value (scale and least
-    /// value as f16): 5 bits. What GGUF calls `Q4_1`.
+    /// In blocks of 32 inputs, as one of 16 equally spaced values from the block's least value on, with the
+    /// scale and the least value as f16: 5 bits per number. GGUF calls this format `Q4_1`.
     Int4,
 }
 

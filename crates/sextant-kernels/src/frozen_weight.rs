@@ -6,11 +6,11 @@ use crate::device::has_kernels;
 use crate::frozen_format::FrozenFormat;
 use crate::kernels::frozen::Numbers;
 
-/// A weight that training leaves alone, stored once, perhaps in few bits: the base of a LoRA layer
-/// (QLoRA where it is quantised, Dettmers et al. 2023) or a frozen embedding table.
+/// A weight that training does not change, stored once and, if wanted, in few bits: the base of a LoRA layer
+/// (QLoRA if it is quantised, Dettmers et al. 2023) or a frozen embedding table.
 ///
-/// [`frozen_linear`](crate::frozen_linear) reads it a panel at a time, in both directions; it is
-/// never decoded whole. Cheap to clone; clones share the numbers.
+/// [`frozen_linear`](crate::frozen_linear) decodes one panel of the weight, or of its transpose, at a time, and
+/// never the whole weight. A clone is cheap and shares the numbers.
 #[derive(Clone, Debug)]
 pub struct FrozenWeight {
     form: Form,
@@ -20,11 +20,11 @@ pub struct FrozenWeight {
 #[derive(Clone, Debug)]
 pub(crate) enum Form {
     Stored(Arc<Numbers>),
-    /// On a device without kernels: the decoded numbers, `[inputs, outputs]`.
+    /// The format and the decoded numbers, `[inputs, outputs]`, on a device without kernels.
     Plain(FrozenFormat, Arc<Tensor<2>>),
 }
 
-/// Stored bytes do not make a weight.
+/// The error that stored bytes do not have the length of the weight that is to be read from them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a weight of {outputs} by {inputs} numbers as {format} takes {expected} bytes, not {found}"
@@ -38,11 +38,11 @@ pub struct FrozenWeightError {
 }
 
 impl FrozenWeight {
-    /// Stores a weight given by outputs: `values` is `[outputs, inputs]` row-major, as PyTorch keeps a
-    /// linear layer (or the rows of an embedding table); `dims` are `[inputs, outputs]`.
+    /// Stores a weight of `[inputs, outputs]`. `values` is `[outputs, inputs]` row-major, which is how PyTorch
+    /// stores a linear layer, or the rows of an embedding table.
     ///
     /// # Panics
-    /// When there are not as many values as `dims` say.
+    /// When there are not `inputs * outputs` values.
     pub fn new(
         values: &[f32],
         [inputs, outputs]: [usize; 2],
@@ -57,7 +57,7 @@ impl FrozenWeight {
         Self::on(Numbers::store(values, inputs, format), [inputs, outputs], device)
     }
 
-    /// A weight of zeros of `[inputs, outputs]`, in place of which another will be put.
+    /// A weight of zeros of `[inputs, outputs]`, a placeholder that another weight will replace.
     pub fn zeros(dims: [usize; 2], format: FrozenFormat, device: &Device) -> Self {
         Self::on(Numbers::zeros(dims[0], dims[1], format), dims, device)
     }
@@ -71,12 +71,12 @@ impl FrozenWeight {
         Self { form, dims }
     }
 
-    /// Inputs and outputs.
+    /// The number of inputs and of outputs.
     pub fn dims(&self) -> [usize; 2] {
         self.dims
     }
 
-    /// How it is stored.
+    /// The format in which the numbers are stored.
     pub fn format(&self) -> FrozenFormat {
         match &self.form {
             Form::Stored(numbers) => numbers.format(),
@@ -84,7 +84,7 @@ impl FrozenWeight {
         }
     }
 
-    /// The numbers that it stands for as a tensor of `[inputs, outputs]` without a gradient.
+    /// The decoded numbers as a tensor of `[inputs, outputs]` without a gradient.
     pub(crate) fn decoded(&self, device: &Device) -> Tensor<2> {
         match &self.form {
             Form::Stored(numbers) => decoded(numbers, self.dims, device),
@@ -92,7 +92,7 @@ impl FrozenWeight {
         }
     }
 
-    /// The numbers that it stands for, `[outputs, inputs]` row-major: for merging and export.
+    /// The decoded numbers, `[outputs, inputs]` row-major, for merging and export.
     pub fn values(&self) -> Vec<f32> {
         match &self.form {
             Form::Stored(numbers) => numbers.decoded(self.dims[0]),
@@ -104,7 +104,7 @@ impl FrozenWeight {
         }
     }
 
-    /// The stored form: what [`FrozenWeight::from_bytes`] takes back, bit for bit.
+    /// The stored form as bytes, from which [`FrozenWeight::from_bytes`] makes the same weight, bit for bit.
     pub fn to_bytes(&self) -> Vec<u8> {
         match &self.form {
             Form::Stored(numbers) => numbers.to_bytes(),
@@ -114,8 +114,8 @@ impl FrozenWeight {
         }
     }
 
-    /// Calls `each` with the bytes of [`FrozenWeight::to_bytes`] in order, some at a time, so that a file is
-    /// written without a copy of the weight. An error of `each` ends it.
+    /// Calls `each` with the bytes of [`FrozenWeight::to_bytes`] in order, one piece after the other, so that a
+    /// file can be written without a copy of the weight. Stops at the first error of `each` and returns it.
     pub fn pieces<E>(&self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         match &self.form {
             Form::Stored(numbers) => numbers.pieces(each),
@@ -123,12 +123,12 @@ impl FrozenWeight {
         }
     }
 
-    /// How many bytes [`FrozenWeight::to_bytes`] gives for `[inputs, outputs]`.
+    /// The number of bytes that [`FrozenWeight::to_bytes`] gives for a weight of `[inputs, outputs]`.
     pub fn byte_count([inputs, outputs]: [usize; 2], format: FrozenFormat) -> usize {
         Numbers::byte_count(inputs, outputs, format)
     }
 
-    /// Takes stored bytes back.
+    /// Makes a weight of `[inputs, outputs]` from the bytes of [`FrozenWeight::to_bytes`].
     pub fn from_bytes(
         bytes: &[u8],
         dims: [usize; 2],
@@ -167,13 +167,14 @@ impl FrozenWeight {
     }
 }
 
-/// Stored numbers as a tensor of `[inputs, outputs]`, on the device without autodiff.
+/// Decodes stored numbers into a tensor of `[inputs, outputs]`, on the device without autodiff.
 fn decoded(numbers: &Numbers, [inputs, outputs]: [usize; 2], device: &Device) -> Tensor<2> {
     let values = TensorData::new(numbers.decoded(inputs), [outputs, inputs]);
     Tensor::<2>::from_data(values, &device.clone().inner()).transpose()
 }
 
-/// A [`FrozenWeight`] for as long as somebody else holds one: for registries of what is in memory.
+/// A weak handle of a [`FrozenWeight`], which does not keep the numbers in memory. A register of the weights in
+/// memory holds such handles.
 #[derive(Clone, Debug)]
 pub struct WeakFrozenWeight {
     form: WeakForm,
@@ -187,7 +188,7 @@ enum WeakForm {
 }
 
 impl WeakFrozenWeight {
-    /// The weight, if anybody still holds it.
+    /// The weight, if a [`FrozenWeight`] with these numbers still exists.
     pub fn upgrade(&self) -> Option<FrozenWeight> {
         let form = match &self.form {
             WeakForm::Stored(numbers) => Form::Stored(numbers.upgrade()?),

@@ -4,22 +4,21 @@
 //! tensor, bounded by [`Segments`]. A transformer over a pack needs few operations, and this crate
 //! has one function for each, on plain burn tensors:
 //!
-//! * [`embedding`], [`linear`] (with bias and activation), [`frozen_linear`] (with LoRA factors), [`add_layer_norm`],
-//!   [`rms_norm`], [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model, and
+//! * [`embedding`], [`linear`] (with bias and activation), [`frozen_linear`] (with LoRA factors),
+//!   [`add_layer_norm`], [`rms_norm`], [`rotary`], [`attention`], [`gated`] and [`dropout`] for the model, and
 //!   [`cross_entropy`] for its loss,
-//! * [`relative_attention`] and [`capped_attention`] for the families that change the scores,
-//! * [`linear_packed`] for scoring, with weights packed once, also in 8 bits,
-//! * [`adamw`] and [`dot`] for the optimizer, with [`embedding_rows`] and [`adamw_rows`]
-//!   for large vocabularies, whose tables have few rows with a gradient.
+//! * [`relative_attention`] and [`capped_attention`] for model families that change the attention scores,
+//! * [`linear_packed`] for scoring, with weights that are packed once, in 8 bits if wanted,
+//! * [`adamw`] and [`dot`] for the optimizer, and [`embedding_rows`] and [`adamw_rows`] for large vocabularies,
+//!   where few rows of the embedding table have a gradient in each step.
 //!
 //! [`CachingAllocator`] keeps the buffers of a step for the next one.
 //!
-//! Every operation has a *composed* body made of burn's own operations ([`composed`]), which is the
-//! definition of what it computes and runs on any device.
+//! Every operation has a *composed* body made of burn's own operations ([`composed`]), which defines what the
+//! operation computes and runs on any device.
 //!
-//! Shapes are checked at the edge: a call with tensors that do not fit together panics with a
-//! message that names the operation, the tensors and their shapes. Results never depend on the
-//! number of threads.
+//! The public functions check shapes: a call with tensors that do not fit together panics with a message that
+//! names the operation, the tensors and their shapes. Results never depend on the number of threads.
 
 #![expect(
     unsafe_code,

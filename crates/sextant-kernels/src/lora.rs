@@ -2,15 +2,15 @@ use burn::tensor::Tensor;
 
 use crate::Dropout;
 
-/// The low-rank change of a frozen linear layer (Hu et al. 2021).
+/// The low-rank factors `a` and `b` of LoRA (Hu et al. 2021): `scale · a · b` is added to a frozen weight.
 #[derive(Clone, Debug)]
 pub struct LoraFactors {
     /// `[inputs, rank]`: PyTorch's `lora_A` transposed.
     pub a: Tensor<2>,
     /// `[rank, outputs]`: PyTorch's `lora_B` transposed.
     pub b: Tensor<2>,
-    /// What the change is multiplied by, usually `alpha / rank`.
+    /// The factor of the product of `a` and `b`, usually `alpha / rank`.
     pub scale: f32,
-    /// Applied to the input of `a` only.
+    /// The dropout of the input of `a`. The input of the frozen weight has none.
     pub dropout: Option<Dropout>,
 }

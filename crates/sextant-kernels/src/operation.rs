@@ -4,38 +4,39 @@ use burn::backend::{DispatchTensor, DispatchTensorKind};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-/// The tensors of an operation: `R` that it always has, then `O` that it can do without. A backward
-/// pass adds gradients to them in this order.
+/// The tensors of an operation: `R` required ones, then `O` optional ones. A backward pass adds gradients to
+/// them in this order.
 pub(crate) type Inputs<T, const R: usize, const O: usize = 0> = ([T; R], [Option<T>; O]);
 
-/// Which of the tensors want a gradient.
+/// For each tensor, whether its gradient is wanted.
 pub(crate) type Wanted<const R: usize, const O: usize = 0> = ([bool; R], [bool; O]);
 
-/// The gradient of each tensor; those that nobody wants may be left out.
+/// The gradient of each tensor. Gradients that are not wanted may be left out.
 pub(crate) type Gradients<const R: usize, const O: usize = 0> =
     ([Option<FlexTensor>; R], [Option<FlexTensor>; O]);
 
 /// An operation on tensors: its definition, its kernel and its gradient.
 ///
-/// A value of the type is everything that a call is told besides its tensors. `operations/run.rs` does the rest.
+/// A value of a type with this trait holds all arguments of a call except its tensors. `operations/run.rs`
+/// chooses between the kernel and the definition, and calls it.
 pub(crate) trait Operation<const R: usize, const O: usize = 0>:
     Clone + Debug + Send + 'static
 {
-    /// The name of its function at the crate's root.
+    /// The name of the operation's function at the crate's root.
     const NAME: &'static str;
 
-    /// What the backward pass needs, besides the operation itself. It is held until then: handles of
-    /// tensors that are in memory anyway cost nothing. burn asks that it can be cloned, and never clones it.
+    /// What the backward pass needs besides the operation itself. It is kept in memory until then; handles of
+    /// tensors that are in memory anyway cost nothing. burn requires `Clone`, but never clones a value.
     type Saved: Clone + Debug + Send + 'static;
 
-    /// The definition, made of burn's own operations, for devices without kernels.
+    /// The definition, made of burn's own operations, which runs on devices without kernels.
     fn composed(&self, inputs: Inputs<AnyTensor, R, O>) -> AnyTensor;
 
-    /// The kernel. `keep` says whether a backward pass may follow: what is costly to save, and saved for
-    /// it alone, is left out of [`Operation::Saved`] otherwise.
+    /// The kernel. `keep` states whether a backward pass may follow. If not, values that only a backward pass
+    /// needs and that are costly to save are left out of [`Operation::Saved`].
     fn forward(&self, inputs: Inputs<FlexTensor, R, O>, keep: bool) -> (FlexTensor, Self::Saved);
 
-    /// The gradients of the tensors, from `dy`, that of the result.
+    /// Computes the gradients of the tensors from `dy`, the gradient of the result.
     fn backward(&self, saved: Self::Saved, dy: FlexTensor, wanted: Wanted<R, O>)
     -> Gradients<R, O>;
 }
@@ -56,7 +57,7 @@ impl<const D: usize> From<AnyTensor> for Tensor<D> {
 }
 
 impl AnyTensor {
-    /// Whether the handwritten kernels serve its device.
+    /// Whether operations on the tensor's device run as handwritten kernels.
     pub(crate) fn has_kernels(&self) -> bool {
         let kind = &self.0.kind;
         let kind = if let DispatchTensorKind::Autodiff(inner) = kind { inner } else { kind };

@@ -7,10 +7,11 @@ use crate::kernels::gemm::{Bf16, F32, Matrix, Packed};
 use crate::kernels::int8;
 use crate::{Precision, ScorePrecision, simd};
 
-/// The weight of a linear layer made ready once for many calls of
-/// [`linear_packed`](crate::linear_packed): for scoring, where weights do not change.
+/// The weight of a linear layer, packed once for many calls of [`linear_packed`](crate::linear_packed). It is
+/// meant for scoring, where weights do not change.
 ///
-/// Holds the weight in the order that the kernels read it, in its number format. Cheap to clone.
+/// Holds the numbers in the order in which the kernels read them, in the number format of its precision. A
+/// clone is cheap.
 #[derive(Clone, Debug)]
 pub struct PackedWeight {
     form: Arc<Form>,
@@ -21,14 +22,14 @@ pub struct PackedWeight {
 pub(crate) enum Form {
     F32(Packed<F32>),
     Bf16(Packed<Bf16>),
-    /// Rounded to 8 bits: multiples of a scale for each output.
+    /// Rounded to 8 bits, as multiples of a scale for each output.
     Int8(int8::Weight),
-    /// On a device without kernels: the weight as it is.
+    /// The weight itself, on a device without kernels.
     Plain(Tensor<2>, Precision),
 }
 
 impl PackedWeight {
-    /// Packs a weight of `[inputs, outputs]` for scoring in a precision.
+    /// Packs a weight of `[inputs, outputs]` for scoring in the given precision.
     pub fn for_scoring(weight: Tensor<2>, precision: ScorePrecision) -> Self {
         match precision {
             ScorePrecision::F32 => Self::new(weight, Precision::F32),
@@ -37,7 +38,7 @@ impl PackedWeight {
         }
     }
 
-    /// Packs a weight of `[inputs, outputs]` in the format of a precision.
+    /// Packs a weight of `[inputs, outputs]` in the format of the given precision.
     pub fn new(weight: Tensor<2>, precision: Precision) -> Self {
         let dims = weight.dims();
         let form = if has_kernels(&weight.device()) {
@@ -55,8 +56,8 @@ impl PackedWeight {
 
     /// Rounds a weight of `[inputs, outputs]` to 8 bits.
     ///
-    /// Each output has a scale, its greatest absolute weight divided by 127, and its weights become
-    /// multiples of it. Inputs are rounded at each call, with a scale for each row.
+    /// Each output has a scale, its greatest absolute weight divided by 127, and its weights are rounded to
+    /// multiples of the scale. Inputs are rounded at each call, with a scale for each row.
     pub fn int8(weight: Tensor<2>) -> Self {
         let dims = weight.dims();
         let (values, scales) = int8::quantise(&numbers(weight), dims[1]);
@@ -64,7 +65,7 @@ impl PackedWeight {
         Self { form: Arc::new(Form::Int8(packed)), dims }
     }
 
-    /// Inputs and outputs.
+    /// The number of inputs and of outputs.
     pub fn dims(&self) -> [usize; 2] {
         self.dims
     }

@@ -1,11 +1,13 @@
-//! How fast the machine multiplies matrices at best, for benchmarks to be set beside.
+//! Measures how fast the machine multiplies matrices at best, as a reference for benchmarks.
 
 use crate::kernels::gemm::{Bf16, Epilogue, F32, Init, Matrix, Packed, Product, multiply};
 use crate::profile::take;
 use crate::{Precision, simd};
 
-/// Operations a second of the best of some large products, their packing left out as in
-/// [`Found::product_seconds`](crate::profile::Found::product_seconds): what the machine can do. Starts counting again.
+/// The rate of the fastest of several large products, in operations per second of all threads together. The
+/// time for packing factors is left out, as in
+/// [`Found::product_seconds`](crate::profile::Found::product_seconds). Resets the counts of
+/// [`profile`](crate::profile).
 pub fn peak(precision: Precision) -> f64 {
     fn best<P: Product>() -> f64 {
         const SIZE: usize = 1024;

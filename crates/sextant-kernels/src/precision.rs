@@ -1,16 +1,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The number format of matrix products, and of what is kept between operations. Sums are always formed in
-/// `f32`, and parameters and their gradients are kept in it.
+/// The number format of matrix products and of the activations between operations. Sums are always formed in
+/// `f32`, and parameters and their gradients are always `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
     /// Products of `f32` numbers.
     #[default]
     F32,
-    /// Products of `bf16` numbers (8 bits of mantissa), both factors rounded to nearest even; what
-    /// linear layers, attention and activations write, and the gradients of it, are bf16 tensors.
-    /// Residual sums stay `f32`.
+    /// Products of `bf16` numbers (8 bits of mantissa), where both factors are rounded to the nearest one, ties
+    /// to even. The results of linear layers, attention and activations, and the gradients of these results,
+    /// are bf16 tensors. Residual sums stay `f32`.
     Bf16,
 }
 
@@ -33,13 +33,13 @@ impl fmt::Display for Precision {
     }
 }
 
-/// The number format of linear layers when scoring, where weights do not change.
+/// The number format of linear layers in scoring, where weights do not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScorePrecision {
-    /// As [`Precision::F32`].
+    /// The format of [`Precision::F32`].
     #[default]
     F32,
-    /// As [`Precision::Bf16`].
+    /// The format of [`Precision::Bf16`].
     Bf16,
     /// Weights and inputs rounded to 8 bits; see [`PackedWeight::int8`](crate::PackedWeight::int8).
     Int8,
@@ -86,13 +86,13 @@ impl FromStr for ScorePrecision {
     }
 }
 
-/// A precision was asked for by a name that none has.
+/// The error that no precision has the given name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown precision {name:?}: expected {expected}")]
 pub struct UnknownPrecision {
-    /// What was asked for.
+    /// The name that was given.
     pub name: String,
-    /// The names that there are.
+    /// The names that exist, as a phrase.
     pub expected: &'static str,
 }
 

@@ -1,15 +1,15 @@
-//! How much of the time is spent in matrix products, in packing their factors and in attention's products:
-//! counted with the feature `profile`, for benchmarks.
+//! Measures how much time is spent in matrix products, in packing their factors and in the products of
+//! attention, for benchmarks. Nothing is measured without the feature `profile`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// What time goes to.
+/// The parts of a computation whose time is measured separately.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
     /// Products of linear layers.
     Products,
-    /// Copying and packing their factors, which is a part of every library's product.
+    /// Copying and packing the factors of these products, which is part of a matrix product in every library.
     Packing,
     /// Products within attention.
     Attention,
@@ -18,20 +18,20 @@ pub(crate) enum Part {
 static NANOSECONDS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 static OPERATIONS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
-/// What matrix products took since the last time: seconds, summed over threads.
+/// What was counted since the last call of [`take`]. Seconds are summed over threads.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
-    /// In products of linear layers.
+    /// Time in products of linear layers.
     pub product_seconds: f64,
-    /// Multiplications and additions of those.
+    /// The number of multiplications and additions of these products.
     pub operations: f64,
-    /// In copying and packing their factors.
+    /// Time in copying and packing the factors of these products.
     pub packing_seconds: f64,
-    /// In products within attention.
+    /// Time in products within attention.
     pub attention_seconds: f64,
 }
 
-/// Returns what was counted since the last call, and starts again.
+/// Returns what was counted since the last call, and resets the counts.
 pub fn take() -> Found {
     let [product_seconds, packing_seconds, attention_seconds] =
         [Part::Products, Part::Packing, Part::Attention]
@@ -40,7 +40,7 @@ pub fn take() -> Found {
     Found { product_seconds, operations, packing_seconds, attention_seconds }
 }
 
-/// Counts the time until it is dropped.
+/// Measures the time from its creation until it is dropped.
 pub(crate) struct Span {
     start: Instant,
     part: Part,

@@ -1,9 +1,9 @@
 use std::ops::RangeInclusive;
 
-/// Which embedding each distance between a query and a key has (DeBERTa, He et al. 2021).
+/// Assigns a row of an embedding table to each distance between a query and a key (DeBERTa, He et al. 2021).
 ///
-/// A table has `2 * span` rows: row `span` is for distance 0, later rows are for queries after
-/// their key. Distances beyond the ends of the table take its first or last row.
+/// The table has `2 * span` rows. Row `span` is for distance 0, and later rows are for queries after their key.
+/// Distances beyond the ends of the table have its first or last row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelativePositions {
     span: usize,
@@ -11,11 +11,13 @@ pub struct RelativePositions {
 }
 
 impl RelativePositions {
-    /// `span` rows in each direction. With `bucketed_up_to`, distances up to half the span have a
-    /// row each and further ones, up to that distance, share rows of logarithmic width.
+    /// A table with `span` rows in each direction. With `bucketed_up_to`, each distance up to half the span has
+    /// a row of its own, and larger distances, up to `bucketed_up_to`, share rows in buckets of logarithmic
+    /// width.
     ///
     /// # Panics
-    /// When the span is below 2, or buckets would reach no further than exact distances.
+    /// When the span is below 2, or when the buckets would reach no further than the distances with a row of
+    /// their own.
     pub fn new(span: usize, bucketed_up_to: Option<usize>) -> Self {
         assert!(span >= 2, "relative positions: a span of {span} is below 2");
         if let Some(reach) = bucketed_up_to {
@@ -27,12 +29,12 @@ impl RelativePositions {
         Self { span, bucketed_up_to }
     }
 
-    /// Rows of the table.
+    /// The number of rows of the table.
     pub fn rows(&self) -> usize {
         2 * self.span
     }
 
-    /// The row of `distance = query position - key position`.
+    /// The row for a distance, which is the query's position minus the key's.
     pub fn row(&self, distance: isize) -> usize {
         let bucket = match self.bucketed_up_to {
             Some(reach) => bucket(distance, self.span, reach),
@@ -41,14 +43,15 @@ impl RelativePositions {
         (bucket + self.span as isize).clamp(0, self.rows() as isize - 1) as usize
     }
 
-    /// The rows that a row of the pack of `length` tokens can use; they follow one another.
+    /// The range of rows that a row of the pack with `length` tokens can use.
     pub fn used(&self, length: usize) -> RangeInclusive<usize> {
         let furthest = length.saturating_sub(1) as isize;
         self.row(-furthest)..=self.row(furthest)
     }
 }
 
-/// In the arithmetic of the published implementation (`f32`), on which bucket edges depend.
+/// The bucket of a distance, which has the distance's sign. It is computed in `f32` like in the published
+/// implementation, because the edges of the buckets depend on rounding.
 fn bucket(distance: isize, span: usize, reach: usize) -> isize {
     let half = span / 2;
     let length = distance.unsigned_abs();

@@ -3,12 +3,12 @@ use std::sync::{Arc, OnceLock};
 use crate::kernels::gemm::{Bf16, F32, Matrix, Packed, Product};
 use crate::simd::Level;
 
-/// The weight of a linear layer in the order that products read it: packed by the operation that
-/// first needs it and reused by later ones, for as long as the weight does not change.
+/// The packed forms of a linear layer's weight. They are made by the operation that first needs them, and
+/// reused by later operations for as long as the weight does not change.
 ///
-/// One of these serves one weight: for the packs of a training step, or for a whole run when the
-/// weight is frozen. An operation is given it beside the weight, and trusts that both belong
-/// together. Cheap to clone; clones share what is packed.
+/// A value belongs to one weight: for the packs of one training step, or for a whole run if the weight is
+/// frozen. An operation receives it together with the weight and relies on both belonging together. A clone is
+/// cheap and shares the packed forms.
 #[derive(Clone, Debug, Default)]
 pub struct ReusedWeight(Arc<Forms>);
 
@@ -18,7 +18,7 @@ pub(crate) struct Forms {
     bf16: Sides<Bf16>,
 }
 
-/// A weight and its transpose.
+/// The packed forms of a weight and of its transpose.
 #[derive(Debug)]
 pub(crate) struct Sides<P> {
     weight: OnceLock<Packed<P>>,
@@ -49,12 +49,12 @@ impl Reused for Bf16 {
 }
 
 impl ReusedWeight {
-    /// Nothing is packed yet.
+    /// A value without packed forms.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The weight of `[inputs, outputs]` as a right factor.
+    /// The weight of `[inputs, outputs]`, packed as a right factor.
     pub(crate) fn weight<P: Reused>(
         &self,
         level: Level,
@@ -65,7 +65,7 @@ impl ReusedWeight {
         kept(&P::sides(&self.0).weight, || Packed::new(level, matrix, inputs, outputs))
     }
 
-    /// The transpose of the weight of `[inputs, outputs]` as a right factor.
+    /// The transpose of the weight of `[inputs, outputs]`, packed as a right factor.
     pub(crate) fn turned<P: Reused>(
         &self,
         level: Level,
@@ -77,11 +77,12 @@ impl ReusedWeight {
     }
 }
 
-/// What the cell holds, made first where it holds nothing.
+/// The value of the cell, which is made first if the cell is empty.
 ///
-/// Nothing is locked while it is made, unlike in [`OnceLock::get_or_init`]. Packing runs on rayon's threads,
-/// and a thread that waits for them may take up another task that asks for the same weight: it would wait
-/// for itself. Here it packs once more, which gives the same numbers, and one of the two is kept.
+/// Unlike in [`OnceLock::get_or_init`], the cell is not locked while the value is made. Packing runs on rayon's
+/// threads, and a thread that waits for them may start another task that needs the same weight. With a lock,
+/// that task would wait for its own thread forever. Here it packs the weight again, which gives the same
+/// numbers, and one of the two results is kept.
 fn kept<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     if let Some(found) = cell.get() {
         return found;

@@ -2,16 +2,16 @@ use std::sync::Arc;
 
 use crate::{AttentionSpec, Segments};
 
-/// Rotary positions (Su et al. 2021), the half-split way of GPT-NeoX and Llama.
+/// Rotary position embeddings (Su et al. 2021), with the split into halves of GPT-NeoX and Llama.
 ///
-/// With `f = frequencies[i]` and `p` a token's position in its row, numbers `i` and `i + n` of a
-/// head (`n` frequencies) turn by the angle `p · f`; numbers from `2 n` on stay as they are.
+/// With `n` frequencies, the numbers `i` and `i + n` of a head are rotated by the angle `p · frequencies[i]`,
+/// where `p` is the token's position in its row. The numbers from `2 n` on are not changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rotary {
     frequencies: Arc<[f32]>,
 }
 
-/// The cosines and sines of each position, `[positions, frequencies]` each.
+/// The cosines and sines of the angles, `[positions, frequencies]` each.
 pub(crate) struct Angles {
     pub(crate) cosines: Vec<f32>,
     pub(crate) sines: Vec<f32>,
@@ -24,12 +24,12 @@ impl Rotary {
         Self::from_frequencies((0..dim / 2).map(frequency).collect())
     }
 
-    /// Any frequencies, in radians per position.
+    /// Rotary positions with the given frequencies, in radians per position.
     pub fn from_frequencies(frequencies: Vec<f32>) -> Self {
         Self { frequencies: frequencies.into() }
     }
 
-    /// In radians per position.
+    /// The frequencies, in radians per position.
     pub fn frequencies(&self) -> &[f32] {
         &self.frequencies
     }
@@ -49,7 +49,7 @@ impl Rotary {
         angles
     }
 
-    /// Panics when heads are too small for the frequencies.
+    /// Panics when heads have fewer numbers than the frequencies rotate.
     pub(crate) fn check(&self, spec: &AttentionSpec) {
         assert!(
             2 * self.frequencies.len() <= spec.head_dim,

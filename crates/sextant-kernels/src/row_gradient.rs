@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The gradient of an embedding table, as those of its rows that have one.
+/// The gradient of an embedding table, of which only the rows with a gradient are stored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowGradient {
     ids: Vec<i32>,
@@ -8,25 +8,27 @@ pub struct RowGradient {
     width: usize,
 }
 
-/// Where [`embedding_rows`](crate::embedding_rows) leaves the gradient of its table.
+/// The place where the backward pass of [`embedding_rows`](crate::embedding_rows) stores the gradient of its
+/// table.
 ///
-/// Clones share their content. What several backward passes leave is added up.
+/// Clones share their content. The gradients of several backward passes are added.
 #[derive(Clone, Debug, Default)]
 pub struct RowGradientSink(Arc<Mutex<RowGradient>>);
 
 /// What an optimizer step does to the rows of a table that have no gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UntouchedRows {
-    /// The same as with a dense gradient of zeros: moments and weights decay.
+    /// The rows are updated as with a gradient of zeros: moments and weights decay.
     #[default]
     Decay,
-    /// Nothing, as PyTorch's `SparseAdam` does: a step costs as much as the rows it touches.
+    /// The rows are not changed, as in PyTorch's `SparseAdam`, so that the cost of a step depends only on the
+    /// number of rows with a gradient.
     Keep,
 }
 
 impl RowGradient {
-    /// From the gradient of each token, `[ids.len(), width]`: tokens of one id are added up in
-    /// their order.
+    /// Makes the gradient from that of each token, `[ids.len(), width]`. The gradients of tokens with the same
+    /// id are added in the order of the tokens.
     pub fn from_tokens(ids: &[i32], values: &[f32], width: usize) -> Self {
         assert_eq!(values.len(), ids.len() * width, "row gradient: length");
         let mut order: Vec<usize> = (0..ids.len()).collect();
@@ -46,12 +48,12 @@ impl RowGradient {
         rows
     }
 
-    /// The rows that have a gradient, ascending.
+    /// The ids of the rows that have a gradient, in ascending order.
     pub fn ids(&self) -> &[i32] {
         &self.ids
     }
 
-    /// Their gradients, `[ids, width]`.
+    /// The gradients of these rows, `[ids, width]`.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
@@ -61,7 +63,7 @@ impl RowGradient {
         self.width
     }
 
-    /// All entries times a factor.
+    /// The gradient multiplied by a factor.
     #[must_use]
     pub fn scaled(mut self, factor: f32) -> Self {
         self.values.iter_mut().for_each(|value| *value *= factor);
@@ -90,7 +92,7 @@ impl RowGradientSink {
         Self::default()
     }
 
-    /// What was left here since the last time; `None` when that is nothing.
+    /// Takes the gradient that was stored since the last call; `None` if there is none.
     pub fn take(&self) -> Option<RowGradient> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = std::mem::take(&mut *held);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 /// The bounds of the rows of a pack: row `i` is the tokens `cu[i]..cu[i + 1]`.
 ///
-/// Cheap to clone. A value of this type is always valid: at least one row, no empty row.
+/// A value of this type is always valid: it has at least one row and no empty row. A clone is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segments {
     cu: Arc<[i32]>,
@@ -35,7 +35,7 @@ pub enum SegmentsError {
 }
 
 impl Segments {
-    /// From cumulative lengths: `[0, end of row 0, end of row 1, …]`.
+    /// Makes the bounds from cumulative lengths: `[0, end of row 0, end of row 1, …]`.
     pub fn new(cu_seqlens: Vec<i32>) -> Result<Self, SegmentsError> {
         if cu_seqlens.len() < 2 {
             return Err(SegmentsError::NoRows(cu_seqlens.len()));
@@ -54,7 +54,7 @@ impl Segments {
         Ok(Self { cu: cu_seqlens.into(), max_len })
     }
 
-    /// From the length of each row in tokens.
+    /// Makes the bounds from the length of each row in tokens.
     pub fn from_lengths(lengths: &[usize]) -> Result<Self, SegmentsError> {
         let mut cu = Vec::with_capacity(lengths.len() + 1);
         let mut end = 0i32;
@@ -69,7 +69,7 @@ impl Segments {
         Self::new(cu)
     }
 
-    /// The cumulative lengths, one more than there are rows.
+    /// The cumulative lengths: one number more than there are rows.
     pub fn cu(&self) -> &[i32] {
         &self.cu
     }

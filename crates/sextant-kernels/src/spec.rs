@@ -2,13 +2,13 @@ use std::ops::Range;
 
 use crate::Dropout;
 
-/// Which keys of its own row a query sees.
+/// Which keys of its own row of the pack a query sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mask {
     /// Every key.
     #[default]
     Bidirectional,
-    /// The keys up to and including its own position.
+    /// The keys up to and including the query's own position.
     Causal,
     /// The keys from `before` positions to the left up to `after` positions to the right, both
     /// inclusive. A causal window of `w` tokens is `{ before: w - 1, after: 0 }`; ModernBERT's
@@ -35,17 +35,17 @@ impl Mask {
     }
 }
 
-/// What an [`attention`](crate::attention) computes.
+/// The shape and the options of an [`attention`](crate::attention).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionSpec {
-    /// Query heads.
+    /// The number of query heads.
     pub heads: usize,
-    /// Key and value heads, a divisor of `heads`: query head `h` reads key head
+    /// The number of key and value heads, a divisor of `heads`: query head `h` reads key head
     /// `h / (heads / kv_heads)` (grouped-query attention, Ainslie et al. 2023).
     pub kv_heads: usize,
-    /// Numbers per head.
+    /// The number of elements of a head.
     pub head_dim: usize,
-    /// What scores are multiplied by before the softmax, usually `1 / sqrt(head_dim)`.
+    /// The factor that scores are multiplied by before the softmax, usually `1 / sqrt(head_dim)`.
     pub scale: f32,
     /// Which keys a query sees.
     pub mask: Mask,
@@ -66,17 +66,17 @@ impl AttentionSpec {
         }
     }
 
-    /// The columns of the fused projection: `(heads + 2 * kv_heads) * head_dim`.
+    /// The number of columns of the fused projection: `(heads + 2 * kv_heads) * head_dim`.
     pub fn qkv_width(&self) -> usize {
         (self.heads + 2 * self.kv_heads) * self.head_dim
     }
 
-    /// The columns of the output: `heads * head_dim`.
+    /// The number of columns of the output: `heads * head_dim`.
     pub fn width(&self) -> usize {
         self.heads * self.head_dim
     }
 
-    /// Query heads per key head.
+    /// The number of query heads per key head.
     pub fn group(&self) -> usize {
         self.heads / self.kv_heads
     }

@@ -1,4 +1,4 @@
-//! Two thousand training steps with changing shapes under the caching allocator do not grow.
+//! Two thousand training steps with changing shapes do not let the memory of the caching allocator grow.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

@@ -1,5 +1,5 @@
-//! A block of a transformer over a pack, and AdamW, against what PyTorch computes
-//! (`scripts/goldens/kernels_torch.py` wrote the file).
+//! Compares a block of a transformer over a pack, and AdamW, with results of PyTorch
+//! (`scripts/goldens/kernels_torch.py` writes the golden file).
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -95,7 +95,7 @@ fn adamw_agrees_with_pytorch() {
             step: number as u64 + 1,
             grad_scale: 0.25,
         };
-        // the scale and its reciprocal are powers of two: they cancel exactly
+        // The gradient scale 0.25 and the factor 4 are powers of two, so they cancel exactly.
         state = adamw(state.0, tensor(gradient) * 4.0, state.1, state.2, &step);
         let theirs = numbers(&run["params"][number]);
         assert_close("parameter", &values(state.0.clone()), &theirs, 1e-6);

@@ -1,5 +1,5 @@
-//! Attention with relative positions and with capped scores, against their definitions, and their
-//! gradients against finite differences.
+//! Compares attention with relative positions and with capped scores with their definitions in `f64`, and their
+//! gradients with finite differences.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -24,7 +24,7 @@ fn tensor(values: &[f32], columns: usize, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len() / columns, columns]), device)
 }
 
-/// Attention of `f64` numbers whose scores before the softmax are `score(query row, key row, head)`.
+/// Attention in `f64`, where `score(query token, key token, head)` gives the scores before the softmax.
 fn attend(
     qkv: &[f64],
     segments: &Segments,

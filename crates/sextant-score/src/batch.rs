@@ -1,7 +1,7 @@
-//! Scoring a record batch: the same rows, with the prediction's columns appended.
+//! Scores a record batch: the result has the same rows, with the columns of the prediction appended.
 //!
-//! Everything that scores tables goes through here, whatever they were read from. Only `task`, `left`
-//! and `right` are looked at; every other column passes through as it is, whatever its name and type.
+//! All tables are scored by this module, whatever they were read from. Only `task`, `left` and `right` are
+//! read; every other column passes through unchanged, whatever its name and type.
 
 use arrow_array::builder::{Float64Builder, ListBuilder};
 use arrow_array::{
@@ -16,8 +16,7 @@ use sextant_infer::{Scorer, ScorerRow};
 use sextant_model::{ModelError, NonFinite};
 use std::sync::Arc;
 
-/// The names of the columns that scoring appends. Columns of these names that are there already are
-/// replaced.
+/// The names of the columns that scoring appends. Columns that already have one of these names are replaced.
 pub const ADDED_COLUMNS: [&str; 4] = ["predicted_grade", "predicted_label", "score", "probs"];
 
 /// The columns that scoring appends.
@@ -28,7 +27,7 @@ pub fn added_fields() -> [Field; 4] {
     ADDED_COLUMNS.map(|name| Field::new(name, types.next().unwrap_or(DataType::Null), true))
 }
 
-/// The columns of a table, and after them those that scoring appends.
+/// The schema of a table after scoring: its columns, followed by those that scoring appends.
 pub fn scored_schema(schema: &Schema) -> Schema {
     let kept = schema.fields().iter().filter(|field| !ADDED_COLUMNS.contains(&&**field.name()));
     let added = added_fields().into_iter().map(Arc::new);
@@ -43,12 +42,12 @@ pub enum BatchError {
     /// A row cannot be scored.
     #[error("row {row} (counted from 0): {source}")]
     Row {
-        /// Its index in the batch.
+        /// The row's index in the batch.
         row: usize,
         /// What is wrong.
         source: RowFault,
     },
-    /// The model fails.
+    /// The model cannot be run.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The columns cannot be decoded.
@@ -56,11 +55,25 @@ pub enum BatchError {
     Arrow(#[from] ArrowError),
 }
 
-/// Scores the rows of a batch: the same columns and rows, with [`added_fields`] appended.
+/// Scores the rows of a batch. The result has the same columns and rows, with [`added_fields`] appended. Rows
+/// without a task are of `default_task`.
 ///
 /// # Errors
-/// The first row that cannot be scored, by its index. Use [`EncodedBatch`] to go on without bad
-/// rows.
+/// [`BatchError::Row`] for the first row that cannot be scored. Use [`EncodedBatch`] to skip such rows.
+///
+/// ```no_run
+/// use arrow_array::{ArrayRef, RecordBatch, StringArray}; use sextant_core::Task; use sextant_infer::Scorer;
+/// use sextant_model::Device; use sextant_score::score_batch; use std::path::Path; use std::sync::Arc;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let scorer = Scorer::open(Path::new("runs/mine/bundle"), &Device::cpu(), "f32".parse()?)?; let column =
+/// |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef; let table =
+/// RecordBatch::try_from_iter([ ("left", column(["red sofa", "garden hose 20 m"])), ("right", column(["Sofas &
+/// Couches", "Garden Hoses"])), ])?; let scored = score_batch(&scorer, table, Some(Task::QueryType))?;
+/// assert_eq!(scored.num_rows(), 2); assert!(scored.column_by_name("score").is_some());
+/// # Ok(())
+/// # }
+/// ```
 pub fn score_batch(
     scorer: &Scorer,
     batch: RecordBatch,
@@ -76,48 +89,48 @@ pub fn score_batch(
     Ok(append(batch, &predictions)?)
 }
 
-/// A batch whose pairs are tokens already.
+/// A batch whose pairs are already encoded as tokens.
 #[derive(Debug)]
 pub struct EncodedBatch {
-    /// The rows that can be scored.
+    /// The columns of the rows that can be scored.
     batch: RecordBatch,
-    /// Their tokens.
+    /// The tokens of these rows.
     rows: Vec<ScorerRow>,
-    /// Their indices in the batch as it was given; none where all rows are good.
+    /// The indices of these rows in the original batch; none if all of its rows can be scored.
     kept: Option<Vec<usize>>,
-    /// The rows that cannot be scored, in their order.
+    /// The rows that cannot be scored, in the order of the original batch.
     pub bad: Vec<BadRow>,
 }
 
 /// A row that cannot be scored.
 #[derive(Debug)]
 pub struct BadRow {
-    /// Its index in the batch as it was given.
+    /// The row's index in the original batch.
     pub row: usize,
-    /// What is wrong with it.
+    /// What is wrong with the row.
     pub fault: RowFault,
 }
 
 /// What is wrong with a row.
 #[derive(Debug, thiserror::Error)]
 pub enum RowFault {
-    /// It is no pair.
+    /// The row is not a valid pair.
     #[error(transparent)]
     Pair(PairError),
-    /// Its text has no token, or the model lacks its task.
+    /// A text of the row has no token, or the model was not trained for its task.
     #[error(transparent)]
     Model(ModelError),
-    /// The model's answer is no number.
+    /// The model's answer is infinite or NaN.
     #[error("{0}")]
     NonFinite(NonFinite),
 }
 
 impl EncodedBatch {
-    /// Decodes and encodes the pairs of a batch. Rows that the format `output` could not hold are bad
-    /// ones too.
+    /// Decodes and encodes the pairs of a batch. Rows that cannot be written in the format `output` are bad
+    /// rows too.
     ///
     /// # Errors
-    /// An array that cannot be decoded at all.
+    /// An array cannot be decoded.
     pub fn new(
         scorer: &Scorer,
         batch: RecordBatch,
@@ -150,7 +163,7 @@ impl EncodedBatch {
         Ok(Self { batch, rows, kept: Some(kept), bad })
     }
 
-    /// How many rows can be scored.
+    /// The number of rows that can be scored.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -160,12 +173,12 @@ impl EncodedBatch {
         self.rows.is_empty()
     }
 
-    /// The memory of the columns.
+    /// The memory that the columns take, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.batch.get_array_memory_size()
     }
 
-    /// The index, in the batch as it was given, of a row that can be scored.
+    /// The index in the original batch of a row that can be scored, which is counted among such rows here.
     pub fn original_row(&self, row: usize) -> usize {
         self.kept.as_ref().map_or(row, |kept| kept[row])
     }
@@ -175,7 +188,7 @@ impl EncodedBatch {
         (self.batch, self.rows)
     }
 
-    /// The tokens, which are taken out.
+    /// Takes the tokens out of the batch.
     pub(crate) fn take_rows(&mut self) -> Vec<ScorerRow> {
         std::mem::take(&mut self.rows)
     }
@@ -189,14 +202,14 @@ impl EncodedBatch {
 /// Appends predictions to the rows that they were made for.
 ///
 /// # Errors
-/// Another number of predictions than of rows.
+/// The numbers of predictions and of rows differ.
 pub fn append(batch: RecordBatch, predictions: &[Prediction]) -> Result<RecordBatch, ArrowError> {
     let schema = Arc::new(scored_schema(batch.schema_ref()));
     let fields = batch.schema_ref().fields().iter();
     let kept = fields.zip(batch.columns()).filter(|(f, _)| !ADDED_COLUMNS.contains(&&**f.name()));
     let mut columns: Vec<ArrayRef> = kept.map(|(_, array)| array.clone()).collect();
 
-    // As the shortest decimals that read back as the same f32: 0.1, not 0.10000000149011612.
+    // A number is the shortest decimal that reads back as the same `f32`: 0.1, and not 0.10000000149011612.
     let number = |number: f32| json_number(number).as_f64();
     let grades = predictions.iter().map(Prediction::grade);
     let mut probs = ListBuilder::new(Float64Builder::new());

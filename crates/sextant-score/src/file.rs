@@ -1,7 +1,7 @@
-//! Scoring a file: rows stream in, are scored in windows, and stream out in their order.
+//! Scores a file: its rows are read as a stream, scored in windows, and written in their order.
 //!
-//! Three steps run beside each other: one thread reads, one tokenises, and the caller's predicts and
-//! writes. Memory is bounded by the windows between them.
+//! Three steps run in parallel: one thread reads, one tokenises, and the caller's thread predicts and writes.
+//! Memory is bounded by the windows between them.
 
 use crate::ScoreError;
 use crate::batch::{ADDED_COLUMNS, EncodedBatch, RowFault, append, scored_schema};
@@ -25,17 +25,16 @@ use std::time::Duration;
 /// How to score a file.
 #[derive(Debug, Clone)]
 pub struct ScoreOptions {
-    /// How to read the input; grades are not needed, and no column but those of the pair is looked
-    /// at.
+    /// How to read the input. Grades are not needed, and only the columns of the pair are read.
     pub read: ReadOptions,
-    /// The format of the output, where its name does not say it. Standard output is otherwise of the
-    /// input's format if that is text, and else JSONL.
+    /// The format of the output. If it is absent, the output's name decides; standard output then has the
+    /// input's format if that is a text format, and JSONL otherwise.
     pub output_format: Option<Format>,
-    /// Whether a file at the output's place may be replaced.
+    /// Whether a file at the output's path may be replaced.
     pub existing: Existing,
-    /// Whether rows that cannot be read, scored or written are passed over.
+    /// Whether rows that cannot be read, encoded or written are skipped; if not, the first one is an error.
     pub skip_bad: bool,
-    /// Rows that are read before they are scored: sorted by length among themselves.
+    /// The number of rows that are read before they are scored together, packed by length.
     pub window: usize,
 }
 
@@ -51,34 +50,33 @@ impl Default for ScoreOptions {
     }
 }
 
-/// What scoring a file came to.
+/// The result of scoring a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScoreReport {
-    /// Rows scored.
+    /// The number of rows that were scored.
     pub rows: u64,
-    /// Why rows were passed over: the first few messages.
+    /// The messages for the first few rows that were skipped.
     pub problems: Vec<String>,
-    /// Rows passed over.
+    /// The number of rows that were skipped.
     pub skipped: u64,
-    /// What truncation took.
+    /// What truncation removed.
     pub cut: CutCount,
 }
 
-/// Messages that a report keeps.
+/// The most messages that a report keeps.
 const PROBLEMS: usize = 20;
-/// A window ends when its columns have about so many bytes.
+/// The size of a window's columns, in bytes, at which the window ends.
 const WINDOW_BYTES: usize = 64 << 20;
-/// How often it is asked whether to go on, while nothing comes in.
+/// How often the observer is asked whether to go on while nothing is received.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Scores `input` into `output`. The output is what `input` holds, row by row, with
-/// [`added_fields`](crate::added_fields) appended.
+/// Scores the rows of `input` and writes them to `output`, with [`added_fields`](crate::added_fields) appended.
 ///
-/// `observer` hears how many rows each window held, and is asked now and then with 0 whether to go on;
-/// when it breaks off, nothing is left behind.
+/// `observer` is called with the number of rows after each window, and from time to time with 0, and may break.
+/// Then no output is left behind.
 ///
 /// # Errors
-/// See [`ScoreError`]. No file appears then.
+/// See [`ScoreError`]. No output file appears then.
 pub fn score_file(
     scorer: &Scorer,
     input: &Path,
@@ -102,7 +100,7 @@ pub fn score_file(
         BatchWriter::create(Output::open(output, options.existing)?, format, layout.as_ref())?;
     let mut report = ScoreReport::default();
 
-    // Not scoped: a reader that waits for a pipe cannot be told to stop, only left behind.
+    // The thread is not scoped, because a reader that waits for a pipe cannot be stopped. It is left behind.
     let (batch_sender, batches) = sync_channel(1);
     let window = options.window;
     let reading = std::thread::spawn(move || read(reader, window, &batch_sender));
@@ -130,7 +128,7 @@ pub fn score_file(
         outcome
     });
     ended?;
-    // The windows ended, so the reader did. If it panicked, the rows are not all there.
+    // The windows have ended, so the reader has too. If it panicked, some rows are missing.
     if let Err(panic) = reading.join() {
         std::panic::resume_unwind(panic);
     }
@@ -138,7 +136,8 @@ pub fn score_file(
     Ok(report)
 }
 
-/// Opens the input; for formats that must know their columns ahead, these are known then.
+/// Opens the input and decides the format of the output. If that format needs all columns before the first row
+/// is written, an input that does not state its columns is read through once to find them.
 fn open(
     input: &Path,
     output: &Path,
@@ -165,12 +164,12 @@ fn open(
     Ok((BatchReader::surveyed(input, &options.read, &ADDED_COLUMNS, look)?, format))
 }
 
-/// What a channel had.
+/// What was received from a channel.
 enum Received<T> {
     Item(T),
-    /// The other side is done.
+    /// The sender is gone, and everything that it sent was received.
     Ended,
-    /// `stop` said so while nothing came.
+    /// `stop` returned true while nothing was received.
     Stopped,
 }
 
@@ -185,7 +184,7 @@ fn receive<T>(channel: &Receiver<T>, mut stop: impl FnMut() -> bool) -> Received
     }
 }
 
-/// Reads until the end or an error, or until nobody listens.
+/// Reads batches and sends them, until the input ends or the receiver is gone.
 fn read(mut reader: BatchReader, rows: usize, batches: &SyncSender<Result<Batch, DataError>>) {
     while let Some(batch) = reader.next_batch(rows) {
         if batches.send(batch).is_err() {
@@ -211,7 +210,7 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// Sends windows until the batches end, with an error at last or not.
+    /// Receives batches and sends windows, until the batches end, an error was sent, or scoring has stopped.
     fn run(
         &self,
         batches: &Receiver<Result<Batch, DataError>>,
@@ -238,14 +237,15 @@ impl Encoder<'_> {
                 }
             }
             let nothing = window.batches.is_empty() && window.skipped == 0;
-            // Sending fails when scoring has ended with an error.
+            // Sending fails if scoring has ended early.
             if (!nothing && windows.send(Ok(window)).is_err()) || ended {
                 return;
             }
         }
     }
 
-    /// Encodes a batch into a window; its rows and bytes.
+    /// Encodes a batch and adds it to a window. Returns the number of its rows that can be scored, and the size
+    /// of their columns in bytes.
     fn add(&self, mut batch: Batch, window: &mut Window) -> Result<(usize, usize), ScoreError> {
         let columns = batch.columns.clone();
         batch.columns = RecordBatch::new_empty(columns.schema());
@@ -253,7 +253,8 @@ impl Encoder<'_> {
         let mut encoded = EncodedBatch::new(self.scorer, columns, task, Some(self.format))
             .map_err(|source| DataError::unusable(batch.path(), source.to_string()))?;
 
-        // Rows that were not read and rows that were not understood, as they stand in the file.
+        // The problems of rows that could not be read and of rows that could not be encoded, in the order of
+        // the file.
         let mut problems: Vec<(u64, ScoreError)> = std::mem::take(&mut batch.bad)
             .into_iter()
             .map(|error| (error.row, DataError::Row(Box::new(error)).into()))
@@ -288,7 +289,7 @@ fn at_row(batch: &Batch, row: usize, source: RowFault) -> ScoreError {
     ScoreError::Row { path, unit: batch.unit(), line: batch.lines[row], source }
 }
 
-/// Predicts a window and writes it; its rows.
+/// Predicts the rows of a window and writes them. Returns the number of rows.
 fn score_window(
     scorer: &Scorer,
     window: Window,
@@ -319,7 +320,7 @@ fn score_window(
     Ok(predictions.len())
 }
 
-/// Predicts the rows of several batches; a row without an answer is said with its place.
+/// Predicts the rows of several batches. An error about a row's answer names the row's place in the input.
 fn predict(
     scorer: &Scorer,
     rows: &[ScorerRow],

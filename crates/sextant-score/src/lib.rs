@@ -1,13 +1,12 @@
 //! Scores pairs in bulk: record batches and files of any size.
 //!
-//! The answers come from [`sextant_infer`], which knows neither tables nor files of rows; this crate
-//! brings both to it.
+//! The answers come from [`sextant_infer`], which knows neither tables nor files of rows; this crate adds both.
 //!
-//! [`score_batch`] is the one way in which tables are scored, whatever they were read from: the pair's
-//! columns are looked at, every other column passes through, and the prediction's columns are
-//! appended. [`score_file`] streams a file through it in windows, in bounded memory; the output is
-//! written beside its path and renamed when whole. A row that cannot be read or encoded is an error
-//! that names its line, or is passed over and counted, as the caller says.
+//! [`score_batch`] scores a table, whatever it was read from: it reads the columns of the pair, passes every
+//! other column through, and appends the columns of the prediction. [`score_file`] scores a file in the same
+//! way, in windows and in bounded memory; the output is written beside its path and renamed when it is whole. A
+//! row that cannot be read or encoded is an error that names its line, or is skipped and counted, as the caller
+//! chooses.
 
 mod batch;
 mod file;
@@ -25,25 +24,26 @@ use sextant_model::ModelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScoreError {
-    /// Reading or writing failed, or a row is bad.
+    /// Reading or writing failed, or a row is invalid.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The model refuses.
+    /// The model cannot be run.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A row has no text that the tokenizer knows, the model lacks its task, or has no answer to it.
+    /// A row has no text that the tokenizer knows, the model was not trained for its task, or the model's
+    /// answer to it is not finite.
     #[error("{path} {unit} {line}: {source}")]
     Row {
-        /// The input.
+        /// The path of the input.
         path: String,
-        /// `line`, or `row` for Parquet.
+        /// What `line` counts: `line`, or `row` for Parquet.
         unit: RowUnit,
-        /// The row's line or number.
+        /// The line or the number of the row.
         line: u64,
         /// What is wrong.
         source: RowFault,
     },
-    /// The observer broke off.
+    /// The observer stopped the scoring.
     #[error("interrupted; no output was kept")]
     Interrupted,
 }

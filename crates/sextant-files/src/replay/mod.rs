@@ -1,10 +1,11 @@
-//! What a power failure may leave: the operations on a disk, recorded while something is written, are
-//! replayed as a file system may have brought them to the disk, in part and out of order.
+//! Simulates what a power failure may leave on a disk. The operations on the file system are recorded while
+//! something is written, and are then replayed as a file system may have written them to the disk: only in
+//! part, and in another order.
 //!
-//! The rules are those on which programs may rely (POSIX, and what Linux documents): what a file holds is
-//! on the disk when the file was synced, and before that any part of it may be; a name in a folder is
-//! there, moved or gone for good when the folder was synced, and before that it may be or not,
-//! whatever came of the operations before and after it. A rename is never half done.
+//! The rules are those that programs may rely on (POSIX, and what Linux documents). The content of a file is on
+//! the disk after the file was synced; before that, any part of it may be. A name that was added to a folder,
+//! moved or removed is so on the disk after the folder was synced; before that, it may be so or not,
+//! independently of the operations before and after it. A rename is never done by half.
 
 mod tests;
 
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Operation {
     Create(PathBuf),
     CreateFolder(PathBuf),
-    /// With what the file held.
+    /// The content of the file when it was synced comes with the path.
     SyncFile(PathBuf, Vec<u8>),
     SyncFolder(PathBuf),
     Rename(PathBuf, PathBuf),
@@ -32,7 +33,7 @@ thread_local! {
     static JOURNAL: RefCell<Option<Vec<Operation>>> = const { RefCell::new(None) };
 }
 
-/// Adds to the record of this thread, if there is one.
+/// Adds an operation to the record of this thread, if there is one.
 pub(crate) fn note(operation: impl FnOnce() -> Operation) {
     JOURNAL.with_borrow_mut(|journal| {
         if let Some(journal) = journal {
@@ -41,42 +42,42 @@ pub(crate) fn note(operation: impl FnOnce() -> Operation) {
     });
 }
 
-/// The number of a file or a folder, whatever its names.
+/// The number of a file or a folder, which does not depend on its names.
 type Inode = usize;
 
-/// A disk: what folders name, and what files hold.
+/// A simulated disk: the names in its folders, and the contents of its files.
 #[derive(Debug, Clone, Default)]
 struct Disk {
     folders: BTreeMap<Inode, BTreeMap<OsString, Inode>>,
     files: BTreeMap<Inode, Vec<u8>>,
 }
 
-/// A change of names, done wholly or not at all.
+/// A change of names, which is done completely or not at all.
 #[derive(Debug)]
 struct Change {
-    /// When it was made.
+    /// The index of the operation that made the change.
     at: usize,
-    /// What has to be so that it can be done at all.
+    /// The names that must lead to these inodes for the change to be possible.
     needs: Vec<(Inode, OsString, Inode)>,
-    /// The new meaning of names.
+    /// The names that change, with their new inodes; none for a name that is removed.
     sets: Vec<(Inode, OsString, Option<Inode>)>,
 }
 
-/// A recording: the disk before it, and what was done.
+/// A recording: the disk before the first operation, and the operations.
 struct Recording {
     before: Disk,
     changes: Vec<Change>,
-    /// When files were synced, and what they held then.
+    /// The index of each sync of a file, and the content of the file then.
     file_syncs: Vec<(usize, Inode, Vec<u8>)>,
     folder_syncs: Vec<(usize, Inode)>,
-    /// Where the time ends.
+    /// The number of operations.
     end: usize,
 }
 
 const ROOT: Inode = 0;
 
 impl Disk {
-    /// What is below a real folder.
+    /// A simulated disk with everything below a real folder.
     fn read(folder: &Path) -> Self {
         let mut disk = Self::default();
         disk.folders.insert(ROOT, BTreeMap::new());
@@ -97,7 +98,7 @@ impl Disk {
         }
     }
 
-    /// A new file, or a new folder.
+    /// Adds a new file with this content, or a new folder if there is none.
     fn add(&mut self, bytes: Option<Vec<u8>>) -> Inode {
         let inode = self.folders.len() + self.files.len();
         match bytes {
@@ -111,7 +112,7 @@ impl Disk {
         path.iter().try_fold(ROOT, |folder, name| self.folders.get(&folder)?.get(name).copied())
     }
 
-    /// The folder that a path is in, and its name there.
+    /// The folder that contains a path, and the path's name in it.
     fn place(&self, path: &Path) -> (Inode, OsString) {
         (self.find(path.parent().unwrap()).unwrap(), path.file_name().unwrap().to_owned())
     }
@@ -147,7 +148,7 @@ impl Disk {
 }
 
 impl Recording {
-    /// Records what `work` does below a folder.
+    /// Records the operations of `work` below a folder.
     fn of(root: &Path, work: impl FnOnce()) -> Self {
         let before = Disk::read(root);
         JOURNAL.set(Some(Vec::new()));
@@ -165,7 +166,7 @@ impl Recording {
         for (at, operation) in operations.into_iter().enumerate() {
             recording.add(at, operation, &mut disk, below);
         }
-        // Files of inodes that came later were not there before.
+        // Files and folders that are created later are empty on the disk before.
         recording.before.files = disk
             .files
             .keys()
@@ -189,7 +190,8 @@ impl Recording {
             Operation::CreateFolder(path) => drop(self.link(at, disk, &below(&path), None)),
             Operation::SyncFile(path, bytes) => {
                 let path = below(&path);
-                // What a caller wrote into a new folder was not recorded: it is there by now.
+                // Files that a caller wrote into a new folder were not recorded when they were created, so they
+                // are added here.
                 let found = disk.find(&path);
                 let inode = found.unwrap_or_else(|| self.link(at, disk, &path, Some(Vec::new())));
                 self.file_syncs.push((at, inode, bytes));
@@ -229,7 +231,8 @@ impl Recording {
         inode
     }
 
-    /// A folder's names go one by one, and the folder may be gone before them.
+    /// Removes a file or a folder. The names in a folder are removed one by one, in any order with the folder
+    /// itself.
     fn remove(&mut self, at: usize, disk: &mut Disk, path: &Path) {
         let inode = disk.find(path).unwrap();
         if let Some(names) = disk.folders.get(&inode).cloned() {
@@ -247,7 +250,7 @@ impl Recording {
         self.changes.push(change);
     }
 
-    /// What may be there when the power fails just before an operation.
+    /// A disk that may be left when the power fails just before the operation `when`.
     fn crash(&self, when: usize, rng: &mut impl Rng) -> Disk {
         let mut disk = self.before.clone();
         for change in self.changes.iter().filter(|change| change.at < when) {
@@ -267,7 +270,7 @@ impl Recording {
                 bytes.clone_from(held);
             }
             if let Some((.., next)) = syncs.find(|sync| sync.0 >= when) {
-                // Bytes that stay the same are not written again; of the others any part may be there.
+                // Bytes at the start that stay the same are there in any case; of the others, any part may be.
                 let same = bytes.iter().zip(next).take_while(|(a, b)| a == b).count();
                 if rng.random::<bool>() {
                     let length = rng.random_range(same..=next.len());
@@ -278,8 +281,8 @@ impl Recording {
         disk
     }
 
-    /// Replays failures at every operation, many times each, and has `check` look at what is left. Counts
-    /// how often the answer was true.
+    /// Replays a power failure at every operation, many times each, and calls `check` on what is left. Returns
+    /// how often `check` was true, and how often it was called.
     fn replay(&self, check: impl Fn(&Path) -> bool) -> (usize, usize) {
         const TIMES: u64 = 60;
         let (mut yes, mut all) = (0, 0);

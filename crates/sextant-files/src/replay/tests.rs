@@ -1,4 +1,4 @@
-//! What this crate writes, through power failures.
+//! Checks what power failures leave of the files and folders that this crate writes.
 
 use super::Recording;
 use crate::{
@@ -15,7 +15,7 @@ fn root() -> (tempfile::TempDir, PathBuf) {
     (place, path)
 }
 
-/// Both answers came up, so that the test has seen failures before and after the change.
+/// Checks that both answers came up, so that the test has seen power failures before and after the change.
 fn both((yes, all): (usize, usize)) {
     assert!(0 < yes && yes < all, "{yes} of {all}");
 }
@@ -35,7 +35,7 @@ fn a_file_is_the_old_or_the_new_one() {
         assert!(text == old || text == new, "{text}");
         text == new
     }));
-    // And when the call has come back, it is the new one.
+    // After the call has returned, a power failure leaves the new file.
     let after = recording.crash(recording.end, &mut ChaCha8Rng::seed_from_u64(1));
     assert_eq!(after.files[&after.find(Path::new("a")).unwrap()], new.as_bytes());
 }
@@ -55,7 +55,7 @@ fn replaced(root: &Path, text: &str) {
     replace_folder(&root.join("out"), Existing::Own, KIND, fill(text)).unwrap();
 }
 
-/// What a folder holds; none if it is not there.
+/// The content of a folder's files; none if the folder has no head.
 fn held(folder: &Path) -> Option<String> {
     let [head, body] = ["head", "body"].map(|name| std::fs::read_to_string(folder.join(name)).ok());
     let head = head?;
@@ -135,7 +135,7 @@ fn a_file_of_ours_is_known_for_ours_whenever_the_power_fails() {
     }
 }
 
-/// The replay finds what it is for: without a sync, a rename comes before the bytes.
+/// Checks that the replay finds a missing sync: a rename may reach the disk before the content of the file.
 #[test]
 fn a_file_that_is_not_synced_is_found_out() {
     let (_place, root) = root();
@@ -146,7 +146,7 @@ fn a_file_that_is_not_synced_is_found_out() {
         file.write_all(b"the new one").unwrap();
         crate::disk::rename(&part, &path).unwrap();
         crate::disk::sync_folder(&root).unwrap();
-        // Only now, too late.
+        // This sync comes too late.
         crate::disk::sync_file(&file, &path).unwrap();
     });
     let (whole, all) = recording.replay(|place| {

@@ -1,4 +1,4 @@
-//! Downloads from a server on this machine, watched and stopped.
+//! Tests of the store, and of downloads from a local server that are observed and stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod stop;

@@ -1,4 +1,4 @@
-//! An observer hears of a download, may stop it, and loses nothing by that.
+//! Checks that an observer is told about a download and may stop it, and that nothing is lost by that.
 
 use sextant_hub::{Client, DownloadEvent, DownloadObserver, HubError, Store, find};
 use std::io::{BufRead, BufReader, Write};
@@ -6,18 +6,18 @@ use std::net::{TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-/// The weights, more than arrive in one piece.
+/// The weights, which are larger than what is received at once.
 fn weights() -> Vec<u8> {
     (0..250_000_u32).flat_map(u32::to_le_bytes).collect()
 }
 
-/// A hub that serves any file from the byte that it is asked for; its address.
+/// Starts a hub that serves any file from the requested byte on, and returns its address.
 fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // Whoever stops a download closes the connection.
+            // A client that stops a download closes the connection, which is an error here.
             let _ = stream.and_then(answer);
         }
     });
@@ -50,7 +50,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(&body[start..])
 }
 
-/// Keeps what it hears as text, and breaks at the first event that `stop` says.
+/// An observer that keeps each event as text and breaks at events for which `stop` returns true.
 struct Watch<F> {
     heard: Vec<String>,
     stop: F,
@@ -88,7 +88,7 @@ fn a_stopped_download_keeps_what_came_and_the_next_goes_on_from_there() {
     assert!(0 < kept && kept < total, "{kept} of {total}");
     assert!(!store.has(bert));
 
-    // It may also break before the first byte comes.
+    // The observer may also break before the first byte is received.
     let stop = |event: DownloadEvent<'_>| matches!(event, DownloadEvent::Started { .. });
     let error =
         store.get(bert, false, &client, &mut Watch { heard: Vec::new(), stop }).unwrap_err();
@@ -99,7 +99,7 @@ fn a_stopped_download_keeps_what_came_and_the_next_goes_on_from_there() {
     assert_eq!(std::fs::read(folder.join("model.safetensors")).unwrap(), weights());
     // Nothing but the backbone is left.
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
-    // What is there is not fetched again.
+    // A backbone that is there is not downloaded again.
     let mut again = Watch { heard: Vec::new(), stop: |_: DownloadEvent<'_>| true };
     store.get(bert, false, &client, &mut again).unwrap();
     assert!(again.heard.is_empty(), "{:?}", again.heard);

@@ -1,4 +1,4 @@
-//! Names of backbones and the folders that they become.
+//! Checks names of backbones and the folders that they are resolved to.
 
 use sextant_hub::{
     Client, DownloadEvent, DownloadObserver, HubError, Store, find, known, may_be_same, public_name,
@@ -6,7 +6,7 @@ use sextant_hub::{
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-/// No download may begin.
+/// An observer that fails the test if a download begins.
 struct Nothing;
 
 impl DownloadObserver for Nothing {

@@ -1,4 +1,5 @@
-//! Each row has its own result, at encoding and at answering, and a pass can be stopped.
+//! Checks that each row has a result of its own, in encoding and in answering, and that answering can be
+//! stopped.
 
 use crate::support::{ensemble, pairs, saved};
 use sextant_core::{Example, Grade, Pair, PairRef, Prediction, Product, Task};
@@ -39,7 +40,7 @@ fn a_pair_that_cannot_be_encoded_is_an_error_of_its_own_row_alone() {
     assert_eq!(scorer.answer(&good, |_| ControlFlow::Continue(())).unwrap().len(), 2);
 }
 
-/// The sum that a batcher forms is the sum of what the models read.
+/// Checks that the number of tokens of a row is the sum of the tokens that the models read.
 #[test]
 fn a_row_says_how_many_tokens_answering_it_takes() {
     let place = tempfile::tempdir().unwrap();
@@ -60,7 +61,7 @@ fn a_row_says_how_many_tokens_answering_it_takes() {
     }
 }
 
-/// Pooling by the mean lets one row without a number spoil its whole pack.
+/// With mean pooling, one row whose answer is NaN makes all answers of its pack NaN.
 #[test]
 fn a_row_without_a_number_does_not_take_its_pack_with_it() {
     let place = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Bundles over one frozen base.
+//! Checks bundles over the same frozen base.
 
 use crate::support::{pairs, saved};
 use sextant_core::Task;
@@ -6,7 +6,7 @@ use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
 use sextant_model::{Device, SharedBases};
 
-/// The registry knows a base for as long as a scorer holds it, and no longer.
+/// Checks that `SharedBases` knows a base only for as long as a scorer holds it.
 #[test]
 fn a_base_goes_with_the_last_bundle_over_it() {
     let place = tempfile::tempdir().unwrap();

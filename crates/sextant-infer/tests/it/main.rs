@@ -1,4 +1,4 @@
-//! What opened bundles and ensembles answer.
+//! Checks the answers of opened bundles and ensembles.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod answering;

@@ -1,4 +1,5 @@
-//! Answers of bundles and ensembles: none that is no number, and the same from any number of threads.
+//! Checks that bundles and ensembles never give NaN as an answer, and the same answers from any number of
+//! threads.
 
 use crate::support::{ensemble, pairs, saved};
 use rayon::prelude::*;
@@ -9,7 +10,8 @@ use sextant_kernels::ScorePrecision;
 use sextant_model::{Device, ModelError};
 use std::path::PathBuf;
 
-/// A member whose answer is no number is not outvoted, by no rule; the row is the caller's, not the member's.
+/// Checks that no rule outvotes a member whose answer is NaN, and that the error has the caller's index of the
+/// row, and not the index among the member's rows.
 #[test]
 fn no_rule_hides_a_member_without_a_number() {
     let place = tempfile::tempdir().unwrap();
@@ -39,7 +41,7 @@ fn no_rule_hides_a_member_without_a_number() {
     }
 }
 
-/// Members that share a frozen base, asked from several threads and from inside a pool.
+/// Members share a frozen base, and are called from several threads and from inside a pool.
 #[test]
 fn an_ensemble_over_a_shared_base_answers_alike_from_any_thread() {
     let place = tempfile::tempdir().unwrap();

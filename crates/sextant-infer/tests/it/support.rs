@@ -22,7 +22,8 @@ pub(crate) fn encoder() -> Encoder {
     Encoder::new(train_wordpiece(&texts, 80).unwrap(), TextConfig::default()).unwrap()
 }
 
-/// A bundle of some tasks; `lora` adapts a base that is the same for every seed.
+/// Saves a bundle of some tasks. With `lora`, it has adapters over a base that is the same for every seed. With
+/// `damaged`, pairs with this text get an answer that is NaN.
 pub(crate) fn saved(folder: &Path, tasks: &[Task], seed: u64, lora: bool, damaged: Option<&str>) {
     let encoder = encoder();
     let backbone = BackboneConfig {
@@ -48,7 +49,7 @@ pub(crate) fn saved(folder: &Path, tasks: &[Task], seed: u64, lora: bool, damage
     };
     let model = initialize(RelevanceModel::zeros(spec, &Device::cpu()).unwrap(), seed);
     let model = initialize_frozen(model, 1);
-    // A token of this text that the sound pairs lack.
+    // A token of the damaged text that no other pair has.
     let token = damaged.map(|text| {
         let ids = |pair: &Pair| encoder.encode(pair).unwrap().ids;
         let sound: Vec<u32> = pairs().iter().flat_map(ids).collect();
@@ -59,7 +60,8 @@ pub(crate) fn saved(folder: &Path, tasks: &[Task], seed: u64, lora: bool, damage
     let model = load::<Infallible>(model, |name, shape| {
         let mut data = values[name].data.clone();
         if let (Some(token), "embeddings.word") = (token, name) {
-            // Finite, or the bundle would be refused at opening; the sum that the norm takes is not.
+            // The numbers are finite, because the bundle could not be opened otherwise, but the sum in the norm
+            // is not.
             data[token as usize * shape[1]..][..shape[1]].fill(f32::MAX);
         }
         Ok(Some(data))

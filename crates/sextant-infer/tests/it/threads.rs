@@ -1,4 +1,5 @@
-//! Whoever computes, the answers are the same bits; before and after a model was warmed up, too.
+//! Checks that the answers are the same bits on all kinds of threads, and before and after a model is warmed
+//! up.
 
 use crate::support::{ensemble, pairs, saved};
 use sextant_core::Task;
@@ -54,7 +55,8 @@ fn warming_up_runs_every_task_and_length_and_changes_no_answer() {
     let vote = ensemble(&place, &bundles, Vote::Soft);
     let scorer = Scorer::open(&vote, &Device::cpu(), ScorePrecision::Int8).unwrap();
     let before = bits(&scorer);
-    // Three lengths; each task alone and all together: 2 + 2 rows of the first, 1 + 1 of the second.
+    // There are three lengths, and each task is run alone and with the others: 2 + 2 rows for the first member,
+    // 1 + 1 rows for the second.
     assert_eq!(scorer.warm_up().unwrap(), 3 * (4 + 2));
     assert_eq!(bits(&scorer), before);
 }

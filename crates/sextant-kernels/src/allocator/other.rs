@@ -1,4 +1,4 @@
-//! Blocks by the standard library's system allocator, where there is no `mmap`.
+//! Gets blocks of memory from the standard library's system allocator, where there is no `mmap`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -7,18 +7,21 @@ fn layout(size: usize) -> Layout {
 }
 
 pub(super) fn map(size: usize) -> *mut u8 {
-    // SAFETY: the layout must have a size above zero. Sizes of classes are at least 64 KiB, and the layout
-    // that stands in for one that cannot be has one byte.
+    // SAFETY: `alloc_zeroed` requires a layout with a size above zero. Size classes have at least 64 KiB, and
+    // the layout that `layout` returns for a size that is too large has one byte.
     unsafe { System.alloc_zeroed(layout(size)) }
 }
 
+/// # Safety
+/// The block came from [`map`] with this size and is not used any more.
 pub(super) unsafe fn unmap(block: *mut u8, size: usize) {
-    // SAFETY: the caller promises that `map` made the block with this size and that nobody uses it. `map`
-    // asked the same allocator for it, with the layout that `layout` gives for the same size.
+    // SAFETY: the caller promises that `map` returned the block for this size and that it is not used any more.
+    // `map` got it from the same allocator, with the layout that `layout` returns for the same size.
     unsafe { System.dealloc(block, layout(size)) };
 }
 
-/// Without a clock that never allocates, blocks are only given back beyond the bound.
+/// Always 0, because there is no clock that is known never to allocate. So there are no sweeps, and blocks are
+/// only given back to the system when the limit is exceeded or by `release`.
 pub(super) fn milliseconds() -> u64 {
     0
 }

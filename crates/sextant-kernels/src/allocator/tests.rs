@@ -23,7 +23,8 @@ fn classes_hold_their_sizes() {
 
 /// Allocates, fills and frees through the trait.
 fn cycle(allocator: &CachingAllocator, size: usize) -> *mut u8 {
-    // SAFETY: the block is written within its size and freed with its layout.
+    // SAFETY: the layout's size is above zero; the block is not null, is written within its size, and is freed
+    // once, with its layout.
     unsafe {
         let block = allocator.alloc(layout(size));
         assert!(!block.is_null() && block.addr().is_multiple_of(4096));
@@ -42,7 +43,8 @@ fn blocks_are_reused_and_cleared_on_demand() {
         let mapped = allocator.mapped();
         assert_eq!(cycle(&allocator, size - 100), first);
         assert_eq!(allocator.mapped(), mapped);
-        // SAFETY: the block is read within its size and freed with its layout.
+        // SAFETY: the layout's size is above zero; the block is initialized with zeros, is read within its
+        // size, and is freed once, with its layout, after the last use of the slice.
         unsafe {
             let block = allocator.alloc_zeroed(layout(size));
             let content = std::slice::from_raw_parts(block, size);
@@ -58,7 +60,8 @@ fn blocks_are_reused_and_cleared_on_demand() {
 #[test]
 fn no_more_is_kept_than_the_limit() {
     let allocator = CachingAllocator::new(4 << 20);
-    // SAFETY: blocks are freed once, with their layout.
+    // SAFETY: the layout's size is above zero, and each block is freed once, with its layout, and never
+    // accessed.
     unsafe {
         let blocks: Vec<*mut u8> = (0..9).map(|_| allocator.alloc(layout(1 << 20))).collect();
         assert_eq!(allocator.mapped(), 9 << 20);
@@ -86,7 +89,9 @@ fn idle_blocks_are_given_back() {
 #[test]
 fn growing_keeps_the_content() {
     let allocator = CachingAllocator::new(64 << 20);
-    // SAFETY: each block is used within its size and freed with its layout.
+    // SAFETY: all sizes are above zero. The first block is written within its size, and each later one keeps
+    // the initialized bytes that both sizes hold, of which the smaller number is read. Each block is passed on
+    // with the layout that it was allocated with, and the last one is freed once.
     unsafe {
         let mut size = 1000;
         let mut block = allocator.alloc(layout(size));

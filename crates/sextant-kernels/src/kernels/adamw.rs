@@ -4,7 +4,7 @@ use super::parallel::{self, SharedMut};
 use crate::simd::{Kernel, Level, Simd, launch};
 use crate::{AdamWStep, RowGradient, UntouchedRows};
 
-/// Elements of a chunk.
+/// The number of elements of a chunk.
 const CHUNK: usize = 1 << 15;
 
 pub(crate) fn step(
@@ -28,12 +28,13 @@ pub(crate) fn step(
             v: v.at(start),
             step: *step,
         };
-        // SAFETY: the buffers are of one length, as was checked above, and chunks are disjoint parts of them.
+        // SAFETY: the four buffers have the same length, as was checked above, and the update has `count`
+        // elements left from `start` on. Chunks are disjoint parts of the buffers.
         unsafe { launch(level, update) };
     });
 }
 
-/// One step on a table of which only some rows have a gradient.
+/// One step on an embedding table of which only some rows have a gradient.
 pub(crate) fn step_rows(
     level: Level,
     param: &mut [f32],
@@ -49,7 +50,7 @@ pub(crate) fn step_rows(
     assert!(count == rows * width && m.len() == count && v.len() == count, "adamw: lengths");
     assert!(gradient.ids().iter().all(inside), "adamw: rows of the gradient");
     let (param, m, v) = (SharedMut::new(param), SharedMut::new(m), SharedMut::new(v));
-    // rows of a chunk
+    // The number of rows of a chunk.
     let share = (CHUNK / width.max(1)).max(1);
     parallel::for_each(rows.div_ceil(share), count * 4, |chunk| {
         let (mut next, end) = (chunk * share, ((chunk + 1) * share).min(rows));
@@ -66,7 +67,9 @@ pub(crate) fn step_rows(
                 v: v.at(start),
                 step: *step,
             };
-            // SAFETY: the buffers are of one length, as was checked above, and chunks are disjoint rows of them.
+            // SAFETY: the parameter and both moments have the same length of whole rows, as was checked above,
+            // and `rows` are rows of them that this task alone updates, each once. A gradient is given for
+            // one row only, and its pointer leads to the `width` numbers of that row.
             unsafe { launch(level, update) };
         };
         let first = gradient.ids().partition_point(|&id| (id as usize) < next);
@@ -86,7 +89,7 @@ pub(crate) fn step_rows(
 struct Update {
     count: usize,
     param: *mut f32,
-    /// `None` stands for zeros.
+    /// The gradient; `None` stands for zeros.
     grad: Option<*const f32>,
     m: *mut f32,
     v: *mut f32,
@@ -100,8 +103,8 @@ impl Kernel for Update {
     unsafe fn run<S: Simd>(self, simd: S) {
         let step = self.step;
         let (first, second) = step.bias_corrections();
-        // SAFETY: the caller promises buffers of this length, which this kernel alone writes; no lane past
-        // their end is touched.
+        // SAFETY: the caller promises that all buffers are valid for `count` numbers, and that nothing else
+        // accesses the parameter and the moments; no lane past the `count` numbers is touched.
         unsafe {
             let splat = |x: f64| simd.splat(x as f32);
             let scale = simd.splat(step.grad_scale);

@@ -1,14 +1,14 @@
-//! Cross-entropy from logits and its gradient, one pass over the logits each.
+//! Cross-entropy from logits and its gradient, each in one pass over the logits.
 //!
-//! The loss of a row is `Σ t_c · (log Σ exp z - z_c)`, where the targets `t` are what smoothing
-//! spreads plus the true class's share, all times the row's weight. Only the logarithm of each
-//! row's sum is kept for the backward pass.
+//! The loss of a row is `Σ t_c · (log Σ exp z - z_c)` times the row's weight, where the targets `t` are the
+//! share that label smoothing gives to each class, plus the rest for the true class. Only the logarithm of
+//! each row's sum of exponentials is kept for the backward pass.
 
 use super::parallel::{self, Room};
 use crate::ClassTargets;
 use crate::simd::{self, Kernel, Level, Simd, launch};
 
-/// Rows of a chunk.
+/// The number of rows of a chunk.
 const CHUNK: usize = 16;
 
 /// The loss of each row, and the logarithm of each row's sum of exponentials.
@@ -26,23 +26,23 @@ pub(crate) fn forward(
     parallel::for_each(rows.div_ceil(CHUNK), logits.len() * 8, |chunk| {
         for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(rows) {
             let logits = &logits[row * columns..][..columns];
-            // SAFETY: the kernel holds slices alone.
+            // SAFETY: `launch` asks that the kernel's pointers are valid, and `Row` holds only slices.
             let (log_sum, weighted) = unsafe { launch(level, Row(logits, &spread.weights)) };
             let hard = targets.hard(row);
             let loss = hard * (log_sum - logits[targets.classes[row] as usize])
                 + (spread.total * log_sum - weighted);
-            // SAFETY: both vectors have an element for each row, and each row belongs to one chunk.
+            // SAFETY: both results have room for a number for each row, and each row belongs to one chunk.
             unsafe {
                 *to_losses.at(row) = targets.row_weight(row) * loss;
                 *to_sums.at(row) = log_sum;
             }
         }
     });
-    // SAFETY: the chunks are all rows, and both numbers of each were written.
+    // SAFETY: the chunks cover all rows, and both numbers of each row were written.
     unsafe { (losses.filled(), log_sums.filled()) }
 }
 
-/// The gradient of the logits from those of the losses.
+/// Computes the gradient of the logits from `dlosses`, the gradients of the losses.
 pub(crate) fn backward(
     level: Level,
     logits: &[f32],
@@ -71,19 +71,22 @@ pub(crate) fn backward(
                 scale,
                 gradient: to.at(row * columns),
             };
-            // SAFETY: the gradient has as many rows as the logits, whose length was checked above, and each
-            // row belongs to one chunk.
+            // SAFETY: the gradient has room for as many numbers as there are logits, whose length was checked
+            // above, so it has a row of `columns` numbers at `row * columns`, and each row belongs to one
+            // chunk. The kernel has written the number of the true class before it is changed;
+            // `ClassTargets::check` has found that the class is below `columns`.
             unsafe {
                 launch(level, kernel);
                 *to.at(row * columns + targets.classes[row] as usize) -= scale * hard;
             }
         }
     });
-    // SAFETY: the chunks are all rows, and the kernel writes each whole.
+    // SAFETY: the chunks cover all rows, and the kernel writes each row completely.
     unsafe { gradient.filled() }
 }
 
-/// What smoothing gives to each class of every row; no weights when there is no smoothing.
+/// The part of every row's targets that label smoothing gives to each class, and the sum over the classes.
+/// There are no weights when there is no smoothing.
 struct Spread {
     weights: Vec<f32>,
     total: f32,
@@ -101,7 +104,7 @@ impl Spread {
     }
 }
 
-/// `log Σ exp z`, and `Σ w · z` for the weights of smoothing.
+/// A kernel that computes `log Σ exp z`, and `Σ w · z` for the weights `w` of label smoothing.
 struct Row<'a>(&'a [f32], &'a [f32]);
 
 impl Kernel for Row<'_> {
@@ -111,9 +114,11 @@ impl Kernel for Row<'_> {
     unsafe fn run<S: Simd>(self, simd: S) -> (f32, f32) {
         let Self(z, weights) = self;
         let whole = z.len() / S::LANES * S::LANES;
-        // SAFETY: vectors start inside the slices, and no lane past their end is read.
+        // SAFETY: each vector starts inside its slice, and no lane past the slice's end is read. The weights are
+        // as many as the logits, or none. The array holds a vector of any level.
         unsafe {
-            // as in attention: infinite logits and NaN give a loss of NaN
+            // A greatest logit that is infinite gives a loss of NaN, because its difference from itself is NaN,
+            // and so does a NaN among the logits.
             let mut greatest = simd.splat(f32::NEG_INFINITY);
             for i in (0..whole).step_by(S::LANES) {
                 greatest = simd.max(greatest, simd.load(z.as_ptr().add(i)));
@@ -127,7 +132,7 @@ impl Kernel for Row<'_> {
                 let left = z.len() - whole;
                 let e =
                     simd::exp(simd, simd.sub(simd.load_first(z.as_ptr().add(whole), left), shift));
-                // through memory, so that lanes past the end count as zero
+                // The exponentials go through memory, so that lanes past the end are zero.
                 let mut lanes = [0.0f32; 16];
                 simd.store_first(lanes.as_mut_ptr(), left, e);
                 sum = simd.add(sum, simd.load(lanes.as_ptr()));
@@ -143,7 +148,7 @@ impl Kernel for Row<'_> {
     }
 }
 
-/// `scale · (total · softmax(z) - spread)`
+/// A kernel that computes one row of the gradient, `scale · (total · softmax(z) - spread)`.
 struct BackwardRow<'a> {
     logits: &'a [f32],
     spread: &'a [f32],
@@ -158,8 +163,9 @@ impl Kernel for BackwardRow<'_> {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
-        // SAFETY: the caller promises a row of the gradient as long as the slices, and no lane past their end
-        // is touched.
+        // SAFETY: the caller promises room for a row of the gradient with as many numbers as there are logits,
+        // which nothing else accesses. `spread` is as long as the logits or empty, and no lane past the end of
+        // the logits is touched.
         unsafe {
             let (shift, scale) = (simd.splat(self.log_sum), simd.splat(self.scale));
             let total = simd.splat(self.total);

@@ -1,5 +1,5 @@
-//! Multiplication by a counter-based dropout mask, and the sum with a residual; the gradient of both is the
-//! same multiplication.
+//! Multiplication by a counter-based dropout mask, and the sum of its result and a residual. The gradient of
+//! `x` is the same multiplication of the result's gradient in both cases.
 
 use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::layer_norm::factors;
@@ -7,7 +7,7 @@ use super::parallel;
 use crate::simd::{Kernel, Level, Simd, launch};
 use crate::{Dropout, Precision};
 
-/// Rows of a chunk.
+/// The number of rows of a chunk.
 const CHUNK: usize = 64;
 
 /// `dropout(x)`, in the format of `x`.
@@ -15,7 +15,7 @@ pub(crate) fn apply(level: Level, x: Floats<'_>, columns: usize, dropout: Dropou
     sum(level, x, None, columns, Some(dropout), x.format())
 }
 
-/// `dropout(x) + residual` in a format.
+/// `dropout(x) + residual` in the given format.
 pub(crate) fn sum(
     level: Level,
     x: Floats<'_>,
@@ -42,10 +42,11 @@ pub(crate) fn sum(
             y: to,
             dropout,
         };
-        // SAFETY: the buffers are of one length, as was checked above, and chunks are disjoint rows of them.
+        // SAFETY: `x` and the residual have the same length, as was checked above, and the output has room for
+        // as many numbers. Chunks are disjoint rows of them.
         unsafe { launch(level, kernel) };
     });
-    // SAFETY: the chunks are all rows, and each writes its rows whole.
+    // SAFETY: the chunks cover all rows, and each writes its rows completely, so every number was written.
     unsafe { out.filled() }
 }
 
@@ -67,8 +68,8 @@ impl Kernel for Rows {
             let key = self.dropout.map(|dropout| (dropout, dropout.row_key(row)));
             for column in (0..self.columns).step_by(S::LANES) {
                 let (at, left) = (row * self.columns + column, self.columns - column);
-                // SAFETY: the caller promises buffers that hold these rows, which this kernel alone writes; `left`
-                // columns follow.
+                // SAFETY: the caller promises buffers that hold these rows, and that nothing else accesses
+                // these rows of the output. `left` columns are left in this row, and no more are touched.
                 unsafe {
                     let mut y = self.x.load(simd, at, left);
                     if let Some((dropout, key)) = key {

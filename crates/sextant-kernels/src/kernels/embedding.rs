@@ -1,13 +1,13 @@
-//! Rows of a table, and the gradient of the table.
+//! Looks up rows of an embedding table, and computes the gradient of the table.
 
 use super::floats::{FloatVec, Floats};
 use super::frozen::Numbers;
 use super::parallel::{self, Room};
 
-/// Tokens of a chunk.
+/// The number of tokens of a chunk.
 const CHUNK: usize = 256;
 
-/// An id as an index below `rows`.
+/// The id as an index. Panics when it is not below `rows`.
 fn index(id: i32, rows: usize) -> usize {
     let index = usize::try_from(id).ok().filter(|&index| index < rows);
     let Some(index) = index else {
@@ -16,7 +16,7 @@ fn index(id: i32, rows: usize) -> usize {
     index
 }
 
-/// The rows that `ids` name, one after another.
+/// The rows of the table for `ids`, one after the other.
 pub(crate) fn gather(table: Floats<'_>, width: usize, ids: &[i32]) -> FloatVec {
     match table {
         Floats::F32(table) => FloatVec::F32(rows_of(table, width, ids)),
@@ -32,16 +32,16 @@ fn rows_of<T: Copy + Send + Sync>(table: &[T], width: usize, ids: &[i32]) -> Vec
         let start = chunk * CHUNK;
         for (token, &id) in ids.iter().enumerate().skip(start).take(CHUNK) {
             let from = &table[index(id, rows) * width..][..width];
-            // SAFETY: `from` is a row of the table, and the output has a row for each token, which this chunk
-            // alone writes.
+            // SAFETY: `from` is a slice of `width` numbers. The output has room for a row of `width` numbers for
+            // each token, this chunk alone writes those of its tokens, and it does not overlap the table.
             unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.at(token * width), width) };
         }
     });
-    // SAFETY: the chunks are all tokens, and each token's row was copied whole.
+    // SAFETY: the chunks cover all tokens, and each token's row was copied completely.
     unsafe { out.filled() }
 }
 
-/// [`gather`] from a stored table; `dims` are its width and its rows.
+/// [`gather`] from a frozen table, whose dimensions are its width and its number of rows.
 pub(crate) fn gather_frozen(table: &Numbers, [width, rows]: [usize; 2], ids: &[i32]) -> Vec<f32> {
     let mut out = vec![0.0; ids.len() * width];
     for (to, &id) in out.chunks_exact_mut(width.max(1)).zip(ids) {
@@ -50,8 +50,8 @@ pub(crate) fn gather_frozen(table: &Numbers, [width, rows]: [usize; 2], ids: &[i
     out
 }
 
-/// The gradient of a table of `rows`: each token's row of `dy` is added to the row it came from,
-/// in the order of the tokens.
+/// The gradient of a table of `rows` rows: each token's row of `dy` is added to the row of the table that the
+/// token's id names, in the order of the tokens.
 pub(crate) fn scatter(dy: &[f32], width: usize, ids: &[i32], rows: usize) -> Vec<f32> {
     assert_eq!(dy.len(), ids.len() * width, "embedding: length");
     let mut gradient = vec![0.0; rows * width];

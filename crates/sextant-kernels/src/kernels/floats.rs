@@ -1,7 +1,8 @@
-//! Numbers in the format that their tensor holds them in.
+//! Buffers of numbers in either of the formats that tensors have, `f32` and bf16.
 //!
-//! Activations are `f32`, or bf16 where a pass multiplies in bf16. Kernels compute in `f32` registers
-//! and read and write either format; which one is a property of a buffer, looked at as it is read.
+//! Activations are `f32`, or bf16 in a pass that multiplies in bf16. Kernels compute in `f32` registers and
+//! read and write buffers of either format. The format is a property of each buffer, and is looked up at each
+//! load and store.
 
 use half::bf16;
 
@@ -32,7 +33,7 @@ impl Floats<'_> {
         }
     }
 
-    /// Where the number at `index` is; in bounds when there are that many.
+    /// A pointer to the number at `index`, which is valid only if there are more than `index` numbers.
     pub(crate) fn at(self, index: usize) -> FloatPtr {
         let start = match self {
             Self::F32(numbers) => FloatPtr::F32(numbers.as_ptr()),
@@ -41,11 +42,11 @@ impl Floats<'_> {
         start.add(index)
     }
 
-    /// A copy in a format.
+    /// A copy in the given format.
     pub(crate) fn to_format(self, level: Level, format: Precision) -> FloatVec {
         let mut out = FloatRoom::new(format, self.len());
         convert(level, self, out.shared());
-        // SAFETY: as many numbers were converted as there is room for.
+        // SAFETY: `convert` wrote as many numbers as there is room for.
         unsafe { out.filled() }
     }
 }
@@ -77,26 +78,26 @@ impl FloatVec {
         }
     }
 
-    /// The same numbers as `f32`; nothing is done where they are.
+    /// The same numbers as `f32`, without a copy if they already are.
     pub(crate) fn into_f32(self, level: Level) -> Vec<f32> {
         match self {
             Self::F32(numbers) => numbers,
             Self::Bf16(numbers) => {
                 let mut out = Room::new(numbers.len());
                 convert(level, Floats::Bf16(&numbers), FloatMut::F32(out.shared()));
-                // SAFETY: as many numbers were converted as there is room for.
+                // SAFETY: `convert` wrote as many numbers as there is room for.
                 unsafe { out.filled() }
             }
         }
     }
 
-    /// The same numbers in a format; nothing is done where they are in it.
+    /// The same numbers in the given format, without a copy if they already have it.
     pub(crate) fn into_format(self, level: Level, format: Precision) -> Self {
         if self.floats().format() == format { self } else { self.floats().to_format(level, format) }
     }
 }
 
-/// [`Room`] for numbers of a format.
+/// [`Room`] for numbers in either format.
 #[derive(Debug)]
 pub(crate) enum FloatRoom {
     F32(Room<f32>),
@@ -111,7 +112,7 @@ impl FloatRoom {
         }
     }
 
-    /// Where the numbers go, for tasks that write disjoint parts.
+    /// A pointer through which tasks write disjoint parts of the numbers.
     pub(crate) fn shared(&mut self) -> FloatMut {
         match self {
             Self::F32(room) => FloatMut::F32(room.shared()),
@@ -119,10 +120,10 @@ impl FloatRoom {
         }
     }
 
-    /// The numbers.
+    /// The numbers, after all of them were written.
     ///
     /// # Safety
-    /// All of them were written.
+    /// All numbers were written.
     pub(crate) unsafe fn filled(self) -> FloatVec {
         // SAFETY: the caller promises that all numbers were written.
         unsafe {
@@ -134,7 +135,7 @@ impl FloatRoom {
     }
 }
 
-/// Where numbers are read.
+/// A pointer to numbers that are read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FloatPtr {
     F32(*const f32),
@@ -142,7 +143,7 @@ pub(crate) enum FloatPtr {
 }
 
 impl FloatPtr {
-    /// `count` numbers further.
+    /// The pointer moved forward by `count` numbers.
     #[inline(always)]
     pub(crate) fn add(self, count: usize) -> Self {
         match self {
@@ -151,13 +152,13 @@ impl FloatPtr {
         }
     }
 
-    /// The numbers at `index` and after it, by how many are `left`; lanes past them are zero.
+    /// A vector of the numbers from `index` on, of which `left` are left; lanes past them are zero.
     ///
     /// # Safety
-    /// The numbers exist.
+    /// `left` numbers from `index` on can be read, or as many as a vector has lanes.
     #[inline(always)]
     pub(crate) unsafe fn load<S: Simd>(self, simd: S, index: usize, left: usize) -> S::V {
-        // SAFETY: the caller promises that the numbers which are left, up to a vector, exist.
+        // SAFETY: the caller promises that `left` numbers, up to a vector, can be read, and no more are.
         unsafe {
             match self {
                 Self::F32(p) => simd.load_upto(p.wrapping_add(index), left),
@@ -169,10 +170,10 @@ impl FloatPtr {
     /// The number at `index`.
     ///
     /// # Safety
-    /// It exists.
+    /// The number can be read.
     #[inline(always)]
     pub(crate) unsafe fn get(self, index: usize) -> f32 {
-        // SAFETY: the caller promises that the number exists.
+        // SAFETY: the caller promises that the number can be read.
         unsafe {
             match self {
                 Self::F32(p) => *p.add(index),
@@ -182,7 +183,7 @@ impl FloatPtr {
     }
 }
 
-/// Where threads write disjoint numbers.
+/// A pointer to a buffer whose disjoint parts several threads write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FloatMut {
     F32(SharedMut<f32>),
@@ -190,14 +191,14 @@ pub(crate) enum FloatMut {
 }
 
 impl FloatMut {
-    /// Stores the number of lanes that are `left`, or all, at `index`.
+    /// Stores the first `left` lanes, or all lanes if `left` is larger, from `index` on.
     ///
     /// # Safety
-    /// The numbers exist and are no other thread's.
+    /// The buffer has room for these numbers, and no other thread accesses them.
     #[inline(always)]
     pub(crate) unsafe fn store<S: Simd>(self, simd: S, index: usize, left: usize, v: S::V) {
-        // SAFETY: the caller promises that the numbers which are left, up to a vector, exist and are this
-        // thread's alone.
+        // SAFETY: the caller promises room for `left` numbers, up to a vector, that no other thread accesses,
+        // and no more are written.
         unsafe {
             match self {
                 Self::F32(to) => simd.store_upto(to.at(index), left, v),
@@ -207,10 +208,11 @@ impl FloatMut {
     }
 }
 
-/// Copies the `count` numbers at `from` to where they start at `index`, perhaps in another format.
+/// Copies `count` numbers from `from` to `to`, from `index` on, and converts them if the formats differ.
 ///
 /// # Safety
-/// Both places hold the numbers, those written are no other thread's.
+/// `from` is valid for `count` numbers, and `to` has room for them from `index` on, which no other thread
+/// accesses.
 #[inline(always)]
 pub(crate) unsafe fn copy_line<S: Simd>(
     simd: S,
@@ -220,15 +222,16 @@ pub(crate) unsafe fn copy_line<S: Simd>(
     count: usize,
 ) {
     for i in (0..count).step_by(S::LANES) {
-        // SAFETY: the caller promises `count` numbers at both places, of which `count - i` follow.
+        // SAFETY: the caller promises `count` numbers that can be read, and room for as many that no other
+        // thread accesses; `count - i` of them are left, and no more are touched.
         unsafe { to.store(simd, index + i, count - i, from.load(simd, i, count - i)) };
     }
 }
 
-/// Numbers of a chunk.
+/// The number of elements of a chunk.
 const CHUNK: usize = 1 << 14;
 
-/// Copies all numbers to where they have another format, perhaps; there is room.
+/// Copies all numbers to `to`, which has room for them, and converts them if the formats differ.
 fn convert(level: Level, from: Floats<'_>, to: FloatMut) {
     struct Chunk {
         from: FloatPtr,
@@ -240,14 +243,15 @@ fn convert(level: Level, from: Floats<'_>, to: FloatMut) {
         type Output = ();
         #[inline(always)]
         unsafe fn run<S: Simd>(self, simd: S) {
-            // SAFETY: the caller promises that both places hold the chunk and that it is this thread's alone.
+            // SAFETY: the caller promises that `from` can be read and `to` has room for the chunk, which no other
+            // thread accesses.
             unsafe { copy_line(simd, self.from, self.to, self.start, self.count) };
         }
     }
     parallel::for_each(from.len().div_ceil(CHUNK), from.len(), |chunk| {
         let start = chunk * CHUNK;
         let count = CHUNK.min(from.len() - start);
-        // SAFETY: there is room for as many numbers as there are, and chunks are disjoint parts of them.
+        // SAFETY: `to` has room for all numbers of `from`, and chunks are disjoint parts of them.
         unsafe { launch(level, Chunk { from: from.at(start), to, start, count }) };
     });
 }

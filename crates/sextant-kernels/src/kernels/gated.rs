@@ -6,10 +6,10 @@ use super::parallel;
 use crate::Activation;
 use crate::simd::{Kernel, Level, Simd, launch};
 
-/// Rows of a chunk.
+/// The number of rows of a chunk.
 const CHUNK: usize = 32;
 
-/// From `[rows, 2 * width]` to `[rows, width]`, in the format of `x`.
+/// Computes `[rows, width]` from `x` of `[rows, 2 * width]`, in the format of `x`.
 pub(crate) fn forward(
     level: Level,
     x: Floats<'_>,
@@ -19,7 +19,7 @@ pub(crate) fn forward(
     run(level, x, None, width, activation)
 }
 
-/// The gradient of `x`, in its format, from that of the output.
+/// Computes the gradient of `x`, in its format, from `dy`, the gradient of the output.
 pub(crate) fn backward(
     level: Level,
     x: Floats<'_>,
@@ -53,10 +53,12 @@ fn run(
             dy: dy.map(|dy| dy.at(0)),
             out: to,
         };
-        // SAFETY: the buffers hold all rows, as was checked above, and no two chunks write the same rows.
+        // SAFETY: `x`, and `dy` if there is one, have `rows` rows, as was checked above or by `backward`; the
+        // output has room for as many. Each chunk writes other rows of it.
         unsafe { launch(level, kernel) };
     });
-    // SAFETY: the chunks are all rows, and each writes its rows whole, with `dy` both halves of them.
+    // SAFETY: the chunks cover all rows, and each writes its rows completely (with `dy`, both halves of them), so
+    // every number was written.
     unsafe { out.filled() }
 }
 
@@ -65,7 +67,7 @@ struct Rows {
     width: usize,
     activation: Activation,
     x: FloatPtr,
-    /// The gradient of the output; with it `out` takes the gradient of `x`.
+    /// The gradient of the output. If it is given, `out` receives the gradient of `x`, else the output.
     dy: Option<FloatPtr>,
     out: FloatMut,
 }
@@ -80,8 +82,9 @@ impl Kernel for Rows {
             for column in (0..width).step_by(S::LANES) {
                 let (at, left) = (2 * row * width + column, width - column);
                 let half_at = row * width + column;
-                // SAFETY: the caller promises buffers that hold these rows, which this kernel alone writes; `left`
-                // columns of each half follow.
+                // SAFETY: the caller promises buffers that hold these rows, and that nothing else accesses
+                // these rows of the output. `left` columns of each half are left in this row, and no more are
+                // touched.
                 unsafe {
                     let gate = self.x.load(simd, at, left);
                     let value = self.x.load(simd, at + width, left);

@@ -1,9 +1,9 @@
 //! Linear layers in 8 bits, for scoring.
 //!
-//! Weights are rounded once, with one scale for each output; activations at each call, with one
-//! scale for each row (dynamic quantisation). Products are exact in `i32`. Activations are stored
-//! shifted by 128, as unsigned bytes, because the instruction multiplies unsigned by signed: the
-//! sums start at `-128 · Σ weights`, which takes the shift away again.
+//! Weights are rounded once, with one scale for each output. Activations are rounded at each call, with one
+//! scale for each row (dynamic quantisation). Products are exact in `i32`. Activations are stored as
+//! unsigned bytes, shifted by 128, because the dot product instruction multiplies unsigned by signed bytes.
+//! The sums start at `-128 · Σ weights`, which cancels the shift.
 
 use std::marker::PhantomData;
 
@@ -16,9 +16,9 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 /// The greatest absolute value of a weight or an activation in 8 bits.
 const GREATEST: f32 = 127.0;
-/// Inputs in a word.
+/// The number of inputs in a word.
 const BYTES: usize = 4;
-/// Rows of a task.
+/// The number of rows of a task.
 const BLOCK: usize = 64;
 
 /// A weight in 8 bits, packed for a level in panels of words of four inputs.
@@ -26,7 +26,7 @@ const BLOCK: usize = 64;
 pub(crate) struct Weight {
     panels: Vec<u32>,
     width: usize,
-    /// What sums start from, for each output, as `i32` bits.
+    /// The initial value of each output's sums, as the bits of an `i32`.
     starts: Vec<u32>,
     scales: Vec<f32>,
     inputs: usize,
@@ -34,12 +34,12 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    /// Packs `values`, `[inputs, outputs]`, which stand for themselves times their output's scale.
+    /// Packs `values` of `[inputs, outputs]`, each of which stands for its product with its output's scale.
     pub(crate) fn new(level: Level, values: &[i8], scales: &[f32]) -> Self {
         let outputs = scales.len();
         let inputs = values.len() / outputs.max(1);
         assert_eq!(values.len(), inputs * outputs, "int8: length of the weight");
-        // SAFETY: the kernel holds no pointer.
+        // SAFETY: `launch` asks that the kernel's pointers are valid, and `Width` holds none.
         let width = unsafe { launch(level, Width(outputs)) };
         let words = inputs.div_ceil(BYTES);
         let mut panels = vec![0u32; outputs.div_ceil(width) * words * width];
@@ -63,7 +63,7 @@ impl Weight {
         }
     }
 
-    /// The values as they were given to [`Weight::new`]: `[inputs, outputs]` row-major.
+    /// The values that were given to [`Weight::new`], `[inputs, outputs]` row-major.
     pub(crate) fn values(&self) -> Vec<i8> {
         let (outputs, words) = (self.scales.len(), self.words());
         let value = |input: usize, output: usize| {
@@ -77,7 +77,7 @@ impl Weight {
             .collect()
     }
 
-    /// What the values of each output are multiples of.
+    /// The scale of each output.
     pub(crate) fn scales(&self) -> &[f32] {
         &self.scales
     }
@@ -97,13 +97,14 @@ impl Kernel for Width {
     }
 }
 
-/// Rounds a weight of `[inputs, outputs]` to 8 bits: the values, and a scale for each output, which is NaN
-/// where one of its weights is not finite.
+/// Rounds a weight of `[inputs, outputs]` to 8 bits. Returns the values, and a scale for each output, which is
+/// NaN if one of the output's weights is not finite.
 pub(crate) fn quantise(weight: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
     let mut scales = vec![0.0f32; outputs];
     for line in weight.chunks_exact(outputs.max(1)) {
         for (scale, w) in scales.iter_mut().zip(line) {
-            // by their bits, of which those of NaN are the greatest
+            // Magnitudes are compared by their bits, because the bits of a NaN are greater than those of any
+            // number, so that a NaN is kept.
             *scale = f32::from_bits(scale.to_bits().max(w.abs().to_bits()));
         }
     }
@@ -135,7 +136,7 @@ pub(crate) fn linear(
     let to = y.shared();
     let panels = outputs.div_ceil(weight.width);
     let row_tasks = rows.div_ceil(BLOCK);
-    // few rows: cut the outputs too, though each task then rounds its rows again
+    // With few rows the outputs are divided too, although each task then rounds its rows again.
     let column_tasks = 4usize.div_ceil(row_tasks.max(1)).min(panels).max(1);
     let share = panels.div_ceil(column_tasks);
     parallel::for_each(row_tasks * column_tasks, x.len() * outputs / 4, |task| {
@@ -150,11 +151,13 @@ pub(crate) fn linear(
             activation,
             y: to.at(first_row * outputs),
         };
-        // SAFETY: the input and the weight have the lengths that were checked above, the weight was packed for
-        // this level, and tasks write disjoint blocks of the result.
+        // SAFETY: the input has `rows * inputs` numbers and the bias has `outputs`, as was checked above. The
+        // weight's panels are as wide as this level's, for which it was packed. The result has room for
+        // all rows, and tasks write disjoint blocks of it.
         unsafe { launch(weight.level, block) };
     });
-    // SAFETY: the tasks are all rows and all panels, and each writes its rows of its columns.
+    // SAFETY: the tasks cover all rows and all panels, and each writes its panels' columns of its rows, so every
+    // number was written.
     unsafe { y.filled() }
 }
 
@@ -178,8 +181,11 @@ impl Kernel for Block<'_> {
         let outputs = weight.scales.len();
         let mut scratch = Scratch::take(self.rows * (words + width + 1));
         let bytes = scratch.start();
-        // SAFETY: the scratch holds the rows as bytes, a block of sums and the rows' scales; the caller
-        // promises rows that can be read and a block of the result that this kernel alone writes.
+        // SAFETY: the scratch holds `words` words of bytes, `width` sums and a scale for each row. The caller
+        // promises that the rows of `x` can be read and that no other task accesses this block of the result.
+        // The strip reads the rows' words, one panel and that panel's initial values, and writes `columns` sums
+        // for each row. No lane past the columns is loaded or stored. The bytes that pad a row's last word may
+        // hold anything, because the weight is zero there.
         unsafe {
             let sums = bytes.add(self.rows * words);
             let scales = sums.add(self.rows * width);
@@ -233,14 +239,16 @@ impl Kernel for Block<'_> {
 /// `x` is valid for `count` numbers and `to` for as many bytes.
 #[inline(always)]
 unsafe fn round_row<S: Simd>(simd: S, x: FloatPtr, count: usize, to: *mut u8) -> f32 {
-    // SAFETY: the caller promises `count` numbers and bytes, and no lane past them is touched.
+    // SAFETY: the caller promises that `count` numbers can be read and as many bytes written, and no lane past
+    // them is touched.
     unsafe {
         let mut greatest = simd.splat(0.0);
         for i in (0..count).step_by(S::LANES) {
             greatest = simd.max_magnitude(greatest, x.load(simd, i, count - i));
         }
         let greatest = simd.greatest_magnitude(greatest);
-        // Bytes hold neither infinity nor NaN: the row's scale says so, and with it all of its sums.
+        // Bytes can hold neither infinity nor NaN. A row with such a number gets a scale of NaN, which makes all
+        // of its results NaN.
         let (by, scale) = match greatest {
             0.0 => (0.0, 1.0),
             _ if greatest.is_finite() => (GREATEST / greatest, greatest / GREATEST),

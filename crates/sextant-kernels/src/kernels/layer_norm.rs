@@ -1,5 +1,5 @@
-//! `y = LayerNorm(dropout(x) + residual) · gamma + beta` and its gradients, one pass each; and
-//! RMSNorm, which is the same without taking the mean away and without `beta`.
+//! `y = LayerNorm(dropout(x) + residual) · gamma + beta` and its gradients, each in one pass; and RMSNorm,
+//! which is the same without subtracting the mean and without `beta`.
 
 use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::parallel::{self, Room, Scratch, SharedMut};
@@ -7,10 +7,10 @@ use crate::dropout::RowKey;
 use crate::simd::{Kernel, Level, Simd, launch};
 use crate::{Dropout, Precision};
 
-/// Rows of a chunk.
+/// The number of rows of a chunk.
 const CHUNK: usize = 64;
 
-/// What the forward pass is of; without `beta` it is RMSNorm.
+/// The inputs of the forward pass. Without `beta`, the operation is RMSNorm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Input<'a> {
     pub(crate) x: Floats<'a>,
@@ -19,7 +19,7 @@ pub(crate) struct Input<'a> {
     pub(crate) beta: Option<&'a [f32]>,
     pub(crate) eps: f32,
     pub(crate) dropout: Option<Dropout>,
-    /// Of the result.
+    /// The format of the result.
     pub(crate) format: Precision,
 }
 
@@ -27,13 +27,13 @@ pub(crate) struct Input<'a> {
 #[derive(Debug)]
 pub(crate) struct Forward {
     pub(crate) y: FloatVec,
-    /// The sum, centred and divided by its standard deviation; `f32` where `x` and `y` both are.
+    /// The sum, centred and divided by its standard deviation. It is `f32` if both `x` and `y` are, else bf16.
     pub(crate) normalised: FloatVec,
     /// The reciprocal of the standard deviation of each row.
     pub(crate) scale: Vec<f32>,
 }
 
-/// bf16 where one of both is.
+/// The less exact of two formats.
 fn coarser(one: Precision, other: Precision) -> Precision {
     match (one, other) {
         (Precision::F32, Precision::F32) => Precision::F32,
@@ -41,7 +41,7 @@ fn coarser(one: Precision, other: Precision) -> Precision {
     }
 }
 
-/// The norm of each row of a sum.
+/// Normalises each row of `dropout(x) + residual`.
 pub(crate) fn forward(level: Level, input: Input<'_>) -> Forward {
     let Input { x, residual, gamma, beta, eps, dropout, format } = input;
     let (width, count) = (gamma.len(), x.len());
@@ -72,10 +72,11 @@ pub(crate) fn forward(level: Level, input: Input<'_>) -> Forward {
             normalised,
             scale,
         };
-        // SAFETY: the buffers hold all rows, as was checked above, and no two chunks write the same rows.
+        // SAFETY: all buffers have `rows` rows, as was checked above or as they were made, and each chunk writes
+        // other rows of them.
         unsafe { launch(level, kernel) };
     });
-    // SAFETY: the chunks are all rows, and each writes its rows whole.
+    // SAFETY: the chunks cover all rows, and each writes its rows completely, so every number was written.
     unsafe {
         Forward { y: all_y.filled(), normalised: all_normalised.filled(), scale: scales.filled() }
     }
@@ -95,7 +96,8 @@ struct ForwardRows {
     scale: SharedMut<f32>,
 }
 
-/// The factors of dropout for a vector of columns.
+/// The factors by which dropout multiplies a vector of columns, from `column` on: 0 or the scale of kept
+/// elements.
 #[inline(always)]
 pub(crate) fn factors<S: Simd>(simd: S, dropout: Dropout, key: RowKey, column: usize) -> S::V {
     simd.dropout(key, column as u32, dropout.threshold(), dropout.keep_scale())
@@ -113,8 +115,9 @@ impl Kernel for ForwardRows {
         for row in self.rows.clone() {
             let start = row * width;
             let key = self.dropout.map(|dropout| (dropout, dropout.row_key(row)));
-            // SAFETY: the caller promises buffers that hold these rows, which are this kernel's alone to write;
-            // the scratch holds one row.
+            // SAFETY: the caller promises buffers that hold these rows, and that nothing else accesses the rows
+            // of the results. `gamma` and `beta` have `width` numbers and the scratch holds as many, and no
+            // lane past them is touched. The array holds a vector of any level.
             unsafe {
                 let mut total = simd.splat(0.0);
                 for column in (0..width).step_by(S::LANES) {
@@ -140,7 +143,7 @@ impl Kernel for ForwardRows {
                     squares = if left >= S::LANES {
                         simd.fma(centred, centred, squares)
                     } else {
-                        // lanes past the end would add the square of the mean
+                        // Lanes past the end hold minus the mean, whose square must not be added.
                         let mut lanes = [0.0f32; 16];
                         simd.store_first(lanes.as_mut_ptr(), left, centred);
                         let centred = simd.load(lanes.as_ptr());
@@ -167,21 +170,22 @@ impl Kernel for ForwardRows {
     }
 }
 
-/// What the backward pass is from.
+/// What the backward pass needs from the forward pass.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Saved<'a> {
     pub(crate) normalised: Floats<'a>,
     pub(crate) scale: &'a [f32],
     pub(crate) gamma: &'a [f32],
-    /// Whether the mean was taken away: true for LayerNorm, false for RMSNorm.
+    /// Whether the mean was subtracted: true for LayerNorm, false for RMSNorm.
     pub(crate) centred: bool,
     pub(crate) dropout: Option<Dropout>,
-    /// The formats of `x`, and of the residual, where there was one.
+    /// The formats of `x` and of the residual, if there was one.
     pub(crate) x: Precision,
     pub(crate) residual: Option<Precision>,
 }
 
-/// The gradients; that of the residual is `sum`, that of `x` is `x`, or `sum` where both are the same.
+/// The gradients. `sum` is the gradient of the residual. The gradient of `x` is `x`, or, if that is `None`, `sum`
+/// too.
 #[derive(Debug)]
 pub(crate) struct Gradients {
     pub(crate) sum: FloatVec,
@@ -190,7 +194,7 @@ pub(crate) struct Gradients {
     pub(crate) beta: Vec<f32>,
 }
 
-/// From the gradient of `y`.
+/// Computes the gradients from `dy`, the gradient of `y`.
 pub(crate) fn backward(level: Level, dy: Floats<'_>, saved: Saved<'_>) -> Gradients {
     let Saved { normalised, scale, gamma, centred, dropout, x: format, residual } = saved;
     let (width, rows) = (gamma.len(), scale.len());
@@ -217,7 +221,8 @@ pub(crate) fn backward(level: Level, dy: Floats<'_>, saved: Saved<'_>) -> Gradie
             dgamma: &mut dgamma,
             dbeta: &mut dbeta,
         };
-        // SAFETY: the buffers hold all rows, as was checked above, and no two chunks write the same rows.
+        // SAFETY: all buffers have `rows` rows, as was checked above or as they were made, and each chunk writes
+        // other rows of them.
         unsafe { launch(level, kernel) };
         (dgamma, dbeta)
     });
@@ -226,7 +231,7 @@ pub(crate) fn backward(level: Level, dy: Floats<'_>, saved: Saved<'_>) -> Gradie
         dgamma.iter_mut().zip(g).for_each(|(t, p)| *t += p);
         dbeta.iter_mut().zip(b).for_each(|(t, p)| *t += p);
     }
-    // SAFETY: the chunks are all rows, and each writes its rows whole.
+    // SAFETY: the chunks cover all rows, and each writes its rows completely, so every number was written.
     let (sum, x) = unsafe { (sum.filled(), x.map(|x| x.filled())) };
     Gradients { sum, x, gamma: dgamma, beta: dbeta }
 }
@@ -257,8 +262,9 @@ impl Kernel for BackwardRows<'_> {
         for row in self.rows.clone() {
             let start = row * width;
             let key = self.dropout.map(|dropout| (dropout, dropout.row_key(row)));
-            // SAFETY: the caller promises buffers that hold these rows, which are this kernel's alone to write;
-            // lanes past the end are not read, and count as zero in the sums.
+            // SAFETY: the caller promises buffers that hold these rows, and that nothing else accesses the rows
+            // of the results. `gamma`, `dgamma` and `dbeta` have `width` numbers, and no lane past them is
+            // touched: lanes past the end are loaded as zeros, which change no sum.
             unsafe {
                 let (mut total, mut product) = (simd.splat(0.0), simd.splat(0.0));
                 for column in (0..width).step_by(S::LANES) {

@@ -1,5 +1,5 @@
-//! `y = x · w + scale · (dropout(x) · a) · b + bias` with a frozen `w`, and its gradients; the second
-//! term may be absent.
+//! `y = x · w + scale · (dropout(x) · a) · b + bias` with a frozen `w`, and its gradients. The term with the
+//! low-rank factors `a` and `b` may be absent.
 
 use super::floats::{FloatVec, Floats};
 use super::frozen::{self, Base};
@@ -19,13 +19,13 @@ pub(crate) struct Factors<'a> {
 }
 
 impl Factors<'_> {
-    /// `scale · b`: small, so that scaling it costs less than scaling a product.
+    /// `scale · b`. The factor is small, so that scaling it costs less than scaling a product.
     fn scaled(&self) -> Vec<f32> {
         self.b.iter().map(|b| self.scale * b).collect()
     }
 }
 
-/// `a · b` for row-major matrices, either of which may be turned.
+/// `a · b` as row-major numbers; either factor may be transposed.
 fn product<P: Product>(
     level: Level,
     [rows, depth, columns]: [usize; 3],
@@ -36,7 +36,7 @@ fn product<P: Product>(
     gemm::product(rows, a, &packed, None, Precision::F32, Epilogue::NONE).into_f32(level)
 }
 
-/// `y` in a format, and, where there are factors, `dropout(x) · a`, which the backward pass needs.
+/// Returns `y` in the given format, and, if there are factors, `dropout(x) · a`, which the backward pass needs.
 pub(crate) fn forward<P: Product>(
     level: Level,
     rows: usize,
@@ -62,13 +62,15 @@ pub(crate) fn forward<P: Product>(
     (FloatVec::F32(y).into_format(level, format), low)
 }
 
-/// The gradients of `x`, where it is wanted, in its format, and of `a` and `b`, where there are factors.
+/// The gradient of `x`, in its format, if it was asked for, and the gradients of `a` and `b`, if there are
+/// factors.
 pub(crate) struct Gradients {
     pub(crate) x: Option<FloatVec>,
     pub(crate) factors: Option<[Vec<f32>; 2]>,
 }
 
-/// From the gradient of `y`; the factors come with what [`forward`] kept.
+/// Computes the gradients from `dy`, the gradient of `y`. The factors come with the `dropout(x) · a` that
+/// [`forward`] returned; `to_x` asks for the gradient of `x`.
 pub(crate) fn backward<P: Product>(
     level: Level,
     x: Floats<'_>,

@@ -1,8 +1,8 @@
-//! The handwritten kernels, on slices: no burn type appears here.
+//! The handwritten kernels, which work on slices and use no type of burn.
 //!
-//! Functions check the lengths of their slices and are safe to call. Work is cut into chunks that
-//! depend on shapes only, each output element is written by one chunk, and sums over chunks are
-//! taken in order, so results do not depend on the number of threads.
+//! The functions check the lengths of their slices and are safe to call. Work is divided into chunks that
+//! depend on shapes only, each output element is written by one chunk, and sums over chunks are added in order,
+//! so results do not depend on the number of threads.
 
 pub(crate) mod activation;
 pub(crate) mod adamw;

@@ -2,18 +2,19 @@ use std::cell::{Cell, RefCell};
 
 use rayon::prelude::*;
 
-/// Fewer elementary operations than this are not worth waking a thread for.
+/// The number of elementary operations from which a computation is spread over several threads.
 const WORTHWHILE: usize = 1 << 16;
 
 thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `body` with every kernel that it calls on the calling thread alone, however large the work is; the
-/// numbers are the same, because no sum depends on the number of threads. For many small requests that come
-/// on threads of their own, where spreading one over others would only make these wait.
+/// Runs `body`, and with it every kernel that it calls, on the calling thread alone, however large the work is.
+/// The results are the same, because no sum depends on the number of threads. This is meant for many small
+/// requests, each on a thread of its own, where spreading one request over several threads would only make the
+/// other requests wait.
 pub fn on_this_thread<T>(body: impl FnOnce() -> T) -> T {
-    /// Also when `body` panics.
+    /// Restores the setting of the thread, also when `body` panics.
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -24,13 +25,13 @@ pub fn on_this_thread<T>(body: impl FnOnce() -> T) -> T {
     body()
 }
 
-/// Whether a piece of work is to be spread over threads.
+/// Whether a computation is to be spread over several threads.
 fn spreads(tasks: usize, work: usize) -> bool {
     tasks > 1 && work >= WORTHWHILE && !ALONE.get()
 }
 
-/// Runs `body` for each of `tasks` chunks, on several threads when there is enough `work`
-/// (elementary operations in all of them together).
+/// Runs `body` for each of `tasks` chunks, on several threads if there is enough `work`, the number of
+/// elementary operations of all chunks together.
 pub(crate) fn for_each(tasks: usize, work: usize, body: impl Fn(usize) + Sync + Send) {
     if spreads(tasks, work) {
         (0..tasks).into_par_iter().with_max_len(1).for_each(body);
@@ -63,10 +64,13 @@ impl<T> Clone for SharedMut<T> {
 }
 impl<T> Copy for SharedMut<T> {}
 
-// SAFETY: the pointer comes from an exclusive borrow; whoever writes through it (which takes an
-// unsafe block) promises that threads touch disjoint elements.
+// SAFETY: a `SharedMut` only carries the pointer; no safe method dereferences it. Code that does so needs an
+// unsafe block, in which it promises that the buffer is alive and that threads access disjoint elements. These
+// elements are `Send`, so another thread may write them.
 unsafe impl<T: Send> Send for SharedMut<T> {}
-// SAFETY: the same holds for a shared copy of the pointer, which is `Copy` anyway.
+// SAFETY: a reference to a `SharedMut` gives other threads nothing but copies of the pointer. Code that
+// dereferences one needs an unsafe block, in which it promises that the buffer is alive and that threads access
+// disjoint elements. These elements are `Send`, so another thread may write them.
 unsafe impl<T: Send> Sync for SharedMut<T> {}
 
 impl<T> From<*mut T> for SharedMut<T> {
@@ -80,15 +84,15 @@ impl<T> SharedMut<T> {
         Self(slice.as_mut_ptr())
     }
 
-    /// The element at `index`; in bounds when the slice is that long.
+    /// A pointer to the element at `index`, which is valid only if the slice is longer than `index`.
     #[inline(always)]
     pub(crate) fn at(self, index: usize) -> *mut T {
         self.0.wrapping_add(index)
     }
 }
 
-/// Room for numbers that tasks are about to write. It is not zeroed, which would cost a pass over memory, and
-/// there is no number to be read before [`Room::filled`] says that all are there.
+/// A buffer for numbers that tasks are about to write. It is not set to zero, which would cost a pass over
+/// memory. Its numbers cannot be read by safe code before [`Room::filled`] states that all were written.
 #[derive(Debug)]
 pub(crate) struct Room<T> {
     /// Empty, with a capacity of at least `len`.
@@ -101,22 +105,23 @@ impl<T: Copy> Room<T> {
         Self { buffer: Vec::with_capacity(len), len }
     }
 
-    /// Where the numbers go, for tasks that write disjoint parts.
+    /// A pointer through which tasks write disjoint parts of the numbers.
     pub(crate) fn shared(&mut self) -> SharedMut<T> {
         SharedMut(self.buffer.as_mut_ptr())
     }
 
-    /// Where they start, for reading those that were written.
+    /// A pointer to the first number, for reading numbers that were already written.
     pub(crate) fn start(&self) -> *const T {
         self.buffer.as_ptr()
     }
 
-    /// The numbers.
+    /// The numbers, after all of them were written.
     ///
     /// # Safety
-    /// All of them were written.
+    /// All numbers were written.
     pub(crate) unsafe fn filled(mut self) -> Vec<T> {
-        // SAFETY: the capacity is there since `new`, and the caller promises that all elements were written.
+        // SAFETY: `new` has allocated a capacity of at least `len`, and the caller promises that all `len`
+        // elements were written.
         unsafe { self.buffer.set_len(self.len) };
         self.buffer
     }
@@ -126,15 +131,15 @@ thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// This thread's scratch, taken until it is dropped.
+/// A buffer for intermediate results, which this thread reuses from one kernel to the next.
 ///
-/// Not a closure's argument, because code in a closure may not be inlined into the entry point of
-/// a kernel, and only inlined code may use its vector instructions.
+/// It is a value, and not the argument of a closure, because the compiler may not inline a closure into the
+/// entry point of a kernel, and only inlined code may use the vector instructions.
 pub(crate) struct Scratch(Vec<f32>);
 
 impl Scratch {
-    /// At least `len` numbers, with any content. Scratch keeps its size between uses; a second
-    /// one taken while the first lives is allocated afresh.
+    /// A scratch of at least `len` numbers, whose values are left over from earlier uses. The buffer keeps its
+    /// size between uses. A second scratch that is taken while the first one is alive is a new allocation.
     pub(crate) fn take(len: usize) -> Self {
         let mut buffer = SCRATCH.take();
         if buffer.len() < len {
@@ -143,7 +148,7 @@ impl Scratch {
         Self(buffer)
     }
 
-    /// Where the scratch starts.
+    /// A pointer to the first number.
     pub(crate) fn start(&mut self) -> *mut f32 {
         self.0.as_mut_ptr()
     }
@@ -167,7 +172,7 @@ mod tests {
             let here = thread::current().id();
             map(64, WORTHWHILE, |_| thread::current().id() != here).contains(&true)
         };
-        // Asked from outside of the pool, all of it would run inside.
+        // Outside a pool's threads, all tasks would run on other threads.
         assert!(!on_this_thread(elsewhere));
         assert!(elsewhere());
         assert!(!pool.install(|| on_this_thread(elsewhere)));

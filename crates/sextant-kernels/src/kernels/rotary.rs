@@ -1,4 +1,5 @@
-//! Turns the queries and keys of a pack by their positions; the gradient turns back.
+//! Rotates the queries and keys of a pack by angles that depend on their positions. The gradient is rotated
+//! by the opposite angles.
 
 use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats, copy_line};
 use super::parallel;
@@ -6,7 +7,8 @@ use crate::rotary::{Angles, Rotary};
 use crate::simd::{Kernel, Level, Simd, launch};
 use crate::{AttentionSpec, Segments};
 
-/// Turns `qkv` by the angles of its positions, or back; the result has its format.
+/// Rotates the queries and keys of `qkv` by the angles of their positions, or by the opposite angles if `back`.
+/// The result has the format of `qkv`.
 pub(crate) fn turn(
     level: Level,
     qkv: Floats<'_>,
@@ -34,17 +36,19 @@ pub(crate) fn turn(
             to,
             back,
         };
-        // SAFETY: both buffers hold the whole pack, as was checked above, and no two tasks write the same row.
+        // SAFETY: `qkv` has the length of the whole pack, as was checked above, and so has the output. There are
+        // angles for all positions of the longest row, and each task writes another row of the pack.
         unsafe { launch(level, kernel) };
     });
-    // SAFETY: the rows are all tokens, and each is written whole: heads that turn, and the rest as it is.
+    // SAFETY: the rows have all tokens of the pack, and each token is written completely: heads that are rotated,
+    // and copies of all other numbers. So every number was written.
     unsafe { out.filled() }
 }
 
 struct Row<'a> {
     tokens: std::ops::Range<usize>,
     width: usize,
-    /// Heads that turn: those of queries and keys.
+    /// The number of heads that are rotated: those of queries and of keys.
     heads: usize,
     dim: usize,
     half: usize,
@@ -60,8 +64,9 @@ impl Kernel for Row<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
         let half = self.half;
-        // SAFETY: the caller promises buffers that hold the row, which is this kernel's alone to write, and
-        // angles of all its positions.
+        // SAFETY: the caller promises buffers that hold the row's tokens, that nothing else accesses these
+        // tokens of the output, and angles for all of the row's positions. `Rotary::check` has found that a
+        // head has at least `2 * half` numbers, so all loads and stores lie within the token.
         unsafe {
             let direction = simd.splat(if self.back { -1.0 } else { 1.0 });
             for (position, token) in self.tokens.enumerate() {

@@ -7,34 +7,33 @@ use half::bf16;
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
-/// 256-bit vectors with fused multiply-add. Only [`Avx2::detect`] makes one, so that a value proves that
-/// the machine has them.
+/// 256-bit vectors with fused multiply-add. Only [`Avx2::detect`] creates a value, which so proves that the
+/// machine has these instructions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Avx2(());
 
 type V = __m256;
 
 /// # Safety
-/// What [`Kernel::run`] asks for.
+/// The requirements of [`Kernel::run`] are met.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn enter<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
-    // SAFETY: the caller promises that the kernel's pointers are valid.
+    // SAFETY: the caller promises that the requirements of `Kernel::run` are met.
     unsafe { kernel.run(simd) }
 }
 
 impl Avx2 {
-    /// The proof, on machines that have the instructions.
+    /// The proof that the machine has the instructions, if it has them.
     pub(super) fn detect() -> Option<Self> {
         let found = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         found.then_some(Self(()))
     }
 
-    /// All ones in the first `n` lanes.
+    /// A mask whose bits are all 1 in the first `n` lanes and 0 in the others.
     #[expect(clippy::unused_self, reason = "the proof that the instructions are there")]
     #[inline(always)]
     fn first(self, n: usize) -> __m256i {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers is
-        // touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
             _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes)
@@ -51,81 +50,73 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, which `enter` is compiled for;
-        // the caller promises that the kernel's pointers are valid.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, the features that `enter` is compiled
+        // for. The caller promises that the requirements of `Kernel::run` are met.
         unsafe { enter(self, kernel) }
     }
 
     #[inline(always)]
     fn splat(self, x: f32) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_set1_ps(x) }
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
-        // that the lanes read exist.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that the
+        // memory of the lanes can be read.
         unsafe { _mm256_loadu_ps(p) }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: V) {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
-        // that the lanes written exist.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that the
+        // memory of the lanes can be written.
         unsafe { _mm256_storeu_ps(p, v) }
     }
     #[inline(always)]
     unsafe fn load_first(self, p: *const f32, n: usize) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
-        // that the lanes read exist; masked lanes are not touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that the
+        // memory of the lanes can be read; lanes that the mask leaves out are not accessed.
         unsafe { _mm256_maskload_ps(p, self.first(n)) }
     }
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, n: usize, v: V) {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
-        // that the lanes written exist; masked lanes are not touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that the
+        // memory of the lanes can be written; lanes that the mask leaves out are not accessed.
         unsafe { _mm256_maskstore_ps(p, self.first(n), v) }
     }
     #[inline(always)]
     fn add(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_add_ps(a, b) }
     }
     #[inline(always)]
     fn sub(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_sub_ps(a, b) }
     }
     #[inline(always)]
     fn mul(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_mul_ps(a, b) }
     }
     #[inline(always)]
     fn div(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_div_ps(a, b) }
     }
     #[inline(always)]
     fn max(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
     fn min(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_min_ps(a, b) }
     }
     #[inline(always)]
     fn max_magnitude(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers is
-        // touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let b = _mm256_castps_si256(self.abs(b));
             _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), b))
@@ -133,38 +124,32 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn sqrt(self, a: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_sqrt_ps(a) }
     }
     #[inline(always)]
     fn fma(self, a: V, b: V, c: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     fn fnma(self, a: V, b: V, c: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_fnmadd_ps(a, b, c) }
     }
     #[inline(always)]
     fn abs(self, a: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
     }
     #[inline(always)]
     fn round(self, a: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
     fn scale(self, a: V, n: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)))
@@ -172,14 +157,12 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn select_less(self, a: V, b: V, x: V, y: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
     }
     #[inline(always)]
     fn sum(self, a: V) -> f32 {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -188,8 +171,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn greatest(self, a: V) -> f32 {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let half = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let quarter = _mm_max_ps(half, _mm_movehl_ps(half, half));
@@ -198,8 +180,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn greatest_magnitude(self, a: V) -> f32 {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers is
-        // touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let a = _mm256_castps_si256(a);
             let half = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256::<1>(a));
@@ -210,8 +191,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn dropout(self, key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
             let start = _mm256_set1_epi32(column.wrapping_add(key.low) as i32);
@@ -229,8 +209,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn round_bf16(self, x: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let bits = _mm256_castps_si256(x);
             let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
@@ -244,8 +223,8 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16, n: usize) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
-        // that the lanes read exist; a part of a vector goes through an array of whole length.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that the
+        // memory of the lanes can be read; a partial vector goes through an array that holds a whole one.
         unsafe {
             let halves = if n >= 8 {
                 _mm_loadu_si128(p.cast())
@@ -259,8 +238,8 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store_bf16(self, p: *mut bf16, n: usize, v: V) {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and the caller promises
-        // that the lanes written exist; a part of a vector goes through an array of whole length.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that the
+        // memory of the lanes can be written; a partial vector goes through an array that holds a whole one.
         unsafe {
             let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(self.round_bf16(v)));
             let both = _mm256_packus_epi32(upper, upper);
@@ -276,11 +255,11 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn dot_bytes(self, acc: V, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe {
             let (a, b) = (_mm256_castps_si256(a), _mm256_castps_si256(b));
-            // bytes 0 and 2, then 1 and 3, of each lane as 16-bit numbers: no product saturates
+            // Bytes 0 and 2 of each lane are multiplied as 16-bit numbers, then bytes 1 and 3, so that no sum
+            // of two products saturates.
             let even_a = _mm256_and_si256(a, _mm256_set1_epi32(0x00ff_00ff));
             let even_b = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b));
             let even = _mm256_madd_epi16(even_a, even_b);
@@ -291,8 +270,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn convert_i32(self, a: V) -> V {
-        // SAFETY: `self` is made only where the machine has AVX2 and FMA, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
         unsafe { _mm256_cvtepi32_ps(_mm256_castps_si256(a)) }
     }
 }

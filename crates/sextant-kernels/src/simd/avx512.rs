@@ -8,31 +8,31 @@ use half::bf16;
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
-/// 512-bit vectors with 8-bit dot products, and with those of bf16 where `BF16` says so. Only `detect` makes
-/// one, so that a value proves that the machine has them.
+/// 512-bit vectors with 8-bit dot products, and with bf16 dot products if `BF16` is true. Only `detect` creates
+/// a value, which so proves that the machine has these instructions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Avx512<const BF16: bool>(());
 
 type V = __m512;
 
 /// # Safety
-/// What [`Kernel::run`] asks for.
+/// The requirements of [`Kernel::run`] are met.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 unsafe fn enter<K: Kernel>(simd: Avx512<false>, kernel: K) -> K::Output {
-    // SAFETY: the caller promises that the kernel's pointers are valid.
+    // SAFETY: the caller promises that the requirements of `Kernel::run` are met.
     unsafe { kernel.run(simd) }
 }
 
 /// # Safety
-/// What [`Kernel::run`] asks for.
+/// The requirements of [`Kernel::run`] are met.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
 unsafe fn enter_bf16<K: Kernel>(simd: Avx512<true>, kernel: K) -> K::Output {
-    // SAFETY: the caller promises that the kernel's pointers are valid.
+    // SAFETY: the caller promises that the requirements of `Kernel::run` are met.
     unsafe { kernel.run(simd) }
 }
 
 impl Avx512<false> {
-    /// The proof, on machines that have the instructions.
+    /// The proof that the machine has the instructions, if it has them.
     pub(super) fn detect() -> Option<Self> {
         let found = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
@@ -46,14 +46,14 @@ impl Avx512<false> {
 }
 
 impl Avx512<true> {
-    /// The proof, on machines that have the instructions.
+    /// The proof that the machine has the instructions, if it has them.
     pub(super) fn detect() -> Option<Self> {
         let found = Avx512::<false>::detect().is_some() && is_x86_feature_detected!("avx512bf16");
         found.then_some(Self(()))
     }
 }
 
-/// A bit for each of the first `n` lanes.
+/// A mask with a bit for each of the first `n` lanes.
 #[inline(always)]
 fn first(n: usize) -> u16 {
     ((1u32 << n) - 1) as u16
@@ -68,81 +68,83 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
 
     #[inline(always)]
     unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: `self` is made only where the machine has what the entry point of its `BF16` is compiled
-        // for; the caller promises that the kernel's pointers are valid.
+        // SAFETY: `self` exists only where the machine has the features of its `BF16`, with which the entry
+        // point chosen here is compiled. So a value of the same type may be created. The caller promises that
+        // the requirements of `Kernel::run` are met.
         unsafe { if BF16 { enter_bf16(Avx512(()), kernel) } else { enter(Avx512(()), kernel) } }
     }
 
     #[inline(always)]
     fn splat(self, x: f32) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_set1_ps(x) }
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // that the lanes read exist.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that the memory of the lanes can be read.
         unsafe { _mm512_loadu_ps(p) }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: V) {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // that the lanes written exist.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that the memory of the lanes can be written.
         unsafe { _mm512_storeu_ps(p, v) }
     }
     #[inline(always)]
     unsafe fn load_first(self, p: *const f32, n: usize) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // that the lanes read exist; masked lanes are not touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that the memory of the lanes can be read; lanes that the mask leaves out are not accessed.
         unsafe { _mm512_maskz_loadu_ps(first(n), p) }
     }
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, n: usize, v: V) {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // that the lanes written exist; masked lanes are not touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that the memory of the lanes can be written; lanes that the mask leaves out are not
+        // accessed.
         unsafe { _mm512_mask_storeu_ps(p, first(n), v) }
     }
     #[inline(always)]
     fn add(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_add_ps(a, b) }
     }
     #[inline(always)]
     fn sub(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_sub_ps(a, b) }
     }
     #[inline(always)]
     fn mul(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_mul_ps(a, b) }
     }
     #[inline(always)]
     fn div(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_div_ps(a, b) }
     }
     #[inline(always)]
     fn max(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
     fn min(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_min_ps(a, b) }
     }
     #[inline(always)]
     fn max_magnitude(self, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers is
-        // touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe {
             let b = _mm512_castps_si512(self.abs(b));
             _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), b))
@@ -150,68 +152,68 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     fn sqrt(self, a: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_sqrt_ps(a) }
     }
     #[inline(always)]
     fn fma(self, a: V, b: V, c: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
     fn fnma(self, a: V, b: V, c: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_fnmadd_ps(a, b, c) }
     }
     #[inline(always)]
     fn abs(self, a: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_abs_ps(a) }
     }
     #[inline(always)]
     fn round(self, a: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
     #[inline(always)]
     fn scale(self, a: V, n: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_scalef_ps(a, n) }
     }
     #[inline(always)]
     fn select_less(self, a: V, b: V, x: V, y: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), y, x) }
     }
     #[inline(always)]
     fn sum(self, a: V) -> f32 {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_reduce_add_ps(a) }
     }
     #[inline(always)]
     fn greatest(self, a: V) -> f32 {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_reduce_max_ps(a) }
     }
     #[inline(always)]
     fn greatest_magnitude(self, a: V) -> f32 {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers is
-        // touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { f32::from_bits(_mm512_reduce_max_epi32(_mm512_castps_si512(a)).cast_unsigned()) }
     }
     #[inline(always)]
     fn dropout(self, key: RowKey, column: u32, threshold: u32, scale: f32) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe {
             let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
             let start = _mm512_set1_epi32(column.wrapping_add(key.low) as i32);
@@ -228,8 +230,8 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     fn round_bf16(self, x: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe {
             let bits = _mm512_castps_si512(x);
             let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
@@ -243,8 +245,8 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16, n: usize) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // that the lanes read exist; masked lanes are not touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that the memory of the lanes can be read; lanes that the mask leaves out are not accessed.
         unsafe {
             let halves = if n >= 16 {
                 _mm256_loadu_si256(p.cast())
@@ -256,9 +258,9 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     unsafe fn store_bf16(self, p: *mut bf16, n: usize, v: V) {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // that the lanes written exist; masked lanes are not touched; the types differ in the
-        // meaning of their bits only.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that the memory of the lanes can be written; lanes that the mask leaves out are not
+        // accessed; the transmuted types have the same size, and every bit pattern is valid for both.
         unsafe {
             let halves = if BF16 {
                 transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v))
@@ -278,8 +280,9 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         if !BF16 {
             unreachable!("this level does not pair bf16 numbers");
         }
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched; the types differ in the meaning of their bits only.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched; the transmuted types have the same size, and every bit pattern is valid for
+        // both.
         unsafe { _mm512_dpbf16_ps(acc, transmute::<V, __m512bh>(a), transmute::<V, __m512bh>(b)) }
     }
     #[inline(always)]
@@ -287,8 +290,9 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         if !BF16 {
             unreachable!("this level does not pair bf16 numbers");
         }
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched; the types differ in the meaning of their bits only.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched; the transmuted types have the same size, and every bit pattern is valid for
+        // both.
         unsafe {
             let low = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(low));
             let high = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(high));
@@ -302,8 +306,9 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         if !BF16 {
             unreachable!("this level does not pair bf16 numbers");
         }
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // that the lanes read exist; the types differ in the meaning of their bits only.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that the memory of the lanes can be read; the transmuted types have the same size, and every
+        // bit pattern is valid for both.
         unsafe {
             let (low, high) = (_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(16)));
             transmute::<__m512bh, V>(_mm512_cvtne2ps_pbh(high, low))
@@ -312,8 +317,8 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
 
     #[inline(always)]
     fn dot_bytes(self, acc: V, a: V, b: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe {
             let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
             _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(acc), a, b))
@@ -321,14 +326,15 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     }
     #[inline(always)]
     fn convert_i32(self, a: V) -> V {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and nothing but registers
-        // is touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and only
+        // registers are touched.
         unsafe { _mm512_cvtepi32_ps(_mm512_castps_si512(a)) }
     }
     #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8, v: V, n: usize) {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // that the lanes written exist; masked lanes are not touched.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that the memory of the lanes can be written; lanes that the mask leaves out are not
+        // accessed.
         unsafe {
             let bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v));
             _mm_mask_storeu_epi8(to.cast(), first(n.min(16)), bytes);
@@ -343,8 +349,9 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         to: *mut f32,
         to_stride: usize,
     ) {
-        // SAFETY: `self` is made only where the machine has this AVX-512, and the caller promises
-        // two whole blocks of 16 by 16.
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that `from` can be read and `to` written for 16 rows of 16 numbers, which are `from_stride`
+        // and `to_stride` apart.
         unsafe {
             let mut r = [_mm512_setzero_si512(); 16];
             for (i, r) in r.iter_mut().enumerate() {

@@ -1,13 +1,13 @@
 //! Elementary functions on vectors, and the activations made of them with their derivatives.
 //!
-//! What is not a number stays so: where a number is bounded, the bound is the first argument of
-//! [`Simd::min`] and [`Simd::max`], which return the second where one is NaN.
+//! NaN gives NaN: where an argument is limited to a range, the limit is the first argument of [`Simd::min`] and
+//! [`Simd::max`], which return the second one if either is NaN.
 
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
 use super::Simd;
 
-/// Horner's rule, the highest power first.
+/// Evaluates a polynomial by Horner's rule; the coefficient of the highest power comes first.
 #[inline(always)]
 fn polynomial<S: Simd>(simd: S, x: S::V, first: f32, rest: &[f32]) -> S::V {
     let mut p = simd.splat(first);
@@ -17,8 +17,8 @@ fn polynomial<S: Simd>(simd: S, x: S::V, first: f32, rest: &[f32]) -> S::V {
     p
 }
 
-/// `exp(x)`, relative error below 2e-7; at least 1e-38 and at most 2.4e38 where it would leave
-/// the range of `f32` (after Cephes `expf`).
+/// `exp(x)` with a relative error below 2e-7 (after Cephes `expf`). Where the result would leave the range of
+/// `f32`, it is at least 1e-38 and at most 2.4e38.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
     let x = simd.max(simd.splat(-87.3), simd.min(simd.splat(88.3), x));
@@ -38,7 +38,7 @@ pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::V) -> S::V {
     simd.div(one, simd.add(one, exp(simd, simd.sub(simd.splat(0.0), x))))
 }
 
-/// Hyperbolic tangent: a polynomial near zero (Cephes `tanhf`), by `exp` elsewhere.
+/// The hyperbolic tangent: by a polynomial near zero (Cephes `tanhf`), and by [`exp`] elsewhere.
 #[inline(always)]
 pub(crate) fn tanh<S: Simd>(simd: S, x: S::V) -> S::V {
     let square = simd.mul(x, x);
@@ -51,8 +51,8 @@ pub(crate) fn tanh<S: Simd>(simd: S, x: S::V) -> S::V {
     simd.select_less(simd.abs(x), simd.splat(0.625), near, far)
 }
 
-/// `(Φ(x), exp(-x² / 2))` with Φ the normal distribution function, absolute error below 1e-7
-/// (Abramowitz and Stegun 7.1.26 on the complement, so that the left tail keeps its digits).
+/// `(Φ(x), exp(-x² / 2))`, where Φ is the standard normal distribution function, with an absolute error below
+/// 1e-7. Abramowitz and Stegun 7.1.26 gives the tail `1 - Φ(|x|)`, so that small values of Φ keep their digits.
 #[inline(always)]
 fn normal<S: Simd>(simd: S, x: S::V) -> (S::V, S::V) {
     let one = simd.splat(1.0);
@@ -89,14 +89,14 @@ fn gelu_tanh_inner<S: Simd>(simd: S, x: S::V) -> S::V {
     tanh(simd, simd.mul(simd.mul(x, cubic), simd.splat(SQRT_2_OVER_PI)))
 }
 
-/// GELU by tanh.
+/// The tanh approximation of GELU.
 #[inline(always)]
 pub(crate) fn gelu_tanh<S: Simd>(simd: S, x: S::V) -> S::V {
     let half = simd.mul(x, simd.splat(0.5));
     simd.fma(half, gelu_tanh_inner(simd, x), half)
 }
 
-/// The derivative of GELU by tanh.
+/// The derivative of the tanh approximation of GELU.
 #[inline(always)]
 pub(crate) fn gelu_tanh_derivative<S: Simd>(simd: S, x: S::V) -> S::V {
     let t = gelu_tanh_inner(simd, x);
@@ -140,7 +140,8 @@ mod tests {
             let Self(x, y, function) = self;
             assert_eq!(x.len() % S::LANES, 0);
             for (x, y) in x.chunks(S::LANES).zip(y.chunks_mut(S::LANES)) {
-                // SAFETY: chunks are whole vectors.
+                // SAFETY: both slices have the same length, a multiple of the lanes, so every chunk is a whole
+                // vector.
                 unsafe {
                     let v = simd.load(x.as_ptr());
                     let r = match function {
@@ -180,7 +181,8 @@ mod tests {
     fn largest_error(level: Level, function: Function, truth: impl Fn(f64) -> f64) -> f64 {
         let x: Vec<f32> = (-48_000..48_000).map(|i| i as f32 * 1.25e-4 + 3e-5).collect();
         let mut y = vec![0.0; x.len()];
-        // SAFETY: the kernel holds slices alone.
+        // SAFETY: `launch` asks that the kernel's pointers are valid, and `Map` holds only slices of one
+        // length.
         unsafe { launch(level, Map(&x, &mut y, function)) };
         let relative = matches!(function, Function::Exp | Function::Tanh);
         let error = |(x, y): (&f32, &f32)| {
@@ -213,8 +215,8 @@ mod tests {
         }
     }
 
-    /// NaN stays NaN, in its lane alone. At ±inf: what the formula says in `f64`, and no number where that
-    /// says none.
+    /// Checks that NaN gives NaN, in its lane alone, and that ±inf gives the value of the formula in `f64`, or
+    /// a value that is not finite where the formula's is not.
     #[test]
     fn what_is_no_number_stays_so() {
         let sigmoid_64 = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -235,10 +237,12 @@ mod tests {
             let at = |function, x: f32| {
                 let (mut before, mut after) = ([0.0; 16], [0.0; 16]);
                 let mut lanes = [1.0; 16];
-                // SAFETY: the kernel holds slices alone.
+                // SAFETY: `launch` asks that the kernel's pointers are valid, and `Map` holds only slices of
+                // one length.
                 unsafe { launch(level, Map(&lanes, &mut before, function)) };
                 lanes[5] = x;
-                // SAFETY: the kernel holds slices alone.
+                // SAFETY: `launch` asks that the kernel's pointers are valid, and `Map` holds only slices of
+                // one length.
                 unsafe { launch(level, Map(&lanes, &mut after, function)) };
                 let value = std::mem::replace(&mut after[5], before[5]);
                 assert_eq!(after, before, "{level:?}");

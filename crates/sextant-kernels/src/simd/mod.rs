@@ -1,14 +1,14 @@
 //! One kernel source for four instruction sets.
 //!
-//! A `Kernel` is written once over the small vector trait `Simd` with everything
-//! `#[inline(always)]`, and `launch` compiles it into one entry point per [`Level`] with that
-//! level's target features. The level is found at run time: the best the machine has, unless the
-//! environment variable `SEXTANT_SIMD` (`portable`, `avx2`, `avx512` or `avx512bf16`) or
-//! [`with_level`] asks for a lower one.
+//! A `Kernel` is written once, over the small vector trait `Simd`, and all of its code is
+//! `#[inline(always)]`. `launch` compiles it into one entry point per [`Level`], with that level's target
+//! features. The level is chosen at run time: the highest one that the machine supports, unless the
+//! environment variable `SEXTANT_SIMD` (`portable`, `avx2`, `avx512` or `avx512bf16`) or [`with_level`] asks
+//! for a lower one.
 //!
-//! A [`Level`] is a token: it holds the empty value of its instruction set, which only detection makes.
-//! Whoever has one may run instructions of that set, and the compiler, not a comment, says so (the way of
-//! the `pulp` crate). What stays for a kernel to prove is where its pointers point.
+//! A [`Level`] is a proof that the machine has its instructions: it holds an empty value of a type for its
+//! instruction set, which only detection creates. So the type system ensures that code with such a value may
+//! run these instructions, as in the `pulp` crate. A kernel must only prove that its pointers are valid.
 
 mod math;
 mod portable;
@@ -31,14 +31,14 @@ pub(crate) use vector::Simd;
 
 /// A set of vector instructions that the kernels are compiled for and this machine has.
 ///
-/// There is no value of a level that the machine cannot run: see [`Level::supported`].
+/// A level that the machine cannot run has no value: see [`Level::supported`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(Token);
 
-/// The proof that a level's instructions are there.
+/// The proof that the machine has a level's instructions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Token {
-    /// Whatever the compiler's target guarantees.
+    /// The instructions that the compiler's target guarantees.
     Portable(Portable),
     /// 256-bit vectors with fused multiply-add.
     #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
@@ -46,7 +46,8 @@ enum Token {
     /// 512-bit vectors with 8-bit dot products (Cascade Lake, Ice Lake and later).
     #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
     Avx512(avx512::Avx512<false>),
-    /// The same with bf16 dot products (Cooper Lake, Sapphire Rapids, Zen 4 and later).
+    /// The instructions of [`Token::Avx512`] and bf16 dot products (Cooper Lake, Sapphire Rapids, Zen 4 and
+    /// later).
     #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
     Avx512Bf16(avx512::Avx512<true>),
 }
@@ -65,12 +66,12 @@ impl Level {
         ];
         #[cfg(not(all(target_arch = "x86_64", not(feature = "portable"))))]
         let detected: [Option<Token>; 0] = [];
-        // Each level holds the ones below it.
+        // Each level includes the instructions of the levels below it.
         let detected = detected.into_iter().map_while(|token| token.map(Self));
         std::iter::once(Self::PORTABLE).chain(detected).collect()
     }
 
-    /// The level of a name, if this machine can run it.
+    /// The level with this name, if this machine can run it.
     pub fn named(name: &str) -> Option<Self> {
         Self::supported().into_iter().find(|level| level.as_str() == name)
     }
@@ -113,7 +114,7 @@ pub fn level() -> Level {
     })
 }
 
-/// Runs `body` with another level for the operations that this thread calls in it.
+/// Runs `body` with the given level for all operations that this thread calls in it.
 pub fn with_level<T>(level: Level, body: impl FnOnce() -> T) -> T {
     struct Restore(Option<Level>);
     impl Drop for Restore {
@@ -125,7 +126,7 @@ pub fn with_level<T>(level: Level, body: impl FnOnce() -> T) -> T {
     body()
 }
 
-/// A computation written over any vector width.
+/// A computation that is written for any vector width.
 pub(crate) trait Kernel {
     type Output;
 
@@ -133,17 +134,18 @@ pub(crate) trait Kernel {
     /// only code inlined into the entry point of a level may use that level's instructions.
     ///
     /// # Safety
-    /// The pointers that the kernel holds are valid for what it reads and writes, and nothing else writes
-    /// there meanwhile. A kernel that holds slices alone asks for nothing.
+    /// The pointers that the kernel holds are valid for everything that it reads and writes, and nothing else
+    /// writes there meanwhile. A kernel that holds only slices has no such requirement.
     unsafe fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
 /// Runs a kernel at a level.
 ///
 /// # Safety
-/// What [`Kernel::run`] asks for.
+/// The requirements of [`Kernel::run`] are met.
 pub(crate) unsafe fn launch<K: Kernel>(level: Level, kernel: K) -> K::Output {
-    // SAFETY: the caller promises that the kernel's pointers are valid.
+    // SAFETY: the caller promises that the requirements of `Kernel::run` are met, which are those of `call`.
+    // The machine has the level's instructions, because `level` holds the proof of that.
     unsafe {
         match level.0 {
             #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]

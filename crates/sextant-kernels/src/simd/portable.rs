@@ -3,7 +3,8 @@ use half::bf16;
 use super::{Kernel, Simd};
 use crate::dropout::RowKey;
 
-/// Arrays of eight lanes, which the compiler turns into what its target has. Every machine runs it.
+/// Arrays of eight lanes, which the compiler translates into the vector instructions of its target. Every
+/// machine can run this level.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Portable;
 
@@ -20,7 +21,8 @@ fn zip(a: V, b: V, f: impl Fn(f32, f32) -> f32) -> V {
     std::array::from_fn(|i| f(a[i], b[i]))
 }
 
-/// `a * b + c`, in one instruction where the target has one (a library call would be far slower).
+/// `a * b + c`, fused where the target has an instruction for that. Without one, `f32::mul_add` would be a
+/// library call, which is far slower.
 #[inline(always)]
 fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
@@ -30,7 +32,7 @@ fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
-/// The upper 16 bits of the nearest bf16 number, ties to even.
+/// The 16 bits of the nearest bf16 number, ties to even.
 #[inline(always)]
 fn to_bf16(x: f32) -> u32 {
     let bits = x.to_bits();
@@ -50,7 +52,7 @@ impl Simd for Portable {
 
     #[inline(never)]
     unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: the caller promises that the kernel's pointers are valid.
+        // SAFETY: the caller promises that the requirements of `Kernel::run` are met.
         unsafe { kernel.run(self) }
     }
 
@@ -60,23 +62,25 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> V {
-        // SAFETY: the caller promises that a whole vector can be read at `p`, of any alignment.
+        // SAFETY: the caller promises that a whole vector can be read at `p`, and an unaligned read asks for no
+        // alignment.
         unsafe { p.cast::<V>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: V) {
-        // SAFETY: the caller promises that a whole vector can be written at `p`, of any alignment.
+        // SAFETY: the caller promises that a whole vector can be written at `p`, and an unaligned write asks for
+        // no alignment.
         unsafe { p.cast::<V>().write_unaligned(v) }
     }
     #[inline(always)]
     unsafe fn load_first(self, p: *const f32, n: usize) -> V {
-        // SAFETY: only the first `n` lanes are read, which the caller promises to exist.
+        // SAFETY: the caller promises that the first `n` numbers can be read, and no others are.
         std::array::from_fn(|i| if i < n { unsafe { *p.add(i) } } else { 0.0 })
     }
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, n: usize, v: V) {
         for (i, x) in v.into_iter().enumerate().take(n) {
-            // SAFETY: only the first `n` lanes are written, which the caller promises to exist.
+            // SAFETY: the caller promises that the first `n` numbers can be written, and no others are.
             unsafe { *p.add(i) = x };
         }
     }
@@ -126,7 +130,8 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn round(self, a: V) -> V {
-        // adding and taking away 1.5 · 2^23 leaves no room for a fraction: exact below 2^22
+        // Adding 1.5 · 2^23 leaves no bits for a fraction, so that subtracting it again gives the rounded
+        // number; exact for magnitudes below 2^22.
         map(a, |a| (a + 12_582_912.0) - 12_582_912.0)
     }
     #[inline(always)]
@@ -162,13 +167,13 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16, n: usize) -> V {
-        // SAFETY: only the first `n` lanes are read, which the caller promises to exist.
+        // SAFETY: the caller promises that the first `n` numbers can be read, and no others are.
         std::array::from_fn(|i| if i < n { unsafe { (*p.add(i)).to_f32() } } else { 0.0 })
     }
     #[inline(always)]
     unsafe fn store_bf16(self, p: *mut bf16, n: usize, v: V) {
         for (i, x) in v.into_iter().enumerate().take(n) {
-            // SAFETY: only the first `n` lanes are written, which the caller promises to exist.
+            // SAFETY: the caller promises that the first `n` numbers can be written, and no others are.
             unsafe { *p.add(i) = bf16::from_bits(to_bf16(x) as u16) };
         }
     }
@@ -187,7 +192,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn pack_bf16(self, from: *const f32) -> V {
-        // SAFETY: the caller promises that two vectors can be read, `2 * LANES` numbers.
+        // SAFETY: the caller promises that `2 * LANES` numbers can be read, and no others are.
         std::array::from_fn(|i| unsafe {
             f32::from_bits(to_bf16(*from.add(2 * i)) | (to_bf16(*from.add(2 * i + 1)) << 16))
         })

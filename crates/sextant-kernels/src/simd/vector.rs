@@ -5,33 +5,34 @@ use crate::dropout::RowKey;
 
 /// Instructions on vectors of 32-bit lanes.
 ///
-/// A value of such a type is a proof that the machine has the instructions: only detection makes one (see
-/// [`Level`](super::Level)). So what touches registers alone is safe to call, and costs nothing to pass on,
-/// for the types are empty.
+/// A value of a type with this trait is a proof that the machine has the instructions, because only detection
+/// creates one (see [`Level`](super::Level)). So the methods that only touch registers are safe to call. The
+/// types are empty, so passing a value on costs nothing.
 ///
-/// `V` holds `f32` lanes; the dot products also read it as lanes of packed small numbers, since
-/// loads, stores and copies do not care.
+/// `V` holds `f32` lanes. The dot products also treat each lane as several packed small numbers; loads,
+/// stores and copies do not depend on what the bits of a lane mean.
 ///
 /// # Safety of the methods that take pointers
-/// The pointers are valid for the lanes that are read or written.
+/// The pointers are valid for the lanes that are read or written. They need no alignment beyond that of a
+/// number.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type V: Copy;
 
-    /// Lanes of a vector.
+    /// The number of lanes of a vector.
     const LANES: usize;
-    /// Vector registers, for choosing the tiles of matrix products.
+    /// The number of vector registers, which decides the tiles of matrix products.
     const REGISTERS: usize;
-    /// Vectors in a panel of a packed matrix.
+    /// The most vectors that a panel of a packed matrix is wide.
     const PANEL: usize;
 
-    /// Whether matrix products in bf16 multiply pairs of bf16 numbers. Elsewhere numbers are rounded
-    /// to bf16 and multiplied as `f32`, which gives the same products.
+    /// Whether matrix products in bf16 multiply pairs of bf16 numbers. On other levels, numbers are rounded to
+    /// bf16 and multiplied as `f32`, which gives the same products.
     const BF16: bool;
 
     /// Runs a kernel in an entry point compiled with this level's features.
     ///
     /// # Safety
-    /// What [`Kernel::run`] asks for.
+    /// The requirements of [`Kernel::run`] are met.
     unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output;
 
     fn splat(self, x: f32) -> Self::V;
@@ -46,14 +47,14 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `if a > b { a } else { b }`: of two numbers the greater, and `b` where one is NaN. To keep a NaN,
-    /// pass what may be one as `b`.
+    /// `if a > b { a } else { b }`: the greater of two numbers, and `b` if either is NaN. To keep a NaN, pass
+    /// the value that may be NaN as `b`.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `if a < b { a } else { b }`: of two numbers the smaller, and `b` where one is NaN. To keep a NaN,
-    /// pass what may be one as `b`.
+    /// `if a < b { a } else { b }`: the smaller of two numbers, and `b` if either is NaN. To keep a NaN, pass
+    /// the value that may be NaN as `b`.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `max(a, |b|)` for `a` that is not negative, and NaN where one is NaN: by their bits, of which those
-    /// of NaN are the greatest.
+    /// `max(a, |b|)` for an `a` that is not negative, and NaN if either is NaN. The bits are compared, because
+    /// the bits of a NaN are greater than those of any number.
     fn max_magnitude(self, a: Self::V, b: Self::V) -> Self::V;
     fn sqrt(self, a: Self::V) -> Self::V;
     /// `a * b + c`
@@ -61,7 +62,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `c - a * b`
     fn fnma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     fn abs(self, a: Self::V) -> Self::V;
-    /// To the nearest whole number.
+    /// Rounds to the nearest whole number.
     fn round(self, a: Self::V) -> Self::V;
     /// `a * 2^n` for whole `n` in `-126..=127`.
     fn scale(self, a: Self::V, n: Self::V) -> Self::V;
@@ -69,50 +70,52 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn select_less(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
     /// The sum of all lanes, in an order that depends on the level only.
     fn sum(self, a: Self::V) -> f32;
-    /// The greatest lane, of numbers; which lane, is not said where one is NaN.
+    /// The greatest lane. If a lane is NaN, the result may be any lane.
     fn greatest(self, a: Self::V) -> f32;
-    /// The greatest lane of what [`Self::max_magnitude`] gives: NaN where a lane is.
+    /// The greatest lane of a result of [`Self::max_magnitude`]: NaN if a lane is NaN.
     fn greatest_magnitude(self, a: Self::V) -> f32;
 
-    /// 0 or `scale` for `LANES` columns from `column` on: see [`crate::Dropout`].
+    /// The factors of dropout, 0 or `scale`, for `LANES` columns from `column` on: see [`crate::Dropout`].
     fn dropout(self, key: RowKey, column: u32, threshold: u32, scale: f32) -> Self::V;
 
-    /// The nearest bf16 numbers, ties to even.
+    /// Rounds to the nearest bf16 numbers, ties to even.
     fn round_bf16(self, x: Self::V) -> Self::V;
     /// Loads the first `n <= LANES` lanes from bf16 numbers; the others are zero.
     unsafe fn load_bf16(self, p: *const bf16, n: usize) -> Self::V;
     /// Stores the first `n <= LANES` lanes as the nearest bf16 numbers.
     unsafe fn store_bf16(self, p: *mut bf16, n: usize, v: Self::V);
-    /// `acc + a.0 * b.0 + a.1 * b.1` where each lane of `a` and `b` is a pair of bf16 numbers, the
-    /// lower half first. Like the two functions after it, not for levels without [`Self::BF16`].
+    /// `acc + a.0 * b.0 + a.1 * b.1`, where each lane of `a` and `b` is a pair of bf16 numbers and `.0` is the
+    /// lower half. This method, [`Self::pair_bf16`] and [`Self::pack_bf16`] may panic on levels without
+    /// [`Self::BF16`].
     #[inline(always)]
     fn dot_bf16(self, _acc: Self::V, _a: Self::V, _b: Self::V) -> Self::V {
         unreachable!("this level does not pair bf16 numbers")
     }
-    /// Lanes of pairs of bf16 numbers, `low` in the lower half, rounded to nearest even.
+    /// Rounds to bf16 numbers, ties to even, and pairs them: each lane has the number of `low` in its lower
+    /// half and that of `high` in its upper half.
     #[inline(always)]
     fn pair_bf16(self, _low: Self::V, _high: Self::V) -> Self::V {
         unreachable!("this level does not pair bf16 numbers")
     }
-    /// Lanes of pairs of bf16 numbers from `2 * LANES` numbers that follow each other in memory.
+    /// Loads `2 * LANES` consecutive numbers and returns them as lanes of pairs of bf16 numbers.
     #[inline(always)]
     unsafe fn pack_bf16(self, _from: *const f32) -> Self::V {
         unreachable!("this level does not pair bf16 numbers")
     }
 
-    /// `acc + Σ a.i * b.i` over the four bytes of each lane, those of `a` unsigned, those of `b`
-    /// signed; `acc` and the result are lanes of `i32`. Exact while sums fit.
+    /// `acc + Σ a.i * b.i` over the four bytes of each lane, where the bytes of `a` are unsigned and those of
+    /// `b` signed; `acc` and the result are lanes of `i32`. The result is exact while sums fit into an `i32`.
     fn dot_bytes(self, acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
     /// Lanes of `i32` as `f32`.
     fn convert_i32(self, a: Self::V) -> Self::V;
 
-    /// Stores the first `n` lanes, numbers in `0..=255`, as bytes, rounded to the nearest; any bytes where
-    /// lanes are not finite.
+    /// Stores the first `n` lanes, which are numbers in `0..=255`, as bytes, rounded to the nearest. A lane
+    /// that is not finite may give any byte.
     #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8, v: Self::V, n: usize) {
         let mut lanes = [0.0f32; 16];
-        // SAFETY: the array holds a vector of any level, and the caller promises that `n` bytes can be
-        // written.
+        // SAFETY: the array has 16 numbers, which is a vector of the widest level, so a vector can be stored in
+        // it. The caller promises that `n` bytes can be written, and no more are.
         unsafe {
             self.store(lanes.as_mut_ptr(), self.round(v));
             for (i, x) in lanes.into_iter().enumerate().take(n.min(Self::LANES)) {
@@ -130,7 +133,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         to: *mut f32,
         to_stride: usize,
     ) {
-        // SAFETY: the caller promises two whole blocks of `LANES` rows, as far apart as the strides say.
+        // SAFETY: the caller promises that `from` can be read and `to` written for `LANES` rows of `LANES`
+        // numbers, which are `from_stride` and `to_stride` apart.
         unsafe {
             for c in 0..Self::LANES {
                 for r in 0..Self::LANES {
@@ -140,17 +144,18 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
-    /// [`Self::load`] or [`Self::load_first`], by how many lanes are `left`.
+    /// Loads a whole vector if at least `LANES` numbers are `left`, else only those, with zeros after them.
     #[inline(always)]
     unsafe fn load_upto(self, p: *const f32, left: usize) -> Self::V {
-        // SAFETY: the caller promises that the lanes which are left, up to a vector, can be read.
+        // SAFETY: the caller promises that `left` numbers, up to a whole vector, can be read, and no more are.
         unsafe { if left >= Self::LANES { self.load(p) } else { self.load_first(p, left) } }
     }
 
-    /// [`Self::store`] or [`Self::store_first`], by how many lanes are `left`.
+    /// Stores a whole vector if at least `LANES` numbers are `left`, else only the first `left` lanes.
     #[inline(always)]
     unsafe fn store_upto(self, p: *mut f32, left: usize, v: Self::V) {
-        // SAFETY: the caller promises that the lanes which are left, up to a vector, can be written.
+        // SAFETY: the caller promises that `left` numbers, up to a whole vector, can be written, and no more
+        // are.
         unsafe {
             if left >= Self::LANES {
                 self.store(p, v);

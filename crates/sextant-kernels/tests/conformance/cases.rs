@@ -1,4 +1,4 @@
-//! A case or more of every operation, for what holds of them all.
+//! One or more cases of every operation, for checks that are the same for all operations.
 
 use crate::frozen::{factors, weight};
 use crate::inputs::{Inputs, some_dropout, values};
@@ -14,9 +14,9 @@ type Run = Box<dyn Fn(&Inputs) -> Tensor<2>>;
 
 /// An operation on some inputs.
 struct Case {
-    /// Of the operation.
+    /// The name of the operation.
     name: &'static str,
-    /// Which case of it.
+    /// What distinguishes this case from others of the operation.
     what: String,
     inputs: Inputs,
     run: Run,
@@ -25,7 +25,7 @@ struct Case {
 /// Operations without a gradient, whose inputs cannot be tracked.
 const WITHOUT_GRADIENT: [&str; 1] = ["linear_packed"];
 
-/// Every operation with and without the tensors that it can do without.
+/// Cases of every operation, with and without its optional tensors.
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |name, what: String, matrices: &[[usize; 2]], vectors: &[usize], run| {
@@ -120,7 +120,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// The names that the sources give to operations.
+/// The names of all operations, read from the constants `NAME` in the sources.
 fn names() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/operations");
     let mut names = Vec::new();
@@ -144,7 +144,7 @@ fn every_operation_has_a_case() {
     }
 }
 
-/// Gradients against finite differences of the operation's own forward pass.
+/// Compares gradients with finite differences of the operation's own forward pass.
 #[test]
 fn gradients_are_slopes() {
     for Case { name, what, inputs, run } in cases() {
@@ -152,8 +152,8 @@ fn gradients_are_slopes() {
     }
 }
 
-/// Which tensors want a gradient changes no bit of the result, nor of the gradients of these; the others have
-/// none. Nor does autodiff itself change the result.
+/// Checks that the choice of tracked tensors changes no bit of the result or of the gradients of the tracked
+/// tensors, that the other tensors have no gradient, and that autodiff itself does not change the result.
 #[test]
 fn tracked_inputs_alone_get_gradients() {
     for Case { name, what, inputs, run } in cases() {

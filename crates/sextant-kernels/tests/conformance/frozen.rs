@@ -1,4 +1,4 @@
-//! Linear layers and embeddings whose weight is frozen, stored in any format.
+//! Checks linear layers and embeddings whose weight is frozen, in every stored format.
 
 use crate::inputs::{Inputs, kept, random, some_dropout, tracked, values};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -7,7 +7,7 @@ use sextant_kernels::{
     FrozenFormat, FrozenWeight, LoraFactors, Precision, frozen_embedding, frozen_linear,
 };
 
-/// A random weight of `[inputs, outputs]`, and what it stands for as a tracked tensor.
+/// A random weight of `[inputs, outputs]`, and its decoded numbers as a tensor on the autodiff device.
 pub(crate) fn weight(
     [inputs, outputs]: [usize; 2],
     format: FrozenFormat,
@@ -19,7 +19,7 @@ pub(crate) fn weight(
     (weight, decoded)
 }
 
-/// The factors of a LoRA layer, where the inputs have any.
+/// The factors of a LoRA layer, if the inputs have matrices for them.
 pub(crate) fn factors(t: &Inputs, drop: bool) -> Option<LoraFactors> {
     let [_, a, b] = &t.matrices[..] else { return None };
     Some(LoraFactors { a: a.clone(), b: b.clone(), scale: 0.5, dropout: some_dropout(drop) })
@@ -49,7 +49,7 @@ fn check_frozen(
     );
 }
 
-/// Sizes of a small decoder.
+/// Checks frozen linear layers at the sizes of a small decoder.
 #[test]
 fn decoder_sizes() {
     for precision in Precision::ALL {

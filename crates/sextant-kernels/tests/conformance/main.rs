@@ -1,5 +1,6 @@
-//! Every operation on the flex device, value and gradients, against its composed body, at each
-//! instruction set this machine has, and with the same bits on one thread and on two.
+//! Compares the result and the gradients of every operation on the flex device with those of its composed body,
+//! at each instruction set that this machine has, and checks that one thread and two threads give the same
+//! bits.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -36,7 +37,7 @@ fn check_linear(
     });
 }
 
-/// In bf16 the input and the result are, in `f32` the residual.
+/// Checks `add_layer_norm` with an input and a result in the given formats, and a residual in `f32`.
 fn check_layer_norm(
     [rows, width]: [usize; 2],
     residual: bool,
@@ -60,7 +61,7 @@ fn check_layer_norm(
     );
 }
 
-/// Targets with or without weights of rows and classes, and smoothing.
+/// Targets with or without weights of rows, weights of classes, and label smoothing, by the three options.
 fn targets(rows: usize, classes: usize, options: [bool; 3]) -> ClassTargets {
     let [weighted, by_class, smooth] = options;
     let spread = |n: usize, wanted: bool| {
@@ -93,7 +94,7 @@ fn check_attention(lengths: &[usize], spec: &AttentionSpec, precision: Precision
 
 fn check_embedding(rows: usize, width: usize, ids: &[i32], precision: Precision) {
     let ids = Tensor::<1, Int>::from_data(TensorData::from(ids), &tracked());
-    // the definition adds gradients up in the format of the table, so that it is compared in `f32`
+    // The definition adds gradients in the format of the table, so its result is computed in `f32`.
     let gather =
         |t: &Inputs, precision| embedding(kept(t.matrices[0].clone(), precision), ids.clone());
     let inputs = Inputs::new(&[[rows, width]], &[]);
@@ -104,7 +105,8 @@ fn check_embedding(rows: usize, width: usize, ids: &[i32], precision: Precision)
     inputs.compare(&format!("embedding {precision}"), bound, |t| gather(t, precision), &expected);
 }
 
-/// Sizes of a small encoder, large enough for several blocks and threads in every kernel.
+/// Checks operations at the sizes of a small encoder, which are large enough for several blocks and threads in
+/// every kernel.
 #[test]
 fn encoder_sizes() {
     for precision in Precision::ALL {
@@ -122,8 +124,8 @@ fn encoder_sizes() {
     }
 }
 
-/// What stands between the operations of a bf16 pass, and its gradient, take two bytes a number; residual
-/// sums and parameters stay `f32`.
+/// Checks that the activations between the operations of a bf16 pass, and their gradients, are bf16, and that
+/// residual sums and the gradients of parameters stay `f32`.
 #[test]
 fn a_bf16_pass_keeps_bf16_numbers() {
     let device = tracked();

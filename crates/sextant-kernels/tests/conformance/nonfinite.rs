@@ -1,7 +1,9 @@
-//! What is not a number stays so, at every level: in the rows that it touches, and in no other.
+//! Checks that a NaN in an operation's input gives NaN, at every level, in the rows of the result that depend
+//! on it and in no other row.
 //!
-//! `f32::max` and the processors' `min` and `max` drop a NaN or keep it by which operand it is, rounding to
-//! bytes makes some byte of it, and a damaged weight would become an answer.
+//! This needs care, because `f32::max` ignores a NaN, the processors' `min` and `max` instructions ignore or
+//! keep it depending on which operand it is, and rounding to a byte turns it into some number. So a damaged
+//! weight could give a plausible result.
 
 use crate::inputs::{kept, random, values};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -12,7 +14,7 @@ use sextant_kernels::{
     cross_entropy, dropout, frozen_linear, gated, linear, linear_packed, rms_norm, rotary, sum,
 };
 
-/// NaNs of either sign, and one whose set bits are all below those that bf16 keeps.
+/// NaNs of both signs, two of which have no mantissa bit among those that bf16 keeps.
 pub(crate) fn nans() -> [f32; 4] {
     let bits = f32::from_bits;
     [f32::NAN, -f32::NAN, bits(0x7f80_0001), bits(0xff80_0100)]
@@ -26,9 +28,9 @@ pub(crate) fn with(x: &Tensor<2>, [row, column]: [usize; 2], number: f32) -> Ten
     Tensor::from_data(TensorData::new(numbers, dims), &Device::flex())
 }
 
-/// Puts numbers that are none into rows of a matrix, and checks that the results of these rows hold NaN
-/// everywhere (`whole`) or somewhere, and that all other rows stay as they are, bit for bit. `of` is the
-/// row of the pack that a row of the matrix belongs to, and a row of the result.
+/// Replaces one number of a matrix by NaN, at several places, and checks that the results of its row are NaN
+/// everywhere (`whole`) or somewhere, and that all other results are unchanged, bit for bit. `of` maps a row of
+/// the matrix, or of the result, to the row of the pack that it belongs to.
 fn check_rows(
     what: &str,
     x: &Tensor<2>,
@@ -73,7 +75,7 @@ fn matrix(rows: usize, columns: usize) -> Tensor<2> {
     random([rows, columns], &Device::flex())
 }
 
-/// Numbers of rows that fill no block, and widths that fill no vector.
+/// Shapes of `[rows, inputs, outputs]`, some of which do not fill whole blocks or vectors.
 const SHAPES: [[usize; 3]; 3] = [[3, 5, 7], [70, 33, 50], [67, 64, 48]];
 
 #[test]
@@ -112,7 +114,7 @@ fn linear_layers() {
                         linear_packed(x, &packed, Some(bias.clone()), activation)
                     },
                 );
-                // of a weight: all rows, in the column that it belongs to
+                // A NaN in the weight gives NaN in all rows, in the column that it belongs to.
                 for (level, nan) in Level::supported().into_iter().zip(nans()) {
                     let column = outputs / 2;
                     let damaged = with(&weight, [inputs - 1, column], nan);
@@ -186,7 +188,7 @@ fn norms_sums_and_dropout() {
                 |row| row,
                 |x| rms_norm(kept(x, precision), gamma.clone(), 1e-6, precision),
             );
-            // also where it is dropped: 0 · NaN is NaN
+            // A NaN that is dropped stays NaN too, because 0 · NaN is NaN.
             check_rows(
                 "dropout",
                 &matrix(70, width),
@@ -198,8 +200,8 @@ fn norms_sums_and_dropout() {
     }
 }
 
-/// A token of one row of the pack touches that row alone: with every mask the row's later tokens, without
-/// one all of its tokens.
+/// Checks that a NaN in a token affects only the token's own row of the pack: with a causal mask the token and
+/// the later tokens of the row, without a mask all of its tokens.
 #[test]
 fn attention_within_a_row() {
     let lengths = [5, 70, 1, 9];
@@ -217,7 +219,7 @@ fn attention_within_a_row() {
                 for level in Level::supported() {
                     with_level(level, || {
                         let clean = values(run(x.clone(), &spec));
-                        // in a query, a key and a value of tokens of the second row
+                        // The NaN is in a query, a key or a value of a token of the second row.
                         for (part, nan) in [0, heads, heads + kv_heads].into_iter().zip(nans()) {
                             let token = 5 + 40;
                             let found = values(run(with(&x, [token, part * dim], nan), &spec));
@@ -253,15 +255,15 @@ fn attention_within_a_row() {
     }
 }
 
-/// Scores of ±inf, which products out of range give: a row of probabilities that `f64` would not give
-/// either is NaN, not a uniform one or one that is sure.
+/// Checks scores of ±inf, which products beyond the range of `f32` give: where the softmax of such scores is
+/// undefined, the result is NaN, and not that of uniform probabilities or of a probability of 1.
 #[test]
 fn infinite_scores() {
     let segments = Segments::from_lengths(&[20]).unwrap();
     let spec = AttentionSpec::new(1, 4);
     for level in Level::supported() {
         for (key, nan) in [(f32::INFINITY, true), (f32::NEG_INFINITY, false)] {
-            // one query of ones, and one key that makes its score infinite; -inf of one key is a share of 0
+            // One key makes all scores with it infinite. A score of -inf for one key is a probability of 0.
             let mut qkv = vec![0.5; 20 * 12];
             qkv[7 * 12 + 4] = key;
             let x = Tensor::<2>::from_data(TensorData::new(qkv, [20, 12]), &Device::flex());
@@ -269,7 +271,7 @@ fn infinite_scores() {
             assert!(y.iter().all(|y| y.is_nan() == nan), "{level:?} {key}: {y:?}");
             assert!(nan || y.iter().all(|y| (y - 0.5).abs() < 1e-6), "{level:?} {key}: {y:?}");
         }
-        // scores that are all -inf have no greatest
+        // If all scores are -inf, the softmax is undefined.
         let mut qkv = vec![0.5; 20 * 12];
         (0..20).for_each(|token| qkv[token * 12 + 4] = f32::NEG_INFINITY);
         let x = Tensor::<2>::from_data(TensorData::new(qkv, [20, 12]), &Device::flex());
@@ -297,7 +299,7 @@ fn losses() {
                     let logits = with(&logits, [20, 1], number);
                     values(with_level(level, || run(logits)))[20]
                 };
-                // the true class is another one
+                // The replaced logit is not that of the true class.
                 assert!(of(f32::INFINITY).is_nan(), "{what} {level:?}");
                 let none = of(f32::NEG_INFINITY);
                 assert_eq!(none.is_finite(), label_smoothing == 0.0, "{what} {level:?}: {none}");
@@ -306,7 +308,8 @@ fn losses() {
     }
 }
 
-/// A stored block holds no number that it cannot say, so that all of it is NaN.
+/// Checks that a number that is not finite stays so when a weight is stored, and that it affects only the
+/// results of its output.
 #[test]
 fn frozen_weights() {
     let (inputs, outputs) = (70, 9);

@@ -1,4 +1,4 @@
-//! Every operation on sizes that fit no block, in both formats.
+//! Checks every operation, in both formats, on sizes that are no multiples of a block or a vector.
 
 use crate::inputs::{
     Inputs, assert_close, bound_of, kept, largest_difference, random, some_dropout, values,
@@ -161,7 +161,7 @@ proptest! {
             let ours = run(2);
             assert_eq!(&ours, &run(1));
             let theirs = composed::linear_packed(x.clone(), &weight, bias.clone(), Activation::Silu);
-            // a value just between two bytes may be rounded either way
+            // A value halfway between two bytes may be rounded either way.
             assert_close("int8", &ours, &values(theirs), 5e-3);
             // A result is a sum of products that may cancel each other: their roundings are measured by the
             // deviation of such sums.

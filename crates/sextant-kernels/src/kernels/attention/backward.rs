@@ -14,7 +14,7 @@ use crate::dropout::RowKey;
 use crate::simd::{self, Kernel, Level, Simd, launch};
 use crate::{AttentionSpec, Dropout};
 
-/// What the forward pass left behind.
+/// The inputs and results of the forward pass, which the backward pass needs.
 #[derive(Clone, Copy)]
 pub(crate) struct Saved<'a> {
     pub(crate) input: Input<'a>,
@@ -22,14 +22,14 @@ pub(crate) struct Saved<'a> {
     pub(crate) log_sums: &'a [f32],
 }
 
-/// The gradients of an attention's inputs, in their formats.
+/// The gradients of an attention's inputs, each in the format of its input.
 pub(crate) struct Gradients {
     pub(crate) qkv: FloatVec,
-    /// Of the table of relative positions, if there is one.
+    /// The gradient of the table of relative positions, if there is one.
     pub(crate) table: Option<FloatVec>,
 }
 
-/// The gradients of the inputs from that of the output.
+/// Computes the gradients of the inputs from `dout`, the gradient of the output.
 pub(crate) fn backward(level: Level, saved: Saved<'_>, dout: Floats<'_>) -> Gradients {
     let Input { qkv, segments, spec, scores } = saved.input;
     let tokens = segments.tokens();
@@ -46,26 +46,29 @@ pub(crate) fn backward(level: Level, saved: Saved<'_>, dout: Floats<'_>) -> Grad
     let cap = scores.cap();
     let table = if let Scores::Relative(table, positions) = scores {
         let distances = Distances::new(level, table, positions, segments.max_len(), spec);
-        // A head's gradients of distances are summed over rows in the order of the pack.
+        // Within a chunk, a head's gradients of distances are summed over rows in the order of the pack, so
+        // that the sums do not depend on the number of threads.
         let (chunks, len) = (chunks(segments, spec), distances.gradient_len());
         let mut sums = Room::new(chunks.len() * spec.heads * len);
         let to_sums = sums.shared();
         parallel::for_each(chunks.len() * spec.heads, 4 * work, |index| {
             let (chunk, head) = (&chunks[index / spec.heads], index % spec.heads);
             let sums: *mut f32 = to_sums.at(index * len);
-            // SAFETY: each chunk and head has a part of the room of its own.
+            // SAFETY: the room has `len` numbers for each chunk and head, and only this task writes the part at
+            // `index`.
             unsafe { sums.write_bytes(0, len) };
             for row in chunk.clone().map(|row| segments.range(row)) {
                 let task = Task { first: row.start, length: row.len(), kv_heads: head..head + 1 };
                 let relative = Some((&distances, sums));
                 let kernel =
                     Backward { task: &task, spec, cap, relative, saved, dout, gradient: to };
-                // SAFETY: the buffers hold the whole pack, as was checked above, and no other chunk or head
-                // writes what this one writes.
+                // SAFETY: all buffers have the length of the whole pack, as was checked above. Chunks have
+                // different rows, so no other task writes this head's gradients of this row, nor `sums`,
+                // which holds `len` initialized numbers.
                 unsafe { launch(level, kernel) };
             }
         });
-        // SAFETY: every chunk and head set its part to zero.
+        // SAFETY: the tasks cover every chunk and head, and each has initialized its whole part with zeros.
         let sums = unsafe { sums.filled() };
         Some(distances.collect(level, &sums, table.format()))
     } else {
@@ -73,13 +76,14 @@ pub(crate) fn backward(level: Level, saved: Saved<'_>, dout: Floats<'_>) -> Grad
         parallel::for_each(tasks.len(), work, |task| {
             let task = &tasks[task];
             let kernel = Backward { task, spec, cap, relative: None, saved, dout, gradient: to };
-            // SAFETY: the buffers hold the whole pack, as was checked above, and tasks write the heads of rows
-            // that are theirs alone.
+            // SAFETY: all buffers have the length of the whole pack, as was checked above, and each task writes
+            // the gradients of other heads or other rows of the pack.
             unsafe { launch(level, kernel) };
         });
         None
     };
-    // SAFETY: the tasks are all heads of all rows, and each writes its queries, keys and values of every token.
+    // SAFETY: the tasks cover all heads of all rows of the pack, and each writes the gradients of its heads'
+    // queries, keys and values for every token of its row, so every number was written.
     Gradients { qkv: unsafe { gradient.filled() }, table }
 }
 
@@ -87,19 +91,19 @@ struct Backward<'a> {
     task: &'a Task,
     spec: &'a AttentionSpec,
     cap: Option<f32>,
-    /// The distances, and where their gradients for the head are summed.
+    /// The projections of distances, and where their gradients for the task's head are summed.
     relative: Option<(&'a Distances, *mut f32)>,
     saved: Saved<'a>,
     dout: Floats<'a>,
     gradient: FloatMut,
 }
 
-/// The parts of the scratch.
+/// The parts of the scratch of one key head.
 struct Workspace {
-    /// Keys and values as right factors with keys for columns, `[head_dim][length]`.
+    /// Keys and values as right factors of `[head_dim][length]`, whose columns are the tokens.
     keys: Panels,
     values: Panels,
-    /// Keys as a right factor with keys for depth, `[length][head_dim]`.
+    /// Keys as a right factor of `[length][head_dim]`, whose depth is the tokens.
     key_rows: Panels,
     /// A block of queries and of output gradients, as right factors.
     queries: *mut f32,
@@ -118,10 +122,10 @@ struct Workspace {
     relative: Option<Relative>,
 }
 
-/// What relative positions take.
+/// What relative positions need besides the scores.
 struct Relative {
     sides: [Side; 2],
-    /// All keys as rows.
+    /// The keys of all tokens of the row, as rows.
     keys: Vectors,
     lines: *mut f32,
 }
@@ -147,8 +151,10 @@ impl Kernel for Backward<'_> {
         let mut owned = Scratch::take(size);
         let scratch = owned.start();
         for kv_head in self.task.kv_heads.clone() {
-            // SAFETY: the caller promises buffers of the whole pack; the scratch has room for the parts that
-            // follow each other in it.
+            // SAFETY: the caller promises buffers of the whole pack, of which this task alone writes its heads
+            // of its row, so the head's keys and values can be read and their gradients written. `size` counts
+            // all parts that follow each other in the scratch, so each part has its room. Where the gradient is
+            // bf16, `dkeys` and `dvalues` are in the scratch, with `length * dim` numbers each.
             unsafe {
                 let first = self.task.first * stride;
                 let row = self.saved.input.qkv.at(first);
@@ -206,7 +212,12 @@ impl Kernel for Backward<'_> {
 }
 
 impl Backward<'_> {
-    /// The gradients that a block of queries of one head gives.
+    /// Computes the gradients of a block of queries of one head, and adds what these queries contribute to the
+    /// gradients of the keys, of the values and of the distances.
+    ///
+    /// # Safety
+    /// The buffers hold the whole pack, and nothing else accesses the gradients of the task's heads in its row.
+    /// The parts of `space` are those of the head's key head in this row, and `queries` are queries of the row.
     #[inline(always)]
     unsafe fn block<S: Simd>(
         &self,
@@ -221,8 +232,9 @@ impl Backward<'_> {
         let rows = queries.len();
         let token = self.task.first + queries.start;
         let query_at = token * stride + head * dim;
-        // SAFETY: the caller promises buffers of the whole pack and a scratch for this block; rows, heads and
-        // columns lie inside them.
+        // SAFETY: the caller promises buffers of the whole pack, of which this task alone writes its heads of its
+        // row, and a scratch with room for a block. The tokens, the head and the columns are those of the task's
+        // row, so they lie within the buffers.
         unsafe {
             let query = self.saved.input.qkv.at(query_at);
             let dout = self.dout.at(token * width + head * dim);
@@ -304,8 +316,12 @@ impl Backward<'_> {
         }
     }
 
-    /// Turns a line of scores into probabilities, and the gradients of its probabilities into
-    /// gradients of the scores before scaling.
+    /// Turns one query's line of products into probabilities, and the gradients of these probabilities into
+    /// gradients of the products of the query and the keys, before scaling.
+    ///
+    /// # Safety
+    /// The buffers hold the whole pack, `query` is a query of the task's row, and the scratch holds the block of
+    /// queries to which it belongs, with a number for each of the `columns` in line `line`.
     #[inline(always)]
     unsafe fn line<S: Simd>(
         &self,
@@ -320,13 +336,16 @@ impl Backward<'_> {
         let token = self.task.first + query;
         let place = token * spec.heads + head;
         let visible = spec.mask.visible(query, self.task.length);
-        // SAFETY: the caller promises that the query is of this task and the scratch is that of its block.
+        // SAFETY: the caller promises that the query is one of this task's row, so that its output, its output
+        // gradient and its softmax sum lie within the buffers of the pack. It also promises that the scratch
+        // is that of the query's block, so that both lines have a number for each of the `columns`, which
+        // `visible` is a part of.
         unsafe {
             let probabilities = space.probabilities.add(line * space.score_row);
             let dscores = space.dscores.add(line * space.score_row);
             clear_outside(probabilities, columns, &visible);
             clear_outside(dscores, columns, &visible);
-            // Σ p · dp over the keys is what the output and its gradient have in common
+            // The sum Σ p · dp over the keys equals the dot product of the output and its gradient.
             let at = token * spec.width() + head * dim;
             let (out, dout) = (self.saved.out.at(at), self.dout.at(at));
             let mut common = simd.splat(0.0);
@@ -349,8 +368,11 @@ impl Backward<'_> {
     }
 }
 
+/// Replaces a line of products by probabilities, and their gradients by gradients of the products. `common` is
+/// the sum of the probabilities times their gradients.
+///
 /// # Safety
-/// Both lines are valid for as many numbers as keys are visible.
+/// Both lines are valid for a number for each visible key.
 #[expect(clippy::too_many_arguments, reason = "a row of scores has this many parts")]
 #[inline(always)]
 unsafe fn score_gradients<S: Simd>(
@@ -364,7 +386,8 @@ unsafe fn score_gradients<S: Simd>(
     dropout: Option<(Dropout, RowKey)>,
 ) {
     let count = visible.len();
-    // SAFETY: the caller promises as many numbers as keys are visible, and no lane past them is touched.
+    // SAFETY: the caller promises that both lines are valid for a number for each of the `count` visible keys,
+    // and no lane past them is loaded or stored.
     unsafe {
         let (by, log_sum, common) = (simd.splat(scale), simd.splat(log_sum), simd.splat(common));
         for i in (0..count).step_by(S::LANES) {

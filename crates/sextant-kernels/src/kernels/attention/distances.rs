@@ -8,7 +8,8 @@ use crate::{AttentionSpec, Precision, RelativePositions};
 /// The most lanes that a vector of any level has.
 pub(super) const LANES: usize = 16;
 
-/// The parts of a row of the table, in its order.
+/// The sides, in the order of their parts in a row of the table: first the query projections, which keys are
+/// multiplied by, then the key projections, which queries are multiplied by.
 pub(super) const OF_KEYS: usize = 0;
 pub(super) const OF_QUERIES: usize = 1;
 
@@ -17,33 +18,33 @@ pub(super) struct Distances {
     spec: AttentionSpec,
     /// Tokens of the longest row.
     longest: usize,
-    /// The row of the table of each distance, in rising order from `1 - longest` on.
+    /// The row of the table for each distance, for ascending distances from `1 - longest` on.
     rows: Vec<usize>,
-    /// For each head and side a right factor with distances for columns, `[head_dim][width]`.
+    /// For each head and side, a right factor of `[head_dim][width]` whose columns are the distances.
     turned: Vec<f32>,
     width: usize,
-    /// For each head and side one with distances for depth, `[distances][stride]`.
+    /// For each head and side, a right factor of `[distances][stride]` whose depth is the distances.
     upright: Vec<f32>,
     stride: usize,
 }
 
-/// What one head of one side reads, and where its gradient is summed.
+/// The projections of one head and side, and where their gradient is summed.
 #[derive(Clone, Copy)]
 pub(super) struct Side {
     /// Tokens of the longest row of the pack.
     pub(super) longest: usize,
     pub(super) dim: usize,
-    /// Projections with distances for columns, `[dim][width]`.
+    /// The projections as `[dim][width]`, whose columns are the distances.
     pub(super) turned: *const f32,
     pub(super) width: usize,
-    /// The same with distances for depth, `[distances][stride]`, and their gradient.
+    /// The projections as `[distances][stride]`, whose depth is the distances, and their gradient.
     pub(super) upright: *const f32,
     pub(super) stride: usize,
     pub(super) gradient: *mut f32,
 }
 
 impl Distances {
-    /// Lays out a table that has the rows which a row of `longest` tokens can use.
+    /// Lays out a table that has the rows which a row of the pack with `longest` tokens can use.
     pub(super) fn new(
         level: Level,
         table: Floats<'_>,
@@ -57,8 +58,8 @@ impl Distances {
             (-furthest..=furthest).map(|distance| positions.row(distance) - used.start()).collect();
         assert_eq!(table.len(), used.count() * 2 * spec.width(), "relative positions: table");
         let stride = spec.head_dim.next_multiple_of(LANES);
-        // Whole vectors are read from any distance on. Lines whose length is a multiple of a page would
-        // share a few places of the cache.
+        // The width has room for reading a whole vector from any distance on. Lines whose length is a multiple
+        // of a page would compete for a few sets of the cache, so multiples of 256 numbers are avoided.
         let mut width = (rows.len() + LANES - 1).next_multiple_of(LANES);
         if width.is_multiple_of(256) {
             width += LANES;
@@ -81,21 +82,23 @@ impl Distances {
                 turned: to_turned.at(index * spec.head_dim * width),
                 width,
             };
-            // SAFETY: the table holds all rows, as was checked above, and the rooms hold each side's part,
-            // which is this task's alone.
+            // SAFETY: the table has all rows that `rows` names, as was checked above. Both rooms have a part
+            // for each head and side, and this task alone writes the parts at `index`.
             unsafe { launch(level, lay_out) };
         });
-        // SAFETY: the tasks are all sides of all heads, and each writes its parts whole.
+        // SAFETY: the tasks cover both sides of all heads, and each writes its whole parts, with zeros as padding,
+        // so every number was written.
         let (upright, turned) = unsafe { (upright.filled(), turned.filled()) };
         Self { spec: *spec, longest, rows, turned, width, upright, stride }
     }
 
-    /// Numbers of the gradient of one head.
+    /// The number of elements of the gradient of one head.
     pub(super) fn gradient_len(&self) -> usize {
         2 * self.rows.len() * self.stride
     }
 
-    /// A side of a head; `gradient` is where the head's is summed, if it is.
+    /// A side of a head. `gradient` is where the head's gradient is summed; it may be null in a forward pass,
+    /// which sums none.
     pub(super) fn side(&self, head: usize, side: usize, gradient: *mut f32) -> Side {
         let index = 2 * head + side;
         Side {
@@ -109,7 +112,8 @@ impl Distances {
         }
     }
 
-    /// The gradient of the table, in a format, from those of `[chunks][heads]` by distance.
+    /// The gradient of the table in the given format, from the sums of each chunk and head, `[chunks][heads]`,
+    /// which are ordered by distance.
     pub(super) fn collect(&self, level: Level, sums: &[f32], format: Precision) -> FloatVec {
         let (dim, heads) = (self.spec.head_dim, self.spec.heads);
         let rows = self.rows.last().map_or(0, |last| last + 1);
@@ -127,7 +131,8 @@ impl Distances {
                     let column = side * self.spec.width() + head * dim;
                     let start = self.rows[at] * 2 * self.spec.width() + column;
                     for (i, x) in from[..dim].iter().enumerate() {
-                        // SAFETY: the row is one of the table's, and each task has columns of its own.
+                        // SAFETY: the row is one of the table's `rows`, and the columns of this head and side are
+                        // written by this task alone.
                         unsafe { *to.at(start + i) += x };
                     }
                 }
@@ -137,13 +142,14 @@ impl Distances {
     }
 }
 
-/// Lays out one side of one head.
+/// A kernel that lays out the projections of one side of one head.
 struct LayOut<'a> {
     table: Floats<'a>,
     table_row: usize,
     column: usize,
     rows: &'a [usize],
-    /// Whether own tokens are queries, so that a distance is the own place minus the other one.
+    /// Whether own tokens are queries. `rows` is ordered by query position minus key position, and the layout by
+    /// the position of the other token minus that of the own token, so then the order is reversed.
     reversed: bool,
     dim: usize,
     upright: *mut f32,
@@ -158,7 +164,9 @@ impl Kernel for LayOut<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
         let Self { rows, dim, upright, stride, turned, width, .. } = self;
-        // SAFETY: the caller promises a table that has the rows, and room for both results.
+        // SAFETY: the caller promises a table that has all `rows`, and room for both results, `rows.len()` lines
+        // of `stride` numbers and `dim` lines of `width` numbers, which nothing else accesses. `turn` reads the
+        // first `dim` numbers of each line of `upright` and writes `rows.len()` numbers of each line of `turned`.
         unsafe {
             upright.write_bytes(0, rows.len() * stride);
             turned.write_bytes(0, dim * width);
@@ -173,7 +181,7 @@ impl Kernel for LayOut<'_> {
     }
 }
 
-/// Transposes: `to[c * to_row + r] = from[r * from_row + c]`.
+/// Transposes a matrix of `rows` by `columns`: `to[c * to_row + r] = from[r * from_row + c]`.
 ///
 /// # Safety
 /// The pointers are valid for both matrices, which do not overlap.
@@ -192,8 +200,9 @@ pub(super) unsafe fn turn<S: Simd>(
     for row in (0..rows).step_by(n) {
         for column in (0..columns).step_by(n) {
             let (height, width) = (n.min(rows - row), n.min(columns - column));
-            // SAFETY: the caller promises both matrices, of which this block is a part; the arrays hold a block
-            // of any level, and of a block at an edge only what is inside is read and written.
+            // SAFETY: the caller promises pointers that are valid for both matrices, of which this block is a
+            // part. The arrays hold a square of `LANES` by `LANES` numbers, the largest block of any level. Of a
+            // block at an edge, only the `height` by `width` numbers inside the matrices are read and written.
             unsafe {
                 let from = from.add(row * from_row + column);
                 let to = to.add(column * to_row + row);

@@ -14,8 +14,8 @@ use crate::dropout::RowKey;
 use crate::simd::{self, Kernel, Level, Simd, launch};
 use crate::{AttentionSpec, Dropout};
 
-/// Returns the output `[tokens, heads * head_dim]`, in the format of `qkv`, and the logarithm of each softmax's sum,
-/// `[tokens, heads]`.
+/// Returns the output `[tokens, heads * head_dim]`, in the format of `qkv`, and the logarithm of each softmax's
+/// sum, `[tokens, heads]`.
 pub(crate) fn forward(level: Level, input: Input<'_>) -> (FloatVec, Vec<f32>) {
     let Input { qkv, segments, spec, scores } = input;
     let tokens = segments.tokens();
@@ -40,11 +40,12 @@ pub(crate) fn forward(level: Level, input: Input<'_>) -> (FloatVec, Vec<f32>) {
             out: to_out,
             log_sums: to_sums,
         };
-        // SAFETY: the buffers hold the whole pack, as was checked above, and tasks write the heads of rows
-        // that are theirs alone.
+        // SAFETY: `qkv` has the length of the whole pack, as was checked above, and so have the output and the
+        // sums. Each task writes other heads or other rows of the pack.
         unsafe { launch(level, kernel) };
     });
-    // SAFETY: the tasks are all heads of all rows, and each writes its heads of every token.
+    // SAFETY: the tasks cover all heads of all rows of the pack, and each writes the output and the sum of its
+    // heads for every token of its row, so every number was written.
     unsafe { (out.filled(), log_sums.filled()) }
 }
 
@@ -77,9 +78,11 @@ impl Kernel for Forward<'_> {
         let mut owned = Scratch::take(size);
         let scratch = owned.start();
         for kv_head in self.task.kv_heads.clone() {
-            // SAFETY: the caller promises a buffer of the whole pack; the scratch has room for both packed
-            // matrices, and a block of scores, of queries and of outputs, and for relative positions lines and
-            // the keys.
+            // SAFETY: the caller promises that `qkv` can be read for the whole pack, so the head's keys and
+            // values can be. The scratch has room for the parts that follow each other in it: both packed
+            // matrices, a block of scores, of queries and of outputs, and, with relative positions, the lines
+            // and the keys. No other task accesses the part of the output that this one writes, as the caller
+            // promises too.
             unsafe {
                 let row = self.qkv.add(self.task.first * stride);
                 let key = row.add((spec.heads + kv_head) * dim);
@@ -107,7 +110,7 @@ impl Kernel for Forward<'_> {
     }
 }
 
-/// The parts of the scratch.
+/// The parts of the scratch of one key head.
 struct Space {
     keys: Panels,
     values: Panels,
@@ -120,15 +123,20 @@ struct Space {
     relative: Option<Relative>,
 }
 
-/// What relative positions take.
+/// What relative positions need besides the scores.
 struct Relative {
     sides: [Side; 2],
-    /// All keys.
+    /// The keys of all tokens of the row.
     keys: Vectors,
     lines: *mut f32,
 }
 
 impl Forward<'_> {
+    /// Computes the output of one query head.
+    ///
+    /// # Safety
+    /// The buffers hold the whole pack, and nothing else accesses the output of the task's heads in its row.
+    /// The parts of `space` are those of the head's key head in this row.
     #[inline(always)]
     unsafe fn head<S: Simd>(&self, simd: S, head: usize, space: &Space) {
         let Space { keys, values, scores, score_row, .. } = *space;
@@ -139,8 +147,9 @@ impl Forward<'_> {
             let columns = Columns::of(spec.mask, queries.clone(), length, keys.width);
             let token = self.task.first + first;
             let rows = queries.len();
-            // SAFETY: the caller promises buffers of the whole pack and a scratch for this block; rows, heads
-            // and columns lie inside them.
+            // SAFETY: the caller promises buffers of the whole pack, of which this task alone writes its heads
+            // of its row, and a scratch with room for a block. The tokens, the head and the columns are those
+            // of the task's row, so they lie within the buffers, and a block has at most `BLOCK` queries.
             unsafe {
                 let query = self.qkv.add(token * stride + head * dim);
                 let (a, a_row) = rows_of_head(simd, query, stride, rows, dim, space.query);
@@ -202,11 +211,11 @@ impl Forward<'_> {
     }
 }
 
-/// Turns scores into probabilities, with dropout, and returns the logarithm of their sum before
-/// it was divided out.
+/// Turns the scores of one query into probabilities, with dropout, and returns the logarithm of the softmax's
+/// sum, by which the exponentials of the scores were divided.
 ///
 /// # Safety
-/// `scores` is valid for as many numbers as keys are visible.
+/// `scores` is valid for a number for each visible key.
 #[inline(always)]
 unsafe fn softmax<S: Simd>(
     simd: S,
@@ -217,7 +226,8 @@ unsafe fn softmax<S: Simd>(
     dropout: Option<(Dropout, RowKey)>,
 ) -> f32 {
     let count = visible.len();
-    // SAFETY: the caller promises as many numbers as keys are visible, and no lane past them is touched.
+    // SAFETY: the caller promises that `scores` is valid for a number for each of the `count` visible keys, and
+    // no lane past them is loaded or stored.
     unsafe {
         if let Some(cap) = cap {
             let (inner, outer) = (simd.splat(scale / cap), simd.splat(cap));
@@ -229,8 +239,9 @@ unsafe fn softmax<S: Simd>(
             scale = 1.0;
         }
         let by = simd.splat(scale);
-        // Where the greatest is not finite, all of the row's probabilities become NaN: its own difference
-        // from itself is. A NaN among scores that are numbers is NaN itself, and so is their sum.
+        // If the greatest score is infinite, its difference from itself is NaN, so the sum and all of the
+        // query's probabilities become NaN. `max` may drop a NaN among the scores, but its exponential is NaN,
+        // and so is the sum.
         let mut greatest = simd.splat(f32::NEG_INFINITY);
         let mut i = 0;
         while i + S::LANES <= count {
@@ -249,7 +260,7 @@ unsafe fn softmax<S: Simd>(
             let x = simd.sub(simd.mul(simd.load_upto(scores.add(i), left), by), shift);
             let e = simd::exp(simd, x);
             simd.store_upto(scores.add(i), left, e);
-            // reload, so that lanes past the end count as zero
+            // The exponentials of a partial vector are loaded again, so that lanes past the end are zero.
             sum = simd
                 .add(sum, if left < S::LANES { simd.load_first(scores.add(i), left) } else { e });
         }

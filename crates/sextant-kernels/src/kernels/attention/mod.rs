@@ -1,12 +1,11 @@
 //! Attention within the rows of a pack, and its gradient.
 //!
-//! A task is some key heads of one row. Scores are computed for a block of queries at a time in
-//! this thread's scratch; of each query and head only the logarithm of the softmax's sum is kept,
-//! and the backward pass computes the probabilities again from it (Dao et al. 2022).
-
+//! A task computes some key heads of one row. Scores are computed for a block of queries at a time, in the
+//! thread's scratch. Only the logarithm of the softmax's sum is kept for each query and head, and the backward
+//! pass recomputes the probabilities from it (Dao et al. 2022).
 //!
-//! Scores may be changed between their products and the softmax: kept within a cap, or by the relative
-//! positions of [`relative`].
+//! Scores may be changed between the product of queries and keys and the softmax: limited by a cap, or by
+//! adding the terms of relative positions ([`relative`]).
 
 mod backward;
 mod distances;
@@ -24,7 +23,7 @@ use crate::{AttentionSpec, Mask, RelativePositions, Segments};
 pub(crate) use backward::{Saved, backward};
 pub(crate) use forward::forward;
 
-/// What attention is computed of.
+/// What attention is computed from.
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub(crate) qkv: Floats<'a>,
@@ -33,14 +32,14 @@ pub(crate) struct Input<'a> {
     pub(crate) scores: Scores<'a>,
 }
 
-/// What happens to scores between their products and the softmax.
+/// How scores are changed between the product of queries and keys and the softmax.
 #[derive(Clone, Copy)]
 pub(crate) enum Scores<'a> {
     Plain,
     /// `cap · tanh(score / cap)`
     Capped(f32),
-    /// The products with a table of relative positions are added to them; it has the rows that the longest
-    /// row of the pack can use.
+    /// The products of queries and keys with a table of relative positions are added to the scores. The table
+    /// has only the rows that the longest row of the pack can use.
     Relative(Floats<'a>, RelativePositions),
 }
 
@@ -50,12 +49,12 @@ impl Scores<'_> {
     }
 }
 
-/// Queries that are worked on together.
+/// The number of queries of a block, whose scores are computed together.
 const BLOCK: usize = 64;
-/// Multiplications that make a task worth handing to another thread.
+/// The number of multiplications from which a task is worth handing to another thread.
 const TASK: usize = 1 << 20;
-/// Multiplications of a head that make a chunk of rows worth a sum of its own, and how many such sums a head has
-/// at most.
+/// The number of multiplications of a head from which a chunk of rows is worth a sum of its own, and the most
+/// sums that a head has.
 const CHUNK: usize = 1 << 22;
 const CHUNKS: usize = 4;
 
@@ -69,7 +68,7 @@ struct Task {
     kv_heads: Range<usize>,
 }
 
-/// All tasks, the longest rows first, which balances threads best.
+/// All tasks, those of the longest rows first, because this order balances the threads best.
 fn tasks(segments: &Segments, spec: &AttentionSpec) -> Vec<Task> {
     assert_eq!(spec.heads, spec.kv_heads * spec.group(), "attention: heads without a key head");
     let mut rows: Vec<Range<usize>> = segments.ranges().collect();
@@ -89,8 +88,8 @@ fn tasks(segments: &Segments, spec: &AttentionSpec) -> Vec<Task> {
     tasks
 }
 
-/// Rows of the pack that follow each other, in chunks of about as much work: how many there are depends on the
-/// lengths alone.
+/// Divides the rows of the pack into chunks of consecutive rows with about the same amount of work. The number
+/// of chunks depends on the lengths of the rows and the head dimension, not on the number of threads.
 fn chunks(segments: &Segments, spec: &AttentionSpec) -> Vec<Range<usize>> {
     let squares = || segments.ranges().map(|row| row.len() * row.len());
     let all: usize = squares().sum();
@@ -107,13 +106,13 @@ fn chunks(segments: &Segments, spec: &AttentionSpec) -> Vec<Range<usize>> {
     chunks
 }
 
-/// Elementary operations of an attention, for deciding whether threads are worth it.
+/// The number of elementary operations of an attention, which decides whether several threads are used.
 fn work(segments: &Segments, spec: &AttentionSpec) -> usize {
     let squares: usize = segments.ranges().map(|row| row.len() * row.len()).sum();
     squares * spec.head_dim * spec.heads
 }
 
-/// Keys that any query of a block sees, starting at a whole panel.
+/// The range of keys that the queries of a block see, extended at its start to the start of a panel.
 struct Columns {
     first: usize,
     end: usize,
@@ -134,24 +133,25 @@ struct Panels {
     data: *const f32,
     /// Columns of a panel.
     width: usize,
-    /// From one depth to the next.
+    /// The distance from one step of the depth to the next, in numbers.
     step: usize,
-    /// From one panel to the next.
+    /// The distance from one panel to the next, in numbers.
     panel: usize,
 }
 
 impl Panels {
-    /// Numbers that a matrix takes.
+    /// The room that a packed matrix takes, in numbers.
     #[inline(always)]
     fn size<S: Simd>(depth: usize, columns: usize) -> usize {
         let width = panel_width::<S>(columns);
         columns.div_ceil(width) * width * depth
     }
 
-    /// Packs into `[panel][depth][width]` the matrix whose number at depth `k` of column `j` is `from[k * step + j * column]`.
+    /// Packs into `[panel][depth][width]` the matrix whose number at depth `k` of column `j` is
+    /// `from[k * step + j * column]`.
     ///
     /// # Safety
-    /// `data` has room for [`Self::size`]; `from` is valid for the matrix; one stride is 1.
+    /// `data` has room for [`Self::size`] numbers, `from` is valid for the matrix, and one stride is 1.
     #[inline(always)]
     unsafe fn pack<S: Simd>(
         simd: S,
@@ -164,8 +164,10 @@ impl Panels {
         let width = panel_width::<S>(columns);
         for panel in 0..columns.div_ceil(width) {
             let first = panel * width;
-            // SAFETY: the panel's columns are among the matrix's, of which the caller promises that they can
-            // be read, and its place is inside the room that the caller promises.
+            // SAFETY: the panel's columns are columns of the matrix, which the caller promises can be read. The
+            // panel starts at `first * depth` and has `depth * width` numbers, so it ends within the `size`
+            // for which the caller promises room. One stride is 1, as the caller promises too, and
+            // `panel_width` gives a whole number of vectors.
             unsafe {
                 pack_panel::<S, F32>(
                     simd,
@@ -182,8 +184,8 @@ impl Panels {
         Self { data, width, step: width, panel: depth * width }
     }
 
-    /// A matrix that lies as rows of `step` numbers, of which whole vectors can be read from any of the
-    /// `columns` on.
+    /// A matrix that is read in place: its rows are `step` numbers apart, and a whole vector can be read from
+    /// any of its `columns` on.
     #[inline(always)]
     fn rows<S: Simd>(data: *const f32, step: usize, columns: usize) -> Self {
         let width = panel_width::<S>(columns);
@@ -191,12 +193,11 @@ impl Panels {
     }
 }
 
-/// Rows of a head as `f32`, and the distance from one to the next: where they lie, or copied to the
-/// scratch.
+/// Rows of a head as `f32`, and the distance from one row to the next. Rows that are `f32` already are returned
+/// in place; others are converted into the scratch.
 ///
 /// # Safety
-/// `from` is valid for the rows, `stride` apart, and the scratch for
-/// `rows * dim` numbers.
+/// `from` is valid for `rows` rows of `dim` numbers, `stride` apart, and the scratch for `rows * dim` numbers.
 #[inline(always)]
 unsafe fn rows_of_head<S: Simd>(
     simd: S,
@@ -211,23 +212,26 @@ unsafe fn rows_of_head<S: Simd>(
     }
     let to = FloatMut::F32(SharedMut::from(scratch));
     for row in 0..rows {
-        // SAFETY: the caller promises that the rows can be read and that the scratch holds as many.
+        // SAFETY: the caller promises that the rows can be read and that the scratch, which belongs to this
+        // thread, has room for all of them.
         unsafe { copy_line(simd, from.add(row * stride), to, row * dim, dim) };
     }
     (scratch, dim)
 }
 
-/// Where rows of a head are computed before they go to `to`.
+/// Where rows of a head are computed: in the result itself, or in the scratch, from where they are copied to
+/// `to`.
 #[derive(Clone, Copy)]
 struct Rows {
     data: *mut f32,
     stride: usize,
-    /// Where they go, and the distance from one to the next there; nowhere when they are there already.
+    /// The result, the index of the first row in it, and the distance from one row to the next. `None` when the
+    /// rows are computed in the result itself.
     to: Option<(FloatMut, usize, usize)>,
 }
 
 impl Rows {
-    /// In place where `to` holds `f32`, else in the scratch.
+    /// Rows that are computed in `to` itself if it is `f32`, and in the scratch otherwise.
     #[inline(always)]
     fn new(to: FloatMut, at: usize, stride: usize, dim: usize, scratch: *mut f32) -> Self {
         match to {
@@ -236,31 +240,32 @@ impl Rows {
         }
     }
 
-    /// Brings rows to where they belong.
+    /// Copies the rows from the scratch to the result, if they were computed in the scratch.
     ///
     /// # Safety
-    /// Both places hold the rows, which are this task's alone.
+    /// The rows can be read at `data`, and the result has room for them, which no other task accesses.
     #[inline(always)]
     unsafe fn finish<S: Simd>(self, simd: S, rows: usize, dim: usize) {
         let Some((to, at, stride)) = self.to else { return };
         for row in 0..rows {
             let from = FloatPtr::F32(self.data.wrapping_add(row * self.stride));
-            // SAFETY: the caller promises that both places hold the rows and that no other task writes them.
+            // SAFETY: the caller promises that the rows can be read at `data` and that the result has room for
+            // them, which no other task accesses.
             unsafe { copy_line(simd, from, to, at + row * stride, dim) };
         }
     }
 }
 
-/// `c = start + a · b` for a range of `b`'s depth or columns.
+/// `c = start + a · b` for a range of the depth and of the columns of `b`.
 struct MatrixProduct {
     rows: usize,
     a: *const f32,
     a_row: usize,
     a_step: usize,
     b: Panels,
-    /// The part of `b`'s depth that is multiplied; `a` starts at its start.
+    /// The part of the depth of `b` that is multiplied; `a` points to the start of this part.
     depth: Range<usize>,
-    /// The columns of `b` that are multiplied; starts at a whole panel. `c` starts at its start.
+    /// The columns of `b` that are multiplied, from the start of a panel on; `c` points to the first of them.
     columns: Range<usize>,
     c: *mut f32,
     c_row: usize,
@@ -297,20 +302,21 @@ impl Kernel for MatrixProduct {
                 start: self.start,
                 product: std::marker::PhantomData,
             };
-            // SAFETY: the caller promises pointers that are valid for the whole product, of which the strip is
-            // a part.
+            // SAFETY: the caller promises pointers that are valid for the whole product, of which the strip is the
+            // part with the columns of one panel, at most `width` of them.
             unsafe { strip.run(simd) };
         }
     }
 }
 
-/// Sets what lies between `columns` and `visible` to zero.
+/// Sets the numbers of all `columns` that are not `visible` to zero.
 ///
 /// # Safety
-/// `line` is valid for `columns`, relative to their start.
+/// `line` is valid for a number for each of the `columns`, and `visible` lies within them.
 #[inline(always)]
 unsafe fn clear_outside(line: *mut f32, columns: &Columns, visible: &Range<usize>) {
-    // SAFETY: what is visible lies inside the columns, for which the caller promises that `line` is valid.
+    // SAFETY: the caller promises that `line` is valid for all columns and that `visible` lies within them, so
+    // the numbers before and after `visible` are part of the line.
     unsafe {
         line.write_bytes(0, visible.start - columns.first);
         line.add(visible.end - columns.first).write_bytes(0, columns.end - visible.end);

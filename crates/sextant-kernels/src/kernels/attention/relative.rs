@@ -1,13 +1,15 @@
-//! Disentangled relative positions (DeBERTa, He et al. 2021): what the projections of distances add to
-//! scores, and the gradients of that.
+//! Disentangled relative positions (DeBERTa, He et al. 2021): the terms that the projections of distances add
+//! to the scores, and the gradients of these terms.
 //!
-//! A *side* is the part of the table that one kind of token is multiplied with: queries with the key
-//! projections of distances, keys with the query projections. Its *own* tokens are the ones multiplied,
-//! the *other* ones those that they are compared with. The projections are laid out by the place of the
-//! other token minus that of the own one, so that the product of an own token with all of them is a line in
-//! which consecutive other tokens follow each other, starting one number earlier for each later own token:
-//! a matrix of own by other tokens lies in the lines as it is, with rows that are one number closer than
-//! the lines are.
+//! A *side* is the part of the table that one kind of token is multiplied by: queries are multiplied by the key
+//! projections of distances, and keys by the query projections. The *own* tokens of a side are the tokens that
+//! are multiplied, and the *other* tokens are those that the own tokens are compared with.
+//!
+//! The projections are ordered by the position of the other token minus the position of the own token. The
+//! products of one own token with all projections form a *line*, in which the scores of consecutive other
+//! tokens follow each other. For each later own token, they start one number earlier in its line. So the matrix
+//! of own by other tokens can be read from the lines in place: the distance between its rows is one less than
+//! the distance between the lines.
 
 use std::ops::Range;
 
@@ -16,29 +18,29 @@ use super::distances::{LANES, Side, turn};
 use super::{BLOCK, MatrixProduct, Panels};
 use crate::simd::Simd;
 
-/// Rows of `f32` vectors, and the distance from one to the next.
+/// A pointer to rows of `f32` numbers, and the distance from one row to the next.
 pub(super) type Vectors = (*const f32, usize);
 
-/// Own tokens against others.
+/// A range of own tokens and the range of other tokens that they are compared with.
 struct Block {
     own: Range<usize>,
     other: Range<usize>,
 }
 
 impl Block {
-    /// Distances between them.
+    /// The number of different distances between own and other tokens.
     #[inline(always)]
     fn distances(&self) -> usize {
         self.own.len() + self.other.len() - 1
     }
 
-    /// From one line to the next.
+    /// The distance from one line to the next, in numbers.
     #[inline(always)]
     fn line(&self) -> usize {
         line(self.own.len(), self.other.len())
     }
 
-    /// The first of the distances among those of a side.
+    /// The index of the block's first distance among the distances of a side.
     #[inline(always)]
     fn first(&self, longest: usize) -> usize {
         longest + self.other.start - self.own.end
@@ -51,22 +53,24 @@ impl Block {
     }
 }
 
-/// From one line to the next.
+/// The distance from one line to the next, in numbers.
 fn line(own: usize, other: usize) -> usize {
     (own + other - 1).next_multiple_of(LANES)
 }
 
-/// Numbers of the lines that a block of queries needs in a row.
+/// The size, in numbers, of the lines for a block of queries in a row of `length` tokens.
 pub(super) fn lines(length: usize) -> usize {
     let block = BLOCK.min(length);
     block * line(block, length)
 }
 
-/// Starts the scores of a block of queries with what positions add to them; `scores` has `score_row` numbers
-/// for each query, starting with the first of the keys. `key` starts with the row's first token.
+/// Writes the terms that relative positions add to the scores of a block of queries into `scores`, to which the
+/// products of queries and keys are added later. `scores` has `score_row` numbers for each query, starting with
+/// the first of the keys. `key` starts with the row's first token.
 ///
 /// # Safety
-/// The pointers are valid for queries, keys, scores and [`lines`].
+/// The pointers are valid for the queries, the keys and the scores, and `lines` for as many numbers as [`lines`]
+/// gives for the row. The task alone accesses the scores and the lines.
 #[expect(clippy::too_many_arguments, reason = "two factors, a scratch and a result")]
 #[inline(always)]
 pub(super) unsafe fn start_scores<S: Simd>(
@@ -79,8 +83,9 @@ pub(super) unsafe fn start_scores<S: Simd>(
     lines: *mut f32,
     (scores, score_row): (*mut f32, usize),
 ) {
-    // SAFETY: the caller promises pointers that are valid for the queries, the keys and their scores, and
-    // lines for each block.
+    // SAFETY: the caller promises pointers that are valid for the queries, the keys and their scores, and room
+    // for the lines of a block of the row. Each block here has at most `BLOCK` own tokens, and its own and
+    // other tokens are tokens of the row, so its lines fit.
     unsafe {
         for first in keys.clone().step_by(BLOCK) {
             let own = first..(first + BLOCK).min(keys.end);
@@ -105,9 +110,9 @@ pub(super) unsafe fn start_scores<S: Simd>(
     }
 }
 
-/// The rows that gradients of a block are computed from and go to.
+/// The rows that the gradients of a block of queries are computed from, and those that they are added to.
 pub(super) struct BlockGradients {
-    /// Queries of the block and keys of the row as right factors with tokens for depth.
+    /// The queries of the block and the keys of the row, as right factors whose depth is the tokens.
     pub(super) query: Panels,
     pub(super) key: Panels,
     /// Where the gradients of the block's queries and of the row's keys are summed.
@@ -116,15 +121,17 @@ pub(super) struct BlockGradients {
     /// Gradients of scores.
     pub(super) dscores: *const f32,
     pub(super) score_row: usize,
-    /// A scratch of [`lines`].
+    /// A scratch with as many numbers as [`lines`] gives for the row.
     pub(super) lines: *mut f32,
 }
 
 impl BlockGradients {
-    /// Adds what positions give to the gradients of a block of queries, of keys and of the table.
+    /// Adds what relative positions contribute to the gradients of a block of queries, of the keys and of the
+    /// distances.
     ///
     /// # Safety
-    /// The pointers are valid for the queries, the keys and their scores, and nothing else writes there.
+    /// The pointers are valid for the queries, the keys, the gradients of their scores and the lines, and nothing
+    /// else writes there.
     #[inline(always)]
     pub(super) unsafe fn add<S: Simd>(
         &self,
@@ -134,8 +141,9 @@ impl BlockGradients {
         keys: &Range<usize>,
     ) {
         let (lines, score_row) = (self.lines, self.score_row);
-        // SAFETY: the caller promises pointers that are valid for the queries, the keys and their scores, and
-        // lines for each block.
+        // SAFETY: the caller promises pointers that are valid for the queries, the keys, the gradients of their
+        // scores and the lines of a block of the row. Each block here has at most `BLOCK` own tokens, and its
+        // own and other tokens are tokens of the row, so its lines fit.
         unsafe {
             let block = Block { own: queries.clone(), other: keys.clone() };
             lines.write_bytes(0, block.own.len() * block.line());
@@ -160,7 +168,11 @@ impl BlockGradients {
 }
 
 impl Side {
-    /// The lines of a block's own tokens, which start at `own`.
+    /// Computes the lines of a block's own tokens, the first of which is at `own`.
+    ///
+    /// # Safety
+    /// The block's own tokens can be read at `own`, and `lines` has room for their lines, which nothing else
+    /// accesses. The block lies within one row of the pack.
     #[inline(always)]
     unsafe fn multiply<S: Simd>(
         self,
@@ -183,13 +195,19 @@ impl Side {
             c_row: block.line(),
             start: Start::Zero,
         };
-        // SAFETY: the caller promises own tokens and room for their lines; the distances of a block within a
-        // row are among those of the longest one, after which a vector can be read.
+        // SAFETY: the caller promises that the own tokens can be read and that there is room for their lines.
+        // The distances of a block within a row are among the distances of the longest row, for which `turned`
+        // has a column each, followed by enough zeros that a whole vector can be read from any column on.
         unsafe { simd.call(product) };
     }
 
-    /// From the gradients of lines those of own tokens and of distances, added to what is there; `own` has own
-    /// tokens for depth, the block's first at `depth`.
+    /// Computes the gradients of own tokens and of distances from the gradients of the lines, and adds them to
+    /// `down` and to the side's gradient. `own` is a right factor whose depth is the own tokens; the block's first
+    /// own token is at `depth`.
+    ///
+    /// # Safety
+    /// The pointers are valid for the block's lines, for its own tokens and for their gradients, and so is the
+    /// side's gradient. Nothing else accesses these gradients. The block lies within one row of the pack.
     #[inline(always)]
     unsafe fn differentiate<S: Simd>(
         self,
@@ -226,8 +244,9 @@ impl Side {
             c_row: self.stride,
             start: Start::Accumulate,
         };
-        // SAFETY: the caller promises lines and own tokens with their gradients; the distances of a block
-        // within a row are among those of the longest one, and their gradient is this task's alone.
+        // SAFETY: the caller promises valid lines and own tokens, and gradients of own tokens that this task
+        // alone writes. The distances of a block within a row are among the distances of the longest row, for
+        // which `upright` and `gradient` have a line each, and this task alone writes `gradient`.
         unsafe {
             simd.call(to_own);
             simd.call(to_distances);

@@ -1,9 +1,9 @@
-//! Weights that stay as they are, stored once and in few bits.
+//! Weights that training does not change, stored once and in few bits.
 //!
-//! Numbers are kept by outputs, `[outputs][inputs]`, so that the weight's transpose needs no second
-//! copy: a product decodes one panel of the factor it needs, packs it, and multiplies all rows by it
-//! ([`multiply`]). Decoding costs one pass over the weight for each pack, little beside the hundreds
-//! of rows that are multiplied.
+//! The numbers are stored as `[outputs][inputs]`. Neither the weight nor its transpose needs a second copy:
+//! a product decodes one panel of the factor that it needs, packs the panel, and multiplies all rows by it
+//! ([`multiply`]). Decoding costs one pass over the weight for each pack, which is little beside the
+//! multiplication of hundreds of rows.
 
 mod multiply;
 mod store;
@@ -15,7 +15,7 @@ pub(crate) use multiply::{Base, Side, add_product, product};
 
 use crate::FrozenFormat;
 
-/// Inputs that share a scale.
+/// The number of consecutive inputs that share a scale.
 const BLOCK: usize = 32;
 
 /// The numbers of a weight, `[outputs][inputs]`; the last block of an output is padded.
@@ -27,14 +27,15 @@ pub(crate) enum Numbers {
     Int4(Vec<Int4Block>),
 }
 
-/// `scale · codes`
+/// A block of 8-bit codes, which stand for the numbers `scale · code`. The scale is the bits of an f16.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Int8Block {
     scale: u16,
     codes: [i8; BLOCK],
 }
 
-/// `least + scale · code`; byte `i` holds code `i` in its low and code `i + 16` in its high half.
+/// A block of 4-bit codes, which stand for the numbers `least + scale · code`. Byte `i` holds code `i` in its
+/// low half and code `i + 16` in its high half; `scale` and `least` are the bits of an f16.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Int4Block {
     scale: u16,
@@ -64,7 +65,8 @@ impl Int4Block {
     }
 }
 
-/// The number of an f16's bits, without a look at what the machine can do at each call.
+/// The number that these bits of an f16 stand for. Unlike `f16::to_f32`, this does not detect the machine's
+/// instructions at each call.
 #[inline(always)]
 fn f16_to_f32(bits: u16) -> f32 {
     f16::from_bits(bits).to_f32_const()
@@ -80,7 +82,8 @@ impl Numbers {
         }
     }
 
-    /// Decodes `to.len()` inputs of an output, from `first` on; outputs have `inputs` inputs.
+    /// Decodes the numbers of `to.len()` inputs of an output, from input `first` on. Each output has `inputs`
+    /// inputs.
     #[inline(always)]
     pub(crate) fn decode(&self, inputs: usize, output: usize, first: usize, to: &mut [f32]) {
         let dense = output * inputs + first;
@@ -114,7 +117,7 @@ impl Numbers {
     }
 }
 
-/// Decodes from the blocks of one output.
+/// Decodes `to.len()` numbers, from number `first` on, from the blocks of one output.
 #[inline(always)]
 fn decode_blocks<B>(
     blocks: &[B],

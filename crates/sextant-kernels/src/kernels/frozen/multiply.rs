@@ -6,14 +6,14 @@ use crate::kernels::gemm::{Init, Left, Matrix, Product, Start, Strip, pack_panel
 use crate::kernels::parallel::{self, Room, Scratch, SharedMut};
 use crate::simd::{Kernel, Level, Simd, launch};
 
-/// Words of depth that are decoded at a time. Sums go on from one pass to the next in the order of the
-/// dense product, whatever the passes.
+/// The most words along the depth that are decoded at a time. A pass continues the sums of the pass before
+/// it, so that the order of additions is that of the dense product, whatever the size of the passes.
 const DEPTH: usize = 768;
 
-/// Rows of the left factor that are copied at a time, where they are.
+/// Rows of the left factor that a task copies, if it has to be copied.
 const COPIED_ROWS: usize = 64;
 
-/// Which way a weight of `[outputs][inputs]` is read.
+/// Whether a weight, which is stored as `[outputs][inputs]`, is multiplied by as it is or transposed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Side {
     /// As the right factor `[inputs, outputs]`.
@@ -30,7 +30,7 @@ pub(crate) struct Base<'a> {
 }
 
 impl Base<'_> {
-    /// Depth and columns of the factor that it is.
+    /// The depth and columns of the right factor.
     fn shape(self, side: Side) -> [usize; 2] {
         let [inputs, outputs] = self.dims;
         match side {
@@ -51,9 +51,11 @@ pub(crate) fn product<P: Product>(
 ) -> Vec<f32> {
     let [_, columns] = base.shape(side);
     let mut c = Room::new(rows * columns);
-    // SAFETY: there is room for all rows.
+    // SAFETY: `c` has room for `rows` rows and is not shared with anything else. Its numbers are not added to,
+    // because a bias or nothing is what the sums start from.
     unsafe { multiply::<P>(level, rows, a, base, side, bias.into(), c.shared()) };
-    // SAFETY: the panels are all columns, and each writes all rows of its columns.
+    // SAFETY: `multiply` goes through all panels, which together have all columns, and each panel's task writes
+    // its columns of every row, so every number was written.
     unsafe { c.filled() }
 }
 
@@ -68,14 +70,16 @@ pub(crate) fn add_product<P: Product>(
 ) {
     let [_, columns] = base.shape(side);
     assert_eq!(c.len(), rows * columns, "frozen product: length of the result");
-    // SAFETY: the slice holds all rows, and it is ours alone.
+    // SAFETY: the slice holds all rows, as was checked above, with initialized numbers, and it is borrowed
+    // exclusively.
     unsafe { multiply::<P>(level, rows, a, base, side, Init::Accumulate, SharedMut::new(c)) };
 }
 
 /// `c = a · w + init`.
 ///
 /// # Safety
-/// `c` has room for `rows` rows, which nothing else reads or writes; where they are added to, they hold numbers.
+/// `c` has room for `rows` rows, which nothing else reads or writes. With [`Init::Accumulate`], they hold
+/// initialized numbers.
 unsafe fn multiply<P: Product>(
     level: Level,
     rows: usize,
@@ -94,9 +98,10 @@ unsafe fn multiply<P: Product>(
     if rows == 0 || columns == 0 {
         return;
     }
-    // Blocks of whole rows follow each other: a panel goes through all of them.
+    // The blocks follow each other without gaps, so that each panel can be multiplied with all rows as if they
+    // were one block.
     let left = Left::<P>::new(level, Matrix::rows(a, depth), rows, depth, COPIED_ROWS);
-    // SAFETY: the kernel holds no pointer.
+    // SAFETY: `launch` asks that the kernel's pointers are valid, and `Width` holds none.
     let width = unsafe { launch(level, Width(columns)) };
     parallel::for_each(columns.div_ceil(width), rows * columns * depth, |panel| {
         let first = panel * width;
@@ -114,13 +119,13 @@ unsafe fn multiply<P: Product>(
             c: c.at(first),
             c_row: columns,
         };
-        // SAFETY: the left factor has the length that was checked above, the caller promises room for all
-        // rows of C, and panels are disjoint columns of it.
+        // SAFETY: the left factor has `rows * depth` numbers and the bias `columns`, as was checked above. The
+        // caller promises room for all rows of C, and each task writes other columns of it.
         unsafe { launch(level, panel) };
     });
 }
 
-/// The width of a product's panels.
+/// A kernel that returns the width of the panels for so many columns.
 struct Width(usize);
 
 impl Kernel for Width {
@@ -131,7 +136,7 @@ impl Kernel for Width {
     }
 }
 
-/// All rows against a panel of columns.
+/// The product of all rows and one panel of columns.
 struct Panel<'a, P: Product> {
     rows: usize,
     left: &'a Left<'a, P>,
@@ -156,18 +161,21 @@ impl<P: Product> Kernel for Panel<'_, P> {
         let (width, inside) = (self.width, self.inside);
         let all = self.depth.div_ceil(per_word);
         let most = DEPTH.min(all) * per_word;
-        // decoded numbers, then the panel that is packed from them
+        // The scratch holds the decoded numbers, followed by the panel that is packed from them.
         let mut scratch = Scratch::take(most * width * 2);
         let decoded = scratch.start();
         let packed = decoded.wrapping_add(most * width);
         let mut done = 0;
-        // Once at least: without any depth the result is what it starts from.
+        // The loop runs at least once, because with a depth of 0 the initial value must still be written.
         loop {
             let words = DEPTH.min(all - done);
             let from = done * per_word;
             let numbers = (words * per_word).min(self.depth - from);
-            // SAFETY: the scratch holds `most * width` numbers twice; decoding fills all that
-            // packing reads; the strip lies inside A's words, the packed panel and C's columns.
+            // SAFETY: the scratch holds `most * width` numbers twice, and a pass decodes and packs at most
+            // that many. Scratch is always initialized, so slices of it may be made; they do not overlap the
+            // packed panel. Decoding fills all that packing reads. The strip reads the words from `done` on
+            // of A's rows, which have `all` words, and the packed panel, and it writes `inside` columns of
+            // C, for which the caller promises that `c` is valid.
             unsafe {
                 match self.side {
                     Side::Weight => {

@@ -1,4 +1,4 @@
-//! From numbers to their stored form, and from there to bytes and back.
+//! Converts numbers to their stored form, and the stored form to bytes and back.
 
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -48,7 +48,7 @@ impl Numbers {
         }
     }
 
-    /// Little-endian; blocks as GGUF lays out `Q8_0` and `Q4_1`.
+    /// The stored form as little-endian bytes. Blocks are laid out like GGUF's `Q8_0` and `Q4_1`.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let whole = self.pieces::<std::convert::Infallible>(|piece| {
@@ -126,8 +126,8 @@ impl Numbers {
     }
 }
 
-/// A block with a number that is not finite has a scale of NaN, and so stands for NaN as a whole: its codes
-/// could not say so.
+/// Rounds up to [`BLOCK`] numbers to 8-bit codes. Codes cannot stand for infinity or NaN, so a block with a
+/// number that is not finite gets a scale of NaN, and all of its numbers become NaN.
 fn int8(values: &[f32]) -> Int8Block {
     if !values.iter().all(|x| x.is_finite()) {
         return Int8Block { scale: f16::NAN.to_bits(), codes: [0; BLOCK] };
@@ -142,7 +142,8 @@ fn int8(values: &[f32]) -> Int8Block {
     Int8Block { scale: scale.to_bits(), codes }
 }
 
-/// As [`int8`] where a number is not finite.
+/// Rounds up to [`BLOCK`] numbers to 4-bit codes. As in [`int8`], one number that is not finite makes all
+/// numbers of its block NaN.
 fn int4(values: &[f32]) -> Int4Block {
     if !values.iter().all(|x| x.is_finite()) {
         let nan = f16::NAN.to_bits();

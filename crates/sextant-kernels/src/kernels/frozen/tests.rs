@@ -71,7 +71,7 @@ fn levels() -> Vec<Level> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// A panel at a time gives what the whole weight gives, bit for bit.
+    /// Decoding one panel at a time gives the same bits as a product with the whole decoded weight.
     #[test]
     fn products_equal_those_of_the_decoded_weight(
         rows in 1usize..40, inputs in 1usize..130, outputs in 1usize..130, seed in 0u32..1000,
@@ -92,7 +92,7 @@ proptest! {
             prop_assert_eq!(bytes.len(), Numbers::byte_count(inputs, outputs, format));
             let back = Numbers::from_bytes(&bytes, inputs, outputs, format);
             prop_assert_eq!(back.decoded(inputs), stored.decoded(inputs));
-            // storing what was decoded changes little more
+            // Storing the decoded numbers again changes them by little more.
             let again = Numbers::store(&stored.decoded(inputs), inputs, format);
             for (x, y) in again.decoded(inputs).iter().zip(stored.decoded(inputs)) {
                 prop_assert!((x - y).abs() < 2e-3, "{} {} {}", format, x, y);
@@ -113,7 +113,7 @@ proptest! {
     }
 }
 
-/// Products deeper than one pass.
+/// Checks products whose depth takes more than one pass.
 #[test]
 fn deep_products() {
     for format in FrozenFormat::ALL {
@@ -122,11 +122,12 @@ fn deep_products() {
     }
 }
 
-/// How far stored numbers are from what they stand for, of numbers in [-0.5, 0.5].
+/// Checks how far decoded numbers are from the original numbers, which are in [-0.5, 0.5].
 #[test]
 fn rounding_is_bounded() {
     let values = numbers(32 * 200, 5);
-    // half a step: a bf16 ulp below 0.5, 0.5 / 127, 1 / 15; a little more for scales in f16
+    // The bounds are half a step, which is a bf16 ulp below 0.5, 0.5 / 127, or 1 / 15. The assertion allows a
+    // little more, because scales are rounded to f16.
     let bounds = [0.0, 0.5 / 512.0, 0.5 * 0.5 / 127.0, 0.5 / 15.0];
     for (format, bound) in FrozenFormat::ALL.into_iter().zip(bounds) {
         let decoded = Numbers::store(&values, 32, format).decoded(32);

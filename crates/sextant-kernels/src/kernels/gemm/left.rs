@@ -9,10 +9,10 @@ use super::{GROUP, Matrix, Product};
 
 /// The left factor of a product as words, in blocks of rows.
 ///
-/// Rows that lie as they are multiplied are borrowed: `f32` numbers where those are the words, and pairs of
-/// bf16 numbers where those are. Others are copied once, for all the tasks that read them: numbers that a
-/// word is not, and transposed matrices, of which each step along the depth would be another line of
-/// memory.
+/// A matrix whose memory already holds its words row by row is borrowed: `f32` numbers where a word is one
+/// `f32`, and bf16 numbers where a word is a pair of them. Any other matrix is copied once, for all the tasks
+/// that read it: one whose numbers must be converted to words, and a transposed one, where each step along
+/// the depth would read another line of memory.
 pub(crate) struct Left<'a, P> {
     data: Words<'a>,
     per_block: usize,
@@ -24,12 +24,12 @@ pub(crate) struct Left<'a, P> {
 
 enum Words<'a> {
     Borrowed(&'a [f32]),
-    /// Blocks that are written as far as they have rows.
+    /// Copied blocks. Only the rows that a block has are written; the rest of its room is never read.
     Copied(Room<f32>),
 }
 
 impl<'a, P: Product> Left<'a, P> {
-    /// Of a matrix of `rows` and `depth`, of which `block` rows are multiplied at a time.
+    /// The words of a matrix of `rows` rows and `depth` columns, of which `block` rows are multiplied at a time.
     pub(crate) fn new(
         level: Level,
         matrix: Matrix<'a>,
@@ -39,7 +39,7 @@ impl<'a, P: Product> Left<'a, P> {
     ) -> Self {
         matrix.check(rows, depth);
         let along = matrix.column == 1;
-        // SAFETY: the kernel holds no pointer.
+        // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
         let Size { lanes, per_word, groups, .. } =
             unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
         if let Some(data) = as_words::<P>(matrix, depth, per_word)
@@ -57,7 +57,7 @@ impl<'a, P: Product> Left<'a, P> {
         }
         let words = depth.div_ceil(per_word);
         let in_groups = groups && !along;
-        // Transposing fills whole vectors, or whole groups.
+        // Transposing writes whole vectors or whole groups, so each block has room for these.
         let stride = match (along, in_groups) {
             (true, _) => block,
             (false, true) => block.next_multiple_of(GROUP),
@@ -86,8 +86,8 @@ impl<'a, P: Product> Left<'a, P> {
                 in_groups,
                 product: PhantomData,
             };
-            // SAFETY: the matrix lies in its data, as was checked above, and blocks are disjoint parts of
-            // the buffer, which has room for all.
+            // SAFETY: `matrix.check` has found that the matrix lies within its data, so the kernel reads valid
+            // numbers. The buffer has room for all blocks, and each task writes another block of it.
             unsafe { launch(level, copy) };
         });
         let data = Words::Copied(data);
@@ -102,34 +102,35 @@ impl<'a, P: Product> Left<'a, P> {
         };
         start.wrapping_add(index * self.per_block)
     }
-    /// From a row to the next.
+    /// The distance from one row to the next, in words.
     pub(crate) fn per_row(&self) -> usize {
         self.per_row
     }
-    /// From a word to the next along the depth.
+    /// The distance from one word to the next along the depth, in words.
     pub(crate) fn per_step(&self) -> usize {
         self.per_step
     }
-    /// From a group to the next, where it is in groups.
+    /// The distance from one group of rows to the next, in words, if the rows are in groups.
     pub(crate) fn per_group(&self) -> Option<usize> {
         self.per_group
     }
 }
 
-/// The words that a matrix already is, if it is.
+/// The data of a matrix as words, if its numbers need no conversion.
 fn as_words<P: Product>(matrix: Matrix<'_>, depth: usize, per_word: usize) -> Option<&'_ [f32]> {
     match matrix.data {
         Floats::F32(numbers) => P::PLAIN.then_some(numbers),
         Floats::Bf16(numbers) => {
             let whole = per_word == 2 && depth.is_multiple_of(2) && matrix.row.is_multiple_of(2);
-            // SAFETY: every bit pattern is an f32, and two bf16 numbers are as large as one.
+            // SAFETY: `align_to` transmutes elements. Every bit pattern is a valid `f32`, and each `f32` covers
+            // exactly two bf16 numbers, which are initialized.
             let (before, words, _) = unsafe { numbers.align_to::<f32>() };
             (whole && before.is_empty()).then_some(words)
         }
     }
 }
 
-/// Some rows on their way into a block.
+/// Copies some rows of a matrix into a block of words.
 struct Copy<P> {
     from: FloatPtr,
     matrix: (usize, usize),
@@ -148,7 +149,10 @@ impl<P: Product> Kernel for Copy<P> {
     unsafe fn run<S: Simd>(self, simd: S) {
         let Self { from, matrix: (row, column), rows, depth, to, words, stride, in_groups, .. } =
             self;
-        // SAFETY: the caller promises that the rows can be read and that the block has room for them.
+        // SAFETY: the caller promises that the rows can be read and that the block has room for their words,
+        // in whole groups or vectors where the matrix is transposed. Where `column` is not 1, the other stride
+        // is, as `Matrix::check` found, and `stride` is a multiple of the lanes. `Sizes` asks for groups only
+        // where vectors are wider than a group.
         unsafe {
             if column == 1 {
                 convert_rows::<S, P>(simd, from, row, rows, depth, to, words);
@@ -161,11 +165,12 @@ impl<P: Product> Kernel for Copy<P> {
     }
 }
 
-/// Copies rows that lie side by side, a line for each number of the depth, into groups of
-/// `[words][GROUP]`, with zeros in rows that are missing.
+/// Copies a transposed matrix, whose memory has a line of `rows` numbers for each step of the depth, into
+/// groups of `[words][GROUP]`. Rows that the last group lacks are filled with zeros.
 ///
 /// # Safety
-/// Vectors of `S` hold more than a group; the pointers are valid for these sizes.
+/// Vectors of `S` have more than [`GROUP`] lanes. `from` is valid for `depth` lines of `rows` numbers, `line`
+/// apart, and `to` for the words of whole groups.
 #[inline(always)]
 unsafe fn copy_groups<S: Simd, P: Product>(
     simd: S,
@@ -181,8 +186,9 @@ unsafe fn copy_groups<S: Simd, P: Product>(
         let low = from.add(word * per_word * line);
         for first in (0..rows).step_by(GROUP) {
             let inside = GROUP.min(rows - first);
-            // SAFETY: the caller promises that the lines can be read and that there is room for the groups; of a
-            // line only the rows inside are read.
+            // SAFETY: the caller promises that the lines can be read, and at most the `inside` rows that are
+            // left are read of each. It promises room for whole groups, and a vector has more lanes than a
+            // group, so `store_first` may store `GROUP` of them.
             unsafe {
                 let mut x = low.load(simd, first, inside);
                 if per_word == 1 {

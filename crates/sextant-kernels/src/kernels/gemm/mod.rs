@@ -1,11 +1,11 @@
-//! Matrix products `C = A · B`, the row-major way.
+//! Matrix products `C = A · B` with a row-major `C`.
 //!
-//! `B` is packed into *panels* of a few vectors of columns, so that a step along the depth reads
-//! one short run of memory; `A` is read as it lies, unless it has to be converted or turned ([`Left`]),
-//! one 32-bit *word* broadcast at a time. A word
-//! holds one `f32` or, where the machine multiplies them, two bf16 numbers that follow each other
-//! along the depth, and a [`Product`] says how words multiply: one tile of registers ([`tile`])
-//! serves every number format.
+//! The *depth* is the dimension that is summed over: the columns of `A` and the rows of `B`. `B` is packed
+//! into *panels* of a few vectors of columns, so that a step along the depth reads one short run of memory.
+//! `A` is read in place, unless it has to be converted or transposed ([`Left`]), and its 32-bit *words* are
+//! broadcast to a vector one at a time. A word holds one `f32` or, where the machine has bf16 products, two
+//! bf16 numbers that follow each other along the depth. A [`Product`] defines how words multiply, so that one
+//! tile of registers ([`tile`]) serves every number format.
 
 mod left;
 mod pack;
@@ -67,9 +67,9 @@ impl Epilogue {
 #[derive(Clone, Copy)]
 pub(crate) enum Init<'a> {
     Zero,
-    /// A row for all rows.
+    /// The same row of numbers for each row of `C`.
     Bias(&'a [f32]),
-    /// What `C` holds.
+    /// The numbers that `C` already holds.
     Accumulate,
 }
 
@@ -79,12 +79,13 @@ impl<'a> From<Option<&'a [f32]>> for Init<'a> {
     }
 }
 
-/// About how many tasks a product is cut into.
+/// About how many tasks a product is divided into.
 const TASKS: usize = 32;
-/// Rows of a task, at most.
+/// The most rows of a task.
 const ROWS: usize = 192;
-/// Words of depth that one pass over a block of `C` takes, at most: that much of a panel stays in the
-/// first-level cache while rows go by, and that much of the block's rows and columns in the second.
+/// The most words along the depth that one pass over a block of `C` multiplies. So much of a panel stays in
+/// the first-level cache while the rows are multiplied by it, and so much of the block's rows and panels in
+/// the second-level cache.
 const DEPTH: usize = 128;
 
 /// `C = A · B + init` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
@@ -101,7 +102,7 @@ pub(crate) fn multiply<P: Product>(
     run(rows, a, b, init, FloatMut::F32(SharedMut::new(c)), epilogue);
 }
 
-/// [`multiply`] whose result has a format: `f32` sums, rounded where that is bf16.
+/// [`multiply`] with a result in a given format: sums are formed in `f32` and rounded if the format is bf16.
 pub(crate) fn product<P: Product>(
     rows: usize,
     a: Matrix<'_>,
@@ -112,11 +113,12 @@ pub(crate) fn product<P: Product>(
 ) -> FloatVec {
     let mut c = FloatRoom::new(format, rows * b.columns());
     run(rows, a, b, bias.into(), c.shared(), epilogue);
-    // SAFETY: the tasks are all blocks of C, and each writes its block whole.
+    // SAFETY: the tasks of `run` cover all blocks of C, and each task writes its whole block, so every number
+    // was written.
     unsafe { c.filled() }
 }
 
-/// `c` has room for the result; it is `f32` where it is added to.
+/// Computes the product into `c`, which has room for `rows` rows. With [`Init::Accumulate`] `c` must be `f32`.
 fn run<P: Product>(
     rows: usize,
     a: Matrix<'_>,
@@ -134,8 +136,8 @@ fn run<P: Product>(
     if rows == 0 || columns == 0 {
         return;
     }
-    // all tasks have about as many rows; columns are cut too, until there are tasks enough to keep threads
-    // evenly busy
+    // All tasks have about the same number of rows. Columns are divided too, until there are enough tasks to
+    // keep the threads evenly busy.
     let block = rows.div_ceil(rows.div_ceil(ROWS)).next_multiple_of(8);
     let row_tasks = rows.div_ceil(block);
     let column_tasks = TASKS.div_ceil(row_tasks).min(b.panels());
@@ -156,16 +158,17 @@ fn run<P: Product>(
             c,
             epilogue,
         };
-        // SAFETY: the matrices lie in their data, as was checked above, `c` has room for the result, and tasks
-        // write disjoint blocks of it.
+        // SAFETY: `Left::new` and `Packed::new` have checked that the matrices lie within their data, and the
+        // bias has a number for each column. The callers of `run` give a `c` with room for the whole result,
+        // and tasks write disjoint blocks of it.
         unsafe { launch(level, block) };
     });
 }
 
-/// A block of rows of `A` against some panels of `B`.
+/// The product of a block of rows of `A` and some panels of `B`.
 struct Block<'a, P: Product> {
     a: &'a Left<'a, P>,
-    /// Which of its blocks.
+    /// The index of the block of rows in `a`.
     index: usize,
     first_row: usize,
     rows: usize,
@@ -192,7 +195,7 @@ impl<P: Product> Kernel for Block<'_, P> {
             crate::profile::Span::new(crate::profile::Part::Products, operations)
         };
         let first = self.panels.start;
-        // Sums that C cannot hold are formed here, panel after panel.
+        // Where C is bf16, the `f32` sums are formed in this scratch, one panel after the other.
         let mut scratch = match self.c {
             FloatMut::F32(_) => None,
             FloatMut::Bf16(_) => Some(Scratch::take(self.panels.len() * self.rows * width)),
@@ -234,7 +237,9 @@ impl<P: Product> Kernel for Block<'_, P> {
                     start,
                     product: std::marker::PhantomData,
                 };
-                // SAFETY: the strip lies inside A's words, the panel and the sums.
+                // SAFETY: the caller promises a valid block. The strip reads `depth` words from word `done`
+                // on of its rows of A and of the panel, both of which have `words` words, and the `inside`
+                // columns that it writes exist in the sums: in C, or in the scratch of this task.
                 unsafe { strip.run(simd) };
                 if last {
                     let complete = Done {
@@ -247,7 +252,8 @@ impl<P: Product> Kernel for Block<'_, P> {
                         inside,
                         epilogue: self.epilogue,
                     };
-                    // SAFETY: sums and outputs hold this block, which belongs to this task.
+                    // SAFETY: the sums hold this block's rows and columns, C and the epilogue's output hold
+                    // them from `place` on, and no other task writes this block.
                     unsafe { complete.write(simd) };
                 }
             }
@@ -259,11 +265,11 @@ impl<P: Product> Kernel for Block<'_, P> {
     }
 }
 
-/// A block whose sums are complete.
+/// The part of a block in one panel, after its sums are complete.
 struct Done {
     sums: *const f32,
     sums_row: usize,
-    /// Has the shape of the epilogue's output; the block starts at `place`.
+    /// The result, which has the same shape as the epilogue's output; the block starts at `place` in both.
     c: FloatMut,
     place: usize,
     columns: usize,
@@ -273,7 +279,12 @@ struct Done {
 }
 
 impl Done {
-    /// Writes what is not where it belongs: rounded sums, and activated ones.
+    /// Applies the activation, and rounds to bf16 where `c` or the output is bf16. Does nothing where the sums in
+    /// `c` are the result.
+    ///
+    /// # Safety
+    /// `sums` is valid for the block, and `c` and the epilogue's output have room for it from `place` on, which
+    /// nothing else reads or writes.
     #[inline(always)]
     unsafe fn write<S: Simd>(self, simd: S) {
         let Epilogue { activation, output } = self.epilogue;
@@ -290,8 +301,8 @@ impl Done {
             let at = self.place + row * self.columns;
             for column in (0..self.inside).step_by(S::LANES) {
                 let left = self.inside - column;
-                // SAFETY: the caller promises sums and outputs that hold this block, of which `left` columns
-                // follow.
+                // SAFETY: the caller promises that the sums, `c` and the output hold this block, and `left` of
+                // its columns are left in this row, beyond which nothing is touched.
                 unsafe {
                     let z = sums.load(simd, column, left);
                     if keeps {

@@ -24,7 +24,7 @@ impl<P: Product> Packed<P> {
     /// Packs a matrix of `depth` rows and `columns` columns.
     pub(crate) fn new(level: Level, matrix: Matrix<'_>, depth: usize, columns: usize) -> Self {
         matrix.check(depth, columns);
-        // SAFETY: the kernel holds no pointer.
+        // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
         let Size { width, per_word, .. } =
             unsafe { launch(level, Sizes::<P>(columns, PhantomData)) };
         let words = depth.div_ceil(per_word);
@@ -44,11 +44,12 @@ impl<P: Product> Packed<P> {
                 width,
                 product: PhantomData,
             };
-            // SAFETY: the matrix lies in its data, as was checked above; panels are disjoint parts of the
-            // buffer, which has room for all.
+            // SAFETY: `matrix.check` has found that the matrix lies within its data, so the kernel reads valid
+            // numbers. The buffer has room for all panels, and each task writes another panel of it.
             unsafe { launch(level, pack) };
         });
-        // SAFETY: every panel was packed, and packing writes a panel whole, zeros where columns are missing.
+        // SAFETY: every panel was packed, and packing writes a whole panel, with zeros in the columns past the
+        // end, so every number was written.
         let data = unsafe { data.filled() };
         Self { data, depth, words, columns, width, level, product: PhantomData }
     }
@@ -77,18 +78,18 @@ impl<P: Product> Packed<P> {
     }
 }
 
-/// Asks for the sizes of a level, with panels for some columns.
+/// A kernel that returns the [`Size`]s of its level for a matrix with so many columns.
 pub(super) struct Sizes<P>(pub(super) usize, pub(super) PhantomData<P>);
 
-/// What [`Sizes`] finds.
+/// The sizes that packing depends on.
 pub(super) struct Size {
-    /// Of a panel.
+    /// Columns of a panel.
     pub(super) width: usize,
     /// Numbers in a word.
     pub(super) per_word: usize,
     /// Words in a vector.
     pub(super) lanes: usize,
-    /// Whether left factors that are turned are copied in groups of rows.
+    /// Whether transposed left factors are copied in groups of rows.
     pub(super) groups: bool,
 }
 
@@ -105,8 +106,8 @@ impl<P: Product> Kernel for Sizes<P> {
     }
 }
 
-/// How wide the panels of a matrix with some columns are: as many vectors as a tile takes, but
-/// evenly spread where there are few.
+/// The width of the panels of a matrix with so many columns. A panel has at most as many vectors as a tile,
+/// and fewer where the vectors of a narrow matrix are spread evenly over its panels.
 #[inline(always)]
 pub(crate) fn panel_width<S: Simd>(columns: usize) -> usize {
     let vectors = columns.div_ceil(S::LANES).max(1);
@@ -129,8 +130,8 @@ impl<P: Product> Kernel for PackPanel<P> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
-        // SAFETY: the caller promises pointers that are valid for a panel of these sizes; one of the strides
-        // is 1, as `Matrix::check` found.
+        // SAFETY: the caller promises pointers that are valid for a panel of these sizes. One of the strides
+        // is 1, as `Matrix::check` found, and `width`, from `panel_width`, is a multiple of the lanes.
         unsafe {
             pack_panel::<S, P>(
                 simd,
@@ -150,8 +151,8 @@ impl<P: Product> Kernel for PackPanel<P> {
 /// that are missing. The number at depth `k` of column `j` is `from[k * step + j * column]`.
 ///
 /// # Safety
-/// One of the strides is 1, `width` is a whole number of vectors, and
-/// the pointers are valid for these sizes.
+/// One of the strides is 1, `width` is a whole number of vectors, `from` is valid for the columns, and `to` for
+/// the words.
 #[expect(clippy::too_many_arguments, reason = "a panel has this many parts")]
 #[inline(always)]
 pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
@@ -166,8 +167,10 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
 ) {
     let per_word = P::per_word::<S>();
     let words = depth.div_ceil(per_word);
-    // SAFETY: the caller promises pointers that are valid for these sizes; where fewer columns are left than
-    // a vector has lanes, only those are read.
+    // SAFETY: the caller promises that the columns can be read, and where fewer columns are left than a vector
+    // has lanes, only those are read; the second row of a pair is read only if it exists. The caller also
+    // promises room for `[words][width]`, and `width` is a whole number of vectors, so whole vectors may be
+    // stored from every `v` on.
     unsafe {
         for v in (0..width).step_by(S::LANES) {
             let inside = columns.saturating_sub(v);
@@ -200,14 +203,21 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
     }
 }
 
-/// The first `inside` lanes, zeros elsewhere; reads nothing when there are none.
+/// A vector of the first `inside` numbers and zeros. Reads nothing when `inside` is 0.
+///
+/// # Safety
+/// `inside` numbers can be read at `from`, or as many as a vector has lanes.
 #[inline(always)]
 unsafe fn load_row<S: Simd>(simd: S, from: FloatPtr, inside: usize) -> S::V {
-    // SAFETY: the caller promises that `inside` numbers can be read, and no more are.
+    // SAFETY: the caller promises that `inside` numbers can be read, up to a vector, and no more are read.
     unsafe { if inside == 0 { simd.splat(0.0) } else { from.load(simd, 0, inside) } }
 }
 
-/// Packs up to a vector of columns that each run along memory, by blocks of `LANES` words.
+/// Packs up to `LANES` columns, each of which is contiguous in memory, in blocks of `LANES` words.
+///
+/// # Safety
+/// `from` is valid for `columns` columns of `depth` numbers, `column` apart, and `to` for a vector in each line
+/// of words, `width` apart.
 #[inline(always)]
 unsafe fn transpose_block<S: Simd, P: Product>(
     simd: S,
@@ -221,11 +231,12 @@ unsafe fn transpose_block<S: Simd, P: Product>(
     let per_word = P::per_word::<S>();
     let words = depth.div_ceil(per_word);
     let n = S::LANES;
-    // the largest number of lanes of any level
+    // No level has vectors of more than 16 lanes.
     let mut lines = [0.0f32; 16 * 16];
     let mut turned = [0.0f32; 16 * 16];
-    // SAFETY: the caller promises pointers that are valid for these sizes, and blocks have at most 16 by 16
-    // words, which the arrays hold.
+    // SAFETY: the caller promises that the columns can be read and that whole vectors can be stored in each of
+    // the `words` lines at `to`. Of a column only the numbers that are left are read, and only lines that exist
+    // are written. A block has at most 16 by 16 words, which the arrays hold.
     unsafe {
         for word in (0..words).step_by(n) {
             let (from, left) = (from.add(word * per_word), words - word);
@@ -259,11 +270,16 @@ unsafe fn transpose_block<S: Simd, P: Product>(
     }
 }
 
-/// `LANES` words from `2 * LANES` numbers that follow each other, of which `left` exist.
+/// `LANES` words from `2 * LANES` numbers that follow each other. Only `left` numbers exist, if that is less;
+/// zeros stand for the others.
+///
+/// # Safety
+/// `left` numbers can be read at `from`, or `2 * LANES`.
 #[inline(always)]
 unsafe fn pair_along<S: Simd>(simd: S, from: FloatPtr, left: usize) -> S::V {
-    // SAFETY: the caller promises that the numbers which are left can be read, of which at most 32 are
-    // taken; the arrays hold half as many each.
+    // SAFETY: the caller promises that `left` numbers can be read. Where at least two vectors of them are left,
+    // exactly two vectors are read; otherwise each number is read by itself. A vector has at most 16 lanes,
+    // so that each array holds a whole one.
     unsafe {
         if left >= 2 * S::LANES {
             return match from {
@@ -281,10 +297,10 @@ unsafe fn pair_along<S: Simd>(simd: S, from: FloatPtr, left: usize) -> S::V {
     }
 }
 
-/// Converts rows of `depth` numbers into rows of words, `words` apart.
+/// Converts rows of `depth` numbers, `row` apart, into rows of words, `words` apart.
 ///
 /// # Safety
-/// The pointers are valid for these sizes.
+/// `from` is valid for `rows` rows of `depth` numbers, and `to` for as many rows of `words` words.
 #[inline(always)]
 pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
     simd: S,
@@ -299,7 +315,8 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
         for i in 0..rows {
             for k in (0..depth).step_by(S::LANES) {
                 let left = depth - k;
-                // SAFETY: the caller promises rows of `depth` numbers and of as many words.
+                // SAFETY: the caller promises rows of `depth` numbers, and of as many words, because a word holds
+                // one number here; no more than `left` of either are touched.
                 unsafe {
                     let x = P::single(simd, from.load(simd, i * row + k, left));
                     simd.store_upto(to.add(i * words + k), left, x);
@@ -311,8 +328,8 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
     for i in 0..rows {
         for word in (0..words).step_by(S::LANES) {
             let left = depth - 2 * word;
-            // SAFETY: the caller promises rows of `depth` numbers, of which `left` follow, and of `words`
-            // words.
+            // SAFETY: the caller promises rows of `depth` numbers, of which `left` are left, and of `words`
+            // words, of which `words - word` are left; no more of either are touched.
             unsafe {
                 let x = pair_along(simd, from.add(i * row + 2 * word), left);
                 simd.store_upto(to.add(i * words + word), words - word, x);

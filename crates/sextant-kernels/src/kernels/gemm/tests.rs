@@ -34,7 +34,8 @@ fn error<P: Product>(
     let mut c = vec![f32::NAN; rows * columns];
     multiply(rows, left, &packed, Init::Bias(&bias), &mut c, Epilogue::NONE);
     let element = |m: Matrix<'_>, i: usize, j: usize| {
-        // SAFETY: `multiply` checked that the matrix lies in its data.
+        // SAFETY: `multiply` and `Packed::new` have checked that the matrix lies within its data, and `i` and `j`
+        // are below its dimensions.
         round(unsafe { m.data.at(i * m.row + j * m.column).get(0) })
     };
     let mut worst = 0.0f64;
@@ -48,8 +49,8 @@ fn error<P: Product>(
     worst / (depth as f64).sqrt()
 }
 
-/// Pairs of bf16 numbers also on a level that would not pair them, so that packing pairs is tested
-/// on machines without bf16 products.
+/// Words of two bf16 numbers on every level, so that packing pairs is tested on machines without bf16
+/// products too.
 #[derive(Clone, Copy)]
 struct Pairs;
 
@@ -75,8 +76,8 @@ fn check(level: Level, size: [usize; 3], turned: [bool; 2]) {
     }
 }
 
-/// bf16 factors and results: the same sums as of the rounded `f32` numbers, rounded once. `shift` moves the
-/// left factor in its buffer, so that its pairs are not where words are.
+/// Checks that bf16 factors give the sums of the same numbers as `f32`, rounded once to bf16. `shift` moves
+/// the left factor within its buffer, so that its pairs of bf16 numbers are not aligned like words.
 fn check_rounded(
     level: Level,
     [rows, columns, depth]: [usize; 3],
@@ -106,7 +107,8 @@ fn check_rounded(
     let what = format!("{level:?} {rows}x{depth}x{columns} {turn_a} {turn_b} {shift}");
     let rounded: Vec<f32> = sums.iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
     assert_eq!(z.into_f32(level), rounded, "{what}");
-    // SAFETY: the epilogue of a whole product wrote all of it.
+    // SAFETY: the epilogue writes the output of every block, and the blocks cover the whole product, so every
+    // number of `y` was written.
     let y = unsafe { y.filled() }.into_f32(level);
     for (y, sum) in y.iter().zip(&sums) {
         let expected = sum / (1.0 + (-sum).exp());

@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 
 use crate::simd::{Kernel, Simd};
 
-/// How 32-bit words multiply.
+/// How two 32-bit words are multiplied.
 pub(crate) trait Product: Copy + Send + Sync + 'static {
     /// Whether words are the `f32` numbers themselves.
     const PLAIN: bool;
@@ -10,7 +10,7 @@ pub(crate) trait Product: Copy + Send + Sync + 'static {
     /// Numbers in a word.
     fn per_word<S: Simd>() -> usize;
 
-    /// Words from numbers, where a word holds one.
+    /// A vector of words from a vector of numbers, for products whose words hold one number.
     #[inline(always)]
     fn single<S: Simd>(_: S, x: S::V) -> S::V {
         x
@@ -73,20 +73,20 @@ impl Product for Bytes {
     }
 }
 
-/// Rows of a group of the left factor: those of the largest tile on levels with 32 registers.
+/// Rows of a group of the left factor: as many as the largest tile has on levels with 32 registers.
 pub(crate) const GROUP: usize = 8;
 
-/// What a strip's result starts from.
+/// The initial value of a strip's sums.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
     Zero,
-    /// What `C` holds.
+    /// The numbers that `C` already holds.
     Accumulate,
     /// The same row for all rows: a bias.
     Row(*const f32),
 }
 
-/// Some rows of words of `A` against one panel of `B`: `c = start + a · b`.
+/// The product of some rows of words of `A` and one panel of `B`: `c = start + a · b`.
 ///
 /// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`, or, where `A` is in groups,
 /// `a[i / GROUP * a_group + i % GROUP + k * GROUP]`; the panel has `b_step`
@@ -100,8 +100,8 @@ pub(crate) struct Strip<P> {
     pub(crate) a: *const f32,
     pub(crate) a_row: usize,
     pub(crate) a_step: usize,
-    /// From a strip of [`GROUP`] rows to the next, where `A` is in groups: then `a_row` is 1 and `a_step` is
-    /// [`GROUP`].
+    /// The distance from one group of [`GROUP`] rows to the next, if `A` is in groups. Then `a_row` is 1 and
+    /// `a_step` is [`GROUP`].
     pub(crate) a_group: Option<usize>,
     pub(crate) b: *const f32,
     pub(crate) b_step: usize,
@@ -113,15 +113,15 @@ pub(crate) struct Strip<P> {
 
 impl<P: Product> Strip<P> {
     /// # Safety
-    /// The pointers are valid for the sizes given.
+    /// `a`, `b` and `c` are valid for the sizes of the strip, and nothing else accesses this part of `c`.
     #[inline(always)]
     pub(crate) unsafe fn run<S: Simd>(self, simd: S) {
         let vectors = self.columns.div_ceil(S::LANES);
         debug_assert!(vectors > 0 && vectors <= S::PANEL);
         debug_assert!(self.b_step.is_multiple_of(S::LANES) && self.b_step >= vectors * S::LANES);
         let mut rest = self;
-        // SAFETY: the caller promises pointers that are valid for all rows, and each call takes rows that are
-        // left.
+        // SAFETY: the caller promises pointers that are valid for all rows, and each call of `take` computes only
+        // rows that are left and moves the pointers past them.
         unsafe {
             match vectors {
                 3 if S::PANEL >= 3 => {
@@ -130,7 +130,7 @@ impl<P: Product> Strip<P> {
                     rest.take::<S, 2, 3>(simd);
                     rest.take::<S, 1, 3>(simd);
                 }
-                // tiles of other heights would not end where groups do
+                // Tiles of other heights would cross the end of a group.
                 2 if S::PANEL >= 2 && self.a_group.is_some() => {
                     rest.take::<S, 8, 2>(simd);
                     rest.take::<S, 2, 2>(simd);
@@ -155,14 +155,20 @@ impl<P: Product> Strip<P> {
         }
     }
 
-    /// Computes tiles of `ROWS` by `VECTORS` vectors while there are rows enough.
+    /// Computes tiles of `ROWS` rows by `VECTORS` vectors while at least `ROWS` rows are left. Does nothing
+    /// where the level has too few registers for such a tile.
+    ///
+    /// # Safety
+    /// The pointers of the strip are valid for all rows that are left, as [`Strip::run`] requires it, and
+    /// `VECTORS` is the number of vectors that hold its columns.
     #[inline(always)]
     unsafe fn take<S: Simd, const ROWS: usize, const VECTORS: usize>(&mut self, simd: S) {
         if ROWS * VECTORS + VECTORS + 1 > S::REGISTERS {
             return;
         }
         while self.rows >= ROWS {
-            // SAFETY: the caller promises pointers that are valid for all rows, of which there are `ROWS` left.
+            // SAFETY: the caller promises pointers that are valid for all rows that are left, which are at
+            // least `ROWS`.
             unsafe { simd.call(Tile::<P, ROWS, VECTORS>(*self)) };
             self.rows -= ROWS;
             let step = match self.a_group {
@@ -185,10 +191,12 @@ impl<P: Product, const ROWS: usize, const VECTORS: usize> Kernel for Tile<P, ROW
     unsafe fn run<S: Simd>(self, simd: S) {
         let Strip { columns, depth, mut a, a_row, a_step, mut b, b_step, c, c_row, start, .. } =
             self.0;
-        // lanes of the last vector that exist in C
+        // The number of lanes of the last vector that exist in C.
         let tail = columns - (VECTORS - 1) * S::LANES;
         let lanes = |v: usize| if v + 1 == VECTORS { tail } else { S::LANES };
-        // SAFETY: the caller of the strip promises pointers that are valid for these rows and columns.
+        // SAFETY: the caller promises pointers that are valid for the first `ROWS` rows of the strip: for `depth`
+        // words of each row of A, for `depth` lines of whole vectors of B, and for `columns` numbers of each row
+        // of C and of a starting row, past which `lanes` keeps loads and stores from going.
         unsafe {
             let mut acc = [[simd.splat(0.0); VECTORS]; ROWS];
             match start {
