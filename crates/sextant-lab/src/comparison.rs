@@ -1,6 +1,6 @@
 //! The runs and baselines of one table, checked to be comparable.
 
-use crate::table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};
+use crate::table::{ComparisonColumn, ComparisonTable, Row, RowKind, Slice, TableCell};
 use crate::{LabError, RunFacts};
 use sextant_core::Task;
 use sextant_eval::{Estimate, EvalReport, Metric};
@@ -115,17 +115,17 @@ impl Comparison {
     }
 
     /// The six tasks and all rows pooled, with the number of rows evaluated.
-    fn columns(&self) -> Vec<Column> {
+    fn columns(&self) -> Vec<ComparisonColumn> {
         let rows_of = |task: Task| {
             let rows = |run: &Run| run.report.tasks.get(&task).map(|metrics| metrics.rows);
             self.runs.iter().find_map(rows).unwrap_or(0)
         };
         let mut columns: Vec<_> = Task::ALL
             .into_iter()
-            .map(|task| Column { slice: Slice::Task(task), rows: rows_of(task) })
+            .map(|task| ComparisonColumn { slice: Slice::Task(task), rows: rows_of(task) })
             .collect();
         let pooled = columns.iter().map(|column| column.rows).sum();
-        columns.push(Column { slice: Slice::Pooled, rows: pooled });
+        columns.push(ComparisonColumn { slice: Slice::Pooled, rows: pooled });
         columns
     }
 
@@ -175,11 +175,11 @@ fn same_rows(first: &Run, second: &Run) -> Result<(), LabError> {
     Ok(())
 }
 
-fn run_row(run: &Run, metric: Metric, columns: &[Column]) -> Row {
+fn run_row(run: &Run, metric: Metric, columns: &[ComparisonColumn]) -> Row {
     let report = &run.report;
     let pooled_rows = columns.iter().find(|column| column.slice == Slice::Pooled);
     let answers_all = pooled_rows.is_some_and(|column| column.rows == report.pooled.rows);
-    let estimate = |column: &Column| match column.slice {
+    let estimate = |column: &ComparisonColumn| match column.slice {
         Slice::Task(task) => report.tasks.get(&task)?.estimate(metric),
         Slice::Pooled => report.pooled.estimate(metric).filter(|_| answers_all),
     };
@@ -191,8 +191,8 @@ fn run_row(run: &Run, metric: Metric, columns: &[Column]) -> Row {
     }
 }
 
-fn baseline_row(baseline: &Baseline, columns: &[Column]) -> Row {
-    let value = |column: &Column| match column.slice {
+fn baseline_row(baseline: &Baseline, columns: &[ComparisonColumn]) -> Row {
+    let value = |column: &ComparisonColumn| match column.slice {
         Slice::Task(task) => baseline.accuracy.get(&task).copied(),
         Slice::Pooled => baseline.pooled,
     };

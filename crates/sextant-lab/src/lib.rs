@@ -48,8 +48,9 @@ pub use recipe::{
 };
 pub use report::Report;
 pub use run::{
-    Lab, LabEvent, Outcome, Predictions, State, Watcher, code_version, recipe_hash, training_flops,
+    Lab, LabEvent, Outcome, Predictions, RunState, Watcher, code_version, recipe_hash,
+    training_flops,
 };
 pub use search::{Next, Search, TrialTrace};
-pub use table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};
+pub use table::{ComparisonColumn, ComparisonTable, Row, RowKind, Slice, TableCell};
 pub use weights::fit_weights;

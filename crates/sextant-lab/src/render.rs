@@ -101,7 +101,7 @@ impl ComparisonTable {
 
     /// `run`, then each slice with its number of rows.
     fn header(&self, between: &str) -> Vec<String> {
-        let name = |column: &crate::Column| {
+        let name = |column: &crate::ComparisonColumn| {
             format!("{}{between}({} rows)", column.slice.as_str(), column.rows)
         };
         std::iter::once("run".to_owned()).chain(self.columns.iter().map(name)).collect()

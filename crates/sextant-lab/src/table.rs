@@ -15,7 +15,7 @@ pub struct ComparisonTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<f64>,
     /// The six tasks, then all rows pooled.
-    pub columns: Vec<Column>,
+    pub columns: Vec<ComparisonColumn>,
     /// Baselines, then runs as they were added.
     pub rows: Vec<Row>,
 }
@@ -47,7 +47,7 @@ impl Serialize for Slice {
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Column {
+pub struct ComparisonColumn {
     /// The slice that the column is about.
     pub slice: Slice,
     /// How many rows were evaluated; 0 where no run answers the task.

@@ -9,7 +9,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use sextant_cli::{Machine, Terminal};
 use sextant_lab::{
-    Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles, Search, State, Watcher,
+    Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles, RunState, Search,
+    Watcher,
 };
 use sextant_train::{Observer, Observers};
 use std::ops::ControlFlow;
@@ -165,7 +166,7 @@ impl Status {
         for line in &lines {
             say(&line.text());
         }
-        let finished = lines.iter().filter(|line| line.state == State::Finished).count();
+        let finished = lines.iter().filter(|line| line.state == RunState::Finished).count();
         say(&format!("{finished} of {} runs finished", lab.grid.cells.len()));
         Ok(())
     }
@@ -174,7 +175,7 @@ impl Status {
 /// How a run stands.
 struct Line<'a> {
     cell: &'a Cell,
-    state: State,
+    state: RunState,
     /// Who works on it now.
     holder: Option<String>,
     entry: Option<&'a LedgerEntry>,

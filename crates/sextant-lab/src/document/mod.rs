@@ -11,7 +11,7 @@ mod record;
 
 pub use files::ReportFiles;
 
-use crate::findings::{Column, Findings};
+use crate::findings::{AccuracyColumn, Findings};
 use crate::recipe::LabRecipe;
 use crate::render::{bracketed_effects, dash, effect, p_text, signed};
 use plot::Plot;
@@ -127,7 +127,10 @@ fn p_value(p: Option<f64>) -> Entry {
 }
 
 /// The headings of a table: the `first` ones, then one for each of the columns.
-fn heads<'a>(first: &'a [&'a str], columns: &'a [Column]) -> impl Iterator<Item = String> + 'a {
+fn heads<'a>(
+    first: &'a [&'a str],
+    columns: &'a [AccuracyColumn],
+) -> impl Iterator<Item = String> + 'a {
     let first = first.iter().map(|&text| text.to_owned());
     first.chain(columns.iter().map(|column| format!("{} ({})", column.name(), column.rows)))
 }

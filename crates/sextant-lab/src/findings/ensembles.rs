@@ -1,7 +1,7 @@
 //! Ensembles over seeds, and over routings.
 
 use super::systems::{Judge, System};
-use super::{Column, Score, columns};
+use super::{AccuracyColumn, Score, columns};
 use crate::LabError;
 use crate::weights::fit_weights;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use sextant_eval::{Agreement, Estimate, Vote};
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Ensembles {
     /// The six tasks, then all rows.
-    pub columns: Vec<Column>,
+    pub columns: Vec<AccuracyColumn>,
     /// A row for each ensemble.
     pub rows: Vec<EnsembleRow>,
 }

@@ -1,7 +1,7 @@
 //! The table of the paper: backbones and routings by tasks.
 
 use super::systems::{Judge, System};
-use super::{Column, Score, columns};
+use super::{AccuracyColumn, Score, columns};
 use crate::LabError;
 use crate::recipe::ReportRecipe;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use sextant_eval::Bootstrap;
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Headline {
     /// The six tasks, then all rows.
-    pub columns: Vec<Column>,
+    pub columns: Vec<AccuracyColumn>,
     /// The system that the others are tested against.
     pub reference: Option<String>,
     /// A row for each system.

@@ -128,14 +128,14 @@ impl Findings {
 
 /// A column of a table of accuracies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Column {
+pub struct AccuracyColumn {
     /// The task; `None` for all rows.
     pub task: Option<Task>,
     /// Number of test rows.
     pub rows: usize,
 }
 
-impl Column {
+impl AccuracyColumn {
     /// The column's heading.
     pub fn name(&self) -> &'static str {
         self.task.map_or("overall", Task::as_str)
@@ -143,9 +143,9 @@ impl Column {
 }
 
 /// The tasks that have test rows, then all rows.
-fn columns(judge: &Judge<'_>) -> Vec<Column> {
+fn columns(judge: &Judge<'_>) -> Vec<AccuracyColumn> {
     let tasks = judge.tasks.iter().copied().map(Some).chain([None]);
-    let all = tasks.map(|task| Column { task, rows: judge.rows(task).count() });
+    let all = tasks.map(|task| AccuracyColumn { task, rows: judge.rows(task).count() });
     all.filter(|column| column.rows > 0).collect()
 }
 

@@ -45,7 +45,7 @@ pub struct Lab {
 
 /// How far the run of a cell has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     /// Trained and evaluated.
     Finished,
     /// Trained, but its predictions or its entry in the ledger are missing.
@@ -56,7 +56,7 @@ pub enum State {
     Waiting,
 }
 
-impl State {
+impl RunState {
     /// The state's name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -149,12 +149,12 @@ impl Lab {
 
     /// How far a cell's run has come. A run of another recipe or other rows in its folder is an error,
     /// since it would have to be overwritten.
-    pub fn state(&self, cell: &Cell) -> Result<State, LabError> {
+    pub fn state(&self, cell: &Cell) -> Result<RunState, LabError> {
         self.state_from(cell, &self.data)
     }
 
     /// How far a cell's run has come, with rows from a source that may stop.
-    fn state_from(&self, cell: &Cell, source: &dyn ExampleSource) -> Result<State, LabError> {
+    fn state_from(&self, cell: &Cell, source: &dyn ExampleSource) -> Result<RunState, LabError> {
         let folder = self.run_folder(cell.name());
         let path = folder.summary();
         let summary = match std::fs::read_to_string(&path) {
@@ -164,8 +164,8 @@ impl Lab {
                     problem: format!("is not a run's summary: {error}"),
                 })?
             }
-            Err(_) if folder.checkpoint().exists() => return Ok(State::Begun),
-            Err(_) => return Ok(State::Waiting),
+            Err(_) if folder.checkpoint().exists() => return Ok(RunState::Begun),
+            Err(_) => return Ok(RunState::Waiting),
         };
         let known = self.entry(cell).filter(|entry| entry.fingerprint == summary.fingerprint);
         if known.is_none() {
@@ -177,11 +177,11 @@ impl Lab {
                     problem: "holds a run of another recipe or of other data; move it away, or choose another folder with `--out`".into(),
                 });
             }
-            return Ok(State::Trained);
+            return Ok(RunState::Trained);
         }
         let both = [Split::Test, Split::Dev];
         let kept = both.iter().all(|&split| folder.0.join(file_name(split)).exists());
-        Ok(if kept { State::Finished } else { State::Trained })
+        Ok(if kept { RunState::Finished } else { RunState::Trained })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::claim::Claim;
 use super::finish::watched;
-use super::{Lab, LabEvent, Outcome, State, Watcher};
+use super::{Lab, LabEvent, Outcome, RunState, Watcher};
 use crate::LabError;
 use crate::cell::Cell;
 use crate::search::{Next, Search};
@@ -121,23 +121,23 @@ impl Lab {
         let (mut open, mut untrained) = (Vec::new(), Vec::new());
         for cell in &self.grid.cells {
             match self.state_watched(cell, watcher)? {
-                State::Finished => {}
-                State::Trained => open.push(cell.clone()),
-                State::Begun | State::Waiting => untrained.push(cell.clone()),
+                RunState::Finished => {}
+                RunState::Trained => open.push(cell.clone()),
+                RunState::Begun | RunState::Waiting => untrained.push(cell.clone()),
             }
         }
         open.extend(untrained);
         Ok(open)
     }
 
-    fn state_watched(&self, cell: &Cell, watcher: &mut dyn Watcher) -> Result<State, LabError> {
+    fn state_watched(&self, cell: &Cell, watcher: &mut dyn Watcher) -> Result<RunState, LabError> {
         let mut found = None;
         watched(&self.data, watcher, |source| {
             found = Some(self.state_from(cell, source));
             Ok(())
         })?;
         // `found` is always set, because `watched` calls the closure.
-        found.unwrap_or(Ok(State::Waiting))
+        found.unwrap_or(Ok(RunState::Waiting))
     }
 
     /// Chooses what to do next: the first run that nobody works on, or the next trial of the search.
@@ -211,7 +211,7 @@ impl Lab {
                 queue.holders.remove(cell.name());
                 // It may have been finished between the last look at the ledger and the lock.
                 self.hear_of_others(watcher)?;
-                let finished = self.state_watched(cell, watcher)? == State::Finished;
+                let finished = self.state_watched(cell, watcher)? == RunState::Finished;
                 Ok(if finished { Taken::Finished } else { Taken::Mine(lock) })
             }
         }
