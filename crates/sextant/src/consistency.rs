@@ -19,13 +19,13 @@ pub(crate) struct ConsistencyCommand {
     /// A data set, of whose rows triples are made
     #[arg(long)]
     data: std::path::PathBuf,
-    /// Which part of it
+    /// The part of the data set
     #[arg(long, default_value_t = Split::Test)]
     split: Split,
-    /// At most so many triples of each kind, drawn evenly
+    /// The most triples of each kind; where there are more, they are drawn evenly
     #[arg(long, default_value_t = 2000)]
     triples: usize,
-    /// Seed of that draw
+    /// The seed with which they are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
