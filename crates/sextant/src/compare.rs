@@ -46,12 +46,12 @@ pub(crate) struct Compare {
 }
 
 /// A model with its name in the tables: a folder, or several folders that divide the tasks among them.
-pub(crate) struct Entry {
+pub(crate) struct NamedModel {
     pub(crate) name: String,
     folders: Vec<(RunFolder, Option<ScorePrecision>)>,
 }
 
-impl Entry {
+impl NamedModel {
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let folder = |text: &str| match text.rsplit_once('@') {
             Some((folder, precision)) => Ok((RunFolder(folder.into()), Some(precision.parse()?))),
@@ -181,16 +181,16 @@ impl Compare {
         }
         let mut reference: Option<(PairedTable, Vec<Scored<'_>>)> = None;
         for text in &self.runs {
-            let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let rows = scored(examples, entry.predict(&pairs, &origin, &self.scoring)?);
-            let (report, facts) = (evaluated(&rows, &name)?, entry.facts()?);
+            let model = NamedModel::parse(text).with_context(|| format!("`{text}`"))?;
+            let rows = scored(examples, model.predict(&pairs, &origin, &self.scoring)?);
+            let (report, facts) = (evaluated(&rows, &name)?, model.facts()?);
             match &mut reference {
-                None => reference = Some((PairedTable::new(&entry.name), rows)),
+                None => reference = Some((PairedTable::new(&model.name), rows)),
                 Some((table, first)) => {
-                    table.add(&entry.name, first, &rows, &Bootstrap::default())?;
+                    table.add(&model.name, first, &rows, &Bootstrap::default())?;
                 }
             }
-            comparison.add_run(Run { name: entry.name, report, facts })?;
+            comparison.add_run(Run { name: model.name, report, facts })?;
         }
         let table = comparison.table(Metric::Accuracy);
         say(&format!("{}\n{}", table.to_text(), table.facts_to_text()));

@@ -1,7 +1,7 @@
 //! `sextant consistency`: how often models contradict themselves.
 
 use crate::arguments::Reading;
-use crate::compare::Entry;
+use crate::compare::NamedModel;
 use crate::say::say;
 use crate::scoring::Scoring;
 use anyhow::{Context, ensure};
@@ -54,12 +54,12 @@ impl ConsistencyCommand {
             }
         };
         for text in &self.runs {
-            let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let predictions = entry.predict(&triples.pairs, &origin, &self.scoring)?;
+            let model = NamedModel::parse(text).with_context(|| format!("`{text}`"))?;
+            let predictions = model.predict(&triples.pairs, &origin, &self.scoring)?;
             let grades: Vec<Grade> =
                 predictions.iter().map(sextant_core::Prediction::grade).collect();
             for found in triples.consistency(&grades, &Bootstrap::default())? {
-                say(&format!("{}: {}", entry.name, line(&found)));
+                say(&format!("{}: {}", model.name, line(&found)));
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Every command that predicts names the row at which a model fails by its file and line.
 
-use crate::support::Place;
+use crate::support::WorkFolder;
 
 const BUNDLE: &str = "runs/tiny/bundle";
 /// With it, the model answers no number to pairs of this task.
@@ -15,7 +15,7 @@ const COMMANDS: [(&[&str], &str); 4] = [
 ];
 
 /// The line, from 1, of the first row of a task.
-fn line_of(place: &Place, file: &str, task: &str) -> usize {
+fn line_of(place: &WorkFolder, file: &str, task: &str) -> usize {
     let text = place.read(file);
     let found = text.lines().position(|line| line.contains(&format!("\"task\":\"{task}\"")));
     found.unwrap_or_else(|| panic!("{file} has no row of {task}")) + 1
@@ -23,7 +23,7 @@ fn line_of(place: &Place, file: &str, task: &str) -> usize {
 
 #[test]
 fn a_row_without_a_number_for_an_answer_is_named() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.overflow(BUNDLE, TENSOR);
     for (args, split) in COMMANDS {
         let file = format!("market/{split}.jsonl");
@@ -40,7 +40,7 @@ fn a_row_without_a_number_for_an_answer_is_named() {
 
 #[test]
 fn a_row_without_a_token_is_named() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     for (args, split) in COMMANDS {
         let file = format!("market/{split}.jsonl");
         let good = place.read(&file);
@@ -71,7 +71,7 @@ fn a_row_without_a_token_is_named() {
 /// The pair that closes a triple may be no row: then the rows of its entities are named.
 #[test]
 fn a_pair_that_is_no_row_is_named_by_the_rows_of_its_entities() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.overflow(BUNDLE, TENSOR);
     place.write(
         "rows.csv",
@@ -85,7 +85,7 @@ fn a_pair_that_is_no_row_is_named_by_the_rows_of_its_entities() {
 
 #[test]
 fn files_of_rows_are_named_whatever_their_format() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.overflow(BUNDLE, TENSOR);
     let rows = "task,left,right,grade\n\
                 type-type,Sofas,Lamps,0\n\
@@ -103,7 +103,7 @@ fn files_of_rows_are_named_whatever_their_format() {
 /// The lab predicts test and dev rows when a run is trained.
 #[test]
 fn the_lab_names_rows_too() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let recipe = "name = \"small\"\n[grid]\nseeds = [1]\nroutings = [{ prefix = false, heads = \"per_task\", private_layers = 1 }]\n\
                   [[grid.backbones]]\nlabel = \"tiny\"\n\
                   backbone = { vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 2, intermediate_size = 32 }\n\
@@ -135,7 +135,7 @@ fn the_lab_names_rows_too() {
 
 #[test]
 fn an_export_states_what_eight_bits_change_or_names_the_row() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let pairs = "left,right,task\nred sofa,Sofas,\nSofas,Beds,type-type\nlamp,Lamps,query-type\n";
     place.write("pairs.csv", pairs);
     let args = [

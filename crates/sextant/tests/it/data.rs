@@ -1,11 +1,11 @@
 //! Files of rows as people have them, through the commands.
 
-use crate::support::Place;
+use crate::support::WorkFolder;
 
 /// All rows of a market, without a word of their split, split anew.
 #[test]
 fn rows_without_a_split_get_one_that_passes_the_check() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let strip = |text: String| {
         let rows = text.lines().map(|line| {
             let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -49,7 +49,7 @@ fn rows_without_a_split_get_one_that_passes_the_check() {
 /// The check fails where a part is not seen, however it came to be so.
 #[test]
 fn the_check_sees_every_file() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let rename = |from: &str, to: &str| std::fs::rename(place.path(from), place.path(to)).unwrap();
     rename("market/dev.jsonl", "market/validation.jsonl");
     rename("market/train.jsonl", "market/Train.NDJSON");
@@ -66,7 +66,7 @@ fn the_check_sees_every_file() {
 /// A row that training would refuse, and a pair in two splits: both by file and line.
 #[test]
 fn the_check_names_rows_by_file_and_line() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let good = place.read("market/train.jsonl");
     let row = good.lines().next().unwrap();
     let mut bad: serde_json::Value = serde_json::from_str(row).unwrap();

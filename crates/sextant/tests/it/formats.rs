@@ -15,7 +15,7 @@
 //! A folder is made once, by the program of its time, and never changes (CONTRIBUTING.md says what to do
 //! when a format does).
 
-use crate::support::{Place, copy};
+use crate::support::{WorkFolder, copy};
 use serde_json::Value;
 use sextant_kernels::simd::Level;
 use sextant_model::bundle::FORMAT_VERSION;
@@ -109,14 +109,14 @@ fn stored() -> Vec<PathBuf> {
 }
 
 /// A place with what a stored folder holds: tests write there.
-fn opened(folder: &Path) -> Place {
-    let place = Place::empty();
+fn opened(folder: &Path) -> WorkFolder {
+    let place = WorkFolder::empty();
     copy(folder, &place.path("."));
     place
 }
 
 /// The probabilities of the rows of two tasks of the dev set.
-fn score(place: &Place, model: &str, level: &str) -> Probabilities {
+fn score(place: &WorkFolder, model: &str, level: &str) -> Probabilities {
     let args = ["score", model, "rows.jsonl", "scored.jsonl", "--overwrite"];
     place.command(&args).env("SEXTANT_SIMD", level).assert().success();
     let scored = crate::pipeline::lines(&place.read("scored.jsonl"));
@@ -124,7 +124,7 @@ fn score(place: &Place, model: &str, level: &str) -> Probabilities {
 }
 
 /// The answers of all models at all levels that this machine has.
-fn score_all(place: &Place) -> Scores {
+fn score_all(place: &WorkFolder) -> Scores {
     let dev = place.read("market/dev.jsonl");
     let known = |line: &&str| line.contains("\"query-type\"") || line.contains("\"product-type\"");
     place.write("rows.jsonl", dev.split_inclusive('\n').filter(known).collect::<String>());
@@ -230,7 +230,7 @@ fn a_stored_lab_is_finished_and_reports() {
 }
 
 /// Stops a training on its way, so that it leaves a checkpoint.
-fn stopped_run(place: &Place) {
+fn stopped_run(place: &WorkFolder) {
     let mut running = place.start(&["train", "run.toml", "--out", "run"]);
     running.until("the training gets on", || place.lines("run/log.jsonl") > 10);
     running.signal("TERM");
@@ -244,7 +244,7 @@ fn stopped_run(place: &Place) {
 fn make_the_stored_folder_of_a_new_format() {
     let folder = fixtures().join(format!("v{FORMAT_VERSION}"));
     assert!(!folder.exists(), "{} is there, and must stay as it is", folder.display());
-    let place = Place::empty();
+    let place = WorkFolder::empty();
     let rows = ["--rows", "30", "--task-rows", "query-type=40", "--task-rows", "product-type=40"];
     place.ok(&[&["data", "market", "market"], &rows[..]].concat());
     place.write("run.toml", RUN);

@@ -1,6 +1,6 @@
 //! A training that is killed or asked to stop, at any moment, goes on to the same weights.
 
-use crate::support::{Place, RECIPE, Running};
+use crate::support::{RECIPE, Running, WorkFolder};
 
 const FILES: [&str; 4] = [
     "bundle/model.safetensors",
@@ -13,15 +13,15 @@ const FILES: [&str; 4] = [
 const STEPS: u64 = 120;
 
 /// A place with `long.toml` and, in `whole`, what comes of it when nothing ends it.
-fn with_whole() -> Place {
-    let place = Place::with_market();
+fn with_whole() -> WorkFolder {
+    let place = WorkFolder::with_market();
     place.write("long.toml", RECIPE.replace("steps = 20", &format!("steps = {STEPS}")));
     place.ok(&["train", "long.toml", "--out", "whole"]);
     place
 }
 
 /// Starts the training in a folder, or goes on with it, until its log has so many lines.
-fn start_until(place: &Place, out: &str, lines: usize) -> Running {
+fn start_until(place: &WorkFolder, out: &str, lines: usize) -> Running {
     let mut running = place.start(&["train", "long.toml", "--out", out, "--resume"]);
     let log = format!("{out}/log.jsonl");
     running.until("the training gets on", || place.lines(&log) >= lines);
@@ -29,7 +29,7 @@ fn start_until(place: &Place, out: &str, lines: usize) -> Running {
 }
 
 /// Goes on with a training to its end, which must be that of `whole`.
-fn ends_as_whole(place: &Place, out: &str) {
+fn ends_as_whole(place: &WorkFolder, out: &str) {
     let said = place.ok(&["train", "long.toml", "--out", out, "--resume"]);
     assert!(said.contains(&format!("{STEPS} steps")), "{said}");
     for file in FILES {
@@ -86,7 +86,7 @@ fn asked_to_stop_it_saves_its_step_and_ends_in_the_same_bytes() {
 #[test]
 #[cfg(unix)]
 fn a_first_run_that_is_stopped_says_how_to_go_on() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.write("long.toml", RECIPE.replace("steps = 20", "steps = 200000"));
     let mut running = place.start(&["train", "long.toml", "--out", "run"]);
     running.until("the training gets on", || place.lines("run/log.jsonl") > 3);
@@ -101,7 +101,7 @@ fn a_first_run_that_is_stopped_says_how_to_go_on() {
 #[test]
 #[cfg(unix)]
 fn a_run_under_nohup_is_not_ended_by_a_hangup() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.write("long.toml", RECIPE.replace("steps = 20", "steps = 200000"));
     let mut running = place.start_nohup(&["train", "long.toml", "--out", "run"]);
     let log = "run/log.jsonl";
@@ -118,7 +118,7 @@ fn a_run_under_nohup_is_not_ended_by_a_hangup() {
 #[test]
 #[cfg(unix)]
 fn a_second_signal_ends_a_training_at_once() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let slow = RECIPE
         .replace("hidden_size = 16, layers = 2", "hidden_size = 512, layers = 6")
         .replace("rows = 16", "rows = 100000");
@@ -138,7 +138,7 @@ fn a_second_signal_ends_a_training_at_once() {
 #[test]
 #[cfg(unix)]
 fn a_signal_while_rows_are_read_ends_a_training_too() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let pipe = place.path("rows.jsonl");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let setting = "data.path=rows.jsonl";
@@ -153,7 +153,7 @@ fn a_signal_while_rows_are_read_ends_a_training_too() {
 /// A checkpoint holds the newest weights; the best ones are in the bundle alone.
 #[test]
 fn a_finished_run_without_its_bundle_is_an_error() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.ok(&["train", "tiny.toml", "--resume"]);
     std::fs::remove_dir_all(place.path("runs/tiny/bundle")).unwrap();
     let error = place.fails(&["train", "tiny.toml", "--resume"]);
@@ -164,7 +164,7 @@ fn a_finished_run_without_its_bundle_is_an_error() {
 
 #[test]
 fn a_folder_in_use_is_refused_and_a_dead_process_holds_none() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     // It never looks at the dev rows, so that it leaves no checkpoint.
     let long =
         RECIPE.replace("steps = 20", "steps = 200000").replace("every = 5", "every = 100000");

@@ -1,6 +1,6 @@
 //! Grids of runs: killed and taken up again, reported, put together.
 
-use crate::support::{self, Place};
+use crate::support::{self, WorkFolder};
 use serde_json::Value;
 
 /// Two tasks, two routings, two models of one task, two points of a curve, four trials.
@@ -41,12 +41,12 @@ fn recipe() -> String {
 /// steps, 2 of the curve, 3 + 1 trials.
 const RUNS: usize = 6 + 4 + 4 + 2 + 4;
 
-pub(crate) fn ledger(place: &Place, out: &str) -> Vec<Value> {
+pub(crate) fn ledger(place: &WorkFolder, out: &str) -> Vec<Value> {
     crate::pipeline::lines(&place.read(&format!("{out}/ledger.jsonl")))
 }
 
 /// What must not depend on how often a grid was interrupted.
-pub(crate) fn results(place: &Place, out: &str) -> Vec<String> {
+pub(crate) fn results(place: &WorkFolder, out: &str) -> Vec<String> {
     let mut found: Vec<String> = ledger(place, out)
         .iter()
         .map(|entry| {
@@ -63,7 +63,7 @@ pub(crate) fn results(place: &Place, out: &str) -> Vec<String> {
 }
 
 /// Starts the grid and kills it when so many runs are finished and the next has begun.
-fn kill_after(place: &Place, finished: usize) {
+fn kill_after(place: &WorkFolder, finished: usize) {
     let mut running = place.start(&["lab", "run", "lab.toml", "--out", "killed"]);
     let folders = || std::fs::read_dir(place.path("killed/runs")).map_or(0, Iterator::count);
     running.until("the grid gets on", || {
@@ -75,7 +75,7 @@ fn kill_after(place: &Place, finished: usize) {
 /// One test, because the grid that it makes serves several purposes.
 #[test]
 fn a_grid_is_run_killed_reported_and_put_together() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.write("lab.toml", recipe());
     place.ok(&["lab", "run", "lab.toml", "--out", "whole"]);
     assert_eq!(ledger(&place, "whole").len(), RUNS);
@@ -163,7 +163,7 @@ fn a_grid_is_run_killed_reported_and_put_together() {
 }
 
 /// What a report must tell.
-fn report(place: &Place) {
+fn report(place: &WorkFolder) {
     let html = place.read("whole/report.html");
     for id in [
         "accuracy",
@@ -190,7 +190,7 @@ fn report(place: &Place) {
 }
 
 /// `sextant ensemble`, and commands that take what it makes.
-fn ensembles(place: &Place) {
+fn ensembles(place: &WorkFolder) {
     let run = |name: &str| format!("whole/runs/{name}");
     let [first, second] = ["tiny-prefix-s1", "tiny-mhp-1-s1"].map(run);
     place.ok(&["ensemble", &first, &second, "--rule", "soft", "--out", "soft"]);
@@ -228,7 +228,7 @@ fn ensembles(place: &Place) {
 }
 
 /// All mistakes at once, before anything runs.
-fn mistakes(place: &Place) {
+fn mistakes(place: &WorkFolder) {
     let bad = recipe()
         .replace("private_layers = 1", "private_layers = 9")
         .replace("learning_rate = 2e-3", "learning_rate = -1.0")

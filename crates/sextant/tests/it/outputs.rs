@@ -1,7 +1,7 @@
 //! No command removes or overwrites a file that it did not make, unless `--overwrite` says so; and one
 //! place is written by one process at a time.
 
-use crate::support::{self, Place};
+use crate::support::{self, WorkFolder};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 const BUNDLE: &str = "runs/tiny/bundle";
 
 /// Runs to failure, and says that `--overwrite` is the way.
-fn refused(place: &Place, args: &[&str]) -> String {
+fn refused(place: &WorkFolder, args: &[&str]) -> String {
     let error = place.fails(args);
     assert!(error.contains("is there already") && error.contains("--overwrite"), "{error}");
     error
 }
 
 /// Runs to success with `--overwrite`; what was said about it.
-fn overwritten(place: &Place, args: &[&str]) -> String {
+fn overwritten(place: &WorkFolder, args: &[&str]) -> String {
     let all = [args, &["--overwrite"]].concat();
     let output = place.command(&all).assert().success().get_output().stderr.clone();
     let said = String::from_utf8(output).unwrap();
@@ -26,7 +26,7 @@ fn overwritten(place: &Place, args: &[&str]) -> String {
 
 #[test]
 fn a_file_that_is_there_is_refused_and_overwritten_on_demand() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let (data, test) = ("market", "market/test.jsonl");
     for args in [
         &["score", BUNDLE, test, "out.csv"][..],
@@ -50,7 +50,7 @@ fn a_file_that_is_there_is_refused_and_overwritten_on_demand() {
 
 #[test]
 fn a_folder_that_is_used_is_refused_and_an_empty_one_is_filled() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.ok(&["train", "tiny.toml", "--set", "model.lora={rank=2}", "--out", "lora"]);
     place.ok(&[
         "train",
@@ -110,7 +110,7 @@ fn a_folder_that_is_used_is_refused_and_an_empty_one_is_filled() {
 
 #[test]
 fn a_run_begins_only_where_nothing_of_the_users_is_in_the_way() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     for (name, text) in [("log.jsonl", "{\"note\":\"keep\"}"), ("summary.json", "{\"mine\":1}")] {
         let out = format!("proj-{name}");
         std::fs::create_dir(place.path(&out)).unwrap();
@@ -133,7 +133,7 @@ fn a_run_begins_only_where_nothing_of_the_users_is_in_the_way() {
 
 #[test]
 fn a_run_that_begins_again_keeps_what_is_not_its_own() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.ok(&["train", "tiny.toml", "--out", "run"]);
     place.write("run/bundle/notes.md", "mine");
     place.write("run/notes.md", "mine");
@@ -159,7 +159,7 @@ fn a_run_that_begins_again_keeps_what_is_not_its_own() {
 
 #[test]
 fn a_lab_in_the_users_folder_keeps_recipe_and_report() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let grid = "[grid]\nseeds = [1]\nroutings = [{ prefix = true, heads = \"shared\" }]\n";
     let recipe = support::lab("small", 5, 5, grid);
     place.write("lab.toml", &recipe);
@@ -183,7 +183,7 @@ fn a_lab_in_the_users_folder_keeps_recipe_and_report() {
 
 #[test]
 fn data_sets_replace_only_their_own_parts() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let market = ["data", "market", "mine", "--rows", "60"];
     std::fs::create_dir(place.path("mine")).unwrap();
     place.write("mine/train.csv", "precious");
@@ -202,7 +202,7 @@ fn data_sets_replace_only_their_own_parts() {
 
 #[test]
 fn a_demo_replaces_its_own_files_alone() {
-    let place = Place::empty();
+    let place = WorkFolder::empty();
     let demo =
         ["demo", "--out", "mine", "--set", "schedule.steps=2", "--set", "data.train_rows=200"];
     std::fs::create_dir_all(place.path("mine/market")).unwrap();
@@ -234,7 +234,7 @@ fn wait_for(path: &Path) {
 #[test]
 #[cfg(unix)]
 fn one_output_is_written_by_one_process_at_a_time() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     assert!(Command::new("mkfifo").arg(place.path("in.jsonl")).status().unwrap().success());
     let mut first = Command::new(assert_cmd::cargo::cargo_bin("sextant"))
         .args(["score", BUNDLE, "in.jsonl", "out.jsonl"])
@@ -260,7 +260,7 @@ fn one_output_is_written_by_one_process_at_a_time() {
 
 #[test]
 fn a_folder_that_is_called_like_a_part_is_never_overwritten() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     std::fs::create_dir_all(place.path("mine/train")).unwrap();
     place.write("mine/train/rows.csv", "precious");
     for args in [
@@ -276,7 +276,7 @@ fn a_folder_that_is_called_like_a_part_is_never_overwritten() {
 #[test]
 #[cfg(unix)]
 fn a_link_says_what_it_would_overwrite() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.write("elsewhere.jsonl", "precious");
     std::os::unix::fs::symlink("elsewhere.jsonl", place.path("out.jsonl")).unwrap();
     let args = ["score", BUNDLE, "market/test.jsonl", "out.jsonl"];
@@ -287,7 +287,7 @@ fn a_link_says_what_it_would_overwrite() {
 
 #[test]
 fn an_output_is_no_part_of_its_input() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     std::fs::create_dir(place.path("in")).unwrap();
     place.write("in/a.jsonl", place.read("market/test.jsonl"));
     for input in ["in", "in/*.jsonl"] {
@@ -304,7 +304,7 @@ fn an_output_is_no_part_of_its_input() {
 /// As a kill between two parts leaves it: some of the old set, some of the new.
 #[test]
 fn parts_of_two_data_sets_are_not_read_as_one() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.write("market/.sextant-unfinished", "");
     for args in [&["data", "check", "market"][..], &["train", "tiny.toml"]] {
         let error = place.fails(args);
@@ -316,7 +316,7 @@ fn parts_of_two_data_sets_are_not_read_as_one() {
 
 #[test]
 fn a_run_goes_on_with_its_own_whole_bundle_only() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let resume = ["train", "tiny.toml", "--resume"];
     place.ok(&resume);
     let weights = "runs/tiny/bundle/model.safetensors";
@@ -336,7 +336,7 @@ fn a_run_goes_on_with_its_own_whole_bundle_only() {
 
 #[test]
 fn a_run_without_a_checkpoint_is_not_gone_on_with() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let bundle = || std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap();
     let before = bundle();
     std::fs::remove_dir_all(place.path("runs/tiny/checkpoint")).unwrap();
@@ -358,7 +358,7 @@ fn a_run_without_a_checkpoint_is_not_gone_on_with() {
 
 #[test]
 fn a_run_that_fails_to_begin_again_leaves_the_old_bundle() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let bundle = || std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap();
     let before = bundle();
     place.fails(&["train", "tiny.toml", "--overwrite", "--set", "optimizer.learning_rate=1e30"]);
@@ -367,7 +367,7 @@ fn a_run_that_fails_to_begin_again_leaves_the_old_bundle() {
 
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_and_leaves_nothing() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let rows = place.read("market/train.jsonl").repeat(8);
     place.write("big.jsonl", rows);
     let program = assert_cmd::cargo::cargo_bin("sextant");

@@ -1,7 +1,7 @@
 //! Grids that several processes work on, and grids that are asked to stop.
 
 use crate::lab::{ledger, results};
-use crate::support::{self, Place, Running};
+use crate::support::{self, Running, WorkFolder};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -26,8 +26,8 @@ const RUNS: usize = 4 + 4 + 2;
 
 const RUN: [&str; 5] = ["lab", "run", "lab.toml", "--out", "shared"];
 
-fn place() -> Place {
-    let place = Place::with_market();
+fn place() -> WorkFolder {
+    let place = WorkFolder::with_market();
     place.write("lab.toml", recipe());
     place
 }
@@ -43,7 +43,7 @@ fn alone() -> &'static [String] {
 }
 
 /// Every run is in the ledger once, and is the run of one process alone.
-fn is_as_alone(place: &Place) {
+fn is_as_alone(place: &WorkFolder) {
     let entries = ledger(place, "shared");
     let names: BTreeSet<&str> = entries.iter().map(|e| e["name"].as_str().unwrap()).collect();
     assert_eq!((entries.len(), names.len()), (RUNS, RUNS), "{names:?}");

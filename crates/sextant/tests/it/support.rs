@@ -66,9 +66,9 @@ backbone = {{ vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 
 }
 
 /// A working folder.
-pub(crate) struct Place(TempDir);
+pub(crate) struct WorkFolder(TempDir);
 
-impl Place {
+impl WorkFolder {
     /// Empty.
     pub(crate) fn empty() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -78,7 +78,7 @@ impl Place {
     pub(crate) fn with_market() -> Self {
         static MARKET: OnceLock<TempDir> = OnceLock::new();
         let market = MARKET.get_or_init(|| {
-            let place = Place::empty();
+            let place = WorkFolder::empty();
             place.ok(&["data", "market", "market", "--rows", "300"]);
             place.0
         });
@@ -90,7 +90,7 @@ impl Place {
 
     /// With a trained bundle in `runs/tiny/bundle` too.
     pub(crate) fn with_bundle() -> Self {
-        static TRAINED: OnceLock<Place> = OnceLock::new();
+        static TRAINED: OnceLock<WorkFolder> = OnceLock::new();
         let trained = TRAINED.get_or_init(|| {
             let place = Self::with_market();
             place.ok(&["train", "tiny.toml"]);
