@@ -120,7 +120,7 @@ fn rows_with_mistakes_stop_training_and_name_their_line() {
     bytes[40] = 0xff;
     place.write("market/train.jsonl", bytes);
     contains_all(&message(&place, &["train", "tiny.toml"]), &["train.jsonl line 1", "UTF-8"]);
-    // A task of the recipe without rows.
+    // The recipe has a task without rows.
     let others: String =
         good.split_inclusive('\n').filter(|line| !line.contains("type-type")).collect();
     place.write("market/train.jsonl", others);
@@ -183,7 +183,7 @@ fn bundles_that_are_damaged_or_newer() {
     );
     contains_all(&eval(&place), &["bundle.json", "format version 99"]);
     contains_all(&message(&place, &["eval", "market", "market"]), &["market", "not a bundle"]);
-    // A manifest that asks for rows longer than the model's table of positions.
+    // The manifest asks for rows that are longer than the model's table of positions.
     place.write(
         "runs/tiny/bundle/bundle.json",
         manifest.replacen("\"max_tokens\": 32", "\"max_tokens\": 512", 1),
@@ -201,7 +201,7 @@ fn a_used_run_folder_is_not_overwritten() {
     assert!(before == std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap());
 }
 
-/// A limit on the size of files stands for a disk that fills: writes fail half-way.
+/// A limit on the size of files stands for a full disk: writes fail half-way.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_fills_leaves_nothing_half_written() {
@@ -233,7 +233,7 @@ fn a_disk_that_fills_leaves_nothing_half_written() {
     assert!(before == std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap());
     let hidden = |folder| {
         let names = place.names(folder).into_iter();
-        // The list of what is ours may be there before anything else is.
+        // The list of the program's own files may be there before anything else is.
         names.filter(|name| name.starts_with('.') && name != ".sextant-files").count()
     };
     assert_eq!((hidden("."), hidden("full"), hidden("new")), (0, 0, 0));

@@ -3,7 +3,7 @@
 use crate::support::WorkFolder;
 
 const BUNDLE: &str = "runs/tiny/bundle";
-/// With it, the model answers no number to pairs of this task.
+/// If this tensor overflows, the model's answers to pairs of this task are not numbers.
 const TENSOR: &str = "branches.query-type.layers.0.output_norm.gamma";
 
 /// Commands that predict the test rows of `market`, and one that predicts the dev rows.
@@ -31,7 +31,7 @@ fn a_row_without_a_number_for_an_answer_is_named() {
         place.write(&file, format!("\n{}", place.read(&file)));
         let error = place.fails(args);
         let line = line_of(&place, &file, "query-type");
-        // Triples have their pairs in an order of their own.
+        // Triples order their pairs in their own way, so that another row may fail first.
         let all = args[0] == "consistency";
         let place = if all { format!("{file} line ") } else { format!("{file} line {line} (") };
         assert!(error.contains(&place) && error.contains("no number"), "{args:?}: {error}");
@@ -44,14 +44,14 @@ fn a_row_without_a_token_is_named() {
     for (args, split) in COMMANDS {
         let file = format!("market/{split}.jsonl");
         let good = place.read(&file);
-        // For triples, the row must share an entity with another one: take its right side.
+        // For triples, the row must share an entity with another row, so its right side is replaced.
         let line = line_of(&place, &file, "query-type");
         let row = good.lines().nth(line - 1).unwrap();
         let mut bad: serde_json::Value = serde_json::from_str(row).unwrap();
         bad["right"] = "\u{200b}".into();
         let mut rows = good.replacen(row, &bad.to_string(), 1);
         if args[0] == "consistency" {
-            // Two rows that share the entity make a triple with the query's product.
+            // Two rows that share the query make a triple with their product and type.
             rows = format!(
                 "{}\n{}\n",
                 r#"{"task":"query-product","left":"red sofa","right":"Sofa, red","grade":2}"#,
@@ -68,7 +68,7 @@ fn a_row_without_a_token_is_named() {
     }
 }
 
-/// The pair that closes a triple may be no row: then the rows of its entities are named.
+/// The third pair of a triple may be in no row. The error then names the rows of its entities.
 #[test]
 fn a_pair_that_is_no_row_is_named_by_the_rows_of_its_entities() {
     let place = WorkFolder::with_bundle();
@@ -94,7 +94,7 @@ fn files_of_rows_are_named_whatever_their_format() {
     place.write("rows.csv", rows);
     let error = place.fails(&["eval", BUNDLE, "rows.csv"]);
     assert!(error.contains("rows.csv line 5 (") && error.contains("no number"), "{error}");
-    // Of other splits than the one that is asked for, no number is needed.
+    // Rows of other splits than the one that is asked for are not predicted.
     place.ok(&["data", "split", "market/train.jsonl", "tables", "--format", "parquet"]);
     let error = place.fails(&["eval", BUNDLE, "tables"]);
     assert!(error.contains("tables/test.parquet row "), "{error}");
@@ -120,7 +120,8 @@ fn the_lab_names_rows_too() {
     let error = place.fails(&lab);
     assert!(error.contains(&format!("market/test.jsonl line {line} (")), "{error}");
 
-    // Another data set, so another folder: a trained run whose answers are gone predicts again.
+    // The data set is another one now, and so is the folder. A trained run without predictions predicts
+    // again.
     place.write("market/test.jsonl", good);
     let lab = ["lab", "run", "lab.toml", "--out", "other"];
     place.ok(&lab);

@@ -1,8 +1,8 @@
-//! Files of rows as people have them, through the commands.
+//! Files of rows as people have them, used through the commands.
 
 use crate::support::WorkFolder;
 
-/// All rows of a market, without a word of their split, split anew.
+/// All rows of a market are split anew after their splits and groups are removed.
 #[test]
 fn rows_without_a_split_get_one_that_passes_the_check() {
     let place = WorkFolder::with_market();
@@ -31,7 +31,7 @@ fn rows_without_a_split_get_one_that_passes_the_check() {
     );
     assert!(checked.contains("ok: no pair and no group is in two splits"), "{checked}");
 
-    // The same seed gives the same files, over its own; somebody else's are left alone.
+    // The same seed gives the same files and may replace its own; files of other people are left alone.
     let before = place.read("mine/test.jsonl");
     place.ok(&["data", "split", "all.jsonl", "mine"]);
     assert_eq!(place.read("mine/test.jsonl"), before);
@@ -46,7 +46,7 @@ fn rows_without_a_split_get_one_that_passes_the_check() {
     assert!(!place.path("new").exists());
 }
 
-/// The check fails where a part is not seen, however it came to be so.
+/// The check fails if a part is not read, whatever the reason.
 #[test]
 fn the_check_sees_every_file() {
     let place = WorkFolder::with_market();
@@ -63,7 +63,7 @@ fn the_check_sees_every_file() {
     assert!(error.contains("shard 1 of test is missing"), "{error}");
 }
 
-/// A row that training would refuse, and a pair in two splits: both by file and line.
+/// A row that training would refuse and a pair in two splits are both named by file and line.
 #[test]
 fn the_check_names_rows_by_file_and_line() {
     let place = WorkFolder::with_market();

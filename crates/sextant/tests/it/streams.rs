@@ -19,7 +19,7 @@ fn mkfifo(place: &WorkFolder, name: &str) {
     assert!(made.success());
 }
 
-/// Nothing but what was there before, and what is named.
+/// Checks that no hidden files are left in the folder.
 fn no_leftovers(place: &WorkFolder) {
     let hidden: Vec<_> =
         place.names(".").into_iter().filter(|name| name.starts_with('.')).collect();
@@ -68,7 +68,7 @@ fn pipes_with_names_are_read_once() {
         writer.join().unwrap().unwrap();
     }
     assert_eq!(place.read("out.csv").lines().count(), rows.lines().count() + 1);
-    // Also as output, which then appears as it is written.
+    // A named pipe can also be the output, which then appears as it is written.
     let pipe = place.path("out.jsonl");
     let reader = std::thread::spawn(move || std::fs::read_to_string(pipe));
     place.ok(&["score", BUNDLE, "market/test.jsonl", "out.jsonl"]);
