@@ -1,4 +1,4 @@
-//! How large a difference between two systems is, beyond the question whether there is one.
+//! Effect sizes: how large the difference between two systems is, beyond whether there is one.
 
 use crate::McNemar;
 use crate::binomial::upper_limit;

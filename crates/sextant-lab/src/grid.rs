@@ -269,7 +269,7 @@ impl Layout<'_> {
     }
 }
 
-/// The keys of the training recipe that make a model one of a single task.
+/// The keys of the training recipe that restrict a model to one task.
 fn only(task: Task) -> toml::Table {
     let mut set = toml::Table::new();
     set.insert("tasks".into(), toml::Value::Array(vec![task.to_string().into()]));

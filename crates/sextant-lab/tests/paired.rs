@@ -1,4 +1,4 @@
-//! What the table of differences says, where there is much to say and where there is none.
+//! What the table of differences shows, with differences and without any.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use sextant_core::{Grade, Prediction, Task};

@@ -105,7 +105,7 @@ impl NamedModel {
         }
     }
 
-    /// The training runs of the models; those of its members for an ensemble.
+    /// The training runs of the models, or of the members of an ensemble.
     fn trained(&self) -> anyhow::Result<Vec<RunFolder>> {
         let mut runs = Vec::new();
         for (folder, _) in &self.folders {
