@@ -1,10 +1,11 @@
-//! Tells the ledger which commit a build is of, where git is at hand.
+//! Records the commit that a build is made from, for the ledger, if git is available.
 
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=SEXTANT_COMMIT");
-    // A commit moves this file; a change that is not committed yet does not build anew for its sake.
+    // A commit changes this file, so that the script runs again; changes that are not committed do not
+    // start it.
     let git = |args: &[&str]| {
         let output = Command::new("git").args(args).output().ok()?;
         let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();

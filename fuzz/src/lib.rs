@@ -1,9 +1,10 @@
 //! Entry points that give foreign bytes to each reader of Sextant.
 //!
-//! A [`Target`] takes any bytes and must come back: no panic, no abort, no endless loop, no allocation out
-//! of proportion to the bytes. An error is a fine answer. Two programs call them: `sextant-fuzz-guided`,
-//! which is libFuzzer, guided by coverage (`cargo xtask fuzz`); and the test `replay`, which runs stored findings,
-//! seeds and random changes of them in every `cargo test --workspace`.
+//! A [`Target`] takes any bytes and must return: no panic, no abort, no endless loop, no allocation out
+//! of proportion to the bytes. An error is a fine answer. Two programs call the targets:
+//! `sextant-fuzz-guided`, which is libFuzzer, guided by coverage (`cargo xtask fuzz`); and the test
+//! `replay`, which runs stored findings, seeds and random changes of them in every `cargo test
+//! --workspace`.
 
 mod models;
 mod mutate;
@@ -21,9 +22,9 @@ use std::path::{Path, PathBuf};
 /// One reader.
 #[derive(Debug)]
 pub struct Target {
-    /// Its name on the command line, and that of its folder of findings.
+    /// The reader's name on the command line, and that of its folder of findings.
     pub name: &'static str,
-    /// Gives it bytes; files are made in the scratch folder.
+    /// Gives the reader bytes; files are written into the scratch folder.
     pub run: fn(&Scratch, &[u8]),
     /// Inputs to begin with, most of which are valid.
     pub seeds: fn() -> Vec<Vec<u8>>,
@@ -52,7 +53,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "report", run: runs::report, seeds: seeds::runs::report },
 ];
 
-/// The target of a name.
+/// The target with this name.
 pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
@@ -68,10 +69,10 @@ impl Target {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("findings").join(self.name)
     }
 
-    /// Writes the seeds into a folder, a file each.
+    /// Writes the seeds into a folder, one file for each.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// A file cannot be written.
     pub fn write_seeds(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
         for (number, seed) in (self.seeds)().into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Readers of what describes a model.
+//! Readers of files that describe a model.
 
 use crate::Scratch;
 use crate::seeds::golden;
@@ -42,7 +42,7 @@ pub(crate) fn config(scratch: &Scratch, bytes: &[u8]) {
     scratch.remove("config.json");
 }
 
-/// `adapter_config.json`, beside sound tensors.
+/// `adapter_config.json`, beside valid tensors.
 pub(crate) fn adapter(scratch: &Scratch, bytes: &[u8]) {
     let tensors = scratch.path().join("adapter_model.safetensors");
     if !tensors.exists() {

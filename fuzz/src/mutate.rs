@@ -1,12 +1,12 @@
-//! Random changes of an input, for where no coverage guides.
+//! Random changes of an input, for tests that coverage does not guide.
 
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
 
-/// Numbers at which arithmetic goes wrong.
+/// Numbers at which arithmetic is likely to go wrong.
 const NUMBERS: [u64; 10] =
     [0, 1, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 40, i64::MAX as u64, u64::MAX];
-/// Pieces at which texts go wrong.
+/// Pieces at which the reading of text is likely to go wrong.
 const PIECES: [&[u8]; 12] = [
     b"\"",
     b"\\",

@@ -11,7 +11,7 @@ use std::path::Path;
 /// Rows after which reading ends: an input of a megabyte has no more that differ in kind.
 const ROWS: usize = 20_000;
 
-/// How to read, from one byte.
+/// Options for reading, chosen by the bits of one byte.
 fn options(choice: u8) -> ReadOptions {
     ReadOptions {
         encoding: if choice & 1 == 0 { Encoding::Utf8 } else { Encoding::Latin1 },

@@ -1,4 +1,4 @@
-//! Readers of what runs are told, and of what they leave behind.
+//! Readers of the recipes of runs, and of the files that runs leave behind.
 
 use crate::Scratch;
 use sextant_core::{Example, Grade, Task};
@@ -19,7 +19,7 @@ fn no_backbone(name: &str) -> Result<std::path::PathBuf, String> {
     Err(format!("no backbone `{name}` here"))
 }
 
-/// A training recipe, to a plan.
+/// A training recipe, which becomes a plan.
 pub(crate) fn recipe(_: &Scratch, bytes: &[u8]) {
     let Some((text, settings)) = recipe_and_setting(bytes) else { return };
     let plan = parse_recipe(text, "recipe.toml", &settings)
@@ -30,7 +30,7 @@ pub(crate) fn recipe(_: &Scratch, bytes: &[u8]) {
     }
 }
 
-/// A lab recipe, to a grid.
+/// A lab recipe, which becomes a grid.
 pub(crate) fn lab(_: &Scratch, bytes: &[u8]) {
     let Some((text, settings)) = recipe_and_setting(bytes) else { return };
     let grid = LabRecipe::parse(text, "lab.toml", &settings)
@@ -49,7 +49,7 @@ pub(crate) fn ledger(scratch: &Scratch, bytes: &[u8]) {
     }
 }
 
-/// A checkpoint's state, which a sampler goes on from.
+/// A checkpoint's state, from which a sampler goes on.
 pub(crate) fn checkpoint(scratch: &Scratch, bytes: &[u8]) {
     scratch.file("state.json", bytes);
     match checkpoints::read_state(scratch.path()) {
@@ -66,7 +66,7 @@ pub(crate) fn checkpoint(scratch: &Scratch, bytes: &[u8]) {
     }
 }
 
-/// An evaluation report, or the answers that a lab keeps.
+/// An evaluation report, or the predictions that a lab keeps.
 pub(crate) fn report(scratch: &Scratch, bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         match EvalReport::from_json(text) {

@@ -1,17 +1,17 @@
-//! A folder for the files of one process, in memory where the system has such a place.
+//! A folder for the files of one process, in memory if the system has a folder there.
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A folder that is removed in the end.
+/// A folder that is removed when the value is dropped.
 #[derive(Debug)]
 pub struct Scratch(TempDir);
 
 impl Scratch {
-    /// Makes one.
+    /// Makes a folder.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// The folder cannot be made.
     pub fn new() -> std::io::Result<Self> {
         let memory = Path::new("/dev/shm");
         let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
@@ -23,7 +23,7 @@ impl Scratch {
         self.0.path()
     }
 
-    /// A file of these bytes, in place of one of the same name.
+    /// Writes a file of these bytes, in place of a file of the same name.
     ///
     /// # Panics
     /// The folder is full: an input could not be tried, which must not pass for a success.

@@ -49,7 +49,8 @@ pub(crate) fn torch(scratch: &Scratch, bytes: &[u8]) {
     weights(scratch, "pytorch_model.bin", bytes);
 }
 
-/// The pickle inside a container that is sound: changes of a whole archive fail its checksums.
+/// The pickle inside a valid container, because changes of a whole archive would only fail its
+/// checksums.
 pub(crate) fn pickle(scratch: &Scratch, bytes: &[u8]) {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);

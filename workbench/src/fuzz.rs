@@ -1,4 +1,4 @@
-//! Fuzzing guided by coverage, with stable Rust: `rustc` can run LLVM's pass that libFuzzer needs.
+//! Fuzzing guided by coverage, with stable Rust: `rustc` can run the LLVM pass that libFuzzer needs.
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -9,12 +9,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = "sextant-fuzz-guided";
-/// Clock ticks in which Linux counts processor time for programs, on every architecture.
+/// Clock ticks per second in which Linux counts processor time for programs, on every architecture.
 const TICKS: f64 = 100.0;
-/// Seconds by the clock after which an input counts as endless. The slowest take half a second of processor
-/// time, and a fuzzer that others leave little of the processor is many times slower by the clock.
+/// Seconds of wall time after which an input counts as endless. The slowest inputs take half a second of
+/// processor time, and a fuzzer that gets little of the processor is many times slower in wall time.
 const PATIENCE: u32 = 120;
-/// Processor time below which another start is not worth its reading of the corpus, in seconds.
+/// Seconds of processor time below which libFuzzer is not started again, because it would first read the
+/// corpus.
 const REST: f64 = 2.0;
 
 /// `fuzz`
@@ -71,8 +72,9 @@ impl Fuzz {
         Ok(())
     }
 
-    /// Starts libFuzzer until the reader had its processor time, or an input did harm. libFuzzer ends by the
-    /// clock, which runs ahead where the processor is shared.
+    /// Starts libFuzzer again and again until the reader has had its processor time, or an input has
+    /// done harm. libFuzzer itself ends after a wall time, in which it gets less processor time where
+    /// the processor is shared.
     fn fuzz(&self, program: &Path, place: &Path, name: &str) -> anyhow::Result<Tally> {
         let (corpus, found, log) =
             (place.join("corpus").join(name), place.join("found"), place.join("log"));
@@ -83,7 +85,7 @@ impl Fuzz {
         let command = || {
             let mut command = Command::new(program);
             command.env("SEXTANT_FUZZ_TARGET", name);
-            // One thread: what a pool does is seen late, or in another order.
+            // One thread, because the work of a thread pool would be seen late, or in another order.
             command.env("RAYON_NUM_THREADS", "1");
             command
         };
@@ -122,10 +124,10 @@ impl Fuzz {
     }
 }
 
-/// What a reader was given.
+/// The totals of fuzzing one reader.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Of processor time.
+    /// Seconds of processor time.
     seconds: f64,
     inputs: u64,
     /// Edges of the control flow that any input took.
@@ -135,7 +137,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Adds one run, from what libFuzzer said.
+    /// Adds one run, from what libFuzzer printed.
     fn add(&mut self, seconds: f64, said: &str) {
         self.seconds += seconds;
         let number_after = |line: &str, key: &str| -> Option<u64> {
@@ -148,7 +150,8 @@ impl Tally {
     }
 }
 
-/// Processor time of the programs that this one started and waited for, where Linux tells it.
+/// Processor time of the child processes that this process has waited for; `None` where the system does
+/// not tell.
 fn children_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // After the program's name in brackets come the state and 12 fields more, then `cutime` and `cstime`.
@@ -157,8 +160,8 @@ fn children_time() -> Option<Duration> {
     Some(Duration::from_secs_f64(ticks / TICKS))
 }
 
-/// Builds the program, with the workspace's own crates instrumented. Dependencies are those of an ordinary
-/// build, so that this takes little; inside them libFuzzer sees nothing.
+/// Builds the program, with the workspace's own crates instrumented. Dependencies are those of an
+/// ordinary build, so that this takes little time; libFuzzer sees no coverage inside them.
 fn build() -> anyhow::Result<PathBuf> {
     let wrapper = std::env::current_dir()?.join("fuzz/instrument");
     let status = Command::new("cargo")

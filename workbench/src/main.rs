@@ -1,5 +1,6 @@
-//! What is measured and proved with the product's own crates, and is no part of it. `cargo xtask` builds and
-//! starts this program for the tasks that need those crates: its own build is seconds, and this one minutes.
+//! Measurements and proofs that need the product's own crates and are no part of the product. `cargo
+//! xtask` builds and starts this program for such tasks: xtask builds in seconds, and this program in
+//! minutes.
 
 #![expect(clippy::print_stdout, reason = "a command for developers")]
 
@@ -11,7 +12,7 @@ mod prove;
 use clap::{Parser, Subcommand};
 use sextant_kernels::CachingAllocator;
 
-/// As in the product: its speed is measured with it.
+/// The product's allocator, because the product's speed is measured with it.
 #[global_allocator]
 static ALLOCATOR: CachingAllocator = CachingAllocator::new(4 << 30);
 

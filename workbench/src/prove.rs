@@ -1,4 +1,4 @@
-//! Claims that take minutes to check: too long for the tests.
+//! Checks of claims that take minutes, which is too long for the tests.
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};

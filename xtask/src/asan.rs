@@ -16,7 +16,7 @@ pub(crate) struct Asan {
 }
 
 impl Asan {
-    /// The kernels' unit tests: all code that handles pointers, over ragged sizes.
+    /// Runs the kernels' tests, which reach all code that handles pointers, over ragged sizes.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         for level in &self.levels {
             println!("AddressSanitizer, {level}");

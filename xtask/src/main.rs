@@ -1,7 +1,7 @@
-//! `cargo xtask`: what is run on the workspace and is no part of the product.
+//! `cargo xtask`: tasks for the workspace that are no part of the product.
 //!
-//! This program needs none of our own crates, so that it is there within seconds. Tasks that need them are
-//! in `workbench/`, and are passed on to it.
+//! This program needs none of our own crates, so that it builds within seconds. Tasks that need them are
+//! in `workbench/`, to which this program passes them on.
 
 #![expect(clippy::print_stdout, reason = "a command for developers")]
 

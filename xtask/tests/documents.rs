@@ -1,4 +1,4 @@
-//! What the documents say of the tests is so.
+//! Checks what the documents say of the tests.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;

@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-/// A bar for the grid and one for the run; plain lines where there is no terminal.
+/// Shows a bar for the grid and one for the run, or plain lines where there is no terminal.
 pub struct Terminal {
     bars: MultiProgress,
     grid: ProgressBar,
@@ -16,7 +16,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// On standard error.
+    /// A display on standard error.
     pub fn new() -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let grid = bars.add(ProgressBar::no_length());

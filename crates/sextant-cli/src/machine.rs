@@ -5,11 +5,11 @@ use sextant_train::{Event, Observer};
 use std::io::Write;
 use std::ops::ControlFlow;
 
-/// A JSON object a line on standard output.
+/// Writes each event as a line of JSON to standard output.
 #[derive(Debug, Default)]
 pub struct Machine;
 
-/// Hears nothing: the steps of a run are in its log.
+/// Ignores the events of a run, whose steps are in its log.
 struct Nobody;
 
 impl Observer for Nobody {

@@ -1,5 +1,5 @@
-//! A run's progress on a terminal: a bar with rate, ETA and loss, and a line for each look at the dev
-//! set. Where there is no terminal, the same as plain lines, now and then.
+//! A run's progress on a terminal: a bar with rate, ETA and loss, and a line for each evaluation on the
+//! dev set. Without a terminal, the same is written as plain lines from time to time.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sextant_core::Task;
@@ -10,32 +10,41 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// Shows progress on standard error.
+///
+/// ```no_run
+/// use sextant_cli::Progress;
+/// use sextant_train::{Summary, TrainError, Trainer};
+///
+/// fn train(trainer: Trainer) -> Result<Summary, TrainError> {
+///     trainer.run(&mut Progress::new("first-run"))
+/// }
+/// ```
 pub struct Progress {
     name: String,
     bar: ProgressBar,
     terminal: bool,
     last_line: Instant,
-    /// Running means of the loss, of all rows and by task.
+    /// Running means of the loss over all rows and by task.
     loss: Option<f64>,
     task_losses: [Option<f64>; Task::COUNT],
-    /// What this process did, which a resumed run did not do from its start.
+    /// What this process did; for a resumed run, that is only the part since it was resumed.
     steps: u64,
     rows: usize,
     seconds: f64,
 }
 
-/// Between two plain lines.
+/// The time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 /// Weight of the newest step in the running means.
 const NEWEST: f64 = 0.05;
 
 impl Progress {
-    /// Progress of the run of this name.
+    /// Shows the progress of the run with this name.
     pub fn new(name: &str) -> Self {
         Self::on(name, ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()))
     }
 
-    /// The same on a bar that stands among others.
+    /// Shows the progress of a run on a bar that stands among others.
     pub(crate) fn on(name: &str, bar: ProgressBar) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let template = "{prefix} {bar:24} {pos}/{len} {elapsed}<{eta} {msg}";
@@ -101,7 +110,7 @@ impl Progress {
     }
 }
 
-/// `query-product` as `qp`.
+/// The initials of a task's name: `qp` for `query-product`.
 fn initials(task: Task) -> String {
     task.as_str().split('-').filter_map(|word| word.chars().next()).collect()
 }
@@ -126,7 +135,7 @@ impl Observer for Progress {
                 ));
             }
             Event::DevRows { .. } => {}
-            // Who asked for it says what happened.
+            // Whoever asked the run to stop reports it.
             Event::Interrupted { .. } => self.bar.finish_and_clear(),
             Event::Finished { early } => {
                 self.bar.finish_and_clear();

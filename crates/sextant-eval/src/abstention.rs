@@ -9,25 +9,25 @@ use serde::{Deserialize, Serialize};
 pub struct AbstentionPoint {
     /// The share of rows that are answered: those of the highest confidence.
     pub coverage: f64,
-    /// Rows are answered whose confidence is at least this.
+    /// The least confidence of an answered row: a row is answered if its confidence is at least this.
     pub threshold: f64,
     /// Accuracy on the answered rows.
     pub accuracy: f64,
 }
 
-/// The rows that are answered from some confidence on.
+/// The rows that are answered if answering requires a given confidence.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answered {
-    /// The least confidence that is answered.
+    /// The confidence that a row needs to be answered.
     pub(crate) threshold: f32,
     /// Weight of the rows that are answered.
     pub(crate) weight: f64,
-    /// Weight of those of them that are right.
+    /// Weight of the answered rows whose predicted grade is right.
     pub(crate) right: f64,
 }
 
-/// What is answered at each confidence there is, the highest first. Rows of equal confidence are
-/// answered together, so the order of rows plays no part.
+/// For each distinct confidence, the highest first, the rows of at least this confidence. Rows of equal
+/// confidence are answered together, so the order of the rows makes no difference.
 pub(crate) fn answered(rows: &[Scored<'_>]) -> Vec<Answered> {
     let mut sorted: Vec<&Scored<'_>> = rows.iter().collect();
     sorted.sort_by(|a, b| b.prediction.confidence().total_cmp(&a.prediction.confidence()));
@@ -46,8 +46,8 @@ pub(crate) fn answered(rows: &[Scored<'_>]) -> Vec<Answered> {
     found
 }
 
-/// The curve, from few answers to all: at most `points` points, about evenly spread. Rows of equal
-/// confidence are answered together.
+/// The abstention curve, from few answered rows to all of them: at most `points` points, about evenly
+/// spaced in coverage. Rows of equal confidence are answered together.
 pub fn abstention_curve(rows: &[Scored<'_>], points: usize) -> Vec<AbstentionPoint> {
     let steps = answered(rows);
     let total = steps.last().map_or(0.0, |all| all.weight);

@@ -4,24 +4,25 @@ use crate::confusion::{Confusion, nominal_cost};
 use serde::{Deserialize, Serialize};
 use sextant_core::Grade;
 
-/// Means over all pairs of members.
+/// How much the members of an ensemble agree: each measure is a mean over all pairs of members.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
     /// Share of rows for which two members predict different grades.
     pub disagreement: f64,
-    /// Yule's Q of being right: 1 where members fail on the same rows, 0 where their failures are
-    /// independent, −1 where one is right exactly where the other fails. The mean over pairs that
-    /// define it.
+    /// Yule's Q of two members' being right: 1 where they fail on the same rows, 0 where their failures
+    /// are independent, −1 where one is right exactly where the other fails. The mean over the pairs for
+    /// which it is defined; `None` without such a pair.
     pub q: Option<f64>,
-    /// Cohen's kappa of the predicted grades. The mean over pairs that define it.
+    /// Cohen's kappa of the predicted grades. The mean over the pairs for which it is defined; `None`
+    /// without such a pair.
     pub kappa: Option<f64>,
 }
 
-/// The agreement of members that predicted the same rows. None of fewer than two members, or of no
+/// The agreement of members that predicted the same rows. `None` for fewer than two members, or without
 /// rows.
 ///
 /// # Panics
-/// If members differ in their number of rows from `truth`.
+/// If a member has predicted more or fewer rows than `truth` has.
 pub fn agreement(members: &[Vec<Grade>], truth: &[Grade]) -> Option<Agreement> {
     if members.len() < 2 || truth.is_empty() {
         return None;
@@ -31,7 +32,8 @@ pub fn agreement(members: &[Vec<Grade>], truth: &[Grade]) -> Option<Agreement> {
         for second in &members[index + 1..] {
             assert_eq!((first.len(), second.len()), (truth.len(), truth.len()));
             let mut confusion = Confusion::default();
-            // By whether the first, and the second, is right.
+            // The number of rows by whether the first member (outer index) and the second (inner) is
+            // right.
             let mut right = [[0.0; 2]; 2];
             let mut unequal = 0;
             for ((&a, &b), &true_grade) in first.iter().zip(second).zip(truth) {

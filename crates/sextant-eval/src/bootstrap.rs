@@ -1,8 +1,8 @@
 //! The cluster bootstrap: groups of rows are drawn with replacement, as often as there are groups,
 //! and a statistic is computed anew on each such resample.
 //!
-//! Rows of one group (one query's candidates) stand or fall together, so resampling rows would give
-//! intervals that are too narrow. A row without a group is its own unit.
+//! Rows of one group (one query's candidates) are right or wrong together, so resampling single rows
+//! would give intervals that are too narrow. A row without a group is its own unit of resampling.
 
 use crate::{EvalError, Interval};
 use rand::{RngExt, SeedableRng};
@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// How intervals are made. Percentile method: the interval runs between the `(1 - level) / 2` and
-/// `(1 + level) / 2` quantiles of the replicates.
+/// How intervals are computed, by the percentile method: an interval runs between the `(1 - level) / 2`
+/// and `(1 + level) / 2` quantiles of the replicates.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bootstrap {
     /// Number of resamples; 1000 by default.
@@ -39,8 +39,8 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// Computes `statistic` on every resample of `units` units. It is given how often each unit was
-    /// drawn. Results are in the order of replicates.
+    /// Computes `statistic` on every resample of `units` units. Its argument says how often each unit
+    /// was drawn. Results are in the order of replicates.
     pub(crate) fn replicate<T: Send>(
         &self,
         units: usize,
@@ -63,8 +63,8 @@ impl Bootstrap {
             .collect()
     }
 
-    /// The interval of a statistic from its replicates, of which those where it was undefined are
-    /// left out. `None` where that leaves fewer than half.
+    /// The interval of a statistic from its replicates. Replicates in which the statistic is undefined
+    /// are left out; `None` if fewer than half remain.
     pub(crate) fn interval(
         &self,
         replicates: impl Iterator<Item = Option<f64>>,
@@ -87,8 +87,8 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted[below] + (at - at.floor()) * (sorted[above] - sorted[below])
 }
 
-/// Numbers the units of resampling in order of first appearance. Returns each row's unit and how
-/// many there are.
+/// Numbers the units of resampling in order of first appearance. Returns each row's unit and the number
+/// of units.
 pub(crate) fn number_units<'a>(
     groups: impl ExactSizeIterator<Item = Option<&'a str>>,
 ) -> (Vec<u32>, usize) {

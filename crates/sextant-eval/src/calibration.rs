@@ -1,4 +1,5 @@
-//! Is the model as sure as it is right? Reliability bins and the expected calibration error.
+//! Whether a model's confidence matches its accuracy: reliability bins and the expected calibration
+//! error.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ pub(crate) fn bin_of(confidence: f64) -> usize {
         .min(RELIABILITY_BINS - 1)
 }
 
-/// What a bin sums up.
+/// Weighted sums over the rows of a bin.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct BinSum {
     pub(crate) weight: f64,

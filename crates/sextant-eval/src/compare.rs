@@ -13,8 +13,8 @@ pub struct PairedComparison {
     pub accuracy: PairedAccuracy,
     /// The classical test that ignores groups and weights.
     pub mcnemar: McNemar,
-    /// The size of the difference as that test sees it, with an exact interval of the bootstrap's
-    /// level. `None` where the systems are right on the same rows.
+    /// The size of the difference on the rows that McNemar's test counts, with an exact interval of the
+    /// bootstrap's level. `None` where the systems are right on the same rows.
     pub odds_ratio: Option<OddsRatio>,
     /// How the intervals and the p-value of [`PairedComparison::accuracy`] were made.
     pub bootstrap: Bootstrap,

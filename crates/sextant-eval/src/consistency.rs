@@ -1,10 +1,11 @@
 //! Do answers about related pairs contradict each other?
 //!
-//! A triple is three entities whose three pairs all are tasks: a query, a product and a type, or two
-//! queries and a product. It is built where at least two of its pairs are rows of the data, so that
-//! its entities have to do with each other; the third pair is to be scored too, labelled or not. Its
-//! answers contradict each other where exactly two pairs are relevant and the third is irrelevant,
-//! whichever the third is: all three directions count. A partial answer contradicts nothing.
+//! A triple is three entities of which any two are the pair of some task: a query, a product and a type,
+//! or two queries and a product. It is built where at least two of its pairs are rows of the data, so
+//! that its entities are known to be related; the third pair is scored too, whether or not it has a
+//! label. The answers of a triple contradict each other where exactly two of its pairs are answered
+//! relevant and the third irrelevant, whichever pair that is. A triple with a partial answer is never
+//! contradictory.
 
 use crate::{Bootstrap, EvalError, RowMean, row_mean};
 use rand::{RngExt, SeedableRng};
@@ -13,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use sextant_core::{Entity, EntityKind, Example, Grade, Pair, Task};
 use std::collections::{BTreeMap, HashMap};
 
-/// The place of the irrelevant grade among three that contradict each other: the other two are relevant.
+/// The position of the irrelevant grade where the other two are relevant, so that the three contradict
+/// each other; `None` where they do not.
 pub fn contradiction(grades: [Grade; 3]) -> Option<usize> {
     let relevant = grades.iter().filter(|&&grade| grade == Grade::Relevant).count();
     grades.iter().position(|&grade| grade == Grade::Irrelevant).filter(|_| relevant == 2)
 }
 
-/// Which kinds of entity a triple has.
+/// The kinds of entity that a triple has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TripleKind {
@@ -69,13 +71,13 @@ pub struct Triples {
 /// Where a pair of a triple comes from: positions among the rows that triples were made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairSource {
-    /// The pair is this row's.
+    /// This row has the pair.
     Row(usize),
-    /// No row holds the pair; its two entities occur in these rows, on whichever side.
+    /// No row has the pair; its two entities occur in these rows, on either side.
     Entities {
-        /// The first row that has the entity on the left.
+        /// The first row that has the pair's left entity.
         left: usize,
-        /// The first row that has the entity on the right.
+        /// The first row that has the pair's right entity.
         right: usize,
     },
 }
@@ -83,24 +85,24 @@ pub enum PairSource {
 /// How often the answers about triples of a kind contradict each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consistency {
-    /// The kind.
+    /// The kind of the triples.
     pub kind: TripleKind,
-    /// The share of triples that are contradictory. Resampled by the first query: triples that share
-    /// only a product or a type are taken to be independent.
+    /// The share of triples that are contradictory. Units of resampling are the triples' first queries:
+    /// triples that share only a product or a type are taken to be independent.
     pub contradictory: RowMean,
-    /// The same among triples of which at least two pairs are answered relevant, the only ones that
-    /// could be contradictory: a model that finds nothing relevant gains nothing here. `None` where
-    /// there are none.
+    /// The share among triples of which at least two pairs are answered relevant, the only ones that can
+    /// be contradictory: a model that finds nothing relevant gains nothing here. `None` where there are
+    /// no such triples.
     pub of_relevant: Option<RowMean>,
     /// Contradictory triples by the pair that is irrelevant, in the order of [`TripleKind::tasks`].
     pub odd: [usize; 3],
 }
 
-/// A row's pair as an edge between numbered entities.
+/// The rows as a graph: entities are numbered nodes, pairs are edges between them.
 struct Graph<'a> {
-    /// With the first row that has the entity.
+    /// Each entity with its kind and the first row that has it.
     nodes: Vec<(EntityKind, &'a Entity, usize)>,
-    /// With the pair's first row.
+    /// Each pair with its first row, by the numbers of its two entities, the lower number first.
     edges: BTreeMap<(usize, usize), (&'a Pair, usize)>,
     neighbours: Vec<Vec<usize>>,
 }
@@ -132,7 +134,7 @@ impl<'a> Graph<'a> {
         self.edges.get(&(a.min(b), a.max(b))).copied()
     }
 
-    /// The pair of two entities: as a row has it, or with kinds and numbers in order.
+    /// The pair of two entities: as its first row has it, or, where no row has it, with `a` on the left.
     fn pair(&self, task: Task, a: usize, b: usize) -> (Pair, PairSource) {
         if let Some((pair, row)) = self.edge(a, b) {
             return (pair.clone(), PairSource::Row(row));
@@ -144,8 +146,9 @@ impl<'a> Graph<'a> {
 }
 
 impl Triples {
-    /// The triples of rows; entities of one kind with the same text are one. At most `limit` of each
-    /// kind, drawn evenly by `seed` where there are more: a popular type joins very many.
+    /// The triples that rows form. Entities of one kind with the same text are the same entity. At most
+    /// `limit` triples of each kind are kept, drawn uniformly by `seed` where there are more, since a
+    /// popular type is part of very many.
     pub fn of(rows: &[Example], limit: usize, seed: u64) -> Self {
         let graph = Graph::new(rows);
         let mut found: [Vec<[usize; 3]>; 2] = Default::default();
@@ -157,7 +160,8 @@ impl Triples {
                     let Some(kind) = TripleKind::of([pivot, a, b].map(|n| graph.nodes[n].0)) else {
                         continue;
                     };
-                    // A triple with three rows has three pivots: the first counts.
+                    // A triple all of whose pairs are rows is met at each of its entities; only the
+                    // first of them counts.
                     if graph.edge(a, b).is_some() && pivot > a.min(b) {
                         continue;
                     }
@@ -201,7 +205,7 @@ impl Triples {
     /// How consistent the grades of [`Triples::pairs`] are, for each kind that has triples.
     ///
     /// # Errors
-    /// As many grades as pairs are needed; bootstrap settings that give no interval.
+    /// There are not as many grades as pairs, or the bootstrap settings give no interval.
     pub fn consistency(
         &self,
         grades: &[Grade],
@@ -223,7 +227,8 @@ impl Triples {
                     odd[third] += 1;
                 }
                 let value = f64::from(u8::from(contradicted.is_some()));
-                // The second pair has the first query on one side, and is never symmetric.
+                // The second pair of both kinds of triple has the first query on its left, and its task
+                // is not symmetric.
                 let group = Some(self.pairs[pairs[1]].left.text());
                 values.push(value);
                 groups.push(group);

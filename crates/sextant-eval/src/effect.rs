@@ -1,38 +1,40 @@
-//! How large a difference between two systems is, beside whether there is one.
+//! Effect sizes: how large the difference between two systems is, beyond whether there is one.
 
 use crate::McNemar;
 use crate::binomial::upper_limit;
 use serde::{Deserialize, Serialize};
 
-/// Cohen's h of two shares, the second beyond the first (Cohen 1988, chapter 6): the difference of
-/// `2 arcsin √share`, so that a step near 0 or 1 counts for more than one in the middle. From −π
-/// to π; by Cohen's convention 0.2 is small, 0.5 medium, 0.8 large.
+/// Cohen's h of two shares (Cohen 1988, chapter 6), positive where the second is larger: the difference
+/// of `2 arcsin √share`, so that a step near 0 or 1 counts for more than one in the middle. It lies
+/// between −π and π; by Cohen's convention 0.2 is small, 0.5 medium, 0.8 large.
 pub fn cohens_h(first: f64, second: f64) -> f64 {
-    // A share that is a mean may be rounded out of [0, 1].
+    // Rounding may put a share that was computed as a mean outside [0, 1].
     let angle = |share: f64| 2.0 * share.clamp(0.0, 1.0).sqrt().asin();
     angle(second) - angle(first)
 }
 
-/// McNemar's conditional odds ratio: of the rows that exactly one of two systems gets right, those
-/// that are the second's over those that are the first's. It is the odds ratio of matched pairs,
-/// given the number of such rows (Agresti, *Categorical Data Analysis*, §11.2). As the test, it
-/// takes rows to be independent.
+/// McNemar's conditional odds ratio: of the rows that exactly one of two systems gets right, the number
+/// that the second gets right over the number that the first gets right. It is the odds ratio of matched
+/// pairs, given the number of such rows (Agresti, *Categorical Data Analysis*, §11.2). Like McNemar's
+/// test, it assumes that rows are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OddsRatio {
-    /// The ratio; `None` where it is infinite, as the first system is right alone nowhere.
+    /// The ratio; `None` where it is infinite, as the first system is right on no row that the second
+    /// gets wrong.
     pub value: Option<f64>,
-    /// Lower end of its interval; 0 where the second system is right alone nowhere.
+    /// Lower end of its interval; 0 where the second system is right on no row that the first gets
+    /// wrong.
     pub low: f64,
     /// Upper end; `None` where it is infinite.
     pub high: Option<f64>,
 }
 
 impl McNemar {
-    /// The odds ratio of these counts, with an exact interval of at least this coverage, such as
-    /// 0.95: that of Clopper and Pearson (1934) for the binomial share of the second system, as
-    /// odds. It holds 1 just where the exact p-value is at least `1 - level` (Fay 2010, *Two-sided
-    /// exact tests and matching confidence intervals for discrete data*). `None` where the systems
-    /// are right on the same rows.
+    /// The odds ratio of these counts, with an exact interval of at least this coverage, such as 0.95:
+    /// the interval of Clopper and Pearson (1934) for the second system's binomial share, converted to
+    /// odds. It contains 1 exactly where the exact p-value is at least `1 - level` (Fay 2010, *Two-sided
+    /// exact tests and matching confidence intervals for discrete data*). `None` where the systems are
+    /// right on the same rows.
     pub fn odds_ratio(&self, level: f64) -> Option<OddsRatio> {
         let (first, second) = (self.only_first, self.only_second);
         let n = first + second;

@@ -21,7 +21,7 @@ pub enum EvalError {
         /// What was found.
         probs: [f32; Grade::COUNT],
     },
-    /// A weight that cannot weigh.
+    /// A weight that is not a finite positive number.
     #[error("row {index}: the weight {weight} is not a finite positive number")]
     Weight {
         /// Position of the row in the input, from 0.

@@ -9,7 +9,7 @@ use crate::{
 };
 use sextant_core::{Grade, Task};
 
-/// What to compute beyond the metrics that cost nothing.
+/// What to compute in addition to the metrics that need only one pass over the rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EvalOptions {
     /// Names the rows in the report.
@@ -69,7 +69,7 @@ pub fn evaluate(rows: &[Scored<'_>], options: &EvalOptions) -> Result<EvalReport
     })
 }
 
-/// A slice's values beside their intervals.
+/// The values of a slice of rows beside their intervals.
 struct Numbers<'a> {
     values: &'a Values,
     intervals: &'a [Option<Interval>; VALUES],

@@ -1,4 +1,4 @@
-//! How sure a number is.
+//! The uncertainty of a number.
 
 use serde::{Deserialize, Serialize};
 

@@ -6,9 +6,9 @@
 //! matrix; reliability bins. [`compare`] tests whether the accuracies of two systems differ on the
 //! same rows, and says how large the difference is.
 //!
-//! Inside, a row is reduced once to a few numbers and a `Tally` sums them up. The estimate counts
-//! every group of rows once; a bootstrap replicate counts it as often as it was drawn. So each metric
-//! is written once, as a function of sums, and a replicate is one pass over small rows.
+//! Inside, a row is reduced once to a few numbers and a `Tally` sums them up. The estimate counts every
+//! group of rows once; a bootstrap replicate counts a group as often as it was drawn. So each metric is
+//! written once, as a function of sums, and a replicate is one pass over small rows.
 //!
 //! A metric that is undefined on some rows (kappa where all is one grade, NDCG without a list) is
 //! `None`, in JSON `null`; no NaN is ever written.

@@ -11,13 +11,14 @@ pub struct McNemar {
     pub only_first: u64,
     /// Rows that only the second system gets right.
     pub only_second: u64,
-    /// Two-sided exact p-value: the binomial test that each of these rows is as likely to be the
-    /// one as the other. 1 where there are none.
+    /// Two-sided exact p-value: the binomial test of whether these rows are divided evenly between the
+    /// two counts. 1 where there are no such rows.
     pub exact_p: f64,
-    /// `(|b - c| - 1)² / (b + c)` with Edwards' continuity correction; 0 where b = c.
+    /// `(|b - c| - 1)² / (b + c)` for the two counts b and c, with Edwards' continuity correction; 0
+    /// where b = c.
     pub corrected_statistic: f64,
-    /// p-value of that statistic against χ² with one degree of freedom. Approximate; good from
-    /// about 25 such rows on.
+    /// The p-value of `corrected_statistic` against χ² with one degree of freedom. It is approximate,
+    /// and good from about 25 such rows on.
     pub corrected_p: f64,
 }
 
@@ -25,14 +26,14 @@ impl McNemar {
     /// The test for these two counts.
     pub fn new(only_first: u64, only_second: u64) -> Self {
         let n = only_first + only_second;
-        // Without a row to tell them apart, or with as many on both sides, the correction would
-        // go past zero.
+        // Where the counts are equal, also where both are 0, the correction would make the excess
+        // negative.
         let excess = (only_first.abs_diff(only_second) as f64 - 1.0).max(0.0);
         let corrected_statistic = if n == 0 { 0.0 } else { excess * excess / n as f64 };
         Self {
             only_first,
             only_second,
-            // P(X ≤ k) doubled, for X binomial with n trials of even odds.
+            // P(X ≤ k), doubled, for a binomial X with n trials of even odds.
             exact_p: (2.0 * log_cdf(only_first.min(only_second), n, 0.0).exp()).min(1.0),
             corrected_statistic,
             // The upper tail of χ² with one degree of freedom.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sextant_core::UnknownName;
 
-/// A number that summarises a set of rows. The order is that of tables.
+/// A number that summarises a set of rows. The variants are in the order of tables' columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -91,7 +91,7 @@ impl Metric {
         }
     }
 
-    /// Whether a larger value is a better model; for choosing the best checkpoint.
+    /// Whether a larger value means a better model; used to choose the best checkpoint.
     pub const fn higher_is_better(self) -> bool {
         !matches!(self, Self::Mae | Self::Rmse | Self::LogLoss | Self::Brier | Self::Ece)
     }

@@ -1,21 +1,22 @@
-//! Two accuracies on the same rows: their difference, how large it is, and whether it may be luck.
+//! Two accuracies on the same rows: their difference, how large it is, and whether it may be due to
+//! chance.
 
 use crate::effect::cohens_h;
 use crate::unit_sums::{UnitSums, two_sided_p};
 use crate::{Bootstrap, Estimate, EvalError};
 use serde::{Deserialize, Serialize};
 
-/// What two systems did with one row.
+/// Whether each of two systems is right on one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairedRow<'a> {
-    /// Its unit of resampling; a row without one is its own unit.
+    /// The row's unit of resampling; a row without a group is its own unit.
     pub group: Option<&'a str>,
-    /// How much it counts; finite and positive.
+    /// How much the row counts; finite and positive.
     pub weight: f64,
-    /// 1 where the first system is right and 0 where it is wrong; of a system of several seeds, the
-    /// share of them that are right.
+    /// 1 where the first system is right and 0 where it is wrong; for a system of several seeds, the
+    /// share of seeds that are right.
     pub first: f64,
-    /// The same of the second system.
+    /// The number of the second system, likewise.
     pub second: f64,
 }
 
@@ -36,14 +37,14 @@ pub struct PairedAccuracy {
     /// The size of the difference as [Cohen's h](cohens_h), with its interval from the same
     /// resamples.
     pub cohens_h: Estimate,
-    /// Two-sided bootstrap p-value, the counterpart of the percentile interval: twice the smaller
-    /// share of resamples whose difference is at most, or at least, 0. One is added to count and
-    /// number (Davison and Hinkley 1997, §4.2.3), so it is never 0: at 1000 replicates the
-    /// smallest is 0.002. `None` where there is only one group.
+    /// Two-sided bootstrap p-value, the counterpart of the percentile interval: twice the smaller share
+    /// of resamples whose difference is at most, or at least, 0. One is added to both the count and the
+    /// number of resamples (Davison and Hinkley 1997, §4.2.3), so the p-value is never 0: at 1000
+    /// replicates the smallest is 0.002. `None` where there is only one group.
     pub p_value: Option<f64>,
 }
 
-/// Compares two systems by the same rows.
+/// Compares two systems on the same rows.
 ///
 /// # Errors
 /// No rows, or bootstrap settings that give no interval.
@@ -55,8 +56,8 @@ pub fn paired_accuracy(
         return Err(EvalError::NoRows);
     }
     bootstrap.check()?;
-    // The gain is a sum of its own, not a difference of sums: where nothing is gained it is 0, and
-    // no rounding makes a side of it.
+    // The gain is summed by itself and not computed as a difference of two sums: where no row gains
+    // anything it is exactly 0, and rounding cannot give it a sign.
     let summed = |row: &PairedRow<'_>| {
         [1.0, row.first, row.second - row.first].map(|value| row.weight * value)
     };
@@ -106,7 +107,7 @@ mod tests {
         );
         assert!((found.cohens_h.value - cohens_h(2.0 / 3.0, 5.0 / 6.0)).abs() < 1e-12);
         let (gain, h) = (found.difference.interval.unwrap(), found.cohens_h.interval.unwrap());
-        // One is 0 where the other is: they lie on the same side of it.
+        // Both are 0 on the same resamples, so their intervals lie on the same side of 0.
         assert!(gain.low > 0.0 && h.low > 0.0 && h.low < found.cohens_h.value, "{found:?}");
     }
 

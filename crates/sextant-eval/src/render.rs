@@ -81,7 +81,7 @@ fn grades(metrics: &TaskMetrics) -> Table {
 /// A table whose first column is text and whose others are numbers.
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    // Not fitted to the terminal's width: the same report gives the same text anywhere.
+    // The table is not fitted to the terminal's width: the same report gives the same text anywhere.
     table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header);
@@ -91,7 +91,7 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
-/// Shares as percentages with two digits and their interval, all else with three decimals.
+/// A share as a percentage with two digits and its interval; any other metric with three decimals.
 fn number(metric: Metric, estimate: Option<Estimate>) -> String {
     let Some(estimate) = estimate else { return "–".to_owned() };
     if !is_share(metric) {
@@ -117,7 +117,7 @@ fn percent(share: f64) -> String {
     format!("{:.2}", 100.0 * share)
 }
 
-/// A number of rows; with a decimal where rows weigh other than 1.
+/// A number of rows; with a decimal if it is not whole, as when rows have weights other than 1.
 fn weight(rows: f64) -> String {
     if rows.fract() == 0.0 { format!("{rows}") } else { format!("{rows:.1}") }
 }

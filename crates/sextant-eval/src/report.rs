@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use sextant_core::{Grade, Task};
 use std::collections::BTreeMap;
 
-/// A number, with its interval where one was asked for and can be had. In JSON one object:
+/// A number, with its interval where one was asked for and can be computed. In JSON one object:
 /// `{"value": …, "low": …, "high": …}`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The number on the rows as they are.
+    /// The number computed on the rows themselves, without resampling.
     pub value: f64,
     /// Its bootstrap interval. Absent without resampling, and for a slice of one group.
     #[serde(flatten)]
@@ -23,9 +23,9 @@ pub struct Estimate {
 pub struct ClassMetrics {
     /// The grade, 0 to 2.
     pub grade: Grade,
-    /// Of the rows predicted to be of this grade, the share that is.
+    /// Of the rows predicted to be of this grade, the share that are of this grade.
     pub precision: Estimate,
-    /// Of the rows of this grade, the share that is predicted to be.
+    /// Of the rows of this grade, the share that are predicted to be of this grade.
     pub recall: Estimate,
     /// Harmonic mean of precision and recall.
     pub f1: Estimate,
@@ -37,15 +37,15 @@ pub struct ClassMetrics {
 /// was not asked for.
 pub type Estimates = BTreeMap<Metric, Option<Estimate>>;
 
-/// All that is known of a slice: one task, or all rows together.
+/// All metrics of a slice of the rows: one task, or all rows together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskMetrics {
     /// Number of rows.
     pub rows: usize,
     /// Units of resampling: distinct groups, and rows without a group.
     pub groups: usize,
-    /// Ranked lists that NDCG averages over: groups within one task of two or more rows, not all
-    /// of them irrelevant.
+    /// The number of ranked lists that NDCG averages over: groups of two or more rows within one task,
+    /// not all of which are irrelevant.
     pub ranked_lists: usize,
     /// The metrics.
     pub metrics: Estimates,
@@ -73,7 +73,7 @@ impl TaskMetrics {
 /// Which rows were evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dataset {
-    /// The name people know it by: a recipe, a file, a split.
+    /// The name by which people know the rows: a recipe, a file, a split.
     pub name: String,
     /// SHA-256 of its bytes in hexadecimal, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +81,23 @@ pub struct Dataset {
 }
 
 /// The result of [`evaluate`](crate::evaluate).
+///
+/// ```
+/// use sextant_core::{Grade, Prediction, Task};
+/// use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
+///
+/// let row = |grade, probs| Scored::new(Task::QueryProduct, grade, Prediction { probs });
+/// let rows = [
+///     row(Grade::Relevant, [0.1, 0.2, 0.7]),
+///     row(Grade::Partial, [0.2, 0.5, 0.3]),
+///     row(Grade::Irrelevant, [0.3, 0.6, 0.1]),
+/// ];
+/// let report = evaluate(&rows, &EvalOptions::quick())?;
+/// assert_eq!(report.pooled.value(Metric::Accuracy), Some(2.0 / 3.0));
+/// // The irrelevant row was predicted to be partial.
+/// assert_eq!(report.pooled.confusion[Grade::Irrelevant.index()], [0.0, 1.0, 0.0]);
+/// # Ok::<(), sextant_eval::EvalError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvalReport {
     /// Version of this format: [`EvalReport::VERSION`].
@@ -123,7 +140,7 @@ impl EvalReport {
         struct Header {
             version: u64,
         }
-        // The version comes first: the rest of another version may not parse at all.
+        // The version is read first: a report of another version may not parse as this struct at all.
         let found = serde_json::from_str::<Header>(json)?.version;
         if found != u64::from(Self::VERSION) {
             let fix = if found > u64::from(Self::VERSION) {

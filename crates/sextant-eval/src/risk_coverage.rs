@@ -11,14 +11,14 @@ pub struct RiskCoverage {
     /// Area under the risk-coverage curve: the mean over rows of the share of wrong answers among
     /// the rows of at least this row's confidence.
     pub aurc: f64,
-    /// The same beyond what the best confidence would have, which puts every right answer above
-    /// every wrong one: how much of the area is confidence's fault and not accuracy's. The best is
-    /// counted out row by row, not by the paper's approximation `r + (1 - r) ln(1 - r)` at error
-    /// rate r, so that it is exact for few rows too.
+    /// The part of `aurc` beyond the area of the best possible confidence, which puts every right answer
+    /// above every wrong one: the part of the area that is due to confidence and not to accuracy. The
+    /// best area is computed row by row, not by the paper's approximation `r + (1 - r) ln(1 - r)` at
+    /// error rate r, so that it is exact for few rows too.
     pub excess_aurc: f64,
 }
 
-/// The areas of rows; none of no rows. Weights count.
+/// The areas for these rows, each row counted by its weight; `None` without rows.
 pub fn risk_coverage(rows: &[Scored<'_>]) -> Option<RiskCoverage> {
     let steps = answered(rows);
     let all = steps.last()?;
@@ -28,8 +28,8 @@ pub fn risk_coverage(rows: &[Scored<'_>]) -> Option<RiskCoverage> {
         area += (step.weight - before) * (step.weight - step.right) / step.weight;
         before = step.weight;
     }
-    // In the best order no risk is taken before the last right answer, and of wrong ones the lightest
-    // come first.
+    // In the best order all right answers come first, without any risk, and then the wrong ones, the
+    // lightest first.
     let wrong_rows = rows.iter().filter(|row| !row.is_correct());
     let mut weights: Vec<f64> = wrong_rows.map(|row| f64::from(row.weight)).collect();
     weights.sort_by(f64::total_cmp);

@@ -1,8 +1,9 @@
 //! The mean of a number per row, with its uncertainty over groups of rows.
 //!
-//! Much that is asked about systems on the same rows is such a mean: the accuracy of one (1 where it
-//! is right), the mean accuracy of several seeds, the difference of two, the difference of two
-//! differences. One resampling serves all, so that what is subtracted is drawn together.
+//! Many questions about systems on the same rows are about such a mean: the accuracy of one system (1
+//! where it is right), the mean accuracy of several seeds, the difference of two systems, the difference
+//! of two differences. One resampling serves all of them, so that numbers that are subtracted come from
+//! the same resamples.
 
 use crate::unit_sums::{UnitSums, two_sided_p};
 use crate::{Bootstrap, Estimate, EvalError};
@@ -11,14 +12,14 @@ use serde::{Deserialize, Serialize};
 /// The mean of a number per row.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RowMean {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
     /// Units of resampling: distinct groups, and rows without a group.
     pub groups: usize,
     /// The mean with its interval.
     pub mean: Estimate,
-    /// Two-sided bootstrap p-value of the mean being 0, as [`PairedAccuracy`](crate::PairedAccuracy) has it; `None` where
-    /// there is only one group.
+    /// Two-sided bootstrap p-value of the mean being 0, computed as in
+    /// [`PairedAccuracy`](crate::PairedAccuracy); `None` where there is only one group.
     pub p_value: Option<f64>,
 }
 

@@ -1,4 +1,4 @@
-//! The rows of an evaluation, made ready to be summed up many times.
+//! The rows of an evaluation, prepared to be summed up many times.
 
 use crate::Scored;
 use crate::bootstrap::{Bootstrap, number_units};
@@ -8,11 +8,11 @@ use crate::tally::{RowStats, Tally, VALUES, Values, expected_grade};
 use sextant_core::{Grade, Task};
 use std::collections::BTreeMap;
 
-/// Slices: the six tasks in their order, then all rows together, then the mean over tasks.
+/// The number of slices: the six tasks in their order, then all rows together, then the mean over tasks.
 pub(crate) const SLICES: usize = Task::COUNT + 2;
-/// All rows together.
+/// The index of the slice of all rows together.
 pub(crate) const POOLED: usize = Task::COUNT;
-/// The mean over tasks.
+/// The index of the mean over tasks.
 pub(crate) const MACRO: usize = Task::COUNT + 1;
 
 /// Each slice's metrics.
@@ -20,7 +20,7 @@ pub(crate) type SliceValues = [Values; SLICES];
 /// Each slice's intervals.
 pub(crate) type SliceIntervals = [[Option<Interval>; VALUES]; SLICES];
 
-/// How much there is of a slice.
+/// The size of a slice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) rows: usize,
@@ -46,7 +46,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Reduces the rows; ranks lists only if asked to.
+    /// Reduces the rows to their statistics, and ranks lists if `ranking` is set.
     pub(crate) fn new(rows: &[Scored<'_>], ranking: bool) -> Self {
         let (unit_of, units) = number_units(rows.iter().map(|row| row.group));
         let stats = rows.iter().zip(&unit_of).map(|(row, &unit)| RowStats::new(row, unit));
@@ -54,7 +54,7 @@ impl Sample {
         Self { rows: stats.collect(), lists, units }
     }
 
-    /// Sums up each task's rows and lists, every unit as often as `count` says.
+    /// Sums up each task's rows and lists, each as many times as `count` says for its unit.
     fn sum(&self, count: impl Fn(u32) -> u32) -> [Tally; Task::COUNT] {
         let mut tallies = [Tally::default(); Task::COUNT];
         for row in &self.rows {
@@ -69,15 +69,16 @@ impl Sample {
         tallies
     }
 
-    /// The sums of each task and of all rows, as they are.
+    /// The sums of each task and of all rows, every row counted once.
     pub(crate) fn tallies(&self) -> [Tally; Task::COUNT + 1] {
         let tasks = self.sum(|_| 1);
         std::array::from_fn(|slice| if slice == POOLED { pool(&tasks) } else { tasks[slice] })
     }
 
-    /// The metrics of every slice, every unit as often as `count` says. The mean over tasks takes
-    /// the tasks where `like` (or else this result) defines a metric; where one of them does not
-    /// define it here, the mean is undefined: means over different tasks do not compare.
+    /// The metrics of every slice, each row counted as many times as `count` says for its unit. The mean
+    /// over tasks is over the tasks for which `like` (without it, this result) defines the metric. If
+    /// the metric is undefined here for one of these tasks, so is the mean, because means over different
+    /// tasks cannot be compared.
     fn values_counting(
         &self,
         count: impl Fn(u32) -> u32,
@@ -112,7 +113,7 @@ impl Sample {
         let sizes = self.sizes();
         let mut intervals = [[None; VALUES]; SLICES];
         for (slice, row) in intervals.iter_mut().enumerate() {
-            // One unit is the same in every resample: that says nothing about its spread.
+            // A single unit is the same in every resample, which says nothing about its spread.
             if sizes[slice.min(POOLED)].units < 2 {
                 continue;
             }
@@ -125,7 +126,7 @@ impl Sample {
         intervals
     }
 
-    /// How much there is of each task, and in all.
+    /// The sizes of each task's slice and of all rows together.
     pub(crate) fn sizes(&self) -> [Size; Task::COUNT + 1] {
         let mut sizes = [Size::default(); Task::COUNT + 1];
         let mut seen = vec![[false; Task::COUNT + 1]; self.units];

@@ -1,4 +1,4 @@
-//! One evaluated row: what is true of it, and what the model said.
+//! One evaluated row: its true grade beside the model's prediction.
 
 use crate::EvalError;
 use sextant_core::{Example, Grade, Prediction, Task};
@@ -15,10 +15,11 @@ pub struct Scored<'a> {
     pub grade: Grade,
     /// The model's answer.
     pub prediction: Prediction,
-    /// The unit of resampling and, within one task, a ranked list. A row without one is its own unit.
+    /// The group: rows of one group are resampled together and, within one task, form a ranked list. A
+    /// row without a group is its own unit of resampling.
     pub group: Option<&'a str>,
-    /// How much the row counts, as `sample_weight` in scikit-learn. Finite and positive; 1 for
-    /// plain counting.
+    /// How much the row counts, like `sample_weight` in scikit-learn. Finite and positive; 1 to count
+    /// every row once.
     pub weight: f32,
 }
 
@@ -47,7 +48,7 @@ impl<'a> Scored<'a> {
     pub(crate) fn check(&self, index: usize) -> Result<(), EvalError> {
         let probs = self.prediction.probs;
         let sum: f64 = probs.iter().map(|&p| f64::from(p)).sum();
-        // Written so that NaN fails.
+        // Written so that NaN fails the check.
         let usable = probs.iter().all(|&p| p >= 0.0) && (sum - 1.0).abs() <= SUM_TOLERANCE;
         if !usable {
             return Err(EvalError::Probabilities { index, task: self.task, probs });

@@ -1,18 +1,19 @@
 //! Sums over rows from which every metric follows.
 //!
-//! A row is reduced once to a few numbers ([`RowStats`]); a [`Tally`] adds them up, each as often as
-//! its group was drawn. The estimate itself is the case where every group is drawn once, so there is
-//! one implementation of each metric for the estimate and for its bootstrap replicates.
+//! A row is reduced once to a few numbers ([`RowStats`]); a [`Tally`] adds them up, each as often as the
+//! row's group was drawn. The estimate itself is the case where every group is drawn once, so each
+//! metric is implemented once for both the estimate and its bootstrap replicates.
 
 use crate::calibration::{BinSum, RELIABILITY_BINS, bin_of, expected_calibration_error};
 use crate::confusion::{Confusion, nominal_cost, quadratic_cost};
 use crate::{Metric, Scored};
 use sextant_core::Grade;
 
-/// Metrics first, in the order of [`Metric::ALL`], then precision, recall and F1 of each grade.
+/// The number of values of a slice: the metrics, in the order of [`Metric::ALL`], then precision, recall
+/// and F1 of each grade.
 pub(crate) const VALUES: usize = Metric::COUNT + 3 * Grade::COUNT;
 
-/// What a slice's [`Tally`] comes to; `None` where undefined.
+/// The values that follow from a slice's [`Tally`]; `None` where a value is undefined.
 pub(crate) type Values = [Option<f64>; VALUES];
 
 /// One row, reduced to what the metrics need.
@@ -151,7 +152,7 @@ impl Tally {
     }
 }
 
-/// Where in [`Values`] the precision of a grade is; recall and F1 follow.
+/// The index in [`Values`] of the precision of a grade; recall and F1 follow it.
 pub(crate) fn class_offset(grade: usize) -> usize {
     Metric::COUNT + 3 * grade
 }

@@ -1,14 +1,14 @@
-//! Temperature scaling (Guo et al. 2017): one number that makes a model as sure as it is right.
+//! Temperature scaling (Guo et al. 2017): one number that makes a model's confidence match its accuracy.
 
 use crate::Scored;
 use sextant_core::{Grade, Prediction};
 
-/// Temperatures that are looked at.
+/// The least and the greatest temperature that the fit considers.
 const RANGE: [f64; 2] = [0.02, 50.0];
-/// Halvings of the range of `1 / T`, in which the log loss is convex.
+/// Number of bisections of the range of `1 / T`, in which the log loss is convex.
 const ROUNDS: usize = 80;
 
-/// The probabilities at a temperature: `p^(1/T)`, normalised. The predicted grade stays.
+/// The probabilities at a temperature: `p^(1/T)`, normalised. The predicted grade does not change.
 #[must_use]
 pub fn at_temperature(prediction: Prediction, temperature: f64) -> Prediction {
     let logits = prediction.probs.map(|p| f64::from(p).max(1e-30).ln() / temperature);
@@ -18,8 +18,8 @@ pub fn at_temperature(prediction: Prediction, temperature: f64) -> Prediction {
     Prediction { probs: powers.map(|power| (power / sum) as f32) }
 }
 
-/// The temperature at which the log loss of rows is least; 1 of no rows. Fit it on rows that the
-/// model was not trained on, and that nothing is reported about.
+/// The temperature at which the log loss of rows is least; 1 without rows. Fit it on rows that the model
+/// was not trained on, and that no reported number is computed from.
 pub fn fit_temperature(rows: &[Scored<'_>]) -> f64 {
     if rows.is_empty() {
         return 1.0;
@@ -31,7 +31,7 @@ pub fn fit_temperature(rows: &[Scored<'_>]) -> f64 {
             (logits, row.grade.index(), f64::from(row.weight))
         })
         .collect();
-    // The slope of the loss by b = 1/T: Σ w (E_b[logit] − logit of the true grade).
+    // The derivative of the loss with respect to b = 1/T: Σ w (E_b[logit] − logit of the true grade).
     let slope = |b: f64| -> f64 {
         let row = |&(logits, grade, weight): &([f64; Grade::COUNT], usize, f64)| {
             let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,16 +1,16 @@
-//! Whether a metric can be computed on labelled rows at all, which their grades and groups decide and no
-//! answer changes.
+//! Whether a metric can be computed on labelled rows at all. That depends on their grades and groups
+//! alone, not on any answer.
 
 use crate::sample::{POOLED, Sample};
 use crate::{Metric, Scored};
 use sextant_core::{Grade, Task};
 
 /// Why a metric has no value, or says nothing, on rows of these grades and groups, whatever a model
-/// answers; none where it can tell models apart. Predictions play no part.
+/// answers; `None` where it can tell models apart. Predictions play no part.
 ///
 /// NDCG needs a list to rank in some task. Kappa needs two grades in every task: on rows of one grade it
-/// is 0 for every answer but the right one, and undefined for that, so that a mean over tasks would be of
-/// other tasks from look to look.
+/// is undefined where every answer is right and 0 otherwise, so that a mean over tasks would be over
+/// different tasks from one evaluation to the next.
 pub fn undefined_on(metric: Metric, rows: &[Scored<'_>]) -> Option<String> {
     match metric {
         Metric::NdcgAt10 => no_list(rows),
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(undefined_on(Metric::Accuracy, &rows), None);
         rows.push(row(Task::TypeType, Grade::Irrelevant, None));
         assert_eq!(undefined_on(Metric::QuadraticKappa, &rows), None);
-        // Then it has a value whatever is answered, also where all answers are one grade.
+        // Kappa then has a value whatever is answered, also where all answers are one grade.
         let report = crate::evaluate(&rows, &crate::EvalOptions::quick()).unwrap();
         assert!(report.macro_value(Metric::QuadraticKappa).is_some());
     }

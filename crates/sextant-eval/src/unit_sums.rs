@@ -1,5 +1,5 @@
-//! Sums of a few numbers per row over each unit of resampling: what a statistic of a resample is
-//! computed from, where it is a function of sums.
+//! Sums of a few numbers per row over each unit of resampling. A statistic that is a function of such
+//! sums can be computed on a resample without going back to the rows.
 
 use crate::Bootstrap;
 use crate::bootstrap::number_units;
@@ -29,8 +29,8 @@ impl<const N: usize> UnitSums<N> {
         self.0.len()
     }
 
-    /// The statistic on every resample of the units, given its sums. `None` of a single unit: it
-    /// is the same in every resample, which says nothing about its spread.
+    /// The statistic on every resample of the units, computed from their sums. `None` for a single unit:
+    /// it is the same in every resample, which says nothing about its spread.
     pub(crate) fn replicate<T: Send>(
         &self,
         bootstrap: &Bootstrap,
@@ -50,9 +50,9 @@ impl<const N: usize> UnitSums<N> {
     }
 }
 
-/// Two-sided bootstrap p-value, the counterpart of the percentile interval: twice the smaller share
-/// of replicates that are at most, or at least, 0. One is added to count and number (Davison and
-/// Hinkley 1997, §4.2.3), so it is never 0.
+/// Two-sided bootstrap p-value, the counterpart of the percentile interval: twice the smaller share of
+/// replicates that are at most, or at least, 0. One is added to both the count and the number of
+/// replicates (Davison and Hinkley 1997, §4.2.3), so the p-value is never 0.
 pub(crate) fn two_sided_p(replicates: impl Iterator<Item = f64>) -> f64 {
     let (mut number, mut at_most, mut at_least) = (1_usize, 1_usize, 1_usize);
     for value in replicates {

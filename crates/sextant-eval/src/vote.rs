@@ -1,18 +1,18 @@
-//! Rules that put several answers to one row together.
+//! Rules that combine several answers about one row.
 
 use serde::{Deserialize, Serialize};
 use sextant_core::{Grade, Prediction, UnknownName};
 
-/// How members vote.
+/// How the members of an ensemble vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vote {
-    /// The grade that most members predict; the probabilities are the shares of votes. Of grades
-    /// with equally many votes, the one with the larger mean probability.
+    /// The grade that most members predict; the probabilities are the shares of votes. Of grades with
+    /// equally many votes, the one with the larger mean probability wins.
     Majority,
     /// The mean of the members' probabilities.
     Soft,
-    /// The mean, weighted.
+    /// The mean of the members' probabilities, weighted by the members' weights.
     Weighted,
     /// Reciprocal rank fusion (Cormack et al. 2009): each member ranks the grades, and a grade gets
     /// `1 / (60 + rank)`; normalised to sum to 1.
@@ -23,7 +23,7 @@ impl Vote {
     /// Every rule.
     pub const ALL: [Self; 4] = [Self::Majority, Self::Soft, Self::Weighted, Self::Rrf];
 
-    /// Its name.
+    /// The rule's name in recipes and in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Majority => "majority",
@@ -33,8 +33,8 @@ impl Vote {
         }
     }
 
-    /// One answer from several about one row. `weights` are the members', in their order; only
-    /// [`Vote::Weighted`] heeds them, and weights of all 0 count as equal.
+    /// Combines several answers about one row into one. `weights` are those of the members, in the order
+    /// of `answers`; only [`Vote::Weighted`] uses them, and weights that are all 0 count as equal.
     pub fn combine(self, answers: &[Prediction], weights: &[f64]) -> Prediction {
         if let [only] = answers {
             return *only;

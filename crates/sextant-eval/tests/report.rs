@@ -92,7 +92,7 @@ fn the_quick_path_has_neither_intervals_nor_ranking() {
     assert!(!report.pooled.metrics.contains_key(&Metric::NdcgAt10));
     assert_eq!(report.pooled.ranked_lists, 0);
     assert!(report.pooled.metrics.values().flatten().all(|estimate| estimate.interval.is_none()));
-    // What it does compute is the same.
+    // The metrics that the quick evaluation does compute are the same.
     let full = evaluate(&sample(), &EvalOptions::full()).unwrap();
     for metric in Metric::ALL.into_iter().filter(|&metric| metric != Metric::NdcgAt10) {
         assert_eq!(report.pooled.value(metric), full.pooled.value(metric), "{metric}");

@@ -55,7 +55,7 @@ struct Odds {
     high: Option<f64>,
 }
 
-/// scipy finds its limits to 2e-12 of a share, which as small odds is some 1e-7 of them.
+/// scipy's limits are shares accurate to 2e-12; for small odds that is a relative error of some 1e-7.
 #[test]
 fn odds_ratios_have_the_limits_of_clopper_and_pearson() {
     for case in goldens().odds_ratio {

@@ -7,7 +7,7 @@ use sextant_model::Routing;
 use sextant_train::{Plan, Recipe};
 use std::path::PathBuf;
 
-/// A backbone's name to its folder, as [`Plan::new`] wants it.
+/// A function that finds a backbone's folder by its name, as [`Plan::new`] takes it.
 pub type Resolve = fn(&str) -> Result<PathBuf, String>;
 
 /// Why a run is in the grid.
@@ -21,27 +21,27 @@ pub enum Role {
         /// The task.
         task: Task,
     },
-    /// The same with the multi-task model's number of steps.
+    /// A baseline of one task with the multi-task model's number of steps.
     EqualSteps {
         /// The task.
         task: Task,
     },
-    /// A routing with other keys.
+    /// A routing with other keys of the training recipe.
     Variant,
     /// A point of a learning curve.
     Curve {
-        /// The task whose rows are made fewer.
+        /// The task whose training rows are reduced.
         task: Task,
-        /// The share that is kept.
+        /// The share of its training rows that is kept.
         share: f64,
-        /// Whether the model knows this task alone.
+        /// Whether the model is trained on this task alone.
         single: bool,
     },
     /// A trial of the search.
     Trial {
-        /// Which of the settings drawn.
+        /// The number of the trial's settings in the order of drawing, from 0.
         trial: usize,
-        /// Which round, from 0.
+        /// The round, from 0.
         round: usize,
     },
 }
@@ -51,11 +51,12 @@ pub enum Role {
 pub struct Cell {
     /// The backbone's label.
     pub backbone: String,
-    /// The routing's label, or what stands in its place: `single`, a variant's label.
+    /// The routing's label, or what takes its place: a label such as `single-query-type`, or that of a
+    /// variant.
     pub routing: String,
-    /// Why it is there.
+    /// Why the run is in the grid.
     pub role: Role,
-    /// What is run. Its name is the cell's: `BACKBONE-ROUTING-sSEED`.
+    /// The recipe of the run. Its name is the cell's: `BACKBONE-ROUTING-sSEED`.
     pub recipe: Recipe,
 }
 
@@ -94,18 +95,18 @@ impl Cell {
         Ok(Self { backbone, routing: label, role, recipe })
     }
 
-    /// What is wrong with its recipe, if anything is.
+    /// The mistake in the cell's recipe, if there is one.
     pub(crate) fn mistake(&self, resolve: Resolve) -> Option<String> {
         let error = Plan::new(self.recipe.clone(), resolve).err()?;
         Some(format!("{}: {error}", self.name()))
     }
 
-    /// Its folder's name.
+    /// The name of the run and of its folder.
     pub fn name(&self) -> &str {
         &self.recipe.name
     }
 
-    /// `BACKBONE-ROUTING`: what its seeds have in common.
+    /// `BACKBONE-ROUTING`: the part of the name that runs with other seeds have too.
     pub fn label(&self) -> String {
         format!("{}-{}", self.backbone, self.routing)
     }
@@ -124,7 +125,7 @@ pub(crate) fn file_safe(label: &str) -> String {
     safe.trim_matches(['-', '.']).to_owned()
 }
 
-/// Puts keys into a table: tables are merged, all else is replaced.
+/// Puts keys into a table: inner tables are merged, all other values are replaced.
 pub(crate) fn merge(table: &mut toml::Table, keys: &toml::Table) {
     for (key, value) in keys {
         match (table.get_mut(key), value) {

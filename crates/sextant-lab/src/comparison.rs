@@ -1,6 +1,6 @@
 //! The runs and baselines of one table, checked to be comparable.
 
-use crate::table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};
+use crate::table::{ComparisonColumn, ComparisonTable, Row, RowKind, Slice, TableCell};
 use crate::{LabError, RunFacts};
 use sextant_core::Task;
 use sextant_eval::{Estimate, EvalReport, Metric};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// A trained model: how well it did, and what it cost.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
-    /// What tables call it.
+    /// The run's name in tables.
     pub name: String,
     /// Its evaluation.
     pub report: EvalReport,
@@ -17,10 +17,11 @@ pub struct Run {
     pub facts: RunFacts,
 }
 
-/// A rule that needs no training, such as the most frequent grade; known by its accuracies.
+/// A rule that needs no training, such as always answering the most frequent grade. Only its accuracies
+/// are known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
-    /// What tables call it.
+    /// The baseline's name in tables.
     pub name: String,
     /// Its accuracy on each task, from 0 to 1.
     pub accuracy: BTreeMap<Task, f64>,
@@ -29,6 +30,26 @@ pub struct Baseline {
 }
 
 /// Runs on the same rows, side by side.
+///
+/// ```
+/// use sextant_core::{Grade, Prediction, Task};
+/// use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
+/// use sextant_lab::{Comparison, Run, RunFacts};
+///
+/// let row = |probs| Scored::new(Task::QueryType, Grade::Relevant, Prediction { probs });
+/// let (right, wrong) = (row([0.1, 0.2, 0.7]), row([0.6, 0.3, 0.1]));
+/// let mut comparison = Comparison::new();
+/// for (name, rows) in [("shared", [right, wrong]), ("prefix", [right, right])] {
+///     let report = evaluate(&rows, &EvalOptions::quick())?;
+///     comparison.add_run(Run { name: name.into(), report, facts: RunFacts::default() })?;
+/// }
+/// let table = comparison.table(Metric::Accuracy);
+/// println!("{}", table.to_markdown());
+/// // The last column is all rows pooled.
+/// let is_best = |run: usize| table.rows[run].cells[Task::COUNT].is_some_and(|cell| cell.best);
+/// assert_eq!([is_best(0), is_best(1)], [false, true]);
+/// # Ok::<(), sextant_lab::LabError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Comparison {
     runs: Vec<Run>,
@@ -36,7 +57,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// A comparison of nothing yet.
+    /// A comparison without runs yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -44,8 +65,8 @@ impl Comparison {
     /// Adds a run. A run may answer fewer tasks than others, as a single-task model does.
     ///
     /// # Errors
-    /// Its name is taken, or it was evaluated on other rows, as far as data set and number of rows
-    /// tell, or with intervals of another level.
+    /// The name is taken; or the run was evaluated on other rows than those before it, judging by the
+    /// data set and the number of rows; or its intervals have another level.
     pub fn add_run(&mut self, run: Run) -> Result<(), LabError> {
         self.check_name(&run.name)?;
         for there in &self.runs {
@@ -55,10 +76,10 @@ impl Comparison {
         Ok(())
     }
 
-    /// Adds a baseline; tables list baselines first, and only those of accuracy.
+    /// Adds a baseline. Only tables of accuracy list baselines, above the runs.
     ///
     /// # Errors
-    /// Its name is taken.
+    /// The name is taken.
     pub fn add_baseline(&mut self, baseline: Baseline) -> Result<(), LabError> {
         self.check_name(&baseline.name)?;
         self.baselines.push(baseline);
@@ -72,8 +93,9 @@ impl Comparison {
 
     /// One metric of every run (rows) on every task and all rows pooled (columns).
     ///
-    /// The best value of each column is marked, ties all. The pooled value is left out for a run
-    /// that does not answer every task of the table: it would be about other rows.
+    /// The best value of each column is marked; if several are equally good, all of them. The pooled
+    /// value is left out for a run that does not answer every task of the table, because it would be
+    /// over other rows.
     pub fn table(&self, metric: Metric) -> ComparisonTable {
         let columns = self.columns();
         let mut rows = Vec::new();
@@ -86,24 +108,24 @@ impl Comparison {
         ComparisonTable { metric, level, columns, rows }
     }
 
-    /// What the rows of the data set are called, where a report says so.
+    /// The name of the data set, if the report of a run states it.
     pub fn dataset(&self) -> Option<&str> {
         let mut datasets = self.runs.iter().filter_map(|run| run.report.dataset.as_ref());
         datasets.next().map(|dataset| dataset.name.as_str())
     }
 
     /// The six tasks and all rows pooled, with the number of rows evaluated.
-    fn columns(&self) -> Vec<Column> {
+    fn columns(&self) -> Vec<ComparisonColumn> {
         let rows_of = |task: Task| {
             let rows = |run: &Run| run.report.tasks.get(&task).map(|metrics| metrics.rows);
             self.runs.iter().find_map(rows).unwrap_or(0)
         };
         let mut columns: Vec<_> = Task::ALL
             .into_iter()
-            .map(|task| Column { slice: Slice::Task(task), rows: rows_of(task) })
+            .map(|task| ComparisonColumn { slice: Slice::Task(task), rows: rows_of(task) })
             .collect();
         let pooled = columns.iter().map(|column| column.rows).sum();
-        columns.push(Column { slice: Slice::Pooled, rows: pooled });
+        columns.push(ComparisonColumn { slice: Slice::Pooled, rows: pooled });
         columns
     }
 
@@ -117,7 +139,8 @@ impl Comparison {
     }
 }
 
-/// Checks what two reports tell of their rows.
+/// Checks that two runs were evaluated on the same rows and at the same level, as far as their reports
+/// tell.
 fn same_rows(first: &Run, second: &Run) -> Result<(), LabError> {
     let names = || (first.name.clone(), second.name.clone());
     if let (Some(a), Some(b)) = (&first.report.dataset, &second.report.dataset) {
@@ -152,11 +175,11 @@ fn same_rows(first: &Run, second: &Run) -> Result<(), LabError> {
     Ok(())
 }
 
-fn run_row(run: &Run, metric: Metric, columns: &[Column]) -> Row {
+fn run_row(run: &Run, metric: Metric, columns: &[ComparisonColumn]) -> Row {
     let report = &run.report;
     let pooled_rows = columns.iter().find(|column| column.slice == Slice::Pooled);
     let answers_all = pooled_rows.is_some_and(|column| column.rows == report.pooled.rows);
-    let estimate = |column: &Column| match column.slice {
+    let estimate = |column: &ComparisonColumn| match column.slice {
         Slice::Task(task) => report.tasks.get(&task)?.estimate(metric),
         Slice::Pooled => report.pooled.estimate(metric).filter(|_| answers_all),
     };
@@ -168,8 +191,8 @@ fn run_row(run: &Run, metric: Metric, columns: &[Column]) -> Row {
     }
 }
 
-fn baseline_row(baseline: &Baseline, columns: &[Column]) -> Row {
-    let value = |column: &Column| match column.slice {
+fn baseline_row(baseline: &Baseline, columns: &[ComparisonColumn]) -> Row {
+    let value = |column: &ComparisonColumn| match column.slice {
         Slice::Task(task) => baseline.accuracy.get(&task).copied(),
         Slice::Pooled => baseline.pooled,
     };

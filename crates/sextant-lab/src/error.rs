@@ -17,7 +17,7 @@ pub enum LabError {
         "`{first}` was evaluated on {first_dataset}, `{second}` on {second_dataset}; evaluate both on the same rows to compare them"
     )]
     Datasets {
-        /// A run that is there.
+        /// A run of the comparison.
         first: String,
         /// Its data set.
         first_dataset: String,
@@ -31,7 +31,7 @@ pub enum LabError {
         "`{first}` was evaluated on {first_rows} rows of {task}, `{second}` on {second_rows}; evaluate both on the same rows to compare them"
     )]
     Rows {
-        /// A run that is there.
+        /// A run of the comparison.
         first: String,
         /// Its rows.
         first_rows: usize,
@@ -47,7 +47,7 @@ pub enum LabError {
         "`{first}` has {first_level} % intervals, `{second}` has {second_level} %; evaluate both with the same level"
     )]
     Levels {
-        /// A run that is there.
+        /// A run of the comparison.
         first: String,
         /// Its level, in percent.
         first_level: f64,
@@ -56,13 +56,13 @@ pub enum LabError {
         /// Its level, in percent.
         second_level: f64,
     },
-    /// A lab recipe that cannot be run: every mistake found.
+    /// A lab recipe that cannot be run, with every mistake that was found.
     #[error("the lab recipe cannot be run:\n{}", .0.iter().map(|m| format!("  - {m}")).collect::<Vec<_>>().join("\n"))]
     Recipe(Vec<String>),
     /// A file or folder that cannot be used.
     #[error("{}: {problem}", path.display())]
     Unusable {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
         /// What is wrong, and what to do.
         problem: String,
@@ -70,11 +70,11 @@ pub enum LabError {
     /// A file that cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, as a verb: `read`.
         action: &'static str,
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A plot that cannot be drawn.
@@ -85,16 +85,16 @@ pub enum LabError {
         /// What is wrong.
         reason: String,
     },
-    /// The report's template refuses what it is given.
+    /// The report's template cannot be rendered.
     #[error("cannot write the report: {0}")]
     Template(String),
-    /// As the training crate says.
+    /// An error of the training crate.
     #[error(transparent)]
     Train(#[from] sextant_train::TrainError),
-    /// As the crate of files says.
+    /// An error of the crate for files.
     #[error(transparent)]
     Files(#[from] sextant_files::FileError),
-    /// As the model crate says.
+    /// An error of the model crate.
     #[error(transparent)]
     Model(#[from] sextant_model::ModelError),
     /// Rows of two runs that cannot be compared one by one.
@@ -112,7 +112,7 @@ pub enum LabError {
 }
 
 impl LabError {
-    /// Turns an I/O error into one that says where.
+    /// Turns an I/O error into one that names the file.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }

@@ -10,13 +10,14 @@ use sextant_model::Routing;
 use sextant_train::{Sampler, steps, tasks_of, train_positions};
 use std::collections::BTreeSet;
 
-/// The routing of a single-task model: it needs none.
+/// The routing of a single-task model: a shared head and no prefix, since there are no tasks to tell
+/// apart.
 const ALONE: Routing = Routing { prefix: false, ..Routing::TEXT_PREFIX };
 
 /// A lab recipe that was checked, with its runs.
 #[derive(Debug, Clone)]
 pub struct Grid {
-    /// What was asked for.
+    /// The recipe of the grid.
     pub recipe: LabRecipe,
     /// The runs, most useful first: the first seed of every routing, then its baselines, then
     /// further seeds, then variants, models of equal steps and learning curves. Trials of the
@@ -87,8 +88,8 @@ impl Grid {
             .collect()
     }
 
-    /// Gives models of equal steps the steps that the multi-task model of their seed runs on these
-    /// training examples.
+    /// Sets the number of steps of each equal-steps model to that of the multi-task model of the same
+    /// seed on these training examples.
     pub fn settle_steps(&mut self, train: &[Example]) {
         let tasks = self.tasks();
         for cell in &mut self.cells {
@@ -107,7 +108,7 @@ impl Grid {
     }
 }
 
-/// Cells as they are laid out.
+/// The cells laid out so far, and the mistakes found on the way.
 struct Layout<'a> {
     recipe: &'a LabRecipe,
     cells: Vec<Cell>,
@@ -268,7 +269,7 @@ impl Layout<'_> {
     }
 }
 
-/// Keys of a model of one task.
+/// The keys of the training recipe that restrict a model to one task.
 fn only(task: Task) -> toml::Table {
     let mut set = toml::Table::new();
     set.insert("tasks".into(), toml::Value::Array(vec![task.to_string().into()]));

@@ -17,11 +17,11 @@ pub struct LedgerEntry {
     pub backbone: String,
     /// The routing's label.
     pub routing: String,
-    /// Why it is in the grid.
+    /// Why the run is in the grid.
     pub role: Role,
     /// SHA-256 of the recipe as JSON.
     pub recipe_sha256: String,
-    /// Identifies recipe and encoded rows, as a run's summary has it.
+    /// Identifies the recipe and the encoded rows; copied from the run's summary.
     pub fingerprint: String,
     /// SHA-256 of the data set's files.
     pub data_sha256: String,
@@ -33,7 +33,7 @@ pub struct LedgerEntry {
     pub train_rows: usize,
     /// Rows trained on, repetitions counted.
     pub rows: u64,
-    /// Steps.
+    /// Number of training steps.
     pub steps: u64,
     /// Tokens trained on.
     pub tokens: u64,
@@ -43,25 +43,25 @@ pub struct LedgerEntry {
     pub seconds: f64,
     /// The most memory that the process held in this run, in bytes.
     pub peak_memory_bytes: Option<u64>,
-    /// Numbers in the model.
+    /// Number of parameters of the model.
     pub parameters: u64,
-    /// Of these, how many were trained.
+    /// Number of parameters that were trained.
     pub trainable_parameters: u64,
     /// The best value of the dev metric.
     pub dev: Option<f64>,
-    /// The step at which it was reached.
+    /// The step at which the best dev value was reached.
     pub dev_step: Option<u64>,
     /// Accuracy on the test rows of the model's tasks, all together.
     pub test_accuracy: f64,
-    /// The same by task.
+    /// Accuracy on the test rows of each task.
     pub test_accuracy_by_task: BTreeMap<Task, f64>,
     /// Seconds for predicting the test rows.
     pub test_seconds: f64,
-    /// Test rows.
+    /// Number of test rows.
     pub test_rows: usize,
 }
 
-/// The file, one JSON object a line; of two about one run, the later holds.
+/// The ledger's file: one JSON object per line. Of two lines about the same run, the later one counts.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
@@ -69,13 +69,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the ledger of a lab's folder; an empty one if there is none.
+    /// Reads the ledger of a lab's folder. Without a file the ledger is empty.
     ///
-    /// A last line without its end was cut off by a kill: it is passed over, and the next entry
-    /// takes its place.
+    /// A last line without a line break was cut off when a process was killed: it is skipped, and the
+    /// next entry replaces it.
     ///
     /// # Errors
-    /// A whole line that is not an entry.
+    /// A complete line is not an entry.
     pub fn open(folder: &Path) -> Result<Self, LabError> {
         let path = folder.join("ledger.jsonl");
         let entries = read(&path)?;
@@ -87,10 +87,10 @@ impl Ledger {
         self.entries.get(name)
     }
 
-    /// Reads the file again; the names of runs that other processes have added.
+    /// Reads the file again, and returns the names of the runs that other processes have added.
     ///
     /// # Errors
-    /// As [`Ledger::open`].
+    /// Those of [`Ledger::open`].
     pub fn refresh(&mut self) -> Result<Vec<String>, LabError> {
         let lock = self.lock()?;
         let entries = read(&self.path)?;
@@ -104,7 +104,7 @@ impl Ledger {
     /// Adds an entry at the end of the file, and brings it to the disk.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// The file cannot be locked or written.
     pub fn add(&mut self, entry: LedgerEntry) -> Result<(), LabError> {
         let lock = self.lock()?;
         append_line(&self.path, &serde_json::to_vec(&entry)?)?;
@@ -113,7 +113,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Keeps other processes from the file, for the moment of reading or writing something.
+    /// Locks the file against other processes while something is read or written.
     pub(crate) fn lock(&self) -> Result<Lock, LabError> {
         Ok(Lock::wait_beside(&self.path)?)
     }
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(ours.get("b"), Some(&entry("b")));
         assert_eq!(ours.refresh().unwrap(), [""; 0]);
 
-        // Half a line, as a kill leaves it, is passed over, and makes room for the next.
+        // An incomplete line, as a killed process leaves it, is skipped and replaced by the next entry.
         let path = folder.path().join("ledger.jsonl");
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, whole + "{\"name\": \"half").unwrap();

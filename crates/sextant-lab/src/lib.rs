@@ -1,12 +1,12 @@
-//! Grids of runs, and runs side by side: which one is best at what, how sure that is, and what it
-//! cost.
+//! Grids of runs, and comparisons of runs: which run is best at which task, how certain that is, and
+//! what it cost.
 //!
-//! A [`LabRecipe`] states a grid: backbones, routings, seeds, single-task baselines, variants,
-//! learning curves, a [`Search`]. A [`Grid`] lays it out as ordinary recipes, all checked before
-//! anything runs. A [`Lab`] trains what is missing in a folder, alone or beside other processes, keeps
-//! every run's answers to test and dev rows, and writes a line of the [`Ledger`] for each. [`Findings`] are computed from the
-//! kept answers alone; a [`Document`] lays them out, and [`ReportFiles`] are it as HTML, Markdown,
-//! JSON and CSV, with the ensembles as folders.
+//! A [`LabRecipe`] states a grid: backbones, routings, seeds, single-task baselines, variants, learning
+//! curves, a [`Search`]. A [`Grid`] lays it out as ordinary recipes, all checked before anything runs. A
+//! [`Lab`] trains the missing runs in a folder, alone or beside other processes, keeps every run's
+//! answers to test and dev rows, and writes a line of the [`Ledger`] for each. [`Findings`] are computed
+//! from the kept answers alone; a [`Document`] lays them out, and [`ReportFiles`] are the report as
+//! HTML, Markdown, JSON and CSV, with the ensembles as folders.
 //!
 //! For a few runs that were trained one by one, a [`Comparison`] takes [`Run`]s, each an evaluation
 //! report with the [`RunFacts`] of the training behind it, and [`Baseline`]s that need no training.
@@ -48,8 +48,9 @@ pub use recipe::{
 };
 pub use report::Report;
 pub use run::{
-    Lab, LabEvent, Outcome, Predictions, State, Watcher, code_version, recipe_hash, training_flops,
+    Lab, LabEvent, Outcome, Predictions, RunState, Watcher, code_version, recipe_hash,
+    training_flops,
 };
 pub use search::{Next, Search, TrialTrace};
-pub use table::{Column, ComparisonTable, Row, RowKind, Slice, TableCell};
+pub use table::{ComparisonColumn, ComparisonTable, Row, RowKind, Slice, TableCell};
 pub use weights::fit_weights;

@@ -5,14 +5,14 @@ use crate::render::{bracketed_effects, dash, effect, escaped, markdown, p_text, 
 use crate::table::Slice;
 use sextant_eval::{Bootstrap, OddsRatio, PairedComparison, Scored, compare};
 
-/// How far one run is from the reference on one slice.
+/// The difference of one run from the reference on one slice of the rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
     /// The run.
     pub run: String,
     /// A task, or all rows pooled.
     pub slice: Slice,
-    /// Its accuracy minus the reference's.
+    /// The accuracies of the reference (first) and of the run (second), compared.
     pub comparison: PairedComparison,
 }
 
@@ -21,18 +21,18 @@ pub struct Difference {
 pub struct PairedTable {
     /// The run that the others are compared with.
     pub reference: String,
-    /// For each run each slice, in the order in which they were added.
+    /// Every run on every slice, in the order in which runs were added.
     pub differences: Vec<Difference>,
 }
 
 impl PairedTable {
-    /// A table of nothing yet.
+    /// A table without runs yet.
     pub fn new(reference: impl Into<String>) -> Self {
         Self { reference: reference.into(), differences: Vec::new() }
     }
 
-    /// Adds a run: all rows pooled, and each task. `reference` and `run` are the same rows in the
-    /// same order.
+    /// Adds a run: all rows pooled, and each task. `reference` and `run` hold the same rows in the same
+    /// order.
     ///
     /// # Errors
     /// Rows that differ, or predictions that are not probabilities.
@@ -70,7 +70,7 @@ impl PairedTable {
         format!("Differences from {}\n{table}\n{}", self.reference, Self::LEGEND)
     }
 
-    /// What the numbers are.
+    /// Explains the numbers of the table.
     pub const LEGEND: &str = "Accuracy in percentage points on the same rows; 95 % intervals and p from a paired bootstrap over groups. Cohen's h: the size of the difference on a scale where 0.2 is called small, 0.5 medium, 0.8 large. Odds ratio: of the rows that one of the two gets right, the run's over the reference's, with the exact interval that belongs to McNemar's test; both take rows to be independent. p-values are not corrected for their number.";
 
     fn header() -> Vec<String> {

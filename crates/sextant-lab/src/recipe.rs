@@ -20,10 +20,10 @@ pub struct LabRecipe {
     pub base: toml::Table,
     /// What to train.
     pub grid: GridRecipe,
-    /// How accuracy depends on how many rows a task has.
+    /// Runs that show how accuracy depends on the number of training rows of a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_curves: Option<CurveRecipe>,
-    /// Models put together after training.
+    /// Ensembles of the trained models.
     #[serde(default)]
     pub ensembles: EnsembleRecipe,
     /// A search for hyper-parameters.
@@ -52,7 +52,7 @@ pub struct GridRecipe {
     /// `"equal"`: also single-task models that run as many steps as the multi-task model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub single_task_steps: Option<EqualSteps>,
-    /// Routings once more with other keys, run after the grid proper.
+    /// Further runs with a routing and other keys of the training recipe, after the grid itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<Variant>,
 }
@@ -73,33 +73,33 @@ pub enum EqualSteps {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackboneAxis {
-    /// As `model.backbone` of a training recipe: a name, a folder, or sizes.
+    /// The backbone, as `model.backbone` of a training recipe states it: a name, a folder, or sizes.
     pub backbone: toml::Value,
-    /// What names of runs and tables call it; the backbone's name unless stated.
+    /// The backbone's label in names of runs and in tables; the backbone's name unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Keys of the training recipe that this backbone wants otherwise.
+    /// Keys of the training recipe that have other values for this backbone.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub set: toml::Table,
-    /// Seeds for this backbone, where it is too dear for all.
+    /// Seeds for this backbone, if all seeds of the grid would cost too much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeds: Option<Vec<u64>>,
-    /// Routings for this backbone, where it is too dear for all.
+    /// Routings for this backbone, if all routings of the grid would cost too much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routings: Option<Vec<Routing>>,
-    /// As `grid.single_task_steps`, for this backbone alone.
+    /// Like `grid.single_task_steps`, for this backbone alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub single_task_steps: Option<EqualSteps>,
 }
 
 impl BackboneAxis {
-    /// What names call it.
+    /// The backbone's label in names of runs.
     pub(crate) fn label(&self) -> String {
         let plain = self.backbone.as_str().unwrap_or("scratch");
         self.label.clone().unwrap_or_else(|| plain.rsplit('/').next().unwrap_or(plain).to_owned())
     }
 
-    /// Whether it is among these labels; without a list all are.
+    /// Whether the backbone's label is among these; without a list every backbone is meant.
     pub(crate) fn is_named_in(&self, labels: Option<&[String]>) -> bool {
         labels.is_none_or(|labels| labels.contains(&self.label()))
     }
@@ -109,7 +109,7 @@ impl BackboneAxis {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
-    /// Stands where the routing's label stands in names: `prefix-bf16`.
+    /// The label that takes the place of the routing's label in names, such as `prefix-bf16`.
     pub label: String,
     /// The routing.
     pub routing: Routing,
@@ -127,9 +127,9 @@ pub struct Variant {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CurveRecipe {
-    /// The tasks whose rows are made fewer, one at a time.
+    /// The tasks whose training rows are reduced, one task at a time.
     pub tasks: Vec<Task>,
-    /// Shares of their rows; 1.0 is the grid's own run.
+    /// The shares of their training rows that are kept; the share 1.0 is the grid's own run.
     pub shares: Vec<f64>,
     /// The multi-task model's routing; the grid's first unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,7 +146,7 @@ pub struct CurveRecipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnsembleRecipe {
-    /// How members are put together.
+    /// The rules by which members vote.
     pub rules: Vec<Vote>,
     /// Ensembles over routings, beside those over the seeds of every cell: lists of run labels such
     /// as `["minilm-prefix", "minilm-multi-head"]`, each with all its seeds.
@@ -159,7 +159,7 @@ impl Default for EnsembleRecipe {
     }
 }
 
-/// How a search thins out its settings.
+/// How a search reduces the number of its settings from round to round.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheduler {
@@ -172,7 +172,7 @@ pub enum Scheduler {
     Asha,
 }
 
-/// `[search]`: random search, thinned out as [`Scheduler`] says.
+/// `[search]`: random search whose settings are reduced by a [`Scheduler`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRecipe {
@@ -181,14 +181,14 @@ pub struct SearchRecipe {
     /// When settings go on to the next round.
     #[serde(default)]
     pub scheduler: Scheduler,
-    /// Of each round, one in so many goes on to the next; 1 for plain random search.
+    /// One in `eta` settings of a round goes on to the next round; 1 for plain random search.
     #[serde(default = "three")]
     pub eta: usize,
     /// Rounds: the last trains as long as the base recipe says, each one before it `eta` times
     /// shorter.
     #[serde(default = "one")]
     pub rounds: usize,
-    /// Decides what is drawn.
+    /// The seed with which settings are drawn.
     #[serde(default)]
     pub seed: u64,
     /// The backbone, by its label; the grid's first unless stated.
@@ -197,7 +197,7 @@ pub struct SearchRecipe {
     /// The routing; the grid's first unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routing: Option<Routing>,
-    /// Keys of the training recipe, with what to draw from.
+    /// The keys of the training recipe to draw, and what each is drawn from.
     pub keys: std::collections::BTreeMap<String, Draw>,
 }
 
@@ -213,11 +213,11 @@ fn one() -> usize {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Draw {
-    /// A number between two, on a logarithmic scale.
+    /// A number between two bounds, on a logarithmic scale.
     LogUniform([f64; 2]),
-    /// A number between two.
+    /// A number between two bounds.
     Uniform([f64; 2]),
-    /// One of a list.
+    /// One value of a list.
     Choice(Vec<toml::Value>),
 }
 
@@ -228,10 +228,10 @@ pub struct ReportRecipe {
     /// The run label that others are tested against, such as `minilm-prefix`; the grid's first
     /// unless stated.
     pub reference: Option<String>,
-    /// Resamples behind intervals.
+    /// Number of bootstrap resamples for intervals.
     pub replicates: usize,
-    /// Resamples behind the p-values that are corrected: the smallest p is twice one over their
-    /// number.
+    /// Number of bootstrap resamples for the p-values that are corrected. The smallest possible p-value
+    /// is about 2 divided by this number.
     pub test_replicates: usize,
     /// The family-wise error rate, after Holm's correction, at which a difference is marked.
     pub alpha: f64,

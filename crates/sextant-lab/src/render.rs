@@ -80,7 +80,7 @@ impl ComparisonTable {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// What the numbers are, in one line.
+    /// Explains the numbers of the table in one line.
     pub fn legend(&self) -> String {
         let unit = if is_share(self.metric) { " in percent" } else { "" };
         let better = if self.metric.higher_is_better() { "higher" } else { "lower" };
@@ -101,7 +101,7 @@ impl ComparisonTable {
 
     /// `run`, then each slice with its number of rows.
     fn header(&self, between: &str) -> Vec<String> {
-        let name = |column: &crate::Column| {
+        let name = |column: &crate::ComparisonColumn| {
             format!("{}{between}({} rows)", column.slice.as_str(), column.rows)
         };
         std::iter::once("run".to_owned()).chain(self.columns.iter().map(name)).collect()
@@ -125,7 +125,7 @@ fn facts_header() -> Vec<String> {
 /// A table for a terminal: the first column to the left, the others to the right.
 pub(crate) fn text(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    // Not fitted to the terminal's width: the same table gives the same text anywhere.
+    // The table is not fitted to the terminal's width: the same table gives the same text anywhere.
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     table.set_header(header);
@@ -153,19 +153,19 @@ pub(crate) fn heading(metric: Metric) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// Text that cannot end a cell.
+/// Text escaped so that it cannot end a cell of a Markdown table.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 
-/// A number with its sign, and no minus before what is 0 as shown.
+/// A number with its sign; a number that is shown as 0 has no minus.
 pub(crate) fn signed(value: f64, decimals: usize) -> String {
     let text = format!("{value:+.decimals$}");
     let is_zero = !text.contains(|digit: char| ('1'..='9').contains(&digit));
     if is_zero { text.replace('-', "+") } else { text }
 }
 
-/// A p-value. None is 0, so none is shown as that.
+/// A p-value as text. No p-value is 0, so that the smallest are shown as `< 0.001`.
 pub(crate) fn p_text(p: f64) -> String {
     if p < 0.0005 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
@@ -184,7 +184,8 @@ pub(crate) fn dash() -> String {
     "–".to_owned()
 }
 
-/// Shares in percent with one digit: intervals are wider than that. All else with three decimals.
+/// Shares in percent with one decimal, since their intervals are wider than that; other metrics with
+/// three decimals.
 fn number(metric: Metric, value: f64) -> String {
     if is_share(metric) { format!("{:.1}", 100.0 * value) } else { format!("{value:.3}") }
 }

@@ -8,14 +8,14 @@ use sextant_files::AtomicFile;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-/// A `report.md`: what was run, the tables, what they mean.
+/// A `report.md`: what was run, the tables, and what they mean.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Report {
     /// Its heading.
     pub title: String,
     /// What was run and why: Markdown paragraphs.
     pub introduction: String,
-    /// The command that makes it again.
+    /// The command that makes the report again.
     pub command: Option<String>,
     /// The metrics to show, a table for each; the first is the headline.
     pub metrics: Vec<Metric>,

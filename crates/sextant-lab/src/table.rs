@@ -1,4 +1,4 @@
-//! A metric of many runs, as a value.
+//! The table of one metric over many runs, as a value.
 
 use crate::{LabError, RunFacts};
 use serde::{Serialize, Serializer};
@@ -9,13 +9,13 @@ use sextant_eval::{Estimate, Metric};
 /// the machine's form of the table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparisonTable {
-    /// What the numbers are.
+    /// The metric of the table's numbers.
     pub metric: Metric,
     /// Coverage of the intervals, such as 0.95; absent without intervals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<f64>,
     /// The six tasks, then all rows pooled.
-    pub columns: Vec<Column>,
+    pub columns: Vec<ComparisonColumn>,
     /// Baselines, then runs as they were added.
     pub rows: Vec<Row>,
 }
@@ -47,8 +47,8 @@ impl Serialize for Slice {
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Column {
-    /// What it is about.
+pub struct ComparisonColumn {
+    /// The slice that the column is about.
     pub slice: Slice,
     /// How many rows were evaluated; 0 where no run answers the task.
     pub rows: usize,
@@ -71,9 +71,10 @@ pub struct Row {
     pub name: String,
     /// Run or baseline.
     pub kind: RowKind,
-    /// One for each column; `None` where the run does not answer or the metric is undefined.
+    /// A cell for each column; `None` where the run does not answer the column's rows or the metric is
+    /// undefined.
     pub cells: Vec<Option<TableCell>>,
-    /// The training behind it; absent for baselines.
+    /// The facts of the run's training; absent for baselines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<RunFacts>,
 }
@@ -84,7 +85,7 @@ pub struct TableCell {
     /// The value with its interval.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Whether no row of the table has a better one in this column.
+    /// Whether no row of the table has a better value in this column.
     pub best: bool,
 }
 

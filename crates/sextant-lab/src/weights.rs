@@ -2,15 +2,15 @@
 
 use sextant_core::{Grade, Prediction};
 
-/// Rounds of the fit; its likelihood is concave, and grows in each.
+/// Iterations of the fit. The likelihood is concave, and grows in each iteration.
 const ROUNDS: usize = 500;
 
 /// The weights under which the members' mixture `Σ_m w_m p_m(grade)` gives the true grades the
 /// largest likelihood, by expectation maximisation (Dempster, Laird & Rubin 1977). They are 0 or
 /// more and sum to 1.
 ///
-/// `answers[m][i]` is member m's answer for row i, or `None` where it is not asked; a row counts
-/// among the members that answer it.
+/// `answers[m][i]` is member m's answer for row i, or `None` where the member is not asked. The credit
+/// for a row is shared among the members that answer it.
 pub fn fit_weights(answers: &[Vec<Option<Prediction>>], grades: &[Grade]) -> Vec<f64> {
     let members = answers.len();
     let mut weights = vec![1.0 / members.max(1) as f64; members];
@@ -32,15 +32,16 @@ pub fn fit_weights(answers: &[Vec<Option<Prediction>>], grades: &[Grade]) -> Vec
             let total: f64 = asked().map(|(m, p)| weights[m] * p).sum();
             let share: f64 = asked().map(|(m, _)| weights[m]).sum();
             if total <= 0.0 || asked().nth(1).is_none() {
-                continue; // nobody to share with: says nothing about weights
+                continue; // a row that fewer than two members answer says nothing about weights
             }
             for (m, p) in asked() {
                 credit[m] += weights[m] * p / total;
                 chances[m] += weights[m] / share;
             }
         }
-        // With everybody asked everywhere, `chances` is weight · rows, and this is the textbook's
-        // step; with members of other tasks, a member is measured where it was asked.
+        // If every member answers every row, `chances` is the weight times the number of rows, and this
+        // is the textbook's step. If members answer different tasks, each is measured on the rows that
+        // it answers.
         for m in 0..members {
             if chances[m] > 0.0 {
                 weights[m] *= credit[m] / chances[m];

@@ -42,7 +42,7 @@ fn chromium() -> Option<String> {
     found
 }
 
-/// A headless Chromium with a profile of its own that talks to nobody.
+/// Runs a headless Chromium that has its own profile and does no networking in the background.
 fn run(program: &str, folder: &Path, arguments: &[&str], page: &Path) -> Vec<u8> {
     let output = Command::new(program)
         .args([
@@ -66,8 +66,8 @@ fn run(program: &str, folder: &Path, arguments: &[&str], page: &Path) -> Vec<u8>
     output.stdout
 }
 
-/// Shows a page in a frame of some width, since windows have a least width, and looks at it. The picture
-/// is left at `picture`.
+/// Shows a page in a frame of a given width, since windows have a minimum width, and measures it. A
+/// screenshot is left at `picture`.
 fn look(program: &str, html: &str, width: u32, dark: bool, picture: Option<&Path>) -> Look {
     let folder = tempfile::tempdir().unwrap();
     let script = include_str!("common/measure.js");

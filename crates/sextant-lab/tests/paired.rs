@@ -1,4 +1,4 @@
-//! What the table of differences says, where there is much to say and where there is none.
+//! What the table of differences shows, with differences and without any.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use sextant_core::{Grade, Prediction, Task};
@@ -20,7 +20,7 @@ fn table() -> PairedTable {
     };
     let reference = both(|i| i % 2 == 0, |i| i < 30);
     let mut table = PairedTable::new("the reference");
-    // Better on every row of one task that they differ on, and in part on the other's.
+    // Where the two differ, the run is better on every row of one task and on some of the other's.
     let run = both(|i| i % 4 != 1, |i| (10..36).contains(&i));
     table.add("a | b", &reference, &run, &Bootstrap::default()).unwrap();
     table.add("the same", &reference, &reference, &Bootstrap::default()).unwrap();

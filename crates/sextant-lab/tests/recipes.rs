@@ -6,7 +6,7 @@ use sextant_train::{Plan, Recipe, parse_recipe};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// A stand-in for any pretrained backbone: MiniLM's configuration, and weights of its size that are zeros.
+/// A stand-in for any pretrained backbone: MiniLM's configuration, and as many weights, all zeros.
 #[expect(clippy::unnecessary_wraps, reason = "as the function it stands for")]
 fn backbone(_name: &str) -> Result<PathBuf, String> {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
@@ -18,7 +18,7 @@ fn backbone(_name: &str) -> Result<PathBuf, String> {
             "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.1,
             "attention_probs_dropout_prob": 0.1}"#;
         std::fs::write(folder.path().join("config.json"), config).unwrap();
-        // As many numbers as MiniLM has, in one tensor that no plan looks into: a hole in a sparse file.
+        // One tensor with as many numbers as MiniLM has, which no plan reads: a hole in a sparse file.
         let header =
             r#"{"stand_in": {"dtype": "F32", "shape": [24000000], "data_offsets": [0, 96000000]}}"#;
         let mut start = (header.len() as u64).to_le_bytes().to_vec();
@@ -62,8 +62,8 @@ fn every_recipe_is_a_plan_or_a_grid() {
     assert!(found >= 4, "{found}");
 }
 
-/// The grid of the paper has the runs, in the order, that were trained one by one, and each is the
-/// recipe that it was: a run that is finished counts.
+/// The paper's grid has the same runs in the same order as those that were trained one by one, and with
+/// the same recipes, so that finished runs still count.
 #[test]
 fn the_papers_grid() {
     let grid = grid("paper.toml");

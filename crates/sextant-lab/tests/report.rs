@@ -52,13 +52,15 @@ fn numbers_are_those_that_were_made_up() {
     assert_eq!(ensemble("tiny-shared").diversity.unwrap().disagreement, 0.0);
     assert!((ensemble("tiny-prefix").diversity.unwrap().disagreement - 0.05).abs() < 1e-12);
 
-    // Wherever it is right 0.9 is too sure or not sure enough; the temperature tells which.
+    // The confidence of every answer is 0.9, which is above or below the accuracy; the temperature tells
+    // which.
     let calibration =
         |system: &str| found.calibration.iter().find(|found| found.system == system).unwrap();
     assert!(calibration("tiny-shared").temperatures.iter().all(|&t| t > 1.5));
     assert!(calibration("tiny-shared").ece_scaled < 0.06);
     assert!((calibration("tiny-shared").ece - 0.4).abs() < 1e-6);
-    // All answers are equally sure, so every threshold answers all: the area is the error rate.
+    // All answers have the same confidence, so that all rows are answered together: the area is the
+    // error rate.
     let areas = calibration("tiny-shared").risk_coverage;
     assert!((areas.aurc - 0.5).abs() < 1e-12 && areas.excess_aurc > 0.1, "{areas:?}");
     assert_eq!(found.costs.iter().filter(|cost| cost.efficient).count(), 1);

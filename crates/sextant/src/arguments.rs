@@ -6,7 +6,7 @@ use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
 use sextant_files::Existing;
 use std::path::Path;
 
-/// What happens to what is at an output's place already.
+/// Whether a command may replace what is already at the place of its output.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Overwrite {
     /// Replace what is at the output's place already, and say what it was
@@ -15,12 +15,12 @@ pub(crate) struct Overwrite {
 }
 
 impl Overwrite {
-    /// Whether it may be replaced.
+    /// Whether an existing output may be replaced.
     pub(crate) fn existing(self) -> Existing {
         if self.overwrite { Existing::Overwrite } else { Existing::Refuse }
     }
 
-    /// The same for an output folder that is made from another folder.
+    /// Whether an existing output folder that is made from the folder `source` may be replaced.
     ///
     /// # Errors
     /// The output may not be replaced, or it is the source itself, which would be gone afterwards.
@@ -48,10 +48,10 @@ pub(crate) struct Reading {
     task: Option<Task>,
 }
 
-/// How to read files of rows, where a command says itself which task rows are of that name none.
+/// How to read files of rows, for commands that themselves decide the task of rows that name none.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct FileReading {
-    /// How text files stand for characters: utf-8 or latin-1
+    /// The character encoding of text files: utf-8 or latin-1
     #[arg(long, default_value_t = Encoding::Utf8)]
     encoding: Encoding,
     /// The format of input whose name does not say it: jsonl, csv, tsv or parquet

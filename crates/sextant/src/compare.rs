@@ -28,7 +28,7 @@ pub(crate) struct Compare {
     /// A data set, on whose rows all are evaluated
     #[arg(long)]
     data: PathBuf,
-    /// Which part of it
+    /// The part of the data set
     #[arg(long, default_value_t = Split::Test)]
     split: Split,
     #[command(flatten)]
@@ -45,13 +45,13 @@ pub(crate) struct Compare {
     overwrite: Overwrite,
 }
 
-/// One row of the tables: a model, or several that share the tasks among them.
-pub(crate) struct Entry {
+/// A model with its name in the tables: a folder, or several folders that divide the tasks among them.
+pub(crate) struct NamedModel {
     pub(crate) name: String,
     folders: Vec<(RunFolder, Option<ScorePrecision>)>,
 }
 
-impl Entry {
+impl NamedModel {
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let folder = |text: &str| match text.rsplit_once('@') {
             Some((folder, precision)) => Ok((RunFolder(folder.into()), Some(precision.parse()?))),
@@ -105,7 +105,7 @@ impl Entry {
         }
     }
 
-    /// The runs behind it: those of an ensemble's members too.
+    /// The training runs of the models, or of the members of an ensemble.
     fn trained(&self) -> anyhow::Result<Vec<RunFolder>> {
         let mut runs = Vec::new();
         for (folder, _) in &self.folders {
@@ -121,7 +121,7 @@ impl Entry {
         Ok(runs)
     }
 
-    /// What training cost: sums over the models.
+    /// What training cost: sums over the models, and the largest peak of memory.
     fn facts(&self) -> anyhow::Result<RunFacts> {
         let mut facts = RunFacts::default();
         let (mut rows, mut seconds) = (0, 0.0);
@@ -144,7 +144,7 @@ impl Entry {
     }
 }
 
-/// The model of a run's folder, or the ensemble that the folder is.
+/// The bundle of a run's folder, or the folder itself if it is an ensemble.
 fn model_in(folder: &RunFolder) -> PathBuf {
     if EnsembleManifest::is_at(&folder.0) { folder.0.clone() } else { folder.bundle() }
 }
@@ -181,16 +181,16 @@ impl Compare {
         }
         let mut reference: Option<(PairedTable, Vec<Scored<'_>>)> = None;
         for text in &self.runs {
-            let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let rows = scored(examples, entry.predict(&pairs, &origin, &self.scoring)?);
-            let (report, facts) = (evaluated(&rows, &name)?, entry.facts()?);
+            let model = NamedModel::parse(text).with_context(|| format!("`{text}`"))?;
+            let rows = scored(examples, model.predict(&pairs, &origin, &self.scoring)?);
+            let (report, facts) = (evaluated(&rows, &name)?, model.facts()?);
             match &mut reference {
-                None => reference = Some((PairedTable::new(&entry.name), rows)),
+                None => reference = Some((PairedTable::new(&model.name), rows)),
                 Some((table, first)) => {
-                    table.add(&entry.name, first, &rows, &Bootstrap::default())?;
+                    table.add(&model.name, first, &rows, &Bootstrap::default())?;
                 }
             }
-            comparison.add_run(Run { name: entry.name, report, facts })?;
+            comparison.add_run(Run { name: model.name, report, facts })?;
         }
         let table = comparison.table(Metric::Accuracy);
         say(&format!("{}\n{}", table.to_text(), table.facts_to_text()));

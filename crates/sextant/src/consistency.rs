@@ -1,7 +1,7 @@
 //! `sextant consistency`: how often models contradict themselves.
 
 use crate::arguments::Reading;
-use crate::compare::Entry;
+use crate::compare::NamedModel;
 use crate::say::say;
 use crate::scoring::Scoring;
 use anyhow::{Context, ensure};
@@ -19,13 +19,13 @@ pub(crate) struct ConsistencyCommand {
     /// A data set, of whose rows triples are made
     #[arg(long)]
     data: std::path::PathBuf,
-    /// Which part of it
+    /// The part of the data set
     #[arg(long, default_value_t = Split::Test)]
     split: Split,
-    /// At most so many triples of each kind, drawn evenly
+    /// The most triples of each kind; where there are more, they are drawn evenly
     #[arg(long, default_value_t = 2000)]
     triples: usize,
-    /// Seed of that draw
+    /// The seed with which they are drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
@@ -54,12 +54,12 @@ impl ConsistencyCommand {
             }
         };
         for text in &self.runs {
-            let entry = Entry::parse(text).with_context(|| format!("`{text}`"))?;
-            let predictions = entry.predict(&triples.pairs, &origin, &self.scoring)?;
+            let model = NamedModel::parse(text).with_context(|| format!("`{text}`"))?;
+            let predictions = model.predict(&triples.pairs, &origin, &self.scoring)?;
             let grades: Vec<Grade> =
                 predictions.iter().map(sextant_core::Prediction::grade).collect();
             for found in triples.consistency(&grades, &Bootstrap::default())? {
-                say(&format!("{}: {}", entry.name, line(&found)));
+                say(&format!("{}: {}", model.name, line(&found)));
             }
         }
         Ok(())

@@ -76,13 +76,13 @@ pub(crate) struct SplitArgs {
     input: PathBuf,
     /// Where to put the data set
     out: PathBuf,
-    /// Decides everything random
+    /// The seed of everything random
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// The share of rows to train on
     #[arg(long, default_value_t = 0.7)]
     train: f64,
-    /// The share of rows to choose by
+    /// The share of rows for choosing among models
     #[arg(long, default_value_t = 0.1)]
     dev: f64,
     /// The share of rows to report on
@@ -105,7 +105,7 @@ pub(crate) struct SplitArgs {
 pub(crate) struct MarketArgs {
     /// Where to put the data set
     out: PathBuf,
-    /// Decides everything random
+    /// The seed of everything random
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// How many of the six departments are open: the measure of difficulty

@@ -61,8 +61,8 @@ impl Eval {
         Ok(())
     }
 
-    /// The rows of the split: of a folder, or of a file in which rows say theirs. A file without
-    /// splits is taken whole.
+    /// The rows of the split: of a folder, or of a file whose rows state their split. A file without
+    /// splits is taken as a whole.
     fn rows(&self) -> anyhow::Result<LabelledRows> {
         let (options, split) =
             (self.reading.options(Labels::Required), self.split.unwrap_or(Split::Test));

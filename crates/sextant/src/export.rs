@@ -20,7 +20,7 @@ pub(crate) struct Export {
     /// The task whose path is exported
     #[arg(long)]
     task: Task,
-    /// For whom
+    /// The kind of model to write
     #[arg(long, value_enum, default_value_t = Target::Hf)]
     format: Target,
     /// With `--format peft`: what the adapter calls its base, a name on the Hugging Face hub or a folder;
@@ -40,7 +40,7 @@ pub(crate) struct Export {
     overwrite: Overwrite,
 }
 
-/// What is written.
+/// The kind of model that is written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Target {
     /// A sequence-classification folder for Hugging Face transformers, adapters merged
@@ -85,7 +85,7 @@ impl Export {
         Ok(())
     }
 
-    /// What 8 bits change on the pairs that were named.
+    /// Measures what 8 bits change on the pairs of `--pairs`.
     fn rounding(&self, bundle: &Bundle) -> anyhow::Result<Option<Rounding>> {
         let Some(path) = &self.pairs else { return Ok(None) };
         let options = self.reading.options(Labels::Optional, Some(self.task));
@@ -105,7 +105,7 @@ impl Export {
         if others > 0 {
             complain(&format!("{others} rows of other tasks left out"));
         }
-        // The card goes to other people, whom the folders here are no business of.
+        // The model card is read by other people, to whom this machine's folders mean nothing.
         let name = path
             .file_name()
             .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
@@ -114,7 +114,7 @@ impl Export {
         measured.map(Some).map_err(|error| at_row(error, origin, &pairs))
     }
 
-    /// What an adapter is to call its base.
+    /// The name by which the exported adapter refers to its base.
     fn base(&self, bundle: &Bundle) -> anyhow::Result<String> {
         let provenance = &bundle.manifest.provenance;
         let named = provenance.pointer("/recipe/model/backbone").or_else(|| provenance.get("base"));

@@ -17,7 +17,7 @@ pub(crate) struct Get {
     /// Accept the terms that the weights come with, where they ask for it
     #[arg(long)]
     accept_license: bool,
-    /// Take a download for broken off when it brings nothing for so many seconds; it is taken up again
+    /// Treat a download as broken off after so many seconds without data, and resume it
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     idle_timeout: u64,
 }
@@ -55,7 +55,8 @@ pub(crate) fn resolve(name: &str) -> Result<PathBuf, String> {
     Store::from_environment().resolve(name).map_err(|error| error.to_string())
 }
 
-/// How far a file has come, on a terminal. A signal ends this command at once, and what came is kept.
+/// A bar on a terminal for the file that is downloaded. A signal ends this command at once; the part
+/// that has arrived is kept.
 #[derive(Default)]
 struct Bar(Option<ProgressBar>);
 

@@ -14,7 +14,7 @@ use sextant_model::{
 use sextant_text::{Encoder, TextConfig, Tokenizer};
 use std::path::{Path, PathBuf};
 
-/// Longest rows unless stated otherwise.
+/// The most tokens of a row, unless `--max-tokens` or the adapter states another number.
 const MAX_TOKENS: usize = 512;
 
 /// `import`
@@ -35,7 +35,7 @@ pub(crate) struct Import {
     out: PathBuf,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// Tokens that a row may have
+    /// The most tokens that a row may have
     #[arg(long)]
     max_tokens: Option<usize>,
 }

@@ -1,9 +1,9 @@
-//! Being asked to stop, by Ctrl-C or by a signal.
+//! Requests to stop, by Ctrl-C or by a signal.
 //!
-//! The first signal only raises a flag, so that a command can leave things in order; the second ends the
-//! program at once. A command that asks [`requested`] now and then calls [`install`] first. The others
-//! end at the first signal, as the system has it. A program that was started by `nohup` is not to end when
-//! its terminal is closed, and does not.
+//! The first signal only raises a flag, so that a command can leave things in order; the second signal
+//! ends the program at once. A command that checks [`requested`] now and then calls [`install`] first.
+//! All other commands end at the first signal, which is the system's default. A program that was started
+//! by `nohup` must not end when its terminal is closed, and does not.
 
 use anyhow::Context;
 use sextant_score::ScoreError;
@@ -13,15 +13,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The exit code of a command that was stopped: as shells have it for Ctrl-C.
+/// The exit code of a command that was stopped: the one that shells use for Ctrl-C.
 pub(crate) const EXIT_CODE: u8 = 130;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on a signal is a request.
+/// Makes the first signal from now on a request to stop, which raises the flag.
 ///
 /// # Errors
-/// The system refuses.
+/// The system allows no handler for a signal.
 pub(crate) fn install() -> anyhow::Result<()> {
     #[cfg(unix)]
     const SIGNALS: [i32; 3] =
@@ -33,7 +33,8 @@ pub(crate) fn install() -> anyhow::Result<()> {
         if signal == signal_hook::consts::SIGHUP && ignores_hangups() {
             continue;
         }
-        // In this order: at the first signal the flag is still down when the exit looks at it.
+        // The order matters: at the first signal the conditional shutdown looks at the flag before it is
+        // raised.
         let status = i32::from(EXIT_CODE);
         signal_hook::flag::register_conditional_shutdown(signal, status, &REQUESTED)
             .and_then(|_| signal_hook::flag::register(signal, &REQUESTED))
@@ -42,8 +43,8 @@ pub(crate) fn install() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the program was started with SIGHUP ignored, as `nohup` does it; where the system does not tell,
-/// it is taken not to be.
+/// Whether the program was started with SIGHUP ignored, as `nohup` does it. If the system does not tell,
+/// it is assumed that it was not.
 #[cfg(unix)]
 fn ignores_hangups() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -93,12 +94,12 @@ impl Observer for Stop {
     }
 }
 
-/// A file that grows past the limit of the session (`ulimit -f`) is an error of the write, as a full disk is,
-/// not the end of the program with no word.
+/// Makes it an error of writing, like a full disk, if a file grows past the limit of the session
+/// (`ulimit -f`). By default the system would end the program without a message.
 pub(crate) fn outlive_file_limits() {
     #[cfg(unix)]
     {
-        // Without this the system ends the program, as it does everywhere else: nothing worse.
+        // If this fails, the system ends the program, as it does by default: nothing worse.
         let _ = signal_hook::flag::register(
             signal_hook::consts::SIGXFSZ,
             Arc::new(AtomicBool::new(false)),

@@ -9,7 +9,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use sextant_cli::{Machine, Terminal};
 use sextant_lab::{
-    Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles, Search, State, Watcher,
+    Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles, RunState, Search,
+    Watcher,
 };
 use sextant_train::{Observer, Observers};
 use std::ops::ControlFlow;
@@ -23,7 +24,7 @@ pub(crate) enum LabCommand {
     Run(Run),
     /// Write the report of a lab's folder: HTML, Markdown, JSON and CSV
     Report(Report),
-    /// Say how the runs of a lab's folder stand
+    /// Show the state of each run of a lab's folder
     Status(Status),
 }
 
@@ -55,7 +56,7 @@ pub(crate) struct Run {
 pub(crate) struct Status {
     /// The lab's folder
     folder: PathBuf,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -149,7 +150,7 @@ impl Status {
         for cell in &lab.grid.cells {
             lines.push(Line::new(&lab, cell)?);
         }
-        // Of a search, what is being tried: which of its trials come to run depends on results.
+        // Of a search, only trials that a process works on are shown: which others run depends on results.
         let search = Search::new(&lab.grid.recipe)?;
         for cell in search.iter().flat_map(Search::cells) {
             let line = Line::new(&lab, cell)?;
@@ -165,17 +166,17 @@ impl Status {
         for line in &lines {
             say(&line.text());
         }
-        let finished = lines.iter().filter(|line| line.state == State::Finished).count();
+        let finished = lines.iter().filter(|line| line.state == RunState::Finished).count();
         say(&format!("{finished} of {} runs finished", lab.grid.cells.len()));
         Ok(())
     }
 }
 
-/// How a run stands.
+/// A run as `lab status` shows it.
 struct Line<'a> {
     cell: &'a Cell,
-    state: State,
-    /// Who works on it now.
+    state: RunState,
+    /// The process that works on the run now.
     holder: Option<String>,
     entry: Option<&'a LedgerEntry>,
 }

@@ -1,6 +1,7 @@
 //! The `sextant` command.
 //!
-//! Thin: arguments become calls of the crates below, results become text. See `sextant help`.
+//! The command is thin: it turns arguments into calls of the crates below, and results into text. See
+//! `sextant help`.
 
 mod arguments;
 mod cli;
@@ -30,12 +31,13 @@ use sextant_kernels::CachingAllocator;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-/// Training allocates and frees the same large blocks at every step; page faults are dear.
+/// Keeps freed blocks: training allocates and frees the same large blocks at every step, and page faults
+/// are expensive.
 #[global_allocator]
 static ALLOCATOR: CachingAllocator = CachingAllocator::new(4 << 30);
 
 fn main() -> ExitCode {
-    // A panic that becomes an error is told as that error, and only so.
+    // A panic that is turned into an error is reported as that error only.
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if !sextant_core::is_guarded() {
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
         )
         .with_writer(std::io::stderr)
-        // Colour codes in a log file are noise.
+        // Colour codes would be noise in a log file.
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .without_time()
         .with_target(false)
@@ -68,7 +70,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error with its causes, without those that its text tells already.
+/// An error with its causes, without those that its text contains already.
 fn message(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |message, cause| {
         match (message.is_empty(), message.contains(&cause)) {

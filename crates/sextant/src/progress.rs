@@ -1,22 +1,22 @@
-//! How far a command that passes over rows has come: a bar on a terminal, lines in a log.
+//! The progress of a command that works through rows: a bar on a terminal, lines in a log.
 
 use crate::say::complain;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// A log gets a line as often as this.
+/// The time between two lines in a log.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Counts rows for whoever looks at standard error.
+/// Counts rows and shows their number on standard error.
 pub(crate) enum RowProgress {
-    /// A person: a line that is drawn again and again.
+    /// On a terminal: a line that is drawn again and again.
     Bar(ProgressBar),
-    /// A log.
+    /// In a log: lines from time to time.
     Lines(Lines),
 }
 
-/// When to write a line, and what.
+/// Decides when to write a line, and what it says.
 pub(crate) struct Lines {
     rows: u64,
     start: Instant,
@@ -37,7 +37,7 @@ impl RowProgress {
         Self::Bar(bar)
     }
 
-    /// So many rows more; with 0 it only looks at the clock.
+    /// Counts `rows` further rows. With 0 it only writes a line if one is due.
     pub(crate) fn add(&mut self, rows: usize) {
         match self {
             Self::Bar(bar) => bar.inc(rows as u64),
@@ -62,7 +62,7 @@ impl Lines {
         Self { rows: 0, start: now, said: now }
     }
 
-    /// Counts rows; the line to write, if it is time for one.
+    /// Counts rows, and returns the line to write if it is time for one.
     fn add(&mut self, rows: usize, now: Instant) -> Option<String> {
         self.rows += rows as u64;
         if now.duration_since(self.said) < INTERVAL {

@@ -19,11 +19,11 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Brings out what was said.
+/// Flushes standard output, and returns the first failure to print.
 ///
 /// # Errors
-/// Some of it was lost: a full disk, a closed output. That a reader took what it wanted and went away
-/// (`| head`) is no error.
+/// Some of the output was lost: a full disk, a closed output. It is no error if a reader took what it
+/// wanted and closed the pipe (`| head`).
 pub(crate) fn finish() -> Result<()> {
     let failed = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let ended = failed.map_or_else(|| std::io::stdout().lock().flush(), Err);

@@ -31,7 +31,7 @@ pub(crate) struct Score {
     output_format: Option<Format>,
     #[command(flatten)]
     scoring: Scoring,
-    /// Pass over rows that cannot be read, scored or written, and say which
+    /// Skip rows that cannot be read, scored or written, and say which
     #[arg(long)]
     skip_bad: bool,
 }
@@ -57,7 +57,7 @@ impl Score {
         });
         progress.finish();
         let report = match report.map_err(anyhow::Error::from) {
-            // Who reads the output took what was wanted (`| head`) and went away.
+            // The reader of the output took what it wanted and closed the pipe (`| head`).
             Err(error) if to_output && ended_early(&error) => return Ok(()),
             report => report?,
         };

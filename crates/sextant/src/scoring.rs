@@ -19,7 +19,8 @@ pub(crate) struct Scoring {
     precision: ScorePrecision,
 }
 
-/// An error about one row says where the row stands: `origin` and `pairs` are asked for its index.
+/// Says in an error about one row where the row comes from; `origin` and `pairs` are looked up at its
+/// index.
 pub(crate) fn at_row(
     error: ModelError,
     origin: impl FnOnce(usize) -> String,
@@ -37,7 +38,8 @@ impl Scoring {
         self.open_in(folder, self.precision)
     }
 
-    /// The same in another precision than the one asked for.
+    /// The bundle or the ensemble in a folder, in another precision than the one that the user asked
+    /// for.
     pub(crate) fn open_in(
         &self,
         folder: &Path,
@@ -46,7 +48,7 @@ impl Scoring {
         Ok(Scorer::open(folder, &self.on.device, precision)?)
     }
 
-    /// The precision asked for.
+    /// The precision that the user asked for.
     pub(crate) fn precision(&self) -> ScorePrecision {
         self.precision
     }

@@ -47,7 +47,8 @@ impl Train {
             RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
         let source = open_source(&recipe.data.path, &recipe.data.read_options())?;
         let device = &self.on.device;
-        // Not before the source is open: standard input may be silent for as long as it likes.
+        // Signals are caught only once the source is open: until then standard input may stay silent for
+        // any length of time, and a signal must end the program at once.
         interrupt::install()?;
         let existing = self.overwrite.existing();
         let start = match existing {
@@ -81,7 +82,8 @@ impl Train {
     }
 }
 
-/// Of a training that was asked to stop: where it stopped, and how to go on. All other errors stay.
+/// Turns the error of a training that was asked to stop into one that says where it stopped and how to
+/// go on. All other errors stay as they are.
 pub(crate) fn interrupted(error: anyhow::Error, folder: &RunFolder, how: &str) -> anyhow::Error {
     let said = match error.downcast_ref::<TrainError>() {
         Some(TrainError::Interrupted { step: 0, .. }) => "before the first step".to_owned(),
@@ -106,7 +108,8 @@ pub(crate) fn train(
     let source = StoppableSource::new(source, &interrupt::flow);
     let prepared = Prepared::new(plan, &source, device)?;
     let counts = ParameterCounts::of(&prepared.model);
-    // Like progress, which it precedes; that it cannot be shown is no reason to end a run.
+    // This is shown like progress, which follows it: if it cannot be shown, that is no reason to end a
+    // run.
     let _ = writeln!(
         std::io::stderr(),
         "{name}: {} of {} parameters are trained ({:.2} %)",

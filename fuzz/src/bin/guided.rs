@@ -20,16 +20,18 @@ use std::sync::OnceLock;
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 
-/// What any input may take: buffers of codecs, tables of regular expressions, threads' own.
+/// The bytes that any input may take: buffers of codecs, tables of regular expressions, memory of
+/// threads.
 const BASE: usize = 48 << 20;
-/// What each byte of the input may take beside it.
+/// The bytes that each byte of the input may take in addition.
 const PER_BYTE: usize = 256;
 
 static TARGET: OnceLock<(&'static Target, Scratch)> = OnceLock::new();
 
 fn begin() {
-    // libFuzzer's own hook ends the process at any panic, also at one that the product makes an error
-    // because a dependency is known to panic. One that is not caught ends the process all the same.
+    // libFuzzer's own hook ends the process at any panic, also at one that the product turns into an
+    // error because a dependency is known to panic. With this hook, a panic that is not caught still
+    // ends the process.
     std::panic::set_hook(Box::new(|panic| {
         if !sextant_core::is_guarded() {
             eprintln!("{panic}\n{}", std::backtrace::Backtrace::force_capture());

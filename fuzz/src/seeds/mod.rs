@@ -15,7 +15,7 @@ pub(crate) fn golden(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The same file of every family of backbones.
+/// The file of this name of every family of backbones.
 pub(crate) fn of_families(name: &str) -> Vec<Vec<u8>> {
     [
         "bert",

@@ -1,4 +1,4 @@
-//! What describes a model.
+//! Seeds for the readers of files that describe a model.
 
 use super::{golden, of_families};
 use sextant_core::Task;

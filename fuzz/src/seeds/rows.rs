@@ -1,4 +1,4 @@
-//! Files of rows.
+//! Seeds for the readers of rows.
 
 use crate::Scratch;
 use sextant_core::{Example, Grade, Product, Task};
@@ -25,7 +25,7 @@ const JSONL: [&str; 6] = [
     "[1,2]\nnull\n\"x\"\n{\"left\":[[[[[[\n",
 ];
 
-/// Every text after each of these choices of options.
+/// Every text with a byte in front that chooses options; the choices are used in turn.
 fn chosen<T: AsRef<[u8]>>(choices: &[u8], texts: &[T]) -> Vec<Vec<u8>> {
     let seed =
         |(number, text): (usize, &T)| [&[choices[number % choices.len()]], text.as_ref()].concat();
@@ -46,7 +46,7 @@ pub(crate) fn jsonl() -> Vec<Vec<u8>> {
     [chosen(&[0, 64, 128, 65], &JSONL), chosen(&[64], &utf_16(JSONL[0]))].concat()
 }
 
-/// UTF-16 of either order with its mark.
+/// The text as UTF-16 in both byte orders, with a byte order mark.
 fn utf_16(text: &str) -> [Vec<u8>; 2] {
     let units = || std::iter::once(0xfeff).chain(text.encode_utf16());
     [units().flat_map(u16::to_le_bytes).collect(), units().flat_map(u16::to_be_bytes).collect()]

@@ -1,4 +1,4 @@
-//! What runs are told and leave behind.
+//! Seeds for the readers of recipes, and of the files that runs leave behind.
 
 use super::of_repository;
 use sextant_core::{Grade, Prediction, Task};

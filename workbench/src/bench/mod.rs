@@ -1,6 +1,6 @@
-//! Ours beside the peers: every case of every contender once in each round, one after another, so
-//! that a busy machine slows all of them alike; medians over rounds, and medians of the ratios
-//! within rounds.
+//! Our programs beside the peers. Each round runs every case of every contender once, one after another,
+//! so that a busy machine slows all of them alike. The results are medians over rounds, and medians of
+//! the ratios within rounds.
 
 mod ours;
 mod peers;
@@ -60,7 +60,8 @@ impl Bench {
         }
         let mut ours = Ours::new(&model, workload);
         let mut times = Times::new();
-        // round 0 warms up: buffers, lazily packed weights, thread pools
+        // Round 0 warms up: it fills buffers, packs weights that are packed lazily, and starts thread
+        // pools.
         for round in 0..=rounds {
             let mut keep = |case: &str, time: f64| {
                 if round > 0 {
@@ -88,7 +89,7 @@ impl Bench {
     }
 }
 
-/// Where `sextant get minilm` puts it.
+/// The folder in which `sextant get minilm` puts the backbone, if it is there.
 fn default_model() -> Option<PathBuf> {
     let home = PathBuf::from(std::env::var_os("HOME")?);
     let folder = home.join(".cache/sextant/backbones/minilm");

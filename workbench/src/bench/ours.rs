@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What is measured.
+/// A case that is measured.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     set: &'static str,
@@ -34,14 +34,14 @@ enum Work {
     Score(ScorePrecision, Model),
 }
 
-/// What learns or scores.
+/// The model that learns or scores.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Model {
     /// The backbone with one head.
     Single,
     /// The backbone with two private layers for each task.
     Mhp,
-    /// Adapters over a decoder, its base stored so.
+    /// Adapters over a decoder whose base is stored in this format.
     Adapted(FrozenFormat),
     /// A DeBERTa with one head.
     Deberta,
@@ -89,14 +89,14 @@ pub(crate) const CASES: [Case; 20] = [
 /// Where the time of a step goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Shares {
-    /// Of matrix products of linear layers: their seconds in all threads together, by the seconds that
-    /// threads had.
+    /// The share of time in matrix products of linear layers: their seconds in all threads together,
+    /// divided by the wall time of all threads.
     pub(crate) products: f64,
-    /// Of copying and packing their factors.
+    /// The share of time in copying and packing the factors of these products.
     pub(crate) packing: f64,
-    /// Of matrix products within attention.
+    /// The share of time in matrix products within attention.
     pub(crate) attention: f64,
-    /// Operations a second in those of linear layers, all threads together.
+    /// Operations per second in matrix products of linear layers, all threads together.
     pub(crate) rate: f64,
 }
 
@@ -106,15 +106,15 @@ struct Scoring {
     packed: [Arc<PackedWeights>; 3],
 }
 
-/// Models that learn and models that score, made when they are first wanted.
+/// Models that learn and models that score, made when they are first needed.
 pub(crate) struct Ours {
     workload: Workload,
-    /// Of the backbone.
+    /// The folder of the backbone.
     folder: PathBuf,
     learners: BTreeMap<Model, (RelevanceModel, AdamW)>,
     scorers: BTreeMap<Model, Scoring>,
     step: u64,
-    /// Of the last training of each precision.
+    /// Where the time went in the last training of each precision.
     pub(crate) shares: [Option<Shares>; 2],
 }
 
@@ -130,7 +130,7 @@ impl Ours {
         }
     }
 
-    /// Makes what a case runs, where it is not there yet.
+    /// Makes the model that a case runs, if it is not there yet.
     fn prepare(&mut self, case: &Case) -> anyhow::Result<()> {
         match case.work {
             Work::Train(_, kind) if !self.learners.contains_key(&kind) => {
@@ -149,7 +149,7 @@ impl Ours {
         Ok(())
     }
 
-    /// Milliseconds of a case.
+    /// Runs a case, and returns its time in milliseconds.
     pub(crate) fn run(&mut self, case: &Case) -> anyhow::Result<f64> {
         self.prepare(case)?;
         let start = Instant::now();
@@ -197,12 +197,12 @@ impl Ours {
         Ok(seconds * 1e3)
     }
 
-    /// Tokens of a set.
+    /// Number of tokens of a set.
     pub(crate) fn tokens(&self, set: &str) -> usize {
         self.workload.set(set).tokens()
     }
 
-    /// Rows of a set.
+    /// Number of rows of a set.
     pub(crate) fn rows(&self, set: &str) -> usize {
         self.workload.set(set).rows.len()
     }
@@ -232,7 +232,7 @@ fn one_step(
     };
     let found = gradients(&model, &batch, options)?.gradients;
     let factor = (1.0 / (found.norm() + 1e-6)).min(1.0);
-    // a rate so small that numbers stay ordinary however long the benchmark runs
+    // The rate is so small that numbers stay ordinary however long the benchmark runs.
     Ok(optimizer.step(model, found, 1e-3, factor))
 }
 
@@ -274,8 +274,8 @@ fn model(kind: Model, folder: &Path) -> anyhow::Result<RelevanceModel> {
     Ok(freeze(model, &[])?)
 }
 
-/// The shape of SmolLM2-135M, which takes random numbers and adapters of rank 16 on every linear layer of its
-/// blocks: what `benches/peers/peft_lora.py` builds.
+/// The shape of SmolLM2-135M. The model gets random numbers, and adapters of rank 16 on every linear
+/// layer of its blocks, like the model that `benches/peers/peft_lora.py` builds.
 fn smollm() -> serde_json::Value {
     serde_json::json!({
         "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
@@ -284,7 +284,8 @@ fn smollm() -> serde_json::Value {
     })
 }
 
-/// The shape of DeBERTa-v3-small, which takes random numbers: what `benches/peers/torch_bert.py` builds.
+/// The shape of DeBERTa-v3-small. The model gets random numbers, like the one that
+/// `benches/peers/torch_bert.py` builds.
 fn deberta() -> serde_json::Value {
     serde_json::json!({
         "model_type": "deberta-v2", "vocab_size": 128_100, "hidden_size": 768,

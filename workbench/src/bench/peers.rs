@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// A script and what it runs.
+/// A script with the cases that it runs.
 struct Script {
     file: &'static str,
     cases: &'static [&'static str],
-    /// The environment in which the peer is at its best.
+    /// Whether the peer runs with [`MALLOC`] in its environment, where it is at its best.
     tuned: bool,
 }
 
@@ -54,7 +54,8 @@ const SCRIPTS: [Script; 6] = [
     },
 ];
 
-/// glibc keeps freed blocks instead of giving them back: see `docs/performance.md`.
+/// Settings with which glibc keeps freed blocks instead of returning them to the system; see
+/// `docs/performance.md`.
 const MALLOC: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "4294967296"),
     ("MALLOC_TRIM_THRESHOLD_", "17179869184"),
@@ -97,7 +98,7 @@ impl Peer {
         self.script.cases
     }
 
-    /// Milliseconds of a case; none when the peer fails, which is said.
+    /// Runs a case, and returns its time in milliseconds; `None` if the peer fails, which is printed.
     pub(crate) fn run(&mut self, case: &str) -> Option<f64> {
         let answer = self.ask(case);
         if let Ok(Ok(time)) = answer.as_deref().map(str::trim).map(str::parse) {
@@ -118,7 +119,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // an empty line would do as well, but a peer may hang
+        // An empty line would end a peer as well, but not one that hangs.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,10 +1,10 @@
-//! The table.
+//! The table that the benchmark prints.
 
 use super::Times;
 use super::ours::Ours;
 use sextant_kernels::{Precision, peak};
 
-/// Ours, the peer, and the ratio that we aim at.
+/// Our case, the case that it is compared with, and the ratio that we aim at.
 const COMPARISONS: [(&str, &str, Option<f64>); 21] = [
     ("train mix bf16 ours", "train mix bf16 torch sorted", Some(2.5)),
     ("train mix f32 ours", "train mix f32 torch sorted", None),
@@ -53,7 +53,7 @@ pub(crate) fn print(times: &Times, ours: &Ours) {
         let (Some(a), Some(b)) = (times.get(mine), times.get(theirs)) else { continue };
         let ratios: Vec<f64> = a.iter().zip(b).map(|(mine, theirs)| theirs / mine).collect();
         let target = target.map_or(String::new(), |target| format!("{target}"));
-        // other programs on the machine hit contenders unevenly; their best rounds least
+        // Other programs on the machine slow contenders unevenly; the best rounds suffer least.
         let best = least(b) / least(a);
         println!("| {mine} | {theirs} | {:.2} | {best:.2} | {target} |", median(&ratios));
     }

@@ -9,12 +9,12 @@ use std::path::Path;
 
 /// Token lengths of rows of public-six; the file says where they come from.
 const LENGTHS: &str = include_str!("../../../benches/public-six-lengths.txt");
-/// Rows of a step, and of a peer's batch.
+/// Number of rows of a training step, and of a peer's batch.
 pub(crate) const BATCH: usize = 32;
-/// Tokens of the rows of equal length.
+/// Number of tokens of each row in the set of equal lengths.
 const EQUAL: usize = 64;
 
-/// Rows by name of the set.
+/// The sets of rows by their names.
 pub(crate) struct Workload {
     /// One batch of rows of equal length.
     pub(crate) equal: Set,
@@ -110,7 +110,7 @@ impl Set {
             ensure!(row.len() == words + 3, "a row of {words} words has {} tokens", row.len());
             set.ids.push(row.ids.clone());
             set.segments.push(row.segments.clone());
-            // the task decides the branch only: packs of all tasks
+            // The task only decides the branch, so that packs have rows of all tasks.
             set.rows.push(EncodedRow { task: Task::ALL[index % Task::COUNT], ..row });
             set.pairs.push((left, right));
             set.labels.push(index % 3);

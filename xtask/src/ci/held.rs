@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, Write};
 
-/// The newest summary of a test runner, with the empty lines after it. It is held back until something
-/// follows, so that other things can be said before the last one, and each line comes out once.
+/// The newest summary of a test runner, with the empty lines after it. It is held back until other
+/// output follows, so that other things can be printed before the last summary, and no line is printed
+/// twice.
 #[derive(Debug, Default)]
 pub(super) struct Held(String);
 
@@ -33,7 +34,7 @@ impl Held {
         Ok(())
     }
 
-    /// Says what was held back.
+    /// Writes what was held back.
     pub(super) fn release(&mut self, out: &mut impl Write) -> std::io::Result<()> {
         out.write_all(std::mem::take(&mut self.0).as_bytes())?;
         out.flush()

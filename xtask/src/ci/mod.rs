@@ -30,7 +30,7 @@ impl Ci {
         let named =
             |part: &Part| self.parts.is_empty() || self.parts.iter().any(|name| name == part.name);
         let parts: Vec<Part> = PARTS.into_iter().filter(named).collect();
-        // Checks are of the whole tree, wherever in it they are started.
+        // The checks cover the whole tree, wherever in it they are started.
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         std::env::set_current_dir(&root).with_context(|| {
             format!("cannot go to {}; was the tree moved since?", root.display())
@@ -39,7 +39,7 @@ impl Ci {
     }
 }
 
-/// What came of a part.
+/// The result of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Passed,
@@ -57,8 +57,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Runs parts one after the other and says how long each took. The output ends with the last summary of the
-/// test runner, if one ran: who looks at the end of a log looks for that.
+/// Runs parts one after the other and prints how long each took. The output ends with the last summary
+/// of the test runner, if one ran, because that is what readers look for at the end of a log.
 fn run_all(parts: &[Part], keep_going: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let mut rows: Vec<(&str, Outcome, Duration)> = Vec::new();
     let mut held = Held::default();
@@ -96,7 +96,7 @@ fn run_all(parts: &[Part], keep_going: bool, out: &mut impl Write) -> anyhow::Re
     Ok(())
 }
 
-/// Runs one part; whether it passed.
+/// Runs one part, and returns whether it passed.
 fn run(part: &Part, held: &mut Held, out: &mut impl Write) -> anyhow::Result<bool> {
     held.release(out)?;
     writeln!(out, "\n== {}: {}", part.name, part.line())?;
@@ -148,7 +148,7 @@ mod tests {
         assert!(!passed && text.contains("cannot run `no-such-program`"), "{text}");
     }
 
-    /// Who works on the tree reads the parts' names there.
+    /// People who work on the tree read the parts' names there.
     #[test]
     fn the_guide_for_contributors_names_every_part() {
         let guide = include_str!("../../../CONTRIBUTING.md");

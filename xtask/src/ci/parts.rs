@@ -5,13 +5,13 @@ use std::process::Command;
 /// A check: one command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
-    /// How it is called.
+    /// The part's name on the command line.
     pub(super) name: &'static str,
     /// The program and its arguments, with spaces between them.
     pub(super) command: &'static str,
-    /// Variables that are set for it.
+    /// Environment variables that are set for the command.
     pub(super) variables: &'static [(&'static str, &'static str)],
-    /// Whether it is the test runner, whose summary ends the output.
+    /// Whether the command is the test runner, whose summary ends the output.
     pub(super) runs_tests: bool,
 }
 
@@ -20,19 +20,21 @@ pub(super) const fn part(name: &'static str, command: &'static str) -> Part {
     Part { name, command, variables: &[], runs_tests: false }
 }
 
-/// All of them, in the order in which they run: what fails soonest first.
+/// All parts, in the order in which they run: those that fail soonest come first.
 pub(super) const PARTS: [Part; 10] = [
     part("fmt", "cargo fmt --all --check"),
     part("typos", "typos"),
-    // Advisories need a database that is not at hand on a machine without the net.
+    // Advisories need a database that cannot be fetched on a machine without internet access.
     part("deny", "cargo-deny check licenses bans sources"),
     part("clippy", "cargo clippy --workspace --all-targets -- -D warnings"),
-    // The cuda feature always compiles. DOCS_RS tells its LLVM bundler not to download what only running needs.
+    // The cuda feature must always compile. DOCS_RS tells its LLVM bundler not to download what is
+    // needed only for running.
     Part {
         variables: &[("DOCS_RS", "1")],
         ..part("cuda", "cargo check --package sextant --features cuda")
     },
-    // Everything but x86-64 code, as aarch64 would compile it: no standard library of another target is at hand.
+    // All code but that for x86-64, as it would compile for aarch64: no standard library of another
+    // target is installed.
     part(
         "portable",
         "cargo clippy --package sextant-kernels --all-targets --features portable -- -D warnings",
@@ -41,9 +43,11 @@ pub(super) const PARTS: [Part; 10] = [
         variables: &[("RUSTDOCFLAGS", "-D warnings")],
         ..part("doc", "cargo doc --workspace --no-deps --quiet")
     },
-    // The README's two commands. The second runs the examples of the documentation too.
+    // `demo` and `test` are the README's two commands. `test` runs the examples of the documentation
+    // too.
     part("demo", "cargo run -- demo"),
-    // The development profile leaves the standard library's checks of pointers out of the kernels.
+    // The development profile leaves the standard library's checks of pointers out of the kernels; this
+    // part runs with them.
     part(
         "checked",
         "cargo test --workspace --test conformance --config profile.dev.package.sextant-kernels.debug-assertions=true",

@@ -1,7 +1,8 @@
-//! No modules of a crate need one another in a circle.
+//! Checks that no modules of a crate need one another in a circle.
 //!
-//! Of two modules that need each other, neither can be read, tested or moved alone. What both need belongs
-//! into a module below them. The text is read as words, without a compiler: imports, and paths within code.
+//! Of two modules that need each other, neither can be read, tested or moved alone. What both need
+//! belongs into a module below them. The source is read as words, without a compiler: imports, and paths
+//! within code.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod modules;
@@ -11,7 +12,7 @@ use modules::Modules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Adds the Rust files of a folder, by their places below the first one.
+/// Adds the Rust files of a folder, by their paths below the first folder.
 fn add_files(folder: &Path, below: &str, files: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -46,7 +47,7 @@ fn no_circles_among_modules() {
     );
 }
 
-/// The circles of a crate of these files.
+/// The circles among the modules of a crate that has these files.
 fn circles(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let files = files.iter().map(|&(place, text)| (place.to_owned(), text.to_owned())).collect();
     let circles = Modules::read(&files).circles();
@@ -58,7 +59,8 @@ fn circles_are_found() {
     let direct =
         [("lib.rs", "mod a; mod b;"), ("a.rs", "use crate::b::B;"), ("b.rs", "use super::a;")];
     assert_eq!(circles(&direct), [["a", "b"]]);
-    // Through what the root passes on, through a third module, within code, and in folders.
+    // These circles lead through re-exports of the root, a third module, a path within code, and a
+    // folder.
     let hidden = [
         ("lib.rs", "mod a; mod b; mod c; pub use b::{x::Y as Z, B};"),
         ("a.rs", "fn f() { crate::Z::new() }"),

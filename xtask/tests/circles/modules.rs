@@ -10,7 +10,7 @@ pub(crate) type Module = Vec<String>;
 pub(crate) struct Modules(BTreeMap<Module, Vec<Path>>);
 
 impl Modules {
-    /// Reads the files of a crate, given by their places below `src`. What is compiled for tests only is
+    /// Reads the files of a crate, given by their paths below `src`. What is compiled for tests only is
     /// left out: tests may use what they test.
     pub(crate) fn read(files: &BTreeMap<String, String>) -> Self {
         let mut modules: BTreeMap<Module, Vec<Path>> = BTreeMap::new();
@@ -33,7 +33,8 @@ impl Modules {
         Self(modules)
     }
 
-    /// A path of a module as one from the crate's root; none for one into another crate.
+    /// The path from the crate's root for a path that module `from` names; `None` for a path into
+    /// another crate.
     fn absolute(&self, from: &Module, parts: &[String]) -> Option<Module> {
         let mut place = from.clone();
         let mut rest = parts;
@@ -61,7 +62,7 @@ impl Modules {
         Some(place)
     }
 
-    /// The module in which what a path leads to is written, through as many imports as there are.
+    /// The module that defines what a path leads to. Imports are followed, at most `left` of them.
     fn home(&self, path: &Module, left: usize) -> Option<Module> {
         let mut module = Vec::new();
         for (i, part) in path.iter().enumerate() {
@@ -81,7 +82,7 @@ impl Modules {
         Some(module)
     }
 
-    /// Pairs of modules of which the first needs the second.
+    /// Pairs of modules, the first of which needs the second.
     fn needs(&self) -> BTreeSet<(Module, Module)> {
         let mut needs = BTreeSet::new();
         for (module, paths) in &self.0 {

@@ -1,4 +1,4 @@
-//! What a Rust file says of other modules, read without a compiler.
+//! Which other modules a Rust file names, read without a compiler.
 
 /// A file as words: names, `::`, and single characters of punctuation. Comments, texts, characters and
 /// lifetimes are left out.
@@ -55,7 +55,8 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// The length of `"…"` with as many `#` on both sides, if such a text starts here.
+/// The length of `"…"` with equally many `#` on both sides, as a raw string has after its `r`, if it
+/// starts here.
 fn raw_text(text: &[char]) -> Option<usize> {
     let marks = text.iter().take_while(|&&c| c == '#').count();
     if text.get(marks) != Some(&'"') {
@@ -68,7 +69,8 @@ fn raw_text(text: &[char]) -> Option<usize> {
     Some(marks + 1 + length + marks + 1)
 }
 
-/// Takes out what is compiled for tests only; gives the modules of their own files among it.
+/// Takes out what is compiled for tests only. Returns the other words, and the names of the modules
+/// among what was taken out that have files of their own.
 pub(crate) fn without_tests(words: Vec<String>) -> (Vec<String>, Vec<String>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
@@ -101,7 +103,8 @@ pub(crate) fn without_tests(words: Vec<String>) -> (Vec<String>, Vec<String>) {
     (kept, modules)
 }
 
-/// A path of a file, and the name by which the file has what it leads to, where it is of a `use`.
+/// A path that a file names and, if it is the path of a `use`, the name that the file gives to its
+/// target.
 pub(crate) struct Path {
     pub(crate) parts: Vec<String>,
     pub(crate) name: Option<String>,
@@ -136,7 +139,7 @@ fn is_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Reads a tree of imports from `i` on; gives the place behind it.
+/// Reads a tree of imports from `i` on, and returns the index behind it.
 fn tree(words: &[String], mut i: usize, before: &[String], paths: &mut Vec<Path>) -> usize {
     let mut parts = before.to_vec();
     while let Some(word) = words.get(i) {

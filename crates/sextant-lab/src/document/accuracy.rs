@@ -1,4 +1,5 @@
-//! What is how accurate, and why: the headline table, ensembles, the prefix, multi-task gains.
+//! The sections on accuracy: the headline table, ensembles, the prefix, multi-task gains, learning
+//! curves.
 
 use super::plot::{Plot, Series};
 use super::{Entry, Section, Table, differences, heads, p_value, percent};

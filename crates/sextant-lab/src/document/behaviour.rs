@@ -1,4 +1,4 @@
-//! How systems behave: contradictions, confusions, calibration, abstention, and what they cost.
+//! The sections on how systems behave: contradictions, confusions, calibration, abstention and cost.
 
 use super::plot::{Plot, Series};
 use super::{Entry, Section, Table, percent};
@@ -86,7 +86,7 @@ fn confusions(findings: &Findings) -> Option<Section> {
     Some(section)
 }
 
-/// Confidence against accuracy, for bins that hold at least this share of rows.
+/// A plot of reliability leaves out bins that hold a smaller share of the rows than this.
 const LEAST_SHARE: f64 = 0.002;
 
 fn reliability(name: &str, bins: &[ReliabilityBin]) -> Series {
@@ -169,7 +169,7 @@ fn abstention(findings: &Findings) -> Result<Option<Section>, LabError> {
     let rows = findings.calibration.iter().map(|found| {
         let mut entries = vec![Entry::word(&found.system)];
         entries.extend(shares.iter().map(|&share| {
-            // The last point that answers no more than the share.
+            // The point of the highest coverage that does not exceed the share.
             let within = found.abstention.iter().filter(|point| point.coverage <= share + 1e-9);
             let point = within.max_by(|a, b| a.coverage.total_cmp(&b.coverage));
             point.map_or_else(Entry::missing, |point| Entry::number(percent(point.accuracy)))

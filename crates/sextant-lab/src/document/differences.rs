@@ -1,11 +1,10 @@
-//! How far systems are from the reference, and how large that is.
+//! Differences of systems from the reference, and their effect sizes.
 
 use super::{Entry, Table, heads, p_value};
 use crate::findings::{Headline, HeadlineRow, Score};
 use crate::render::p_text;
 
-/// The tables that stand below the headline; none without a reference or something to set beside
-/// it.
+/// The tables below the headline table; none without a reference.
 pub(super) fn tables(headline: &Headline) -> Vec<Table> {
     let Some(reference) = &headline.reference else { return Vec::new() };
     let rows: Vec<&HeadlineRow> =
@@ -15,7 +14,7 @@ pub(super) fn tables(headline: &Headline) -> Vec<Table> {
     tables
 }
 
-/// The difference itself, by task.
+/// The differences by task.
 fn differences(headline: &Headline, reference: &str, rows: &[&HeadlineRow]) -> Table {
     let rows = rows.iter().map(|row| {
         let mut entries = vec![Entry::word(&row.system)];
@@ -38,7 +37,7 @@ fn differences(headline: &Headline, reference: &str, rows: &[&HeadlineRow]) -> T
     }
 }
 
-/// The difference on all rows beside its size.
+/// The difference on all rows beside its effect size; `None` without other systems than the reference.
 fn effects(headline: &Headline, reference: &str, rows: &[&HeadlineRow]) -> Option<Table> {
     let overall = headline.columns.iter().position(|column| column.task.is_none())?;
     let rows: Vec<Vec<Entry>> = rows

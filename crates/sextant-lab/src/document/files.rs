@@ -10,26 +10,27 @@ use sextant_infer::EnsembleManifest;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// What a report consists of on disk.
+/// The paths of a report's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportFiles {
-    /// For reading.
+    /// The report for a browser.
     pub html: PathBuf,
-    /// For reading in a terminal or a repository.
+    /// The report for a terminal or a repository.
     pub markdown: PathBuf,
     /// Every number, for machines.
     pub json: PathBuf,
-    /// A CSV for each table, and `scores.csv` with exact numbers.
+    /// The folder with a CSV for each table, and `scores.csv` with exact numbers.
     pub tables: PathBuf,
 }
 
 impl ReportFiles {
-    /// Writes a lab's report into its folder, in place of an earlier one; `existing` says whether files
-    /// of the user's of the same names may be replaced. Ensembles are written into `ensembles/`.
+    /// Writes a lab's report into its folder, in place of an earlier one. `existing` says whether files
+    /// that the user wrote under the same names may be replaced. Ensembles are written into
+    /// `ensembles/`.
     ///
     /// # Errors
-    /// No run is finished, a file of the user's is in the way, or the disk refuses. Each file appears whole
-    /// or not at all.
+    /// No run is finished, a file of the user's is in the way, or a file cannot be written. Each file
+    /// appears whole or not at all.
     pub fn write(lab: &Lab, existing: Existing) -> Result<Self, LabError> {
         let findings = Findings::new(lab)?;
         let document = Document::new(&findings)?;
@@ -82,7 +83,7 @@ fn ensemble(lab: &Lab, row: &EnsembleRow, existing: Existing) -> Result<(), LabE
     Ok(manifest.write(&folder, existing)?)
 }
 
-/// A table as it is shown, with intervals in columns of their own.
+/// The CSV of a table as it is shown, with intervals in columns of their own.
 fn csv_of(table: &Table) -> Result<String, LabError> {
     let has_detail = |column: usize| {
         table.rows.iter().any(|row| row.get(column).is_some_and(|entry| !entry.detail.is_empty()))
@@ -104,7 +105,7 @@ fn csv_of(table: &Table) -> Result<String, LabError> {
     finished(writer)
 }
 
-/// The headline's numbers, exact: a line for each system and column.
+/// The CSV of the headline table with exact numbers: a line for each system and column.
 fn scores(findings: &Findings) -> Result<String, LabError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([

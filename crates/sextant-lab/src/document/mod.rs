@@ -11,21 +11,21 @@ mod record;
 
 pub use files::ReportFiles;
 
-use crate::findings::{Column, Findings};
+use crate::findings::{AccuracyColumn, Findings};
 use crate::recipe::LabRecipe;
 use crate::render::{bracketed_effects, dash, effect, p_text, signed};
 use plot::Plot;
 use serde::Serialize;
 use sextant_eval::Estimate;
 
-/// A report before it is HTML or Markdown.
+/// A report before it is rendered as HTML or Markdown.
 #[derive(Debug, Clone, Serialize)]
 pub struct Document {
     title: String,
     /// Paragraphs below the title.
     lead: Vec<String>,
     sections: Vec<Section>,
-    /// What the whole is made of again: a recipe.
+    /// The recipe that makes the report again, as TOML.
     recipe: String,
 }
 
@@ -34,7 +34,7 @@ pub struct Document {
 pub(crate) struct Section {
     id: &'static str,
     title: &'static str,
-    /// What the numbers are.
+    /// Paragraphs that explain the numbers.
     text: Vec<String>,
     plots: Vec<Plot>,
     tables: Vec<Table>,
@@ -43,27 +43,27 @@ pub(crate) struct Section {
 /// A table.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Table {
-    /// Names its CSV file.
+    /// The name of the table's CSV file.
     id: String,
     caption: String,
     header: Vec<String>,
     rows: Vec<Vec<Entry>>,
-    /// Whether HTML shows it only when asked.
+    /// Whether the HTML shows the table only when it is unfolded.
     folded: bool,
 }
 
-/// What stands in a table.
+/// A cell of a table, as text.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Entry {
     text: String,
-    /// Below the text, smaller.
+    /// Further text, shown smaller below the main text.
     detail: String,
     best: bool,
-    /// Differs from the reference.
+    /// Whether the cell is marked with a †.
     significant: bool,
-    /// Shade, from 0 to 1.
+    /// The strength of the background's shade, from 0 to 1.
     shade: Option<f64>,
-    /// Text rather than a number: stands to the left.
+    /// Whether the cell is text, which is aligned to the left, rather than a number.
     word: bool,
 }
 
@@ -98,7 +98,8 @@ impl Entry {
         Self { text: points(estimate.value), detail, significant, ..Self::default() }
     }
 
-    /// An effect size with its interval; whether it is significant is for its test to say.
+    /// An effect size with its interval. It is never marked: whether the difference is significant is
+    /// decided by the difference's own test.
     fn effect(estimate: Estimate) -> Self {
         let detail = estimate.interval.map_or_else(String::new, bracketed_effects);
         Self { text: effect(estimate.value), detail, ..Self::default() }
@@ -125,14 +126,17 @@ fn p_value(p: Option<f64>) -> Entry {
     p.map_or_else(Entry::missing, |p| Entry::number(p_text(p)))
 }
 
-/// The header of a table with a column for each task, after some first ones.
-fn heads<'a>(first: &'a [&'a str], columns: &'a [Column]) -> impl Iterator<Item = String> + 'a {
+/// The headings of a table: the `first` ones, then one for each of the columns.
+fn heads<'a>(
+    first: &'a [&'a str],
+    columns: &'a [AccuracyColumn],
+) -> impl Iterator<Item = String> + 'a {
     let first = first.iter().map(|&text| text.to_owned());
     first.chain(columns.iter().map(|column| format!("{} ({})", column.name(), column.rows)))
 }
 
 impl Document {
-    /// Lays findings out.
+    /// Lays out findings as a document.
     ///
     /// # Errors
     /// A plot that cannot be drawn, or a recipe that cannot be written.

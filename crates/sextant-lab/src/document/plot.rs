@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// A drawn plot, or what is known of one that is to be drawn.
+/// A plot: its options, and its SVG once it is drawn.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Plot {
     title: String,
@@ -53,11 +53,11 @@ impl Series {
 }
 
 const SIZE: (u32, u32) = (560, 340);
-/// How many colours the page has.
+/// Number of colours for series that the page defines.
 pub(crate) const COLOURS: usize = 8;
-/// How many kinds of marks: dots, rings and triangles, for more series than colours.
+/// Number of kinds of marks (dots, rings and triangles), which tell series of the same colour apart.
 const MARKS: usize = 3;
-/// Stand-ins that the page's colours replace: text, grid, then series.
+/// Stand-in colours that the page's colours replace: these for text and grid, `stand_in` for series.
 const INK: RGBColor = RGBColor(1, 1, 1);
 const GRID: RGBColor = RGBColor(2, 2, 2);
 
@@ -187,7 +187,7 @@ impl Plot {
     }
 }
 
-/// From the least to the largest with some air; something sensible where there is nothing.
+/// The range of the finite values with a margin at both ends; 0 to 1 if there are none.
 fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     let finite = values.filter(|value| value.is_finite());
     let (low, high) =

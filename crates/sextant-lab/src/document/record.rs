@@ -1,4 +1,4 @@
-//! What was done: the search, the data, every run.
+//! The sections that record what was done: the search, the data, every run.
 
 use super::{Entry, Section, Table, percent};
 use crate::facts::{count, mebibytes, spoken_duration};

@@ -24,20 +24,20 @@ pub struct Drop {
     pub backbone: String,
     /// The routing without the prefix.
     pub routing: String,
-    /// With the prefix.
+    /// The system with the prefix.
     pub with: String,
-    /// Without.
+    /// The system without the prefix.
     pub without: String,
-    /// Task by task; none for all rows.
+    /// The drop on each task; `None` stands for all rows.
     pub values: Vec<(Option<Task>, RowMean)>,
 }
 
 /// A drop minus another.
 #[derive(Debug, Clone, Serialize)]
 pub struct Asymmetry {
-    /// Whose drop: backbone and routing.
+    /// The system without the prefix whose drop it is.
     pub of: String,
-    /// What is subtracted.
+    /// The system without the prefix whose drop is subtracted.
     pub minus: String,
     /// The difference on all rows.
     pub difference: RowMean,
@@ -49,7 +49,7 @@ pub(crate) fn ablation(systems: &[System], judge: &Judge<'_>) -> Result<Ablation
     let mut pairs: Vec<(&System, &System, Routing)> = Vec::new();
     for without in systems {
         let Some(routing) = without.routing.filter(|routing| !routing.prefix) else { continue };
-        // A variant's other keys would be part of the difference.
+        // Variants are left out: their other keys would be part of the difference.
         if without.routing_label != crate::cell::file_safe(&routing.label()) {
             continue;
         }
@@ -78,7 +78,8 @@ pub(crate) fn ablation(systems: &[System], judge: &Judge<'_>) -> Result<Ablation
     }
     for (first, (with, without, routing)) in pairs.iter().enumerate() {
         for (other_with, other_without, other_routing) in &pairs[first + 1..] {
-            // Within a backbone any two routings; between backbones the same routing.
+            // Drops are compared for any two routings within a backbone, but for the same routing
+            // between backbones.
             if with.backbone != other_with.backbone && routing != other_routing {
                 continue;
             }

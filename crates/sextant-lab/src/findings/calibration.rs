@@ -1,5 +1,5 @@
-//! How well systems know what they know: confusions, calibration before and after a temperature that
-//! is fitted on dev rows, and what is gained by abstaining.
+//! How well the confidence of systems matches their accuracy: confusions, calibration before and after
+//! scaling by a temperature that is fitted on dev rows, and what is gained by abstaining.
 
 use super::systems::{Judge, System};
 use crate::LabError;
@@ -23,24 +23,24 @@ pub struct Calibration {
     pub temperatures: Vec<f64>,
     /// Expected calibration error as trained: mean over seeds.
     pub ece: f64,
-    /// The same with temperatures.
+    /// Expected calibration error with temperatures: mean over seeds.
     pub ece_scaled: f64,
     /// Log loss as trained, and with temperatures: means over seeds.
     pub log_loss: [f64; 2],
     /// Confidence against accuracy as trained.
     pub reliability: Vec<ReliabilityBin>,
-    /// The same with temperatures.
+    /// Confidence against accuracy with temperatures.
     pub reliability_scaled: Vec<ReliabilityBin>,
-    /// Accuracy on the rows of which the system is surest.
+    /// The abstention curve with temperatures: accuracy on the rows of the highest confidence.
     pub abstention: Vec<AbstentionPoint>,
     /// The areas under risk against coverage, with temperatures: means over seeds.
     pub risk_coverage: RiskCoverage,
 }
 
-/// Points of an abstention curve.
+/// The largest number of points of an abstention curve.
 const POINTS: usize = 50;
 
-/// Every system that answers all tasks.
+/// The calibration of every system that has answers.
 pub(crate) fn calibration(
     systems: &[System],
     judge: &Judge<'_>,

@@ -1,9 +1,9 @@
 //! Whether answers about related pairs contradict each other.
 //!
-//! Three entities of which every two were compared make a triangle: a query, a product and a type,
-//! two queries and a product, three products. A triangle is violated where two of its pairs are
-//! relevant and the third is irrelevant: what is the same as, or an answer to, one and the same
-//! thing cannot have nothing to do with each other.
+//! Three entities of which every two were compared make a triangle: a query, a product and a type, two
+//! queries and a product, three products. A triangle is violated where two of its pairs are relevant and
+//! the third is irrelevant: two entities that are both relevant to the same third entity cannot be
+//! irrelevant to each other.
 
 use super::systems::{Judge, System};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Consistency {
     /// The system.
     pub system: String,
-    /// Triangles among the test rows of which it answers all three pairs.
+    /// Triangles among the test rows of which the system answers all three pairs.
     pub triangles: usize,
     /// The share that its answers violate: the mean over seeds.
     pub violated: f64,
@@ -24,7 +24,7 @@ pub struct Consistency {
     pub violated_by_truth: f64,
 }
 
-/// Every system, where the test rows have triangles.
+/// The consistency of every system that answers all three pairs of some triangle of test rows.
 pub(crate) fn consistency(systems: &[System], judge: &Judge<'_>) -> Vec<Consistency> {
     let triangles = triangles(judge.test);
     let truth = |row: usize| Some(judge.test[row].grade);

@@ -3,7 +3,8 @@
 use super::systems::{Judge, System};
 use serde::Serialize;
 
-/// A system's cost of one seed: mean over seeds, sum over the models of single tasks.
+/// What one seed of a system costs: the mean over seeds. Where each task has a model of its own, their
+/// costs are added up.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cost {
     /// The system.
@@ -16,9 +17,9 @@ pub struct Cost {
     pub train_seconds: f64,
     /// Test rows predicted in a second.
     pub rows_per_second: f64,
-    /// Numbers in the model or models.
+    /// Number of parameters of the model or models.
     pub parameters: u64,
-    /// The most memory, in bytes.
+    /// The most memory that the process held in any of the runs, in bytes.
     pub peak_memory_bytes: Option<u64>,
     /// Whether no system that trains with fewer operations is as accurate.
     pub efficient: bool,

@@ -1,7 +1,7 @@
 //! Ensembles over seeds, and over routings.
 
 use super::systems::{Judge, System};
-use super::{Column, Score, columns};
+use super::{AccuracyColumn, Score, columns};
 use crate::LabError;
 use crate::weights::fit_weights;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use sextant_eval::{Agreement, Estimate, Vote};
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Ensembles {
     /// The six tasks, then all rows.
-    pub columns: Vec<Column>,
+    pub columns: Vec<AccuracyColumn>,
     /// A row for each ensemble.
     pub rows: Vec<EnsembleRow>,
 }
@@ -20,25 +20,25 @@ pub struct Ensembles {
 /// One ensemble.
 #[derive(Debug, Clone, Serialize)]
 pub struct EnsembleRow {
-    /// Its name, and its folder's.
+    /// The name of the ensemble and of its folder.
     pub name: String,
     /// The systems whose seeds are its members.
     pub systems: Vec<String>,
     /// The rule.
     pub rule: Vote,
-    /// The runs of each member: several where each answers one task.
+    /// The runs of each member: several where each run answers one task.
     pub members: Vec<Vec<String>>,
-    /// Their weights, fitted on dev rows; all equal but for [`Vote::Weighted`].
+    /// The members' weights: fitted on dev rows for [`Vote::Weighted`], equal for every other rule.
     pub weights: Vec<f64>,
-    /// One for each column.
+    /// A score for each column; `None` where a row has no answer.
     pub scores: Vec<Option<Score>>,
-    /// On all rows: accuracy beyond the mean of its members.
+    /// Accuracy on all rows minus the mean of the members' accuracies.
     pub gain: Option<Estimate>,
     /// How much members differ; the same for every rule.
     pub diversity: Option<Agreement>,
 }
 
-/// Puts the seeds of every system together, and those of every list of systems.
+/// Forms the ensembles: the seeds of every system, and those of every list of systems, by each rule.
 pub(crate) fn ensembles(
     systems: &[System],
     mixed: &[Vec<String>],
@@ -113,7 +113,7 @@ pub(crate) fn ensembles(
     Ok(Ensembles { columns, rows })
 }
 
-/// What an ensemble says about each row; nothing where a member has no answer.
+/// An ensemble's answer to each row; `None` where a member has no answer.
 pub(crate) fn combined(
     rule: Vote,
     answers: &[Vec<Option<Prediction>>],

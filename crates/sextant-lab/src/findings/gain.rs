@@ -15,7 +15,7 @@ use sextant_eval::{Estimate, RowMean};
 pub struct Gain {
     /// The multi-task system.
     pub system: String,
-    /// The task; none for all rows.
+    /// The task; `None` for all rows.
     pub task: Option<Task>,
     /// Distinct training rows of the task.
     pub train_rows: usize,
@@ -63,7 +63,7 @@ pub(crate) fn gains(systems: &[System], judge: &Judge<'_>) -> Result<Vec<Gain>, 
     Ok(found)
 }
 
-/// Training rows of a task's single-task model, or of all.
+/// Number of training rows of a task's single-task model, or of all single-task models together.
 fn train_rows(single: &System, task: Option<Task>) -> usize {
     let runs = single.members.first().map(|member| member.runs.as_slice()).unwrap_or_default();
     let mine = runs.iter().filter(|run| task.is_none_or(|task| run.role == Role::Single { task }));
@@ -75,7 +75,7 @@ fn train_rows(single: &System, task: Option<Task>) -> usize {
 pub struct Curve {
     /// The backbone.
     pub backbone: String,
-    /// The task whose rows are made fewer.
+    /// The task whose training rows are reduced.
     pub task: Task,
     /// Points, smallest share first.
     pub points: Vec<CurvePoint>,
@@ -86,7 +86,7 @@ pub struct Curve {
 pub struct CurvePoint {
     /// The share of the task's training rows.
     pub share: f64,
-    /// How many rows that is.
+    /// The number of these rows.
     pub train_rows: usize,
     /// Multi-task accuracy.
     pub multi: Option<Estimate>,

@@ -1,7 +1,7 @@
 //! The table of the paper: backbones and routings by tasks.
 
 use super::systems::{Judge, System};
-use super::{Column, Score, columns};
+use super::{AccuracyColumn, Score, columns};
 use crate::LabError;
 use crate::recipe::ReportRecipe;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use sextant_eval::Bootstrap;
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Headline {
     /// The six tasks, then all rows.
-    pub columns: Vec<Column>,
+    pub columns: Vec<AccuracyColumn>,
     /// The system that the others are tested against.
     pub reference: Option<String>,
     /// A row for each system.
@@ -31,9 +31,9 @@ pub struct HeadlineRow {
     pub routing: String,
     /// Its seeds.
     pub seeds: Vec<u64>,
-    /// Numbers in the model, or in the models of all tasks together.
+    /// Number of parameters of the model, or of the models of all tasks together.
     pub parameters: u64,
-    /// One for each column; none where it has no answer.
+    /// A score for each column; `None` where a row has no answer.
     pub scores: Vec<Option<Score>>,
 }
 
@@ -45,7 +45,8 @@ pub(crate) fn headline(
     report: &ReportRecipe,
 ) -> Result<Headline, LabError> {
     let columns = columns(judge);
-    // Holm multiplies p-values by up to the number of tests: they must be able to be small.
+    // Holm's correction multiplies p-values by up to the number of tests, so that it takes more
+    // resamples for them to be small enough.
     let tester = Judge {
         test: judge.test,
         tasks: judge.tasks.clone(),

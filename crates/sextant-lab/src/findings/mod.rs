@@ -1,8 +1,8 @@
-//! All that a report tells, as values: computed once from the kept predictions, rendered in any
+//! Everything that a report shows, as values: computed once from the kept predictions, rendered in any
 //! form. The JSON of [`Findings`] is the machine's form of the report.
 //!
 //! Accuracies are means over seeds. Intervals resample groups of test rows (see
-//! [`sextant_eval::row_mean`]); how far seeds differ stands beside them.
+//! [`sextant_eval::row_mean`]); the standard deviation over seeds is stated beside them.
 
 mod ablation;
 mod calibration;
@@ -31,32 +31,32 @@ use sextant_data::DataCard;
 use sextant_eval::{Agreement, Bootstrap, Estimate, agreement, holm};
 use systems::Judge;
 
-/// All that a report tells.
+/// Everything that a report shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct Findings {
     /// The grid's name.
     pub name: String,
-    /// The program that computed this.
+    /// The version of the program that computed the findings.
     pub code: String,
-    /// What the recipe says of itself.
+    /// The introduction that the recipe states.
     pub introduction: String,
     /// Runs of the grid, and how many of them are finished.
     pub runs: (usize, usize),
-    /// Resamples behind the intervals.
+    /// Number of resamples for the intervals.
     pub replicates: usize,
-    /// The family-wise error rate of marks.
+    /// The family-wise error rate at which differences are marked.
     pub alpha: f64,
-    /// The paper's table.
+    /// The headline table, which is that of the paper.
     pub headline: Headline,
-    /// Models put together.
+    /// Ensembles of models.
     pub ensembles: Ensembles,
     /// What the prefix is worth.
     pub ablation: Ablation,
     /// What training tasks together is worth.
     pub gains: Vec<Gain>,
-    /// The same along volumes of data.
+    /// Learning curves: accuracies and gains by the number of training rows.
     pub curves: Vec<Curve>,
-    /// How well systems know what they know, with their confusions.
+    /// Calibration and confusions of the systems.
     pub calibration: Vec<Calibration>,
     /// Whether answers of different tasks contradict each other.
     pub consistency: Vec<Consistency>,
@@ -128,24 +128,24 @@ impl Findings {
 
 /// A column of a table of accuracies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Column {
-    /// The task; none for all rows.
+pub struct AccuracyColumn {
+    /// The task; `None` for all rows.
     pub task: Option<Task>,
-    /// Test rows.
+    /// Number of test rows.
     pub rows: usize,
 }
 
-impl Column {
-    /// Its heading.
+impl AccuracyColumn {
+    /// The column's heading.
     pub fn name(&self) -> &'static str {
         self.task.map_or("overall", Task::as_str)
     }
 }
 
 /// The tasks that have test rows, then all rows.
-fn columns(judge: &Judge<'_>) -> Vec<Column> {
+fn columns(judge: &Judge<'_>) -> Vec<AccuracyColumn> {
     let tasks = judge.tasks.iter().copied().map(Some).chain([None]);
-    let all = tasks.map(|task| Column { task, rows: judge.rows(task).count() });
+    let all = tasks.map(|task| AccuracyColumn { task, rows: judge.rows(task).count() });
     all.filter(|column| column.rows > 0).collect()
 }
 
@@ -154,25 +154,25 @@ fn columns(judge: &Judge<'_>) -> Vec<Column> {
 pub struct Score {
     /// The mean over seeds, with its interval over test rows.
     pub accuracy: Estimate,
-    /// Each seed's.
+    /// The accuracy of each seed.
     pub by_seed: Vec<f64>,
-    /// Their standard deviation (n − 1); none of one seed.
+    /// The standard deviation over seeds (dividing by n − 1); `None` for a single seed.
     pub seed_deviation: Option<f64>,
     /// The difference from the reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub difference: Option<Estimate>,
-    /// How large that is: [Cohen's h](sextant_eval::cohens_h), from the same resamples.
+    /// The size of the difference: [Cohen's h](sextant_eval::cohens_h), from the same resamples.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cohens_h: Option<Estimate>,
-    /// Its p-value.
+    /// The p-value of the difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
-    /// The same after Holm's correction over the table.
+    /// The p-value after Holm's correction over the table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_holm: Option<f64>,
-    /// Whether that is below the report's alpha.
+    /// Whether the corrected p-value is below the report's alpha.
     pub significant: bool,
-    /// Whether no row has a better one in this column.
+    /// Whether no row has a better accuracy in this column.
     pub best: bool,
 }
 
@@ -195,7 +195,7 @@ impl Score {
     }
 }
 
-/// Marks the best of a column, ties all.
+/// Marks the best score of a column; if several are equally good, all of them.
 fn mark_best<'a>(scores: impl Iterator<Item = &'a mut Score>) {
     let mut scores: Vec<_> = scores.collect();
     let best = scores.iter().map(|s| s.accuracy.value).fold(f64::NEG_INFINITY, f64::max);
@@ -204,7 +204,7 @@ fn mark_best<'a>(scores: impl Iterator<Item = &'a mut Score>) {
     }
 }
 
-/// Corrects the p-values of a table; returns how many there are.
+/// Corrects the p-values of a table, and returns their number.
 fn correct(scores: &mut [&mut Score], alpha: f64) -> usize {
     let mut tested: Vec<_> = scores.iter_mut().filter(|score| score.p_value.is_some()).collect();
     let raw: Vec<f64> = tested.iter().filter_map(|score| score.p_value).collect();

@@ -1,4 +1,4 @@
-//! What was trained, as reports speak of it: a system is a backbone with a routing, in one or more
+//! The systems that a report compares. A system is a backbone with a routing, trained with one or more
 //! seeds, and its answers to the test and dev rows.
 
 use crate::LabError;
@@ -12,11 +12,11 @@ use sextant_model::Routing;
 /// A backbone with a routing.
 #[derive(Debug, Clone)]
 pub(crate) struct System {
-    /// `minilm-prefix`.
+    /// Backbone and routing, such as `minilm-prefix`.
     pub(crate) label: String,
     pub(crate) backbone: String,
     pub(crate) routing_label: String,
-    /// None for models of one task each.
+    /// `None` for a system that has one model for each task.
     pub(crate) routing: Option<Routing>,
     pub(crate) members: Vec<Member>,
 }
@@ -26,16 +26,16 @@ pub(crate) struct System {
 pub(crate) struct Member {
     pub(crate) seed: u64,
     pub(crate) runs: Vec<LedgerEntry>,
-    /// An answer for each test row, where a model answers its task.
+    /// An answer for each test row; `None` where no model answers the row's task.
     pub(crate) test: Vec<Option<Prediction>>,
-    /// The same for the dev rows that training looked at.
+    /// An answer for each dev row; `None` where training did not evaluate the row.
     pub(crate) dev: Vec<Option<Prediction>>,
 }
 
 /// The rows that systems are judged on.
 pub(crate) struct Judge<'a> {
     pub(crate) test: &'a [Example],
-    /// The tasks of the grid; rows of others are nobody's.
+    /// The tasks of the grid; rows of other tasks are left out.
     pub(crate) tasks: Vec<Task>,
     pub(crate) bootstrap: Bootstrap,
 }
@@ -49,8 +49,8 @@ impl Judge<'_> {
         })
     }
 
-    /// The mean over the rows of a task, or of all tasks, of a number per row. None where some row
-    /// has no number: the mean would be about other rows.
+    /// The mean over the rows of a task, or of all tasks, of a number per row. `None` where some row has
+    /// no number, because the mean would be over other rows.
     pub(crate) fn mean(
         &self,
         task: Option<Task>,
@@ -68,7 +68,7 @@ impl Judge<'_> {
         Ok(Some(row_mean(&values, &groups, &self.bootstrap)?))
     }
 
-    /// As [`Judge::mean`], without an interval.
+    /// The mean that [`Judge::mean`] computes, without an interval.
     pub(crate) fn plain(
         &self,
         task: Option<Task>,
@@ -79,12 +79,12 @@ impl Judge<'_> {
         Some(values.iter().sum::<f64>() / values.len() as f64)
     }
 
-    /// 1 where an answer is right.
+    /// 1 where an answer is right and 0 where it is wrong; `None` without an answer.
     pub(crate) fn right(&self, row: usize, answer: Option<Prediction>) -> Option<f64> {
         answer.map(|answer| f64::from(u8::from(answer.grade() == self.test[row].grade)))
     }
 
-    /// The share of a system's seeds that get a row right.
+    /// The share of a system's seeds that get a row right; `None` where a seed has no answer.
     pub(crate) fn right_of(&self, system: &System, row: usize) -> Option<f64> {
         let right: Option<f64> =
             system.members.iter().map(|member| self.right(row, member.test[row])).sum();
@@ -101,7 +101,7 @@ impl Judge<'_> {
         self.mean(task, |row| Some(self.right_of(second, row)? - self.right_of(first, row)?))
     }
 
-    /// Both accuracies on the same rows, with the size of their difference; seeds are averaged. None
+    /// Both accuracies on the same rows, with the size of their difference; seeds are averaged. `None`
     /// where some row has no answer.
     pub(crate) fn paired(
         &self,
@@ -126,14 +126,14 @@ impl Judge<'_> {
 }
 
 impl System {
-    /// The seeds, for tables: `1, 2, 3`.
+    /// The seeds of the system's members.
     pub(crate) fn seeds(&self) -> Vec<u64> {
         self.members.iter().map(|member| member.seed).collect()
     }
 }
 
-/// The systems of a lab as far as they are finished, in the order of the grid, models of one task
-/// each last.
+/// The systems of a lab, with their finished runs, in the order of the grid. Systems with one model for
+/// each task come last.
 pub(crate) fn systems(lab: &Lab) -> Result<Vec<System>, LabError> {
     let mut systems: Vec<System> = Vec::new();
     for wanted in [0, 1, 2] {

@@ -1,4 +1,4 @@
-//! Several processes on one grid: who trains what.
+//! How several processes divide the runs of one grid among themselves.
 //!
 //! A process claims a run by locking the run's folder, for as long as it trains the run, asks it for
 //! its answers and writes its line into the ledger. A process that dies loses its claims, so that
@@ -11,12 +11,12 @@ use sextant_files::{FileError, Lock};
 use sextant_train::TrainError;
 use std::sync::Arc;
 
-/// What came of trying to claim a run.
+/// The result of trying to claim a run.
 #[derive(Debug)]
 pub(super) enum Claim {
-    /// It is this process's until the lock is dropped.
+    /// The run belongs to this process until the lock is dropped.
     Mine(Arc<Lock>),
-    /// Somebody else works on it: `process 1234`.
+    /// Another process works on the run, such as `process 1234`.
     Held(String),
 }
 
@@ -30,7 +30,7 @@ impl Lab {
         }
     }
 
-    /// Who works on a run now: `process 1234`.
+    /// The process that works on a run now, such as `process 1234`.
     pub fn holder(&self, cell: &Cell) -> Option<String> {
         Lock::holder(&self.run_folder(cell.name()).0)
     }

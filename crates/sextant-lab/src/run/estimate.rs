@@ -1,4 +1,4 @@
-//! How long runs may take.
+//! Estimates of how long runs take.
 
 use super::Lab;
 use crate::cell::Cell;
@@ -6,8 +6,9 @@ use crate::ledger::LedgerEntry;
 use sextant_train::{tasks_of, train_positions};
 
 impl Lab {
-    /// Seconds that a cell may take, from finished runs of its backbone: their time per row trained
-    /// on, or, where there is none, nothing. Of a run that is trained, its evaluation alone.
+    /// The seconds that a cell may take, from finished runs of its backbone: the mean of those with the
+    /// same routing or, without any, the time per training row of all of them. `None` if no run of the
+    /// backbone is finished. If the cell is trained already, only its evaluation counts.
     pub(super) fn estimate(&self, cell: &Cell) -> Option<f64> {
         let finished: Vec<&LedgerEntry> = self
             .grid
@@ -16,7 +17,8 @@ impl Lab {
             .filter(|other| other.backbone == cell.backbone)
             .filter_map(|other| self.entry(other))
             .collect();
-        // The same routing and tasks cost the same; failing that, anything of the backbone.
+        // Runs with the same routing label cost about the same; without any, runs of the backbone are
+        // scaled by their rows.
         let alike = |entry: &&&LedgerEntry| entry.routing == cell.routing;
         let alike: Vec<_> = finished.iter().filter(alike).copied().collect();
         let (of, scale) = if alike.is_empty() { (finished, true) } else { (alike, false) };

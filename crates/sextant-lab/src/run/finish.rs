@@ -1,4 +1,5 @@
-//! One run of a grid: trained, asked for its answers, and summed up in a line of the ledger.
+//! One run of a grid: it is trained, predicts the dev and test rows, and is summed up in a line of the
+//! ledger.
 
 use super::{Lab, LabEvent, Predictions, Watcher, code_version, recipe_hash, training_flops};
 use crate::LabError;
@@ -17,11 +18,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Lab {
-    /// Trains the run if it is not trained, and predicts test and dev rows once. `lock` is the run
-    /// folder's.
+    /// Trains the run if it is not trained, and predicts test and dev rows once. `lock` is the lock of
+    /// the run's folder.
     ///
     /// # Errors
-    /// Also when the watcher breaks: [`TrainError::Interrupted`] where a checkpoint was saved,
+    /// A watcher that breaks is an error too: [`TrainError::Interrupted`] where a checkpoint was saved,
     /// [`TrainError::Stopped`] or [`sextant_model::ModelError::Stopped`] elsewhere.
     pub(super) fn finish(
         &self,
@@ -53,7 +54,7 @@ impl Lab {
         };
         let bundle = bundle::open(&folder.bundle(), device)?;
         let spec = bundle.manifest.spec.clone();
-        // What was trained, the recipe says, not the bundle.
+        // The recipe says which parameters were trained; the bundle does not.
         let freeze = &cell.recipe.model.freeze;
         let mut parameters = parameters(&bundle.model);
         for info in &mut parameters {
@@ -117,7 +118,7 @@ impl Lab {
     }
 }
 
-/// Has `read` read rows from a source that stops when the watcher breaks.
+/// Calls `read` with a source of rows that stops when the watcher breaks.
 pub(super) fn watched<T>(
     data: &LoadedDataset,
     watcher: &mut dyn Watcher,
@@ -152,7 +153,7 @@ fn predict(
     Ok(found)
 }
 
-/// Rows of some tasks.
+/// The positions of the rows of some tasks.
 fn positions(examples: &[Example], tasks: &[Task]) -> Vec<usize> {
     (0..examples.len()).filter(|&row| tasks.contains(&examples[row].pair.task)).collect()
 }

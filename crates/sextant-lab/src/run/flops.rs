@@ -1,21 +1,23 @@
-//! What training costs in arithmetic.
+//! The floating-point operations that training takes.
 
 use sextant_model::{ModelSpec, ParamInfo};
 
-/// Floating-point operations of training on so many tokens in so many rows: `tokens · (2 N + 2 N' + 2 N_t)`,
-/// and the same with `rows` for what reads pooled rows: experts, dense layers, heads.
+/// Floating-point operations of training on `tokens` tokens in `rows` rows:
+/// `tokens · (2 N + 2 N' + 2 N_t)`, and the same with `rows` in place of `tokens` for the parts that
+/// read pooled rows: experts, dense layers, heads.
 ///
-/// `N` are the weights that a token meets on its way (the trunk and one branch, without tables that
-/// are only looked up): a multiplication and an addition each in the forward pass. `N'` are those
-/// that gradients pass through on their way down, from the lowest trained weight up: the same
-/// again. `N_t` are those of them that are trained: once more for their gradient. With all weights
-/// trained this is the usual 6 N a token (Kaplan et al. 2020, §2.1). Attention's products of
-/// tokens with tokens are left out, which at the lengths of product texts is a few percent. Of LoRA, `layers.…`
-/// are the frozen weights below the adapters.
+/// `N` is the number of weights that a token meets on its way (the trunk and one branch, without tables
+/// that are only looked up). Each takes a multiplication and an addition in the forward pass. `N'` is
+/// the number of those that gradients pass through in the backward pass, from the lowest trained weight
+/// up; each takes two operations more. `N_t` is the number of those that are trained; each takes two
+/// more for its own gradient. With all weights trained this is the usual 6 N a token (Kaplan et al.
+/// 2020, §2.1). Attention's products of tokens with tokens are left out, which at the lengths of product
+/// texts is a few percent. In a model with LoRA, the parameters `layers.…` are the frozen weights below
+/// the adapters.
 pub fn training_flops(spec: &ModelSpec, parameters: &[ParamInfo], tokens: u64, rows: u64) -> f64 {
     let branches = spec.branch_names();
     let levels = spec.routing.mixture.map_or(0, |mixture| mixture.levels);
-    // What meets a parameter: all tokens, or those of one branch; or pooled rows.
+    // How many tokens or rows a parameter meets: all tokens, or those of one branch, or pooled rows.
     let met_by = |info: &ParamInfo| {
         let branch = info.name.strip_prefix("branches.").and_then(|rest| rest.split_once('.'));
         let Some((_, part)) = branch else {
@@ -28,10 +30,11 @@ pub fn training_flops(spec: &ModelSpec, parameters: &[ParamInfo], tokens: u64, r
         let level = part.strip_prefix("task_mixture.").and_then(|rest| rest.split('.').next());
         let below =
             level.and_then(|level| level.parse().ok()).is_some_and(|i: usize| i + 1 < levels);
-        // Below the last level every task's part runs for all rows.
+        // Below the last level the part of every task runs for all rows.
         if below { rows as f64 } else { rows as f64 / branches.len() as f64 }
     };
-    // A block's place from below; heads stand above all blocks.
+    // The height of a parameter's block, counted from the embeddings, which are at 0; heads are above
+    // all blocks.
     let height = |info: &ParamInfo| {
         let name = info.name.as_str();
         let rest = name.strip_prefix("trunk.").or_else(|| name.strip_prefix("layers."));
@@ -93,8 +96,8 @@ mod tests {
         let frozen = 10.0 * 2.0 * trunk + 4.0 * 6.0 * head;
         assert_eq!(training_flops(&spec, &parameters(false), 10, 4), frozen);
 
-        // Experts meet rows: shared ones all, a task's own those of the task, but below the last level
-        // all.
+        // Shared experts run on all rows; a task's own experts run on the rows of the task at the last
+        // level, and on all rows below it.
         let routing = Routing::mixture(MixtureConfig { experts: 1, task_experts: 1, levels: 2 });
         let spec = ModelSpec { routing, ..spec };
         let experts = [

@@ -1,4 +1,4 @@
-//! Runs a grid: what is finished is kept, what was killed goes on, what is missing is trained.
+//! Runs a grid: finished runs are kept, runs that were killed go on, missing runs are trained.
 
 mod claim;
 mod estimate;
@@ -25,39 +25,39 @@ use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The grid's recipe, as a lab's folder keeps it.
+/// The name of the file in a lab's folder that keeps the grid's recipe.
 const RECIPE: &str = "lab.toml";
 
-/// A grid in a folder.
+/// A grid with the folder of its runs.
 #[derive(Debug)]
 pub struct Lab {
     /// The grid, with steps settled.
     pub grid: Grid,
-    /// Its rows.
+    /// The rows of the grid's data set.
     pub data: LoadedDataset,
     /// SHA-256 of the data set's files.
     pub data_sha256: String,
-    /// What is finished.
+    /// The finished runs.
     pub ledger: Ledger,
     folder: PathBuf,
     resolve: Resolve,
 }
 
-/// How a run of a cell stands.
+/// How far the run of a cell has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     /// Trained and evaluated.
     Finished,
-    /// Trained; its predictions are missing or of other data.
+    /// Trained, but its predictions or its entry in the ledger are missing.
     Trained,
-    /// A checkpoint is there.
+    /// Not trained to the end; there is a checkpoint to go on from.
     Begun,
-    /// Nothing is there.
+    /// Not begun.
     Waiting,
 }
 
-impl State {
-    /// Its name.
+impl RunState {
+    /// The state's name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Finished => "finished",
@@ -68,17 +68,17 @@ impl State {
     }
 }
 
-/// Why [`Lab::run`] came back.
+/// Why [`Lab::run`] returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Every run is finished.
     Complete,
-    /// The next run does not fit the time.
+    /// The next run does not fit the time that is left.
     OutOfTime,
-    /// The watcher asked for an end. Called again, it goes on where it was.
+    /// The watcher asked to stop. Called again, [`Lab::run`] goes on where it was.
     Interrupted {
-        /// The name of the run that was being trained, and the step that its checkpoint holds; none
-        /// where none was.
+        /// The name of the run that was being trained, and the step that its checkpoint holds; `None` if
+        /// no run was being trained.
         within: Option<(String, u64)>,
     },
 }
@@ -112,11 +112,11 @@ impl Lab {
         Ok(Self { grid, data, data_sha256, ledger, folder: folder.to_owned(), resolve })
     }
 
-    /// Writes the recipe into the folder, for `lab status` and `lab report`, unless one that says the same
-    /// is there already: it may be the user's own.
+    /// Writes the recipe into the folder, for `lab status` and `lab report`, unless a recipe that says
+    /// the same is there already: it may be one that the user wrote.
     fn keep_recipe(&self, existing: Existing) -> Result<(), LabError> {
         let place = self.folder.join(RECIPE);
-        // Processes that are started at once write it one after the other.
+        // Processes that start at the same time write the recipe one after the other.
         let _lock = self.ledger.lock()?;
         let there = crate::LabRecipe::read(&place, &[]);
         if there.is_ok_and(|there| there == self.grid.recipe) {
@@ -139,7 +139,7 @@ impl Lab {
         RunFolder(self.folder.join("runs").join(name))
     }
 
-    /// The ledger's entry of a cell, if it is of this very recipe and this data.
+    /// The ledger's entry of a cell, if the entry is of exactly this recipe and this data.
     pub fn entry(&self, cell: &Cell) -> Option<&LedgerEntry> {
         self.ledger.get(cell.name()).filter(|entry| {
             entry.recipe_sha256 == recipe_hash(&cell.recipe)
@@ -147,14 +147,14 @@ impl Lab {
         })
     }
 
-    /// How a cell's run stands. A run of another recipe or other rows in its folder is an error,
+    /// How far a cell's run has come. A run of another recipe or other rows in its folder is an error,
     /// since it would have to be overwritten.
-    pub fn state(&self, cell: &Cell) -> Result<State, LabError> {
+    pub fn state(&self, cell: &Cell) -> Result<RunState, LabError> {
         self.state_from(cell, &self.data)
     }
 
-    /// The same with rows from a source that may stop.
-    fn state_from(&self, cell: &Cell, source: &dyn ExampleSource) -> Result<State, LabError> {
+    /// How far a cell's run has come, with rows from a source that may stop.
+    fn state_from(&self, cell: &Cell, source: &dyn ExampleSource) -> Result<RunState, LabError> {
         let folder = self.run_folder(cell.name());
         let path = folder.summary();
         let summary = match std::fs::read_to_string(&path) {
@@ -164,8 +164,8 @@ impl Lab {
                     problem: format!("is not a run's summary: {error}"),
                 })?
             }
-            Err(_) if folder.checkpoint().exists() => return Ok(State::Begun),
-            Err(_) => return Ok(State::Waiting),
+            Err(_) if folder.checkpoint().exists() => return Ok(RunState::Begun),
+            Err(_) => return Ok(RunState::Waiting),
         };
         let known = self.entry(cell).filter(|entry| entry.fingerprint == summary.fingerprint);
         if known.is_none() {
@@ -177,11 +177,11 @@ impl Lab {
                     problem: "holds a run of another recipe or of other data; move it away, or choose another folder with `--out`".into(),
                 });
             }
-            return Ok(State::Trained);
+            return Ok(RunState::Trained);
         }
         let both = [Split::Test, Split::Dev];
         let kept = both.iter().all(|&split| folder.0.join(file_name(split)).exists());
-        Ok(if kept { State::Finished } else { State::Trained })
+        Ok(if kept { RunState::Finished } else { RunState::Trained })
     }
 }
 

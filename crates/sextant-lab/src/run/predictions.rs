@@ -1,4 +1,5 @@
-//! What a finished run says about the rows of a split, kept so that reports never score again.
+//! A finished run's predictions for the rows of a split, kept so that reports need not score the rows
+//! again.
 
 use crate::LabError;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use std::path::Path;
 pub struct Predictions {
     /// Positions in the split, ascending.
     pub rows: Vec<usize>,
-    /// One for each.
+    /// The prediction for each of the rows.
     pub predictions: Vec<Prediction>,
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn file_name(split: Split) -> String {
 }
 
 impl Predictions {
-    /// Writes a JSON object a line: the row's position in the split, its task and true grade, and
+    /// Writes one JSON object per line: the row's position in the split, its task and true grade, and
     /// the probabilities, which read back bit for bit.
     pub fn write(&self, folder: &Path, split: Split, examples: &[Example]) -> Result<(), LabError> {
         let name = file_name(split);
@@ -57,10 +58,10 @@ impl Predictions {
         Ok(file.commit()?)
     }
 
-    /// Reads what was written, and checks it against the split.
+    /// Reads a file that [`Predictions::write`] wrote, and checks it against the split.
     ///
     /// # Errors
-    /// A row that the split lacks, or of another task or grade: the data changed.
+    /// The split lacks a row, or the row has another task or grade: the data has changed.
     pub fn read(path: &Path, examples: &[Example]) -> Result<Self, LabError> {
         let file = std::fs::File::open(path).map_err(LabError::io("read", path))?;
         let mut found = Self::default();

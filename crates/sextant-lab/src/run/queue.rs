@@ -1,8 +1,8 @@
-//! What a grid's run does next, and when it ends.
+//! Which run a process does next, and when it stops.
 
 use super::claim::Claim;
 use super::finish::watched;
-use super::{Lab, LabEvent, Outcome, State, Watcher};
+use super::{Lab, LabEvent, Outcome, RunState, Watcher};
 use crate::LabError;
 use crate::cell::Cell;
 use crate::search::{Next, Search};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a process that waits for others looks at what they do.
+/// How long a process that waits for others sleeps before it looks at their work again.
 const POLL: Duration = Duration::from_millis(500);
 
 /// What is left to do, as this process knows it.
@@ -21,11 +21,11 @@ struct Queue {
     /// Runs of the grid that are not finished, in the order in which to try them.
     open: Vec<Cell>,
     search: Option<Search>,
-    /// When no run may begin any more.
+    /// The time from which on no run may begin; `None` without a limit.
     end: Option<Instant>,
-    /// Names of runs that do not fit the time.
+    /// Names of runs that do not fit the time that is left.
     late: BTreeSet<String>,
-    /// Who holds the runs that others work on, as far as the watcher was told.
+    /// The runs that other processes hold and the names of these processes, as the watcher was told.
     holders: BTreeMap<String, String>,
 }
 
@@ -35,30 +35,30 @@ enum Turn {
     Run(Box<Cell>, Arc<Lock>),
     /// Others work on everything that is left.
     Wait,
-    /// It is over.
+    /// Return with this outcome.
     End(Outcome),
 }
 
-/// What came of trying to take a run.
+/// The result of trying to take a run.
 enum Taken {
     Mine(Arc<Lock>),
     Held,
-    /// Somebody else has finished it meanwhile.
+    /// Another process has finished the run in the meantime.
     Finished,
-    /// It does not fit the time.
+    /// The run does not fit the time that is left.
     Late,
 }
 
 impl Lab {
-    /// Trains and evaluates what is missing, in order, as long as runs fit the time.
+    /// Trains and evaluates the missing runs, in order, as long as they fit the time.
     ///
     /// Killed or interrupted at any point and called again, it goes on where it was, with the same
     /// results. Several processes may work on one folder: each run is trained by one of them, and the
     /// last to end waits for the others, to take over what they leave behind. `existing` says whether a
-    /// recipe of the user's in the lab's folder, which says something else, may be replaced.
+    /// different recipe that the user wrote into the lab's folder may be replaced.
     ///
     /// # Errors
-    /// A folder that holds runs of another recipe or of other data; whatever ends a run.
+    /// The folder holds runs of another recipe or of other data, or a run fails.
     pub fn run(
         &mut self,
         device: &Device,
@@ -71,7 +71,8 @@ impl Lab {
             Ok(open) => open,
             Err(error) => return stopped(None, error),
         };
-        // Only now: a folder of other runs was refused above, and keeps its recipe.
+        // The recipe is written only now, so that a folder of other runs, which was refused above, keeps
+        // its own.
         self.keep_recipe(existing)?;
         let search = Search::new(&self.grid.recipe)?;
         let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
@@ -120,23 +121,23 @@ impl Lab {
         let (mut open, mut untrained) = (Vec::new(), Vec::new());
         for cell in &self.grid.cells {
             match self.state_watched(cell, watcher)? {
-                State::Finished => {}
-                State::Trained => open.push(cell.clone()),
-                State::Begun | State::Waiting => untrained.push(cell.clone()),
+                RunState::Finished => {}
+                RunState::Trained => open.push(cell.clone()),
+                RunState::Begun | RunState::Waiting => untrained.push(cell.clone()),
             }
         }
         open.extend(untrained);
         Ok(open)
     }
 
-    fn state_watched(&self, cell: &Cell, watcher: &mut dyn Watcher) -> Result<State, LabError> {
+    fn state_watched(&self, cell: &Cell, watcher: &mut dyn Watcher) -> Result<RunState, LabError> {
         let mut found = None;
         watched(&self.data, watcher, |source| {
             found = Some(self.state_from(cell, source));
             Ok(())
         })?;
-        // It was set: `watched` calls what it is given.
-        found.unwrap_or(Ok(State::Waiting))
+        // `found` is always set, because `watched` calls the closure.
+        found.unwrap_or(Ok(RunState::Waiting))
     }
 
     /// Chooses what to do next: the first run that nobody works on, or the next trial of the search.
@@ -174,7 +175,7 @@ impl Lab {
                 }
                 Taken::Late => return Ok(Turn::End(Outcome::OutOfTime)),
                 Taken::Finished if self.entry(cell).is_some() => {}
-                // Not in the ledger, but finished: the state says so of no such run.
+                // This cannot happen: only a run with an entry in the ledger is in the state `Finished`.
                 Taken::Finished => return Ok(Turn::End(Outcome::Complete)),
             }
         }
@@ -210,13 +211,13 @@ impl Lab {
                 queue.holders.remove(cell.name());
                 // It may have been finished between the last look at the ledger and the lock.
                 self.hear_of_others(watcher)?;
-                let finished = self.state_watched(cell, watcher)? == State::Finished;
+                let finished = self.state_watched(cell, watcher)? == RunState::Finished;
                 Ok(if finished { Taken::Finished } else { Taken::Mine(lock) })
             }
         }
     }
 
-    /// Reads the ledger again and tells of the runs that others have finished.
+    /// Reads the ledger again, and tells the watcher of the runs that other processes have finished.
     fn hear_of_others(&mut self, watcher: &mut dyn Watcher) -> Result<(), LabError> {
         for name in self.ledger.refresh()? {
             if let Some(entry) = self.ledger.get(&name) {
@@ -228,19 +229,20 @@ impl Lab {
 }
 
 impl Queue {
-    /// Whether no run may begin any more.
+    /// Whether the time is up, so that no run may begin any more.
     fn is_over(&self) -> bool {
         self.end.is_some_and(|end| Instant::now() >= end)
     }
 
-    /// Whether a run that may take so long can begin; one whose time is unknown may.
+    /// Whether a run that takes about `seconds` may begin; a run whose time is unknown may, while there
+    /// is time.
     fn fits(&self, seconds: Option<f64>) -> bool {
         let Some(end) = self.end else { return true };
         let room = end.saturating_duration_since(Instant::now()).as_secs_f64();
         room > 0.0 && seconds.is_none_or(|seconds| seconds <= room)
     }
 
-    /// The runs that this process may still do, beginning with one of them.
+    /// The runs that this process may still do: `first`, and then the others.
     fn left<'q>(&'q self, first: &'q Cell) -> impl Iterator<Item = &'q Cell> {
         let open = self.open.iter().filter(|cell| {
             cell.name() != first.name()
@@ -251,7 +253,8 @@ impl Queue {
     }
 }
 
-/// What to do when nothing is free: wait for others, if they work on something, until the time is out.
+/// What to do when no run is free: wait for other processes, if they work on something, until the time
+/// is up.
 fn wait_if(held: bool, queue: &Queue) -> Turn {
     match held {
         true if queue.is_over() => Turn::End(Outcome::OutOfTime),
@@ -260,12 +263,12 @@ fn wait_if(held: bool, queue: &Queue) -> Turn {
     }
 }
 
-/// A break as the error that ends what goes on.
+/// Turns a watcher's break into the error that stops the work.
 fn flow(flow: std::ops::ControlFlow<()>) -> Result<(), LabError> {
     if flow.is_break() { Err(TrainError::Stopped.into()) } else { Ok(()) }
 }
 
-/// Tells an end that was asked for from one that was not.
+/// Turns the errors of a stop that the watcher asked for into an outcome, and returns all other errors.
 fn stopped(cell: Option<&Cell>, error: LabError) -> Result<Outcome, LabError> {
     let within = match error {
         LabError::Train(TrainError::Interrupted { step, .. }) => {

@@ -1,4 +1,4 @@
-//! Who watches a grid run.
+//! The events of a grid's run, and who is told of them.
 
 use crate::cell::Cell;
 use crate::ledger::LedgerEntry;
@@ -8,50 +8,52 @@ use std::ops::ControlFlow;
 /// Something that happened in a grid.
 #[derive(Debug)]
 pub enum LabEvent<'a> {
-    /// The grid begins, or goes on: so many runs in all, so many of them finished.
+    /// The grid begins, or goes on after it was stopped.
     Opened {
-        /// Runs in all.
+        /// Number of runs in all.
         runs: usize,
-        /// Finished before.
+        /// Number of runs that were finished before.
         finished: usize,
     },
     /// A run begins.
     Started {
         /// The run.
         cell: &'a Cell,
-        /// How long it may take, as far as finished runs tell.
+        /// The estimated seconds of the run; `None` if no finished run tells.
         seconds: Option<f64>,
-        /// How long all that are left may take.
+        /// The estimated seconds of all runs that are left; `None` if one of them has no estimate.
         left: Option<f64>,
     },
     /// A run is finished.
     Finished(&'a LedgerEntry),
-    /// Another process works on a run; it is passed over, and looked at again later.
+    /// Another process works on a run; the run is skipped, and looked at again later.
     Held {
         /// The run.
         cell: &'a Cell,
-        /// Who works on it: `process 1234`.
+        /// The process that works on it: `process 1234`.
         holder: &'a str,
     },
     /// Another process has finished a run.
     FinishedElsewhere(&'a LedgerEntry),
-    /// Something takes its time: rows are read or answered, or other processes are waited for. Told
-    /// again and again, so that a watcher that wants an end is asked soon.
+    /// The work takes a while: rows are read or answered, or other processes are waited for. The event
+    /// is repeated, so that a watcher that wants to stop is asked soon.
     Busy,
     /// A run does not fit the time that is left.
     OutOfTime {
         /// The run that does not fit.
         cell: &'a Cell,
-        /// How long it may take.
+        /// The estimated seconds of the run.
         seconds: Option<f64>,
     },
 }
 
-/// Hears of a grid's runs, and may end the work on them.
+/// Is told of the events of a grid's runs, and may stop the work on them.
 pub trait Watcher {
-    /// Called for each event, in order. To break asks for an end, in good order: what is finished is kept.
+    /// Called for each event, in order. A break asks the work to stop in good order: what is finished is
+    /// kept.
     fn on_event(&mut self, event: LabEvent<'_>) -> ControlFlow<()>;
 
-    /// Who hears of the run that begins. To break saves its checkpoint and asks for an end as well.
+    /// The observer of the run that begins. If it breaks, the run saves a checkpoint, and the work stops
+    /// as well.
     fn observer(&mut self, cell: &Cell) -> Box<dyn Observer>;
 }

@@ -2,10 +2,10 @@
 //! successive halving (Jamieson & Talwalkar 2016) or by its asynchronous form (ASHA, Li et al. 2020).
 //! The dev set decides; the test set plays no part.
 //!
-//! Each round trains its settings from the start with a schedule of its own length: a rate that has
-//! fallen to 0 cannot be taken up again. What runs next is a function of what is finished and of what
-//! other processes work on, so that a search goes on from its ledger as if it had not been stopped, and
-//! several processes share it.
+//! Each round trains its settings from the start with a schedule of its own length: a learning rate that
+//! has decayed to 0 cannot be raised again. What runs next is a function of the finished trials and of
+//! those that other processes work on, so that a search goes on from its ledger as if it had not been
+//! stopped, and several processes share it.
 
 mod schedule;
 
@@ -29,10 +29,10 @@ pub struct Search {
     higher_is_better: bool,
 }
 
-/// A trial, as reports tell it.
+/// A trial, as reports show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrialTrace {
-    /// Which of the settings drawn.
+    /// The number of its settings in the order of drawing, from 0.
     pub trial: usize,
     /// Its keys and values, as `--set` takes them.
     pub settings: Vec<String>,
@@ -40,7 +40,7 @@ pub struct TrialTrace {
     pub dev: Vec<f64>,
     /// Seconds of training, all rounds.
     pub seconds: f64,
-    /// Whether it is the choice.
+    /// Whether the search chose this trial.
     pub best: bool,
 }
 
@@ -92,14 +92,14 @@ impl Search {
         Ok(Self { recipe, rounds, settings, higher_is_better })
     }
 
-    /// How many runs a search makes in all; ASHA may make more, since settings that were among the best
-    /// only until others came have gone on too.
+    /// How many runs a search makes in all. ASHA may make more, since settings that were among the best
+    /// only until better ones were finished have gone on too.
     pub fn runs(recipe: &SearchRecipe) -> usize {
         (0..recipe.rounds).map(|round| in_round(recipe, round)).sum()
     }
 
-    /// The next trial to run. `entry` knows the finished ones; `held` says which of the others another
-    /// process works on.
+    /// The next trial to run. `entry` gives the entries of finished trials; `held` says whether another
+    /// process works on a trial.
     pub fn next<'a>(
         &self,
         entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>,
@@ -129,12 +129,12 @@ impl Search {
         self.rounds.iter().flatten()
     }
 
-    /// How many of its runs are finished.
+    /// Number of the search's runs that are finished.
     pub fn finished<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> usize {
         self.rounds.iter().flatten().filter(|cell| entry(cell).is_some()).count()
     }
 
-    /// What was tried and what came of it, best first.
+    /// The trials that were run and their results, best first.
     pub fn trace<'a>(&self, entry: impl Fn(&Cell) -> Option<&'a LedgerEntry>) -> Vec<TrialTrace> {
         let mut trace: Vec<(Vec<f64>, TrialTrace)> = (0..self.recipe.trials)
             .map(|trial| {
@@ -153,7 +153,8 @@ impl Search {
             })
             .filter(|(values, _)| !values.is_empty())
             .collect();
-        // Who came further is better; in the same round, who did better there.
+        // A trial that reached a later round is better; within a round, the one with the better value
+        // there.
         trace.sort_by(|(a, _), (b, _)| {
             let last = |values: &Vec<f64>| values.last().copied().unwrap_or(f64::NEG_INFINITY);
             b.len().cmp(&a.len()).then(last(b).total_cmp(&last(a)))
@@ -164,7 +165,8 @@ impl Search {
         trace.into_iter().map(|(_, trace)| trace).collect()
     }
 
-    /// The dev value, larger being better; the lowest there is for a run without one.
+    /// The dev value, negated where lower is better, so that larger is better; negative infinity for a
+    /// run without one.
     fn value(&self, entry: Option<&LedgerEntry>) -> f64 {
         let value = entry.and_then(|entry| entry.dev);
         value.map_or(f64::NEG_INFINITY, |v| if self.higher_is_better { v } else { -v })
@@ -202,7 +204,7 @@ fn draw(recipe: &SearchRecipe, trial: usize) -> Result<toml::Table, String> {
     Ok(table)
 }
 
-/// Three digits: enough for a rate, and easy to type again.
+/// Rounds to three significant digits, which are enough for a rate and easy to type again.
 fn rounded(value: f64) -> f64 {
     format!("{value:.2e}").parse().unwrap_or(value)
 }

@@ -1,4 +1,4 @@
-//! Which trial of a search runs next, by what is finished and what others work on.
+//! Which trial of a search runs next, given the finished trials and those that other processes work on.
 
 use crate::recipe::SearchRecipe;
 
@@ -13,10 +13,10 @@ pub enum Next<T> {
     Over,
 }
 
-/// How a trial stands in a round.
+/// The status of a trial in a round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Status {
-    /// With what came of it; larger is better.
+    /// Finished with this value; larger is better.
     Finished(f64),
     /// Another process works on it.
     Held,
@@ -72,7 +72,7 @@ pub(super) fn asha(
     if let Some(trial) = new {
         return Next::Run((0, trial));
     }
-    // What others finish may let more of them go on.
+    // A trial that another process finishes may let further trials go on.
     let is_held = |round| (0..recipe.trials).any(|trial| status(round, trial) == Status::Held);
     if (0..recipe.rounds).any(is_held) { Next::Wait } else { Next::Over }
 }
@@ -101,8 +101,9 @@ mod tests {
             .unwrap()
     }
 
-    /// What so many processes run, in order, when a setting's value is the same in every round. Each
-    /// takes a trial while it can, and then the one that began first is finished.
+    /// The trials that `processes` processes begin, in order, when a setting's value is the same in
+    /// every round. Each process takes a trial while it can, and then the trial that began first is
+    /// finished.
     fn order(
         scheduler: Scheduler,
         eta: usize,
@@ -160,7 +161,8 @@ mod tests {
         );
     }
 
-    /// Nobody runs what another one runs (`order` looks), and by rounds the same runs come out.
+    /// No trial is run twice (`order` checks that), and successive halving runs the same trials whatever
+    /// the number of processes.
     #[test]
     fn processes_share_a_search() {
         let values = [0.1, 0.4, 0.3, 0.2, 0.6, 0.5, 0.8, 0.7];

@@ -62,7 +62,7 @@ fn dataset() -> Dataset {
     dataset
 }
 
-/// Of 20 rows in turn, how many a run gets right.
+/// The number of rows that a run gets right out of every 20.
 fn right_of_20(cell: &Cell, task: Task) -> usize {
     let seed = cell.recipe.seed as usize;
     match (cell.role, cell.routing.as_str(), task) {
@@ -75,7 +75,7 @@ fn right_of_20(cell: &Cell, task: Task) -> usize {
     }
 }
 
-/// Writes what a finished run leaves.
+/// Writes the files of a finished run, and its line in the ledger.
 fn finish(lab: &mut Lab, cell: &Cell) {
     let folder = lab.run_folder(cell.name()).0;
     std::fs::create_dir_all(folder.join("bundle")).unwrap();
@@ -141,11 +141,11 @@ fn lab(folder: &Path) -> Lab {
     lab
 }
 
-/// What a report over it is made of.
+/// The findings of this grid.
 pub(crate) fn findings() -> Findings {
     let folder = tempfile::tempdir().unwrap();
     let mut findings = Findings::new(&lab(folder.path())).unwrap();
-    // What differs from machine to machine.
+    // These differ from machine to machine.
     findings.code = "0.0.0".into();
     let _ = findings.recipe.base.remove("data");
     findings

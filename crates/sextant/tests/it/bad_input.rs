@@ -1,9 +1,9 @@
 //! What goes wrong is said with its place and its fix, and leaves nothing half-written.
 
-use crate::support::{Place, RECIPE};
+use crate::support::{RECIPE, WorkFolder};
 
 /// The message of a failing run, from `error:` on.
-fn message(place: &Place, args: &[&str]) -> String {
+fn message(place: &WorkFolder, args: &[&str]) -> String {
     let error = place.fails(args);
     let start = error.find("error:").unwrap_or_else(|| panic!("no message in: {error}"));
     error[start..].trim_end().to_owned()
@@ -17,7 +17,7 @@ fn contains_all(text: &str, parts: &[&str]) {
 
 #[test]
 fn recipes_with_mistakes() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let cases: &[(&str, &str, &[&str])] = &[
         ("[optimizer]", "[optimizer]\nlearnign_rate = 1", &["bad.toml", "learnign_rate"]),
         ("learning_rate = 2e-3", "learning_rate = \"fast\"", &["bad.toml", "learning_rate"]),
@@ -82,7 +82,7 @@ fn recipes_with_mistakes() {
 
 #[test]
 fn backbones_that_are_not_there_or_not_whole() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let train = |name: &str| {
         let set = format!("model.backbone=\"{name}\"");
         message(&place, &["train", "tiny.toml", "--set", &set])
@@ -99,7 +99,7 @@ fn backbones_that_are_not_there_or_not_whole() {
 
 #[test]
 fn rows_with_mistakes_stop_training_and_name_their_line() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let good = place.read("market/train.jsonl");
     let second = good.lines().nth(1).unwrap().to_owned();
     let cases: &[(&str, &[&str])] = &[
@@ -120,7 +120,7 @@ fn rows_with_mistakes_stop_training_and_name_their_line() {
     bytes[40] = 0xff;
     place.write("market/train.jsonl", bytes);
     contains_all(&message(&place, &["train", "tiny.toml"]), &["train.jsonl line 1", "UTF-8"]);
-    // A task of the recipe without rows.
+    // The recipe has a task without rows.
     let others: String =
         good.split_inclusive('\n').filter(|line| !line.contains("type-type")).collect();
     place.write("market/train.jsonl", others);
@@ -129,7 +129,7 @@ fn rows_with_mistakes_stop_training_and_name_their_line() {
 
 #[test]
 fn scoring_stops_at_a_bad_row_or_reports_it_and_goes_on() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let input = concat!(
         "task,left,right\n",
         "query-type,red sofa,Sofas\n",
@@ -169,8 +169,8 @@ fn scoring_stops_at_a_bad_row_or_reports_it_and_goes_on() {
 
 #[test]
 fn bundles_that_are_damaged_or_newer() {
-    let place = Place::with_bundle();
-    let eval = |place: &Place| message(place, &["eval", "runs/tiny/bundle", "market"]);
+    let place = WorkFolder::with_bundle();
+    let eval = |place: &WorkFolder| message(place, &["eval", "runs/tiny/bundle", "market"]);
     let weights = place.path("runs/tiny/bundle/model.safetensors");
     let bytes = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &bytes[..bytes.len() / 3]).unwrap();
@@ -183,7 +183,7 @@ fn bundles_that_are_damaged_or_newer() {
     );
     contains_all(&eval(&place), &["bundle.json", "format version 99"]);
     contains_all(&message(&place, &["eval", "market", "market"]), &["market", "not a bundle"]);
-    // A manifest that asks for rows longer than the model's table of positions.
+    // The manifest asks for rows that are longer than the model's table of positions.
     place.write(
         "runs/tiny/bundle/bundle.json",
         manifest.replacen("\"max_tokens\": 32", "\"max_tokens\": 512", 1),
@@ -193,7 +193,7 @@ fn bundles_that_are_damaged_or_newer() {
 
 #[test]
 fn a_used_run_folder_is_not_overwritten() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let before = std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap();
     contains_all(&message(&place, &["train", "tiny.toml"]), &["runs/tiny", "--resume", "--out"]);
     let error = message(&place, &["train", "tiny.toml", "--resume", "--set", "seed=9"]);
@@ -201,11 +201,11 @@ fn a_used_run_folder_is_not_overwritten() {
     assert!(before == std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap());
 }
 
-/// A limit on the size of files stands for a disk that fills: writes fail half-way.
+/// A limit on the size of files stands for a full disk: writes fail half-way.
 #[cfg(unix)]
 #[test]
 fn a_disk_that_fills_leaves_nothing_half_written() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let limited = |blocks: u32, args: &str| {
         let program = assert_cmd::cargo::cargo_bin("sextant");
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {} {args}", program.display());
@@ -233,7 +233,7 @@ fn a_disk_that_fills_leaves_nothing_half_written() {
     assert!(before == std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap());
     let hidden = |folder| {
         let names = place.names(folder).into_iter();
-        // The list of what is ours may be there before anything else is.
+        // The list of the program's own files may be there before anything else is.
         names.filter(|name| name.starts_with('.') && name != ".sextant-files").count()
     };
     assert_eq!((hidden("."), hidden("full"), hidden("new")), (0, 0, 0));
@@ -241,7 +241,7 @@ fn a_disk_that_fills_leaves_nothing_half_written() {
 
 #[test]
 fn adapters_that_cannot_be_used() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let goldens = concat!(env!("CARGO_MANIFEST_DIR"), "/../sextant-model/tests/goldens");
     let adapter = format!("{goldens}/peft/all_linear");
     let import =

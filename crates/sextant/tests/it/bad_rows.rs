@@ -1,9 +1,9 @@
 //! Every command that predicts names the row at which a model fails by its file and line.
 
-use crate::support::Place;
+use crate::support::WorkFolder;
 
 const BUNDLE: &str = "runs/tiny/bundle";
-/// With it, the model answers no number to pairs of this task.
+/// If this tensor overflows, the model's answers to pairs of this task are not numbers.
 const TENSOR: &str = "branches.query-type.layers.0.output_norm.gamma";
 
 /// Commands that predict the test rows of `market`, and one that predicts the dev rows.
@@ -15,7 +15,7 @@ const COMMANDS: [(&[&str], &str); 4] = [
 ];
 
 /// The line, from 1, of the first row of a task.
-fn line_of(place: &Place, file: &str, task: &str) -> usize {
+fn line_of(place: &WorkFolder, file: &str, task: &str) -> usize {
     let text = place.read(file);
     let found = text.lines().position(|line| line.contains(&format!("\"task\":\"{task}\"")));
     found.unwrap_or_else(|| panic!("{file} has no row of {task}")) + 1
@@ -23,7 +23,7 @@ fn line_of(place: &Place, file: &str, task: &str) -> usize {
 
 #[test]
 fn a_row_without_a_number_for_an_answer_is_named() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.overflow(BUNDLE, TENSOR);
     for (args, split) in COMMANDS {
         let file = format!("market/{split}.jsonl");
@@ -31,7 +31,7 @@ fn a_row_without_a_number_for_an_answer_is_named() {
         place.write(&file, format!("\n{}", place.read(&file)));
         let error = place.fails(args);
         let line = line_of(&place, &file, "query-type");
-        // Triples have their pairs in an order of their own.
+        // Triples order their pairs in their own way, so that another row may fail first.
         let all = args[0] == "consistency";
         let place = if all { format!("{file} line ") } else { format!("{file} line {line} (") };
         assert!(error.contains(&place) && error.contains("no number"), "{args:?}: {error}");
@@ -40,18 +40,18 @@ fn a_row_without_a_number_for_an_answer_is_named() {
 
 #[test]
 fn a_row_without_a_token_is_named() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     for (args, split) in COMMANDS {
         let file = format!("market/{split}.jsonl");
         let good = place.read(&file);
-        // For triples, the row must share an entity with another one: take its right side.
+        // For triples, the row must share an entity with another row, so its right side is replaced.
         let line = line_of(&place, &file, "query-type");
         let row = good.lines().nth(line - 1).unwrap();
         let mut bad: serde_json::Value = serde_json::from_str(row).unwrap();
         bad["right"] = "\u{200b}".into();
         let mut rows = good.replacen(row, &bad.to_string(), 1);
         if args[0] == "consistency" {
-            // Two rows that share the entity make a triple with the query's product.
+            // Two rows that share the query make a triple with their product and type.
             rows = format!(
                 "{}\n{}\n",
                 r#"{"task":"query-product","left":"red sofa","right":"Sofa, red","grade":2}"#,
@@ -68,10 +68,10 @@ fn a_row_without_a_token_is_named() {
     }
 }
 
-/// The pair that closes a triple may be no row: then the rows of its entities are named.
+/// The third pair of a triple may be in no row. The error then names the rows of its entities.
 #[test]
 fn a_pair_that_is_no_row_is_named_by_the_rows_of_its_entities() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.overflow(BUNDLE, TENSOR);
     place.write(
         "rows.csv",
@@ -85,7 +85,7 @@ fn a_pair_that_is_no_row_is_named_by_the_rows_of_its_entities() {
 
 #[test]
 fn files_of_rows_are_named_whatever_their_format() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.overflow(BUNDLE, TENSOR);
     let rows = "task,left,right,grade\n\
                 type-type,Sofas,Lamps,0\n\
@@ -94,7 +94,7 @@ fn files_of_rows_are_named_whatever_their_format() {
     place.write("rows.csv", rows);
     let error = place.fails(&["eval", BUNDLE, "rows.csv"]);
     assert!(error.contains("rows.csv line 5 (") && error.contains("no number"), "{error}");
-    // Of other splits than the one that is asked for, no number is needed.
+    // Rows of other splits than the one that is asked for are not predicted.
     place.ok(&["data", "split", "market/train.jsonl", "tables", "--format", "parquet"]);
     let error = place.fails(&["eval", BUNDLE, "tables"]);
     assert!(error.contains("tables/test.parquet row "), "{error}");
@@ -103,7 +103,7 @@ fn files_of_rows_are_named_whatever_their_format() {
 /// The lab predicts test and dev rows when a run is trained.
 #[test]
 fn the_lab_names_rows_too() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let recipe = "name = \"small\"\n[grid]\nseeds = [1]\nroutings = [{ prefix = false, heads = \"per_task\", private_layers = 1 }]\n\
                   [[grid.backbones]]\nlabel = \"tiny\"\n\
                   backbone = { vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 2, intermediate_size = 32 }\n\
@@ -120,7 +120,8 @@ fn the_lab_names_rows_too() {
     let error = place.fails(&lab);
     assert!(error.contains(&format!("market/test.jsonl line {line} (")), "{error}");
 
-    // Another data set, so another folder: a trained run whose answers are gone predicts again.
+    // The data set is another one now, and so is the folder. A trained run without predictions predicts
+    // again.
     place.write("market/test.jsonl", good);
     let lab = ["lab", "run", "lab.toml", "--out", "other"];
     place.ok(&lab);
@@ -135,7 +136,7 @@ fn the_lab_names_rows_too() {
 
 #[test]
 fn an_export_states_what_eight_bits_change_or_names_the_row() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let pairs = "left,right,task\nred sofa,Sofas,\nSofas,Beds,type-type\nlamp,Lamps,query-type\n";
     place.write("pairs.csv", pairs);
     let args = [

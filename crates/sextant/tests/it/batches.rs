@@ -1,6 +1,6 @@
 //! Arrow record batches are scored as files are.
 
-use crate::support::Place;
+use crate::support::WorkFolder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
@@ -24,7 +24,7 @@ fn batch(lefts: Vec<&str>, rights: Vec<&str>) -> RecordBatch {
 
 #[test]
 fn a_batch_gets_the_scores_that_a_file_gets() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let bundle = place.path("runs/tiny/bundle");
     let scorer = Scorer::open(&bundle, &Device::cpu(), ScorePrecision::F32).unwrap();
     let (lefts, rights) = (vec!["red sofa", "lamp", "drill"], vec!["Sofas", "Sofas", "Drills"]);
@@ -58,7 +58,7 @@ fn a_batch_gets_the_scores_that_a_file_gets() {
 
 #[test]
 fn bad_rows_of_a_batch_are_named_or_left_out() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let bundle = place.path("runs/tiny/bundle");
     let scorer = Scorer::open(&bundle, &Device::cpu(), ScorePrecision::F32).unwrap();
     let rows = batch(vec!["sofa", " ", "lamp"], vec!["Sofas", "Sofas", "Lamps"]);
@@ -81,7 +81,7 @@ fn bad_rows_of_a_batch_are_named_or_left_out() {
 
 #[test]
 fn a_row_without_a_number_for_an_answer_is_named_by_file_and_line() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.overflow("runs/tiny/bundle", "branches.query-type.layers.0.output_norm.gamma");
     let rows = "task,left,right\n\
                 type-type,Sofas,Lamps\n\

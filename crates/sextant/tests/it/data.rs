@@ -1,11 +1,11 @@
-//! Files of rows as people have them, through the commands.
+//! Files of rows as people have them, used through the commands.
 
-use crate::support::Place;
+use crate::support::WorkFolder;
 
-/// All rows of a market, without a word of their split, split anew.
+/// All rows of a market are split anew after their splits and groups are removed.
 #[test]
 fn rows_without_a_split_get_one_that_passes_the_check() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let strip = |text: String| {
         let rows = text.lines().map(|line| {
             let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -31,7 +31,7 @@ fn rows_without_a_split_get_one_that_passes_the_check() {
     );
     assert!(checked.contains("ok: no pair and no group is in two splits"), "{checked}");
 
-    // The same seed gives the same files, over its own; somebody else's are left alone.
+    // The same seed gives the same files and may replace its own; files of other people are left alone.
     let before = place.read("mine/test.jsonl");
     place.ok(&["data", "split", "all.jsonl", "mine"]);
     assert_eq!(place.read("mine/test.jsonl"), before);
@@ -46,10 +46,10 @@ fn rows_without_a_split_get_one_that_passes_the_check() {
     assert!(!place.path("new").exists());
 }
 
-/// The check fails where a part is not seen, however it came to be so.
+/// The check fails if a part is not read, whatever the reason.
 #[test]
 fn the_check_sees_every_file() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let rename = |from: &str, to: &str| std::fs::rename(place.path(from), place.path(to)).unwrap();
     rename("market/dev.jsonl", "market/validation.jsonl");
     rename("market/train.jsonl", "market/Train.NDJSON");
@@ -63,10 +63,10 @@ fn the_check_sees_every_file() {
     assert!(error.contains("shard 1 of test is missing"), "{error}");
 }
 
-/// A row that training would refuse, and a pair in two splits: both by file and line.
+/// A row that training would refuse and a pair in two splits are both named by file and line.
 #[test]
 fn the_check_names_rows_by_file_and_line() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let good = place.read("market/train.jsonl");
     let row = good.lines().next().unwrap();
     let mut bad: serde_json::Value = serde_json::from_str(row).unwrap();

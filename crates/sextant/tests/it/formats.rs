@@ -1,4 +1,4 @@
-//! What earlier versions wrote is read by this one.
+//! This version reads what earlier versions wrote.
 //!
 //! `tests/fixtures/v1` holds what the program wrote when the format of bundles was 1, and so on for each
 //! format after it:
@@ -15,7 +15,7 @@
 //! A folder is made once, by the program of its time, and never changes (CONTRIBUTING.md says what to do
 //! when a format does).
 
-use crate::support::{Place, copy};
+use crate::support::{WorkFolder, copy};
 use serde_json::Value;
 use sextant_kernels::simd::Level;
 use sextant_model::bundle::FORMAT_VERSION;
@@ -78,7 +78,7 @@ rules = ["majority"]
 replicates = 50
 "#;
 
-/// The folders that answer rows.
+/// The models whose probabilities are stored.
 const MODELS: [&str; 5] = [
     "run/bundle",
     "lora",
@@ -90,10 +90,10 @@ const MODELS: [&str; 5] = [
 /// How far probabilities may be from the stored ones where another level of instructions made them.
 const TOLERANCE: f32 = 1e-5;
 
-/// Three probabilities a row.
+/// Three probabilities for each row.
 type Probabilities = Vec<[f32; 3]>;
 
-/// What `scores.json` holds: by model, by level of instructions.
+/// The content of `scores.json`: probabilities by model and by level of instructions.
 type Scores = BTreeMap<String, BTreeMap<String, Probabilities>>;
 
 fn fixtures() -> PathBuf {
@@ -108,15 +108,15 @@ fn stored() -> Vec<PathBuf> {
     folders
 }
 
-/// A place with what a stored folder holds: tests write there.
-fn opened(folder: &Path) -> Place {
-    let place = Place::empty();
+/// A work folder with a copy of a stored folder, so that tests can write there.
+fn opened(folder: &Path) -> WorkFolder {
+    let place = WorkFolder::empty();
     copy(folder, &place.path("."));
     place
 }
 
 /// The probabilities of the rows of two tasks of the dev set.
-fn score(place: &Place, model: &str, level: &str) -> Probabilities {
+fn score(place: &WorkFolder, model: &str, level: &str) -> Probabilities {
     let args = ["score", model, "rows.jsonl", "scored.jsonl", "--overwrite"];
     place.command(&args).env("SEXTANT_SIMD", level).assert().success();
     let scored = crate::pipeline::lines(&place.read("scored.jsonl"));
@@ -124,7 +124,7 @@ fn score(place: &Place, model: &str, level: &str) -> Probabilities {
 }
 
 /// The answers of all models at all levels that this machine has.
-fn score_all(place: &Place) -> Scores {
+fn score_all(place: &WorkFolder) -> Scores {
     let dev = place.read("market/dev.jsonl");
     let known = |line: &&str| line.contains("\"query-type\"") || line.contains("\"product-type\"");
     place.write("rows.jsonl", dev.split_inclusive('\n').filter(known).collect::<String>());
@@ -150,7 +150,7 @@ fn the_format_of_today_has_a_stored_folder() {
     assert!(newest.is_dir(), "make {} (CONTRIBUTING.md says how)", newest.display());
 }
 
-/// Bundles open, and answer as they did: in the same bits where the same level of instructions computes.
+/// Stored bundles open and answer as they did, with the same bits at the same level of instructions.
 #[test]
 fn stored_bundles_and_ensembles_answer_as_they_did() {
     for folder in stored() {
@@ -160,7 +160,8 @@ fn stored_bundles_and_ensembles_answer_as_they_did() {
             for (level, rows) in levels {
                 let stored = expected[model].get(level);
                 same_bits &= stored == Some(rows);
-                // A level that was unknown then is compared with the one that every machine has.
+                // A level that is not among the stored ones is compared with the one that every machine
+                // has.
                 let stored = stored.unwrap_or(&expected[model]["portable"]);
                 assert!(rows.len() > 3 && rows.len() == stored.len(), "{model}, {level}");
                 for (row, stored) in rows.iter().zip(stored) {
@@ -217,7 +218,7 @@ fn a_stored_lab_is_finished_and_reports() {
         let finished = format!("{0} of {0} runs finished", entries.len());
         let said = place.ok(&["lab", "status", "lab"]);
         assert!(said.contains(&finished), "{said}");
-        // Nothing is trained again: recipes and rows have the fingerprints that they had.
+        // Nothing is trained again, because recipes and rows still have the same fingerprints.
         let events = place.ok(&["lab", "run", "lab/lab.toml", "--out", "lab", "--json"]);
         assert!(events.contains("\"opened\"") && !events.contains("\"started\""), "{events}");
         place.ok(&["lab", "report", "lab"]);
@@ -229,8 +230,8 @@ fn a_stored_lab_is_finished_and_reports() {
     }
 }
 
-/// Stops a training on its way, so that it leaves a checkpoint.
-fn stopped_run(place: &Place) {
+/// Stops a training before its end, so that it leaves a checkpoint.
+fn stopped_run(place: &WorkFolder) {
     let mut running = place.start(&["train", "run.toml", "--out", "run"]);
     running.until("the training gets on", || place.lines("run/log.jsonl") > 10);
     running.signal("TERM");
@@ -238,13 +239,13 @@ fn stopped_run(place: &Place) {
     assert_eq!(status.code(), Some(130), "it was not stopped on its way: {said}");
 }
 
-/// Makes the folder of a format that has none.
+/// Makes the folder of a format that has no folder yet.
 #[test]
 #[ignore = "makes tests/fixtures of a new format: run it once, when FORMAT_VERSION was raised"]
 fn make_the_stored_folder_of_a_new_format() {
     let folder = fixtures().join(format!("v{FORMAT_VERSION}"));
     assert!(!folder.exists(), "{} is there, and must stay as it is", folder.display());
-    let place = Place::empty();
+    let place = WorkFolder::empty();
     let rows = ["--rows", "30", "--task-rows", "query-type=40", "--task-rows", "product-type=40"];
     place.ok(&[&["data", "market", "market"], &rows[..]].concat());
     place.write("run.toml", RUN);

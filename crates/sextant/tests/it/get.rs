@@ -1,4 +1,4 @@
-//! `sextant get` from a server that stalls, breaks off, points elsewhere and lies.
+//! `sextant get` from a server that stalls, breaks off, or sends other content than it was asked for.
 
 use assert_cmd::Command;
 use std::io::{BufRead, BufReader, Write};
@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 const REVISION: &str = "86b5e0934494bd15c9632b12f734a8a67f723594";
 
-/// What one request is answered with.
+/// The server's answer to one request.
 #[derive(Clone, Copy, PartialEq)]
 enum Answer {
-    /// All that is asked for.
+    /// Everything that was asked for.
     Whole,
     /// A few bytes, and then nothing more on an open connection.
     Stall,
@@ -23,14 +23,15 @@ enum Answer {
     OtherCommit,
     /// A hash that is not the file's.
     OtherHash,
-    /// A status.
+    /// An HTTP status.
     Status(&'static str),
 }
 
-/// A request as the server saw it: the file's name, where it should start, and its token.
+/// A request as the server saw it: the file's name, the offset at which it should start, and its token.
 type Seen = (String, u64, Option<String>);
 
-/// Serves the files of a backbone; the requests for weights are answered in this order, all others whole.
+/// Serves the files of a backbone. Requests for weights get the given answers in order; all others get
+/// the whole file.
 struct Server {
     address: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -158,13 +159,13 @@ fn a_download_goes_on_where_it_stalled_or_broke_off() {
     assert!(success, "{error}");
     assert_eq!(std::fs::read(weights(home.path())).unwrap(), body("model.safetensors"));
     assert_eq!(starts(&server), [0, 10_000, 20_000, 20_000]);
-    // An empty token is none.
+    // An empty token counts as no token.
     assert!(server.seen.lock().unwrap().iter().all(|(.., token)| token.is_none()));
     // Nothing but the backbone is left.
     let left: Vec<_> = std::fs::read_dir(home.path().join("backbones")).unwrap().collect();
     assert_eq!(left.len(), 1);
 
-    // What was fetched is looked at again.
+    // A backbone that was fetched before is checked again.
     assert!(get(&server, home.path(), "").0);
     std::fs::write(home.path().join("backbones/bert-base/tokenizer.json"), "{}").unwrap();
     let (success, error) = get(&server, home.path(), "");

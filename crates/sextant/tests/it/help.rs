@@ -1,10 +1,10 @@
 //! The grammar of the command line.
 
-use crate::support::Place;
+use crate::support::WorkFolder;
 
 #[test]
 fn every_command_explains_itself() {
-    let place = Place::empty();
+    let place = WorkFolder::empty();
     insta::assert_snapshot!("help", place.ok(&["--help"]));
     for command in
         ["demo", "train", "eval", "compare", "score", "inspect", "export", "import", "merge", "get"]

@@ -1,6 +1,6 @@
 //! A training that is killed or asked to stop, at any moment, goes on to the same weights.
 
-use crate::support::{Place, RECIPE, Running};
+use crate::support::{RECIPE, Running, WorkFolder};
 
 const FILES: [&str; 4] = [
     "bundle/model.safetensors",
@@ -9,27 +9,27 @@ const FILES: [&str; 4] = [
     "checkpoint/optimizer.safetensors",
 ];
 
-/// The steps of a training that is ended and taken up again.
+/// The steps of a training that is stopped and resumed.
 const STEPS: u64 = 120;
 
-/// A place with `long.toml` and, in `whole`, what comes of it when nothing ends it.
-fn with_whole() -> Place {
-    let place = Place::with_market();
+/// A work folder with `long.toml` and, in `whole`, the run of that recipe without any stop.
+fn with_whole() -> WorkFolder {
+    let place = WorkFolder::with_market();
     place.write("long.toml", RECIPE.replace("steps = 20", &format!("steps = {STEPS}")));
     place.ok(&["train", "long.toml", "--out", "whole"]);
     place
 }
 
-/// Starts the training in a folder, or goes on with it, until its log has so many lines.
-fn start_until(place: &Place, out: &str, lines: usize) -> Running {
+/// Starts the training in a folder, or resumes it, and waits until its log has so many lines.
+fn start_until(place: &WorkFolder, out: &str, lines: usize) -> Running {
     let mut running = place.start(&["train", "long.toml", "--out", out, "--resume"]);
     let log = format!("{out}/log.jsonl");
     running.until("the training gets on", || place.lines(&log) >= lines);
     running
 }
 
-/// Goes on with a training to its end, which must be that of `whole`.
-fn ends_as_whole(place: &Place, out: &str) {
+/// Resumes a training to its end, which must be that of `whole`.
+fn ends_as_whole(place: &WorkFolder, out: &str) {
     let said = place.ok(&["train", "long.toml", "--out", out, "--resume"]);
     assert!(said.contains(&format!("{STEPS} steps")), "{said}");
     for file in FILES {
@@ -54,7 +54,7 @@ fn killed_three_times_it_ends_in_the_same_bytes() {
     ends_as_whole(&place, "killed");
 }
 
-/// By Ctrl-C, by a scheduler, and by a terminal that is closed.
+/// A stop by a scheduler (TERM), by Ctrl-C (INT) and by a terminal that is closed (HUP).
 #[test]
 #[cfg(unix)]
 fn asked_to_stop_it_saves_its_step_and_ends_in_the_same_bytes() {
@@ -68,7 +68,8 @@ fn asked_to_stop_it_saves_its_step_and_ends_in_the_same_bytes() {
         running.signal(signal);
         let (status, said) = running.end();
         assert_eq!(status.code(), Some(130), "{signal}: {said}");
-        // The checkpoint is of the newest step in the log, whether the dev rows were looked at or not.
+        // The checkpoint is of the newest step in the log, whether or not the dev rows were evaluated
+        // there.
         let log = crate::pipeline::lines(&place.read("stopped/log.jsonl"));
         let steps = log.iter().filter(|line| line["event"] == "step");
         let newest = steps.filter_map(|line| line["step"].as_u64()).max().unwrap();
@@ -86,7 +87,7 @@ fn asked_to_stop_it_saves_its_step_and_ends_in_the_same_bytes() {
 #[test]
 #[cfg(unix)]
 fn a_first_run_that_is_stopped_says_how_to_go_on() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.write("long.toml", RECIPE.replace("steps = 20", "steps = 200000"));
     let mut running = place.start(&["train", "long.toml", "--out", "run"]);
     running.until("the training gets on", || place.lines("run/log.jsonl") > 3);
@@ -101,7 +102,7 @@ fn a_first_run_that_is_stopped_says_how_to_go_on() {
 #[test]
 #[cfg(unix)]
 fn a_run_under_nohup_is_not_ended_by_a_hangup() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.write("long.toml", RECIPE.replace("steps = 20", "steps = 200000"));
     let mut running = place.start_nohup(&["train", "long.toml", "--out", "run"]);
     let log = "run/log.jsonl";
@@ -114,11 +115,11 @@ fn a_run_under_nohup_is_not_ended_by_a_hangup() {
     assert_eq!(status.code(), Some(130), "{said}");
 }
 
-/// A step that takes seconds: the first signal waits for its end, the second does not.
+/// While a step takes seconds, the first signal waits for the end of the step, and the second does not.
 #[test]
 #[cfg(unix)]
 fn a_second_signal_ends_a_training_at_once() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let slow = RECIPE
         .replace("hidden_size = 16, layers = 2", "hidden_size = 512, layers = 6")
         .replace("rows = 16", "rows = 100000");
@@ -129,16 +130,16 @@ fn a_second_signal_ends_a_training_at_once() {
     running.signal("INT");
     let (status, said) = running.end();
     assert_eq!(status.code(), Some(130), "{said}");
-    // Nothing of the step is there.
+    // Nothing of the step was saved.
     assert_eq!(place.lines("run/log.jsonl"), 1);
     assert!(!place.path("run/checkpoint").exists());
 }
 
-/// The rows of a pipe that nobody writes to do not come.
+/// The training waits for the rows of a pipe to which nobody writes.
 #[test]
 #[cfg(unix)]
 fn a_signal_while_rows_are_read_ends_a_training_too() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let pipe = place.path("rows.jsonl");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let setting = "data.path=rows.jsonl";
@@ -153,7 +154,7 @@ fn a_signal_while_rows_are_read_ends_a_training_too() {
 /// A checkpoint holds the newest weights; the best ones are in the bundle alone.
 #[test]
 fn a_finished_run_without_its_bundle_is_an_error() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.ok(&["train", "tiny.toml", "--resume"]);
     std::fs::remove_dir_all(place.path("runs/tiny/bundle")).unwrap();
     let error = place.fails(&["train", "tiny.toml", "--resume"]);
@@ -164,8 +165,8 @@ fn a_finished_run_without_its_bundle_is_an_error() {
 
 #[test]
 fn a_folder_in_use_is_refused_and_a_dead_process_holds_none() {
-    let place = Place::with_market();
-    // It never looks at the dev rows, so that it leaves no checkpoint.
+    let place = WorkFolder::with_market();
+    // The training never evaluates the dev rows, so that it leaves no checkpoint.
     let long =
         RECIPE.replace("steps = 20", "steps = 200000").replace("every = 5", "every = 100000");
     place.write("long.toml", long);
@@ -173,14 +174,14 @@ fn a_folder_in_use_is_refused_and_a_dead_process_holds_none() {
     let error = place.fails(&["train", "tiny.toml", "--out", "run"]);
     let holder = format!("process {}", first.id());
     assert!(error.contains(&holder), "{error}");
-    // Nor may another command put its bundle, or an ensemble, into the folder or in its place.
+    // Another command may not write its bundle or ensemble into the folder or over its bundle either.
     place.ok(&["train", "tiny.toml", "--out", "done"]);
     for out in ["run", "run/bundle"] {
         let error = place.fails(&["ensemble", "done", "--out", out, "--overwrite"]);
         assert!(error.contains(&holder), "{out}: {error}");
     }
     first.kill();
-    // The user's own folder stays, whatever it is called.
+    // A folder that the user made stays, even with a hidden name.
     std::fs::create_dir(place.path("run/.new-ideas")).unwrap();
     place.ok(&["train", "tiny.toml", "--out", "run"]);
     let names = place.names("run");

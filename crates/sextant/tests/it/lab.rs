@@ -1,9 +1,9 @@
-//! Grids of runs: killed and taken up again, reported, put together.
+//! Grids of runs: killed and resumed, reported, combined into ensembles.
 
-use crate::support::{self, Place};
+use crate::support::{self, WorkFolder};
 use serde_json::Value;
 
-/// Two tasks, two routings, two models of one task, two points of a curve, four trials.
+/// Two tasks, three routings, two single-task models, two points of a curve, three trials.
 const GRID: &str = r#"[grid]
 seeds = [1, 2]
 single_task = true
@@ -37,16 +37,16 @@ fn recipe() -> String {
     support::lab("tiny-lab", 20, 5, GRID)
 }
 
-/// Runs of the grid and the search: 2 seeds of 3 routings, 2 of 2 single tasks, 2 of 2 of equal
-/// steps, 2 of the curve, 3 + 1 trials.
+/// Runs of the grid and the search: 2 seeds of 3 routings, 2 of 2 single-task models, 2 of 2 with equal
+/// steps, 2 of the curve, and 3 + 1 trials.
 const RUNS: usize = 6 + 4 + 4 + 2 + 4;
 
-pub(crate) fn ledger(place: &Place, out: &str) -> Vec<Value> {
+pub(crate) fn ledger(place: &WorkFolder, out: &str) -> Vec<Value> {
     crate::pipeline::lines(&place.read(&format!("{out}/ledger.jsonl")))
 }
 
-/// What must not depend on how often a grid was interrupted.
-pub(crate) fn results(place: &Place, out: &str) -> Vec<String> {
+/// The results that must not depend on how often a grid was interrupted.
+pub(crate) fn results(place: &WorkFolder, out: &str) -> Vec<String> {
     let mut found: Vec<String> = ledger(place, out)
         .iter()
         .map(|entry| {
@@ -62,8 +62,8 @@ pub(crate) fn results(place: &Place, out: &str) -> Vec<String> {
     found
 }
 
-/// Starts the grid and kills it when so many runs are finished and the next has begun.
-fn kill_after(place: &Place, finished: usize) {
+/// Starts the grid and kills it when so many runs are finished and the next one has begun.
+fn kill_after(place: &WorkFolder, finished: usize) {
     let mut running = place.start(&["lab", "run", "lab.toml", "--out", "killed"]);
     let folders = || std::fs::read_dir(place.path("killed/runs")).map_or(0, Iterator::count);
     running.until("the grid gets on", || {
@@ -75,7 +75,7 @@ fn kill_after(place: &Place, finished: usize) {
 /// One test, because the grid that it makes serves several purposes.
 #[test]
 fn a_grid_is_run_killed_reported_and_put_together() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.write("lab.toml", recipe());
     place.ok(&["lab", "run", "lab.toml", "--out", "whole"]);
     assert_eq!(ledger(&place, "whole").len(), RUNS);
@@ -83,7 +83,7 @@ fn a_grid_is_run_killed_reported_and_put_together() {
     for finished in [1, 5, 11] {
         kill_after(&place, finished);
     }
-    // What a kill may leave of a ledger: half a line.
+    // A kill may leave an incomplete last line in a ledger.
     let half = place.read("killed/ledger.jsonl") + "{\"name\": \"tiny-pre";
     place.write("killed/ledger.jsonl", half);
     place.ok(&["lab", "run", "lab.toml", "--out", "killed"]);
@@ -95,7 +95,7 @@ fn a_grid_is_run_killed_reported_and_put_together() {
     assert!(events.contains(r#""event":"opened""#) && !events.contains("started"), "{events}");
     assert_eq!(place.read("whole/ledger.jsonl"), before);
 
-    // Nor does it matter how often checkpoints are saved.
+    // How often checkpoints are saved does not matter either.
     let often = ["lab", "run", "lab.toml", "--out", "whole", "--json"];
     let often = [&often[..], &["--set", "base.checkpoint.minutes=0"]].concat();
     let events = place.ok(&often);
@@ -121,8 +121,8 @@ fn a_grid_is_run_killed_reported_and_put_together() {
             assert!(entry[key].as_f64().unwrap() > 0.0, "{key}: {entry}");
         }
         assert_eq!(entry["data_sha256"].as_str().unwrap().len(), 64);
-        // Two blocks, all trained: 6 operations a token for each weight of a product, and the head's for
-        // each row.
+        // Two blocks, all trained: 6 operations per token for each weight of a matrix product, and the
+        // same per row for the head.
         let blocks = 2.0 * (4.0 * 16.0 * 16.0 + 2.0 * 16.0 * 32.0);
         let [flops, tokens, rows] =
             ["flops", "tokens", "rows"].map(|key| entry[key].as_f64().unwrap());
@@ -135,7 +135,7 @@ fn a_grid_is_run_killed_reported_and_put_together() {
     assert!(said.contains("report.html"), "{said}");
     report(&place);
 
-    // Answers that are not all there are not reported.
+    // A report is refused if the predictions of a run are incomplete.
     let answers = "whole/runs/tiny-prefix-s1/predictions-test.jsonl";
     let whole = place.read(answers);
     place.write(answers, whole.split_inclusive('\n').take(10).collect::<String>());
@@ -143,7 +143,7 @@ fn a_grid_is_run_killed_reported_and_put_together() {
     assert!(error.contains("predictions-test.jsonl: 10 rows of "), "{error}");
     place.write(answers, whole);
 
-    // An ensemble of the report is a model: its accuracy is the one that the report states.
+    // An ensemble of the report can be used as a model, with the accuracy that the report states.
     let report: Value = serde_json::from_str(&place.read("whole/report.json")).unwrap();
     for row in report["ensembles"]["rows"].as_array().unwrap() {
         let name = row["name"].as_str().unwrap();
@@ -162,8 +162,8 @@ fn a_grid_is_run_killed_reported_and_put_together() {
     mistakes(&place);
 }
 
-/// What a report must tell.
-fn report(place: &Place) {
+/// What a report must contain.
+fn report(place: &WorkFolder) {
     let html = place.read("whole/report.html");
     for id in [
         "accuracy",
@@ -189,8 +189,8 @@ fn report(place: &Place) {
     }
 }
 
-/// `sextant ensemble`, and commands that take what it makes.
-fn ensembles(place: &Place) {
+/// `sextant ensemble`, and the commands that use the ensembles it makes.
+fn ensembles(place: &WorkFolder) {
     let run = |name: &str| format!("whole/runs/{name}");
     let [first, second] = ["tiny-prefix-s1", "tiny-mhp-1-s1"].map(run);
     place.ok(&["ensemble", &first, &second, "--rule", "soft", "--out", "soft"]);
@@ -209,7 +209,7 @@ fn ensembles(place: &Place) {
         }
     }
 
-    // Models of one task each are one model of both.
+    // Two models of one task each become one model of both tasks.
     let singles = ["query-type", "product-type"].map(|task| run(&format!("tiny-single-{task}-s1")));
     place.ok(&["ensemble", &singles[0], &singles[1], "--out", "both"]);
     let said = place.ok(&["eval", "both", "market"]);
@@ -227,8 +227,8 @@ fn ensembles(place: &Place) {
     place.write("whole/runs/tiny-mhp-1-s1/bundle/bundle.json", manifest);
 }
 
-/// All mistakes at once, before anything runs.
-fn mistakes(place: &Place) {
+/// All mistakes are reported at once, before anything runs.
+fn mistakes(place: &WorkFolder) {
     let bad = recipe()
         .replace("private_layers = 1", "private_layers = 9")
         .replace("learning_rate = 2e-3", "learning_rate = -1.0")

@@ -1,22 +1,22 @@
-//! No command removes or overwrites a file that it did not make, unless `--overwrite` says so; and one
-//! place is written by one process at a time.
+//! No command removes or overwrites a file that it did not make, unless `--overwrite` allows it; and
+//! each output is written by one process at a time.
 
-use crate::support::{self, Place};
+use crate::support::{self, WorkFolder};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const BUNDLE: &str = "runs/tiny/bundle";
 
-/// Runs to failure, and says that `--overwrite` is the way.
-fn refused(place: &Place, args: &[&str]) -> String {
+/// Runs a command that must fail with a message that `--overwrite` would allow it; returns that message.
+fn refused(place: &WorkFolder, args: &[&str]) -> String {
     let error = place.fails(args);
     assert!(error.contains("is there already") && error.contains("--overwrite"), "{error}");
     error
 }
 
-/// Runs to success with `--overwrite`; what was said about it.
-fn overwritten(place: &Place, args: &[&str]) -> String {
+/// Runs a command with `--overwrite`, which must succeed; returns what was said about the overwriting.
+fn overwritten(place: &WorkFolder, args: &[&str]) -> String {
     let all = [args, &["--overwrite"]].concat();
     let output = place.command(&all).assert().success().get_output().stderr.clone();
     let said = String::from_utf8(output).unwrap();
@@ -26,7 +26,7 @@ fn overwritten(place: &Place, args: &[&str]) -> String {
 
 #[test]
 fn a_file_that_is_there_is_refused_and_overwritten_on_demand() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let (data, test) = ("market", "market/test.jsonl");
     for args in [
         &["score", BUNDLE, test, "out.csv"][..],
@@ -40,7 +40,7 @@ fn a_file_that_is_there_is_refused_and_overwritten_on_demand() {
         assert_eq!(place.read("out.csv"), "precious");
         overwritten(&place, args);
         assert_ne!(place.read("out.csv"), "precious");
-        // What the command itself made an hour ago may be all that there is of it.
+        // A file that the same command made earlier is refused too: it may be the only copy.
         refused(&place, args);
         std::fs::remove_file(place.path("out.csv")).unwrap();
     }
@@ -50,7 +50,7 @@ fn a_file_that_is_there_is_refused_and_overwritten_on_demand() {
 
 #[test]
 fn a_folder_that_is_used_is_refused_and_an_empty_one_is_filled() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.ok(&["train", "tiny.toml", "--set", "model.lora={rank=2}", "--out", "lora"]);
     place.ok(&[
         "train",
@@ -80,7 +80,7 @@ fn a_folder_that_is_used_is_refused_and_an_empty_one_is_filled() {
         refused(&place, &all);
         overwritten(&place, &all);
         assert_eq!(place.read(&format!("{out}/notes.md")), "mine", "{args:?}");
-        // An ensemble only names its members.
+        // An ensemble only names its members, so that it does not replace them.
         if args[0] != "ensemble" {
             let onto_itself = [args, &["--out", args[1], "--overwrite"]].concat();
             let before = place.names(args[1]);
@@ -91,7 +91,8 @@ fn a_folder_that_is_used_is_refused_and_an_empty_one_is_filled() {
         assert!(place.names(&out).contains(&head.to_owned()));
         assert!(!place.names(&out).iter().any(|name| name.starts_with(".sextant")), "{out}");
     }
-    // Where the user stands: the folder must stay the one that it is.
+    // The working folder itself as the output: it must stay the same folder, and not be replaced by
+    // another.
     empty("here");
     let bundle = place.path(BUNDLE);
     let here = |more: &[&str]| {
@@ -104,13 +105,13 @@ fn a_folder_that_is_used_is_refused_and_an_empty_one_is_filled() {
     here(&[]).success();
     here(&["--overwrite"]).success();
     assert!(place.names("here").contains(&"model.onnx".to_owned()));
-    // An ensemble and a bundle are opened where they were put.
+    // An ensemble and a bundle can be opened in the folders where they were written.
     place.ok(&["score", "out3", "market/test.jsonl", "scored.jsonl"]);
 }
 
 #[test]
 fn a_run_begins_only_where_nothing_of_the_users_is_in_the_way() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     for (name, text) in [("log.jsonl", "{\"note\":\"keep\"}"), ("summary.json", "{\"mine\":1}")] {
         let out = format!("proj-{name}");
         std::fs::create_dir(place.path(&out)).unwrap();
@@ -133,13 +134,13 @@ fn a_run_begins_only_where_nothing_of_the_users_is_in_the_way() {
 
 #[test]
 fn a_run_that_begins_again_keeps_what_is_not_its_own() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.ok(&["train", "tiny.toml", "--out", "run"]);
     place.write("run/bundle/notes.md", "mine");
     place.write("run/notes.md", "mine");
     let before = place.read("run/summary.json");
     place.fails(&["train", "tiny.toml", "--out", "run"]);
-    // Of a mistake in the recipe nothing is lost.
+    // A mistake in the recipe loses nothing of the old run.
     place.fails(&[
         "train",
         "tiny.toml",
@@ -159,7 +160,7 @@ fn a_run_that_begins_again_keeps_what_is_not_its_own() {
 
 #[test]
 fn a_lab_in_the_users_folder_keeps_recipe_and_report() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let grid = "[grid]\nseeds = [1]\nroutings = [{ prefix = true, heads = \"shared\" }]\n";
     let recipe = support::lab("small", 5, 5, grid);
     place.write("lab.toml", &recipe);
@@ -171,11 +172,12 @@ fn a_lab_in_the_users_folder_keeps_recipe_and_report() {
     // Nothing of the report is there, not even the files that were not in the way.
     assert!(!place.path("report.html").exists());
     overwritten(&place, &["lab", "report", "."]);
-    // Our own report is written again; one that was changed since is the user's.
+    // A report that the lab wrote is replaced by the next; one that was changed since belongs to the
+    // user.
     place.ok(&["lab", "report", "."]);
     place.write("tables/scores.csv", "edited");
     refused(&place, &["lab", "report", "."]);
-    // A recipe of the user's that says something else than what is asked for.
+    // The folder holds a recipe of the user's that differs from the one that is asked for.
     let error = place.fails(&["lab", "run", "lab.toml", "--out", ".", "--set", "grid.seeds=[2]"]);
     assert!(error.contains("lab.toml") && error.contains("--overwrite"), "{error}");
     assert_eq!(place.read("lab.toml"), recipe);
@@ -183,7 +185,7 @@ fn a_lab_in_the_users_folder_keeps_recipe_and_report() {
 
 #[test]
 fn data_sets_replace_only_their_own_parts() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let market = ["data", "market", "mine", "--rows", "60"];
     std::fs::create_dir(place.path("mine")).unwrap();
     place.write("mine/train.csv", "precious");
@@ -195,14 +197,14 @@ fn data_sets_replace_only_their_own_parts() {
     place.write("mine/train.jsonl", place.read("mine/train.jsonl") + "\n");
     refused(&place, &market);
     refused(&place, &["data", "split", "market/train.jsonl", "mine"]);
-    // Nothing stays of a data set that could not be made.
+    // Nothing remains of a data set that could not be made.
     place.fails(&["data", "split", "market/absent.jsonl", "new"]);
     assert!(!place.path("new").exists());
 }
 
 #[test]
 fn a_demo_replaces_its_own_files_alone() {
-    let place = Place::empty();
+    let place = WorkFolder::empty();
     let demo =
         ["demo", "--out", "mine", "--set", "schedule.steps=2", "--set", "data.train_rows=200"];
     std::fs::create_dir_all(place.path("mine/market")).unwrap();
@@ -234,7 +236,7 @@ fn wait_for(path: &Path) {
 #[test]
 #[cfg(unix)]
 fn one_output_is_written_by_one_process_at_a_time() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     assert!(Command::new("mkfifo").arg(place.path("in.jsonl")).status().unwrap().success());
     let mut first = Command::new(assert_cmd::cargo::cargo_bin("sextant"))
         .args(["score", BUNDLE, "in.jsonl", "out.jsonl"])
@@ -243,13 +245,14 @@ fn one_output_is_written_by_one_process_at_a_time() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // It has opened its output once the pipe has given its first row, and waits for more.
+    // The first process opens its output once the pipe has given it the first row, and then waits for
+    // more rows.
     let mut pipe = std::fs::File::options().write(true).open(place.path("in.jsonl")).unwrap();
     std::io::Write::write_all(&mut pipe, place.read("market/test.jsonl").as_bytes()).unwrap();
     wait_for(&place.path(".sextant-out.jsonl.part"));
     let error = place.fails(&["score", BUNDLE, "market/test.jsonl", "out.jsonl"]);
     assert!(error.contains(&format!("process {} is writing it", first.id())), "{error}");
-    // A process that dies leaves no lock, and what it left is taken away by the next.
+    // A process that dies leaves no lock, and the next process removes the file that it left.
     first.kill().unwrap(); // SIGKILL
     first.wait().unwrap();
     assert!(place.path(".sextant-out.jsonl.part").exists());
@@ -260,7 +263,7 @@ fn one_output_is_written_by_one_process_at_a_time() {
 
 #[test]
 fn a_folder_that_is_called_like_a_part_is_never_overwritten() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     std::fs::create_dir_all(place.path("mine/train")).unwrap();
     place.write("mine/train/rows.csv", "precious");
     for args in [
@@ -276,7 +279,7 @@ fn a_folder_that_is_called_like_a_part_is_never_overwritten() {
 #[test]
 #[cfg(unix)]
 fn a_link_says_what_it_would_overwrite() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.write("elsewhere.jsonl", "precious");
     std::os::unix::fs::symlink("elsewhere.jsonl", place.path("out.jsonl")).unwrap();
     let args = ["score", BUNDLE, "market/test.jsonl", "out.jsonl"];
@@ -287,7 +290,7 @@ fn a_link_says_what_it_would_overwrite() {
 
 #[test]
 fn an_output_is_no_part_of_its_input() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     std::fs::create_dir(place.path("in")).unwrap();
     place.write("in/a.jsonl", place.read("market/test.jsonl"));
     for input in ["in", "in/*.jsonl"] {
@@ -301,10 +304,11 @@ fn an_output_is_no_part_of_its_input() {
     place.ok(&["score", BUNDLE, "in/a.jsonl", "in/b.jsonl"]);
 }
 
-/// As a kill between two parts leaves it: some of the old set, some of the new.
+/// The state after a kill between two parts: some parts are those of the old data set, some those of the
+/// new.
 #[test]
 fn parts_of_two_data_sets_are_not_read_as_one() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.write("market/.sextant-unfinished", "");
     for args in [&["data", "check", "market"][..], &["train", "tiny.toml"]] {
         let error = place.fails(args);
@@ -316,7 +320,7 @@ fn parts_of_two_data_sets_are_not_read_as_one() {
 
 #[test]
 fn a_run_goes_on_with_its_own_whole_bundle_only() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let resume = ["train", "tiny.toml", "--resume"];
     place.ok(&resume);
     let weights = "runs/tiny/bundle/model.safetensors";
@@ -326,7 +330,7 @@ fn a_run_goes_on_with_its_own_whole_bundle_only() {
     assert!(error.contains("runs/tiny/bundle: is damaged"), "{error}");
     place.write(weights, &whole);
     place.ok(&resume);
-    // Of another run, but whole.
+    // The bundle is whole, but that of another run.
     place.ok(&["train", "tiny.toml", "--out", "other", "--set", "seed=2"]);
     std::fs::rename(place.path("runs/tiny/bundle"), place.path("aside")).unwrap();
     std::fs::rename(place.path("other/bundle"), place.path("runs/tiny/bundle")).unwrap();
@@ -336,7 +340,7 @@ fn a_run_goes_on_with_its_own_whole_bundle_only() {
 
 #[test]
 fn a_run_without_a_checkpoint_is_not_gone_on_with() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let bundle = || std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap();
     let before = bundle();
     std::fs::remove_dir_all(place.path("runs/tiny/checkpoint")).unwrap();
@@ -346,10 +350,11 @@ fn a_run_without_a_checkpoint_is_not_gone_on_with() {
     let error = place.fails(&["train", "tiny.toml", "--resume", "--set", "seed=9"]);
     assert!(error.contains("the bundle of another recipe"), "{error}");
     assert!(bundle() == before);
-    // Of this very recipe: it was stopped before its first checkpoint, and ends in the same weights.
+    // With the run's own recipe it begins again, as if it had been stopped before its first checkpoint,
+    // and ends in the same weights.
     place.ok(&["train", "tiny.toml", "--resume"]);
     assert!(bundle() == before);
-    // A folder without any run is told of.
+    // If the folder has no run at all, a message says so.
     let mut command = place.command(&["train", "tiny.toml", "--resume", "--out", "mistyped"]);
     let said = command.assert().success().get_output().stderr.clone();
     let said = String::from_utf8(said).unwrap();
@@ -358,7 +363,7 @@ fn a_run_without_a_checkpoint_is_not_gone_on_with() {
 
 #[test]
 fn a_run_that_fails_to_begin_again_leaves_the_old_bundle() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let bundle = || std::fs::read(place.path("runs/tiny/bundle/model.safetensors")).unwrap();
     let before = bundle();
     place.fails(&["train", "tiny.toml", "--overwrite", "--set", "optimizer.learning_rate=1e30"]);
@@ -367,7 +372,7 @@ fn a_run_that_fails_to_begin_again_leaves_the_old_bundle() {
 
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_and_leaves_nothing() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let rows = place.read("market/train.jsonl").repeat(8);
     place.write("big.jsonl", rows);
     let program = assert_cmd::cargo::cargo_bin("sextant");

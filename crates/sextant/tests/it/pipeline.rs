@@ -1,11 +1,11 @@
 //! From files to scores, one command after the other.
 
-use crate::support::Place;
+use crate::support::WorkFolder;
 use serde_json::Value;
 
 #[test]
 fn a_market_is_made_the_same_twice_and_passes_its_check() {
-    let place = Place::empty();
+    let place = WorkFolder::empty();
     for out in ["one", "two"] {
         place.ok(&["data", "market", out, "--rows", "300", "--seed", "5"]);
     }
@@ -24,7 +24,7 @@ fn a_market_is_made_the_same_twice_and_passes_its_check() {
 
 #[test]
 fn a_trained_bundle_evaluates_scores_and_explains_itself() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     assert_eq!(
         place.names("runs/tiny"),
         [".sextant-files", "bundle", "checkpoint", "log.jsonl", "summary.json"]
@@ -55,7 +55,7 @@ fn a_trained_bundle_evaluates_scores_and_explains_itself() {
 
 #[test]
 fn runs_are_compared_on_the_same_rows() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     for task in ["query-type", "type-type"] {
         let (name, tasks) = (format!("name=\"{task}\""), format!("tasks=[\"{task}\"]"));
         place.ok(&["train", "tiny.toml", "--set", &name, "--set", &tasks]);
@@ -85,7 +85,7 @@ fn runs_are_compared_on_the_same_rows() {
 
 #[test]
 fn latin_1_files_are_trained_on_as_they_are_read() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let train = place.read("market/train.jsonl");
     let first = train.lines().next().unwrap();
     let accented: Vec<u8> = train
@@ -100,7 +100,7 @@ fn latin_1_files_are_trained_on_as_they_are_read() {
 
 #[test]
 fn scores_are_the_same_in_every_format_and_keep_the_rows() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let bundle = "runs/tiny/bundle";
     let input: Vec<Value> = lines(&place.read("market/test.jsonl"));
     let said = place.ok(&["score", bundle, "market/test.jsonl", "scores.jsonl"]);
@@ -133,7 +133,7 @@ fn scores_are_the_same_in_every_format_and_keep_the_rows() {
 
 #[test]
 fn training_says_the_same_twice() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     for out in ["one", "two"] {
         place.ok(&["train", "tiny.toml", "--out", out]);
     }
@@ -146,7 +146,7 @@ fn training_says_the_same_twice() {
 
 #[test]
 fn one_task_makes_a_single_task_baseline() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     place.ok(&[
         "train",
         "tiny.toml",
@@ -168,7 +168,7 @@ pub(crate) fn lines(text: &str) -> Vec<Value> {
 
 #[test]
 fn adapters_are_trained_counted_and_merged() {
-    let place = Place::with_market();
+    let place = WorkFolder::with_market();
     let set = ["--set", "model.lora={ rank = 2 }", "--set", "model.routing.private=\"adapter\""];
     let output = place.command(&[&["train", "tiny.toml"], &set[..]].concat()).output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();

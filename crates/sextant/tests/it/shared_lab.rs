@@ -1,7 +1,7 @@
 //! Grids that several processes work on, and grids that are asked to stop.
 
 use crate::lab::{ledger, results};
-use crate::support::{self, Place, Running};
+use crate::support::{self, Running, WorkFolder};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
@@ -21,18 +21,18 @@ fn recipe() -> String {
     support::lab("shared", 60, 15, GRID)
 }
 
-/// Four runs of the grid, and four and two trials.
+/// Four runs of the grid, four trials of the first round and two of the second.
 const RUNS: usize = 4 + 4 + 2;
 
 const RUN: [&str; 5] = ["lab", "run", "lab.toml", "--out", "shared"];
 
-fn place() -> Place {
-    let place = Place::with_market();
+fn place() -> WorkFolder {
+    let place = WorkFolder::with_market();
     place.write("lab.toml", recipe());
     place
 }
 
-/// What comes of the grid when one process runs it, and nothing ends it.
+/// The results of the grid when one process runs it without a stop.
 fn alone() -> &'static [String] {
     static ALONE: OnceLock<Vec<String>> = OnceLock::new();
     ALONE.get_or_init(|| {
@@ -42,8 +42,8 @@ fn alone() -> &'static [String] {
     })
 }
 
-/// Every run is in the ledger once, and is the run of one process alone.
-fn is_as_alone(place: &Place) {
+/// Every run is in the ledger once, with the results that one process alone gets.
+fn is_as_alone(place: &WorkFolder) {
     let entries = ledger(place, "shared");
     let names: BTreeSet<&str> = entries.iter().map(|e| e["name"].as_str().unwrap()).collect();
     assert_eq!((entries.len(), names.len()), (RUNS, RUNS), "{names:?}");
@@ -78,12 +78,12 @@ fn two_processes_share_a_grid_and_train_no_run_twice() {
     is_as_alone(&place);
     assert_eq!(begun(&said[0]) + begun(&said[1]), RUNS, "{said:?}");
     assert!(said.iter().all(|said| begun(said) > 0), "{said:?}");
-    // The second came while the first was training.
+    // The second process came while the first was training.
     assert!(said[1].contains(&format!(" is trained by process {first_id}")), "{}", said[1]);
     assert!(said[1].contains(" was finished by another process"), "{}", said[1]);
 }
 
-/// Also who makes the folder and keeps the recipe is settled between them.
+/// The processes also settle which of them makes the folder and keeps the recipe.
 #[test]
 fn processes_that_are_started_at_once_share_a_grid() {
     let place = place();
@@ -98,7 +98,7 @@ fn what_a_dead_process_leaves_is_taken_over() {
     let mut first = place.start(&RUN);
     first.until("the first finishes a run", || place.lines("shared/ledger.jsonl") > 0);
     let mut second = place.start(&RUN);
-    // It says so only of a run that it would have begun itself.
+    // The second process says so only of a run that it would have begun itself.
     second.until_said(&format!(" is trained by process {}", first.id()));
     first.kill();
     let said = ends_well(second);
@@ -109,12 +109,12 @@ fn what_a_dead_process_leaves_is_taken_over() {
 #[test]
 fn the_status_says_who_trains_what() {
     let place = place();
-    // Runs that are not over before somebody has looked.
+    // The runs are so long that they are still being trained when the status is asked for.
     let long = recipe().replace("steps = 60", "steps = 200000");
     place.write("lab.toml", long);
     let mut running = place.start(&RUN);
     let log = "shared/runs/tiny-prefix-s1/log.jsonl";
-    // Past the first look at the dev set, so that there is a checkpoint.
+    // Waits until the first evaluation of the dev set is over, so that there is a checkpoint.
     running.until("a run gets on", || place.lines(log) > 20);
     let said = place.ok(&["lab", "status", "shared"]);
     let expected = format!("running   tiny-prefix-s1  by process {}", running.id());
@@ -134,7 +134,7 @@ fn a_grid_that_is_asked_to_stop_goes_on_where_it_was() {
     let mut lines = 0;
     for signal in ["TERM", "INT", "TERM"] {
         let mut running = place.start(&RUN);
-        // In the middle of another run each time.
+        // Each time the stop comes in the middle of another run.
         running.until("the grid gets on", || {
             let runs = place.names("shared/runs");
             let logs = runs.iter().map(|run| format!("shared/runs/{run}/log.jsonl"));

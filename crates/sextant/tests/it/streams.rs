@@ -1,6 +1,6 @@
 //! Standard input and output, pipes, and outputs that are full or closed.
 
-use crate::support::Place;
+use crate::support::WorkFolder;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 const BUNDLE: &str = "runs/tiny/bundle";
 
 /// The program, to be run in the folder of `place`.
-fn program(place: &Place, args: &[&str]) -> Command {
+fn program(place: &WorkFolder, args: &[&str]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("sextant"));
     command.current_dir(place.path(".")).args(args);
     command
 }
 
-fn mkfifo(place: &Place, name: &str) {
+fn mkfifo(place: &WorkFolder, name: &str) {
     let made = Command::new("mkfifo").arg(place.path(name)).status().unwrap();
     assert!(made.success());
 }
 
-/// Nothing but what was there before, and what is named.
-fn no_leftovers(place: &Place) {
+/// Checks that no hidden files are left in the folder.
+fn no_leftovers(place: &WorkFolder) {
     let hidden: Vec<_> =
         place.names(".").into_iter().filter(|name| name.starts_with('.')).collect();
     assert!(hidden.is_empty(), "{hidden:?}");
@@ -28,7 +28,7 @@ fn no_leftovers(place: &Place) {
 
 #[test]
 fn a_dash_is_standard_input_and_output() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let rows = place.read("market/test.jsonl");
     place.ok(&["score", BUNDLE, "market/test.jsonl", "file.jsonl"]);
     let scored = |args: &[&str], input: &str| {
@@ -57,7 +57,7 @@ fn a_dash_is_standard_input_and_output() {
 #[cfg(unix)]
 #[test]
 fn pipes_with_names_are_read_once() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     mkfifo(&place, "in.jsonl");
     mkfifo(&place, "out.jsonl");
     let rows = place.read("market/test.jsonl");
@@ -68,7 +68,7 @@ fn pipes_with_names_are_read_once() {
         writer.join().unwrap().unwrap();
     }
     assert_eq!(place.read("out.csv").lines().count(), rows.lines().count() + 1);
-    // Also as output, which then appears as it is written.
+    // A named pipe can also be the output, which then appears as it is written.
     let pipe = place.path("out.jsonl");
     let reader = std::thread::spawn(move || std::fs::read_to_string(pipe));
     place.ok(&["score", BUNDLE, "market/test.jsonl", "out.jsonl"]);
@@ -79,7 +79,7 @@ fn pipes_with_names_are_read_once() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_output_is_an_error() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     let commands: &[&[&str]] = &[
         &["eval", BUNDLE, "market"],
         &["data", "check", "market", "--json"],
@@ -99,7 +99,7 @@ fn a_full_output_is_an_error() {
 
 #[test]
 fn a_reader_that_goes_away_ends_the_output_quietly() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     place.write("many.jsonl", place.read("market/test.jsonl").repeat(40));
     for args in [&["score", BUNDLE, "many.jsonl", "-"][..], &["data", "check", "market", "--json"]]
     {
@@ -121,7 +121,7 @@ fn a_reader_that_goes_away_ends_the_output_quietly() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_scoring_leaves_nothing() {
-    let place = Place::with_bundle();
+    let place = WorkFolder::with_bundle();
     mkfifo(&place, "endless.jsonl");
     std::fs::create_dir(place.path("out")).unwrap();
     for signal in ["INT", "TERM", "HUP"] {

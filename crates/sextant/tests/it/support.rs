@@ -31,7 +31,8 @@ rows = 16
 every = 5
 "#;
 
-/// A lab recipe that takes seconds, with this `[grid]` and what follows it; the backbone stands before that.
+/// A lab recipe that takes seconds, with this `[grid]` and what follows it. The backbone comes before
+/// it.
 pub(crate) fn lab(name: &str, steps: u32, every: u32, grid: &str) -> String {
     format!(
         r#"
@@ -65,20 +66,20 @@ backbone = {{ vocab_size = 400, hidden_size = 16, layers = 2, attention_heads = 
     )
 }
 
-/// A working folder.
-pub(crate) struct Place(TempDir);
+/// A temporary folder in which a test runs the program.
+pub(crate) struct WorkFolder(TempDir);
 
-impl Place {
-    /// Empty.
+impl WorkFolder {
+    /// An empty folder.
     pub(crate) fn empty() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// With `market/` and `tiny.toml`.
+    /// A folder with `market/` and `tiny.toml`.
     pub(crate) fn with_market() -> Self {
         static MARKET: OnceLock<TempDir> = OnceLock::new();
         let market = MARKET.get_or_init(|| {
-            let place = Place::empty();
+            let place = WorkFolder::empty();
             place.ok(&["data", "market", "market", "--rows", "300"]);
             place.0
         });
@@ -88,9 +89,9 @@ impl Place {
         place
     }
 
-    /// With a trained bundle in `runs/tiny/bundle` too.
+    /// A folder that also has a trained bundle in `runs/tiny/bundle`.
     pub(crate) fn with_bundle() -> Self {
-        static TRAINED: OnceLock<Place> = OnceLock::new();
+        static TRAINED: OnceLock<WorkFolder> = OnceLock::new();
         let trained = TRAINED.get_or_init(|| {
             let place = Self::with_market();
             place.ok(&["train", "tiny.toml"]);
@@ -119,13 +120,13 @@ impl Place {
         command
     }
 
-    /// Runs to success; standard output.
+    /// Runs the program, which must succeed; returns its standard output.
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         let output = self.command(args).assert().success().get_output().stdout.clone();
         String::from_utf8(output).unwrap()
     }
 
-    /// Runs to failure, without a panic; standard error.
+    /// Runs the program, which must fail without a panic; returns its standard error.
     pub(crate) fn fails(&self, args: &[&str]) -> String {
         let output = self.command(args).assert().failure().get_output().clone();
         let error = String::from_utf8(output.stderr).unwrap();
@@ -140,7 +141,7 @@ impl Place {
         self.spawn(std::process::Command::new(program).args(args))
     }
 
-    /// The same with hangups ignored, as `nohup` starts it.
+    /// Starts the program beside the test with hangups ignored, as `nohup` does.
     pub(crate) fn start_nohup(&self, args: &[&str]) -> Running {
         let program = assert_cmd::cargo::cargo_bin("sextant");
         let script = "trap '' HUP; exec \"$0\" \"$@\"";
@@ -161,13 +162,13 @@ impl Place {
         Running { child, said }
     }
 
-    /// How many lines a file has; none if it is not there.
+    /// Number of lines of a file; 0 if it is not there.
     pub(crate) fn lines(&self, name: &str) -> usize {
         std::fs::read_to_string(self.path(name)).map_or(0, |text| text.lines().count())
     }
 
-    /// Gives a tensor the largest numbers there are, in a bundle as it stands on the disk: what is
-    /// multiplied with it overflows.
+    /// Sets a tensor of a stored bundle to the largest number that there is, so that products with it
+    /// overflow.
     pub(crate) fn overflow(&self, bundle: &str, tensor: &str) {
         let weights = self.path(bundle).join("model.safetensors");
         let hash = || sextant_data::DataFile::read(&weights).unwrap().sha256;
@@ -212,7 +213,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits until something is so, while the program runs.
+    /// Waits until a condition is true, while the program runs.
     pub(crate) fn until(&mut self, what: &str, is_so: impl Fn() -> bool) {
         let begun = Instant::now();
         while !is_so() {
@@ -223,25 +224,25 @@ impl Running {
         }
     }
 
-    /// Waits until it says something.
+    /// Waits until the program has printed a text.
     pub(crate) fn until_said(&mut self, text: &str) {
         let path = self.said.path().to_owned();
         self.until(text, || std::fs::read_to_string(&path).unwrap().contains(text));
     }
 
-    /// Sends a signal by its name, as `TERM`.
+    /// Sends a signal by its name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Ends it as a failing machine does.
+    /// Kills the program, as a failing machine would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap(); // SIGKILL
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end; what it said on both its outputs.
+    /// Waits for the program's end; returns its status and what it printed on both its outputs.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let begun = Instant::now();
         let status = loop {
@@ -254,7 +255,7 @@ impl Running {
         (status, self.said())
     }
 
-    /// What it has said so far, on both its outputs.
+    /// What the program has printed so far on both its outputs.
     pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(self.said.path()).unwrap()
     }
@@ -262,7 +263,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended, or the test has failed.
+        // Either the program has ended, or the test has failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
