@@ -17,6 +17,7 @@ mod weights;
 pub use mutate::mutated;
 pub use scratch::Scratch;
 
+use std::fmt::{Debug, Display};
 use std::path::{Path, PathBuf};
 
 /// One reader.
@@ -24,9 +25,10 @@ use std::path::{Path, PathBuf};
 pub struct Target {
     /// The reader's name on the command line, and that of its folder of findings.
     pub name: &'static str,
-    /// Gives the reader bytes; files are written into the scratch folder.
-    pub run: fn(&Scratch, &[u8]),
-    /// Inputs to begin with, most of which are valid.
+    /// Gives the reader bytes; files are written into the scratch folder. Returns whether the reader took
+    /// them for what it reads.
+    pub run: fn(&Scratch, &[u8]) -> bool,
+    /// Inputs to begin with, most of which are valid. The first one is.
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
@@ -52,6 +54,20 @@ pub const TARGETS: &[Target] = &[
     Target { name: "checkpoint", run: runs::checkpoint, seeds: seeds::runs::checkpoint },
     Target { name: "report", run: runs::report, seeds: seeds::runs::report },
 ];
+
+/// Prints what a reader answered, and says whether it was a value.
+pub(crate) fn is_read<T: Debug, E: Display>(answer: Result<T, E>) -> bool {
+    match answer {
+        Ok(value) => {
+            drop(format!("{value:?}"));
+            true
+        }
+        Err(error) => {
+            drop(error.to_string());
+            false
+        }
+    }
+}
 
 /// The target with this name.
 pub fn target(name: &str) -> Option<&'static Target> {

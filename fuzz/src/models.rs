@@ -1,7 +1,7 @@
 //! Readers of files that describe a model.
 
-use crate::Scratch;
 use crate::seeds::golden;
+use crate::{Scratch, is_read};
 use sextant_infer::EnsembleManifest;
 use sextant_model::backbone::Backbone;
 use sextant_model::{Adapter, bundle as bundles};
@@ -17,60 +17,51 @@ const TEXTS: [&str; 5] = [
 ];
 
 /// `tokenizer.json`.
-pub(crate) fn tokenizer(_: &Scratch, bytes: &[u8]) {
+pub(crate) fn tokenizer(_: &Scratch, bytes: &[u8]) -> bool {
     let formats = [RowFormat::BERT, RowFormat::ROBERTA, RowFormat::LINES];
-    match Tokenizer::from_bytes(bytes, "tokenizer.json", &formats) {
-        Ok(tokenizer) => {
-            let _ = tokenizer.vocab_size();
-            for text in TEXTS {
-                let _ = tokenizer.encode(text);
-            }
-            let _ = tokenizer.to_bytes();
-            let _ = tokenizer.to_bytes_for_pairs();
+    let tokenizer = Tokenizer::from_bytes(bytes, "tokenizer.json", &formats);
+    if let Ok(tokenizer) = &tokenizer {
+        let _ = tokenizer.vocab_size();
+        for text in TEXTS {
+            let _ = tokenizer.encode(text);
         }
-        Err(error) => drop(error.to_string()),
+        let _ = tokenizer.to_bytes();
+        let _ = tokenizer.to_bytes_for_pairs();
     }
+    is_read(tokenizer.map(|_| ()))
 }
 
 /// `config.json` of a backbone.
-pub(crate) fn config(scratch: &Scratch, bytes: &[u8]) {
+pub(crate) fn config(scratch: &Scratch, bytes: &[u8]) -> bool {
     scratch.file("config.json", bytes);
-    match Backbone::open(scratch.path()) {
-        Ok(backbone) => drop(format!("{backbone:?}")),
-        Err(error) => drop(error.to_string()),
-    }
+    let read = is_read(Backbone::open(scratch.path()));
     scratch.remove("config.json");
+    read
 }
 
 /// `adapter_config.json`, beside valid tensors.
-pub(crate) fn adapter(scratch: &Scratch, bytes: &[u8]) {
+pub(crate) fn adapter(scratch: &Scratch, bytes: &[u8]) -> bool {
     let tensors = scratch.path().join("adapter_model.safetensors");
     if !tensors.exists() {
         scratch.file("adapter_model.safetensors", &golden("peft/some/adapter_model.safetensors"));
     }
     scratch.file("adapter_config.json", bytes);
-    match Adapter::open(scratch.path()) {
-        Ok(adapter) => {
-            drop(format!("{:?} {:?} {:?}", adapter.base(), adapter.task(), adapter.text()));
-        }
-        Err(error) => drop(error.to_string()),
-    }
+    let adapter = Adapter::open(scratch.path());
+    is_read(
+        adapter.map(|adapter| {
+            format!("{:?} {:?} {:?}", adapter.base(), adapter.task(), adapter.text())
+        }),
+    )
 }
 
 /// `bundle.json`.
-pub(crate) fn bundle(scratch: &Scratch, bytes: &[u8]) {
+pub(crate) fn bundle(scratch: &Scratch, bytes: &[u8]) -> bool {
     scratch.file("bundle.json", bytes);
-    match bundles::read_manifest(scratch.path()) {
-        Ok(manifest) => drop(format!("{manifest:?}")),
-        Err(error) => drop(error.to_string()),
-    }
+    is_read(bundles::read_manifest(scratch.path()))
 }
 
 /// `ensemble.json`.
-pub(crate) fn ensemble(scratch: &Scratch, bytes: &[u8]) {
+pub(crate) fn ensemble(scratch: &Scratch, bytes: &[u8]) -> bool {
     scratch.file("ensemble.json", bytes);
-    match EnsembleManifest::read(scratch.path()) {
-        Ok(manifest) => drop(format!("{manifest:?}")),
-        Err(error) => drop(error.to_string()),
-    }
+    is_read(EnsembleManifest::read(scratch.path()))
 }

@@ -45,37 +45,40 @@ fn columns(path: &Path, options: &ReadOptions) {
     }
 }
 
-/// Reads a file as scoring does, then as training does: every row, going on after a bad one.
-fn read(path: &Path, options: &ReadOptions) {
+/// Reads a file as scoring does, then as training does: every row, going on after a bad one. Returns whether
+/// there was a row.
+fn read(path: &Path, options: &ReadOptions) -> bool {
     columns(path, options);
-    let Ok(reader) = RowReader::open(path, options) else { return };
+    let Ok(reader) = RowReader::open(path, options) else { return false };
+    let mut read = false;
     for row in reader.take(ROWS) {
         match row {
-            Ok(_) => {}
+            Ok(_) => read = true,
             Err(error) => {
                 let _ = error.to_string();
                 if !matches!(error, DataError::Row(_)) {
-                    return;
+                    break;
                 }
             }
         }
     }
+    read
 }
 
 /// CSV or TSV, as the first byte says.
-pub(crate) fn separated(scratch: &Scratch, bytes: &[u8]) {
-    let Some((&choice, bytes)) = bytes.split_first() else { return };
+pub(crate) fn separated(scratch: &Scratch, bytes: &[u8]) -> bool {
+    let Some((&choice, bytes)) = bytes.split_first() else { return false };
     let name = if choice & 32 == 0 { "rows.csv" } else { "rows.tsv" };
-    read(&scratch.file(name, bytes), &options(choice & !32));
+    read(&scratch.file(name, bytes), &options(choice & !32))
 }
 
 /// JSONL.
-pub(crate) fn jsonl(scratch: &Scratch, bytes: &[u8]) {
-    let Some((&choice, bytes)) = bytes.split_first() else { return };
-    read(&scratch.file("rows.jsonl", bytes), &options(choice));
+pub(crate) fn jsonl(scratch: &Scratch, bytes: &[u8]) -> bool {
+    let Some((&choice, bytes)) = bytes.split_first() else { return false };
+    read(&scratch.file("rows.jsonl", bytes), &options(choice))
 }
 
 /// Parquet.
-pub(crate) fn parquet(scratch: &Scratch, bytes: &[u8]) {
-    read(&scratch.file("rows.parquet", bytes), &options(64));
+pub(crate) fn parquet(scratch: &Scratch, bytes: &[u8]) -> bool {
+    read(&scratch.file("rows.parquet", bytes), &options(64))
 }

@@ -64,7 +64,7 @@ pub use cross_entropy::ClassTargets;
 pub use dropout::Dropout;
 pub use frozen_format::FrozenFormat;
 pub use frozen_weight::{FrozenWeight, FrozenWeightError, WeakFrozenWeight};
-pub use kernels::parallel::on_this_thread;
+pub use kernels::parallel::{on_this_thread, within_pool};
 pub use lora::LoraFactors;
 pub use operations::{
     adamw, adamw_rows, add_layer_norm, attention, capped_attention, cross_entropy, dot, dropout,

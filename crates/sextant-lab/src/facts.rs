@@ -1,5 +1,6 @@
 //! What a run was and what it cost.
 
+use crate::LedgerEntry;
 use serde::{Deserialize, Serialize};
 
 /// Facts of one training run; facts that are not known are absent.
@@ -27,6 +28,20 @@ pub struct RunFacts {
     /// The most memory that the process held, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
+}
+
+impl From<&LedgerEntry> for RunFacts {
+    fn from(entry: &LedgerEntry) -> Self {
+        Self {
+            recipe: None,
+            seed: Some(entry.seed),
+            trainable_parameters: Some(entry.trainable_parameters),
+            train_rows: Some(entry.train_rows as u64),
+            wall_seconds: Some(entry.seconds),
+            rows_per_second: Some(entry.rows as f64 / entry.seconds.max(1e-9)),
+            peak_memory_bytes: entry.peak_memory_bytes,
+        }
+    }
 }
 
 impl RunFacts {

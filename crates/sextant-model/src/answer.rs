@@ -3,6 +3,7 @@
 use crate::{ForwardContext, ModelError, NonFinite, PackInput, PackedWeights, RelevanceModel};
 use burn::tensor::Tensor;
 use sextant_core::Prediction;
+use sextant_kernels::within_pool;
 use sextant_text::{Pack, TokenRow, plan_shared, plan_sorted};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -113,7 +114,7 @@ impl<R: TokenRow> Pass<'_, R> {
         let mut predictions = vec![Prediction { probs: [0.0; 3] }; self.rows.len()];
         let mut faulty_packs = Vec::new();
         for indices in plan {
-            let (answered, faults) = self.pack(&indices)?;
+            let (answered, faults) = within_pool(|| self.pack(&indices))?;
             for &(row, prediction) in &answered {
                 predictions[row] = prediction;
             }
@@ -159,7 +160,7 @@ impl<R: TokenRow> Pass<'_, R> {
         done: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<(), ModelError> {
         for part in suspects.chunks(suspects.len().div_ceil(2).max(1)) {
-            let (answered, faults) = self.pack(part)?;
+            let (answered, faults) = within_pool(|| self.pack(part))?;
             if done(0).is_break() {
                 return Err(ModelError::Stopped);
             }

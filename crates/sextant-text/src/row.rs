@@ -89,7 +89,7 @@ impl RowView<'_> {
 
 /// Anything that holds the tokens of one row: an [`EncodedRow`], or a [`RowView`] of one in a
 /// [`RowArena`](crate::RowArena).
-pub trait TokenRow {
+pub trait TokenRow: Sync {
     /// The row, borrowed.
     fn view(&self) -> RowView<'_>;
 }

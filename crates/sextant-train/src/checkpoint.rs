@@ -23,7 +23,7 @@ pub(crate) const KIND: FolderKind = FolderKind { names: &[STATE, WEIGHTS, OPTIMI
 /// The small part of a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
+pub struct TrainingState {
     /// Identifies recipe and data: a run resumes only what it began.
     pub fingerprint: String,
     /// Steps done.
@@ -59,7 +59,7 @@ pub fn save(
     folder: &Path,
     model: &RelevanceModel,
     optimizer: &AdamW,
-    mut state: State,
+    mut state: TrainingState,
 ) -> Result<(), TrainError> {
     let mut moments = Vec::new();
     state.parameter_steps.clear();
@@ -86,7 +86,7 @@ pub fn save(
 }
 
 /// Reads the small part alone; none if there is no checkpoint at `folder`.
-pub fn read_state(folder: &Path) -> Result<Option<State>, TrainError> {
+pub fn read_state(folder: &Path) -> Result<Option<TrainingState>, TrainError> {
     let path = folder.join(STATE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -104,7 +104,7 @@ pub fn read_state(folder: &Path) -> Result<Option<State>, TrainError> {
 /// Gives model and optimizer what the checkpoint holds.
 pub fn load(
     folder: &Path,
-    state: &State,
+    state: &TrainingState,
     model: RelevanceModel,
     optimizer: &mut AdamW,
 ) -> Result<RelevanceModel, TrainError> {

@@ -1,7 +1,7 @@
 //! A run's folder, and what is in it.
 
 use crate::TrainError;
-use crate::checkpoint::{self, State};
+use crate::checkpoint::{self, TrainingState};
 use serde::{Deserialize, Serialize};
 use sextant_files::{AtomicFile, Existing, Lock, OwnFiles, remove_folder, sha256};
 use sextant_model::bundle;
@@ -119,7 +119,7 @@ impl RunFolder {
     /// Refuses to go on with a run whose best weights are gone: a checkpoint holds the newest ones, from
     /// which those of an earlier step cannot be made again. A bundle may be newer than the checkpoint: the
     /// run was stopped after it was saved.
-    pub(crate) fn check_best(&self, state: &State) -> Result<(), TrainError> {
+    pub(crate) fn check_best(&self, state: &TrainingState) -> Result<(), TrainError> {
         let Some((_, best)) = state.best else { return Ok(()) };
         if self.saved_step(&state.fingerprint).is_some_and(|step| step >= best) {
             return Ok(());

@@ -1,6 +1,6 @@
 //! The loop.
 
-use crate::checkpoint::{self, State};
+use crate::checkpoint::{self, TrainingState};
 use crate::dev_metric::{is_better, look};
 use crate::pcgrad;
 use crate::step::{self, StepGradients};
@@ -12,6 +12,7 @@ use crate::{
 };
 use burn::module::Module;
 use sextant_files::{Existing, Lock};
+use sextant_kernels::within_pool;
 use sextant_model::{
     ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, bundle, predict_rows,
 };
@@ -44,7 +45,7 @@ struct Job {
     sampler: Sampler,
     schedule: Schedule,
     dev_every: u64,
-    state: State,
+    state: TrainingState,
     /// When the newest checkpoint was saved; before the first, when the run began.
     saved: Instant,
 }
@@ -87,7 +88,7 @@ impl Trainer {
         let epoch = sampler.batches_per_epoch() as f64;
         let steps = steps(recipe, epoch);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
-        let mut state = State { fingerprint, ..State::default() };
+        let mut state = TrainingState { fingerprint, ..TrainingState::default() };
         let found = match start {
             Start::Resume => checkpoint::read_state(&folder.checkpoint())?,
             Start::New | Start::Again => None,
@@ -159,7 +160,7 @@ impl Trainer {
         while !job.is_over() {
             if !job.state.look_due {
                 let report;
-                (model, report) = job.step(model)?;
+                (model, report) = within_pool(|| job.step(model))?;
                 if observer.on_event(Event::Step(&report)).is_break() {
                     return Err(job.save_interrupted(&model, observer)?);
                 }

@@ -3,38 +3,31 @@
 use crate::arguments::Overwrite;
 use crate::device::DeviceArgs;
 use crate::say::say;
-use crate::train::{interrupted, train};
-use crate::{data, evaluate, get, interrupt};
+use crate::{data, get, lab};
 use anyhow::bail;
 use clap::Args;
+use sextant_cli::Terminal;
 use sextant_core::Task;
 use sextant_data::market::{ExampleConfig, MarketConfig};
-use sextant_data::{Baselines, CheckReport, DataFolder, Dataset, Format, check};
-use sextant_eval::Metric;
-use sextant_files::{Lock, OwnFiles};
-use sextant_infer::Scorer;
-use sextant_kernels::ScorePrecision;
-use sextant_lab::{Baseline, Comparison, Report, Run, RunFacts};
-use sextant_model::{Device, Routing};
-use sextant_train::{Plan, Recipe, RunFolder, Start, parse_recipe, peak_memory};
-use std::path::PathBuf;
+use sextant_data::{Baselines, CheckReport, DataFolder, Format, check};
+use sextant_eval::{EvalOptions, Metric};
+use sextant_lab::{Baseline, Grid, Lab, LabRecipe, ReportFiles};
+use sextant_train::peak_memory;
+use std::path::{Path, PathBuf};
 
-/// The recipe that the demo's runs share.
+/// The grid that the demo runs.
 const RECIPE: &str = include_str!("../../../recipes/demo.toml");
 
-/// The demo's report, in its folder.
-const REPORT: &str = "report.md";
+/// Keys of a training recipe that the demo sets itself.
+const OWN_KEYS: [&str; 5] = ["name", "seed", "data.path", "model.backbone", "model.routing"];
 
-/// What is compared.
-const ROUTINGS: [Routing; 3] = [Routing::TEXT_PREFIX, Routing::MULTI_HEAD, Routing::mhp(1)];
-
-/// Settings for a pretrained backbone.
+/// Settings for a pretrained backbone: those of a small one from scratch would destroy its weights.
 const PRETRAINED: [&str; 5] = [
-    "optimizer.learning_rate=1e-4",
-    "optimizer.head_learning_rate=1e-3",
-    "schedule.epochs=1.0",
-    "data.train_rows=5000",
-    "batch.rows=32",
+    "base.optimizer.learning_rate=1e-4",
+    "base.optimizer.head_learning_rate=1e-3",
+    "base.schedule.epochs=1.0",
+    "base.data.train_rows=5000",
+    "base.batch.rows=32",
 ];
 
 /// `demo`
@@ -43,12 +36,12 @@ pub(crate) struct Demo {
     /// A pretrained backbone, as `minilm`; a small one from scratch unless given
     #[arg(long)]
     backbone: Option<String>,
-    /// Where to put market, bundles and report; those of an earlier demo are replaced
+    /// Where to put market, bundles and report; a demo that was stopped there goes on
     #[arg(long, default_value = "sextant-demo")]
     out: PathBuf,
     #[command(flatten)]
     overwrite: Overwrite,
-    /// Change a key of the demo's recipe
+    /// Change a key of the demo's training recipe
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     #[command(flatten)]
@@ -58,20 +51,11 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let start = std::time::Instant::now();
-        let device = &self.on.device;
-        // Mistakes are found before anything is removed.
-        for routing in ROUTINGS {
-            Plan::new(self.recipe(routing)?, get::resolve)?;
-        }
         let existing = self.overwrite.existing();
         let market = self.out.join("market");
+        // Mistakes are found before anything is written.
+        let grid = Grid::new(self.recipe(&market)?, get::resolve)?;
         let mut folder = DataFolder::open(&market, existing)?;
-        let _lock = Lock::folder(&self.out)?;
-        let mut own = OwnFiles::of(&self.out)?;
-        own.admit([REPORT], existing)?;
-        for routing in ROUTINGS {
-            self.run_folder(routing).admit(existing)?;
-        }
         let dataset = data::market(&MarketConfig::default(), &ExampleConfig::default())?;
         folder.save(&dataset, Format::Jsonl)?;
         let checked = check(&dataset);
@@ -85,13 +69,11 @@ impl Demo {
             dataset.test.len(),
             market.display()
         ));
-        let mut comparison = Comparison::new();
+        let mut lab = Lab::open(grid, &self.out, get::resolve)?;
+        lab::run_all(&mut lab, &self.on.device, None, existing, Box::new(Terminal::new()))?;
+        let mut comparison = lab.comparison(&EvalOptions::full())?;
         for baseline in baselines(&checked) {
             comparison.add_baseline(baseline)?;
-        }
-        interrupt::install()?;
-        for routing in ROUTINGS {
-            comparison.add_run(self.train(routing, &dataset, device)?)?;
         }
         let table = comparison.table(Metric::Accuracy);
         say(&format!(
@@ -99,76 +81,40 @@ impl Demo {
             table.to_text(),
             table.facts_to_text()
         ));
-        let report = Report {
-            title: "Sextant demo".into(),
-            introduction: "Three task routings of one encoder, trained on a synthetic market whose grades are known exactly.".into(),
-            command: Some("sextant demo".into()),
-            metrics: vec![Metric::Accuracy, Metric::MacroF1, Metric::QuadraticKappa, Metric::Ece],
-            notes: vec![
-                "A small model, minutes of training, an invented market: this shows that the line works, not which routing is better on real data.".into(),
-            ],
-            paired: None,
-        };
-        report.write(&comparison, own.create(REPORT, existing)?)?;
-        let path = self.out.join(REPORT);
+        let files = ReportFiles::write(&lab, existing)?;
         say(&format!(
-            "\nReport: {}\nBundles: {}\nTook {:.0} s, peak memory {} MiB",
-            path.display(),
-            self.out.join("*/bundle").display(),
+            "\nReport, for a browser: {}\nBundles: {}\nTook {:.0} s, peak memory {} MiB",
+            files.html.display(),
+            self.out.join("runs/*/bundle").display(),
             start.elapsed().as_secs_f64(),
             peak_memory().unwrap_or(0) >> 20
         ));
         Ok(())
     }
 
-    fn run_folder(&self, routing: Routing) -> RunFolder {
-        RunFolder(self.out.join(routing.label()))
-    }
-
-    /// The recipe of a run: the demo's, what suits pretrained weights, and what the user says.
-    fn recipe(&self, routing: Routing) -> anyhow::Result<Recipe> {
-        if let Some(key) = self.settings.iter().find(|setting| {
-            ["name", "model.routing"].iter().any(|key| setting.trim_start().starts_with(key))
-        }) {
-            bail!("--set {key}: the demo sets this itself, for each routing; use `sextant train`");
+    /// The demo's grid on the market in this folder, with what suits pretrained weights, and what the user says.
+    fn recipe(&self, market: &Path) -> anyhow::Result<LabRecipe> {
+        for setting in &self.settings {
+            if OWN_KEYS.iter().any(|key| setting.trim_start().starts_with(key)) {
+                bail!("--set {setting}: the demo sets this itself; use `sextant lab run`");
+            }
         }
-        let mut settings = Vec::new();
+        // A string of JSON is one of TOML too.
+        let quoted = |text: &str| serde_json::Value::from(text);
+        let market = market.display().to_string();
+        let mut settings = vec![format!("base.data.path={}", quoted(&market))];
         if let Some(name) = &self.backbone {
-            settings.push(format!("model.backbone={name:?}"));
-            // What suits random weights would destroy pretrained ones.
+            let backbone = quoted(name);
+            settings
+                .push(format!("grid.backbones=[{{backbone={backbone}, label=\"pretrained\"}}]"));
+            let members =
+                ["prefix", "multi-head", "mhp-1"].map(|routing| format!("pretrained-{routing}"));
+            settings.push(format!("ensembles.mixed=[{members:?}]"));
             settings.extend(PRETRAINED.map(str::to_owned));
         }
-        settings.extend(self.settings.iter().cloned());
-        let mut recipe = parse_recipe(RECIPE, "recipes/demo.toml", &settings)?;
-        recipe.name = routing.label();
-        recipe.model.routing = routing;
-        Ok(recipe)
-    }
-
-    fn train(&self, routing: Routing, dataset: &Dataset, device: &Device) -> anyhow::Result<Run> {
-        let recipe = self.recipe(routing)?;
-        let name = recipe.name.clone();
-        let folder = self.run_folder(routing);
-        let start = (Start::Again, self.overwrite.existing());
-        let how = "the demo begins anew when it is started again";
-        let summary = train(recipe, dataset, folder.clone(), start, device)
-            .map_err(|error| interrupted(error, &folder, how))?;
-        let scorer = Scorer::open(&folder.bundle(), device, ScorePrecision::F32)?;
-        let rows = "synthetic market, test";
-        // The rows in memory are the lines that were saved.
-        let file = self.out.join("market/test.jsonl");
-        let origin = |row| format!("{} line {}", file.display(), row + 1);
-        let report = evaluate::report(&scorer, &dataset.test, rows, origin)?;
-        let facts = RunFacts {
-            recipe: Some("recipes/demo.toml".into()),
-            seed: Some(summary.seed),
-            trainable_parameters: Some(summary.trainable_parameters),
-            train_rows: Some(summary.train_rows as u64),
-            wall_seconds: Some(summary.seconds),
-            rows_per_second: Some(summary.rows as f64 / summary.seconds.max(1e-9)),
-            peak_memory_bytes: None, // of the process, not of one run
-        };
-        Ok(Run { name, report, facts })
+        let said = self.settings.iter().map(|setting| format!("base.{}", setting.trim_start()));
+        settings.extend(said);
+        Ok(LabRecipe::parse(RECIPE, "recipes/demo.toml", &settings)?)
     }
 }
 

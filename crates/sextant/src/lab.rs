@@ -8,10 +8,12 @@ use crate::say::say;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use sextant_cli::{Machine, Terminal};
+use sextant_files::Existing;
 use sextant_lab::{
     Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles, RunState, Search,
     Watcher,
 };
+use sextant_model::Device;
 use sextant_train::{Observer, Observers};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -86,29 +88,41 @@ impl Run {
         let out = self.out.unwrap_or_else(|| PathBuf::from("labs").join(&recipe.name));
         let grid = Grid::new(recipe, get::resolve)?;
         let mut lab = Lab::open(grid, &out, get::resolve)?;
-        let device = &self.on.device;
         let watcher: Box<dyn Watcher> =
             if self.json { Box::new(Machine) } else { Box::new(Terminal::new()) };
-        interrupt::install()?;
-        let outcome =
-            lab.run(device, self.budget, self.overwrite.existing(), &mut Interruptible(watcher))?;
-        let again = "run the same command again to go on";
-        let end = match outcome {
-            Outcome::Complete => "every run is finished".to_owned(),
-            Outcome::OutOfTime => format!("out of time; {again}"),
-            Outcome::Interrupted { within } => {
-                let place = within.map_or_else(
-                    || "while no run was trained".to_owned(),
-                    |(run, step)| format!("after step {step} of {run}"),
-                );
-                let said = format!("{}: stopped, as asked, {place}; {again}", out.display());
-                return Err(Stopped(said).into());
-            }
-        };
+        let existing = self.overwrite.existing();
+        let end = run_all(&mut lab, &self.on.device, self.budget, existing, watcher)?;
         if !self.json {
             say(&format!("{}: {end}", out.display()));
         }
         Ok(())
+    }
+}
+
+/// What tells people how to go on with a lab that is not finished.
+const AGAIN: &str = "run the same command again to go on";
+
+/// Runs a lab until it is finished, out of time, or asked to stop, which is an error. Returns how it ended.
+pub(crate) fn run_all(
+    lab: &mut Lab,
+    device: &Device,
+    budget: Option<Duration>,
+    existing: Existing,
+    watcher: Box<dyn Watcher>,
+) -> anyhow::Result<String> {
+    interrupt::install()?;
+    let outcome = lab.run(device, budget, existing, &mut Interruptible(watcher))?;
+    match outcome {
+        Outcome::Complete => Ok("every run is finished".to_owned()),
+        Outcome::OutOfTime => Ok(format!("out of time; {AGAIN}")),
+        Outcome::Interrupted { within } => {
+            let place = within.map_or_else(
+                || "while no run was trained".to_owned(),
+                |(run, step)| format!("after step {step} of {run}"),
+            );
+            let folder = lab.folder().display();
+            Err(Stopped(format!("{folder}: stopped, as asked, {place}; {AGAIN}")).into())
+        }
     }
 }
 

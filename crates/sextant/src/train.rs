@@ -84,7 +84,7 @@ impl Train {
 
 /// Turns the error of a training that was asked to stop into one that says where it stopped and how to
 /// go on. All other errors stay as they are.
-pub(crate) fn interrupted(error: anyhow::Error, folder: &RunFolder, how: &str) -> anyhow::Error {
+fn interrupted(error: anyhow::Error, folder: &RunFolder, how: &str) -> anyhow::Error {
     let said = match error.downcast_ref::<TrainError>() {
         Some(TrainError::Interrupted { step: 0, .. }) => "before the first step".to_owned(),
         Some(TrainError::Interrupted { step, steps }) => {
@@ -96,7 +96,7 @@ pub(crate) fn interrupted(error: anyhow::Error, folder: &RunFolder, how: &str) -
 }
 
 /// Runs a recipe on a data set, until it is finished or somebody asks the program to stop.
-pub(crate) fn train(
+fn train(
     recipe: Recipe,
     source: &dyn ExampleSource,
     folder: RunFolder,

@@ -57,7 +57,7 @@ fuzz_target!(
         if let Some((target, scratch)) = TARGET.get() {
             let limit = ALLOCATOR.allocated() + BASE + PER_BYTE * bytes.len();
             let _ = ALLOCATOR.set_limit(limit);
-            (target.run)(scratch, bytes);
+            let _ = (target.run)(scratch, bytes);
             let _ = ALLOCATOR.set_limit(usize::MAX);
         }
     }

@@ -3,21 +3,22 @@
 use super::of_repository;
 use sextant_core::{Grade, Prediction, Task};
 use sextant_eval::{EvalOptions, Scored, evaluate};
-use sextant_train::checkpoint::State;
+use sextant_train::checkpoint::TrainingState;
 
 fn json<T: serde::Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_else(|error| panic!("plain data: {error}"))
 }
 
 pub(crate) fn recipe() -> Vec<Vec<u8>> {
-    let recipes = ["demo", "first-run", "decoders-first-look"]
+    let recipes = ["first-run", "decoders-first-look"]
         .map(|name| of_repository(&format!("recipes/{name}.toml")));
     let settings =
         ["seed=7", "model.routing.private_layers=1", "tasks=[\"query-type\"]", "a.b.c={x=1}"];
     let small = "name=\"r\"\ndata={path=\"d\"}\n[model]\nbackbone={vocab_size=300,hidden_size=32,layers=2,attention_heads=2,intermediate_size=64}\nrouting={prefix=false,heads=\"per_task\",private_layers=1}\n";
-    recipes
-        .into_iter()
-        .chain(settings.map(|setting| format!("{small}\0{setting}")))
+    let changed = settings.map(|setting| format!("{small}\0{setting}"));
+    std::iter::once(small.to_owned())
+        .chain(changed)
+        .chain(recipes)
         .map(String::into_bytes)
         .collect()
 }
@@ -37,14 +38,14 @@ pub(crate) fn lab() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn ledger() -> Vec<Vec<u8>> {
-    let line = r#"{"name":"a-s1","backbone":"a","routing":"prefix","role":"routing","recipe_sha256":"00","fingerprint":"11","data_sha256":"22","code":"0.1.0","seed":1,"train_rows":10,"rows":20,"steps":2,"tokens":300,"flops":1e9,"seconds":1.5,"peak_memory_bytes":null,"parameters":100,"trainable_parameters":100,"dev":0.5,"dev_step":2,"test_accuracy":0.5,"test_accuracy_by_task":{"query-type":0.5},"test_seconds":0.1,"test_rows":4}"#;
+    let line = r#"{"name":"a-s1","backbone":"a","routing":"prefix","role":{"kind":"routing"},"recipe_sha256":"00","fingerprint":"11","data_sha256":"22","code":"0.1.0","seed":1,"train_rows":10,"rows":20,"steps":2,"tokens":300,"flops":1e9,"seconds":1.5,"peak_memory_bytes":null,"parameters":100,"trainable_parameters":100,"dev":0.5,"dev_step":2,"test_accuracy":0.5,"test_accuracy_by_task":{"query-type":0.5},"test_seconds":0.1,"test_rows":4}"#;
     [format!("{line}\n"), format!("{line}\n{line}\n{}", &line[..90]), "{}\n".to_owned()]
         .map(String::into_bytes)
         .to_vec()
 }
 
 pub(crate) fn checkpoint() -> Vec<Vec<u8>> {
-    let mut state = State { fingerprint: "00".into(), step: 3, ..State::default() };
+    let mut state = TrainingState { fingerprint: "00".into(), step: 3, ..TrainingState::default() };
     let fresh = json(&state);
     state.best = Some((0.5, 2));
     state.parameter_steps.insert("embeddings.word".into(), 3);

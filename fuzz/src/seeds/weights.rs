@@ -74,6 +74,7 @@ pub(crate) fn pickle() -> Vec<Vec<u8>> {
 
 pub(crate) fn index() -> Vec<Vec<u8>> {
     [
+        r#"{"metadata":{"total_size":16},"weight_map":{"a":"model-1.safetensors"}}"#,
         r#"{"metadata":{"total_size":4},"weight_map":{"a":"model-1.safetensors","b":"model-2.safetensors"}}"#,
         r#"{"weight_map":{"a":"../model.safetensors"}}"#,
         r#"{"weight_map":{}}"#,

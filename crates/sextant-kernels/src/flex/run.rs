@@ -104,7 +104,7 @@ where
         ($($node:ident),+) => {
             match Step::<P, R, O>(PhantomData).prepare::<C>([$($node),+]).compute_bound().stateful() {
                 OpsKind::Tracked(prepared) => {
-                    prepared.finish(State { operation, saved, given }, y)
+                    prepared.finish(Kept { operation, saved, given }, y)
                 }
                 OpsKind::UnTracked(prepared) => prepared.finish(y),
             }
@@ -124,7 +124,7 @@ where
 struct Step<P, const R: usize, const O: usize>(PhantomData<P>);
 
 #[derive(Clone, Debug)]
-struct State<P, S, const O: usize> {
+struct Kept<P, S, const O: usize> {
     operation: P,
     saved: S,
     /// Which of the optional tensors were given. The parents are the required ones, then these.
@@ -135,11 +135,11 @@ impl<P, const R: usize, const O: usize, const N: usize> Backward<Flex, N> for St
 where
     P: Operation<R, O>,
 {
-    type State = State<P, P::Saved, O>;
+    type State = Kept<P, P::Saved, O>;
 
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<Flex>(&ops.node);
-        let State { operation, saved, given } = ops.state;
+        let Kept { operation, saved, given } = ops.state;
         // of each tensor, the node that wants a gradient
         let mut parents = ops.parents.into_iter();
         let required: [_; R] = from_fn(|_| parents.next().flatten());

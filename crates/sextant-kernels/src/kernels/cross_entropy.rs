@@ -63,6 +63,8 @@ pub(crate) fn backward(
         for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(rows) {
             let scale = targets.row_weight(row) * dlosses[row];
             let hard = targets.hard(row);
+            let class = targets.classes[row] as usize;
+            assert!(class < columns, "cross_entropy: class {class} of {columns}");
             let kernel = BackwardRow {
                 logits: &logits[row * columns..][..columns],
                 spread: &spread.weights,
@@ -73,11 +75,11 @@ pub(crate) fn backward(
             };
             // SAFETY: the gradient has room for as many numbers as there are logits, whose length was checked
             // above, so it has a row of `columns` numbers at `row * columns`, and each row belongs to one
-            // chunk. The kernel has written the number of the true class before it is changed;
-            // `ClassTargets::check` has found that the class is below `columns`.
+            // chunk. The kernel has written the number of the true class, which is below `columns`, before it
+            // is changed.
             unsafe {
                 launch(level, kernel);
-                *to.at(row * columns + targets.classes[row] as usize) -= scale * hard;
+                *to.at(row * columns + class) -= scale * hard;
             }
         }
     });

@@ -2,6 +2,8 @@ use std::cell::{Cell, RefCell};
 
 use rayon::prelude::*;
 
+use crate::simd;
+
 /// The number of elementary operations from which a computation is spread over several threads.
 const WORTHWHILE: usize = 1 << 16;
 
@@ -23,6 +25,20 @@ pub fn on_this_thread<T>(body: impl FnOnce() -> T) -> T {
     }
     let _restore = Restore(ALONE.replace(true));
     body()
+}
+
+/// Runs `body` on a thread of rayon's pool; here, if the calling thread is one of them or computes alone
+/// ([`on_this_thread`]).
+///
+/// A computation that is spread from outside of the pool wakes a thread of the pool and puts the calling thread to
+/// sleep, which for small tensors takes longer than the computation. Within the pool, the calling thread begins
+/// at once and shares its work with whoever is awake. So whoever calls many operations in a row calls them in here.
+pub fn within_pool<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    if ALONE.get() || rayon::current_thread_index().is_some() {
+        return body();
+    }
+    let level = simd::level();
+    rayon::scope(|_| simd::with_level(level, body))
 }
 
 /// Whether a computation is to be spread over several threads.

@@ -4,7 +4,7 @@
 use crate::LabError;
 use crate::cell::{Cell, Role};
 use crate::ledger::LedgerEntry;
-use crate::run::{Lab, Predictions, file_name};
+use crate::run::Lab;
 use sextant_core::{Example, Prediction, Split, Task};
 use sextant_eval::{Bootstrap, PairedAccuracy, PairedRow, RowMean, paired_accuracy, row_mean};
 use sextant_model::Routing;
@@ -197,21 +197,9 @@ fn add(
 /// A finished run with its answers.
 pub(crate) fn member(lab: &Lab, cell: &Cell) -> Result<Option<Member>, LabError> {
     let Some(entry) = lab.entry(cell) else { return Ok(None) };
-    let folder = lab.run_folder(cell.name()).0;
     let answers = |split: Split| -> Result<Vec<Option<Prediction>>, LabError> {
         let examples = lab.data.dataset.part(split);
-        let path = folder.join(file_name(split));
-        let found = Predictions::read(&path, examples)?;
-        if split == Split::Test && found.rows.len() != entry.test_rows {
-            return Err(LabError::Unusable {
-                path,
-                problem: format!(
-                    "{} rows of {}; remove the file, and `sextant lab run` predicts again",
-                    found.rows.len(),
-                    entry.test_rows
-                ),
-            });
-        }
+        let found = lab.predictions(entry, split)?;
         let mut answers = vec![None; examples.len()];
         for (row, prediction) in found.rows.into_iter().zip(found.predictions) {
             answers[row] = Some(prediction);

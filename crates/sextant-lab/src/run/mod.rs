@@ -4,13 +4,14 @@ mod claim;
 mod estimate;
 mod finish;
 mod flops;
+mod kept;
 mod predictions;
 mod queue;
 mod watch;
 
 pub use flops::training_flops;
 pub use predictions::Predictions;
-pub(crate) use predictions::file_name;
+use predictions::file_name;
 pub use watch::{LabEvent, Watcher};
 
 use crate::LabError;

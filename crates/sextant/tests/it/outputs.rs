@@ -220,6 +220,10 @@ fn a_demo_replaces_its_own_files_alone() {
     let report = place.read("mine/report.md");
     place.fails(&["demo", "--out", "mine", "--set", "optimizer.rate=1"]);
     assert_eq!(place.read("mine/report.md"), report);
+    assert!(place.read("mine/report.html").contains("Sextant demo"));
+    // A demo with other settings would have to replace the runs.
+    let other = ["demo", "--out", "mine", "--set", "schedule.steps=3"];
+    assert!(place.fails(&other).contains("holds a run of another recipe"));
     place.write("mine/report.md", "my own words");
     refused(&place, &demo);
 }

@@ -130,6 +130,8 @@ fn run<P: Product>(
     let (level, depth, columns) = (b.level(), b.depth(), b.columns());
     let adds = matches!(init, Init::Accumulate);
     assert!(!adds || matches!(c, FloatMut::F32(_)), "gemm: sums go on in f32 only");
+    let activates = epilogue.activation != Activation::None;
+    assert!(epilogue.output.is_none() || activates, "gemm: an output without an activation");
     if let Init::Bias(bias) = init {
         assert_eq!(bias.len(), columns, "gemm: bias");
     }
