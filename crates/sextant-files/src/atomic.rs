@@ -14,15 +14,20 @@ use std::path::{Path, PathBuf};
 /// temporary file is removed when the path is written the next time.
 ///
 /// ```
-/// use sextant_files::{AtomicFile, Existing}; use std::io::Write;
+/// use sextant_files::{AtomicFile, Existing};
+/// use std::io::Write;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let folder = tempfile::tempdir()?; let path = folder.path().join("report.txt"); let mut file =
-/// AtomicFile::create(&path, Existing::Refuse)?; file.write_all(b"3 rows\n")?; assert!(!path.exists());
-/// file.commit()?; assert_eq!(std::fs::read_to_string(&path)?, "3 rows\n");
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("report.txt");
+/// let mut file = AtomicFile::create(&path, Existing::Refuse)?;
+/// file.write_all(b"3 rows\n")?;
+/// assert!(!path.exists());
+/// file.commit()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "3 rows\n");
 ///
-/// // A file that exists is replaced only if the caller allows it. assert!(AtomicFile::create(&path,
-/// Existing::Refuse).is_err());
+/// // A file that exists is replaced only if the caller allows it.
+/// assert!(AtomicFile::create(&path, Existing::Refuse).is_err());
 /// # Ok(())
 /// # }
 /// ```

@@ -32,15 +32,21 @@ pub struct FolderKind {
 /// or an operation of the file system fails.
 ///
 /// ```
-/// use sextant_files::{Existing, FileError, FolderKind, replace_folder}; use std::path::Path;
+/// use sextant_files::{Existing, FileError, FolderKind, replace_folder};
+/// use std::path::Path;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// const KIND: FolderKind = FolderKind { names: &["index.json", "rows.txt"], head: "index.json" };
 ///
-/// let place = tempfile::tempdir()?; let folder = place.path().join("out"); replace_folder(&folder,
-/// Existing::Refuse, KIND, |new: &Path| -> Result<(), FileError> { for (name, text) in [("rows.txt", "red
-/// sofa\n"), ("index.json", "{}\n")] { let path = new.join(name); std::fs::write(&path,
-/// text).map_err(FileError::io("write", &path))?; } Ok(()) })?;
+/// let place = tempfile::tempdir()?;
+/// let folder = place.path().join("out");
+/// replace_folder(&folder, Existing::Refuse, KIND, |new: &Path| -> Result<(), FileError> {
+///     for (name, text) in [("rows.txt", "red sofa\n"), ("index.json", "{}\n")] {
+///         let path = new.join(name);
+///         std::fs::write(&path, text).map_err(FileError::io("write", &path))?;
+///     }
+///     Ok(())
+/// })?;
 /// assert_eq!(std::fs::read_to_string(folder.join("rows.txt"))?, "red sofa\n");
 /// # Ok(())
 /// # }

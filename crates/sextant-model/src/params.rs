@@ -260,17 +260,17 @@ pub fn initialize_frozen(mut model: RelevanceModel, seed: u64) -> RelevanceModel
 }
 
 /// The standard deviation of initial weights.
-fn deviation(model: &RelevanceModel) -> f32 {
+pub(crate) fn deviation(model: &RelevanceModel) -> f32 {
     model.spec().backbone.initializer_range.unwrap_or(0.02)
 }
 
 /// A random number generator whose seed depends on `seed` and a parameter's name.
-fn generator(seed: u64, name: &str) -> ChaCha8Rng {
+pub(crate) fn generator(seed: u64, name: &str) -> ChaCha8Rng {
     let key = name.bytes().fold(split_mix(seed), |key, byte| split_mix(key ^ u64::from(byte)));
     ChaCha8Rng::seed_from_u64(key)
 }
 
-fn normal(deviation: f32, length: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+pub(crate) fn normal(deviation: f32, length: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     match Normal::new(0.0, deviation) {
         Ok(normal) => normal.sample_iter(rng).take(length).collect(),
         Err(_) => vec![0.0; length], // not reached: validation accepts only a finite deviation

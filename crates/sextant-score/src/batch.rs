@@ -62,15 +62,24 @@ pub enum BatchError {
 /// [`BatchError::Row`] for the first row that cannot be scored. Use [`EncodedBatch`] to skip such rows.
 ///
 /// ```no_run
-/// use arrow_array::{ArrayRef, RecordBatch, StringArray}; use sextant_core::Task; use sextant_infer::Scorer;
-/// use sextant_model::Device; use sextant_score::score_batch; use std::path::Path; use std::sync::Arc;
+/// use arrow_array::{ArrayRef, RecordBatch, StringArray};
+/// use sextant_core::Task;
+/// use sextant_infer::Scorer;
+/// use sextant_model::Device;
+/// use sextant_score::score_batch;
+/// use std::path::Path;
+/// use std::sync::Arc;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let scorer = Scorer::open(Path::new("runs/mine/bundle"), &Device::cpu(), "f32".parse()?)?; let column =
-/// |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef; let table =
-/// RecordBatch::try_from_iter([ ("left", column(["red sofa", "garden hose 20 m"])), ("right", column(["Sofas &
-/// Couches", "Garden Hoses"])), ])?; let scored = score_batch(&scorer, table, Some(Task::QueryType))?;
-/// assert_eq!(scored.num_rows(), 2); assert!(scored.column_by_name("score").is_some());
+/// let scorer = Scorer::open(Path::new("runs/mine/bundle"), &Device::cpu(), "f32".parse()?)?;
+/// let column = |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+/// let table = RecordBatch::try_from_iter([
+///     ("left", column(["red sofa", "garden hose 20 m"])),
+///     ("right", column(["Sofas & Couches", "Garden Hoses"])),
+/// ])?;
+/// let scored = score_batch(&scorer, table, Some(Task::QueryType))?;
+/// assert_eq!(scored.num_rows(), 2);
+/// assert!(scored.column_by_name("score").is_some());
 /// # Ok(())
 /// # }
 /// ```

@@ -12,6 +12,7 @@
 //! may break: the run then saves a checkpoint of its last step and ends with
 //! [`TrainError::Interrupted`].
 
+mod backbone_recipe;
 pub mod checkpoint;
 mod choose;
 mod dev_metric;
@@ -39,6 +40,7 @@ mod target;
 mod trainer;
 mod weighting;
 
+pub use backbone_recipe::{BackboneRecipe, Initializer, ScratchRecipe};
 pub use choose::{dev_positions, tasks_of, train_positions};
 pub use error::TrainError;
 pub use gradients::Gradients;
@@ -50,8 +52,8 @@ pub use packs::{PlannedPack, StepPlan, SumBy, plan_packs};
 pub use plan::{BackboneSource, Plan};
 pub use prepare::{Encoded, Prepared};
 pub use recipe::{
-    BackboneRecipe, BatchRecipe, CheckpointRecipe, DataRecipe, DevRecipe, ModelRecipe,
-    OptimizerRecipe, Recipe, ScheduleRecipe, ScratchRecipe, TextRecipe,
+    BatchRecipe, CheckpointRecipe, DataRecipe, DevRecipe, ModelRecipe, OptimizerRecipe, Recipe,
+    ScheduleRecipe, TextRecipe,
 };
 pub use reduction::{Reduced, Reduction};
 pub use rows::Rows;

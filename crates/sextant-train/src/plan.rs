@@ -1,6 +1,6 @@
 //! A recipe, checked and resolved: what will run.
 
-use crate::{BackboneRecipe, Recipe, Sampling, TaskWeighting, TrainError, Weighting};
+use crate::{BackboneRecipe, Initializer, Recipe, Sampling, TaskWeighting, TrainError, Weighting};
 use sextant_model::backbone::Backbone;
 use sextant_model::{BackboneConfig, ModelSpec, Pooling};
 use sextant_text::TextConfig;
@@ -14,6 +14,8 @@ pub enum BackboneSource {
     Scratch {
         /// Entries asked for; small data may give fewer.
         vocab_size: usize,
+        /// How the numbers are drawn.
+        initializer: Initializer,
     },
 }
 
@@ -102,7 +104,8 @@ fn backbone(
                     })),
                     ..BackboneConfig::small(sizes.vocab_size)
                 };
-            Ok((config, BackboneSource::Scratch { vocab_size: sizes.vocab_size }))
+            let (vocab_size, initializer) = (sizes.vocab_size, sizes.initializer);
+            Ok((config, BackboneSource::Scratch { vocab_size, initializer }))
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::choose::Choice;
 use crate::rows::RowsBuilder;
-use crate::{BackboneSource, ExampleSource, Plan, Rows, TrainError, dev_metric};
+use crate::{BackboneSource, ExampleSource, Initializer, Plan, Rows, TrainError, dev_metric};
 use sextant_core::{Entity, Pair, Prediction, Split, Task};
-use sextant_model::{Device, RelevanceModel, freeze, initialize, initialize_frozen, parameters};
+use sextant_model::{
+    Device, RelevanceModel, freeze, initialize, initialize_frozen, initialize_mimetic, parameters,
+};
 use sextant_text::{Encoder, TextConfig, TextError, WordCounts};
 use sha2::{Digest, Sha256};
 
@@ -47,7 +49,7 @@ impl Encoded {
         let choice = Choice::new(source, recipe, &plan.spec.tasks)?;
         let tokenizer = match &plan.backbone {
             BackboneSource::Pretrained(backbone) => backbone.tokenizer()?,
-            BackboneSource::Scratch { vocab_size } => {
+            BackboneSource::Scratch { vocab_size, .. } => {
                 let mut words = WordCounts::default();
                 fixed_texts(&plan.text).try_for_each(|text| words.add(&text))?;
                 choice.visit(source, &[Split::Train], &mut |row| {
@@ -89,7 +91,13 @@ impl Encoded {
         let model = initialize(model, plan.recipe.seed);
         let model = match &plan.backbone {
             BackboneSource::Pretrained(backbone) => backbone.load_into(model)?,
-            BackboneSource::Scratch { .. } => initialize_frozen(model, plan.recipe.seed),
+            BackboneSource::Scratch { initializer, .. } => {
+                let model = match initializer {
+                    Initializer::Normal => model,
+                    Initializer::Mimetic => initialize_mimetic(model, plan.recipe.seed),
+                };
+                initialize_frozen(model, plan.recipe.seed)
+            }
         };
         let model = freeze(model, &plan.recipe.model.freeze)?;
         if !parameters(&model).iter().any(|info| info.trainable) {

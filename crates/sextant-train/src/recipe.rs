@@ -1,10 +1,9 @@
 //! What a user writes to state a run. Nothing here is checked beyond types and names of keys: a
 //! [`crate::Plan`] does that.
 
+use crate::backbone_recipe::BackboneRecipe;
 use crate::{Decay, Mixing, Sampling, TaskWeighting};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
 use sextant_eval::Metric;
@@ -12,7 +11,6 @@ use sextant_kernels::Precision;
 use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
 use sextant_text::Templates;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 /// A training run, as a TOML file states it.
@@ -181,74 +179,6 @@ pub struct ModelRecipe {
 
 fn tenth() -> f32 {
     0.1
-}
-
-/// `model.backbone`: a name or folder, or the sizes of a fresh one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum BackboneRecipe {
-    /// A known name (`minilm`) or a folder in Hugging Face layout.
-    Pretrained(String),
-    /// A small BERT with random weights and a vocabulary made from the training texts.
-    Scratch(ScratchRecipe),
-}
-
-/// By hand, because serde's untagged enums do not name an unknown key.
-impl<'de> Deserialize<'de> for BackboneRecipe {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Form;
-        impl<'de> Visitor<'de> for Form {
-            type Value = BackboneRecipe;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a backbone's name or folder, or a table {vocab_size, hidden_size, layers, …} of a fresh one",
-                )
-            }
-
-            fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(BackboneRecipe::Pretrained(name.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                ScratchRecipe::deserialize(MapAccessDeserializer::new(map))
-                    .map(BackboneRecipe::Scratch)
-            }
-        }
-        deserializer.deserialize_any(Form)
-    }
-}
-
-/// The sizes of a fresh backbone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ScratchRecipe {
-    /// Entries of the WordPiece vocabulary.
-    pub vocab_size: usize,
-    /// Width of the residual stream.
-    pub hidden_size: usize,
-    /// Transformer blocks.
-    pub layers: usize,
-    /// Attention heads.
-    pub attention_heads: usize,
-    /// Width inside the MLP.
-    pub intermediate_size: usize,
-    /// Deviation of the random weights; `0.02 · √(768 / hidden_size)` unless stated: what 0.02 is to
-    /// BERT-base. Smaller ones leave a narrow model on a plateau for thousands of steps.
-    pub initializer_range: Option<f32>,
-}
-
-impl Default for ScratchRecipe {
-    fn default() -> Self {
-        Self {
-            vocab_size: 4000,
-            hidden_size: 128,
-            layers: 3,
-            attention_heads: 4,
-            intermediate_size: 512,
-            initializer_range: None,
-        }
-    }
 }
 
 /// `[text]`

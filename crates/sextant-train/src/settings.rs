@@ -36,11 +36,18 @@ pub fn parse_toml<T: DeserializeOwned>(
     })
 }
 
+/// How many tables a key may lie in: more than any key of a recipe.
+const DEEPEST: usize = 32;
+
 fn set(document: &mut DocumentMut, key: &str, value: &str) -> Result<(), String> {
     let value: Value = value.parse().unwrap_or_else(|_| Value::from(value));
     let mut parts: Vec<&str> = key.split('.').map(str::trim).collect();
     if parts.iter().any(|part| part.is_empty()) {
         return Err(format!("`{key}` is not a key"));
+    }
+    // Every level is written as a table with its whole path, so that the text grows with the square of the depth.
+    if parts.len() > DEEPEST {
+        return Err(format!("a key of {} parts; recipes have at most {DEEPEST}", parts.len()));
     }
     let last = parts.pop().unwrap_or_default();
     let mut place = document.as_item_mut();
@@ -72,6 +79,13 @@ mod tests {
     fn parse(settings: &[&str]) -> Result<Recipe, String> {
         let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
         parse_recipe(RECIPE, "r.toml", &settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_key_may_not_be_endless() {
+        let deep = vec!["a"; DEEPEST + 1].join(".");
+        let error = parse(&[&format!("{deep}=1")]).unwrap_err();
+        assert!(error.contains("a key of 33 parts"), "{error}");
     }
 
     #[test]
