@@ -35,11 +35,15 @@ pub fn initialize_mimetic(model: RelevanceModel, seed: u64) -> RelevanceModel {
         if is_qkv {
             for input in values.chunks_exact_mut(3 * width) {
                 let (queries, rest) = input.split_at_mut(width);
-                queries.iter_mut().for_each(|value| *value *= factor);
+                for value in queries.iter_mut() {
+                    *value *= factor;
+                }
                 rest[..width].copy_from_slice(queries);
             }
         } else {
-            values.iter_mut().for_each(|value| *value *= POSITION_SHARE);
+            for value in &mut values {
+                *value *= POSITION_SHARE;
+            }
         }
         Ok(Some(values))
     });

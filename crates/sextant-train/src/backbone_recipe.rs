@@ -59,7 +59,7 @@ pub struct ScratchRecipe {
     /// BERT-base. Smaller ones leave a narrow model on a plateau for thousands of steps.
     pub initializer_range: Option<f32>,
     /// How the random weights are drawn.
-    #[serde(skip_serializing_if = "Initializer::is_normal")]
+    #[serde(skip_serializing_if = "is_default")]
     pub initializer: Initializer,
 }
 
@@ -76,12 +76,6 @@ pub enum Initializer {
     Mimetic,
 }
 
-impl Initializer {
-    fn is_normal(&self) -> bool {
-        *self == Self::Normal
-    }
-}
-
 impl Default for ScratchRecipe {
     fn default() -> Self {
         Self {
@@ -94,4 +88,8 @@ impl Default for ScratchRecipe {
             initializer: Initializer::Normal,
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
