@@ -152,7 +152,7 @@ fn advance<const D: usize>(
 fn learning_rate(recipe: &OptimizerRecipe, info: &ParamInfo, spec: &ModelSpec) -> f64 {
     let trunk = spec.routing.trunk_layers(spec.backbone.layers);
     let parts: Vec<&str> = info.name.split('.').collect();
-    let number = |text: &str| text.parse::<usize>().unwrap_or(0); // burn names the entries of a list by their numbers
+    let number = |text: &str| text.parse::<usize>().unwrap_or(0); // burn names list entries by number
     let height = match parts.as_slice() {
         ["embeddings", ..] => 0,
         ["trunk", layer, ..] => 1 + number(layer),

@@ -74,7 +74,8 @@ pub fn run_pack(
         };
         let part = |part| each(Gradients::found(model, part));
         model.backward_checkpointed(&input, &ctx, loss, part)?;
-        found.unwrap_or_else(|| Tensor::zeros([0], &device)) // `backward_checkpointed` has set it, unless there was an error
+        // `loss` has set `found`, unless there was an error.
+        found.unwrap_or_else(|| Tensor::zeros([0], &device))
     } else {
         let losses = of_rows(model.forward(&input, &ctx)?);
         each(Gradients::found(model, total(&losses).backward()));

@@ -155,7 +155,7 @@ impl Trainer {
         let steps = job.schedule.steps();
         let started = observer.on_event(Event::Started { step: job.state.step, steps });
         if started.is_break() && !job.is_over() {
-            return Err(job.interrupted(observer)); // its state is in the checkpoint, or there is none yet
+            return Err(job.interrupted(observer)); // the checkpoint holds its state, if any
         }
         while !job.is_over() {
             if !job.state.look_due {
@@ -181,7 +181,7 @@ impl Trainer {
             }
         }
         let early = job.out_of_patience().filter(|_| job.state.step < steps);
-        let _ = observer.on_event(Event::Finished { early: early.as_deref() }); // the run is over, whatever observers return
+        let _ = observer.on_event(Event::Finished { early: early.as_deref() }); // the run is over anyway
         job.finish(&model)
     }
 }
@@ -211,7 +211,7 @@ impl Job {
     /// Tells the observer that the run stops after the step that the checkpoint holds.
     fn interrupted(&self, observer: &mut dyn Observer) -> TrainError {
         let (step, steps) = (self.state.step, self.schedule.steps());
-        let _ = observer.on_event(Event::Interrupted { step }); // the run stops, whatever observers return
+        let _ = observer.on_event(Event::Interrupted { step }); // the run stops anyway
         TrainError::Interrupted { step, steps }
     }
 
