@@ -40,7 +40,7 @@ pub struct DevEvaluation {
     pub value: f64,
     /// Whether the value is the best so far.
     pub best: bool,
-    /// All metrics on the dev rows.
+    /// The report on the dev rows, with all metrics.
     pub report: EvalReport,
 }
 

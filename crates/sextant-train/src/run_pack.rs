@@ -74,7 +74,7 @@ pub fn run_pack(
         };
         let part = |part| each(Gradients::found(model, part));
         model.backward_checkpointed(&input, &ctx, loss, part)?;
-        // `loss` has set `found`, unless there was an error.
+        // `found` is `None` only if there was an error, and then this line is not reached.
         found.unwrap_or_else(|| Tensor::zeros([0], &device))
     } else {
         let losses = of_rows(model.forward(&input, &ctx)?);

@@ -136,7 +136,7 @@ impl ExampleSource for StoppableSource<'_> {
 /// once (a pipe or standard input), the rows in memory.
 ///
 /// # Errors
-/// As [`Dataset::load`].
+/// Those of [`Dataset::load`].
 pub fn open_source(
     path: &Path,
     options: &ReadOptions,

@@ -63,7 +63,7 @@ pub struct WeightingState {
     sums: [(f64, u64); Task::COUNT],
     /// Steps of this window so far.
     steps: u64,
-    /// For each task, its mean losses in the last two windows, the newest first.
+    /// Each task's mean loss in each of the last two windows, the newest window first.
     means: [[Option<f64>; Task::COUNT]; 2],
 }
 

@@ -125,8 +125,8 @@ fn chunks(segments: &Segments) -> Vec<Vec<Range<usize>>> {
     chunks
 }
 
-/// Attention within rows that are padded to the first of them, which is the longest: `[rows · longest, heads
-/// · head_dim]`.
+/// Attention within rows that are padded to the first of them, which is the longest. The shape of the result
+/// is `[rows · longest, heads · head_dim]`.
 fn attend(
     qkv: &Tensor<2>,
     rows: &[Range<usize>],

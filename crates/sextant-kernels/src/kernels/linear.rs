@@ -130,10 +130,10 @@ fn activation_backward(
             dz: to,
             sums: sums_wanted.then_some(&mut sums[..]),
         };
-        // SAFETY: `dy` and, if they are given, `z` and `dz` have one length, which is at least `rows *
-        // columns`: `dz` was made as long as `z`, and `z` was compared with `dy`. `sums` has `columns`
-        // numbers. The kernel accesses only the rows of its chunk; chunks are disjoint, so nothing else
-        // accesses the rows that it writes.
+        // SAFETY: `dy` and, if they are given, `z` and `dz` have one length, which is enough for all rows:
+        // `dz` was made as long as `z`, and `z` was compared with `dy`. `sums` has a number for each column.
+        // The kernel accesses only the rows of its chunk; chunks are disjoint, so nothing else accesses the
+        // rows that it writes.
         unsafe { launch(level, kernel) };
         sums
     });
