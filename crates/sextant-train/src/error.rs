@@ -28,7 +28,7 @@ pub enum TrainError {
     /// A file that cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// What was attempted, as a verb: "read".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -70,12 +70,12 @@ pub enum TrainError {
         /// What is not finite in the answer.
         fault: sextant_model::NonFinite,
     },
-    /// A row that cannot be trained on or watched.
+    /// A row whose pair cannot be encoded.
     #[error("{place}: {source}")]
     Row {
-        /// Its file and line; for rows in memory, its split and number.
+        /// The file and line of the row; for rows in memory, its split and number.
         place: String,
-        /// What is wrong with it.
+        /// What is wrong with the row.
         source: Box<sextant_text::TextError>,
     },
     /// An error of `sextant-data`.

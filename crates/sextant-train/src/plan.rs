@@ -1,4 +1,4 @@
-//! A recipe, checked and resolved: what will run.
+//! A recipe that was checked and resolved: a description of what will run.
 
 use crate::{BackboneRecipe, Initializer, Recipe, Sampling, TaskWeighting, TrainError, Weighting};
 use sextant_model::backbone::Backbone;

@@ -32,9 +32,9 @@ pub enum Sampling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mixing {
-    /// Rows of all tasks in one step.
+    /// A step has rows of all tasks.
     Mixed,
-    /// Rows of one task in one step.
+    /// A step has rows of one task.
     SingleTask,
 }
 
@@ -59,7 +59,7 @@ pub struct Sampler {
     /// For each task, the indices of its rows.
     rows: [Vec<usize>; Task::COUNT],
     state: SamplerState,
-    /// The batches of this epoch that are left, each as the tasks of its rows.
+    /// The remaining batches of this epoch, each as the tasks of its rows.
     batches: VecDeque<Vec<Task>>,
     /// For each task, the number of its current cycle and the shuffled rows of that cycle.
     cycles: [(u64, Vec<usize>); Task::COUNT],

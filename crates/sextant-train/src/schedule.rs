@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
-    /// In a straight line to 0.
+    /// The rate falls in a straight line to 0.
     #[default]
     Linear,
-    /// Along half a cosine to 0.
+    /// The rate falls along half a cosine to 0.
     Cosine,
-    /// Not at all.
+    /// The rate does not fall.
     Constant,
 }
 

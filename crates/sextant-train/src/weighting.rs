@@ -20,9 +20,9 @@ pub enum Weighting {
     /// Johns & Davison 2019): weights are a softmax over the ratios of the last two windows' mean
     /// losses, times the number of tasks.
     Dynamic,
-    /// Tasks count the same, but where two tasks' gradients of shared weights point against each other,
-    /// each loses what points against the other (PCGrad, Yu et al. 2020). One backward pass for each
-    /// task.
+    /// Tasks count the same. But where two tasks' gradients of shared weights point against each other, the
+    /// component of each that points against the other is removed (PCGrad, Yu et al. 2020). This takes a
+    /// backward pass for each task.
     Pcgrad,
 }
 

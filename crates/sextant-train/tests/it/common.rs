@@ -68,7 +68,7 @@ pub(crate) fn folder(temporary: &TempDir) -> RunFolder {
     RunFolder(temporary.path().join("run"))
 }
 
-/// A run from start to end: the values before, the values after, and the summary.
+/// Trains from start to end. Returns the values of parameters before and after, and the summary.
 pub(crate) fn train(
     settings: &[&str],
 ) -> (BTreeMap<String, Values>, BTreeMap<String, Values>, Summary) {

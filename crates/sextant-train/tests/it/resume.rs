@@ -73,7 +73,8 @@ fn start(folder: &RunFolder, how: Start, extra: &[&'static str]) -> Result<Train
     Trainer::new(prepared(&settings(extra)), folder.clone(), how, Existing::Refuse)
 }
 
-/// Runs with a log to the end, or until it is ended: killed, or with what it returns.
+/// Runs with a log to the end, or until the run is ended. `None` if it was killed, otherwise what the run
+/// returned.
 fn run(trainer: Trainer, end: Option<End>) -> Option<Result<Summary, TrainError>> {
     let mut observers = Observers(vec![Box::new(JsonLog::open(&trainer).unwrap())]);
     if let Some(end) = end {
@@ -146,7 +147,7 @@ fn logged(folder: &RunFolder, event: &str) -> Vec<u64> {
 /// after every second step.
 const ENDS: [(End, &str, u64); 9] = [
     (End::Killed(3), "checkpoint.minutes=0", 2),
-    // With a checkpoint after every step, the newest one is not of a look.
+    // As a checkpoint is saved after every step, the newest one is not that of a look.
     (End::Killed(4), "checkpoint.minutes=1e-9", 3),
     (End::Started, "checkpoint.minutes=0", 0),
     (End::Step(1), "checkpoint.minutes=0", 1),
@@ -240,7 +241,8 @@ fn a_look_that_is_done_again_is_in_the_log_once() {
     assert_eq!(logged(&folder, "dev"), [2, 4, 6, 7]);
 }
 
-/// Checkpoints of earlier versions do not say whether a look is due: they were saved at looks alone.
+/// Checkpoints of earlier versions do not say whether a look is due, because they were saved only after
+/// looks.
 #[test]
 fn a_checkpoint_of_an_earlier_version_goes_on() {
     let temporary = TempDir::new().unwrap();
