@@ -1,5 +1,5 @@
-//! A metric of your own, with an interval. Whatever is a mean of a number per row needs nothing but that
-//! number: here, how far the expected grade is from the true one.
+//! A metric of your own, with an interval. A metric that is a mean over rows needs only one number per row:
+//! here, how far the expected grade is from the true one.
 //!
 //! ```sh
 //! cargo run --example add_a_metric
@@ -26,7 +26,7 @@ fn main() -> Result<(), Failure> {
     for task in Task::ALL {
         let rows: Vec<_> = rows.iter().filter(|row| row.task == task).collect();
         let errors: Vec<f64> = rows.iter().map(|row| absolute_error(row)).collect();
-        // Rows of one query go together into a resample, or not at all.
+        // A resample contains all rows of a query or none of them.
         let groups: Vec<_> = rows.iter().map(|row| row.group).collect();
         let found = row_mean(&errors, &groups, &Bootstrap::default())?;
         let interval = found

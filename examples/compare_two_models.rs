@@ -1,5 +1,5 @@
-//! Is the difference of two models more than chance? Both answer the same rows, which are resampled by
-//! query:
+//! Test whether the difference between two models is more than chance. Both answer the same rows, which are
+//! resampled by query:
 //!
 //! ```sh
 //! cargo run --example compare_two_models

@@ -1,5 +1,5 @@
-//! Train on rows that are in no file: from a database, a queue, a program of yours. A source is anything
-//! that can show its rows as often as it is asked, each time in the same order.
+//! Train on rows that are in no file but come from a database, a queue or a program of yours. A source is
+//! anything that can give its rows as often as needed, each time in the same order.
 //!
 //! ```sh
 //! cargo run --example custom_data_source
@@ -15,7 +15,7 @@ use sextant_data::RowOrigin;
 use sextant_train::{ExampleSource, SourceRow, TrainError, Visit};
 use std::borrow::Cow;
 
-/// Clicks on a shop's results, as its log has them.
+/// Clicks on a shop's search results, as the shop's log records them.
 struct ClickLog {
     clicks: Vec<Click>,
 }
@@ -39,7 +39,7 @@ impl ClickLog {
 }
 
 impl ExampleSource for ClickLog {
-    /// What messages about a row call its place: `click log, entry 17`.
+    /// How messages name the place of a row: `click log, entry 17`.
     fn files(&self) -> Vec<String> {
         vec!["click log, entry".to_owned()]
     }

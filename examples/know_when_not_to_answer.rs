@@ -1,4 +1,5 @@
-//! Choose on dev rows how sure a model must be to answer, and see what that costs on test rows:
+//! Calibrate a model on dev rows, and see on test rows how many of them it answers, and how well, if it must
+//! be sure of an answer:
 //!
 //! ```sh
 //! cargo run --example know_when_not_to_answer
@@ -16,7 +17,7 @@ fn main() -> Result<(), Failure> {
     let mut dataset = market()?;
     let scorer = small_model(&dataset, place.path())?;
 
-    // What is chosen is chosen on dev rows: here the temperature that makes probabilities honest.
+    // Choices are made on dev rows: here, that of the temperature that calibrates the probabilities.
     std::mem::swap(&mut dataset.dev, &mut dataset.test);
     let temperature = fit_temperature(&answered(&scorer, &dataset)?);
     std::mem::swap(&mut dataset.dev, &mut dataset.test);

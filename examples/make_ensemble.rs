@@ -1,4 +1,4 @@
-//! Three models that differ in their seed, as one that votes:
+//! Combine three models that differ in their seed into one ensemble that votes:
 //!
 //! ```sh
 //! cargo run --example make_ensemble
@@ -24,11 +24,12 @@ fn main() -> Result<(), Failure> {
         bundles.push(train(recipe, &dataset, place.path().join(format!("seed-{seed}")))?);
     }
 
-    // An ensemble is a folder with a manifest: which bundles, by their hashes, and the rule of the vote.
+    // An ensemble is a folder with a manifest, which names the bundles, with their hashes, and the rule of
+    // the vote.
     let folder = place.path().join("ensemble");
     EnsembleManifest::of(&bundles, Vote::Majority, &folder)?.write(&folder, Existing::Refuse)?;
 
-    // It is opened as a bundle is.
+    // An ensemble is opened in the same way as a bundle.
     for path in bundles.iter().chain([&folder]) {
         let scorer = Scorer::open(path, &Device::cpu(), ScorePrecision::F32)?;
         let rows = answered(&scorer, &dataset)?;

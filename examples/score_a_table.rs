@@ -1,5 +1,5 @@
-//! Append predictions to a table in memory, as Arrow has it: what stands between a data frame, a query
-//! engine or a Parquet file and the model. Columns that the model does not read pass through untouched.
+//! Append predictions to an Arrow table in memory, which may come from a data frame, a query engine or a
+//! Parquet file. Columns that the model does not read pass through untouched.
 //!
 //! ```sh
 //! cargo run --example score_a_table
@@ -25,7 +25,7 @@ fn main() -> Result<(), Failure> {
         ("right", column(["Sofas & Couches", "Garden Hoses", "Garden Hoses"])),
     ])?;
 
-    // The table has no column `task`, so that all of its rows are of the one that is named here.
+    // The table has no column `task`, so the task that is named here applies to all of its rows.
     let scored = score_batch(&scorer, table, Some(Task::QueryType))?;
     let names: Vec<_> = scored.schema().fields().iter().map(|field| field.name().clone()).collect();
     println!("{}", names.join(", "));

@@ -1,4 +1,4 @@
-//! Answer a few pairs, each with a result of its own:
+//! Score a few pairs, each of which gets a result of its own:
 //!
 //! ```sh
 //! cargo run --example score_pairs                             # with a small model that is trained first
@@ -28,7 +28,7 @@ fn main() -> Result<(), Failure> {
         None => small_model(&market()?, folder.path())?,
     };
     say_memory("opened");
-    // Small requests are answered soonest on the thread that asks.
+    // Small requests are answered soonest on the calling thread.
     let scorer = scorer.with_threads(Threads::Caller)?;
     scorer.warm_up()?;
     say_memory("warmed up");
@@ -69,7 +69,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the process holds in memory. Linux keeps the figure; elsewhere nothing is said of it.
+/// Prints how much memory the process holds. Only Linux reports it; elsewhere nothing is printed.
 fn say_memory(what: &str) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     if let Some(line) = status.lines().find(|line| line.starts_with("VmRSS:")) {

@@ -1,4 +1,5 @@
-//! Give rows a split, and prove that nothing of the test rows is among those that a model learns from:
+//! Divide rows into splits, and check that nothing of the test rows is among the rows that a model learns
+//! from:
 //!
 //! ```sh
 //! cargo run --example split_and_check
@@ -14,11 +15,11 @@ use sextant_data::check;
 use sextant_data::split::{Shares, SplitOptions, split_rows};
 
 fn main() -> Result<(), Failure> {
-    // Rows as they come: in one heap, and without a split.
+    // All rows in one list, without a split.
     let dataset = market()?;
     let rows: Vec<_> = Split::ALL.into_iter().flat_map(|s| dataset.part(s).to_vec()).collect();
 
-    // Careless: every fifth row is for the test, whatever it shares with the others.
+    // A careless split: every fifth row is a test row, whatever it shares with other rows.
     let mut careless = sextant_data::Dataset::default();
     for (index, row) in rows.iter().enumerate() {
         let split = if index % 5 == 0 { Split::Test } else { Split::Train };

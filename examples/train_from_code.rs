@@ -1,4 +1,4 @@
-//! Train from code what `sextant train` trains from a recipe, and look at how good it is:
+//! Train a model from code, as `sextant train` does from a recipe, and evaluate it:
 //!
 //! ```sh
 //! cargo run --example train_from_code
@@ -20,11 +20,12 @@ fn main() -> Result<(), Failure> {
     let device = Device::cpu();
     let dataset = market()?;
 
-    // A recipe is what was typed. A plan is checked: every mistake comes at once, each with its key.
+    // A recipe is what the user typed. A plan is a checked recipe: all mistakes are reported at once, each
+    // with its key.
     let recipe = recipe(&["seed=7", "model.routing={ prefix = false, heads = \"per_task\" }"])?;
     let plan = Plan::new(recipe, |name| Err(format!("no backbone `{name}` here")))?;
 
-    // Rows are encoded once; the model gets its first weights.
+    // This encodes the rows and gives the model its initial weights.
     let prepared = Prepared::new(plan, &dataset, &device)?;
 
     let place = tempfile::tempdir()?;
@@ -38,7 +39,7 @@ fn main() -> Result<(), Failure> {
         summary.rows as f64 / summary.seconds
     );
 
-    // What was trained is a bundle: a folder that is complete in itself.
+    // The trained model is a bundle: a folder that is complete in itself.
     let scorer = Scorer::open(&folder.bundle(), &device, ScorePrecision::F32)?;
     let report = evaluate(&answered(&scorer, &dataset)?, &EvalOptions::full())?;
     print!("{}", report.render_text());

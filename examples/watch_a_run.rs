@@ -1,5 +1,5 @@
-//! Watch a run and end it early. Libraries print nothing: they tell an observer, which may say `Break`, and
-//! the run then ends in good order, with a checkpoint from which it can go on.
+//! Watch a run and end it early. Libraries print nothing: they report events to an observer, which may
+//! return `Break`. The run then ends in an orderly way, with a checkpoint from which it can go on.
 //!
 //! ```sh
 //! cargo run --example watch_a_run
@@ -17,7 +17,7 @@ use sextant_train::{
 };
 use std::ops::ControlFlow;
 
-/// Ends the run after so many steps.
+/// Ends the run after the given number of steps.
 struct Budget {
     steps: u64,
 }
@@ -52,7 +52,7 @@ fn main() -> Result<(), Failure> {
         Err(TrainError::Interrupted { step, steps }) => println!("stopped at {step} of {steps}"),
         other => println!("not stopped: {:?}", other?),
     }
-    // It ends with the same weights, bit for bit, as if nothing had stopped it.
+    // The resumed run ends with the same weights, bit for bit, as if nothing had stopped it.
     let summary = start(Start::Resume)?.run(&mut Observers::default())?;
     println!("went on to the end: {} steps", summary.steps);
     Ok(())

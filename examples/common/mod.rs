@@ -1,5 +1,5 @@
-//! What the examples share: a small market of invented products, and a model that learns a little of it in
-//! a few seconds. With your own data and time, begin with `recipes/` and `sextant train`.
+//! What the examples share: a small market of invented products, and a model that learns a little about it
+//! in a few seconds. To train on your own data, begin with `recipes/` and `sextant train`.
 
 use sextant_core::Split;
 use sextant_data::Dataset;
@@ -15,7 +15,7 @@ use sextant_train::{
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-/// Any error: a program of one page need not tell them apart.
+/// Any error: a short program need not tell errors apart.
 pub(crate) type Failure = Box<dyn Error>;
 
 /// A recipe as `sextant train` reads it, for a tiny encoder that starts from random weights.
@@ -54,7 +54,7 @@ pub(crate) fn recipe(settings: &[&str]) -> Result<Recipe, Failure> {
     Ok(parse_recipe(RECIPE, "the example's recipe", &settings)?)
 }
 
-/// Trains without anybody watching, and returns the bundle's folder.
+/// Trains a model without an observer, and returns the folder of its bundle.
 pub(crate) fn train(
     recipe: Recipe,
     rows: &dyn ExampleSource,
@@ -68,13 +68,13 @@ pub(crate) fn train(
     Ok(folder.bundle())
 }
 
-/// A small trained model in `folder`.
+/// Trains a small model in `folder` and opens it.
 pub(crate) fn small_model(dataset: &Dataset, folder: &Path) -> Result<Scorer, Failure> {
     let bundle = train(recipe(&[])?, dataset, folder.join("run"))?;
     Ok(Scorer::open(&bundle, &Device::cpu(), ScorePrecision::F32)?)
 }
 
-/// The test rows beside what the model says of them.
+/// The test rows with the model's predictions for them.
 pub(crate) fn answered<'a>(
     scorer: &Scorer,
     dataset: &'a Dataset,

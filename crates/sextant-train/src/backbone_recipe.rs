@@ -5,7 +5,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
-/// `model.backbone`: a name or folder, or the sizes of a fresh one.
+/// `model.backbone`: the name or folder of a pretrained backbone, or the sizes of a fresh one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum BackboneRecipe {
@@ -15,7 +15,7 @@ pub enum BackboneRecipe {
     Scratch(ScratchRecipe),
 }
 
-/// By hand, because serde's untagged enums do not name an unknown key.
+/// Written by hand, because the errors of serde's untagged enums do not name an unknown key.
 impl<'de> Deserialize<'de> for BackboneRecipe {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Form;
@@ -55,8 +55,9 @@ pub struct ScratchRecipe {
     pub attention_heads: usize,
     /// Width inside the MLP.
     pub intermediate_size: usize,
-    /// Deviation of the random weights; `0.02 · √(768 / hidden_size)` unless stated: what 0.02 is to
-    /// BERT-base. Smaller ones leave a narrow model on a plateau for thousands of steps.
+    /// Standard deviation of the random weights. Unless stated it is `0.02 · √(768 / hidden_size)`, which is
+    /// 0.02 at the width of BERT-base. Smaller weights leave a narrow model on a plateau for thousands of
+    /// steps.
     pub initializer_range: Option<f32>,
     /// How the random weights are drawn.
     #[serde(skip_serializing_if = "is_default")]
@@ -70,9 +71,9 @@ pub enum Initializer {
     /// Every weight from the same normal distribution ([`initialize`](sextant_model::initialize)).
     #[default]
     Normal,
-    /// Every token attends to its equals from the start
-    /// ([`initialize_mimetic`](sextant_model::initialize_mimetic)): a small model leaves the plateau at its
-    /// beginning several times sooner.
+    /// Every token attends to equal tokens from the start
+    /// ([`initialize_mimetic`](sextant_model::initialize_mimetic)): a small model leaves the plateau at the
+    /// beginning of training several times sooner.
     Mimetic,
 }
 

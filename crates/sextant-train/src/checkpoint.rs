@@ -1,8 +1,8 @@
-//! Everything that a run needs to go on: weights, moments, the sampler's place, the best look at the
-//! dev set. A folder, written beside its predecessor and swapped in whole.
+//! Everything that a run needs to resume: weights, moments, the sampler's position, the best look at the dev
+//! set. A checkpoint is a folder that is written beside its predecessor and then replaces it as a whole.
 //!
-//! Random streams need no state of their own: they are functions of the recipe's seed and of counters
-//! that are here.
+//! Random streams need no state of their own: they are functions of the recipe's seed and of counters that a
+//! checkpoint stores.
 
 use crate::optimizer::Moments;
 use crate::{AdamW, SamplerState, TrainError, WeightingState};
@@ -17,25 +17,25 @@ use std::path::Path;
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
-/// What a checkpoint's folder is made of.
+/// The files of a checkpoint's folder.
 pub(crate) const KIND: FolderKind = FolderKind { names: &[STATE, WEIGHTS, OPTIMIZER], head: STATE };
 
-/// The small part of a checkpoint.
+/// The state of a run except its tensors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingState {
-    /// Identifies recipe and data: a run resumes only what it began.
+    /// Identifies the recipe and the data: a run resumes only from a checkpoint with its own fingerprint.
     pub fingerprint: String,
     /// Steps done.
     pub step: u64,
-    /// Where the sampler stands.
+    /// The sampler's position.
     pub sampler: SamplerState,
     /// The best value of the dev metric, and its step.
     pub best: Option<(f64, u64)>,
-    /// Looks at the dev set since then.
+    /// Looks at the dev set since the best one.
     pub looks_since_best: u32,
-    /// Whether the dev set is to be looked at before the next step: a run was stopped between a step
-    /// and the look that follows it.
+    /// Whether the next thing to do is a look at the dev set, because the run was stopped between a step and
+    /// the look that follows it.
     #[serde(default)]
     pub look_due: bool,
     /// Seconds of training so far.
@@ -44,13 +44,13 @@ pub struct TrainingState {
     pub rows: u64,
     /// Tokens trained on so far.
     pub tokens: u64,
-    /// The most memory that the run's processes held, in bytes, where the system says.
+    /// The most memory that the run's processes held, in bytes, where the operating system reports it.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
-    /// What the weighing of tasks has learned.
+    /// What task weighting has learned.
     #[serde(default)]
     pub weighting: WeightingState,
-    /// Steps that moved each parameter.
+    /// For the name of each parameter, the number of steps that updated it.
     pub parameter_steps: BTreeMap<String, u64>,
 }
 
@@ -85,7 +85,7 @@ pub fn save(
     Ok(())
 }
 
-/// Reads the small part alone; none if there is no checkpoint at `folder`.
+/// Reads only the state of the checkpoint at `folder`; `None` if there is no checkpoint.
 pub fn read_state(folder: &Path) -> Result<Option<TrainingState>, TrainError> {
     let path = folder.join(STATE);
     let text = match std::fs::read_to_string(&path) {
@@ -101,7 +101,7 @@ pub fn read_state(folder: &Path) -> Result<Option<TrainingState>, TrainError> {
     })
 }
 
-/// Gives model and optimizer what the checkpoint holds.
+/// Loads the checkpoint's weights into the model and its moments into the optimizer.
 pub fn load(
     folder: &Path,
     state: &TrainingState,

@@ -1,4 +1,4 @@
-//! Which rows of a data set a run trains on and is watched on.
+//! Chooses the training rows and the dev rows of a run.
 
 use crate::source::Visit;
 use crate::{ExampleSource, Recipe, SourceRow, TrainError};
@@ -15,22 +15,23 @@ pub(crate) struct Choice {
     pub(crate) train: Vec<usize>,
     /// Positions among the dev rows, ascending.
     pub(crate) dev: Vec<usize>,
-    /// How many rows of each the source has.
+    /// How many training rows and dev rows the source has.
     rows: [usize; 2],
     /// The data set's name, for messages.
     name: String,
 }
 
 impl Choice {
-    /// Reads a source for the tasks of its rows and chooses. Each task must have rows to train on and
-    /// to watch.
+    /// Reads the task of every row of a source and chooses the rows of a run. Each of `tasks` must have
+    /// training rows and dev rows.
     pub(crate) fn new(
         source: &dyn ExampleSource,
         recipe: &Recipe,
         tasks: &[Task],
     ) -> Result<Self, TrainError> {
         let (mut train, mut dev) = (Vec::new(), Vec::new());
-        // Test rows are not used; but a data set with a row that cannot be read is refused as a whole.
+        // Test rows are visited although training does not use them, so that a data set with any row that
+        // cannot be read is refused.
         source.visit(&Split::ALL, &mut |SourceRow { split, example, .. }| {
             match split {
                 Split::Train => train.push(example.pair.task),
@@ -59,7 +60,7 @@ impl Choice {
         if mistakes.is_empty() { Ok(choice) } else { Err(TrainError::Plan(mistakes)) }
     }
 
-    /// Calls `visit` with the chosen rows of some splits, train or dev or both.
+    /// Calls `visit` with the chosen rows of `splits`, which are train, dev or both.
     pub(crate) fn visit(
         &self,
         source: &dyn ExampleSource,
@@ -94,15 +95,15 @@ impl Choice {
     }
 }
 
-/// The positions of the training rows that a recipe asks for, of some tasks; `rows` says the task of
-/// every row there is.
+/// The positions of the training rows of `tasks` that a recipe asks for. `rows` holds the task of every
+/// training row.
 pub fn train_positions(rows: &[Task], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
     let data = &recipe.data;
     take(rows, tasks, data.train_rows, &data.task_shares, recipe.seed)
 }
 
-/// The positions of the dev rows that a recipe asks for; the same for every seed, so that runs are
-/// compared on equal rows.
+/// The positions of the dev rows of `tasks` that a recipe asks for. They are the same for every seed, so
+/// that runs are compared on the same rows.
 pub fn dev_positions(rows: &[Task], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
     take(rows, tasks, recipe.data.dev_rows, &BTreeMap::new(), 0)
 }
@@ -112,12 +113,13 @@ pub fn tasks_of(examples: &[Example]) -> Vec<Task> {
     examples.iter().map(|example| example.pair.task).collect()
 }
 
-/// The positions of the rows of some tasks, ascending. Where there are more than `limit` examples of any task, a
-/// random choice of so many is made first, and only then are tasks chosen: a single-task model
-/// trains on exactly the rows of its task that a multi-task model of the same seed gets.
+/// The positions of the rows of `tasks`, ascending; `of` holds the task of every row. If there are more than
+/// `limit` rows of all tasks together, `limit` of them are drawn at random first, and only then are tasks
+/// selected: a single-task model trains on exactly the rows of its task that a multi-task model of the same
+/// seed gets.
 ///
-/// Of a task in `shares` only that share is kept, at least one row; which, depends on the seed and
-/// the task alone.
+/// Of a task in `shares`, only that share of its rows is kept, but at least one row. Which of them are kept
+/// depends only on the seed and the task.
 fn take(
     of: &[Task],
     tasks: &[Task],

@@ -3,8 +3,8 @@
 use crate::{Recipe, TrainError};
 use sextant_eval::{EvalOptions, EvalReport, Metric, Scored, evaluate, undefined_on};
 
-/// Refuses a metric that the dev rows leave undefined, before any training. The predictions in `rows`
-/// play no part.
+/// Refuses, before any training, a recipe whose dev metric is undefined on the dev rows. The predictions in
+/// `rows` do not matter for this.
 pub(crate) fn check(recipe: &Recipe, rows: &[Scored<'_>]) -> Result<(), TrainError> {
     let metric = recipe.dev.metric;
     let Some(why) = undefined_on(metric, rows) else { return Ok(()) };
@@ -20,11 +20,11 @@ pub(crate) fn check(recipe: &Recipe, rows: &[Scored<'_>]) -> Result<(), TrainErr
     )]))
 }
 
-/// Everything measured on the dev rows, and the metric's mean over tasks.
+/// Evaluates answered dev rows. Returns the report, and the mean of `metric` over tasks.
 ///
 /// # Errors
-/// A metric without a value, of which nothing could be said to be better or worse. [`check`] refuses what
-/// can make it so before training; no number stands for it.
+/// The metric has no value on these rows, so that it cannot say which weights are better. [`check`] refuses
+/// such rows before training.
 pub(crate) fn look(metric: Metric, rows: &[Scored<'_>]) -> Result<(EvalReport, f64), TrainError> {
     let ranking = metric == Metric::NdcgAt10;
     let report = evaluate(rows, &EvalOptions { ranking, ..EvalOptions::quick() })?;
@@ -37,7 +37,7 @@ pub(crate) fn look(metric: Metric, rows: &[Scored<'_>]) -> Result<(EvalReport, f
     }
 }
 
-/// Whether a value is better than the best so far, if there is one.
+/// Whether a value of the metric is better than the best one so far. Any value is better than none.
 pub(crate) fn is_better(metric: Metric, value: f64, best: Option<f64>) -> bool {
     best.is_none_or(|best| if metric.higher_is_better() { value > best } else { value < best })
 }

@@ -14,7 +14,7 @@ pub enum TrainError {
         /// What is wrong, with its place.
         reason: String,
     },
-    /// A recipe that cannot be run: every mistake found.
+    /// A recipe that cannot be run, with every mistake found in it.
     #[error("the recipe cannot be run:\n{}", .0.iter().map(|m| format!("  - {m}")).collect::<Vec<_>>().join("\n"))]
     Plan(Vec<String>),
     /// The run's folder cannot be used.
@@ -28,11 +28,11 @@ pub enum TrainError {
     /// A file that cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// What was attempted, as a verb: "read".
         action: &'static str,
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// An observer asked the run to stop. Nothing is wrong: a checkpoint holds this step, if there was
@@ -44,10 +44,10 @@ pub enum TrainError {
         /// Steps of the whole run.
         steps: u64,
     },
-    /// Whoever gives the rows was asked to stop, before training began. Nothing was written.
+    /// The source of the rows was asked to stop before training began. Nothing was written.
     #[error("stopped, as asked, while rows were read")]
     Stopped,
-    /// Training went out of bounds.
+    /// Training has diverged: the norm of a step's gradient is not finite.
     #[error(
         "step {step}: the gradient's norm is {norm}: training has diverged; lower `optimizer.learning_rate` or lengthen `schedule.warmup`, then start again or resume from the last checkpoint"
     )]
@@ -57,7 +57,7 @@ pub enum TrainError {
         /// The norm: infinite, or not a number.
         norm: f64,
     },
-    /// Training went out of bounds, as an answer to a dev row shows.
+    /// Training has diverged: the answer to a dev row is not finite.
     #[error(
         "step {step}: {row}: {}: training has diverged; lower `optimizer.learning_rate` or lengthen `schedule.warmup`, then start again or resume from the last checkpoint",
         fault.finding()
@@ -65,38 +65,38 @@ pub enum TrainError {
     DivergedAtDev {
         /// Steps done.
         step: u64,
-        /// Where the row stands: its file and line.
+        /// The place of the row: its file and line.
         row: String,
-        /// What was answered.
+        /// What is not finite in the answer.
         fault: sextant_model::NonFinite,
     },
-    /// A row that cannot be trained on or watched.
+    /// A row whose pair cannot be encoded.
     #[error("{place}: {source}")]
     Row {
-        /// Its file and line; for rows in memory, its split and number.
+        /// The file and line of the row; for rows in memory, its split and number.
         place: String,
-        /// What is wrong with it.
+        /// What is wrong with the row.
         source: Box<sextant_text::TextError>,
     },
-    /// As the data crate says.
+    /// An error of `sextant-data`.
     #[error(transparent)]
     Data(#[from] sextant_data::DataError),
-    /// As the text crate says.
+    /// An error of `sextant-text`.
     #[error(transparent)]
     Text(#[from] sextant_text::TextError),
-    /// As the crate of files says.
+    /// An error of `sextant-files`.
     #[error(transparent)]
     Files(#[from] sextant_files::FileError),
-    /// As the model crate says.
+    /// An error of `sextant-model`.
     #[error(transparent)]
     Model(#[from] sextant_model::ModelError),
-    /// As the evaluation crate says.
+    /// An error of `sextant-eval`.
     #[error(transparent)]
     Eval(#[from] sextant_eval::EvalError),
 }
 
 impl TrainError {
-    /// Turns an I/O error into one that says where.
+    /// Turns an I/O error into one that names the file.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }

@@ -5,8 +5,8 @@ use burn::tensor::{Gradients as BackwardGradients, Tensor};
 use sextant_kernels::{self as kernels, RowGradient};
 use sextant_model::RelevanceModel;
 
-/// For each parameter, in the order of the model, its gradient; none for a parameter that is frozen
-/// or that no row of the step passed through.
+/// The gradient of each parameter, in the order of the model. A parameter has none if it is frozen or if no
+/// row of the step passed through it.
 #[derive(Debug, Default)]
 pub struct Gradients {
     parts: Vec<Option<Gradient>>,
@@ -15,9 +15,9 @@ pub struct Gradients {
 /// The gradient of one parameter.
 #[derive(Debug)]
 pub(crate) enum Gradient {
-    /// All of it, as a vector.
+    /// The whole gradient, as a vector.
     Dense(Tensor<1>),
-    /// The rows of a table that have one.
+    /// The rows of an embedding table that have a gradient.
     Rows(RowGradient),
 }
 
@@ -43,13 +43,13 @@ impl Gradient {
                 x.add(y);
                 Self::Rows(x)
             }
-            (one, _) => one, // not reached: a parameter's gradients are of one kind
+            (one, _) => one, // not reached: all gradients of a parameter are of one kind
         }
     }
 }
 
-/// The products of two parameters' gradients; 0 where they are of different kinds, which those of one
-/// parameter never are.
+/// The dot product of two gradients of one parameter. They are always of the same kind; the 0 for different
+/// kinds is never reached.
 fn dot(one: &Gradient, other: &Gradient) -> f64 {
     match (one, other) {
         (Gradient::Dense(x), Gradient::Dense(y)) => kernels::dot(x, y),
@@ -64,7 +64,7 @@ fn is_shared(all: &[Gradients], index: usize) -> bool {
 }
 
 impl Gradients {
-    /// The product with another gradient of the model, over the parameters for which more than one of
+    /// The dot product with other gradients of the model, over the parameters for which more than one of
     /// `all` has a gradient.
     pub(crate) fn dot_shared(&self, other: &Self, all: &[Self]) -> f64 {
         let pairs = self.parts.iter().zip(&other.parts).enumerate();
@@ -74,8 +74,8 @@ impl Gradients {
             .sum()
     }
 
-    /// The sum of gradients, each times its weight; times `alone` where only one has a gradient for the
-    /// parameter.
+    /// The sum of gradients, each multiplied by its weight. Where only one of them has a gradient for a
+    /// parameter, it is multiplied by `alone` instead.
     pub(crate) fn combine(mut all: Vec<Self>, weights: &[f64], alone: f64) -> Self {
         let length = all.iter().map(|one| one.parts.len()).max().unwrap_or(0);
         let mut parts = Vec::with_capacity(length);
@@ -90,7 +90,7 @@ impl Gradients {
         Self { parts }
     }
 
-    /// What a backward pass found for the parameters of the model.
+    /// The gradients that a backward pass computed for the parameters of the model.
     pub(crate) fn found(model: &RelevanceModel, mut grads: BackwardGradients) -> Self {
         struct Collector<'a> {
             parts: Vec<Option<Gradient>>,
@@ -111,9 +111,9 @@ impl Gradients {
         Self { parts: collector.parts }
     }
 
-    /// The gradient of the word table, from the rows that a backward pass left for it
-    /// ([`ForwardContext::take_word_rows`](sextant_model::ForwardContext::take_word_rows)); none of any
-    /// parameter where the table is frozen.
+    /// The gradient of the word embedding table, from the rows that a backward pass left for it
+    /// ([`ForwardContext::take_word_rows`](sextant_model::ForwardContext::take_word_rows)). No parameter
+    /// gets a gradient if the table is frozen.
     pub fn of_words(model: &RelevanceModel, rows: RowGradient) -> Self {
         struct Finder {
             index: usize,
@@ -177,7 +177,7 @@ mod tests {
         Gradient::Rows(RowGradient::from_tokens(ids, values, 1))
     }
 
-    /// A shared vector, a shared table, and a vector of the second only.
+    /// Two gradients: both have a vector and rows of a table, and only the second has a further vector.
     fn two() -> Vec<Gradients> {
         let first = vec![Some(dense(&[1.0, 2.0])), Some(rows(&[3, 5], &[1.0, 2.0])), None];
         let second = vec![dense(&[-1.0, 1.0]), rows(&[5], &[4.0]), dense(&[7.0])];

@@ -1,16 +1,15 @@
-//! From a recipe to a trained bundle.
+//! Trains a model from a recipe and saves it as a bundle.
 //!
-//! What was typed, a [`Recipe`] (a TOML file and `--set key=value`), becomes a validated [`Plan`]
-//! before anything runs. A [`Trainer`] then repeats one step: the [`Sampler`] names rows, they are
-//! packed to a token budget, each pack is run forward and backward, gradients are summed and
-//! averaged over the step's rows, clipped by their global norm, and applied by [`AdamW`] with a rate
-//! per parameter group.
+//! A [`Recipe`] is what the user typed: a TOML file and `--set key=value`. It becomes a validated [`Plan`]
+//! before anything runs. A [`Trainer`] then repeats one step: the [`Sampler`] chooses rows; they are packed
+//! to a token budget; each pack is run forward and backward; the gradients are summed, averaged over the
+//! step's rows and clipped by their global norm; and [`AdamW`] applies them with a learning rate per
+//! parameter group.
 //!
-//! Everything random is a function of the recipe's seed and a counter, so that the state of a run is
-//! its weights, the optimizer's moments and a few integers; a [`checkpoint`] holds them, and a run
-//! that was killed resumes to the same weights, bit for bit. An [`Observer`] hears of every event and
-//! may break: the run then saves a checkpoint of its last step and ends with
-//! [`TrainError::Interrupted`].
+//! Everything random is a function of the recipe's seed and of counters. The state of a run is therefore
+//! only its weights, the optimizer's moments and a few integers. A [`checkpoint`] holds them, and a run that
+//! was killed resumes to the same weights, bit for bit. An [`Observer`] receives every event and may break:
+//! the run then saves a checkpoint of its last step and ends with [`TrainError::Interrupted`].
 
 mod backbone_recipe;
 pub mod checkpoint;

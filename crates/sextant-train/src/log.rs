@@ -1,4 +1,4 @@
-//! A run's log: a JSON object a line.
+//! A run's log: one JSON object per line.
 
 use crate::{Event, Observer, TrainError, Trainer};
 use serde_json::{Map, Value, json};
@@ -17,9 +17,9 @@ pub struct JsonLog {
 }
 
 impl JsonLog {
-    /// Opens the log of a run that is about to begin or to go on. Lines about steps and looks at the dev
-    /// set that its checkpoint does not hold are dropped: the run does those again. So is a line that a
-    /// kill left half-written, and the end of an earlier run.
+    /// Opens the log of a run that is about to begin or to resume. Lines about steps and looks at the dev
+    /// set that the run's checkpoint does not include are removed, because the run repeats them. A line that
+    /// a kill left half-written is removed, too, and so are the lines about the end of an earlier run.
     ///
     /// # Errors
     /// A log that cannot be read or written.
@@ -54,7 +54,7 @@ impl JsonLog {
     }
 }
 
-/// Whether a line is about something that the trainer's checkpoint holds.
+/// Whether a line is about something that the trainer's checkpoint includes.
 fn is_held(line: &str, trainer: &Trainer) -> bool {
     let Ok(line) = serde_json::from_str::<Value>(line) else { return false };
     let Some(step) = line.get("step").and_then(Value::as_u64) else { return false };

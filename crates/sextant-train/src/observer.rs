@@ -1,4 +1,4 @@
-//! What a run tells those who watch it.
+//! The events of a run, and the trait of those who receive them.
 
 use crate::TaskLoss;
 use sextant_core::Task;
@@ -8,21 +8,22 @@ use std::ops::ControlFlow;
 /// One optimizer step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepReport {
-    /// Its number, from 1.
+    /// The number of the step, from 1.
     pub step: u64,
     /// Steps of the whole run.
     pub steps: u64,
-    /// Rows and tokens of the step.
+    /// Rows of the step.
     pub rows: usize,
     /// Tokens of the step.
     pub tokens: usize,
-    /// The loss that moved the model: unless tasks are weighed, the mean over the step's rows.
+    /// The loss whose gradient updated the model; unless tasks are weighed, it is the mean over the step's
+    /// rows.
     pub loss: f64,
-    /// What each task's rows came to.
+    /// The losses of each task's rows.
     pub task_losses: [TaskLoss; Task::COUNT],
-    /// What each task's mean loss counts in `loss`; none where every row counts the same.
+    /// The weight of each task's mean loss in `loss`; `None` if every row counts the same.
     pub task_weights: Option<[f64; Task::COUNT]>,
-    /// Norm of the gradient before clipping.
+    /// The norm of the whole gradient before clipping.
     pub gradient_norm: f64,
     /// The learning rate of the top block.
     pub learning_rate: f64,
@@ -37,9 +38,9 @@ pub struct DevEvaluation {
     pub step: u64,
     /// The chosen metric's mean over tasks.
     pub value: f64,
-    /// Whether it is the best so far.
+    /// Whether the value is the best so far.
     pub best: bool,
-    /// Everything measured.
+    /// The report on the dev rows, with all metrics.
     pub report: EvalReport,
 }
 
@@ -55,14 +56,14 @@ pub enum Event<'a> {
     },
     /// A step was done.
     Step(&'a StepReport),
-    /// So many more dev rows were answered, within a look at the dev set.
+    /// More dev rows were answered, during a look at the dev set.
     DevRows {
-        /// How many.
+        /// How many rows were answered since the last such event.
         rows: usize,
     },
     /// The dev set was looked at.
     Dev(&'a DevEvaluation),
-    /// The run was asked to stop. Its checkpoint holds this step, if it did any.
+    /// The run stops because an observer asked for it. Its checkpoint holds this step, if any step was done.
     Interrupted {
         /// Steps done.
         step: u64,
@@ -74,14 +75,15 @@ pub enum Event<'a> {
     },
 }
 
-/// Hears of everything that happens in a run, and may end it.
+/// Receives every event of a run, and may stop the run.
 pub trait Observer {
-    /// Called for each event, in order. To break asks the run to stop, in good order; after
-    /// [`Event::Interrupted`] and [`Event::Finished`] it changes nothing.
+    /// Called for each event, in order. Returning `Break` asks the run to stop in an orderly way; after
+    /// [`Event::Interrupted`] and [`Event::Finished`] it has no effect.
     fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()>;
 }
 
-/// Several observers as one. Each hears of every event; it breaks if any of them does.
+/// Several observers that act as one. Each of them receives every event, and the whole breaks if any of them
+/// does.
 #[derive(Default)]
 pub struct Observers(pub Vec<Box<dyn Observer>>);
 

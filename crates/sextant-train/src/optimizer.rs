@@ -7,18 +7,18 @@ use burn::tensor::Tensor;
 use sextant_kernels::{AdamWStep, UntouchedRows, adamw, adamw_rows};
 use sextant_model::{ModelSpec, ParamInfo, RelevanceModel, parameters};
 
-/// A parameter's moments and how often it was stepped.
+/// The moments of a parameter, and the number of steps that updated it.
 #[derive(Debug, Clone)]
 pub(crate) struct Moments {
-    /// Steps that moved the parameter: bias correction counts these, as PyTorch does.
+    /// Steps that updated the parameter. Bias correction counts these steps, as in PyTorch.
     pub(crate) steps: u64,
     /// Running mean of the gradient, as a vector.
     pub(crate) first: Tensor<1>,
-    /// Running mean of its square.
+    /// Running mean of the gradient's square, as a vector.
     pub(crate) second: Tensor<1>,
 }
 
-/// What one parameter's step is like.
+/// The settings by which one parameter is updated.
 #[derive(Debug, Clone, PartialEq)]
 struct Group {
     name: String,
@@ -28,8 +28,8 @@ struct Group {
 
 /// AdamW (Loshchilov & Hutter 2019) over a model's parameters.
 ///
-/// A parameter without a gradient is left alone altogether: neither decayed nor counted, so that the
-/// branch of a task that is absent from a step does not drift.
+/// A parameter without a gradient is not changed at all: it does not decay and its steps are not counted, so
+/// that the branch of a task that is absent from a step does not drift.
 #[derive(Debug)]
 pub struct AdamW {
     recipe: OptimizerRecipe,
@@ -38,7 +38,7 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// An optimizer without history.
+    /// A new optimizer, which has not made a step.
     pub fn new(recipe: OptimizerRecipe, model: &RelevanceModel) -> Self {
         let spec = model.spec();
         let groups: Vec<Group> = parameters(model)
@@ -53,20 +53,20 @@ impl AdamW {
         Self { recipe, groups, moments }
     }
 
-    /// Each parameter's name and, where it was ever stepped, its moments.
+    /// Each parameter's name and, if a step has updated it, its moments.
     pub(crate) fn moments(&self) -> impl Iterator<Item = (&str, Option<&Moments>)> {
         self.groups.iter().zip(&self.moments).map(|(group, m)| (group.name.as_str(), m.as_ref()))
     }
 
-    /// Sets the moments of the parameters that `source` knows.
+    /// Sets the moments of each parameter to those that `source` returns for its name.
     pub(crate) fn restore(&mut self, mut source: impl FnMut(&str) -> Option<Moments>) {
         for (group, moments) in self.groups.iter().zip(&mut self.moments) {
             *moments = source(&group.name);
         }
     }
 
-    /// Steps every parameter that has a gradient. Rates are multiplied by `rate_factor`, gradients by
-    /// `gradient_factor`.
+    /// Updates every parameter that has a gradient. Learning rates are multiplied by `rate_factor`,
+    /// gradients by `gradient_factor`.
     pub fn step(
         &mut self,
         model: RelevanceModel,
@@ -120,7 +120,7 @@ impl AdamW {
     }
 }
 
-/// One step of a parameter and its moments, which are vectors, as what is returned is.
+/// Updates a parameter and its moments by one step. The moments and all three results are vectors.
 fn advance<const D: usize>(
     values: Tensor<D>,
     gradient: Gradient,
@@ -146,12 +146,13 @@ fn advance<const D: usize>(
     }
 }
 
-/// The rate of a parameter at the schedule's height: heads and dense layers have their own; each
-/// block's is that of the block above it times the layer decay, and embeddings lie below all blocks.
+/// The learning rate of a parameter where the schedule's factor is 1. Heads and dense layers have a rate of
+/// their own. The rate of each block is that of the block above it times the layer decay, and the embeddings
+/// are below all blocks.
 fn learning_rate(recipe: &OptimizerRecipe, info: &ParamInfo, spec: &ModelSpec) -> f64 {
     let trunk = spec.routing.trunk_layers(spec.backbone.layers);
     let parts: Vec<&str> = info.name.split('.').collect();
-    let number = |text: &str| text.parse::<usize>().unwrap_or(0); // burn numbers a list's entries
+    let number = |text: &str| text.parse::<usize>().unwrap_or(0); // burn names list entries by number
     let height = match parts.as_slice() {
         ["embeddings", ..] => 0,
         ["trunk", layer, ..] => 1 + number(layer),

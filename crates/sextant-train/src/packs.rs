@@ -7,9 +7,9 @@ use sextant_text::fill;
 /// Which packs' gradients are summed with each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SumBy {
-    /// All of the step's.
+    /// The gradients of all packs of the step are one sum.
     Step,
-    /// Those of each task apart, in packs of one task.
+    /// Each pack has rows of one task, and the gradients of each task are a sum of their own.
     Task,
 }
 
@@ -20,27 +20,27 @@ pub struct StepPlan {
     pub packs: Vec<PlannedPack>,
     /// How many sums there are: one, or one for each task that has rows.
     pub sums: usize,
-    /// What every row's loss is divided by, whichever pack the row is in.
+    /// The divisor of every row's loss, whichever pack the row is in.
     pub divisor: f64,
 }
 
 /// One pack of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedPack {
-    /// Its rows, as their places in the batch.
+    /// The rows of the pack, as indices into the batch.
     pub rows: Vec<usize>,
-    /// The sum, counted from 0, that its gradients are added to.
+    /// The index of the sum that the pack's gradients are added to.
     pub sum: usize,
-    /// What decides which entries its dropout drops: the run's seed, the step (with the task, where sums are by
+    /// The key of the pack's dropout masks: the run's seed, the step (with the task, where sums are by
     /// task), and the pack's place among the packs of its sum.
     pub key: [u64; 3],
 }
 
 /// Lays the rows of a batch out in packs.
 ///
-/// Rows keep their order and fill packs of at most [`StepOptions::pack_tokens`] tokens; a longer row gets a pack of
-/// its own. By task, tasks follow one another in the order of [`Task::ALL`], and those without rows have no
-/// sum. Nothing but the batch and the options decides.
+/// Rows keep their order and fill packs of at most [`StepOptions::pack_tokens`] tokens; a longer row gets a
+/// pack of its own. With [`SumBy::Task`], tasks follow one another in the order of [`Task::ALL`], and tasks
+/// without rows have no sum. The plan depends on nothing but the arguments.
 pub fn plan_packs(batch: &[Target<'_>], options: &StepOptions<'_>, by: SumBy) -> StepPlan {
     let weights = || batch.iter().map(|target| f64::from(target.weight)).sum();
     let divisor = options.divisor.unwrap_or_else(weights);
@@ -49,7 +49,8 @@ pub fn plan_packs(batch: &[Target<'_>], options: &StepOptions<'_>, by: SumBy) ->
     let of_task = |task| (0..batch.len()).filter(|&row| batch[row].row.task == task).collect();
     let groups: Vec<(u64, Vec<usize>)> = match by {
         SumBy::Step => vec![(step, all())],
-        // Dropout drops other entries for each task; the number of steps stays far below these bits.
+        // The task is part of the key, so that dropout masks differ between tasks. The number of steps stays
+        // far below the bits that hold the task.
         SumBy::Task => Task::ALL
             .into_iter()
             .map(|task| (step | (task.index() as u64 + 1) << 48, of_task(task)))

@@ -1,5 +1,5 @@
-//! Gradient surgery: gradients of tasks without what points against each other (PCGrad, Yu et al. 2020,
-//! "Gradient Surgery for Multi-Task Learning", algorithm 1).
+//! Gradient surgery: where the gradients of two tasks point against each other, the opposing components are
+//! removed (PCGrad, Yu et al. 2020, "Gradient Surgery for Multi-Task Learning", algorithm 1).
 
 use crate::gradients::Gradients;
 use crate::packs::{SumBy, plan_packs};
@@ -12,16 +12,18 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sextant_model::RelevanceModel;
 
-/// As [`gradients`](crate::gradients()), with packs and a sum for each task. The gradient is the mean over the tasks
-/// of their gradients after projection. Weights that only one task reaches keep its gradient as it is.
+/// Computes the gradients of a step like [`gradients`](crate::gradients()), but with packs and a sum for
+/// each task. The result is the mean over the tasks of their gradients after projection. The gradient of a
+/// parameter that only one task reaches is not projected.
 ///
-/// Rows must be weighed so that each task's weights sum to 1.
+/// The rows must be weighed so that the weights of each task's rows sum to 1.
 pub(crate) fn gradients(
     model: &RelevanceModel,
     batch: &[Target<'_>],
     options: StepOptions<'_>,
 ) -> Result<StepGradients, TrainError> {
-    // Weights of each task's rows sum to 1, so that a task's gradient is that of its mean loss.
+    // The weights of each task's rows sum to 1, so with a divisor of 1 a task's gradient is that of its mean
+    // loss.
     let options = StepOptions { divisor: Some(1.0), ..options };
     let plan = plan_packs(batch, &options, SumBy::Task);
     let reduced = run_in_order(model, batch, options, &plan)?;
@@ -38,12 +40,12 @@ pub(crate) fn gradients(
     Ok(StepGradients { gradients, task_losses, weight: tasks, tokens })
 }
 
-/// What each task's gradient counts in the sum of all after projection, from the products of gradients
-/// with each other.
+/// The weight of each task's gradient in the sum of all projected gradients, from the dot products of the
+/// gradients with each other.
 ///
-/// A projected gradient is a combination of the gradients before projection, `Σ c_k g_k`, and a
-/// projection onto the plane across `g_j` takes `(Σ c_k g_k · g_j) / (g_j · g_j)` from `c_j`: no vector
-/// needs to be touched before the weights are known.
+/// A projected gradient is a linear combination of the original gradients, `Σ c_k g_k`. A projection onto
+/// the plane orthogonal to `g_j` subtracts `(Σ c_k g_k · g_j) / (g_j · g_j)` from `c_j`. So the weights are
+/// computed without reading or changing a vector.
 fn project(products: &[Vec<f64>], rng: &mut ChaCha8Rng) -> Vec<f64> {
     let tasks = products.len();
     let mut sum = vec![0.0; tasks];

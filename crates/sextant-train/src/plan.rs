@@ -1,4 +1,4 @@
-//! A recipe, checked and resolved: what will run.
+//! A recipe that was checked and resolved: a description of what will run.
 
 use crate::{BackboneRecipe, Initializer, Recipe, Sampling, TaskWeighting, TrainError, Weighting};
 use sextant_model::backbone::Backbone;
@@ -12,19 +12,44 @@ pub enum BackboneSource {
     Pretrained(Backbone),
     /// Random numbers, and a vocabulary of this size made from the training texts.
     Scratch {
-        /// Entries asked for; small data may give fewer.
+        /// The number of entries asked for; small data may give fewer.
         vocab_size: usize,
-        /// How the numbers are drawn.
+        /// How the random numbers are drawn.
         initializer: Initializer,
     },
 }
 
 /// A recipe that can be run.
+///
+/// ```
+/// use sextant_train::{Plan, parse_recipe};
+///
+/// # fn main() -> Result<(), sextant_train::TrainError> {
+/// let text = r#"
+///     name = "small"
+///     data = { path = "data/market" }
+///     [model]
+///     backbone = { hidden_size = 32, layers = 2, attention_heads = 2 }
+///     routing = { prefix = true, heads = "shared" }
+/// "#;
+/// let recipe = parse_recipe(text, "recipe.toml", &["seed=7".to_owned()])?;
+/// let plan = Plan::new(recipe, |name| Err(format!("no backbone `{name}` here")))?;
+/// assert_eq!((plan.recipe.seed, plan.spec.backbone.layers), (7, 2));
+///
+/// // All mistakes are reported together, each with its key.
+/// let settings = ["batch.rows=0".to_owned(), "optimizer.beta1=2.0".to_owned()];
+/// let recipe = parse_recipe(text, "recipe.toml", &settings)?;
+/// let error = Plan::new(recipe, |name| Err(format!("no backbone `{name}` here"))).unwrap_err();
+/// assert!(error.to_string().contains("batch.rows = 0: must be at least 1"));
+/// assert!(error.to_string().contains("optimizer.beta1 = 2: must be in [0, 1)"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What was asked for.
+    /// The recipe that was checked.
     pub recipe: Recipe,
-    /// The model's shape. Of a backbone from scratch, the vocabulary size is settled when the
+    /// The shape of the model. The vocabulary size of a backbone from scratch becomes final when the
     /// training texts are read.
     pub spec: ModelSpec,
     /// How pairs become text.
@@ -112,7 +137,8 @@ fn backbone(
 
 fn spec(recipe: &Recipe, mut backbone: BackboneConfig) -> ModelSpec {
     let model = &recipe.model;
-    // A decoder's first token has seen no other, and it has no pooler; experts stand where a pooler would.
+    // The first token of a decoder attends to no other token, so the head reads the last one. Decoders have
+    // no pooler, and in a mixture of experts the experts take the place of the pooler.
     let causal = backbone.block.causal;
     let pooling = if causal { Pooling::Last } else { Pooling::Cls };
     backbone.hidden_dropout = model.hidden_dropout.unwrap_or(backbone.hidden_dropout);
@@ -132,7 +158,8 @@ fn spec(recipe: &Recipe, mut backbone: BackboneConfig) -> ModelSpec {
     }
 }
 
-/// Checks what is not a matter of the model or the text.
+/// Checks the settings that do not belong to the model's shape or to the text configuration, which check
+/// themselves.
 fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     let mut require = |holds: bool, key: &str, value: &dyn std::fmt::Display, needed: &str| {
         if !holds {
@@ -163,7 +190,7 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
     }
     let decay = optimizer.layer_decay;
     require(decay > 0.0 && decay <= 1.0, "optimizer.layer_decay", &decay, "in (0, 1]");
-    // Sizes that no machine holds, before anything of that size is asked for.
+    // Sizes that no machine can hold are refused before anything of such a size is allocated.
     let mut sizes = vec![
         ("text.max_tokens", recipe.text.max_tokens, 1 << 17),
         ("batch.rows", batch.rows, 1 << 20),

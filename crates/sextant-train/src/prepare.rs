@@ -1,4 +1,4 @@
-//! From a plan and a data set to what a run starts from: encoded rows and a model with its weights.
+//! Turns a plan and a data set into what a run starts from: encoded rows, and a model with initial weights.
 
 use crate::choose::Choice;
 use crate::rows::RowsBuilder;
@@ -10,40 +10,40 @@ use sextant_model::{
 use sextant_text::{Encoder, TextConfig, TextError, WordCounts};
 use sha2::{Digest, Sha256};
 
-/// A plan with its rows as the model will see them; no weights yet.
+/// A plan with its encoded rows, before there is a model.
 #[derive(Debug)]
 pub struct Encoded {
-    /// The plan, with the vocabulary size settled.
+    /// The plan, with the final vocabulary size.
     pub plan: Plan,
-    /// From pairs to rows.
+    /// Encodes pairs as rows of tokens.
     pub encoder: Encoder,
-    /// What to train on.
+    /// The training rows.
     pub train: Rows,
-    /// What to watch.
+    /// The dev rows.
     pub dev: Rows,
 }
 
 /// What a run starts from.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The plan, with the vocabulary size settled.
+    /// The plan, with the final vocabulary size.
     pub plan: Plan,
     /// The model with its starting weights, on an autodiff device.
     pub model: RelevanceModel,
-    /// From pairs to rows.
+    /// Encodes pairs as rows of tokens.
     pub encoder: Encoder,
-    /// What to train on.
+    /// The training rows.
     pub train: Rows,
-    /// What to watch.
+    /// The dev rows.
     pub dev: Rows,
 }
 
 impl Encoded {
-    /// Takes the rows that the plan asks for and encodes them.
+    /// Reads the rows that the plan asks for and encodes them.
     ///
-    /// The source is read up to three times, so that only a few thousand of its rows are ever held as
-    /// text: for the tasks of all rows, which decide the choice; for a vocabulary from scratch; and for
-    /// the rows themselves.
+    /// The source is read up to three times: for the tasks of all rows, from which the rows of the run are
+    /// chosen; for the vocabulary of a backbone from scratch; and for the rows themselves. So only a few
+    /// thousand rows are ever held as text.
     pub fn new(mut plan: Plan, source: &dyn ExampleSource) -> Result<Self, TrainError> {
         let recipe = &plan.recipe;
         let choice = Choice::new(source, recipe, &plan.spec.tasks)?;
@@ -60,7 +60,8 @@ impl Encoded {
                 words.train_wordpiece(*vocab_size)?
             }
         };
-        // A pretrained backbone's tokenizer was checked against its table of words when it was read.
+        // The tokenizer of a pretrained backbone was compared with the size of its word embedding table when
+        // it was read.
         if let BackboneSource::Scratch { .. } = &plan.backbone {
             plan.spec.backbone.vocab_size = tokenizer.vocab_size();
         }
@@ -78,8 +79,8 @@ impl Encoded {
         Ok(Self { plan, encoder, train, dev })
     }
 
-    /// Identifies what the run computes: SHA-256 of the recipe, of a frozen base, and of every row as the
-    /// model sees it.
+    /// Identifies what the run computes: the SHA-256 of the recipe, of the weights of a frozen base, and of
+    /// every encoded row.
     pub fn fingerprint(&self) -> String {
         fingerprint(&self.plan, [&self.train, &self.dev])
     }
@@ -110,7 +111,7 @@ impl Encoded {
 }
 
 impl Prepared {
-    /// Takes the rows that the plan asks for, encodes them, and builds the model on a device.
+    /// Reads the rows that the plan asks for, encodes them, and builds the model on a device.
     pub fn new(
         plan: Plan,
         source: &dyn ExampleSource,
@@ -119,7 +120,7 @@ impl Prepared {
         Encoded::new(plan, source)?.build(device)
     }
 
-    /// As [`Encoded::fingerprint`].
+    /// See [`Encoded::fingerprint`].
     pub fn fingerprint(&self) -> String {
         fingerprint(&self.plan, [&self.train, &self.dev])
     }
@@ -128,8 +129,8 @@ impl Prepared {
 fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(serde_json::to_vec(&plan.recipe).unwrap_or_default());
-    // Checkpoints do not hold a frozen base: it must be the one that they were trained over. (Of a
-    // checkpoint in shards, all of them.)
+    // Checkpoints do not hold a frozen base, so a run may resume only over the base that it was trained
+    // over. If the base is stored in several files, the hash covers all of them.
     if let (Some(_), BackboneSource::Pretrained(backbone)) =
         (&plan.recipe.model.lora, &plan.backbone)
     {
@@ -148,8 +149,8 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
     sextant_files::hexadecimal(&hasher.finalize())
 }
 
-/// The texts that rows hold beside those of their entities, for making a vocabulary: task names and what
-/// the template of a product says.
+/// The texts that rows contain besides those of their entities, whose words a vocabulary needs, too: the
+/// names of tasks and the fixed words of the product template.
 fn fixed_texts(text: &TextConfig) -> impl Iterator<Item = String> {
     let prefix = |task: &Task| text.prefix_template.replace("{task}", task.as_str());
     let product = text.templates.product.replace(['{', '}'], " ");

@@ -1,5 +1,5 @@
-//! What a user writes to state a run. Nothing here is checked beyond types and names of keys: a
-//! [`crate::Plan`] does that.
+//! What a user writes to describe a training run. Only the types and the names of keys are checked here; a
+//! [`crate::Plan`] checks the values.
 
 use crate::backbone_recipe::BackboneRecipe;
 use crate::{Decay, Mixing, Sampling, TaskWeighting};
@@ -13,11 +13,11 @@ use sextant_text::Templates;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// A training run, as a TOML file states it.
+/// A training run, as a TOML file describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// What the run is called; its folder, and its row in tables.
+    /// The name of the run, which is also that of its folder and of its row in tables.
     pub name: String,
     /// Decides everything random: the rows taken, their order, fresh weights, dropout.
     #[serde(default = "one")]
@@ -25,36 +25,37 @@ pub struct Recipe {
     /// The tasks to train; all six unless stated. One task makes a single-task baseline.
     #[serde(default = "all_tasks")]
     pub tasks: Vec<Task>,
-    /// Precision of the products: `f32` or `bf16`.
+    /// Precision of matrix products: `f32` or `bf16`.
     #[serde(default = "full_precision", with = "precision")]
     pub precision: Precision,
-    /// What to train on.
+    /// The data to train on.
     pub data: DataRecipe,
-    /// What to train.
+    /// The model to train.
     pub model: ModelRecipe,
     /// How pairs become text.
     #[serde(default)]
     pub text: TextRecipe,
-    /// What to minimise.
+    /// The loss to minimise.
     #[serde(default)]
     pub loss: LossConfig,
     /// How much each task counts.
     #[serde(default, skip_serializing_if = "TaskWeighting::is_default")]
     pub task_weighting: TaskWeighting,
-    /// How to step.
+    /// The optimizer.
     #[serde(default)]
     pub optimizer: OptimizerRecipe,
-    /// For how long, and with which rates.
+    /// How long to train, and how the learning rate changes.
     #[serde(default)]
     pub schedule: ScheduleRecipe,
-    /// Which rows make a step.
+    /// How the rows of each step are chosen and packed.
     #[serde(default)]
     pub batch: BatchRecipe,
     /// When to look at the dev set, and what to do then.
     #[serde(default)]
     pub dev: DevRecipe,
-    /// When to save, beside the looks at the dev set. It changes nothing of what comes out, so it is left
-    /// out wherever a recipe is written: a run is the same run with any value, and goes on with another.
+    /// When to save a checkpoint, besides after each look at the dev set. This does not change the results
+    /// of a run, so it is left out wherever a recipe is written: a run is the same run with any value, and
+    /// can be resumed with another.
     #[serde(default, skip_serializing)]
     pub checkpoint: CheckpointRecipe,
 }
@@ -71,7 +72,7 @@ fn full_precision() -> Precision {
     Precision::F32
 }
 
-/// `Precision` as its name: the kernels crate knows nothing of serde.
+/// Reads and writes a `Precision` by its name, because the kernels crate does not use serde.
 mod precision {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use sextant_kernels::Precision;
@@ -95,7 +96,7 @@ pub struct DataRecipe {
     /// The format of a file whose name does not say it: `jsonl`, `csv`, `tsv` or `parquet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
-    /// How the files stand for characters: `utf-8` or `latin-1`.
+    /// The character encoding of the files: `utf-8` or `latin-1`.
     #[serde(default)]
     pub encoding: Encoding,
     /// How cells of CSV and TSV are quoted: `rfc4180`, `backslash` (as Spark writes them) or `none`.
@@ -110,17 +111,17 @@ pub struct DataRecipe {
     /// The task of rows that name none.
     #[serde(default)]
     pub task: Option<Task>,
-    /// Train on at most so many rows, drawn at random from all tasks of the data set before those
-    /// of `tasks` are chosen, so that a single-task baseline gets the rows of its task that the
-    /// multi-task model gets; all unless stated.
+    /// The most rows to train on; all unless stated. They are drawn at random from all tasks of the data set
+    /// before those of `tasks` are chosen, so that a single-task baseline gets the rows of its task that the
+    /// multi-task model gets.
     #[serde(default)]
     pub train_rows: Option<usize>,
-    /// Watch at most so many dev rows while training, drawn likewise; all unless stated.
+    /// The most dev rows to evaluate on while training, drawn likewise; all unless stated.
     #[serde(default)]
     pub dev_rows: Option<usize>,
-    /// Of these tasks, keep only a share of the training rows, drawn at random after `train_rows`
-    /// and before `tasks`; a smaller share is part of a larger one of the same seed. For learning
-    /// curves.
+    /// For each of these tasks, the share of its training rows that is kept, for learning curves. The rows
+    /// are drawn at random after `train_rows` and before `tasks` are applied. A smaller share is part of a
+    /// larger one of the same seed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub task_shares: BTreeMap<Task, f64>,
 }
@@ -152,8 +153,9 @@ pub struct ModelRecipe {
     /// `cls` for an encoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
-    /// Whether a tanh layer stands before the head; the checkpoint's pooler where it has one. Unless
-    /// stated, encoders have it, decoders and mixtures of experts do not.
+    /// Whether there is a dense layer with tanh before the head; it starts as the pooler of the pretrained
+    /// checkpoint if that has one. Unless stated, encoders have this layer; decoders and mixtures of experts
+    /// do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<bool>,
     /// Dropout before the head.
@@ -165,14 +167,14 @@ pub struct ModelRecipe {
     /// Dropout of attention weights; the backbone's own unless stated.
     #[serde(default)]
     pub attention_dropout: Option<f32>,
-    /// Parameters that stay as they are, by the start of their names: `["embeddings", "trunk.0"]`.
+    /// Parameters that are not trained, by the start of their names: `["embeddings", "trunk.0"]`.
     #[serde(default)]
     pub freeze: Vec<String>,
-    /// Freeze the backbone and train low-rank adapters; all of it is trained unless stated.
+    /// Freeze the backbone and train low-rank adapters; unless stated, the whole backbone is trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
-    /// Keep only what goes into each block of the trunk, and compute the rest again in the backward
-    /// pass: the same gradients with less memory, about a third slower.
+    /// Keep only the input of each block of the trunk, and compute the other activations again in the
+    /// backward pass: the same gradients with less memory, about a third slower.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gradient_checkpointing: bool,
 }
@@ -185,11 +187,11 @@ fn tenth() -> f32 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TextRecipe {
-    /// Tokens that a row may have.
+    /// The most tokens that a row may have.
     pub max_tokens: usize,
-    /// How the task is named, where the routing asks for it.
+    /// How the task of a row is named in its text, where the routing asks for that.
     pub prefix_template: String,
-    /// How entities are written.
+    /// How entities are written as text.
     pub templates: Templates,
 }
 
@@ -208,23 +210,23 @@ impl Default for TextRecipe {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimizerRecipe {
-    /// Rate of the top block, at its height.
+    /// Learning rate of the top block where the schedule's factor is 1.
     pub learning_rate: f64,
-    /// Rate of heads and dense layers; `learning_rate` unless stated.
+    /// Learning rate of heads and dense layers; `learning_rate` unless stated.
     pub head_learning_rate: Option<f64>,
-    /// Rate of low-rank adapters, which take about ten times that of whole weights; `learning_rate` unless
-    /// stated.
+    /// Learning rate of low-rank adapters, which need about ten times that of whole weights; `learning_rate`
+    /// unless stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora_learning_rate: Option<f64>,
-    /// Each block's rate is the one above it times this; 1 for equal rates.
+    /// The rate of each block is that of the block above it times this factor; 1 gives equal rates.
     pub layer_decay: f64,
-    /// Decoupled decay; none on norms and biases.
+    /// Decoupled weight decay; norms and biases do not decay.
     pub weight_decay: f64,
     /// Decay of the first moment.
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub eps: f64,
     /// Largest global norm of a step's gradient; 0 for no limit.
     pub clip_norm: f64,
@@ -252,11 +254,11 @@ impl Default for OptimizerRecipe {
 pub struct ScheduleRecipe {
     /// Passes over the training rows.
     pub epochs: f64,
-    /// Steps, in place of epochs.
+    /// The number of steps, in place of `epochs`.
     pub steps: Option<u64>,
     /// Share of the steps in which the rate rises from 0.
     pub warmup: f64,
-    /// How it falls after that: `linear`, `cosine` or `constant`.
+    /// How the rate falls after warm-up: `linear`, `cosine` or `constant`.
     pub decay: Decay,
 }
 
@@ -272,8 +274,8 @@ impl Default for ScheduleRecipe {
 pub struct BatchRecipe {
     /// Rows per optimizer step.
     pub rows: usize,
-    /// Tokens per pack: a step with more is run in several packs whose gradients are averaged by
-    /// rows, with the same result but for rounding.
+    /// The most tokens in a pack. A step with more is run in several packs, whose gradients are averaged by
+    /// rows; the result is the same except for rounding.
     pub pack_tokens: usize,
     /// How often each task is drawn.
     pub sampling: Sampling,
@@ -299,9 +301,9 @@ pub struct DevRecipe {
     /// Steps between two looks at the dev set, each followed by a checkpoint; twice an epoch unless
     /// stated.
     pub every: Option<u64>,
-    /// The metric that decides which weights are kept: its mean over tasks.
+    /// The metric whose mean over tasks decides which weights are kept.
     pub metric: Metric,
-    /// End after so many looks without a better one; never unless stated.
+    /// The run ends after this many looks without a better value; never unless stated.
     pub patience: Option<u32>,
 }
 
@@ -315,8 +317,9 @@ impl Default for DevRecipe {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointRecipe {
-    /// Minutes after which a checkpoint is saved, when no look at the dev set has saved one meanwhile: the
-    /// most work that a kill can undo. 0 for never: then looks and requests to stop alone save.
+    /// Minutes after which a checkpoint is saved if no look at the dev set has saved one meanwhile: the most
+    /// work that is lost if the run is killed. With 0, only looks at the dev set and requests to stop save
+    /// checkpoints.
     pub minutes: f64,
 }
 

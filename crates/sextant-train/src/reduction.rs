@@ -1,4 +1,4 @@
-//! Sums over the packs of a step that do not depend on who ran which pack, and when.
+//! Sums over the packs of a step. They do not depend on which thread ran which pack, nor on when it did so.
 
 use crate::packs::StepPlan;
 use crate::run_pack::PackLosses;
@@ -6,9 +6,9 @@ use crate::{Gradients, TaskLoss};
 use sextant_core::Task;
 use std::collections::BTreeMap;
 
-/// Sums what the packs of a step found, always in the order of the plan: sums of floating-point numbers depend
-/// on their order. What is handed in before its turn is kept until then. Handing packs in by their order needs
-/// the least memory.
+/// Sums the results of a step's packs, always in the order of the plan, because sums of floating-point
+/// numbers depend on their order. Results that are handed in before the turn of their pack are kept until
+/// then. Handing in the packs in the order of the plan needs the least memory.
 #[derive(Debug)]
 pub struct Reduction {
     /// The sum that each pack belongs to.
@@ -23,7 +23,7 @@ pub struct Reduction {
 #[derive(Debug, Default)]
 struct Early {
     found: Vec<Gradients>,
-    /// There once the pack has ended.
+    /// Set when the pack has ended.
     losses: Option<PackLosses>,
 }
 
@@ -32,14 +32,14 @@ struct Early {
 pub struct Reduced {
     /// The gradients of each sum of the plan.
     pub sums: Vec<Gradients>,
-    /// What each task's rows came to.
+    /// The losses of each task's rows.
     pub task_losses: [TaskLoss; Task::COUNT],
     /// Tokens of all rows.
     pub tokens: usize,
 }
 
 impl Reduction {
-    /// Of the packs of a plan.
+    /// A reduction of the packs of a plan.
     pub fn new(plan: &StepPlan) -> Self {
         let sums = (0..plan.sums).map(|_| Gradients::default()).collect();
         Self {
@@ -50,8 +50,8 @@ impl Reduction {
         }
     }
 
-    /// Takes gradients of the pack at this place of the plan. Those of one pack must be handed in as
-    /// [`run_pack`](crate::run_pack()) gives them.
+    /// Adds gradients of the pack at index `pack` of the plan. The gradients of one pack must be handed in
+    /// in the order in which [`run_pack`](crate::run_pack()) gives them.
     ///
     /// # Panics
     /// When the plan has no such pack, or the pack has ended.
@@ -64,7 +64,7 @@ impl Reduction {
         }
     }
 
-    /// Takes what else a pack came to. All its gradients have been handed in.
+    /// Ends a pack, all of whose gradients have been handed in, and adds its losses and tokens.
     ///
     /// # Panics
     /// When the plan has no such pack, or the pack has ended before.
@@ -91,7 +91,7 @@ impl Reduction {
     /// The sums of all packs.
     ///
     /// # Panics
-    /// When a pack has not ended: its rows would be missing without a word.
+    /// When a pack has not ended: the sums would silently lack its rows.
     pub fn finish(self) -> Reduced {
         let (ended, packs) = (self.next, self.sum_of_pack.len());
         assert_eq!(ended, packs, "a step's sums were asked for after {ended} of {packs} packs");

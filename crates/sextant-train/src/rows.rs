@@ -1,4 +1,5 @@
-//! The rows that a run holds: tokens, and a few bytes for what else is asked of a row. No texts.
+//! The rows that a run holds in memory: their tokens and a few bytes of other facts for each row, but not
+//! their texts.
 
 use crate::source::SourceRow;
 use crate::{Target, TrainError};
@@ -18,7 +19,7 @@ pub struct Rows {
     files: Vec<String>,
 }
 
-/// What is asked of a row beside its tokens.
+/// What is kept of a row besides its tokens.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
     weight: f32,
@@ -26,7 +27,7 @@ struct Facts {
     grade: Grade,
 }
 
-/// Which rows belong together, for metrics by group.
+/// The groups that rows belong to, for metrics by group.
 #[derive(Debug, Clone, Default)]
 struct Groups {
     names: Vec<String>,
@@ -34,12 +35,12 @@ struct Groups {
 }
 
 impl Rows {
-    /// How many there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.facts.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()
     }
@@ -59,13 +60,13 @@ impl Rows {
         (self.facts[row].grade, self.facts[row].weight)
     }
 
-    /// What a step learns from a row.
+    /// A row as a step learns from it: tokens, grade and weight.
     pub fn learn(&self, row: usize) -> Target<'_> {
         let (grade, weight) = self.target(row);
         Target { row: self.view(row), grade, weight }
     }
 
-    /// A row beside a prediction for it; with its group if the rows keep groups, as dev rows do.
+    /// A row with a prediction for it, and with its group if groups are kept, as they are for dev rows.
     pub fn scored(&self, row: usize, prediction: Prediction) -> Scored<'_> {
         let group = self.groups.as_ref().and_then(|groups| {
             groups.of_rows[row].map(|group| groups.names[group as usize].as_str())
@@ -73,7 +74,7 @@ impl Rows {
         Scored { group, ..Scored::new(self.view(row).task, self.facts[row].grade, prediction) }
     }
 
-    /// Where a row came from, as `train.jsonl line 101`.
+    /// The place that a row came from, such as `train.jsonl line 101`.
     pub fn origin(&self, row: usize) -> String {
         self.facts[row].origin.describe(&self.files)
     }
@@ -83,16 +84,16 @@ impl Rows {
         self.views().map(|row| row.task).collect()
     }
 
-    /// What truncation took.
+    /// How many rows and tokens were cut by truncation.
     pub fn cut(&self) -> CutCount {
         self.tokens.cut()
     }
 }
 
-/// Pairs that are encoded at a time, on all threads: the texts that are held.
+/// The number of pairs that are encoded together, on all threads. Only the texts of so many pairs are held.
 const BATCH: usize = 4096;
 
-/// Encodes rows as they come.
+/// Encodes rows as they are read.
 pub(crate) struct RowsBuilder<'e> {
     encoder: &'e Encoder,
     rows: Rows,
@@ -101,7 +102,7 @@ pub(crate) struct RowsBuilder<'e> {
 }
 
 impl<'e> RowsBuilder<'e> {
-    /// A builder for so many rows from these files.
+    /// A builder for about `rows` rows that come from `files`.
     pub(crate) fn new(encoder: &'e Encoder, files: Vec<String>, rows: usize) -> Self {
         let rows = Rows {
             tokens: RowArena::with_capacity(rows),
@@ -112,7 +113,7 @@ impl<'e> RowsBuilder<'e> {
         Self { encoder, rows, numbers: HashMap::new(), waiting: Vec::new() }
     }
 
-    /// Keeps each row's group too.
+    /// Makes the builder keep the group of each row, too.
     pub(crate) fn keeping_groups(mut self) -> Self {
         self.rows.groups = Some(Groups::default());
         self
@@ -151,7 +152,7 @@ impl<'e> RowsBuilder<'e> {
         Ok(())
     }
 
-    /// The rows.
+    /// Encodes the rows that are still waiting, and returns all rows.
     pub(crate) fn finish(mut self) -> Result<Rows, TrainError> {
         self.encode()?;
         self.rows.tokens.shrink_to_fit();

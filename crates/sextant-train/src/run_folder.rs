@@ -8,51 +8,51 @@ use sextant_model::bundle;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where a run keeps what it makes.
+/// The folder in which a run keeps its files.
 #[derive(Debug, Clone)]
 pub struct RunFolder(pub PathBuf);
 
 impl RunFolder {
-    /// The best weights, as a bundle.
+    /// The folder of the bundle with the best weights.
     pub fn bundle(&self) -> PathBuf {
         self.0.join("bundle")
     }
 
-    /// The newest state.
+    /// The folder of the newest checkpoint.
     pub fn checkpoint(&self) -> PathBuf {
         self.0.join("checkpoint")
     }
 
-    /// What happened.
+    /// The log of the run's events.
     pub fn log(&self) -> PathBuf {
         self.0.join("log.jsonl")
     }
 
-    /// What came out, as JSON.
+    /// The file with the run's [`Summary`], as JSON.
     pub fn summary(&self) -> PathBuf {
         self.0.join("summary.json")
     }
 
-    /// Makes the folder, if it is not there, and keeps it for this process for as long as the lock lives.
-    /// A run must be locked before anything of its folder is read: what another run leaves there must not
-    /// change below it.
+    /// Creates the folder if it does not exist, and reserves it for this process for as long as the lock
+    /// lives. A run's folder must be locked before anything in it is read, so that no other run changes its
+    /// files meanwhile.
     ///
     /// # Errors
-    /// Another process holds it: the message says which.
+    /// Another process holds the lock; the message says which one.
     pub fn lock(&self) -> Result<Arc<Lock>, TrainError> {
         std::fs::create_dir_all(&self.0).map_err(TrainError::io("create", &self.0))?;
         Ok(Arc::new(Lock::folder(&self.0)?))
     }
 
-    /// Those of them that are folders.
+    /// Those of `NAMES` that are folders.
     const FOLDERS: [&str; 2] = ["bundle", "checkpoint"];
-    /// The names that a run writes to.
+    /// The names of the files and folders that a run writes.
     const NAMES: [&str; 4] = ["bundle", "checkpoint", "log.jsonl", "summary.json"];
 
-    /// Looks early whether files of the user's are under names that a run writes to.
+    /// Checks, before any work is done, whether the user's own files have names that a run writes to.
     ///
     /// # Errors
-    /// Some are, and `existing` does not let them go.
+    /// There are such files, and `existing` does not permit replacing them.
     pub fn admit(&self, existing: Existing) -> Result<(), TrainError> {
         Ok(self.own()?.admit(Self::NAMES, existing)?)
     }
@@ -60,7 +60,8 @@ impl RunFolder {
     /// Makes room for a run that does not go on with an earlier one.
     ///
     /// # Errors
-    /// A run is there and is to stay, or files of the user's are under names that the run needs.
+    /// The folder holds a run that `start` does not replace, or the user's own files have names that the run
+    /// needs.
     pub(crate) fn make_room(
         &self,
         start: Start,
@@ -98,7 +99,8 @@ impl RunFolder {
         Ok(OwnFiles::of(&self.0)?.with_folders(&Self::FOLDERS))
     }
 
-    /// The step of whose weights the bundle is, if it is whole and this run saved it.
+    /// The step after which the bundle's weights were saved. `None` if the bundle is missing or damaged, or
+    /// if another run saved it.
     fn saved_step(&self, fingerprint: &str) -> Option<u64> {
         let folder = self.bundle();
         let manifest = bundle::read_manifest(&folder).ok()?;
@@ -110,15 +112,15 @@ impl RunFolder {
         manifest.provenance.get("step")?.as_u64().filter(|_| is_whole && ours)
     }
 
-    /// Says that what the run is about to write is this program's.
+    /// Records that the files that the run is about to write belong to this program.
     pub(crate) fn claim(&self) -> Result<(), TrainError> {
         let mut own = self.own()?;
         Ok(Self::NAMES.iter().try_for_each(|name| own.claim(name))?)
     }
 
-    /// Refuses to go on with a run whose best weights are gone: a checkpoint holds the newest ones, from
-    /// which those of an earlier step cannot be made again. A bundle may be newer than the checkpoint: the
-    /// run was stopped after it was saved.
+    /// Refuses to go on with a run whose best weights are lost: a checkpoint holds only the newest weights,
+    /// from which those of an earlier step cannot be computed. The bundle may be newer than the checkpoint,
+    /// if the run was stopped between saving the two.
     pub(crate) fn check_best(&self, state: &TrainingState) -> Result<(), TrainError> {
         let Some((_, best)) = state.best else { return Ok(()) };
         if self.saved_step(&state.fingerprint).is_some_and(|step| step >= best) {
@@ -139,18 +141,18 @@ impl RunFolder {
     }
 }
 
-/// What a run does about one that is in its folder already.
+/// What happens to a run that is already in the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// There must be none.
+    /// The folder must not hold a run.
     New,
-    /// It goes on from the checkpoint there, if there is one.
+    /// The run goes on from the checkpoint in the folder, if there is one.
     Resume,
-    /// It begins again, and the run that was there goes.
+    /// The run begins anew and replaces the earlier one.
     Again,
 }
 
-/// What came out of a run.
+/// The results of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The recipe's name.
@@ -159,15 +161,15 @@ pub struct Summary {
     pub routing: String,
     /// The recipe's seed.
     pub seed: u64,
-    /// Identifies recipe and data.
+    /// Identifies the recipe and the data.
     pub fingerprint: String,
-    /// Numbers in the model.
+    /// The number of parameters of the model.
     pub parameters: u64,
-    /// Of these, how many were trained.
+    /// How many of these parameters were trained.
     pub trainable_parameters: u64,
-    /// Steps done.
+    /// The number of steps done.
     pub steps: u64,
-    /// Rows trained on, repetitions counted.
+    /// Rows trained on, counting repetitions.
     pub rows: u64,
     /// Distinct training rows.
     pub train_rows: usize,
@@ -175,15 +177,15 @@ pub struct Summary {
     pub tokens: u64,
     /// Seconds spent in steps.
     pub seconds: f64,
-    /// The best value of the dev metric, and its step.
+    /// The best value of the dev metric, and the step after which it was found.
     pub best: Option<(f64, u64)>,
-    /// The most memory that the process held, in bytes, where the system says.
+    /// The most memory that the process held, in bytes, where the operating system reports it.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
 }
 
 impl Summary {
-    /// Writes it as JSON.
+    /// Writes the summary as JSON.
     pub(crate) fn write(&self, path: &Path) -> Result<(), TrainError> {
         let mut file = AtomicFile::create(path, Existing::Own)?;
         serde_json::to_writer_pretty(&mut file, self)

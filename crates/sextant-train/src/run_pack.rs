@@ -11,7 +11,7 @@ use sextant_model::{
 use sextant_text::Pack;
 use std::sync::Arc;
 
-/// What every pack of a step reads, from any thread.
+/// The inputs that all packs of a step share; any thread may read them.
 #[derive(Debug)]
 pub struct StepPass<'a> {
     model: &'a RelevanceModel,
@@ -22,7 +22,7 @@ pub struct StepPass<'a> {
 }
 
 impl<'a> StepPass<'a> {
-    /// A pass over a batch that was laid out in packs.
+    /// A pass over a batch, which `plan` lays out in packs.
     pub fn new(
         model: &'a RelevanceModel,
         batch: &'a [Target<'a>],
@@ -33,7 +33,7 @@ impl<'a> StepPass<'a> {
     }
 }
 
-/// What the rows of a pack came to, besides gradients.
+/// The losses and the number of tokens of a pack.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PackLosses {
     /// The losses of each task's rows.
@@ -42,8 +42,8 @@ pub struct PackLosses {
     pub tokens: usize,
 }
 
-/// Runs one pack forward and backward. `each` gets gradients as they are found, in an order that is always the
-/// same: all at once, or a part for each block where activations are computed again.
+/// Runs one pack forward and backward. `each` is called with gradients as they are computed, in an order
+/// that is always the same: all at once, or, if activations are computed again, a part for each block.
 ///
 /// # Errors
 /// The model refuses the pack.
@@ -74,7 +74,8 @@ pub fn run_pack(
         };
         let part = |part| each(Gradients::found(model, part));
         model.backward_checkpointed(&input, &ctx, loss, part)?;
-        found.unwrap_or_else(|| Tensor::zeros([0], &device)) // set whenever there was no error
+        // `found` is `None` only if there was an error, and then this line is not reached.
+        found.unwrap_or_else(|| Tensor::zeros([0], &device))
     } else {
         let losses = of_rows(model.forward(&input, &ctx)?);
         each(Gradients::found(model, total(&losses).backward()));
@@ -93,12 +94,12 @@ pub fn run_pack(
     Ok(PackLosses { task_losses, tokens: pack.token_count() })
 }
 
-/// Whether a parameter on the way of a pack's rows is trained. Where none is, as when the only
-/// unfrozen branches are of other tasks, there is nothing to run backward for.
+/// Whether the rows of a pack pass through a parameter that is trained. If they do not, for example because
+/// the only unfrozen branches are those of other tasks, there is no gradient to compute.
 fn learns(model: &RelevanceModel, pack: &Pack) -> bool {
     let spec = model.spec();
     let names = spec.branch_names();
-    // Below the last level of a mixture, what all tasks share reads every task's experts.
+    // Below the last level of a mixture, the part that all tasks share reads the experts of every task.
     let read_by_all = |rest: &str| {
         let levels = spec.routing.mixture.map_or(0, |mixture| mixture.levels);
         let level = rest.strip_prefix("task_mixture.").and_then(|rest| rest.split_once('.'));

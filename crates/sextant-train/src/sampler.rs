@@ -1,4 +1,4 @@
-//! Which rows make a step.
+//! Chooses the rows of each step.
 //!
 //! An epoch is a list of batches that name a task for each row; the rows themselves come from an
 //! endless shuffled cycle per task. Tasks are not drawn independently: an epoch holds each task as
@@ -17,14 +17,14 @@ use std::collections::VecDeque;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sampling {
-    /// As often as it has rows.
+    /// Each task as often as it has rows.
     Proportional,
-    /// In proportion to its rows to the power of 1 over the temperature: 1 is proportional, 2 the
-    /// square root, a large value uniform (Arivazhagan et al. 2019).
+    /// Each task in proportion to the number of its rows to the power of 1 over the temperature: 1 is
+    /// proportional, 2 takes the square root, a large value is uniform (Arivazhagan et al. 2019).
     Temperature(f64),
-    /// Equally often, in a shuffled order.
+    /// All tasks equally often, in a shuffled order.
     Uniform,
-    /// Equally often, in turn.
+    /// All tasks equally often, in turn.
     RoundRobin,
 }
 
@@ -32,41 +32,42 @@ pub enum Sampling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mixing {
-    /// Rows of all tasks in one step.
+    /// A step has rows of all tasks.
     Mixed,
-    /// Rows of one task in one step.
+    /// A step has rows of one task.
     SingleTask,
 }
 
-/// Where a sampler stands.
+/// The position of a sampler, as a checkpoint stores it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SamplerState {
     /// Epochs finished.
     pub epoch: u64,
-    /// Batches of this epoch already given.
+    /// Batches of this epoch that were returned already.
     pub batch: usize,
-    /// For each task the rows drawn so far.
+    /// For each task, the number of rows drawn so far.
     pub drawn: [u64; Task::COUNT],
 }
 
-/// Draws batches of row indices, for ever.
+/// Draws batches of row indices without end.
 #[derive(Debug, Clone)]
 pub struct Sampler {
     seed: u64,
     sampling: Sampling,
     mixing: Mixing,
     batch_rows: usize,
-    /// For each task the indices of its rows.
+    /// For each task, the indices of its rows.
     rows: [Vec<usize>; Task::COUNT],
     state: SamplerState,
-    /// The batches of this epoch that are left, each as the tasks of its rows.
+    /// The remaining batches of this epoch, each as the tasks of its rows.
     batches: VecDeque<Vec<Task>>,
-    /// For each task its current cycle, shuffled, and the number of that cycle.
+    /// For each task, the number of its current cycle and the shuffled rows of that cycle.
     cycles: [(u64, Vec<usize>); Task::COUNT],
 }
 
 impl Sampler {
-    /// A sampler over rows whose tasks are given, in their order; `batch_rows` is at least 1.
+    /// A sampler over rows. `tasks` holds the task of each row, in order. `batch_rows`, the number of rows
+    /// in a batch, is at least 1.
     pub fn new(
         tasks: &[Task],
         batch_rows: usize,
@@ -92,17 +93,17 @@ impl Sampler {
         sampler
     }
 
-    /// Batches in an epoch: the same in every epoch.
+    /// The number of batches in an epoch, which is the same in every epoch.
     pub fn batches_per_epoch(&self) -> usize {
         self.epoch(0).len()
     }
 
-    /// Where the sampler stands.
+    /// The sampler's current position.
     pub fn state(&self) -> &SamplerState {
         &self.state
     }
 
-    /// Goes to a state that a sampler of the same rows and options was in.
+    /// Moves to a state that a sampler over the same rows with the same options was in.
     pub fn restore(&mut self, state: SamplerState) {
         self.batches = self.epoch(state.epoch);
         self.batches.drain(..state.batch.min(self.batches.len()));
@@ -161,7 +162,7 @@ impl Sampler {
         }
     }
 
-    /// Rows of each task in an epoch; together as many as there are rows.
+    /// The number of rows of each task in an epoch. Together they are as many as there are rows.
     fn counts(&self) -> [usize; Task::COUNT] {
         let sizes = self.rows.each_ref().map(Vec::len);
         let power = match self.sampling {
@@ -176,7 +177,7 @@ impl Sampler {
         }
         let shares = weights.map(|w| w / weight * total as f64);
         let mut counts = shares.map(|share| share.floor() as usize);
-        // Largest remainders first, so that the counts sum to the total.
+        // The shares with the largest remainders are rounded up, so that the counts sum to the total.
         let mut order: Vec<usize> = (0..Task::COUNT).filter(|&i| sizes[i] > 0).collect();
         order.sort_by(|&a, &b| shares[b].fract().total_cmp(&shares[a].fract()));
         let missing = total.saturating_sub(counts.iter().sum());
@@ -195,7 +196,8 @@ impl Sampler {
     }
 }
 
-/// Each task as often as its count says: shuffled, or in turn while it has any left.
+/// A list with each task as often as its count says: shuffled, or, if `in_turn`, one of each task in turn
+/// for as long as any are left.
 fn arrange(mut counts: Vec<(Task, usize)>, in_turn: bool, rng: &mut ChaCha8Rng) -> Vec<Task> {
     if !in_turn {
         let mut order: Vec<Task> =

@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How the rate falls after warm-up.
+/// How the learning rate falls after warm-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
-    /// In a straight line to 0.
+    /// The rate falls in a straight line to 0.
     #[default]
     Linear,
-    /// Along half a cosine to 0.
+    /// The rate falls along half a cosine to 0.
     Cosine,
-    /// Not at all.
+    /// The rate does not fall.
     Constant,
 }
 
-/// The factor on every learning rate, by step.
+/// The factor of every learning rate at each step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
     steps: u64,
@@ -24,7 +24,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule of `steps`, of which the share `warmup` rises.
+    /// A schedule of `steps` steps. The factor rises during the share `warmup` of them.
     pub fn new(steps: u64, warmup: f64, decay: Decay) -> Self {
         Self { steps, warmup: (steps as f64 * warmup).ceil() as u64, decay }
     }
@@ -34,8 +34,8 @@ impl Schedule {
         self.steps
     }
 
-    /// The factor at a step, from 0: it reaches 1 with the last step of warm-up, and would reach 0
-    /// one step after the end.
+    /// The factor at a step, which is counted from 0. It reaches 1 with the last step of warm-up and, unless
+    /// it is constant, would reach 0 one step after the end.
     pub fn factor(&self, step: u64) -> f64 {
         if step < self.warmup {
             return (step + 1) as f64 / self.warmup as f64;

@@ -1,18 +1,18 @@
-//! From a TOML file and `--set key=value` to a [`Recipe`], or to any recipe of that kind.
+//! Reads a [`Recipe`], or another type that a TOML file describes, from TOML text and `--set key=value`.
 
 use crate::{Recipe, TrainError};
 use serde::de::DeserializeOwned;
 use toml_edit::{DocumentMut, Item, Table, Value};
 
-/// Reads a recipe's text and changes it as each `key=value` of `settings` says.
+/// Reads a recipe's text, and replaces or adds the key of each `key=value` in `settings`.
 ///
-/// A key is dotted (`model.routing.private_layers`); a value is TOML, or, where it is none, a string:
+/// A key is dotted (`model.routing.private_layers`). A value is TOML, or, if it is not valid TOML, a string:
 /// `--set seed=2`, `--set data.path=data/mine`, `--set 'tasks=["query-type"]'`.
 pub fn parse_recipe(text: &str, origin: &str, settings: &[String]) -> Result<Recipe, TrainError> {
     parse_toml(text, origin, settings)
 }
 
-/// The same for any type that a TOML file states.
+/// Does the same as [`parse_recipe`] for any type that a TOML file describes.
 pub fn parse_toml<T: DeserializeOwned>(
     text: &str,
     origin: &str,
@@ -28,7 +28,7 @@ pub fn parse_toml<T: DeserializeOwned>(
             setting.split_once('=').ok_or_else(|| failed(&flag, "expected key=value".into()))?;
         set(&mut document, key.trim(), value.trim()).map_err(|reason| failed(&flag, reason))?;
     }
-    // Parsed again from text, so that errors show the line they are about.
+    // The changed document is parsed again from text, so that errors show the line that they are about.
     toml::from_str(&document.to_string()).map_err(|error| {
         let flags = settings.iter().map(|setting| format!("--set {setting}"));
         let origin = std::iter::once(origin.to_owned()).chain(flags).collect::<Vec<_>>().join(" ");
@@ -36,7 +36,7 @@ pub fn parse_toml<T: DeserializeOwned>(
     })
 }
 
-/// How many tables a key may lie in: more than any key of a recipe.
+/// The most parts that a dotted key may have, which is more than any key of a recipe has.
 const DEEPEST: usize = 32;
 
 fn set(document: &mut DocumentMut, key: &str, value: &str) -> Result<(), String> {
@@ -45,7 +45,8 @@ fn set(document: &mut DocumentMut, key: &str, value: &str) -> Result<(), String>
     if parts.iter().any(|part| part.is_empty()) {
         return Err(format!("`{key}` is not a key"));
     }
-    // Every level is written as a table with its whole path, so that the text grows with the square of the depth.
+    // Each level is written as a table with its whole path, so the text grows with the square of the number
+    // of levels.
     if parts.len() > DEEPEST {
         return Err(format!("a key of {} parts; recipes have at most {DEEPEST}", parts.len()));
     }

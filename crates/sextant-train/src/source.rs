@@ -10,28 +10,28 @@ use std::path::{Path, PathBuf};
 
 /// Examples that can be read as often as needed, each time in the same order.
 ///
-/// A [`Dataset`] in memory is one, and so are [`DatasetFiles`], which are read again for each pass: that
-/// keeps training from holding the texts of all rows.
+/// A [`Dataset`] holds its examples in memory. [`DatasetFiles`] reads its files again for each pass, so that
+/// training does not hold the texts of all rows.
 pub trait ExampleSource {
-    /// What [`RowOrigin::file`] counts, as far as was visited: the name of each file with the word for
-    /// what its rows are numbered by, as `train.jsonl line`.
+    /// The files visited so far, which [`RowOrigin::file`] indexes: the name of each file, followed by the
+    /// unit in which its rows are counted, such as `train.jsonl line`.
     fn files(&self) -> Vec<String>;
 
-    /// Calls `visit` with every example of some splits. Its first error ends the visit.
+    /// Calls `visit` with every example of `splits`. The first error that `visit` returns ends the pass.
     fn visit(&self, splits: &[Split], visit: &mut Visit<'_>) -> Result<(), TrainError>;
 }
 
-/// What is done with each row.
+/// The function that is called with each row.
 pub type Visit<'v> = dyn FnMut(SourceRow<'_>) -> Result<(), TrainError> + 'v;
 
 /// One row of a source.
 #[derive(Debug)]
 pub struct SourceRow<'a> {
-    /// The split that it belongs to.
+    /// The split that the row belongs to.
     pub split: Split,
-    /// Where it stands.
+    /// The place of the row in the source.
     pub origin: RowOrigin,
-    /// The row.
+    /// The example in the row.
     pub example: Cow<'a, Example>,
 }
 
@@ -64,7 +64,7 @@ pub struct DatasetFiles {
 }
 
 impl DatasetFiles {
-    /// What a path stands for, as [`Dataset::load`] takes it.
+    /// The files of the data set at a path, which [`Dataset::load`] would read.
     pub fn new(path: &Path, options: ReadOptions) -> Self {
         Self { path: path.to_owned(), options, names: RefCell::default() }
     }
@@ -99,14 +99,14 @@ impl ExampleSource for LoadedDataset {
     }
 }
 
-/// A source that ends its visit when it is asked to.
+/// A source whose visits can be stopped.
 pub struct StoppableSource<'a> {
     source: &'a dyn ExampleSource,
     ask: &'a dyn Fn() -> ControlFlow<()>,
 }
 
 impl<'a> StoppableSource<'a> {
-    /// The rows of `source`, for as long as `ask`, which is called now and then, does not break.
+    /// Wraps `source`. `ask` is called now and then during a visit, which ends when `ask` breaks.
     pub fn new(source: &'a dyn ExampleSource, ask: &'a dyn Fn() -> ControlFlow<()>) -> Self {
         Self { source, ask }
     }
@@ -118,7 +118,7 @@ impl ExampleSource for StoppableSource<'_> {
     }
 
     /// # Errors
-    /// [`TrainError::Stopped`] when it was asked to stop.
+    /// [`TrainError::Stopped`] when `ask` breaks.
     fn visit(&self, splits: &[Split], visit: &mut Visit<'_>) -> Result<(), TrainError> {
         const EVERY: usize = 1000;
         let mut rows = 0_usize;
@@ -132,11 +132,11 @@ impl ExampleSource for StoppableSource<'_> {
     }
 }
 
-/// Opens a data set for training: its files, to be read as often as needed; or, where they give their rows
-/// only once (a pipe, standard input), the rows in memory.
+/// Opens a data set for training: its files, which are read as often as needed, or, if they can be read only
+/// once (a pipe or standard input), the rows in memory.
 ///
 /// # Errors
-/// As [`Dataset::load`].
+/// Those of [`Dataset::load`].
 pub fn open_source(
     path: &Path,
     options: &ReadOptions,

@@ -1,8 +1,9 @@
-//! The gradients of one step's rows: what is between a batch and an optimizer step.
+//! Computes the gradients of one step's rows, by which the optimizer then updates the model.
 //!
-//! A step is three functions, so that its packs can be run anywhere: [`plan_packs`] says which rows are in which
-//! pack, [`run_pack`] runs one of them forward and backward, and a [`Reduction`] sums what they found in the
-//! order of the plan. The same bits come out whoever ran which pack, and when.
+//! A step consists of three functions, so that its packs can be run on any thread: [`plan_packs`] decides
+//! which rows are in which pack, [`run_pack`] runs one of the packs forward and backward, and a
+//! [`Reduction`] sums the results in the order of the plan. The sums are the same, bit for bit, whichever
+//! thread ran which pack, and when.
 
 use crate::packs::{StepPlan, SumBy, plan_packs};
 use crate::reduction::{Reduced, Reduction};
@@ -12,13 +13,13 @@ use crate::{Gradients, TrainError};
 use sextant_core::Task;
 use sextant_model::RelevanceModel;
 
-/// What a step's rows gave.
+/// The gradients and losses of a step's rows.
 #[derive(Debug, Default)]
 pub struct StepGradients {
     /// The gradients of the loss, which is the sum of the rows' losses, each times its weight, divided
     /// by `weight`.
     pub gradients: Gradients,
-    /// What each task's rows came to.
+    /// The losses of each task's rows.
     pub task_losses: [TaskLoss; Task::COUNT],
     /// The divisor: the sum of the rows' weights unless the options state another.
     pub weight: f64,
@@ -27,7 +28,7 @@ pub struct StepGradients {
 }
 
 impl StepGradients {
-    /// The loss.
+    /// The loss of the step.
     pub fn loss(&self) -> f64 {
         self.task_losses.iter().map(|task| task.sum).sum::<f64>() / self.weight
     }
@@ -48,8 +49,8 @@ pub fn gradients(
     Ok(StepGradients { gradients, task_losses, weight: plan.divisor, tokens })
 }
 
-/// Runs every pack of a plan on this thread, one after another, so that one pack's activations are in memory
-/// at a time.
+/// Runs every pack of a plan on this thread, one after another, so that the activations of only one pack are
+/// in memory at a time.
 pub(crate) fn run_in_order(
     model: &RelevanceModel,
     batch: &[Target<'_>],

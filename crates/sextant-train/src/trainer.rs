@@ -1,4 +1,4 @@
-//! The loop.
+//! The training loop.
 
 use crate::checkpoint::{self, TrainingState};
 use crate::dev_metric::{is_better, look};
@@ -20,19 +20,19 @@ use sextant_text::Encoder;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// How many steps a recipe runs when an epoch has so many.
+/// The number of steps that a recipe runs if an epoch has `epoch` steps.
 pub fn steps(recipe: &crate::Recipe, epoch: f64) -> u64 {
     recipe.schedule.steps.unwrap_or((epoch * recipe.schedule.epochs).ceil() as u64).max(1)
 }
 
 /// Trains one model.
 pub struct Trainer {
-    /// Apart from the rest, because each step consumes it: parameters are updated in place.
+    /// Kept apart from the rest, because each step consumes the model to update its parameters in place.
     model: RelevanceModel,
     job: Job,
 }
 
-/// Everything of a run but the weights.
+/// Everything of a run except its weights.
 struct Job {
     plan: Plan,
     encoder: Encoder,
@@ -51,12 +51,12 @@ struct Job {
 }
 
 impl Trainer {
-    /// A run in `folder`; `start` says what becomes of a run that is there, and `existing` what becomes of
-    /// files of the user's that are in the way.
+    /// Prepares a run in `folder`. `start` decides what happens to a run that is there already, and
+    /// `existing` what happens to the user's own files that are in the way.
     ///
     /// # Errors
-    /// Another process trains in the folder; it holds a run that must stay, a run of another recipe or data,
-    /// or one whose best weights are gone; or files of the user's under names that the run needs.
+    /// Another process trains in the folder; the folder holds a run that must stay, a run of another recipe
+    /// or data, or a run whose best weights are lost; or the user's own files have names that the run needs.
     pub fn new(
         prepared: Prepared,
         folder: RunFolder,
@@ -67,11 +67,11 @@ impl Trainer {
         Self::locked(prepared, folder, lock, start, existing)
     }
 
-    /// The same in a folder that the caller has locked already, by [`RunFolder::lock`], and may keep
-    /// locked when the run has ended.
+    /// Does the same as [`Trainer::new`] in a folder that the caller has already locked with
+    /// [`RunFolder::lock`], and may keep locked after the run has ended.
     ///
     /// # Errors
-    /// As [`Trainer::new`].
+    /// Those of [`Trainer::new`].
     pub fn locked(
         prepared: Prepared,
         folder: RunFolder,
@@ -131,7 +131,7 @@ impl Trainer {
         self.job.state.step
     }
 
-    /// Whether the newest step is to be followed by a look at the dev set that was not done yet.
+    /// Whether the look at the dev set that follows the newest step is still to be done.
     pub(crate) fn is_look_due(&self) -> bool {
         self.job.state.look_due
     }
@@ -143,8 +143,8 @@ impl Trainer {
 
     /// Trains to the end and leaves the best weights in the run's folder as a bundle.
     ///
-    /// An observer that breaks ends the run after the step, or within the look at the dev set, that it
-    /// was told of; a checkpoint of this very step is saved first. A run that has nothing left to do but
+    /// If an observer breaks, the run ends after the step, or within the look at the dev set, that the event
+    /// was about; a checkpoint of that very step is saved first. A run that has nothing left to do but write
     /// its summary is not interrupted.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl Trainer {
         let steps = job.schedule.steps();
         let started = observer.on_event(Event::Started { step: job.state.step, steps });
         if started.is_break() && !job.is_over() {
-            return Err(job.interrupted(observer)); // its state is on the disk, or it has none yet
+            return Err(job.interrupted(observer)); // the checkpoint holds its state, if any
         }
         while !job.is_over() {
             if !job.state.look_due {
@@ -169,7 +169,8 @@ impl Trainer {
                 let Some(dev) = job.look_at_dev(&model, observer)? else {
                     return Err(job.save_interrupted(&model, observer)?);
                 };
-                // Before it is saved: what a checkpoint holds must not be missing in a log.
+                // Observers are told before the checkpoint is saved: a log must not lack what a checkpoint
+                // includes.
                 let flow = observer.on_event(Event::Dev(&dev));
                 job.save_checkpoint(&model)?;
                 if flow.is_break() && !job.is_over() {
@@ -180,19 +181,19 @@ impl Trainer {
             }
         }
         let early = job.out_of_patience().filter(|_| job.state.step < steps);
-        let _ = observer.on_event(Event::Finished { early: early.as_deref() }); // it is over anyway
+        let _ = observer.on_event(Event::Finished { early: early.as_deref() }); // the run is over anyway
         job.finish(&model)
     }
 }
 
 impl Job {
-    /// Whether there is nothing left to train and to look at.
+    /// Whether no step and no look at the dev set is left to do.
     fn is_over(&self) -> bool {
         let trained = self.state.step >= self.schedule.steps() || self.out_of_patience().is_some();
         trained && !self.state.look_due
     }
 
-    /// Whether the recipe asks for a checkpoint by now.
+    /// Whether the newest checkpoint is so old that the recipe asks for another one.
     fn is_save_due(&self) -> bool {
         let minutes = self.plan.recipe.checkpoint.minutes;
         minutes > 0.0 && self.saved.elapsed().as_secs_f64() >= 60.0 * minutes
@@ -207,10 +208,10 @@ impl Job {
         Ok(())
     }
 
-    /// Tells that the run was asked to stop, after the step that the checkpoint holds.
+    /// Tells the observer that the run stops after the step that the checkpoint holds.
     fn interrupted(&self, observer: &mut dyn Observer) -> TrainError {
         let (step, steps) = (self.state.step, self.schedule.steps());
-        let _ = observer.on_event(Event::Interrupted { step }); // it stops anyway
+        let _ = observer.on_event(Event::Interrupted { step }); // the run stops anyway
         TrainError::Interrupted { step, steps }
     }
 
@@ -259,7 +260,7 @@ impl Job {
             return Err(TrainError::Diverged { step, norm });
         }
         let clip = recipe.optimizer.clip_norm;
-        // As PyTorch's clip_grad_norm_, with its 1e-6.
+        // PyTorch's `clip_grad_norm_` adds 1e-6, too.
         let gradient_factor = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
         let rate_factor = self.schedule.factor(self.state.step);
         let learning_rate = recipe.optimizer.learning_rate * rate_factor;
@@ -289,8 +290,8 @@ impl Job {
         Ok((model, report))
     }
 
-    /// Evaluates on the dev rows and keeps the weights if they are the best; none if the observer breaks
-    /// meanwhile, and nothing has changed then.
+    /// Evaluates the model on the dev rows and saves its weights as the bundle if they are the best so far.
+    /// Returns `None` if the observer breaks meanwhile; then nothing has changed.
     fn look_at_dev(
         &mut self,
         model: &RelevanceModel,
@@ -328,7 +329,8 @@ impl Job {
         Ok(Some(DevEvaluation { step: self.state.step, value, best, report }))
     }
 
-    /// A dev row without a number for an answer says that the weights have diverged since the last look.
+    /// The error of a look at the dev set. An answer that is not finite shows that the weights have diverged
+    /// since the last look.
     fn diverged(&self, error: ModelError) -> TrainError {
         match error {
             ModelError::NonFinite { row, fault } => TrainError::DivergedAtDev {

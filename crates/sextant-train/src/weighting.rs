@@ -20,9 +20,9 @@ pub enum Weighting {
     /// Johns & Davison 2019): weights are a softmax over the ratios of the last two windows' mean
     /// losses, times the number of tasks.
     Dynamic,
-    /// Tasks count the same, but where two tasks' gradients of shared weights point against each other,
-    /// each loses what points against the other (PCGrad, Yu et al. 2020). One backward pass for each
-    /// task.
+    /// Tasks count the same. But where two tasks' gradients of shared weights point against each other, the
+    /// component of each that points against the other is removed (PCGrad, Yu et al. 2020). This takes a
+    /// backward pass for each task.
     Pcgrad,
 }
 
@@ -30,11 +30,11 @@ pub enum Weighting {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskWeighting {
-    /// Which way.
+    /// How tasks are weighed.
     pub kind: Weighting,
-    /// Of `dynamic`: the softmax's temperature.
+    /// For `dynamic`: the temperature of the softmax.
     pub temperature: f64,
-    /// Of `dynamic`: steps of a window; an epoch unless stated.
+    /// For `dynamic`: the number of steps in a window; those of an epoch unless stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<u64>,
 }
@@ -46,27 +46,29 @@ impl Default for TaskWeighting {
 }
 
 impl TaskWeighting {
-    /// Whether nothing was chosen.
+    /// Whether all settings have their default values.
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What weighting has learned so far: part of a checkpoint.
+/// What task weighting has learned so far. It is part of a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WeightingState {
-    /// Of `uncertainty`: each task's log variance with its moments.
+    /// For `uncertainty`: each task's log variance with its moments.
     variances: [LogVariance; Task::COUNT],
-    /// Of `dynamic`: sums of the losses of this window's steps, and their number.
+    /// For `dynamic`: for each task, the sum of its mean losses in the steps of this window, and the number
+    /// of these steps.
     sums: [(f64, u64); Task::COUNT],
     /// Steps of this window so far.
     steps: u64,
-    /// Mean losses of the last two windows, the newest first.
+    /// Each task's mean loss in each of the last two windows, the newest window first.
     means: [[Option<f64>; Task::COUNT]; 2],
 }
 
-/// The logarithm of a task's variance, stepped by Adam (Kingma & Ba 2015) as the model is.
+/// The logarithm of a task's variance, with its moments. Adam (Kingma & Ba 2015) updates it, as AdamW does
+/// the model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct LogVariance {
     value: f64,
@@ -88,8 +90,8 @@ impl LogVariance {
 }
 
 impl WeightingState {
-    /// What each task's mean loss is multiplied by; none where rows count the same. The loss of a step
-    /// is the sum over its tasks, divided by their number.
+    /// The factor of each task's mean loss; `None` if every row counts the same. The loss of a step is the
+    /// sum over its tasks of factor times mean loss, divided by the number of tasks.
     pub(crate) fn weights(&self, weighting: &TaskWeighting) -> Option<[f64; Task::COUNT]> {
         match weighting.kind {
             Weighting::Rows => None,
@@ -101,11 +103,11 @@ impl WeightingState {
                     .iter()
                     .zip(before)
                     .map(|(new, old)| {
-                        // A loss of 0 falls neither fast nor slowly.
+                        // If the earlier loss is 0, the ratio is not finite and says nothing about speed.
                         Some(new.as_ref()? / old.as_ref()?).filter(|ratio| ratio.is_finite())
                     })
                     .collect();
-                // The largest is taken off first, so that no power overflows.
+                // The largest ratio is subtracted first, so that no exponential overflows.
                 let most = ratios.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
                 let grow = |ratio: f64| ((ratio - most) / weighting.temperature).exp();
                 let known: Vec<f64> = ratios.iter().flatten().map(|&r| grow(r)).collect();
@@ -116,8 +118,8 @@ impl WeightingState {
         }
     }
 
-    /// Learns from a step: the tasks' losses in it, and the learning rate of heads. `epoch` is the
-    /// number of steps of an epoch.
+    /// Updates the state after a step. `losses` are the tasks' losses in the step, `rate` is the learning
+    /// rate of heads, and `epoch` is the number of steps in an epoch.
     pub(crate) fn learn(
         &mut self,
         weighting: &TaskWeighting,
@@ -155,8 +157,8 @@ impl WeightingState {
     }
 }
 
-/// Scales rows so that the sum of their losses is the sum over tasks of `weights` times the task's mean
-/// loss; returns how many tasks there are.
+/// Scales the weights of rows so that the sum of the rows' losses is the sum over tasks of the task's weight
+/// times its mean loss. Returns the number of tasks that have rows.
 pub(crate) fn weigh(rows: &mut [Target<'_>], weights: &[f64; Task::COUNT]) -> usize {
     let mut totals = [0.0; Task::COUNT];
     for row in rows.iter() {

@@ -1,4 +1,4 @@
-//! `sextant demo`: the whole line on a synthetic market.
+//! `sextant demo`: everything from data to report, on a synthetic market.
 
 use crate::arguments::Overwrite;
 use crate::device::DeviceArgs;
@@ -21,7 +21,8 @@ const RECIPE: &str = include_str!("../../../recipes/demo.toml");
 /// Keys of a training recipe that the demo sets itself.
 const OWN_KEYS: [&str; 5] = ["name", "seed", "data.path", "model.backbone", "model.routing"];
 
-/// Settings for a pretrained backbone: those of a small one from scratch would destroy its weights.
+/// Settings for a pretrained backbone. The settings for a small backbone from scratch would destroy its
+/// weights.
 const PRETRAINED: [&str; 5] = [
     "base.optimizer.learning_rate=1e-4",
     "base.optimizer.head_learning_rate=1e-3",
@@ -92,14 +93,15 @@ impl Demo {
         Ok(())
     }
 
-    /// The demo's grid on the market in this folder, with what suits pretrained weights, and what the user says.
+    /// The demo's grid on the market in the folder `market`, with the settings for a pretrained backbone if
+    /// one is named, and with the user's settings.
     fn recipe(&self, market: &Path) -> anyhow::Result<LabRecipe> {
         for setting in &self.settings {
             if OWN_KEYS.iter().any(|key| setting.trim_start().starts_with(key)) {
                 bail!("--set {setting}: the demo sets this itself; use `sextant lab run`");
             }
         }
-        // A string of JSON is one of TOML too.
+        // A JSON string is also a TOML string.
         let quoted = |text: &str| serde_json::Value::from(text);
         let market = market.display().to_string();
         let mut settings = vec![format!("base.data.path={}", quoted(&market))];
@@ -118,7 +120,7 @@ impl Demo {
     }
 }
 
-/// What trivial models reach on the test rows.
+/// The accuracy that trivial models reach on the test rows.
 pub(crate) fn baselines(report: &CheckReport) -> [Baseline; 2] {
     let by_task = |accuracy: fn(&Baselines) -> f64| {
         report

@@ -5,10 +5,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use super::{full, with_dtype};
 use crate::{AttentionSpec, Mask, RelativePositions, Segments};
 
-/// Rows up to this length are padded to each other whatever they waste.
+/// Rows up to this length are padded to each other, however much padding that takes.
 const SHORT: usize = 16;
 
-/// See [`crate::attention`]. Rows of like length are padded to the longest of them and masked.
+/// See [`crate::attention`]. Rows of similar length are padded to the longest of them and masked.
 pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> Tensor<2> {
     with_scores(qkv, segments, spec, |query, key| query.matmul(key.swap_dims(2, 3)) * spec.scale)
 }
@@ -38,8 +38,9 @@ pub fn relative_attention(
     with_scores(qkv, segments, spec, |query, key| {
         let longest = query.dims()[2];
         let furthest = longest as isize - 1;
-        // Part `at` of the table, `[1, heads, dim, 2 · longest]`, by the place of the token compared with minus
-        // that of the token multiplied, which is the distance or, by `sign`, its opposite. The last column pads.
+        // Part `at` of the table (0: queries, 1: keys), `[1, heads, dim, 2 · longest]`. Its columns are
+        // ordered by the place of the compared token minus the place of the multiplied token, which is the
+        // distance or, by `sign`, its opposite. The last column is padding.
         let by_place = |at: usize, sign: isize| {
             let row = |place: isize| {
                 let distance = (sign * place).clamp(-furthest, furthest);
@@ -53,8 +54,8 @@ pub fn relative_attention(
                 .reshape([1, 2 * longest, spec.heads, spec.head_dim])
                 .permute([0, 2, 3, 1])
         };
-        // The numbers of consecutive tokens follow each other in such a line, starting one number earlier for
-        // each later token that is multiplied.
+        // In each line of such a product, the numbers for consecutive compared tokens follow each other. For
+        // each later multiplied token they start one number earlier.
         let compared = |lines: Tensor<4>| {
             let [rows, heads, ..] = lines.dims();
             lines
@@ -74,8 +75,8 @@ fn indices(numbers: &[i32], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::from(numbers), device)
 }
 
-/// Attention, in the format of `qkv`, whose scores `score` computes from queries and keys of rows that are
-/// padded to one length, both `[rows, heads, longest, head_dim]`.
+/// Attention whose scores are computed by `score` from queries and keys of rows that are padded to one
+/// length, both `[rows, heads, longest, head_dim]`. The result has the format of `qkv`.
 fn with_scores(
     qkv: Tensor<2>,
     segments: &Segments,
@@ -84,7 +85,7 @@ fn with_scores(
 ) -> Tensor<2> {
     let (device, dtype) = (qkv.device(), qkv.dtype());
     let qkv = full(qkv);
-    // where each token of the pack went
+    // for each token of the pack, its place in `gathered`
     let mut places = vec![0; segments.tokens()];
     let mut end = 0;
     let mut gathered = Vec::new();
@@ -99,8 +100,8 @@ fn with_scores(
     with_dtype(Tensor::cat(gathered, 0).select(0, indices(&places, &device)), dtype)
 }
 
-/// The rows of a pack, longest first, in chunks of like length: padded to their first row, the rows of a
-/// chunk are at most an eighth more tokens than they have.
+/// The rows of a pack, longest first, in chunks of similar length. Padded to its first row, which is its
+/// longest, a chunk has at most an eighth more tokens than its rows have, unless its rows are short.
 fn chunks(segments: &Segments) -> Vec<Vec<Range<usize>>> {
     let mut rows: Vec<Range<usize>> = segments.ranges().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.len()));
@@ -124,7 +125,8 @@ fn chunks(segments: &Segments) -> Vec<Vec<Range<usize>>> {
     chunks
 }
 
-/// Attention within rows that are padded to the first of them, `[rows · longest, heads · head_dim]`.
+/// Attention within rows that are padded to the first of them, which is the longest. The shape of the result
+/// is `[rows · longest, heads · head_dim]`.
 fn attend(
     qkv: &Tensor<2>,
     rows: &[Range<usize>],
@@ -168,8 +170,9 @@ fn attend(
     probabilities.matmul(value).swap_dims(1, 2).reshape([count * longest, spec.width()])
 }
 
-/// 0 where a query sees a key, a large negative number elsewhere, to be added to scores. A padding query may
-/// see nothing, and then all keys alike: any finite answer does, nobody reads it.
+/// The mask to be added to scores: 0 where a query attends to a key, a large negative number elsewhere. A
+/// padding query may attend to no key at all; then it attends to all keys alike. Its answer only has to be
+/// finite, because it is not used.
 fn hidden(rows: &[Range<usize>], spec: &AttentionSpec, device: &Device) -> Tensor<4> {
     let longest = rows[0].len();
     let places = Tensor::<1, Int>::arange(0..longest as i64, device).float();
@@ -189,7 +192,8 @@ fn hidden(rows: &[Range<usize>], spec: &AttentionSpec, device: &Device) -> Tenso
     }
 }
 
-/// The factors of dropout, `[rows, heads, longest, longest]`.
+/// The factors of dropout, `[rows, heads, longest, longest]`: 0 or the scale of kept elements; 1 for
+/// padding.
 fn dropout_factors(rows: &[Range<usize>], spec: &AttentionSpec) -> Vec<f32> {
     let longest = rows[0].len();
     let mut factors = vec![1.0; rows.len() * spec.heads * longest * longest];

@@ -1,12 +1,14 @@
 use std::cell::RefCell;
 
 thread_local! {
-    /// The operations whose composed body ran within [`instead_of_kernels`], as long as that runs.
+    /// The names of the operations whose composed body ran since [`instead_of_kernels`] started; `None`
+    /// outside of it.
     static RAN: RefCell<Option<Vec<&'static str>>> = const { RefCell::new(None) };
 }
 
-/// Runs `body` with composed bodies in place of kernels in what this thread calls, on any device, and returns
-/// the names of the operations that ran so: for comparing kernels with their definition.
+/// Runs `body`. Operations that this thread calls within it run their composed bodies instead of kernels, on
+/// any device. Returns the names of these operations, too. This serves to compare kernels with their
+/// definitions.
 pub fn instead_of_kernels<T>(body: impl FnOnce() -> T) -> (T, Vec<&'static str>) {
     struct Restore(Option<Vec<&'static str>>);
     impl Drop for Restore {
@@ -19,7 +21,7 @@ pub fn instead_of_kernels<T>(body: impl FnOnce() -> T) -> (T, Vec<&'static str>)
     (result, RAN.take().unwrap_or_default())
 }
 
-/// Whether the composed body of an operation is to run also where there is a kernel.
+/// Whether the composed body of an operation replaces its kernel. If so, the operation's name is recorded.
 pub(crate) fn replaces(operation: &'static str) -> bool {
     RAN.with_borrow_mut(|ran| {
         if let Some(ran) = ran {

@@ -1,8 +1,8 @@
 //! What each operation computes, written with burn's own operations.
 //!
-//! These bodies are the reference that the handwritten kernels are tested against, and they are
-//! what runs on devices without such kernels. Gradients come from burn's autodiff. Shapes are not
-//! checked here; call the functions of the crate's root instead.
+//! These functions are the reference that the handwritten kernels are tested against, and they run on
+//! devices without kernels. Gradients come from burn's autodiff. Shapes are not checked here; call the
+//! functions of the crate's root instead.
 
 mod attention;
 mod cross_entropy;
@@ -28,17 +28,17 @@ use crate::Precision;
 
 pub(crate) use instead::replaces;
 
-/// The tensor in a number format.
+/// The tensor in the number format `dtype`.
 fn with_dtype<const D: usize>(x: Tensor<D>, dtype: DType) -> Tensor<D> {
     if x.dtype() == dtype { x } else { x.cast(dtype) }
 }
 
-/// The tensor as `f32`, in which everything but products is computed.
+/// The tensor as `f32`, the format in which everything except matrix products is computed.
 pub fn full<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     with_dtype(x, DType::F32)
 }
 
-/// The tensor in the format that a precision keeps between operations.
+/// The tensor in the format in which a precision stores values between operations.
 fn stored<const D: usize>(x: Tensor<D>, precision: Precision) -> Tensor<D> {
     match precision {
         Precision::F32 => full(x),

@@ -30,10 +30,10 @@ fn product(
     let product = match precision {
         Precision::F32 => full(x).matmul(weight),
         Precision::Bf16 if has_kernels(&x.device()) => {
-            // rounded, and back to `f32`, so that sums of products stay exact
+            // rounded to bf16 and converted back to `f32`, so that products and sums are not rounded to bf16
             full(x.cast(DType::BF16)).matmul(full(weight.cast(DType::BF16)))
         }
-        // what multiplies bf16 numbers fast; it rounds the product
+        // other devices multiply bf16 numbers fast, but round the product to bf16
         Precision::Bf16 => full(x.cast(DType::BF16).matmul(weight.cast(DType::BF16))),
     };
     match bias {
@@ -42,7 +42,7 @@ fn product(
     }
 }
 
-/// See [`crate::frozen_linear`]; the weight is `[in, out]`, decoded.
+/// See [`crate::frozen_linear`]. The weight is decoded, and `[in, out]`.
 pub fn frozen_linear(
     x: Tensor<2>,
     weight: Tensor<2>,

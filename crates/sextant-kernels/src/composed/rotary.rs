@@ -15,7 +15,7 @@ pub fn rotary(
     let (tokens, heads, dim) = (segments.tokens(), spec.heads + spec.kv_heads, spec.head_dim);
     let half = rotary.frequencies().len();
     let angles = rotary.angles(segments);
-    // each token's line of the table of its position
+    // for each token, the line of `table` for its position in its row
     let of_tokens = |table: &[f32]| {
         let positions = segments.ranges().flat_map(|row| 0..row.len());
         let lines = positions.flat_map(|position| &table[position * half..][..half]);

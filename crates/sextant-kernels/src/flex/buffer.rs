@@ -1,4 +1,4 @@
-//! Numbers of flex tensors as slices, and vectors of numbers as tensors.
+//! Conversions between flex tensors and slices or vectors of numbers.
 
 use burn::backend::ops::{FloatTensorOps, IntTensorOps};
 use burn::backend::{Flex, TensorMetadata};
@@ -8,12 +8,12 @@ use burn_flex::FlexTensor;
 use crate::kernels::floats::{FloatVec, Floats};
 use crate::{Precision, simd};
 
-/// A tensor that holds `values`; nothing is copied.
+/// A tensor that holds `values`, whose buffer it takes over without copying.
 pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }
 
-/// [`tensor`] of numbers in either format.
+/// Like [`tensor`], for numbers in either format.
 pub(crate) fn float_tensor(values: FloatVec, shape: impl Into<Shape>) -> FlexTensor {
     match values {
         FloatVec::F32(values) => tensor(values, shape),
@@ -21,7 +21,7 @@ pub(crate) fn float_tensor(values: FloatVec, shape: impl Into<Shape>) -> FlexTen
     }
 }
 
-/// The tensor densely laid out, as `f32` or bf16; the same buffer where it already is.
+/// The tensor, densely laid out, as `f32` or bf16. If it already is, it keeps its buffer.
 pub(crate) fn dense_floats(tensor: FlexTensor) -> FlexTensor {
     let tensor = match tensor.dtype() {
         DType::F32 | DType::BF16 => tensor,
@@ -44,7 +44,7 @@ pub(crate) fn format(tensor: &FlexTensor) -> Precision {
     if tensor.dtype() == DType::BF16 { Precision::Bf16 } else { Precision::F32 }
 }
 
-/// The tensor as `f32`, densely laid out; the same buffer where it already is.
+/// The tensor as `f32`, densely laid out. If it already is, it keeps its buffer.
 pub(crate) fn dense(tensor: FlexTensor) -> FlexTensor {
     let tensor = dense_floats(tensor);
     if tensor.dtype() == DType::F32 {

@@ -17,15 +17,17 @@ use burn_flex::FlexTensor;
 
 use crate::operation::{AnyTensor, Inputs, Operation};
 
-/// The most tensors that an operation has. Whoever needs more adds an arm to the `match` in [`tracked`].
+/// The most tensors that an operation may have. An operation with more needs another arm in the `match` of
+/// [`tracked`].
 const MOST: usize = 4;
 
-/// Runs the kernel of an operation on tensors of flex devices, and puts it into the graph of the backward
-/// pass where one of them is on an autodiff device.
+/// Runs the kernel of an operation on tensors of flex devices. If one of the tensors is on an autodiff
+/// device, the operation is added to the graph of the backward pass.
 ///
-/// A tensor is a few hundred bytes, and moving one costs as much as the arithmetic of a small operation:
-/// hence what is inlined here, and no form of the inputs that all operations share. burn's attribute for such
-/// extensions asks for one: a type whose only parameter is the backend.
+/// A tensor value is a few hundred bytes, and moving one costs as much as the arithmetic of a small
+/// operation. Therefore functions here are inlined, and inputs are not converted to a form that all
+/// operations share. burn's attribute for backend extensions would require such a form: a type whose only
+/// parameter is the backend.
 #[inline(always)]
 pub(crate) fn run<P, const R: usize, const O: usize, const D: usize>(
     operation: P,
@@ -52,13 +54,13 @@ where
     }
 }
 
-/// The flex tensor within a tensor without autodiff.
+/// The flex tensor inside a tensor that is not on an autodiff device.
 #[inline(always)]
 fn plain(tensor: AnyTensor) -> FlexTensor {
     on_flex(tensor.0.kind).float()
 }
 
-/// The autodiff tensor within a tensor; a constant where it is on the device without autodiff.
+/// The autodiff tensor inside a tensor. A tensor on the device without autodiff becomes a constant.
 #[inline(always)]
 fn lifted<C: CheckpointStrategy>(tensor: AnyTensor) -> FloatTensor<Autodiff<Flex, C>> {
     let kind = tensor.0.kind;
@@ -85,7 +87,7 @@ where
     P: Operation<R, O>,
     C: CheckpointStrategy,
 {
-    // the nodes of the tensors that are given, without gaps
+    // the nodes of the tensors that are present, without gaps
     let (mut nodes, mut count, mut keep) = ([const { None }; MOST], 0, false);
     let mut part = |tensor| {
         let tensor = lifted::<C>(tensor);
@@ -98,8 +100,8 @@ where
     let given = inputs.1.each_ref().map(Option::is_some);
     let inputs = (inputs.0.map(&mut part), inputs.1.map(|tensor| tensor.map(&mut part)));
     let (y, saved) = operation.forward(inputs, keep);
-    // burn's type of a step has the number of parents in it; a macro, since burn does not export the type of
-    // a node
+    // burn's type of a backward step has the number of parents as a parameter. This is a macro because burn
+    // does not export the type of a node.
     macro_rules! finish {
         ($($node:ident),+) => {
             match Step::<P, R, O>(PhantomData).prepare::<C>([$($node),+]).compute_bound().stateful() {
@@ -119,7 +121,7 @@ where
     }
 }
 
-/// The step of a backward pass that an operation takes.
+/// The step of an operation in a backward pass.
 #[derive(Debug)]
 struct Step<P, const R: usize, const O: usize>(PhantomData<P>);
 
@@ -127,7 +129,8 @@ struct Step<P, const R: usize, const O: usize>(PhantomData<P>);
 struct Kept<P, S, const O: usize> {
     operation: P,
     saved: S,
-    /// Which of the optional tensors were given. The parents are the required ones, then these.
+    /// Which of the optional tensors were given. The parents are the required tensors, followed by the given
+    /// optional ones.
     given: [bool; O],
 }
 
@@ -140,7 +143,7 @@ where
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let dy = gradients.consume::<Flex>(&ops.node);
         let Kept { operation, saved, given } = ops.state;
-        // of each tensor, the node that wants a gradient
+        // for each tensor, the node that needs a gradient, if there is one
         let mut parents = ops.parents.into_iter();
         let required: [_; R] = from_fn(|_| parents.next().flatten());
         let optional = given.map(|given| if given { parents.next().flatten() } else { None });

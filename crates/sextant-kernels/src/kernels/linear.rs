@@ -15,19 +15,19 @@ pub(crate) struct Size {
     pub(crate) outputs: usize,
 }
 
-/// What a forward pass is of.
+/// The inputs of a forward pass.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Forward<'a> {
     pub(crate) rows: usize,
     pub(crate) x: Floats<'a>,
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) activation: Activation,
-    /// Of the results.
+    /// The format of the results.
     pub(crate) format: Precision,
 }
 
-/// `y` and, when asked to `keep` it and there is an activation, the values before the activation,
-/// which the backward pass needs.
+/// Returns `y`. If `keep` is set and there is an activation, it also returns the values before the
+/// activation, which the backward pass needs.
 pub(crate) fn forward<P: Product>(
     of: Forward<'_>,
     weight: &Packed<P>,
@@ -41,13 +41,14 @@ pub(crate) fn forward<P: Product>(
     let x = Matrix::rows(x, weight.depth());
     let z = gemm::product(rows, x, weight, bias, format, epilogue);
     match y {
-        // SAFETY: the product is complete, and with each block of it the epilogue wrote the block of `y`.
+        // SAFETY: the product is complete, and together with each block of it the epilogue wrote the same
+        // block of `y`, so every number of `y` was written.
         Some(y) => (unsafe { y.filled() }, Some(z)),
         None => (z, None),
     }
 }
 
-/// The gradients that are wanted, others are `None`; that of `x` has its format.
+/// The gradients that are wanted; all others are `None`. The gradient of `x` has the format of `x`.
 #[derive(Debug, Default)]
 pub(crate) struct Gradients {
     pub(crate) x: Option<FloatVec>,
@@ -55,7 +56,7 @@ pub(crate) struct Gradients {
     pub(crate) bias: Option<Vec<f32>>,
 }
 
-/// What [`backward`] is asked for.
+/// Which gradients [`backward`] computes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
     pub(crate) x: bool,
@@ -63,8 +64,8 @@ pub(crate) struct Wanted {
     pub(crate) bias: bool,
 }
 
-/// Gradients from that of `y`; `z` is what [`forward`] kept, `turned` packs the transpose of the
-/// weight, which the gradient of `x` takes.
+/// Computes gradients from `dy`, the gradient of `y`. `z` is what [`forward`] kept. `turned` returns the
+/// packed transpose of the weight, which the gradient of `x` needs.
 #[expect(clippy::too_many_arguments, reason = "a layer has this many parts")]
 pub(crate) fn backward<'a, P: Product>(
     level: Level,
@@ -96,10 +97,11 @@ pub(crate) fn column_sums(level: Level, columns: usize, dy: Floats<'_>) -> Vec<f
     sums.unwrap_or_default()
 }
 
-/// Rows of a chunk of column sums.
+/// The number of rows whose column sums one task computes.
 const CHUNK: usize = 128;
 
-/// `dy · activation'(z)`, unless there is no activation, and its column sums if wanted.
+/// `dy · activation'(z)`, or `None` if there is no activation, and the sums of its columns if they are
+/// wanted.
 fn activation_backward(
     level: Level,
     columns: usize,
@@ -128,7 +130,10 @@ fn activation_backward(
             dz: to,
             sums: sums_wanted.then_some(&mut sums[..]),
         };
-        // SAFETY: the buffers are of one length, as was checked above, and chunks are disjoint rows of them.
+        // SAFETY: `dy` and, if they are given, `z` and `dz` have one length, which is enough for all rows:
+        // `dz` was made as long as `z`, and `z` was compared with `dy`. `sums` has a number for each column.
+        // The kernel accesses only the rows of its chunk; chunks are disjoint, so nothing else accesses the
+        // rows that it writes.
         unsafe { launch(level, kernel) };
         sums
     });
@@ -139,7 +144,9 @@ fn activation_backward(
         }
         total
     });
-    // SAFETY: the chunks are all rows, and each writes its rows whole.
+    // SAFETY: `dz` is given only if `backward` is the caller, which has checked that `dy`, and thus `dz`,
+    // consists of whole rows. The chunks cover all rows, and the kernel writes every column of its rows, so
+    // every number was written.
     let dz = dz.map(|dz| unsafe { dz.filled() });
     (dz, sums)
 }
@@ -163,8 +170,10 @@ impl Kernel for ActivationBackward<'_> {
         for row in self.rows {
             for column in (0..self.columns).step_by(S::LANES) {
                 let (at, left) = (row * self.columns + column, self.columns - column);
-                // SAFETY: the caller promises buffers that hold these rows, which this kernel alone writes; `left`
-                // columns follow.
+                // SAFETY: the caller promises buffers that hold these rows, and that nothing else accesses
+                // what is written. The numbers from `at` on belong to the row, of which `left` remain; loads
+                // and stores access at most `left` numbers. `sums` has a number for each column, so `left`
+                // of them remain from `column` on.
                 unsafe {
                     let mut d = self.dy.load(simd, at, left);
                     if let (Some(z), Some(dz)) = (self.z, self.dz) {

@@ -28,7 +28,7 @@ pub fn attention(qkv: Tensor<2>, segments: &Segments, spec: &AttentionSpec) -> T
 /// `cap · tanh(score / cap)` before the softmax (Gemma 2).
 ///
 /// # Panics
-/// As [`attention`](crate::attention), or when the cap is not positive.
+/// Those of [`attention`](crate::attention), or when the cap is not positive.
 pub fn capped_attention(
     qkv: Tensor<2>,
     segments: &Segments,
@@ -49,7 +49,7 @@ pub fn capped_attention(
 /// `[used, 2 * heads * head_dim]`, all query heads, then all key heads. Gradients reach `qkv` and `table`.
 ///
 /// # Panics
-/// As [`attention`](crate::attention), when the table has another shape, or when heads are shared
+/// Those of [`attention`](crate::attention), when the table has another shape, or when heads are shared
 /// (`kv_heads` is not `heads`).
 pub fn relative_attention(
     qkv: Tensor<2>,
@@ -81,17 +81,17 @@ struct Rows {
     spec: AttentionSpec,
 }
 
-/// What the backward pass of every attention needs.
+/// What the backward pass of every kind of attention needs.
 #[derive(Clone, Debug)]
 struct Saved {
     qkv: FlexTensor,
     out: FlexTensor,
-    /// Of each token and head, the logarithm of its softmax's sum.
+    /// For each token and head, the logarithm of the sum of exponentials in its softmax.
     log_sums: Vec<f32>,
 }
 
 impl Rows {
-    /// Checks what every attention asks of its input.
+    /// Checks what every kind of attention requires of its input.
     fn checked(
         operation: &str,
         qkv: &Tensor<2>,
@@ -144,7 +144,7 @@ impl Rows {
     }
 }
 
-/// [`attention`].
+/// The operation of [`attention`].
 #[derive(Clone, Debug)]
 struct Plain(Rows);
 
@@ -165,7 +165,7 @@ impl Operation<1> for Plain {
     }
 }
 
-/// [`capped_attention`], with its cap.
+/// The operation of [`capped_attention`], with its cap.
 #[derive(Clone, Debug)]
 struct Capped(Rows, f32);
 
@@ -186,7 +186,7 @@ impl Operation<1> for Capped {
     }
 }
 
-/// [`relative_attention`], with its positions.
+/// The operation of [`relative_attention`], with its positions.
 #[derive(Clone, Debug)]
 struct Relative(Rows, RelativePositions);
 

@@ -10,7 +10,7 @@ use crate::kernels::cross_entropy;
 use crate::operation::{AnyTensor, Gradients, Inputs, Operation, Wanted};
 use crate::{ClassTargets, composed, simd};
 
-/// Softmax cross-entropy of each row: `[rows, classes]` to `[rows]`.
+/// Softmax cross-entropy of each row, from `[rows, classes]` to `[rows]`.
 ///
 /// With class weights `w`, smoothing `ε` and `K` classes, the loss of a row of class `y` is its row
 /// weight times `-(1 - ε) · w_y · log p_y - ε / K · Σ_c w_c · log p_c`, as PyTorch's
@@ -31,7 +31,7 @@ struct CrossEntropy {
 
 impl Operation<1> for CrossEntropy {
     const NAME: &'static str = "cross_entropy";
-    /// The logits, and the logarithms of their softmax sums.
+    /// The logits, and for each row the logarithm of the sum of exponentials in its softmax.
     type Saved = (FlexTensor, Vec<f32>);
 
     fn composed(&self, ([logits], []): Inputs<AnyTensor, 1>) -> AnyTensor {

@@ -8,7 +8,7 @@ use crate::kernels::dropout;
 use crate::operation::{AnyTensor, Gradients, Inputs, Operation, Wanted};
 use crate::{Dropout, Precision, composed, simd};
 
-/// Drops elements of `x` and scales the others; see [`Dropout`](crate::Dropout).
+/// Drops elements of `x` and scales the others. See [`Dropout`](crate::Dropout).
 ///
 /// # Panics
 /// When the probability is not in `[0, 1)`.
@@ -19,7 +19,8 @@ pub fn dropout(x: Tensor<2>, dropout: Dropout) -> Tensor<2> {
 
 /// The residual sum: `dropout(x) + residual`.
 ///
-/// Both are `[tokens, width]`, each in either format; the result has that of the residual.
+/// `x` and `residual` are `[tokens, width]`, each in either format. The result has the format of the
+/// residual.
 ///
 /// # Panics
 /// When the shapes do not fit together or the dropout probability is not in `[0, 1)`.
@@ -90,7 +91,8 @@ impl Operation<2> for Sum {
     }
 }
 
-/// The gradient of what was dropped, in the format of the input; `dy` itself where it is that already.
+/// The gradient of the tensor that dropout was applied to, in the format of the input. It is `dy` itself if
+/// there is no dropout and `dy` has this format.
 fn gradient(dy: &FlexTensor, dropout: Option<Dropout>, input: Precision) -> FlexTensor {
     if dropout.is_none() && format(dy) == input {
         return dy.clone();

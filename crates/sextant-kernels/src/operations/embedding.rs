@@ -12,7 +12,7 @@ use crate::kernels::floats::FloatVec;
 use crate::operation::{AnyTensor, Gradients, Inputs, Operation, Wanted};
 use crate::{FrozenWeight, Precision, RowGradient, RowGradientSink, composed, simd};
 
-/// Rows of a table.
+/// Looks up rows of an embedding table.
 ///
 /// `table` is `[vocabulary, width]`, `ids` is `[tokens]` with values below the vocabulary; the
 /// result is `[tokens, width]`, in the format of the table.
@@ -23,11 +23,12 @@ pub fn embedding(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
     gather(table, ids, None)
 }
 
-/// [`embedding`](crate::embedding) whose table gets its gradient through a sink, as rows.
+/// [`embedding`](crate::embedding) whose table does not get a dense gradient: the gradient of its rows is
+/// given to a sink.
 ///
-/// A backward pass leaves the rows in `sink` and registers no gradient for the table, which saves
-/// filling and reading a dense one: for [`adamw_rows`](crate::adamw_rows). On a device without kernels the sink stays
-/// empty and the gradient is registered the dense way.
+/// A backward pass leaves the gradients of the rows in `sink`, for [`adamw_rows`](crate::adamw_rows), and
+/// registers no gradient for the table. This saves filling and reading a dense gradient. On a device without
+/// kernels the sink stays empty, and a dense gradient is registered.
 ///
 /// # Panics
 /// When an id is outside the table.
@@ -36,8 +37,8 @@ pub fn embedding_rows(table: Tensor<2>, ids: Tensor<1, Int>, sink: &RowGradientS
 }
 
 fn gather(table: Tensor<2>, ids: Tensor<1, Int>, sink: Option<RowGradientSink>) -> Tensor<2> {
-    // ids are no tensor that wants a gradient, but as everywhere in burn the result is on an autodiff device
-    // if one of the two is
+    // Ids have no gradient. But, as everywhere in burn, the result is on an autodiff device if the table or
+    // the ids are on one.
     let lifted = ids.device().is_autodiff() && !table.device().is_autodiff();
     let table = if lifted { Tensor::from_inner(table) } else { table };
     run(Embedding { ids, sink }, ([table.into()], []))
@@ -46,11 +47,11 @@ fn gather(table: Tensor<2>, ids: Tensor<1, Int>, sink: Option<RowGradientSink>) 
 #[derive(Clone, Debug)]
 struct Embedding {
     ids: Tensor<1, Int>,
-    /// Where the gradient goes if not to the table.
+    /// The sink that gets the gradient instead of the table, if there is one.
     sink: Option<RowGradientSink>,
 }
 
-/// What the gradient of a table is made from, besides that of its rows.
+/// What the backward pass needs to make the table's gradient from that of the result.
 #[derive(Clone, Debug)]
 struct Saved {
     ids: FlexTensor,
@@ -87,14 +88,14 @@ impl Operation<1> for Embedding {
     }
 }
 
-/// Rows of a frozen table: `table` is of `[width, vocabulary]` (inputs and outputs), `ids` is `[tokens]`
-/// with values below the vocabulary; the result is `[tokens, width]`, on the device of `ids`, and has no
-/// gradient.
+/// Looks up rows of a frozen table. `table` is `[width, vocabulary]` (inputs and outputs), `ids` is
+/// `[tokens]` with values below the vocabulary; the result is `[tokens, width]`, on the device of `ids`, and
+/// has no gradient.
 ///
 /// # Panics
 /// When an id is outside the table.
 pub fn frozen_embedding(table: &FrozenWeight, ids: Tensor<1, Int>) -> Tensor<2> {
-    // no `Operation`: it takes no tensor of floats
+    // this is not an `Operation`, because it takes no tensor of floats
     match table.form() {
         Form::Stored(numbers) => {
             let tracked = ids.device().is_autodiff();
@@ -108,7 +109,7 @@ pub fn frozen_embedding(table: &FrozenWeight, ids: Tensor<1, Int>) -> Tensor<2> 
     }
 }
 
-/// The ids as a dense tensor of `i32`.
+/// The ids as a dense tensor of `i32`, without autodiff.
 #[expect(clippy::expect_used, reason = "tables on flex devices have their ids there, too")]
 fn flex_ids(ids: Tensor<1, Int>) -> FlexTensor {
     let ids = if ids.device().is_autodiff() { ids.inner() } else { ids };

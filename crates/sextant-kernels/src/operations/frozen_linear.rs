@@ -17,10 +17,10 @@ use crate::{Dropout, FrozenWeight, LoraFactors, Precision, composed, simd};
 /// `x · weight + scale · (dropout(x) · a) · b + bias` with a frozen weight (Hu et al. 2021), or without
 /// the second term where `lora` is `None`.
 ///
-/// `x` is `[tokens, in]`, `weight` is of `[in, out]`, `bias` is `[out]`; the result is `[tokens, out]`.
-/// The gradient reaches `x`, `a`, `b` and `bias`; that of the weight is never computed, nor is any other
-/// tensor of its shape made: it is decoded a panel at a time. `precision` is that of the products
-/// and of the result.
+/// `x` is `[tokens, in]`, `weight` is `[in, out]`, `bias` is `[out]`; the result is `[tokens, out]`.
+/// Gradients reach `x`, `a`, `b` and `bias`. The gradient of the weight is never computed, and no tensor of
+/// the weight's shape is ever made: the weight is decoded a panel at a time. `precision` is that of the
+/// matrix products and of the result.
 ///
 /// # Panics
 /// When the shapes do not fit together, or the weight is on another device.
@@ -52,12 +52,12 @@ pub fn frozen_linear(
     run(layer, ([x.into()], [a, b, bias.map(AnyTensor::from)]))
 }
 
-/// The tensors that it can do without are both factors of the low-rank change, which come together, and the
-/// bias.
+/// The optional tensors are the two factors of the low-rank change, which are both given or both absent, and
+/// the bias.
 #[derive(Clone, Debug)]
 struct FrozenLinear {
     weight: FrozenWeight,
-    /// Of the low-rank change, if there is one.
+    /// The scale of the low-rank change, if there is one.
     scale: f32,
     dropout: Option<Dropout>,
     precision: Precision,
@@ -67,7 +67,7 @@ struct FrozenLinear {
 struct Saved {
     x: FlexTensor,
     factors: Option<[FlexTensor; 2]>,
-    /// The input times the first factor.
+    /// The product `dropout(x) · a`, if there are factors.
     low: Option<FlexTensor>,
 }
 

@@ -8,8 +8,8 @@ use crate::kernels::gated;
 use crate::operation::{AnyTensor, Gradients, Inputs, Operation, Wanted};
 use crate::{Activation, composed, simd};
 
-/// A gated activation (Shazeer 2020): from `[tokens, 2 * width]`, the activation of the first
-/// half of the columns times the second half; `[tokens, width]`, in the format of `x`.
+/// A gated activation (Shazeer 2020). `x` is `[tokens, 2 * width]`; the result is the activation of the
+/// first half of the columns times the second half, `[tokens, width]`, in the format of `x`.
 ///
 /// # Panics
 /// When the number of columns is odd.

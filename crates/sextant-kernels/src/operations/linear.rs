@@ -13,9 +13,9 @@ use crate::{Activation, Precision, ReusedWeight, composed, simd};
 
 /// `activation(x · weight + bias)`.
 ///
-/// `x` is `[tokens, in]`, `weight` is `[in, out]` (the transpose of PyTorch's layout), `bias` is
-/// `[out]`; the result is `[tokens, out]`. `precision` is that of the products, forward and
-/// backward, and of the result; sums are `f32`, and so are the gradients of weight and bias.
+/// `x` is `[tokens, in]`, `weight` is `[in, out]` (the transpose of PyTorch's layout), `bias` is `[out]`;
+/// the result is `[tokens, out]`. `precision` is that of the matrix products, forward and backward, and of
+/// the result. Sums are `f32`, and so are the gradients of weight and bias.
 ///
 /// # Panics
 /// When the shapes do not fit together.
@@ -29,8 +29,8 @@ pub fn linear(
     linear_reusing(x, weight, bias, activation, precision, &ReusedWeight::new())
 }
 
-/// [`linear`](crate::linear) that packs its weight, and the transpose in the backward pass, only
-/// where `packed` does not hold them yet.
+/// [`linear`](crate::linear) that takes the packed weight, and the packed transpose in the backward pass,
+/// from `packed`. They are packed only if `packed` does not hold them yet.
 ///
 /// # Panics
 /// When the shapes do not fit together.
@@ -78,7 +78,7 @@ struct Linear {
 struct Saved {
     x: FlexTensor,
     weight: FlexTensor,
-    /// What the activation was applied to, where its slope needs it.
+    /// The input of the activation, if its derivative needs it.
     z: Option<FlexTensor>,
 }
 

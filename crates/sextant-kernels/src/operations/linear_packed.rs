@@ -11,11 +11,11 @@ use crate::operation::{AnyTensor, Gradients, Inputs, Operation, Wanted};
 use crate::packed_weight::Form;
 use crate::{Activation, PackedWeight, Precision, composed};
 
-/// [`linear`](crate::linear) with a weight that was packed once, for scoring: it has no gradient.
+/// [`linear`](crate::linear) with a weight that was packed in advance, for scoring. It has no gradient.
 ///
-/// `x` is `[tokens, in]`. With a weight of 8 bits each row of `x` is rounded to 8 bits too, in
-/// multiples of its greatest absolute value divided by 127; sums of products are exact. The result is
-/// bf16 where the weight is, else `f32`.
+/// `x` is `[tokens, in]`. If the weight has 8 bits, each row of `x` is rounded to 8 bits, too, in multiples
+/// of its greatest absolute value divided by 127; sums of products are exact. The result is bf16 if the
+/// weight is bf16, and `f32` otherwise.
 ///
 /// # Panics
 /// When the shapes do not fit together, a tensor is on an autodiff device, or the weight was packed for
@@ -68,7 +68,7 @@ impl Operation<1, 1> for LinearPacked {
         (float_tensor(y, [rows, self.weight.dims()[1]]), ())
     }
 
-    /// There is none: [`linear_packed`] takes no tensor that wants a gradient.
+    /// Returns no gradients, because [`linear_packed`] refuses tensors on autodiff devices.
     fn backward(&self, (): (), _: FlexTensor, _: Wanted<1, 1>) -> Gradients<1, 1> {
         ([None], [None])
     }

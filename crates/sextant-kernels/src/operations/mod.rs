@@ -1,5 +1,5 @@
-//! The functions of the crate's root, with what runs below them: a file for each operation, or for a few that
-//! are alike. A function checks shapes and calls [`run`](run::run).
+//! The functions of the crate's root and their implementations: one file for each operation, or for a few
+//! operations that are alike. A function checks shapes and calls [`run`](run::run).
 
 mod attention;
 mod cross_entropy;

@@ -11,9 +11,9 @@ use crate::{Dropout, Precision, composed, simd};
 
 /// `LayerNorm(dropout(x) + residual) · gamma + beta` over the last dimension.
 ///
-/// `x` and `residual` are `[tokens, width]`, `gamma` and `beta` are `[width]`. The variance is the
-/// biased one, as in PyTorch. `output` is the format of the result; `x` and `residual` may be in either,
-/// and so are their gradients.
+/// `x` and `residual` are `[tokens, width]`, `gamma` and `beta` are `[width]`. The variance is the biased
+/// one, as in PyTorch. `output` is the format of the result. `x` and `residual` may each be in either
+/// format, which their gradients have, too.
 ///
 /// # Panics
 /// When the shapes do not fit together or the dropout probability is not in `[0, 1)`.
@@ -64,7 +64,7 @@ pub fn rms_norm(x: Tensor<2>, gamma: Tensor<1>, eps: f64, output: Precision) -> 
     run(RmsNorm(norm), ([gamma.into(), x.into()], []))
 }
 
-/// How a norm is computed, besides its tensors.
+/// The settings of a norm: everything except its tensors.
 #[derive(Clone, Copy, Debug)]
 struct Norm {
     eps: f64,
@@ -75,7 +75,7 @@ struct Norm {
 
 #[derive(Clone, Debug)]
 struct Saved {
-    /// Normalised rows, and the factor that normalised each.
+    /// The normalised rows; `scale` holds the factor that normalised each of them.
     normalised: FloatVec,
     scale: Vec<f32>,
     gamma: FlexTensor,
@@ -110,7 +110,7 @@ impl Norm {
         (float_tensor(out.y, x.shape()), saved)
     }
 
-    /// Of norms that are centred (layer norms) or not (RMSNorm); `dy` is dense.
+    /// The gradients of a norm that is `centred` (layer norm) or not (RMSNorm); `dy` is dense.
     fn backward(self, saved: &Saved, dy: &FlexTensor, centred: bool) -> layer_norm::Gradients {
         let saved = layer_norm::Saved {
             normalised: saved.normalised.floats(),

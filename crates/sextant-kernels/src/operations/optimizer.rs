@@ -1,5 +1,6 @@
-//! The optimizer's arithmetic. These are no [`Operation`](crate::operation::Operation)s: they have several
-//! results or a plain number in place of one tensor, change their inputs in place, and have no gradient.
+//! The optimizer's arithmetic. These functions are not [`Operation`](crate::operation::Operation)s: they
+//! return several tensors or a plain number instead of one tensor, change their inputs in place, and have no
+//! gradient.
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -9,10 +10,10 @@ use crate::device::has_kernels;
 use crate::flex::buffer::{dense, numbers};
 use crate::{AdamWStep, RowGradient, UntouchedRows, composed, kernels, simd};
 
-/// One AdamW step on a parameter and its two moments, all of one shape: returns them updated, in
-/// place where nothing else holds their buffers.
+/// One AdamW step on a parameter and its two moments, all of one shape. Returns them updated; a buffer that
+/// no other tensor shares is updated in place.
 ///
-/// Takes inner tensors (without autodiff).
+/// All tensors are inner tensors (without autodiff).
 ///
 /// # Panics
 /// When the shapes differ or a tensor is on an autodiff device.
@@ -82,7 +83,7 @@ pub fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> f64 {
     dot(tensor, tensor)
 }
 
-/// The sum of the products of two tensors' elements, in `f64`: how far gradients point the same way.
+/// The dot product of two tensors, in `f64`: how far two gradients point the same way.
 ///
 /// The result does not depend on the number of threads.
 ///
@@ -99,14 +100,14 @@ fn primitive<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     tensor.try_into_primitive::<Flex>().expect("a flex tensor without autodiff")
 }
 
-/// The tensor in a form that `storage_mut` shows exactly its elements of.
+/// The tensor in a buffer of its own size, so that `storage_mut` gives exactly its elements.
 fn owned<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     let tensor = dense(primitive(tensor));
     let whole = numbers(&tensor).len() == tensor.storage::<f32>().len();
     if whole {
         tensor
     } else {
-        // a view into a larger buffer
+        // the tensor is a view into a larger buffer
         FlexTensor::from_data(tensor.into_data())
     }
 }

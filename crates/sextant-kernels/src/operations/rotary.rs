@@ -8,13 +8,15 @@ use crate::kernels::rotary;
 use crate::operation::{AnyTensor, Gradients, Inputs, Operation, Wanted};
 use crate::{AttentionSpec, Rotary, Segments, composed, simd};
 
-/// Turns the queries and keys of a fused projection by their positions in their rows.
+/// Rotates the queries and keys of a fused projection by angles that depend on the position of each token in
+/// its row.
 ///
-/// `qkv` and the result are laid out as [`attention`](crate::attention) takes it; values stay as they are.
+/// `qkv` and the result have the layout that [`attention`](crate::attention) takes. Values (the third part)
+/// are not changed.
 ///
 /// # Panics
-/// When the shape of `qkv` is not that of the segments and the spec, or the frequencies turn more
-/// numbers than a head has.
+/// When the shape of `qkv` does not fit the segments and the spec, or there are frequencies for more numbers
+/// than a head has.
 pub fn rotary(
     qkv: Tensor<2>,
     segments: &Segments,

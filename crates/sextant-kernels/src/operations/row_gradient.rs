@@ -5,12 +5,12 @@ use crate::{RowGradient, simd};
 use std::cmp::Ordering;
 
 impl RowGradient {
-    /// The sum of the squares of all entries, as [`sum_of_squares`](crate::sum_of_squares).
+    /// The sum of the squares of all entries, computed as by [`sum_of_squares`](crate::sum_of_squares).
     pub fn sum_of_squares(&self) -> f64 {
         reduce::sum_of_squares(simd::level(), self.values())
     }
 
-    /// The sum of the products of the entries that both have, in `f64`.
+    /// The dot product, in `f64`, over the rows that both gradients have.
     ///
     /// # Panics
     /// When the widths differ.

@@ -1,4 +1,4 @@
-//! An operation's inputs, and what is checked of every operation.
+//! The inputs of an operation, and the checks that are made of every operation.
 
 use burn::tensor::{DType, Device, Distribution, Gradients, Tensor, TensorData};
 use sextant_kernels::simd::{Level, with_level};
@@ -50,7 +50,7 @@ impl Inputs {
         std::iter::once(out).chain(gradients.into_iter().map(Option::unwrap)).collect()
     }
 
-    /// [`Inputs::run`], where inputs that are not tracked have no gradient.
+    /// Like [`Inputs::run`], but inputs that are not tracked have no gradient.
     pub(crate) fn gradients(
         &self,
         operation: impl Fn(&Self) -> Tensor<2>,
@@ -67,12 +67,13 @@ impl Inputs {
         (numbers, matrices.chain(vectors).collect())
     }
 
-    /// How many there are.
+    /// The number of inputs.
     pub(crate) fn count(&self) -> usize {
         self.matrices.len() + self.vectors.len()
     }
 
-    /// These inputs, of which only those are tracked that `wanted` says; matrices are counted first.
+    /// These inputs, of which only those are tracked whose index `wanted` accepts. Matrices are counted
+    /// first.
     pub(crate) fn of_which(&self, wanted: impl Fn(usize) -> bool) -> Self {
         let plain = self.plain();
         let (matrices, vectors) = (plain.matrices.into_iter(), plain.vectors.into_iter());
@@ -132,8 +133,8 @@ impl Inputs {
         assert!((ours - slope).abs() < bound, "{what}: gradient {ours}, slope {slope}");
     }
 
-    /// Compares an operation with its composed body, at every level, on one thread and on two. The name is
-    /// that of the operation, for which `what` says more.
+    /// Compares an operation with its composed body, at every level, on one thread and on two. `name` is the
+    /// name of the operation, and `what` describes the case.
     pub(crate) fn check(
         &self,
         name: &str,
@@ -146,7 +147,7 @@ impl Inputs {
         self.compare(&format!("{name} {what}"), bound, operation, &expected);
     }
 
-    /// Compares the results of [`Inputs::run`] with others, at every level, on one thread and on two.
+    /// Compares the results of [`Inputs::run`] with `expected`, at every level, on one thread and on two.
     pub(crate) fn compare(
         &self,
         what: &str,
@@ -168,7 +169,7 @@ impl Inputs {
     }
 }
 
-/// The tensor as a pass in a precision keeps it, rounded by burn.
+/// The tensor in the format that a precision keeps between operations, rounded by burn.
 pub(crate) fn kept(x: Tensor<2>, precision: Precision) -> Tensor<2> {
     match precision {
         Precision::F32 => x,
@@ -176,8 +177,9 @@ pub(crate) fn kept(x: Tensor<2>, precision: Precision) -> Tensor<2> {
     }
 }
 
-/// What may be off, relative to the largest entry: `f32` results by `bound`, bf16 ones by two units in the last
-/// place, each of which is up to `2^-7` of the number, and the roundings of `f32` beneath them.
+/// The largest permitted difference, relative to the largest entry: `bound` for `f32` results; for bf16
+/// results, two units in the last place, each of which is up to `2^-7` of the number, and the rounding
+/// errors of the `f32` computation.
 pub(crate) fn bound_of(precision: Precision, bound: f32) -> f32 {
     match precision {
         Precision::F32 => bound,
@@ -190,7 +192,7 @@ pub(crate) fn loss_weight(i: usize) -> f32 {
     ((i * 7919 + 11) % 10_007) as f32 / 5003.5 - 1.0
 }
 
-/// A direction to move inputs in.
+/// The component at index `i` of the direction in which inputs are moved.
 pub(crate) fn direction(i: usize) -> f32 {
     ((i * 4801 + 5) % 997) as f32 / 498.5 - 1.0
 }

@@ -39,9 +39,10 @@ fn check_relative(
     let what = format!("{lengths:?} {spec:?} {positions:?} {precision}");
     let [qkv, table] = shapes(&segments, spec, &positions);
     let [first, second] = [qkv, table].map(|[rows, columns]| rows * columns);
-    // One input holds both tensors, so that the larger of their gradients says what a rounding is. The table's is
-    // a sum of differences whose terms are as large as the gradient of qkv: where every token sees itself
-    // alone, the true sum is zero, and what both sides find are the roundings of these terms.
+    // One input holds both tensors, so that the larger of their gradients sets the scale of what may differ.
+    // The gradient of the table is a sum of differences whose terms are as large as the gradient of qkv.
+    // Where every token attends only to itself, the true sum is zero, and both sides compute only the
+    // rounding errors of these terms.
     Inputs::new(&[[1, first + second]], &[]).check(
         "relative_attention",
         &what,
@@ -49,7 +50,7 @@ fn check_relative(
         |t| {
             let both = t.matrices[0].clone();
             let x = both.clone().narrow(1, 0, first).reshape(qkv);
-            // a table that is as far from zero as qkv would make scores of some tens
+            // a table with numbers as large as those of qkv would make scores of some tens
             let table = both.narrow(1, first, second).reshape(table) * 0.5;
             let (x, table) = (kept(x, precision), kept(table, precision));
             relative_attention(x, table, &segments, spec, &positions)
@@ -76,7 +77,8 @@ fn encoder_sizes() {
     check_relative(&[200, 300, 7, 210, 205], &long, positions, Precision::F32);
 }
 
-/// What is not a number touches its own row of the pack, and a position the rows that are as long.
+/// A NaN in `qkv` affects only its own row of the pack, and a NaN in the table only rows that are long
+/// enough to use its position.
 #[test]
 fn what_is_no_number_stays_so() {
     let segments = Segments::from_lengths(&[5, 70, 1, 40]).unwrap();
@@ -92,7 +94,7 @@ fn what_is_no_number_stays_so() {
         let capped =
             |x: Tensor<2>| values(with_level(level, || capped_attention(x, &segments, &spec, 3.0)));
         let rows = |y: &[f32]| y.chunks(spec.width()).map(<[f32]>::to_vec).collect::<Vec<_>>();
-        // which tokens of the result hold NaN; all others are as they were
+        // the tokens of the result that hold NaN; all other tokens are unchanged
         let touched = |found: Vec<f32>, clean: &[f32]| -> Vec<usize> {
             let pairs = rows(&found).into_iter().zip(rows(clean)).enumerate();
             let changed = pairs.filter(|(_, (y, before))| y != before);
@@ -112,7 +114,7 @@ fn what_is_no_number_stays_so() {
             assert_eq!(touched(relative(damaged.clone(), table.clone()), &clean[0]), expected);
             assert_eq!(touched(capped(damaged), &clean[1]), expected);
         }
-        // of a query that is 30 tokens after a key, which has a row of the table of its own
+        // the table's row for a query that is 30 tokens after a key; no other distance has this row
         let used = positions.used(segments.max_len());
         for (side, nan) in nans().into_iter().take(2).enumerate() {
             let place = [positions.row(30) - used.start(), side * spec.width()];
@@ -123,7 +125,7 @@ fn what_is_no_number_stays_so() {
     }
 }
 
-/// A product out of range is the cap.
+/// A score whose product is infinite becomes the cap, with the sign of the product.
 #[test]
 fn infinite_products_are_capped() {
     let segments = Segments::from_lengths(&[20]).unwrap();

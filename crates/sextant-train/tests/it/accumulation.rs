@@ -1,4 +1,4 @@
-//! Packs are a matter of memory: their size does not change what is learnt.
+//! The size of packs affects only the memory that is used, not what is learned.
 
 use crate::common::train;
 
@@ -11,7 +11,8 @@ fn many_packs_give_the_weights_of_one() {
         "model.attention_dropout=0.0",
         "model.head_dropout=0.0",
         "batch.rows=12",
-        // As sure against rounding as SGD: tiny gradients make no full step.
+        // A large `eps`, so that a tiny gradient, which rounding may change, does not move a weight by a
+        // full step.
         "optimizer.eps=1e-3",
     ];
     let run = |pack_tokens| train(&[&common[..], &[pack_tokens]].concat());

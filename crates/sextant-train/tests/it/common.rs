@@ -68,7 +68,7 @@ pub(crate) fn folder(temporary: &TempDir) -> RunFolder {
     RunFolder(temporary.path().join("run"))
 }
 
-/// A run from start to end: the values before, the values after, and the summary.
+/// Trains from start to end. Returns the values of parameters before and after, and the summary.
 pub(crate) fn train(
     settings: &[&str],
 ) -> (BTreeMap<String, Values>, BTreeMap<String, Values>, Summary) {
@@ -99,7 +99,7 @@ pub(crate) fn checkpoint_values(
         .collect()
 }
 
-/// Hears nothing.
+/// An observer that does nothing.
 pub(crate) struct Silent;
 
 impl Observer for Silent {
@@ -108,7 +108,7 @@ impl Observer for Silent {
     }
 }
 
-/// Keeps the loss of each step, and its rows of each task.
+/// An observer that keeps the loss of each step, and the number of its rows of each task.
 #[derive(Default)]
 pub(crate) struct Losses {
     pub(crate) steps: Vec<f64>,

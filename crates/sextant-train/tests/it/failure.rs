@@ -1,4 +1,4 @@
-//! What cannot work is said, not met with a panic.
+//! What cannot work is an error with a message, never a panic.
 
 use crate::common::{Silent, folder, market, plan, prepared};
 use sextant_core::{Example, Grade, Split, Task};
@@ -66,7 +66,7 @@ fn tasks_without_rows_are_named() {
     assert!(error.to_string().contains("no dev rows of task `query-type`"), "{error}");
 }
 
-/// The row is named as it stands in the data set, also where a run takes some of its rows.
+/// The message names the row by its place in the data set, even if a run uses only some of the rows.
 #[test]
 fn a_text_without_a_token_is_told_by_its_row() {
     let mut market = crate::common::market().clone();
@@ -88,7 +88,7 @@ fn a_text_without_a_token_is_told_by_its_row() {
     assert!(refused >= 2, "all rows, and the rows of one task, hold it");
 }
 
-/// Of files it is told by file and line, whatever choice of rows a run makes.
+/// The message names the row by its file and line, whichever rows a run chooses.
 #[test]
 fn a_text_without_a_token_is_told_by_its_line() {
     let temporary = TempDir::new().unwrap();
@@ -96,14 +96,14 @@ fn a_text_without_a_token_is_told_by_its_line() {
     market.train[40].pair.left = "\u{200b}".into();
     market.save(temporary.path(), Format::Jsonl, Existing::Refuse).unwrap();
     let path = temporary.path().join("train.jsonl");
-    // An empty line is no row.
+    // An empty line is not a row, but counts as a line.
     std::fs::write(&path, format!("\n{}", std::fs::read_to_string(&path).unwrap())).unwrap();
     let of_run = |settings: &[&str]| {
         let source = open_source(temporary.path(), &ReadOptions::default()).unwrap();
         Prepared::new(plan(settings).unwrap(), source.as_ref(), &Device::cpu())
     };
     let task = format!("tasks=[\"{}\"]", market.train[40].pair.task);
-    // Of all rows but one: seed 1 leaves out another one.
+    // All rows but one; with seed 1, the row that is left out is another one.
     let fewer = format!("data.train_rows={}", market.train.len() - 1);
     for settings in [vec![], vec![task.as_str()], vec![fewer.as_str()]] {
         let error = of_run(&settings).unwrap_err().to_string();
@@ -115,7 +115,7 @@ fn a_text_without_a_token_is_told_by_its_line() {
     assert_eq!(loaded.origin(Split::Train, 40), format!("{} line 42", path.display()));
 }
 
-/// Rows read in passes are the rows in memory: the same run.
+/// Reading rows from files in several passes gives the same run as rows in memory.
 #[test]
 fn files_read_in_passes_give_the_run_of_a_data_set_in_memory() {
     let temporary = TempDir::new().unwrap();
@@ -129,7 +129,7 @@ fn files_read_in_passes_give_the_run_of_a_data_set_in_memory() {
     }
 }
 
-/// Whoever gives the rows may be asked to stop.
+/// A source of rows can be stopped.
 #[test]
 fn reading_rows_can_be_stopped() {
     let asked = std::cell::Cell::new(0);
@@ -205,14 +205,14 @@ fn a_dev_metric_without_a_value_is_refused_before_training() {
     }
 }
 
-/// Weights that are finite, but whose products are not: the look at the dev rows finds it, says what the
-/// answer was, and keeps nothing.
+/// Weights that are finite, but whose products are not: the look at the dev set finds this, says what the
+/// answer was, and saves nothing.
 #[test]
 fn divergence_between_looks_is_found_at_the_dev_rows() {
     let temporary = TempDir::new().unwrap();
     let mut dataset = market().clone();
     let row = dataset.dev.len() - 2;
-    // A character that no training row has, so that its token is the unknown one.
+    // A character that is in no training row, so that its token is the unknown token.
     let pair = &mut dataset.dev[row].pair;
     pair.left = "☃".into();
     let plan = plan(&["dev.every=1", "model.freeze=[\"embeddings\", \"trunk\"]"]).unwrap();

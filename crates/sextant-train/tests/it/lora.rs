@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const LORA: &str = "model.lora={ rank = 2, target_modules = [\"query\", \"intermediate.dense\"], modules_to_save = [\"trunk.0.output_norm\"] }";
 const ADAPTER: &str = "model.routing.private=\"adapter\"";
 
-/// What moves, spelled out: independent of [`ModelSpec::trains`].
+/// The parameters that are trained, listed independently of [`ModelSpec::trains`].
 fn is_trained(name: &str, private_blocks: bool) -> bool {
     let head = name.contains(".dense.") || name.contains(".classifier.");
     let private = name.starts_with("branches.") && name.contains(".layers.");
@@ -44,7 +44,7 @@ fn adapters_heads_and_private_blocks_move_and_nothing_else() {
     }
 }
 
-/// Neither the base nor moments of what is frozen.
+/// A checkpoint holds neither the base nor moments of frozen parameters.
 #[test]
 fn checkpoints_hold_what_is_trained() {
     let temporary = TempDir::new().unwrap();
@@ -71,7 +71,7 @@ fn checkpoints_hold_what_is_trained() {
     assert!(length < 4 * (counts.trainable + frozen / 2), "{length} bytes for {counts:?}");
 }
 
-/// A checkpoint goes on over the base that it was trained over, or not at all.
+/// A run resumes only over the base that its checkpoint was trained over.
 #[test]
 fn another_base_is_another_run() {
     const ADAPTED: &str = "model.lora={ rank = 2 }";
@@ -99,7 +99,7 @@ fn another_base_is_another_run() {
     };
     let (adapted, whole) = (fingerprint(&[ADAPTED]), fingerprint(&[]));
     assert_eq!(adapted, fingerprint(&[ADAPTED]));
-    // one number of the last tensor
+    // changes one number of the last tensor
     let path = place.path().join("model.safetensors");
     let mut bytes = std::fs::read(&path).unwrap();
     let last = bytes.len() - 3;

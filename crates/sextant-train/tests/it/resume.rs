@@ -1,4 +1,4 @@
-//! A run that was killed goes on as if it had not been.
+//! A run that was killed and resumed gives the same results as one that was not.
 
 use crate::common::{Silent, folder, prepared};
 use sextant_files::Existing;
@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Dropout, decay and uneven rates on; steps of one task each.
+/// Settings with dropout, decay and different rates, and with steps of one task each.
 const SETTINGS: &[&str] = &[
     "schedule.steps=7",
     "model.hidden_dropout=0.1",
@@ -43,7 +43,7 @@ enum End {
     Started,
 }
 
-/// Ends the run.
+/// An observer that ends the run.
 struct Ender {
     end: End,
     step: u64,
@@ -73,7 +73,8 @@ fn start(folder: &RunFolder, how: Start, extra: &[&'static str]) -> Result<Train
     Trainer::new(prepared(&settings(extra)), folder.clone(), how, Existing::Refuse)
 }
 
-/// Runs with a log to the end, or until it is ended: killed, or with what it returns.
+/// Runs with a log to the end, or until the run is ended. `None` if it was killed, otherwise what the run
+/// returned.
 fn run(trainer: Trainer, end: Option<End>) -> Option<Result<Summary, TrainError>> {
     let mut observers = Observers(vec![Box::new(JsonLog::open(&trainer).unwrap())]);
     if let Some(end) = end {
@@ -146,7 +147,7 @@ fn logged(folder: &RunFolder, event: &str) -> Vec<u64> {
 /// after every second step.
 const ENDS: [(End, &str, u64); 9] = [
     (End::Killed(3), "checkpoint.minutes=0", 2),
-    // With a checkpoint after every step, the newest one is not of a look.
+    // As a checkpoint is saved after every step, the newest one is not that of a look.
     (End::Killed(4), "checkpoint.minutes=1e-9", 3),
     (End::Started, "checkpoint.minutes=0", 0),
     (End::Step(1), "checkpoint.minutes=0", 1),
@@ -158,7 +159,7 @@ const ENDS: [(End, &str, u64); 9] = [
     (End::Dev(2), "checkpoint.minutes=1e-9", 2),
 ];
 
-/// What comes of a run, however it is ended before its time and taken up again.
+/// The results of a run are the same, however it is ended before its time and resumed.
 fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) -> Summary {
     let temporary = TempDir::new().unwrap();
     let whole = folder(&temporary);
@@ -172,10 +173,10 @@ fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) -> Summary {
             Some(Err(TrainError::Interrupted { step, .. })) => assert_eq!(step, done, "{end:?}"),
             Some(other) => panic!("{end:?}: {other:?}"),
         }
-        // As a kill in the middle of a write leaves it.
+        // A kill in the middle of a write leaves half a line.
         let log = std::fs::read_to_string(ended.log()).unwrap();
         std::fs::write(ended.log(), format!("{log}{{\"event\":\"st")).unwrap();
-        // When to save is not part of what a run is: it goes on with another value.
+        // When to save checkpoints is not part of a run's identity: the run resumes with another value.
         let trainer = start(&ended, Start::Resume, extra).unwrap();
         assert_eq!(trainer.steps_done(), done, "{end:?}");
         let summary = run(trainer, None).unwrap().unwrap();
@@ -205,7 +206,7 @@ fn ends_in_the_same_bytes(extra: &[&'static str], bundle: &[&str]) -> Summary {
     expected
 }
 
-/// Stopped again and again, it gets to the same end.
+/// A run that is stopped again and again gets to the same end.
 #[test]
 fn a_run_that_is_stopped_at_every_step_ends_in_the_same_bytes() {
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -228,7 +229,7 @@ fn a_run_that_is_stopped_at_every_step_ends_in_the_same_bytes() {
     assert_eq!(logged(&stopped, "dev"), [2, 4, 6, 7]);
 }
 
-/// The checkpoint is of the step, the log is ahead of it by the look at the dev set.
+/// The checkpoint is that of the step; the log is ahead of it by the look at the dev set.
 #[test]
 fn a_look_that_is_done_again_is_in_the_log_once() {
     let temporary = TempDir::new().unwrap();
@@ -240,7 +241,8 @@ fn a_look_that_is_done_again_is_in_the_log_once() {
     assert_eq!(logged(&folder, "dev"), [2, 4, 6, 7]);
 }
 
-/// Checkpoints of earlier versions do not say whether a look is due: they were saved at looks alone.
+/// Checkpoints of earlier versions do not say whether a look is due, because they were saved only after
+/// looks.
 #[test]
 fn a_checkpoint_of_an_earlier_version_goes_on() {
     let temporary = TempDir::new().unwrap();
@@ -265,7 +267,7 @@ fn a_run_that_is_over_is_not_interrupted() {
     assert_eq!(ended.unwrap().steps, 7);
 }
 
-/// Every observer hears of every event, also of the one at which another breaks.
+/// Every observer receives every event, including the one at which another observer breaks.
 #[test]
 fn one_of_several_observers_ends_the_run() {
     let temporary = TempDir::new().unwrap();
@@ -279,7 +281,7 @@ fn one_of_several_observers_ends_the_run() {
     assert_eq!(logged(&folder(&temporary), "interrupted"), [3]);
 }
 
-/// The best weights are in the bundle alone.
+/// Only the bundle holds the best weights.
 #[test]
 fn a_run_whose_best_weights_are_gone_is_refused() {
     for end in [None, Some(End::Killed(5))] {
@@ -335,14 +337,14 @@ fn the_fingerprint_tells_seeds_and_rows_apart() {
     assert!(prints.contains(&prepared(&settings(&[])).fingerprint()));
 }
 
-/// When to save is not part of what a run is, stated or not.
+/// When to save checkpoints is not part of a run's identity, whether it is stated or not.
 #[test]
 fn saving_more_often_is_the_same_run() {
     let print = |extra: &[&'static str]| prepared(&settings(extra)).fingerprint();
     assert_eq!(print(&[]), print(&["checkpoint.minutes=3"]));
     let recipe = crate::common::recipe(&["checkpoint.minutes=3"]);
     assert_eq!(recipe.checkpoint.minutes, 3.0);
-    // What is hashed: the keys that there were before this one.
+    // The hash covers only the keys that there were before this one.
     let json = serde_json::to_value(&recipe).unwrap();
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let mut expected = [

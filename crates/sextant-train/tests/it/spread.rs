@@ -9,7 +9,7 @@ use sextant_train::{
 };
 use std::sync::mpsc;
 
-/// With dropout, so that a pack's masks must not depend on where it runs.
+/// A recipe with dropout, because a pack's masks must not depend on where it runs.
 const SETTINGS: &[&str] = &["model.hidden_dropout=0.1", "model.attention_dropout=0.1"];
 
 fn batch(prepared: &Prepared) -> Vec<Target<'_>> {
@@ -27,7 +27,7 @@ fn options(prepared: &Prepared, checkpointing: bool) -> StepOptions<'_> {
     }
 }
 
-/// What a pack found, kept to be handed in later.
+/// The results of a pack, kept to be handed in later.
 fn run(pass: &StepPass<'_>, plan: &StepPlan, pack: usize) -> (Vec<Gradients>, PackLosses) {
     let mut found = Vec::new();
     let losses = run_pack(pass, &plan.packs[pack], |part| found.push(part)).unwrap();
@@ -50,7 +50,8 @@ fn in_order(pass: &StepPass<'_>, plan: &StepPlan, order: &[usize]) -> Reduced {
     reduction.finish()
 }
 
-/// Even packs on one thread, odd ones on another, each from its last to its first; handed in as they come.
+/// Runs even packs on one thread and odd ones on another, each from its last to its first; results are
+/// handed in as they come.
 fn on_two_threads(pass: &StepPass<'_>, plan: &StepPlan) -> Reduced {
     let mut reduction = Reduction::new(plan);
     std::thread::scope(|scope| {
@@ -71,7 +72,7 @@ fn on_two_threads(pass: &StepPass<'_>, plan: &StepPlan) -> Reduced {
     reduction.finish()
 }
 
-/// Each sum of gradients, as the weights that a step of the optimizer makes of it.
+/// The weights that a step of the optimizer makes of each sum of gradients.
 fn bits(model: &RelevanceModel, reduced: Reduced) -> Vec<Vec<u32>> {
     let weights = |gradients: Gradients| {
         let mut optimizer = AdamW::new(OptimizerRecipe::default(), model);
@@ -124,7 +125,8 @@ fn a_plan_has_every_row_once_and_a_dropout_key_for_each_pack() {
         let keys: std::collections::HashSet<_> = plan.packs.iter().map(|pack| pack.key).collect();
         assert_eq!(keys.len(), plan.packs.len());
         assert!(plan.packs.iter().all(|pack| pack.sum < plan.sums));
-        // Whatever share of the packs somebody runs, rows are divided by what the whole batch comes to.
+        // Losses are divided by the weight of the whole batch, even for those who run only some of its
+        // packs.
         assert_eq!(plan.divisor, batch.len() as f64);
         let tasks_of = |rows: &[usize]| {
             let tasks = rows.iter().map(|&row| batch[row].row.task);

@@ -1,5 +1,5 @@
-//! Numbers do not depend on the number of threads: a whole training step and scoring, bit for bit, in
-//! each precision.
+//! Results do not depend on the number of threads: those of a whole training step and of scoring are the
+//! same, bit for bit, in each precision.
 
 use crate::common::prepared;
 use burn::module::Module;
@@ -9,7 +9,7 @@ use sextant_train::{AdamW, OptimizerRecipe, StepOptions, gradients};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A model wide enough for every kernel to cut its work, with dropout.
+/// A model with dropout that is wide enough for every kernel to divide its work among threads.
 const SETTINGS: &[&str] = &[
     "model.backbone.hidden_size=128",
     "model.backbone.intermediate_size=512",

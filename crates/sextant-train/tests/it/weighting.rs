@@ -4,7 +4,7 @@ use crate::common::{prepared, train};
 use sextant_core::Task;
 use sextant_train::{StepOptions, Target, gradients};
 
-/// A step's rows by task, unevenly many.
+/// The rows of a step, with uneven numbers of rows per task.
 fn batch(rows: &sextant_train::Rows) -> Vec<Target<'_>> {
     let counts = [5, 1, 3, 2, 0, 1];
     Task::ALL
