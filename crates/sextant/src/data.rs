@@ -9,7 +9,7 @@ use sextant_data::market::{Conflict, ExampleConfig, Market, MarketConfig, Rule};
 use sextant_data::split::{Shares, SplitOptions, split_rows};
 use sextant_data::{
     DataCard, DataFiles, DataFolder, Dataset, Format, Labels, LoadedDataset, build, check,
-    is_among, read_examples,
+    holds_input, read_examples,
 };
 use sextant_files::AtomicFile;
 use std::io::Write;
@@ -184,11 +184,8 @@ impl Data {
                 let shares = Shares::new(args.train, args.dev, args.test)
                     .map_err(|problem| anyhow!("{problem}; see --train, --dev and --test"))?;
                 ensure!(
-                    !is_among(
-                        &args.input,
-                        &args.out.join(format!("train.{}", args.format.extension()))
-                    ),
-                    "{}: the data set would be a part of its own input; name another folder",
+                    !holds_input(&args.out, &args.input),
+                    "{}: the data set would stand beside its own input, or replace it; name another folder",
                     args.out.display()
                 );
                 let mut folder = DataFolder::open(&args.out, args.overwrite.existing())?;

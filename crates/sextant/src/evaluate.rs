@@ -71,6 +71,12 @@ impl Eval {
         }
         let mut rows = LabelledRows::read(&self.data, &options)?;
         if rows.examples().iter().any(|example| example.split.is_some()) {
+            if let Some(row) = rows.examples().iter().position(|row| row.split.is_none()) {
+                bail!(
+                    "{}: the row says no split, but others do; give every row one",
+                    rows.origin(row)
+                );
+            }
             rows.retain(|example| example.split == Some(split));
         } else if self.split.is_some() {
             bail!("{}: no row says its split; leave --split out", self.data.display());

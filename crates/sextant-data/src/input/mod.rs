@@ -8,7 +8,7 @@
 
 mod parts;
 
-pub use parts::is_among;
+pub use parts::{holds_input, is_among};
 mod sniff;
 mod text;
 

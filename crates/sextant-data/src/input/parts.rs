@@ -49,6 +49,15 @@ pub fn is_among(parts: &Path, path: &Path) -> bool {
     )
 }
 
+/// Whether a folder holds a file that is read: `input`, or a part of it if it is a folder or a pattern. Links are
+/// followed. Whatever is written into such a folder may be taken for input the next time, or replace it.
+pub fn holds_input(folder: &Path, input: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else { return false };
+    let parts = of_path(input).ok().flatten().unwrap_or_else(|| vec![input.to_owned()]);
+    let mut real = parts.iter().filter_map(|part| part.canonicalize().ok());
+    real.any(|part| part.parent() == Some(&*folder))
+}
+
 fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let read = |source| DataError::read(folder, source);
     let mut parts = Vec::new();

@@ -2,12 +2,16 @@
 
 use crate::batches::{copy, read_parquet, write_parquet};
 use arrow_array::builder::*;
+use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::*;
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::*;
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::basic::{BrotliLevel, Compression, ConvertedType, GzipLevel, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -158,6 +162,46 @@ fn parquet_columns_of_every_type_pass_bit_for_bit() {
         std::fs::read_to_string(path("out.jsonl")).unwrap()
     );
     insta::assert_snapshot!("every_type_as_csv", std::fs::read_to_string(path("out.csv")).unwrap());
+}
+
+/// Files of pyarrow store `Date64` as days, as Parquet prescribes.
+#[test]
+fn dates_stay_what_the_file_stores() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.parquet", "out.parquet"].map(|name| folder.path().join(name));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+    let dates = Date64Array::from(vec![Some(86_400_000), None]);
+    let mut lists = ListBuilder::new(Date64Builder::new());
+    lists.append_value([Some(0), None]);
+    lists.append_null();
+    let columns: [(&str, ArrayRef); 4] = [
+        ("left", texts.clone()),
+        ("right", texts),
+        ("at", Arc::new(dates)),
+        ("all", Arc::new(lists.finish())),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let days = WriterProperties::builder().set_coerce_types(true).build();
+    let file = File::create(&input).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(days)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    copy(&input, &output).unwrap();
+    let stored = |path: &std::path::Path| {
+        let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+        let columns = reader.metadata().file_metadata().schema_descr().columns().to_vec();
+        let of = columns.iter().map(|column| {
+            (column.name().to_owned(), column.physical_type(), column.converted_type())
+        });
+        of.collect::<Vec<_>>()
+    };
+    assert_eq!(stored(&input)[2].2, ConvertedType::DATE);
+    assert_eq!(stored(&output), stored(&input));
+    let (_, written) = read_parquet(&output);
+    assert_eq!(
+        *written.column_by_name("at").unwrap().as_primitive::<Date32Type>(),
+        Date32Array::from(vec![Some(1), None])
+    );
 }
 
 #[test]

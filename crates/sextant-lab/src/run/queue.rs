@@ -194,9 +194,8 @@ impl Lab {
         }
         let seconds = self.estimate(cell);
         if !queue.fits(seconds) {
-            // Whether it stops or not: nothing is begun after this.
-            let _ = watcher.on_event(LabEvent::OutOfTime { cell, seconds });
             queue.late.insert(cell.name().to_owned());
+            flow(watcher.on_event(LabEvent::OutOfTime { cell, seconds }))?;
             return Ok(Taken::Late);
         }
         match self.claim(cell)? {

@@ -183,7 +183,7 @@ def values(entity, kind):
         unknown = sorted(entity.keys() - set(PRODUCT))
         if unknown or "title" not in entity:
             raise ValueError(f"a product has a title and may have {', '.join(PRODUCT[1:])}; found {sorted(entity)}")
-        path = [strip(node) for node in entity.get("type_path", [])]
+        path = [strip(node) for node in entity.get("type_path", []) if node is not None]
         fields = {key: strip(entity.get(key, "")) for key in ("title", "brand", "description")}
         fields["type_path"] = " > ".join(node for node in path if node)
         fields["attributes"] = attributes(entity.get("attributes", []))
@@ -196,8 +196,9 @@ def attributes(given):
     """Named properties as `name: value, …`, those without a value left out."""
     if isinstance(given, dict):
         given = given.items()
+    given = [item for item in given if item is not None]
     pairs = [(item["name"], item["value"]) if isinstance(item, dict) else item for item in given]
-    pairs = [(strip(name), strip(number(value))) for name, value in pairs]
+    pairs = [(strip(name), strip(number(value))) for name, value in pairs if value is not None]
     return ", ".join(f"{name}: {value}" if name else value for name, value in pairs if value)
 
 
@@ -206,7 +207,9 @@ def number(value):
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
+        if -(2**63) <= value < 2**64:
+            return str(value)
+        value = float(value)
     if not isinstance(value, float):
         return value
     plain = repr(value)
@@ -215,7 +218,7 @@ def number(value):
     digits, exponent = plain.split("e")
     if exponent == "-05":
         return f"{digits[:-len(digits.lstrip('-'))]}0.0000{digits.lstrip('-').replace('.', '')}"
-    return f"{digits}e{int(exponent)}"
+    return f"{digits}e{int(exponent):+d}"
 
 
 def strip(text):

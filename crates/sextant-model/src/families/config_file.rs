@@ -74,6 +74,16 @@ impl ConfigFile {
         if found == supported { Ok(()) } else { Err(self.unsupported(key, found, supported)) }
     }
 
+    /// Refuses an encoder whose tokens see only those before them, or read another model's output.
+    pub(crate) fn require_encoder(&self) -> Result<(), ModelError> {
+        for key in ["is_decoder", "add_cross_attention"] {
+            if self.json.get(key).and_then(Value::as_bool) == Some(true) {
+                return Err(self.unsupported(key, "true", "false"));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses sizes of 0.
     pub(crate) fn require_sizes(&self, sizes: &[(&str, usize)]) -> Result<(), ModelError> {
         match sizes.iter().find(|(_, size)| *size == 0) {

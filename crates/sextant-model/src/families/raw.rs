@@ -54,6 +54,7 @@ impl Raw {
     /// Reads the keys, and refuses values that are invalid or that no family here supports.
     pub(super) fn read(file: &ConfigFile) -> Result<Self, ModelError> {
         let raw: Self = file.keys()?;
+        file.require_encoder()?;
         file.require("hidden_act", &raw.hidden_act, "gelu")?;
         file.require("position_embedding_type", &raw.position_embedding_type, "absolute")?;
         file.require_sizes(&[

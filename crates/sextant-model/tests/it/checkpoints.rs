@@ -158,6 +158,8 @@ fn what_no_family_computes_is_told_by_key() {
     }
     for (family, key, value) in [
         ("bert", "hidden_act", serde_json::json!("relu")),
+        ("bert", "is_decoder", true.into()),
+        ("roberta", "add_cross_attention", true.into()),
         ("roberta", "position_embedding_type", "relative_key".into()),
         ("roberta", "max_position_embeddings", 2.into()),
         ("distilbert", "activation", "relu".into()),

@@ -100,6 +100,18 @@ fn files_of_rows_are_named_whatever_their_format() {
     assert!(error.contains("tables/test.parquet row "), "{error}");
 }
 
+/// Rows without a split beside rows with one would be left out of every split.
+#[test]
+fn a_row_without_a_split_is_named_by_eval() {
+    let place = WorkFolder::with_bundle();
+    place.write(
+        "rows.csv",
+        "task,left,right,grade,split\nquery-product,a,b,1,test\nquery-product,c,d,2,\n",
+    );
+    let error = place.fails(&["eval", BUNDLE, "rows.csv"]);
+    assert!(error.contains("rows.csv line 3: the row says no split"), "{error}");
+}
+
 /// The lab predicts test and dev rows when a run is trained.
 #[test]
 fn the_lab_names_rows_too() {

@@ -6,6 +6,7 @@
 //! changed.
 
 mod builder;
+mod dates;
 mod jsonl;
 mod kinds;
 mod pages;

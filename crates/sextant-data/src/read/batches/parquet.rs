@@ -1,7 +1,7 @@
 //! Reads Parquet files as batches of their own Arrow columns.
 
 use super::pages::{CheckedFile, Whole};
-use super::{Batch, BatchSource};
+use super::{Batch, BatchSource, dates};
 use crate::DataError;
 use crate::layout::Layout;
 use crate::read::{RowFile, check_columns};
@@ -11,7 +11,7 @@ use arrow_schema::Schema;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
 };
-use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader;
 use parquet::schema::types::Type;
@@ -40,7 +40,9 @@ pub(in crate::read) fn open(
     let file = Arc::new(Whole(file));
     let found = guarded(|| ArrowReaderMetadata::load(&*file, ArrowReaderOptions::new()));
     let found = found.map_err(fail)?;
-    let schema = found.schema().clone();
+    let stored = guarded(|| parquet_to_arrow_schema(found.parquet_schema(), None)).map_err(fail)?;
+    let fields = dates::as_stored(found.schema().fields(), stored.fields());
+    let schema = Schema::new_with_metadata(fields, found.schema().metadata().clone());
     let names: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
     if let Some(i) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
         let (path, column) = (row_file.path.clone(), names[i].clone());
