@@ -197,7 +197,9 @@ impl Data {
                 let options = SplitOptions { seed, shares, max_component };
                 let (dataset, report) = split_rows(examples, &options);
                 folder.save(&dataset, args.format)?;
-                for split in [Split::Train, Split::Dev, Split::Test] {
+                let parts =
+                    [(Split::Train, args.train), (Split::Dev, args.dev), (Split::Test, args.test)];
+                for (split, _) in parts.into_iter().filter(|(_, share)| *share > 0.0) {
                     warn_of_gaps(&dataset, split);
                 }
                 say(&report.to_string());

@@ -44,6 +44,13 @@ impl Eval {
         let all = rows.examples().len();
         rows.retain(|example| tasks.contains(&example.pair.task));
         let left = rows.examples().len();
+        if all == 0 {
+            let split = self.split.unwrap_or(Split::Test);
+            bail!(
+                "{}: there are no {split} rows; `--split` names another part",
+                self.data.display()
+            );
+        }
         if left == 0 {
             bail!("{}: no rows of the tasks that the model knows", self.data.display());
         }

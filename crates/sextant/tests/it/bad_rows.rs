@@ -110,6 +110,9 @@ fn a_row_without_a_split_is_named_by_eval() {
     );
     let error = place.fails(&["eval", BUNDLE, "rows.csv"]);
     assert!(error.contains("rows.csv line 3: the row says no split"), "{error}");
+    place.write("rows.csv", "task,left,right,grade,split\nquery-product,a,b,1,dev\n");
+    let error = place.fails(&["eval", BUNDLE, "rows.csv"]);
+    assert!(error.contains("rows.csv: there are no test rows"), "{error}");
 }
 
 /// The lab predicts test and dev rows when a run is trained.
