@@ -238,6 +238,15 @@ def entity(template, value):
     return "".join(text for text, _ in encoder.render("right", value))
 
 
+def check_values():
+    """Values that are no texts, written as Sextant writes them when it reads rows."""
+    given = {"a": 1e16, "b": 10**23, "c": 1e-5, "d": None, "e": 1.5e-7, "f": 2**64 - 1, "g": True}
+    product = {"title": "t", "attributes": given, "type_path": [None, "Tools"]}
+    expected = "t | a: 1e+16, b: 1e+23, c: 0.00001, e: 1.5e-7, f: 18446744073709551615, g: true | Tools"
+    found = entity("{title} | {attributes} | {type_path}", product)
+    assert found == expected, found
+
+
 def apart(found, expected):
     """How far probabilities are from others, and how many grades change."""
     difference = abs(found - expected)
@@ -324,6 +333,7 @@ def main():
     parser.add_argument("--rows", type=int, default=500)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    check_values()
     if args.kept:
         return check_kept(args.kept)
     if not args.sextant:
