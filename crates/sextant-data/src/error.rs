@@ -81,7 +81,7 @@ pub enum DataError {
     Quote(#[from] Box<QuoteError>),
     /// A row of a CSV or TSV file is longer than a row may be.
     #[error(
-        "{} line {line}: the row is longer than {}; if rows really are so long, raise --max-row-bytes",
+        "{} line {line}: the row is longer than {}; if rows really are so long, raise --max-row-bytes (`data.max_row_bytes` in a recipe)",
         path.display(),
         bytes(*limit)
     )]
@@ -256,7 +256,7 @@ pub enum RowProblem {
     },
     /// A line of JSONL is longer than a row may be.
     #[error(
-        "the line is longer than {}; if rows really are so long, raise --max-row-bytes",
+        "the line is longer than {}; if rows really are so long, raise --max-row-bytes (`data.max_row_bytes` in a recipe)",
         bytes(*limit)
     )]
     TooLong {

@@ -75,15 +75,15 @@ impl Display for QuoteError {
         write!(f, "{} line {}, {}", self.path.display(), self.line, self.finding())?;
         if self.backslash {
             return f.write_str(
-                "; quotes inside cells are written `\\\"` here: read the file with --quoting backslash",
+                "; quotes inside cells are written `\\\"` here: read the file with --quoting backslash (`data.quoting` in a recipe)",
             );
         }
-        f.write_str("; if quotes are ordinary characters here, such as inch marks, read the file with --quoting none")?;
+        f.write_str("; if quotes are ordinary characters here, such as inch marks, read the file with --quoting none (`data.quoting` in a recipe)")?;
         f.write_str(match self.kind {
             FaultKind::HoldsRows { .. } => {
                 "; if the cell really has all these lines, say --quoting rfc4180"
             }
-            FaultKind::TooLong { .. } => "; if the cell really is so long, raise --max-row-bytes",
+            FaultKind::TooLong { .. } => "; if the cell really is so long, raise --max-row-bytes (`data.max_row_bytes` in a recipe)",
             FaultKind::TextAfterQuote { .. } => "; else double the quotes inside the cell",
             FaultKind::Unclosed => "; else close it, and double the quotes inside the cell",
         })

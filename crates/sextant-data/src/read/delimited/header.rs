@@ -82,5 +82,7 @@ pub(super) fn separator_hint(header: &Header) -> Option<String> {
         .filter(|&(count, ..)| count > 0)
         .max_by_key(|&(count, ..)| count)?;
     let seen = if character == '\t' { "tabs".to_owned() } else { format!("`{character}`") };
-    Some(format!("; its cells are separated by {seen}: read the file with --separator {option}"))
+    Some(format!(
+        "; its cells are separated by {seen}: read the file with --separator {option} (`data.separator` in a recipe)"
+    ))
 }
