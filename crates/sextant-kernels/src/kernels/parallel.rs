@@ -182,6 +182,19 @@ mod tests {
     use std::thread;
 
     #[test]
+    fn within_the_pool_unless_alone_and_at_the_same_level() {
+        let here = || thread::current().id();
+        let me = here();
+        assert_ne!(within_pool(here), me);
+        assert!(within_pool(|| within_pool(here) == here()));
+        assert_eq!(on_this_thread(|| within_pool(here)), me);
+        for level in simd::Level::supported() {
+            let found = simd::with_level(level, || within_pool(simd::level));
+            assert!(found == level, "{level:?}");
+        }
+    }
+
+    #[test]
     fn alone_means_on_the_calling_thread_until_the_end() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let elsewhere = || {
