@@ -31,7 +31,7 @@ pub fn on_this_thread<T>(body: impl FnOnce() -> T) -> T {
 /// ([`on_this_thread`]).
 ///
 /// A computation that is spread from outside of the pool wakes a thread of the pool and puts the calling thread to
-/// sleep, which for small tensors takes longer than the computation. Within the pool, the calling thread begins
+/// sleep, once for each operation. Within the pool, the calling thread begins
 /// at once and shares its work with whoever is awake. So whoever calls many operations in a row calls them in here.
 pub fn within_pool<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     if ALONE.get() || rayon::current_thread_index().is_some() {

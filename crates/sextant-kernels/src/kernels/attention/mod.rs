@@ -10,6 +10,7 @@
 mod backward;
 mod distances;
 mod forward;
+mod line;
 mod relative;
 
 use std::ops::Range;
