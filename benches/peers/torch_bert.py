@@ -1,7 +1,8 @@
 """Plain PyTorch: `transformers` encoders with three labels, dynamic padding, a written-out loop.
 
 Cases say `sorted` (batches of rows of like length), `default` (PyTorch's defaults: no fused optimizer, rows as
-they come) or neither, and `deberta` where the model is a DeBERTa of the shape of v3-small with random numbers.
+they come) or neither, and `deberta` or `decoder` where the model is a DeBERTa of the shape of v3-small or a decoder
+of the shape of SmolLM2-135M, with random numbers.
 """
 
 import functools
@@ -35,16 +36,33 @@ DEBERTA = {
 }
 
 
+DECODER = {
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "max_position_embeddings": 8192,
+    "rope_theta": 100000.0,
+    "rms_norm_eps": 1e-5,
+    "pad_token_id": 0,
+    "num_labels": 3,
+}
+
+
 @functools.cache
-def model(deberta):
-    if deberta:
+def model(kind):
+    if kind == "deberta":
         return transformers.DebertaV2ForSequenceClassification(transformers.DebertaV2Config(**DEBERTA))
+    if kind == "decoder":
+        return transformers.LlamaForSequenceClassification(transformers.LlamaConfig(**DECODER))
     return transformers.AutoModelForSequenceClassification.from_pretrained(WORK["model"], num_labels=3)
 
 
 @functools.cache
-def optimizer_of(deberta, fused):
-    return torch.optim.AdamW(model(deberta).parameters(), lr=1e-8, weight_decay=0.01, fused=fused)
+def optimizer_of(kind, fused):
+    return torch.optim.AdamW(model(kind).parameters(), lr=1e-8, weight_decay=0.01, fused=fused)
 
 
 def padded(rows, indices, fill=0):
@@ -64,11 +82,15 @@ def inputs(data, indices):
 def run(case):
     words = case.split()
     training, data, bf16 = words[0] == "train", WORK["sets"][words[1]], words[2] == "bf16"
-    encoder = model("deberta" in words)
+    kind = words[-1]
+    encoder = model(kind)
     encoder.train(training)
-    optimizer = optimizer_of("deberta" in words, "default" not in words) if training else None
+    optimizer = optimizer_of(kind, "default" not in words) if training else None
     for indices in worker.batches(data["ids"], WORK["batch"], "sorted" in words):
         given = inputs(data, indices)
+        if kind == "decoder":
+            given.pop("token_type_ids")
+            given["use_cache"] = False
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             if not training:
                 with torch.inference_mode():

@@ -57,11 +57,11 @@ impl PackedWeight {
     /// Rounds a weight of `[inputs, outputs]` to 8 bits.
     ///
     /// Each output has a scale, its greatest absolute weight divided by 127, and its weights are rounded to
-    /// multiples of the scale. Inputs are rounded at each call, with a scale for each row.
+    /// multiples of the scale. On processors with AVX2 that have no instruction for dot products of bytes (neither
+    /// AVX-VNNI nor AVX-512 VNNI), it is divided by 64. Inputs are rounded at each call, with a scale for each row.
     pub fn int8(weight: Tensor<2>) -> Self {
         let dims = weight.dims();
-        let (values, scales) = int8::quantise(&numbers(weight), dims[1]);
-        let packed = int8::Weight::new(simd::level(), &values, &scales);
+        let packed = int8::Weight::round(simd::level(), &numbers(weight), dims[1]);
         Self { form: Arc::new(Form::Int8(packed)), dims }
     }
 

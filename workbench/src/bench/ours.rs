@@ -45,6 +45,8 @@ enum Model {
     Adapted(FrozenFormat),
     /// A DeBERTa with one head.
     Deberta,
+    /// A decoder without adapters.
+    Decoder,
 }
 
 const fn case(name: &'static str, set: &'static str, work: Work) -> Case {
@@ -63,7 +65,7 @@ const fn from_text(case: Case) -> Case {
     Case { from_text: true, ..case }
 }
 
-pub(crate) const CASES: [Case; 20] = [
+pub(crate) const CASES: [Case; 23] = [
     train("train equal f32 ours", "equal", Precision::F32, Model::Single),
     train("train equal bf16 ours", "equal", Precision::Bf16, Model::Single),
     train("train mix f32 ours", "mix", Precision::F32, Model::Single),
@@ -84,6 +86,21 @@ pub(crate) const CASES: [Case; 20] = [
     case("score mix f32 ours deberta", "mix", Work::Score(ScorePrecision::F32, Model::Deberta)),
     case("score mix bf16 ours deberta", "mix", Work::Score(ScorePrecision::Bf16, Model::Deberta)),
     case("score mix int8 ours deberta", "mix", Work::Score(ScorePrecision::Int8, Model::Deberta)),
+    case(
+        "score queries f32 ours decoder",
+        "queries",
+        Work::Score(ScorePrecision::F32, Model::Decoder),
+    ),
+    case(
+        "score queries bf16 ours decoder",
+        "queries",
+        Work::Score(ScorePrecision::Bf16, Model::Decoder),
+    ),
+    case(
+        "score queries int8 ours decoder",
+        "queries",
+        Work::Score(ScorePrecision::Int8, Model::Decoder),
+    ),
 ];
 
 /// Where the time of a step goes.
@@ -114,8 +131,8 @@ pub(crate) struct Ours {
     learners: BTreeMap<Model, (RelevanceModel, AdamW)>,
     scorers: BTreeMap<Model, Scoring>,
     step: u64,
-    /// Where the time went in the last training of each precision.
-    pub(crate) shares: [Option<Shares>; 2],
+    /// Where the time went in the last pass of each case that trains.
+    pub(crate) shares: BTreeMap<&'static str, (Precision, Shares)>,
 }
 
 impl Ours {
@@ -126,7 +143,7 @@ impl Ours {
             learners: BTreeMap::new(),
             scorers: BTreeMap::new(),
             step: 0,
-            shares: [None; 2],
+            shares: BTreeMap::new(),
         }
     }
 
@@ -181,18 +198,17 @@ impl Ours {
             }
         }
         let seconds = start.elapsed().as_secs_f64();
-        if let (&Work::Train(precision, Model::Single), "mix", false) =
-            (&case.work, case.set, case.from_text)
-        {
+        if let Work::Train(precision, _) = case.work {
             let found = profile::take();
             let threads = std::thread::available_parallelism()?.get() as f64;
             let share = |busy: f64| busy / threads / seconds;
-            self.shares[precision as usize] = Some(Shares {
+            let shares = Shares {
                 products: share(found.product_seconds),
                 packing: share(found.packing_seconds),
                 attention: share(found.attention_seconds),
                 rate: found.operations / (found.product_seconds / threads),
-            });
+            };
+            self.shares.insert(case.name, (precision, shares));
         }
         Ok(seconds * 1e3)
     }
@@ -241,13 +257,13 @@ fn model(kind: Model, folder: &Path) -> anyhow::Result<RelevanceModel> {
     let (routing, head_dropout) = match kind {
         Model::Mhp => (Routing::mhp(2), 0.1),
         Model::Single | Model::Deberta => (single, 0.1),
-        Model::Adapted(_) => (single, 0.0),
+        Model::Adapted(_) | Model::Decoder => (single, 0.0),
     };
-    let decoder = matches!(kind, Model::Adapted(_));
+    let decoder = matches!(kind, Model::Adapted(_) | Model::Decoder);
     let place = tempfile::tempdir()?;
     let shape = match kind {
         Model::Single | Model::Mhp => None,
-        Model::Adapted(_) => Some(smollm()),
+        Model::Adapted(_) | Model::Decoder => Some(smollm()),
         Model::Deberta => Some(deberta()),
     };
     if let Some(shape) = &shape {

@@ -12,7 +12,7 @@ struct Script {
     tuned: bool,
 }
 
-const SCRIPTS: [Script; 6] = [
+const SCRIPTS: [Script; 7] = [
     Script {
         file: "torch_bert.py",
         cases: &[
@@ -34,6 +34,11 @@ const SCRIPTS: [Script; 6] = [
             "score mix f32 torch sorted deberta",
             "score mix bf16 torch sorted deberta",
         ],
+        tuned: true,
+    },
+    Script {
+        file: "torch_bert.py",
+        cases: &["score queries f32 torch sorted decoder"],
         tuned: true,
     },
     Script {

@@ -5,7 +5,7 @@ use super::ours::Ours;
 use sextant_kernels::{Precision, peak};
 
 /// Our case, the case that it is compared with, and the ratio that we aim at.
-const COMPARISONS: [(&str, &str, Option<f64>); 21] = [
+const COMPARISONS: [(&str, &str, Option<f64>); 23] = [
     ("train mix bf16 ours", "train mix bf16 torch sorted", Some(2.5)),
     ("train mix f32 ours", "train mix f32 torch sorted", None),
     ("train mix bf16 ours", "train mix f32 torch sorted", None),
@@ -27,13 +27,15 @@ const COMPARISONS: [(&str, &str, Option<f64>); 21] = [
     ("train mix bf16 ours deberta", "train mix bf16 torch sorted deberta", Some(2.5)),
     ("score mix f32 ours deberta", "score mix f32 torch sorted deberta", None),
     ("score mix bf16 ours deberta", "score mix bf16 torch sorted deberta", None),
+    ("score queries f32 ours decoder", "score queries f32 torch sorted decoder", Some(3.0)),
+    ("score queries int8 ours decoder", "score queries f32 ours decoder", Some(2.0)),
 ];
 
 /// Prints the machine, all times, and the comparisons, as Markdown.
 pub(crate) fn print(times: &Times, ours: &Ours) {
     let level = sextant_kernels::simd::level().as_str();
     println!("\n{}, {} threads, kernels at {level}", cpu(), rayon_threads());
-    for set in ["equal", "mix", "few"] {
+    for set in ["equal", "mix", "few", "queries"] {
         println!("{set}: {} rows, {} tokens", ours.rows(set), ours.tokens(set));
     }
     println!("\n| case | median ms | least | most | rows/s |\n|---|---:|---:|---:|---:|");
@@ -57,20 +59,25 @@ pub(crate) fn print(times: &Times, ours: &Ours) {
         let best = least(b) / least(a);
         println!("| {mine} | {theirs} | {:.2} | {best:.2} | {target} |", median(&ratios));
     }
-    for precision in Precision::ALL {
-        let peak = peak(precision);
-        if let Some(shares) = ours.shares[precision as usize] {
-            println!(
-                "\n{precision}, mix: {:.0} % of a training step in matrix products ({:.0} % of linear layers, {:.0} % packing of their factors, {:.0} % within attention); those of linear layers run at {:.0} GFLOP/s, {:.0} % of the {:.0} that one large product reaches",
-                (shares.products + shares.packing + shares.attention) * 1e2,
-                shares.products * 1e2,
-                shares.packing * 1e2,
-                shares.attention * 1e2,
-                shares.rate / 1e9,
-                shares.rate / peak * 1e2,
-                peak / 1e9,
-            );
-        }
+    if ours.shares.is_empty() {
+        return;
+    }
+    let peaks = Precision::ALL.map(peak);
+    println!(
+        "\nShares of the threads' time, and the rate of products of linear layers in GFLOP/s, also in percent of one large product's:\n"
+    );
+    println!("| case | products | packing | attention's products | rate | of a large product's |");
+    println!("|---|---:|---:|---:|---:|---:|");
+    for (case, &(precision, shares)) in &ours.shares {
+        let percent = |share: f64| format!("{:.0} %", share * 1e2);
+        println!(
+            "| {case} | {} | {} | {} | {:.0} | {} |",
+            percent(shares.products),
+            percent(shares.packing),
+            percent(shares.attention),
+            shares.rate / 1e9,
+            percent(shares.rate / peaks[precision as usize]),
+        );
     }
 }
 

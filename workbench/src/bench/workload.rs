@@ -11,6 +11,8 @@ use std::path::Path;
 const LENGTHS: &str = include_str!("../../../benches/public-six-lengths.txt");
 /// Number of rows of a training step, and of a peer's batch.
 pub(crate) const BATCH: usize = 32;
+/// Number of rows with the same query in the set of queries.
+pub(crate) const PER_QUERY: usize = 50;
 /// Number of tokens of each row in the set of equal lengths.
 const EQUAL: usize = 64;
 
@@ -22,11 +24,32 @@ pub(crate) struct Workload {
     pub(crate) mix: Set,
     /// One batch of the mix, for large models.
     pub(crate) few: Set,
+    /// A few queries, each with [`PER_QUERY`] products, as rerankers get them.
+    pub(crate) queries: Set,
     pub(crate) encoder: Encoder,
 }
 
+/// Makes texts from a list of words.
+struct Texts<'a> {
+    words: &'a [String],
+    next: usize,
+}
+
+impl Texts<'_> {
+    /// A text of so many words.
+    fn of(&mut self, count: usize) -> String {
+        let chosen: Vec<&str> = (0..count)
+            .map(|_| {
+                self.next += 7919; // a prime: words do not repeat soon
+                self.words[self.next % self.words.len()].as_str()
+            })
+            .collect();
+        chosen.join(" ")
+    }
+}
+
 /// Rows as pairs and as tokens.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Set {
     pub(crate) pairs: Vec<(String, String)>,
     pub(crate) labels: Vec<usize>,
@@ -54,6 +77,7 @@ impl Workload {
             equal: Set::new(&[EQUAL; BATCH], &words, &encoder)?,
             mix: Set::new(&lengths, &words, &encoder)?,
             few: Set::new(&lengths[..BATCH], &words, &encoder)?,
+            queries: Set::queries(&lengths, &words, &encoder)?,
             encoder,
         })
     }
@@ -63,6 +87,7 @@ impl Workload {
         match name {
             "equal" => &self.equal,
             "few" => &self.few,
+            "queries" => &self.queries,
             _ => &self.mix,
         }
     }
@@ -71,7 +96,9 @@ impl Workload {
         let json = serde_json::json!({
             "model": model,
             "batch": BATCH,
-            "sets": { "equal": &self.equal, "mix": &self.mix, "few": &self.few },
+            "sets": {
+                "equal": &self.equal, "mix": &self.mix, "few": &self.few, "queries": &self.queries,
+            },
         });
         Ok(serde_json::to_vec(&json)?)
     }
@@ -79,43 +106,59 @@ impl Workload {
 
 impl Set {
     fn new(lengths: &[usize], words: &[String], encoder: &Encoder) -> anyhow::Result<Self> {
-        let mut set = Self {
-            pairs: Vec::new(),
-            labels: Vec::new(),
-            ids: Vec::new(),
-            segments: Vec::new(),
-            rows: Vec::new(),
-        };
-        let mut next = 0;
-        let mut text = |count: usize| {
-            let chosen: Vec<&str> = (0..count)
-                .map(|_| {
-                    next += 7919; // a prime: words do not repeat soon
-                    words[next % words.len()].as_str()
-                })
-                .collect();
-            chosen.join(" ")
-        };
+        let mut set = Self::default();
+        let mut texts = Texts { words, next: 0 };
         for (index, &length) in lengths.iter().enumerate() {
             // [CLS] left [SEP] right [SEP]
             let words = length.saturating_sub(3).max(2);
             let left = (words / 4).max(1);
-            let (left, right) = (text(left), text(words - left));
-            let pair = Pair {
-                task: Task::QueryQuery,
-                left: Entity::from(left.as_str()),
-                right: Entity::from(right.as_str()),
-            };
-            let row = encoder.encode(&pair)?;
-            ensure!(row.len() == words + 3, "a row of {words} words has {} tokens", row.len());
-            set.ids.push(row.ids.clone());
-            set.segments.push(row.segments.clone());
+            let (left, right) = (texts.of(left), texts.of(words - left));
             // The task only decides the branch, so that packs have rows of all tasks.
-            set.rows.push(EncodedRow { task: Task::ALL[index % Task::COUNT], ..row });
-            set.pairs.push((left, right));
-            set.labels.push(index % 3);
+            set.push(Task::ALL[index % Task::COUNT], left, right, words, encoder)?;
         }
         Ok(set)
+    }
+
+    /// A query of 4 to 11 words for every 16 lengths, with [`PER_QUERY`] products whose lengths go through the list.
+    fn queries(lengths: &[usize], words: &[String], encoder: &Encoder) -> anyhow::Result<Self> {
+        let mut set = Self::default();
+        let mut texts = Texts { words, next: 0 };
+        let count = lengths.len() / 16;
+        let mut lengths = lengths.iter().cycle();
+        for query in 0..count {
+            let left = 4 + query % 8;
+            let query = texts.of(left);
+            for &length in lengths.by_ref().take(PER_QUERY) {
+                let product = length.saturating_sub(left + 3).max(3);
+                let right = texts.of(product);
+                set.push(Task::QueryProduct, query.clone(), right, left + product, encoder)?;
+            }
+        }
+        Ok(set)
+    }
+
+    /// Adds a row of so many words.
+    fn push(
+        &mut self,
+        task: Task,
+        left: String,
+        right: String,
+        words: usize,
+        encoder: &Encoder,
+    ) -> anyhow::Result<()> {
+        let pair = Pair {
+            task: Task::QueryQuery,
+            left: Entity::from(left.as_str()),
+            right: Entity::from(right.as_str()),
+        };
+        let row = encoder.encode(&pair)?;
+        ensure!(row.len() == words + 3, "a row of {words} words has {} tokens", row.len());
+        self.ids.push(row.ids.clone());
+        self.segments.push(row.segments.clone());
+        self.labels.push(self.rows.len() % 3);
+        self.rows.push(EncodedRow { task, ..row });
+        self.pairs.push((left, right));
+        Ok(())
     }
 
     pub(crate) fn tokens(&self) -> usize {

@@ -152,6 +152,15 @@ impl FloatPtr {
         }
     }
 
+    /// The pointer to the memory, read as words of 32 bits.
+    #[inline(always)]
+    pub(crate) fn words(self) -> *const f32 {
+        match self {
+            Self::F32(p) => p,
+            Self::Bf16(p) => p.cast(),
+        }
+    }
+
     /// A vector of the numbers from `index` on, of which `left` are left; lanes past them are zero.
     ///
     /// # Safety

@@ -4,6 +4,11 @@
 //! scale for each row (dynamic quantisation). Products are exact in `i32`. Activations are stored as
 //! unsigned bytes, shifted by 128, because the dot product instruction multiplies unsigned by signed bytes.
 //! The sums start at `-128 · Σ weights`, which cancels the shift.
+//!
+//! A level without an instruction for dot products of bytes sums two products in 16 bits. There weights are rounded
+//! to 64 steps on each side of zero in place of 127 ([`Simd::WEIGHT_BYTE`]), so that no sum overflows. It is the
+//! weights that get the shorter range, as in ONNX Runtime's `reduce_range`, because rounding activations, whose rows
+//! have few large values, costs more to begin with.
 
 use std::marker::PhantomData;
 
@@ -14,7 +19,7 @@ use super::parallel::{self, Room, Scratch};
 use crate::Activation;
 use crate::simd::{Kernel, Level, Simd, launch};
 
-/// The greatest absolute value of a weight or an activation in 8 bits.
+/// The greatest absolute value of an activation in 8 bits.
 const GREATEST: f32 = 127.0;
 /// The number of inputs in a word.
 const BYTES: usize = 4;
@@ -34,13 +39,21 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
+    /// Rounds a weight of `[inputs, outputs]` to what the level multiplies exactly.
+    pub(crate) fn round(level: Level, weight: &[f32], outputs: usize) -> Self {
+        // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
+        let (_, greatest) = unsafe { launch(level, Sizes(outputs)) };
+        let (values, scales) = quantise(weight, outputs, greatest);
+        Self::new(level, &values, &scales)
+    }
+
     /// Packs `values` of `[inputs, outputs]`, each of which stands for its product with its output's scale.
-    pub(crate) fn new(level: Level, values: &[i8], scales: &[f32]) -> Self {
+    fn new(level: Level, values: &[i8], scales: &[f32]) -> Self {
         let outputs = scales.len();
         let inputs = values.len() / outputs.max(1);
         assert_eq!(values.len(), inputs * outputs, "int8: length of the weight");
-        // SAFETY: `launch` asks that the kernel's pointers are valid, and `Width` holds none.
-        let width = unsafe { launch(level, Width(outputs)) };
+        // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
+        let (width, _) = unsafe { launch(level, Sizes(outputs)) };
         let words = inputs.div_ceil(BYTES);
         let mut panels = vec![0u32; outputs.div_ceil(width) * words * width];
         let mut sums = vec![0i32; outputs];
@@ -87,19 +100,21 @@ impl Weight {
     }
 }
 
-struct Width(usize);
+/// Returns the width of the panels of a weight with so many outputs, and the greatest absolute value that its
+/// bytes may have.
+struct Sizes(usize);
 
-impl Kernel for Width {
-    type Output = usize;
+impl Kernel for Sizes {
+    type Output = (usize, f32);
     #[inline(always)]
-    unsafe fn run<S: Simd>(self, _: S) -> usize {
-        panel_width::<S>(self.0)
+    unsafe fn run<S: Simd>(self, _: S) -> (usize, f32) {
+        (panel_width::<S>(self.0), S::WEIGHT_BYTE)
     }
 }
 
-/// Rounds a weight of `[inputs, outputs]` to 8 bits. Returns the values, and a scale for each output, which is
-/// NaN if one of the output's weights is not finite.
-pub(crate) fn quantise(weight: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
+/// Rounds a weight of `[inputs, outputs]` to bytes that are not greater than `most`. Returns the values, and a scale
+/// for each output, which is NaN if one of the output's weights is not finite.
+fn quantise(weight: &[f32], outputs: usize, most: f32) -> (Vec<i8>, Vec<f32>) {
     let mut scales = vec![0.0f32; outputs];
     for line in weight.chunks_exact(outputs.max(1)) {
         for (scale, w) in scales.iter_mut().zip(line) {
@@ -111,7 +126,7 @@ pub(crate) fn quantise(weight: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
     for scale in &mut scales {
         *scale = match *scale {
             0.0 => 1.0,
-            greatest if greatest.is_finite() => greatest / GREATEST,
+            greatest if greatest.is_finite() => greatest / most,
             _ => f32::NAN,
         };
     }

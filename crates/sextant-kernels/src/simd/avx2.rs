@@ -7,28 +7,46 @@ use half::bf16;
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
-/// 256-bit vectors with fused multiply-add. Only [`Avx2::detect`] creates a value, which so proves that the
-/// machine has these instructions.
+/// 256-bit vectors with fused multiply-add, and with 8-bit dot products if `VNNI` is true. Only `detect` creates a
+/// value, which so proves that the machine has these instructions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Avx2(());
+pub(super) struct Avx2<const VNNI: bool>(());
 
 type V = __m256;
 
 /// # Safety
 /// The requirements of [`Kernel::run`] are met.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn enter<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+unsafe fn enter<K: Kernel>(simd: Avx2<false>, kernel: K) -> K::Output {
     // SAFETY: the caller promises that the requirements of `Kernel::run` are met.
     unsafe { kernel.run(simd) }
 }
 
-impl Avx2 {
+/// # Safety
+/// The requirements of [`Kernel::run`] are met.
+#[target_feature(enable = "avx2,fma,avxvnni")]
+unsafe fn enter_vnni<K: Kernel>(simd: Avx2<true>, kernel: K) -> K::Output {
+    // SAFETY: the caller promises that the requirements of `Kernel::run` are met.
+    unsafe { kernel.run(simd) }
+}
+
+impl Avx2<false> {
     /// The proof that the machine has the instructions, if it has them.
     pub(super) fn detect() -> Option<Self> {
         let found = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         found.then_some(Self(()))
     }
+}
 
+impl Avx2<true> {
+    /// The proof that the machine has the instructions, if it has them.
+    pub(super) fn detect() -> Option<Self> {
+        let found = Avx2::<false>::detect().is_some() && is_x86_feature_detected!("avxvnni");
+        found.then_some(Self(()))
+    }
+}
+
+impl<const VNNI: bool> Avx2<VNNI> {
     /// A mask whose bits are all 1 in the first `n` lanes and 0 in the others.
     #[expect(clippy::unused_self, reason = "the proof that the instructions are there")]
     #[inline(always)]
@@ -41,18 +59,51 @@ impl Avx2 {
     }
 }
 
-impl Simd for Avx2 {
+/// Transposes eight rows of eight numbers.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+pub(super) unsafe fn turn_eight(r: [V; 8]) -> [V; 8] {
+    // SAFETY: the caller promises AVX2, and only registers are touched.
+    unsafe {
+        let pairs =
+            |i: usize| [_mm256_unpacklo_ps(r[i], r[i + 1]), _mm256_unpackhi_ps(r[i], r[i + 1])];
+        let quads = |i: usize| {
+            let ([a, b], [c, d]) = (pairs(i), pairs(i + 2));
+            [
+                _mm256_shuffle_ps::<0x44>(a, c),
+                _mm256_shuffle_ps::<0xee>(a, c),
+                _mm256_shuffle_ps::<0x44>(b, d),
+                _mm256_shuffle_ps::<0xee>(b, d),
+            ]
+        };
+        let (low, high) = (quads(0), quads(4));
+        let mut turned = [r[0]; 8];
+        for i in 0..4 {
+            turned[i] = _mm256_permute2f128_ps::<0x20>(low[i], high[i]);
+            turned[i + 4] = _mm256_permute2f128_ps::<0x31>(low[i], high[i]);
+        }
+        turned
+    }
+}
+
+impl<const VNNI: bool> Simd for Avx2<VNNI> {
     type V = V;
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
     const PANEL: usize = 2;
+    const DEPTH: usize = 256;
+    const GROUP: usize = 6;
+    const WEIGHT_BYTE: f32 = if VNNI { 127.0 } else { 64.0 };
     const BF16: bool = false;
 
     #[inline(always)]
     unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: `self` exists only where the machine has AVX2 and FMA, the features that `enter` is compiled
-        // for. The caller promises that the requirements of `Kernel::run` are met.
-        unsafe { enter(self, kernel) }
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and AVX-VNNI if `VNNI` is true, so it has
+        // the features of the entry point that is called. The caller promises that the requirements of
+        // `Kernel::run` are met.
+        unsafe { if VNNI { enter_vnni(Avx2(()), kernel) } else { enter(Avx2(()), kernel) } }
     }
 
     #[inline(always)]
@@ -255,17 +306,62 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn dot_bytes(self, acc: V, a: V, b: V) -> V {
-        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and only registers are touched.
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and AVX-VNNI if `VNNI` is true, and only
+        // registers are touched.
         unsafe {
             let (a, b) = (_mm256_castps_si256(a), _mm256_castps_si256(b));
-            // Bytes 0 and 2 of each lane are multiplied as 16-bit numbers, then bytes 1 and 3, so that no sum
-            // of two products saturates.
-            let even_a = _mm256_and_si256(a, _mm256_set1_epi32(0x00ff_00ff));
-            let even_b = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(b));
-            let even = _mm256_madd_epi16(even_a, even_b);
-            let odd = _mm256_madd_epi16(_mm256_srli_epi16::<8>(a), _mm256_srai_epi16::<8>(b));
-            let sum = _mm256_add_epi32(_mm256_castps_si256(acc), _mm256_add_epi32(even, odd));
-            _mm256_castsi256_ps(sum)
+            let acc = _mm256_castps_si256(acc);
+            if VNNI {
+                return _mm256_castsi256_ps(_mm256_dpbusd_avx_epi32(acc, a, b));
+            }
+            // The sum of two products fits into 16 bits: it is at most 2 * 255 * 64 = 32,640.
+            let pairs = _mm256_maddubs_epi16(a, b);
+            let sums = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+            _mm256_castsi256_ps(_mm256_add_epi32(acc, sums))
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, to: *mut u8, v: V, n: usize) {
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that the
+        // memory of the lanes can be written; a partial vector goes through an array that holds a whole one.
+        unsafe {
+            let words = _mm256_cvtps_epi32(v);
+            let halves = _mm256_packus_epi32(words, words);
+            let bytes = _mm256_packus_epi16(halves, halves);
+            let low = _mm256_castsi256_si128(bytes);
+            let high = _mm256_extracti128_si256::<1>(bytes);
+            let eight = _mm_unpacklo_epi32(low, high);
+            if n >= 8 {
+                _mm_storel_epi64(to.cast(), eight);
+            } else {
+                let mut some = [0u8; 8];
+                _mm_storel_epi64(some.as_mut_ptr().cast(), eight);
+                to.copy_from_nonoverlapping(some.as_ptr(), n);
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn turn_group(self, from: *const f32, row: usize, to: *mut f32) {
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that eight
+        // numbers of six rows can be read and as many written.
+        unsafe {
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for (i, x) in rows.iter_mut().enumerate().take(Self::GROUP) {
+                *x = _mm256_loadu_ps(from.add(i * row));
+            }
+            for (k, x) in turn_eight(rows).into_iter().enumerate() {
+                self.store_group(to.add(k * Self::GROUP), x);
+            }
+        }
+    }
+    // A masked store takes many times as long on AMD's processors.
+    #[inline(always)]
+    unsafe fn store_group(self, to: *mut f32, v: V) {
+        // SAFETY: `self` exists only where the machine has AVX2 and FMA, and the caller promises that six numbers
+        // can be written.
+        unsafe {
+            _mm_storeu_ps(to, _mm256_castps256_ps128(v));
+            _mm_storel_pd(to.add(4).cast(), _mm_castps_pd(_mm256_extractf128_ps::<1>(v)));
         }
     }
     #[inline(always)]

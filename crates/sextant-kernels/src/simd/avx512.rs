@@ -5,6 +5,7 @@ use std::mem::transmute;
 
 use half::bf16;
 
+use super::avx2::turn_eight;
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
@@ -53,6 +54,13 @@ impl Avx512<true> {
     }
 }
 
+/// Whether this processor is one of Intel's.
+pub(super) fn is_intel() -> bool {
+    // The name of the vendor, in the order of these registers.
+    let found = __cpuid(0);
+    [found.ebx, found.edx, found.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+}
+
 /// A mask with a bit for each of the first `n` lanes.
 #[inline(always)]
 fn first(n: usize) -> u16 {
@@ -64,6 +72,8 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
     const PANEL: usize = 3;
+    const DEPTH: usize = 128;
+    const GROUP: usize = 8;
     const BF16: bool = BF16;
 
     #[inline(always)]
@@ -323,6 +333,26 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
             let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
             _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(acc), a, b))
         }
+    }
+    #[inline(always)]
+    unsafe fn turn_group(self, from: *const f32, row: usize, to: *mut f32) {
+        // SAFETY: `self` exists only where the machine has AVX-512 and AVX2, and the caller promises that eight
+        // numbers of eight rows can be read and as many written.
+        unsafe {
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for (i, x) in rows.iter_mut().enumerate() {
+                *x = _mm256_loadu_ps(from.add(i * row));
+            }
+            for (k, x) in turn_eight(rows).into_iter().enumerate() {
+                _mm256_storeu_ps(to.add(k * Self::GROUP), x);
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_group(self, to: *mut f32, v: V) {
+        // SAFETY: `self` exists only where the machine has the AVX-512 instructions used here, and the caller
+        // promises that eight numbers can be written.
+        unsafe { _mm256_storeu_ps(to, _mm512_castps512_ps256(v)) }
     }
     #[inline(always)]
     fn convert_i32(self, a: V) -> V {

@@ -48,6 +48,8 @@ impl Simd for Portable {
     const LANES: usize = N;
     const REGISTERS: usize = 7; // of two 128-bit registers each, on most targets
     const PANEL: usize = 1;
+    const DEPTH: usize = 128;
+    const GROUP: usize = 4;
     const BF16: bool = false;
 
     #[inline(never)]

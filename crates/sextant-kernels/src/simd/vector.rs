@@ -24,6 +24,17 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const REGISTERS: usize;
     /// The most vectors that a panel of a packed matrix is wide.
     const PANEL: usize;
+    /// The most words along the depth that one pass over a block of a matrix product multiplies. So much of a panel
+    /// stays in the first-level cache while the rows are multiplied by it, and so much of the block's rows and panels
+    /// in the second-level cache.
+    const DEPTH: usize;
+    /// The rows of a group of a left factor (8, 6 or 4): the height of the largest tile of [`Self::PANEL`] vectors
+    /// whose sums fit into the registers. Not more than [`Self::LANES`].
+    const GROUP: usize;
+
+    /// The greatest magnitude of a signed byte with which [`Self::dot_bytes`] is exact: 127, or 64 where sums of two
+    /// products must fit into 16 bits.
+    const WEIGHT_BYTE: f32 = 127.0;
 
     /// Whether matrix products in bf16 multiply pairs of bf16 numbers. On other levels, numbers are rounded to
     /// bf16 and multiplied as `f32`, which gives the same products.
@@ -104,7 +115,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     }
 
     /// `acc + Σ a.i * b.i` over the four bytes of each lane, where the bytes of `a` are unsigned and those of
-    /// `b` signed; `acc` and the result are lanes of `i32`. The result is exact while sums fit into an `i32`.
+    /// `b` signed and not greater than [`Self::WEIGHT_BYTE`]; `acc` and the result are lanes of `i32`. The result is
+    /// exact while sums fit into an `i32`.
     fn dot_bytes(self, acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
     /// Lanes of `i32` as `f32`.
     fn convert_i32(self, a: Self::V) -> Self::V;
@@ -142,6 +154,27 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
                 }
             }
         }
+    }
+
+    /// Transposes eight words of [`Self::GROUP`] rows: `to[k * GROUP + r] = from[r * row + k]`.
+    #[inline(always)]
+    unsafe fn turn_group(self, from: *const f32, row: usize, to: *mut f32) {
+        // SAFETY: the caller promises that eight numbers of `GROUP` rows, `row` apart, can be read at `from`, and
+        // as many written at `to`.
+        unsafe {
+            for k in 0..8 {
+                for r in 0..Self::GROUP {
+                    *to.add(k * Self::GROUP + r) = *from.add(r * row + k);
+                }
+            }
+        }
+    }
+
+    /// Stores the first [`Self::GROUP`] lanes.
+    #[inline(always)]
+    unsafe fn store_group(self, to: *mut f32, v: Self::V) {
+        // SAFETY: the caller promises that `GROUP` numbers can be written.
+        unsafe { self.store_upto(to, Self::GROUP, v) }
     }
 
     /// Loads a whole vector if at least `LANES` numbers are `left`, else only those, with zeros after them.

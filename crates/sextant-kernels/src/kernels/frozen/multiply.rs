@@ -100,7 +100,7 @@ unsafe fn multiply<P: Product>(
     }
     // The blocks follow each other without gaps, so that each panel can be multiplied with all rows as if they
     // were one block.
-    let left = Left::<P>::new(level, Matrix::rows(a, depth), rows, depth, COPIED_ROWS);
+    let left = Left::<P>::new(level, Matrix::rows(a, depth), [rows, depth, 0], COPIED_ROWS);
     // SAFETY: `launch` asks that the kernel's pointers are valid, and `Width` holds none.
     let width = unsafe { launch(level, Width(columns)) };
     parallel::for_each(columns.div_ceil(width), rows * columns * depth, |panel| {

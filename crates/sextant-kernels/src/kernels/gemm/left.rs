@@ -4,23 +4,44 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 use super::super::floats::{FloatPtr, Floats};
 use super::super::parallel::{self, Room};
-use super::pack::{Size, Sizes, convert_rows, pack_panel};
-use super::{GROUP, Matrix, Product};
+use super::pack::{Size, Sizes, convert_rows};
+use super::{Matrix, Product};
 
 /// The left factor of a product as words, in blocks of rows.
 ///
-/// A matrix whose memory already holds its words row by row is borrowed: `f32` numbers where a word is one
+/// A matrix whose memory already holds its words row by row can be borrowed: `f32` numbers where a word is one
 /// `f32`, and bf16 numbers where a word is a pair of them. Any other matrix is copied once, for all the tasks
 /// that read it: one whose numbers must be converted to words, and a transposed one, where each step along
 /// the depth would read another line of memory.
+///
+/// Copies are in *groups* of as many rows as the largest tile has, `[words][group]`, where that is possible. So
+/// a tile reads one run of memory in place of a line for each row, and lines whose addresses differ by a power
+/// of two do not drive each other out of the cache. This is worth a copy even of a matrix that could be
+/// borrowed, if enough columns are multiplied with it.
 pub(crate) struct Left<'a, P> {
     data: Words<'a>,
     per_block: usize,
     per_row: usize,
     per_step: usize,
-    per_group: Option<usize>,
+    group: Option<Group>,
     product: PhantomData<P>,
 }
+
+/// How rows in groups lie in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Group {
+    /// The number of rows of a group.
+    pub(crate) rows: usize,
+    /// The distance from one group to the next, in words.
+    pub(crate) step: usize,
+}
+
+/// The least number of columns for which a left factor that could be borrowed is copied into groups. A copy costs
+/// about as much as multiplying with so many columns saves.
+const COPY_FROM: usize = 128;
+/// Rows that are a multiple of so many bytes apart share few places in caches: the first-level caches of common
+/// processors have a place for each line of 4 KiB, and only 8 or 12 lines can be in it at a time.
+const COLLIDING: usize = 4096;
 
 enum Words<'a> {
     Borrowed(&'a [f32]),
@@ -29,21 +50,21 @@ enum Words<'a> {
 }
 
 impl<'a, P: Product> Left<'a, P> {
-    /// The words of a matrix of `rows` rows and `depth` columns, of which `block` rows are multiplied at a time.
+    /// The words of a matrix of `rows` rows and `depth` columns, of which `block` rows are multiplied at a time
+    /// with `columns` columns.
     pub(crate) fn new(
         level: Level,
         matrix: Matrix<'a>,
-        rows: usize,
-        depth: usize,
+        [rows, depth, columns]: [usize; 3],
         block: usize,
     ) -> Self {
         matrix.check(rows, depth);
         let along = matrix.column == 1;
         // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
-        let Size { lanes, per_word, groups, .. } =
-            unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
-        if let Some(data) = as_words::<P>(matrix, depth, per_word)
-            && along
+        let Size { per_word, group, .. } = unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
+        let borrowed = as_words::<P>(matrix, depth, per_word).filter(|_| along);
+        if let Some(data) = borrowed
+            && (columns < COPY_FROM || !(matrix.row / per_word * 4).is_multiple_of(COLLIDING))
         {
             let per_row = matrix.row / per_word;
             return Self {
@@ -51,24 +72,18 @@ impl<'a, P: Product> Left<'a, P> {
                 per_block: block * per_row,
                 per_row,
                 per_step: 1,
-                per_group: None,
+                group: None,
                 product: PhantomData,
             };
         }
         let words = depth.div_ceil(per_word);
-        let in_groups = groups && !along;
-        // Transposing writes whole vectors or whole groups, so each block has room for these.
-        let stride = match (along, in_groups) {
-            (true, _) => block,
-            (false, true) => block.next_multiple_of(GROUP),
-            (false, false) => block.next_multiple_of(lanes),
+        let in_groups = borrowed.is_some() || !along;
+        let (per_block, per_row, per_step) = if in_groups {
+            // Whole groups are written, so each block has room for these.
+            (words * block.next_multiple_of(group), 1, group)
+        } else {
+            (block * words, words, 1)
         };
-        let (per_block, per_row, per_step) = match (along, in_groups) {
-            (true, _) => (block * words, words, 1),
-            (false, true) => (words * stride, 1, GROUP),
-            (false, false) => (words * stride, 1, stride),
-        };
-        let per_group = in_groups.then_some(words * GROUP);
         let blocks = rows.div_ceil(block.max(1));
         let mut data = Room::new(blocks * per_block);
         let to = data.shared();
@@ -82,8 +97,7 @@ impl<'a, P: Product> Left<'a, P> {
                 depth,
                 to: to.at(i * per_block),
                 words,
-                stride,
-                in_groups,
+                is_words: borrowed.is_some(),
                 product: PhantomData,
             };
             // SAFETY: `matrix.check` has found that the matrix lies within its data, so the kernel reads valid
@@ -91,7 +105,8 @@ impl<'a, P: Product> Left<'a, P> {
             unsafe { launch(level, copy) };
         });
         let data = Words::Copied(data);
-        Self { data, per_block, per_row, per_step, per_group, product: PhantomData }
+        let group = in_groups.then_some(Group { rows: group, step: words * group });
+        Self { data, per_block, per_row, per_step, group, product: PhantomData }
     }
 
     /// Where a block starts.
@@ -110,9 +125,9 @@ impl<'a, P: Product> Left<'a, P> {
     pub(crate) fn per_step(&self) -> usize {
         self.per_step
     }
-    /// The distance from one group of rows to the next, in words, if the rows are in groups.
-    pub(crate) fn per_group(&self) -> Option<usize> {
-        self.per_group
+    /// How the rows lie in memory, if they are in groups.
+    pub(crate) fn group(&self) -> Option<Group> {
+        self.group
     }
 }
 
@@ -138,8 +153,8 @@ struct Copy<P> {
     depth: usize,
     to: *mut f32,
     words: usize,
-    stride: usize,
-    in_groups: bool,
+    /// Whether the matrix already consists of words, in rows.
+    is_words: bool,
     product: PhantomData<P>,
 }
 
@@ -147,32 +162,65 @@ impl<P: Product> Kernel for Copy<P> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
-        let Self { from, matrix: (row, column), rows, depth, to, words, stride, in_groups, .. } =
-            self;
+        let Self { from, matrix: (row, column), rows, depth, to, words, is_words, .. } = self;
         // SAFETY: the caller promises that the rows can be read and that the block has room for their words,
-        // in whole groups or vectors where the matrix is transposed. Where `column` is not 1, the other stride
-        // is, as `Matrix::check` found, and `stride` is a multiple of the lanes. `Sizes` asks for groups only
-        // where vectors are wider than a group.
+        // in whole groups where the matrix consists of words or is transposed. Where `column` is not 1, the
+        // other stride is, as `Matrix::check` found.
         unsafe {
-            if column == 1 {
+            if is_words {
+                let per_word = P::per_word::<S>();
+                group_rows(simd, from.words(), row / per_word, rows, words, to);
+            } else if column == 1 {
                 convert_rows::<S, P>(simd, from, row, rows, depth, to, words);
-            } else if in_groups {
-                copy_groups::<S, P>(simd, from, column, rows, depth, to);
             } else {
-                pack_panel::<S, P>(simd, from, column, 1, depth, rows, to, stride);
+                group_columns::<S, P>(simd, from, column, rows, depth, to);
+            }
+        }
+    }
+}
+
+/// Copies rows of words, `row` apart, into groups of `[words][S::GROUP]`. Of the last group only the rows that
+/// exist are written.
+///
+/// # Safety
+/// `from` is valid for `rows` rows of `words` words, and `to` for the words of whole groups.
+#[inline(always)]
+unsafe fn group_rows<S: Simd>(
+    simd: S,
+    from: *const f32,
+    row: usize,
+    rows: usize,
+    words: usize,
+    to: *mut f32,
+) {
+    for first in (0..rows).step_by(S::GROUP) {
+        let inside = S::GROUP.min(rows - first);
+        let (from, to) = (from.wrapping_add(first * row), to.wrapping_add(first * words));
+        let mut word = 0;
+        // SAFETY: the caller promises that the rows can be read and whole groups written. A whole group is
+        // turned eight words at a time while so many are left; the other words are copied one by one, in rows
+        // that exist.
+        unsafe {
+            while inside == S::GROUP && words - word >= 8 {
+                simd.turn_group(from.add(word), row, to.add(word * S::GROUP));
+                word += 8;
+            }
+            for word in word..words {
+                for i in 0..inside {
+                    *to.add(word * S::GROUP + i) = *from.add(i * row + word);
+                }
             }
         }
     }
 }
 
 /// Copies a transposed matrix, whose memory has a line of `rows` numbers for each step of the depth, into
-/// groups of `[words][GROUP]`. Rows that the last group lacks are filled with zeros.
+/// groups of `[words][S::GROUP]`. Rows that the last group lacks are filled with zeros.
 ///
 /// # Safety
-/// Vectors of `S` have more than [`GROUP`] lanes. `from` is valid for `depth` lines of `rows` numbers, `line`
-/// apart, and `to` for the words of whole groups.
+/// `from` is valid for `depth` lines of `rows` numbers, `line` apart, and `to` for the words of whole groups.
 #[inline(always)]
-unsafe fn copy_groups<S: Simd, P: Product>(
+unsafe fn group_columns<S: Simd, P: Product>(
     simd: S,
     from: FloatPtr,
     line: usize,
@@ -184,11 +232,11 @@ unsafe fn copy_groups<S: Simd, P: Product>(
     let words = depth.div_ceil(per_word);
     for word in 0..words {
         let low = from.add(word * per_word * line);
-        for first in (0..rows).step_by(GROUP) {
-            let inside = GROUP.min(rows - first);
+        for first in (0..rows).step_by(S::GROUP) {
+            let inside = S::GROUP.min(rows - first);
             // SAFETY: the caller promises that the lines can be read, and at most the `inside` rows that are
-            // left are read of each. It promises room for whole groups, and a vector has more lanes than a
-            // group, so `store_first` may store `GROUP` of them.
+            // left are read of each. It promises room for whole groups, and `store_group` stores one word of
+            // the rows of a group.
             unsafe {
                 let mut x = low.load(simd, first, inside);
                 if per_word == 1 {
@@ -197,7 +245,7 @@ unsafe fn copy_groups<S: Simd, P: Product>(
                     let high = if 2 * word + 1 < depth { inside } else { 0 };
                     x = simd.pair_bf16(x, low.add(line).load(simd, first, high));
                 }
-                simd.store_first(to.wrapping_add(first * words + word * GROUP), GROUP, x);
+                simd.store_group(to.wrapping_add(first * words + word * S::GROUP), x);
             }
         }
     }

@@ -19,7 +19,7 @@ use super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec, Floats};
 use super::parallel::{self, Scratch, SharedMut};
 pub(crate) use left::Left;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
-use tile::GROUP;
+use pack::{Size, Sizes};
 pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
 
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
@@ -83,10 +83,6 @@ impl<'a> From<Option<&'a [f32]>> for Init<'a> {
 const TASKS: usize = 32;
 /// The most rows of a task.
 const ROWS: usize = 192;
-/// The most words along the depth that one pass over a block of `C` multiplies. So much of a panel stays in
-/// the first-level cache while the rows are multiplied by it, and so much of the block's rows and panels in
-/// the second-level cache.
-const DEPTH: usize = 128;
 
 /// `C = A · B + init` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
 /// was packed for.
@@ -140,11 +136,14 @@ fn run<P: Product>(
     }
     // All tasks have about the same number of rows. Columns are divided too, until there are enough tasks to
     // keep the threads evenly busy.
-    let block = rows.div_ceil(rows.div_ceil(ROWS)).next_multiple_of(8);
+    // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
+    let Size { group, .. } =
+        unsafe { launch(level, Sizes::<P>(columns, std::marker::PhantomData)) };
+    let block = rows.div_ceil(rows.div_ceil(ROWS)).next_multiple_of(group);
     let row_tasks = rows.div_ceil(block);
     let column_tasks = TASKS.div_ceil(row_tasks).min(b.panels());
     let panels = b.panels().div_ceil(column_tasks);
-    let left = Left::<P>::new(level, a, rows, depth, block);
+    let left = Left::<P>::new(level, a, [rows, depth, columns], block);
     parallel::for_each(row_tasks * column_tasks, rows * columns * depth, |task| {
         let index = task / column_tasks;
         let first_row = index * block;
@@ -202,7 +201,7 @@ impl<P: Product> Kernel for Block<'_, P> {
             FloatMut::F32(_) => None,
             FloatMut::Bf16(_) => Some(Scratch::take(self.panels.len() * self.rows * width)),
         };
-        let step = words.div_ceil(words.div_ceil(DEPTH).max(1));
+        let step = words.div_ceil(words.div_ceil(S::DEPTH).max(1));
         let mut done = 0;
         loop {
             let depth = step.min(words - done);
@@ -231,7 +230,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                     a: a.wrapping_add(done * self.a.per_step()),
                     a_row: self.a.per_row(),
                     a_step: self.a.per_step(),
-                    a_group: self.a.per_group(),
+                    a_group: self.a.group(),
                     b: self.b.panel(panel).wrapping_add(done * width),
                     b_step: width,
                     c: sums,

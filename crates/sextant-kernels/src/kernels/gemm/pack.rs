@@ -4,7 +4,7 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 use super::super::floats::FloatPtr;
 use super::super::parallel::{self, Room};
-use super::{GROUP, Matrix, Product};
+use super::{Matrix, Product};
 
 /// The right factor of a product, in panels.
 ///
@@ -87,22 +87,15 @@ pub(super) struct Size {
     pub(super) width: usize,
     /// Numbers in a word.
     pub(super) per_word: usize,
-    /// Words in a vector.
-    pub(super) lanes: usize,
-    /// Whether transposed left factors are copied in groups of rows.
-    pub(super) groups: bool,
+    /// Rows of a group of the left factor.
+    pub(super) group: usize,
 }
 
 impl<P: Product> Kernel for Sizes<P> {
     type Output = Size;
     #[inline(always)]
     unsafe fn run<S: Simd>(self, _: S) -> Size {
-        Size {
-            width: panel_width::<S>(self.0),
-            per_word: P::per_word::<S>(),
-            lanes: S::LANES,
-            groups: S::REGISTERS >= 32 && S::LANES > GROUP,
-        }
+        Size { width: panel_width::<S>(self.0), per_word: P::per_word::<S>(), group: S::GROUP }
     }
 }
 

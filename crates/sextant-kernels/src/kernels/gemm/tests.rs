@@ -133,6 +133,12 @@ fn products_larger_than_every_block() {
         for turned in [[false, false], [true, false], [false, true], [true, true]] {
             check(level, [131, 97, 1601], turned);
             check(level, [9, 400, 33], turned);
+            // Rows that are 4 KiB apart are copied into groups.
+            check(level, [27, 130, 1024], turned);
+        }
+        let bytes = [[false, false], [false, true]].map(|turned| ([27, 130, 2048], turned));
+        for (size, turned) in bytes {
+            check_rounded(level, size, turned, 0, Activation::Silu);
         }
     }
 }

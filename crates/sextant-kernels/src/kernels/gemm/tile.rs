@@ -1,5 +1,6 @@
 use std::marker::PhantomData;
 
+use super::left::Group;
 use crate::simd::{Kernel, Simd};
 
 /// How two 32-bit words are multiplied.
@@ -73,9 +74,6 @@ impl Product for Bytes {
     }
 }
 
-/// Rows of a group of the left factor: as many as the largest tile has on levels with 32 registers.
-pub(crate) const GROUP: usize = 8;
-
 /// The initial value of a strip's sums.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
@@ -88,8 +86,8 @@ pub(crate) enum Start {
 
 /// The product of some rows of words of `A` and one panel of `B`: `c = start + a · b`.
 ///
-/// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`, or, where `A` is in groups,
-/// `a[i / GROUP * a_group + i % GROUP + k * GROUP]`; the panel has `b_step`
+/// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`, or, where `A` is in groups of `g` rows,
+/// `a[i / g * step + i % g + k * g]`; the panel has `b_step`
 /// columns at each depth, a whole number of vectors up to [`Simd::PANEL`], all readable; `columns`
 /// of them are stored.
 #[derive(Clone, Copy)]
@@ -100,9 +98,8 @@ pub(crate) struct Strip<P> {
     pub(crate) a: *const f32,
     pub(crate) a_row: usize,
     pub(crate) a_step: usize,
-    /// The distance from one group of [`GROUP`] rows to the next, if `A` is in groups. Then `a_row` is 1 and
-    /// `a_step` is [`GROUP`].
-    pub(crate) a_group: Option<usize>,
+    /// The groups of `A`, if it has any, of [`Simd::GROUP`] rows. Then `a_row` is 1 and `a_step` is that number.
+    pub(crate) a_group: Option<Group>,
     pub(crate) b: *const f32,
     pub(crate) b_step: usize,
     pub(crate) c: *mut f32,
@@ -124,22 +121,9 @@ impl<P: Product> Strip<P> {
         // rows that are left and moves the pointers past them.
         unsafe {
             match vectors {
-                3 if S::PANEL >= 3 => {
-                    rest.take::<S, 8, 3>(simd);
-                    rest.take::<S, 4, 3>(simd);
-                    rest.take::<S, 2, 3>(simd);
-                    rest.take::<S, 1, 3>(simd);
-                }
-                // Tiles of other heights would cross the end of a group.
-                2 if S::PANEL >= 2 && self.a_group.is_some() => {
-                    rest.take::<S, 8, 2>(simd);
-                    rest.take::<S, 2, 2>(simd);
-                    rest.take::<S, 1, 2>(simd);
-                }
-                _ if self.a_group.is_some() => {
-                    rest.take::<S, 8, 1>(simd);
-                    rest.take::<S, 1, 1>(simd);
-                }
+                3 if S::PANEL >= 3 => rest.take_groups::<S, 3>(simd),
+                2 if S::PANEL >= 2 && self.a_group.is_some() => rest.take_groups::<S, 2>(simd),
+                _ if self.a_group.is_some() => rest.take_groups::<S, 1>(simd),
                 2 if S::PANEL >= 2 => {
                     rest.take::<S, 12, 2>(simd);
                     rest.take::<S, 6, 2>(simd);
@@ -152,6 +136,26 @@ impl<P: Product> Strip<P> {
                     rest.take::<S, 1, 1>(simd);
                 }
             }
+        }
+    }
+
+    /// Computes all rows in tiles of `VECTORS` vectors that are as high as a group, or lower and at the end, so
+    /// that none crosses the end of a group.
+    ///
+    /// # Safety
+    /// As for [`Strip::take`].
+    #[inline(always)]
+    unsafe fn take_groups<S: Simd, const VECTORS: usize>(&mut self, simd: S) {
+        // SAFETY: the caller promises what each of these calls requires.
+        unsafe {
+            match S::GROUP {
+                8 => self.take::<S, 8, VECTORS>(simd),
+                6 => self.take::<S, 6, VECTORS>(simd),
+                _ => {}
+            }
+            self.take::<S, 4, VECTORS>(simd);
+            self.take::<S, 2, VECTORS>(simd);
+            self.take::<S, 1, VECTORS>(simd);
         }
     }
 
@@ -172,7 +176,7 @@ impl<P: Product> Strip<P> {
             unsafe { simd.call(Tile::<P, ROWS, VECTORS>(*self)) };
             self.rows -= ROWS;
             let step = match self.a_group {
-                Some(group) if ROWS == GROUP => group,
+                Some(group) if ROWS == group.rows => group.step,
                 _ => ROWS * self.a_row,
             };
             self.a = self.a.wrapping_add(step);
