@@ -144,6 +144,17 @@ impl FrozenWeight {
         Ok(Self::on(Numbers::from_bytes(bytes, inputs, outputs, format), dims, device))
     }
 
+    /// A stand-in for this weight, which has its dims and format but holds a single NaN in place of its numbers. It
+    /// takes the place of a weight that is no longer needed in a model that still names it.
+    pub fn freed(&self) -> Self {
+        let device = match &self.form {
+            Form::Stored(_) => Device::flex(),
+            Form::Plain(_, tensor) => tensor.device(),
+        };
+        let nothing = Tensor::<2>::full([1, 1], f32::NAN, &device).expand(self.dims);
+        Self { form: Form::Plain(self.format(), Arc::new(nothing)), dims: self.dims }
+    }
+
     /// Whether two weights share one copy of the numbers.
     pub fn shares_memory_with(&self, other: &Self) -> bool {
         match (&self.form, &other.form) {

@@ -111,6 +111,11 @@ impl ForwardContext {
         self.packed.as_ref().map(|packed| packed.of(weight))
     }
 
+    /// A frozen weight with its adapters, if this pass scores with packed weights that have it.
+    pub(crate) fn packed_frozen(&self, id: ParamId) -> Option<&PackedWeight> {
+        self.packed.as_ref().and_then(|packed| packed.frozen(id))
+    }
+
     /// The packed forms of a layer's weight that the passes of a training step share; empty outside a step.
     pub(crate) fn reused(&self, weight: ParamId) -> ReusedWeight {
         self.step.as_ref().map(|step| step.weight(weight)).unwrap_or_default()

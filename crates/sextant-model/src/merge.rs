@@ -37,18 +37,11 @@ fn weights(model: &RelevanceModel) -> BTreeMap<String, Values> {
     }
     for (path, block) in model.blocks() {
         for (name, projection) in block.projections() {
-            let (Some(frozen), Some(change)) = (projection.frozen(), projection.change()) else {
+            let (Some(frozen), Some((_, data))) = (projection.frozen(), projection.merged()) else {
                 continue;
             };
-            let [inputs, outputs] = frozen.dims();
-            let mut data = change;
-            for (output, row) in frozen.values().chunks_exact(inputs).enumerate() {
-                for (input, weight) in row.iter().enumerate() {
-                    data[input * outputs + output] += weight;
-                }
-            }
-            let values_ = Values { shape: vec![inputs, outputs], data };
-            values.insert(format!("{path}.{name}.weight"), values_);
+            let shape = frozen.dims().to_vec();
+            values.insert(format!("{path}.{name}.weight"), Values { shape, data });
         }
     }
     values

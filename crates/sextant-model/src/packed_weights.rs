@@ -30,6 +30,12 @@ impl PackedWeights {
         self.words.as_ref().filter(|(id, _)| *id == table).map(|(_, words)| words)
     }
 
+    /// The packed form of a frozen weight with its adapters, if products are computed in 8 bits. (In other precisions
+    /// a frozen weight is multiplied as it is stored, so that models over one base share it.)
+    pub(crate) fn frozen(&self, id: ParamId) -> Option<&PackedWeight> {
+        self.weights.get(&id)
+    }
+
     /// The packed form of a layer's weight. A weight that was not packed before, such as one of another
     /// model, is packed for this call alone.
     pub(crate) fn of(&self, weight: &Param<Tensor<2>>) -> PackedWeight {

@@ -3,7 +3,7 @@
 use crate::RelevanceModel;
 use crate::packed_weights::PackedWeights;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use sextant_kernels::{FrozenFormat, FrozenWeight, PackedWeight, ScorePrecision};
 use std::collections::HashMap;
 
@@ -14,6 +14,7 @@ impl PackedWeights {
         let path = ModulePath::default();
         let mut packer = Packer { path, packed: Self::empty(precision) };
         model.visit(&mut packer);
+        packer.packed.add_frozen(model);
         packer.packed
     }
 
@@ -22,12 +23,49 @@ impl PackedWeights {
     ///
     /// A freed weight is replaced by a single NaN, expanded to the weight's shape: if it were read by
     /// mistake, the result could not be taken for an answer.
-    pub fn taking(model: RelevanceModel, precision: ScorePrecision) -> (RelevanceModel, Self) {
+    pub fn taking(mut model: RelevanceModel, precision: ScorePrecision) -> (RelevanceModel, Self) {
         let relative = model.spec().backbone.block.relative.is_some();
         let path = ModulePath::default();
-        let mut taker = Taker { path, relative, packed: Self::empty(precision) };
+        let mut packed = Self::empty(precision);
+        packed.add_frozen(&model);
+        if packed.packs_frozen() {
+            for (_, block) in model.blocks_mut() {
+                for (_, projection) in block.projections_mut() {
+                    if let Some(weight) = projection.frozen() {
+                        let freed = weight.freed();
+                        projection.set_frozen(freed);
+                    }
+                }
+            }
+        }
+        let mut taker = Taker { path, relative, packed };
         let model = model.map(&mut taker);
         (model, taker.packed)
+    }
+
+    /// Whether frozen weights are packed together with their adapters. Models over one base that are scored in 8 bits
+    /// share nothing, but each product takes the time of one in 8 bits, and the base takes a quarter of the memory
+    /// of `f32`.
+    fn packs_frozen(&self) -> bool {
+        self.precision == ScorePrecision::Int8
+    }
+
+    /// Packs the frozen weights with their adapters, one after the other, so that only one is in memory as `f32`.
+    fn add_frozen(&mut self, model: &RelevanceModel) {
+        if !self.packs_frozen() {
+            return;
+        }
+        let device = model.device();
+        for (_, block) in model.blocks() {
+            for (_, projection) in block.projections() {
+                let (Some(frozen), Some((id, values))) = (projection.frozen(), projection.merged())
+                else {
+                    continue;
+                };
+                let matrix = Tensor::from_data(TensorData::new(values, frozen.dims()), &device);
+                self.weights.insert(id, PackedWeight::for_scoring(matrix, self.precision));
+            }
+        }
     }
 
     fn empty(precision: ScorePrecision) -> Self {

@@ -4,7 +4,7 @@ use crate::block_config::CheckpointLayer;
 use crate::layers::{dense_forward, zeros};
 use crate::lora::LoraUse;
 use crate::{ForwardContext, LoraConfig, LoraPart};
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 use sextant_kernels::{self as kernels, Activation, FrozenWeight};
 
@@ -19,7 +19,16 @@ pub struct Projection {
     /// of, `None` where that layer is not adapted.
     pub lora: Vec<Option<LoraPart>>,
     #[module(skip)]
-    frozen: Option<(FrozenWeight, LoraUse)>,
+    frozen: Option<Frozen>,
+}
+
+/// A frozen weight and how it is adapted.
+#[derive(Debug, Clone)]
+struct Frozen {
+    /// Names the projection among those of its model, as the id of a parameter would.
+    id: ParamId,
+    weight: FrozenWeight,
+    used: LoraUse,
 }
 
 /// How to build the projections of a block.
@@ -64,8 +73,9 @@ impl Build<'_> {
             );
         }
         let frozen = FrozenWeight::zeros([inputs, outputs], lora.base, device);
-        let use_ = LoraUse { scale: lora.scale(), dropout: lora.dropout, columns };
-        Projection { weight: None, bias, lora: factors, frozen: Some((frozen, use_)) }
+        let used = LoraUse { scale: lora.scale(), dropout: lora.dropout, columns };
+        let frozen = Frozen { id: ParamId::new(), weight: frozen, used };
+        Projection { weight: None, bias, lora: factors, frozen: Some(frozen) }
     }
 }
 
@@ -75,9 +85,12 @@ impl Projection {
         let bias = self.bias();
         match (&self.weight, &self.frozen) {
             (Some(weight), _) => dense_forward(x, weight, bias, activation, ctx),
-            (None, Some((frozen, used))) => {
+            (None, Some(Frozen { id, weight, used })) => {
+                if let Some(packed) = ctx.packed_frozen(*id) {
+                    return kernels::linear_packed(x, packed, bias, activation);
+                }
                 let factors = used.factors(&self.lora, ctx);
-                let y = kernels::frozen_linear(x, frozen, bias, factors, ctx.kept());
+                let y = kernels::frozen_linear(x, weight, bias, factors, ctx.kept());
                 kernels::composed::activate(y, activation)
             }
             (None, None) => unreachable!("`Build` gives one of the two, and nothing takes it away"),
@@ -91,20 +104,34 @@ impl Projection {
 
     /// The weight, if it is frozen.
     pub fn frozen(&self) -> Option<&FrozenWeight> {
-        self.frozen.as_ref().map(|(weight, _)| weight)
+        self.frozen.as_ref().map(|frozen| &frozen.weight)
     }
 
     pub(crate) fn set_frozen(&mut self, weight: FrozenWeight) {
-        if let Some((old, _)) = &mut self.frozen {
-            *old = weight;
+        if let Some(frozen) = &mut self.frozen {
+            frozen.weight = weight;
         }
+    }
+
+    /// The id of the projection and its weight with all adapters added, `[inputs, outputs]`, row-major, if the
+    /// weight is frozen.
+    pub(crate) fn merged(&self) -> Option<(ParamId, Vec<f32>)> {
+        let Frozen { id, weight, .. } = self.frozen.as_ref()?;
+        let [inputs, outputs] = weight.dims();
+        let mut data = self.change()?;
+        for (output, row) in weight.values().chunks_exact(inputs).enumerate() {
+            for (input, weight) in row.iter().enumerate() {
+                data[input * outputs + output] += weight;
+            }
+        }
+        Some((*id, data))
     }
 
     /// The matrix that the adapters add to a frozen weight: `scale · a · b` of each part side by side, as
     /// `[inputs, outputs]`, row-major. The columns of parts without adapters are zeros.
     pub(crate) fn change(&self) -> Option<Vec<f32>> {
-        let (frozen, used) = self.frozen.as_ref()?;
-        let [inputs, outputs] = frozen.dims();
+        let Frozen { weight, used, .. } = self.frozen.as_ref()?;
+        let [inputs, outputs] = weight.dims();
         let numbers = |tensor: &Param<Tensor<2>>| -> Vec<f32> {
             tensor.val().into_data().convert::<f32>().iter::<f32>().collect()
         };

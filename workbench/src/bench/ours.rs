@@ -45,9 +45,12 @@ enum Model {
     Adapted(FrozenFormat),
     /// A DeBERTa with one head.
     Deberta,
-    /// A decoder without adapters.
-    Decoder,
+    /// The small encoder of `sextant demo`, whose steps show what a step costs beside its products.
+    Tiny,
 }
+
+/// The decoder that scores: adapters over a base in full precision, as training leaves it.
+const DECODER: Model = Model::Adapted(FrozenFormat::F32);
 
 const fn case(name: &'static str, set: &'static str, work: Work) -> Case {
     Case { name, set, work, from_text: false }
@@ -65,7 +68,7 @@ const fn from_text(case: Case) -> Case {
     Case { from_text: true, ..case }
 }
 
-pub(crate) const CASES: [Case; 23] = [
+pub(crate) const CASES: [Case; 24] = [
     train("train equal f32 ours", "equal", Precision::F32, Model::Single),
     train("train equal bf16 ours", "equal", Precision::Bf16, Model::Single),
     train("train mix f32 ours", "mix", Precision::F32, Model::Single),
@@ -81,26 +84,15 @@ pub(crate) const CASES: [Case; 23] = [
     train("train few f32 ours lora", "few", Precision::F32, Model::Adapted(FrozenFormat::F32)),
     train("train few f32 ours qlora", "few", Precision::F32, Model::Adapted(FrozenFormat::Int4)),
     from_text(score("score mix f32 ours text", "mix", ScorePrecision::F32)),
+    train("train mix f32 ours tiny", "mix", Precision::F32, Model::Tiny),
     train("train mix f32 ours deberta", "mix", Precision::F32, Model::Deberta),
     train("train mix bf16 ours deberta", "mix", Precision::Bf16, Model::Deberta),
     case("score mix f32 ours deberta", "mix", Work::Score(ScorePrecision::F32, Model::Deberta)),
     case("score mix bf16 ours deberta", "mix", Work::Score(ScorePrecision::Bf16, Model::Deberta)),
     case("score mix int8 ours deberta", "mix", Work::Score(ScorePrecision::Int8, Model::Deberta)),
-    case(
-        "score queries f32 ours decoder",
-        "queries",
-        Work::Score(ScorePrecision::F32, Model::Decoder),
-    ),
-    case(
-        "score queries bf16 ours decoder",
-        "queries",
-        Work::Score(ScorePrecision::Bf16, Model::Decoder),
-    ),
-    case(
-        "score queries int8 ours decoder",
-        "queries",
-        Work::Score(ScorePrecision::Int8, Model::Decoder),
-    ),
+    case("score queries f32 ours decoder", "queries", Work::Score(ScorePrecision::F32, DECODER)),
+    case("score queries bf16 ours decoder", "queries", Work::Score(ScorePrecision::Bf16, DECODER)),
+    case("score queries int8 ours decoder", "queries", Work::Score(ScorePrecision::Int8, DECODER)),
 ];
 
 /// Where the time of a step goes.
@@ -256,15 +248,16 @@ fn model(kind: Model, folder: &Path) -> anyhow::Result<RelevanceModel> {
     let single = Routing { prefix: false, ..Routing::TEXT_PREFIX };
     let (routing, head_dropout) = match kind {
         Model::Mhp => (Routing::mhp(2), 0.1),
-        Model::Single | Model::Deberta => (single, 0.1),
-        Model::Adapted(_) | Model::Decoder => (single, 0.0),
+        Model::Single | Model::Deberta | Model::Tiny => (single, 0.1),
+        Model::Adapted(_) => (single, 0.0),
     };
-    let decoder = matches!(kind, Model::Adapted(_) | Model::Decoder);
+    let decoder = matches!(kind, Model::Adapted(_));
     let place = tempfile::tempdir()?;
     let shape = match kind {
         Model::Single | Model::Mhp => None,
-        Model::Adapted(_) | Model::Decoder => Some(smollm()),
+        Model::Adapted(_) => Some(smollm()),
         Model::Deberta => Some(deberta()),
+        Model::Tiny => Some(tiny()),
     };
     if let Some(shape) = &shape {
         std::fs::write(place.path().join("config.json"), shape.to_string())?;
@@ -297,6 +290,15 @@ fn smollm() -> serde_json::Value {
         "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
         "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
         "max_position_embeddings": 8192, "rope_theta": 100_000.0, "rms_norm_eps": 1e-5,
+    })
+}
+
+/// The shape of the encoder of `sextant demo`, with the vocabulary of the rows' tokens.
+fn tiny() -> serde_json::Value {
+    serde_json::json!({
+        "model_type": "bert", "vocab_size": 30522, "hidden_size": 64, "intermediate_size": 256,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 512,
+        "type_vocab_size": 2, "hidden_act": "gelu",
     })
 }
 

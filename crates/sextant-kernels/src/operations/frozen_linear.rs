@@ -80,7 +80,7 @@ impl FrozenLinear {
         match self.weight.form() {
             Form::Stored(numbers) => numbers,
             Form::Plain(..) => panic!(
-                "frozen_linear: the weight is on a device without kernels, the input is on a flex device"
+                "frozen_linear: the weight was freed, or is on a device without kernels, and the input is on a flex device"
             ),
         }
     }

@@ -6,8 +6,9 @@ use burn::tensor::Device;
 use sextant_core::{Prediction, Task};
 use sextant_kernels::{FrozenFormat, ScorePrecision};
 use sextant_model::{
-    BackboneConfig, BlockConfig, LoraConfig, MixtureConfig, ModelSpec, PackedWeights, Pooling,
-    RelativeConfig, RelevanceModel, Routing, dump, initialize, initialize_frozen, predict_rows,
+    BackboneConfig, BlockConfig, LoraConfig, MixtureConfig, ModelError, ModelSpec, PackedWeights,
+    Pooling, RelativeConfig, RelevanceModel, Routing, dump, frozen_weights, initialize,
+    initialize_frozen, load, predict_rows,
 };
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -70,6 +71,38 @@ fn taken_weights_answer_alike_and_are_not_held_twice() {
                 assert_eq!(gone, words || multiplied && !read_otherwise, "{what}: {name}");
                 assert_eq!(values.shape, dump(&model)[&name].shape, "{what}: {name}");
             }
+            // Frozen weights are packed with their adapters, and freed, only in 8 bits.
+            for (name, weight) in frozen_weights(&rest) {
+                let packed = precision == ScorePrecision::Int8 && name != "embeddings.word";
+                let gone = weight.values().iter().all(|x| x.is_nan());
+                assert_eq!(gone, packed, "{what}: {name}");
+            }
         }
     }
+}
+
+#[test]
+fn adapters_are_part_of_what_is_packed_in_8_bits() {
+    let [_, (_, model), ..] = models();
+    let probs = |model: &RelevanceModel, precision| {
+        let bits = bits(model, PackedWeights::new(model, precision));
+        bits.into_iter().flatten().map(f32::from_bits).collect::<Vec<_>>()
+    };
+    let far =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    // Second factors of zeros would change nothing.
+    let adapted = load(model.clone(), |name, _| {
+        let mut values = dump(&model)[name].data.clone();
+        if name.contains(".lora.") && name.ends_with(".b") {
+            values.iter_mut().enumerate().for_each(|(i, x)| *x = ((i * 37) % 11) as f32 - 5.0);
+        }
+        Ok::<_, ModelError>(Some(values))
+    })
+    .unwrap();
+    let exact = probs(&adapted, ScorePrecision::F32);
+    let rounded = probs(&adapted, ScorePrecision::Int8);
+    let without = probs(&model, ScorePrecision::F32);
+    let (change, rounding) = (far(&exact, &without), far(&exact, &rounded));
+    assert!(change > 5.0 * rounding, "adapters change {change}, 8 bits {rounding}");
+    assert_ne!(exact, rounded);
 }
