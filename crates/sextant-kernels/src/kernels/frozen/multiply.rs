@@ -222,7 +222,7 @@ impl<P: Product> Kernel for Panel<'_, P> {
                     start,
                     product: PhantomData,
                 };
-                strip.run(simd);
+                strip.run_in_blocks(simd);
             }
             done += words;
             if done >= all {

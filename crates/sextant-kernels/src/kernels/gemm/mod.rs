@@ -81,8 +81,8 @@ impl<'a> From<Option<&'a [f32]>> for Init<'a> {
 
 /// About how many tasks a product is divided into.
 const TASKS: usize = 32;
-/// The most rows of a task.
-const ROWS: usize = 192;
+/// The most rows that are multiplied by one panel before the next.
+pub(crate) const ROWS: usize = 192;
 
 /// `C = A · B + init` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
 /// was packed for.

@@ -1,5 +1,6 @@
 use std::marker::PhantomData;
 
+use super::ROWS;
 use super::left::Group;
 use crate::simd::{Kernel, Simd};
 
@@ -134,6 +135,39 @@ impl<P: Product> Strip<P> {
                     rest.take::<S, 12, 1>(simd);
                     rest.take::<S, 4, 1>(simd);
                     rest.take::<S, 1, 1>(simd);
+                }
+            }
+        }
+    }
+
+    /// [`Strip::run`] for any number of rows and any depth, where `A` is not in groups: in blocks whose factors and sums
+    /// stay in the caches. The sums are formed in the same order.
+    ///
+    /// # Safety
+    /// As for [`Strip::run`].
+    #[inline(always)]
+    pub(crate) unsafe fn run_in_blocks<S: Simd>(self, simd: S) {
+        debug_assert!(self.a_group.is_none());
+        for first in (0..self.rows).step_by(ROWS) {
+            let mut done = 0;
+            // The loop runs at least once, because with a depth of 0 the initial value must still be written.
+            loop {
+                let depth = S::DEPTH.min(self.depth - done);
+                let block = Self {
+                    rows: ROWS.min(self.rows - first),
+                    depth,
+                    a: self.a.wrapping_add(first * self.a_row + done * self.a_step),
+                    b: self.b.wrapping_add(done * self.b_step),
+                    c: self.c.wrapping_add(first * self.c_row),
+                    start: if done > 0 { Start::Accumulate } else { self.start },
+                    ..self
+                };
+                // SAFETY: the caller promises a valid strip, and the block is the part of it from row `first` and
+                // word `done` on.
+                unsafe { block.run(simd) };
+                done += depth;
+                if done >= self.depth {
+                    break;
                 }
             }
         }
