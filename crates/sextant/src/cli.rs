@@ -32,6 +32,9 @@ enum Command {
     Lab(crate::lab::LabCommand),
     /// Score the pairs of a file
     Score(crate::score::Score),
+    /// Answer pairs over HTTP
+    #[cfg(unix)]
+    Serve(crate::serve::Serve),
     /// Say what a bundle or a data set holds
     Inspect(crate::inspect::Inspect),
     /// Write a task of a bundle for transformers, peft or ONNX Runtime
@@ -45,6 +48,15 @@ enum Command {
 }
 
 impl Cli {
+    /// How a command that writes a log of its own does it: whether as JSON, and from which level on.
+    pub(crate) fn log(&self) -> Option<(bool, String)> {
+        match &self.command {
+            #[cfg(unix)]
+            Command::Serve(command) => Some(command.log()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Demo(command) => command.run(),
@@ -56,6 +68,8 @@ impl Cli {
             Command::Ensemble(command) => command.run(),
             Command::Lab(command) => command.run(),
             Command::Score(command) => command.run(),
+            #[cfg(unix)]
+            Command::Serve(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Import(command) => command.run(),
