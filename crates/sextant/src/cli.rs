@@ -45,6 +45,10 @@ enum Command {
     Merge(crate::merge::Merge),
     /// Fetch a pretrained backbone
     Get(crate::get::Get),
+    /// Print a script that completes these commands in a shell
+    Completions(crate::completions::Completions),
+    /// Write manual pages of these commands
+    Man(crate::completions::Man),
 }
 
 impl Cli {
@@ -75,6 +79,8 @@ impl Cli {
             Command::Import(command) => command.run(),
             Command::Merge(command) => command.run(),
             Command::Get(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod arguments;
 mod cli;
 mod compare;
+mod completions;
 mod consistency;
 mod data;
 mod demo;

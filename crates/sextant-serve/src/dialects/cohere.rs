@@ -2,26 +2,25 @@
 
 use super::document::Document;
 use super::ranking::{Ranked, Ranking, rank};
-use super::{Routes, dialect};
+use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::{Parsed, fresh_id};
 use crate::native::TaskName;
 use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// Version 1, at a path that other APIs have, too.
 pub(super) fn v1() -> Routes {
-    dialect("cohere_v1", [("/v1/rerank", post(version_1))])
+    dialect("cohere_v1", [post("/v1/rerank", version_1)])
 }
 
 /// Version 2.
 pub(super) fn v2() -> Routes {
-    dialect("cohere_v2", [("/v2/rerank", post(version_2))])
+    dialect("cohere_v2", [post("/v2/rerank", version_2)])
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,19 +3,18 @@
 
 use super::document::Document;
 use super::ranking::{Ranking, rank};
-use super::{Routes, dialect};
+use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::Parsed;
 use crate::native::TaskName;
 use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 pub(super) fn routes() -> Routes {
-    dialect("elasticsearch", [("/rerank", post(rerank))])
+    dialect("elasticsearch", [post("/rerank", rerank)])
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,20 +4,19 @@
 use super::document::Document;
 use super::jina::Usage;
 use super::ranking::{Ranking, rank};
-use super::{Routes, dialect};
+use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::{Parsed, fresh_id};
 use crate::native::TaskName;
 use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn routes() -> Routes {
-    dialect("infinity", [("/rerank", post(rerank)), ("/v1/rerank", post(rerank))])
+    dialect("infinity", [post("/rerank", rerank), post("/v1/rerank", rerank)])
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,20 +2,19 @@
 
 use super::document::Document;
 use super::ranking::{Ranking, rank};
-use super::{Routes, dialect};
+use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::{Parsed, fresh_id};
 use crate::native::TaskName;
 use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Routes {
-    dialect("jina", [("/v1/rerank", post(rerank)), ("/rerank", post(rerank))])
+    dialect("jina", [post("/v1/rerank", rerank), post("/rerank", rerank)])
 }
 
 #[derive(Debug, Deserialize)]

@@ -23,9 +23,13 @@ mod voyage;
 
 use crate::http::{Dialect, labelled};
 use crate::service::Service;
+use axum::handler::Handler;
 use axum::middleware::map_response;
-use axum::routing::MethodRouter;
+use axum::routing::{self, MethodRouter};
 use std::sync::Arc;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::{ContentBuilder, Object, Response};
 use utoipa_axum::router::OpenApiRouter;
 
 type Routes = OpenApiRouter<Arc<Service>>;
@@ -50,13 +54,48 @@ pub(crate) fn routes() -> Routes {
         .merge(with_prefix("/elasticsearch", elasticsearch::routes()))
 }
 
-/// Routes of one dialect, whose answers are counted under its name.
-fn dialect(
-    name: &'static str,
-    routes: impl IntoIterator<Item = (&'static str, MethodRouter<Arc<Service>>)>,
-) -> Routes {
-    let router = routes
-        .into_iter()
-        .fold(OpenApiRouter::new(), |router, (path, handler)| router.route(path, handler));
+/// A route of a dialect.
+struct Route {
+    method: HttpMethod,
+    path: &'static str,
+    handler: MethodRouter<Arc<Service>>,
+}
+
+/// A route that is asked with a body.
+fn post<H, T>(path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Arc<Service>>,
+    T: 'static,
+{
+    Route { method: HttpMethod::Post, path, handler: routing::post(handler) }
+}
+
+/// A route that is asked without a body.
+fn get<H, T>(path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Arc<Service>>,
+    T: 'static,
+{
+    Route { method: HttpMethod::Get, path, handler: routing::get(handler) }
+}
+
+/// Routes of one dialect, whose answers are counted under its name. The OpenAPI document names them, and leaves their
+/// forms to those who made them.
+fn dialect(name: &'static str, routes: impl IntoIterator<Item = Route>) -> Routes {
+    let mut router = OpenApiRouter::new();
+    for Route { method, path, handler } in routes {
+        let with_body = matches!(method, HttpMethod::Post);
+        let operation = OperationBuilder::new()
+            .tag("dialects")
+            .summary(Some(format!("As {name}")))
+            .request_body(with_body.then(|| {
+                let any = ContentBuilder::new().schema(Some(Object::new())).build();
+                RequestBodyBuilder::new().content("application/json", any).build()
+            }))
+            .response("200", Response::new("The answer in the dialect's form"))
+            .build();
+        router = router.route(path, handler);
+        router.get_openapi_mut().paths.add_path_operation(path, vec![method], operation);
+    }
     router.layer(map_response(labelled(Dialect(name))))
 }

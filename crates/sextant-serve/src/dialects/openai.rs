@@ -1,20 +1,19 @@
 //! OpenAI's decisions API.
 
 use super::decision::{check_levels, check_predicate, decide, refuse_kind};
-use super::{Routes, dialect};
+use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::Parsed;
 use crate::native::{PairAnswer, TaskName};
 use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Routes {
-    dialect("openai_decisions", [("/v1/decisions", post(decisions))])
+    dialect("openai_decisions", [post("/v1/decisions", decisions)])
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 use super::document::Document;
 use super::pairs::{Sides, classify};
 use super::ranking::{Ranking, rank};
-use super::{Routes, dialect};
+use super::{Routes, dialect, get, post};
 use crate::error::ApiError;
 use crate::http::Parsed;
 use crate::models::OpenModel;
@@ -14,7 +14,6 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,17 +21,17 @@ use std::sync::Arc;
 
 /// Under a prefix of its own, with the rerank API.
 pub(super) fn routes() -> Routes {
-    let rerank = dialect("tei", [("/rerank", post(rerank))]).layer(map_response(error_form));
+    let rerank = dialect("tei", [post("/rerank", rerank)]).layer(map_response(error_form));
     rerank.merge(others())
 }
 
 /// All but the rerank API, whose path others share.
 pub(super) fn others() -> Routes {
     let routes = [
-        ("/predict", post(predict)),
-        ("/tokenize", post(tokenize)),
-        ("/info", get(info)),
-        ("/ping", get(|| async { StatusCode::OK })),
+        post("/predict", predict),
+        post("/tokenize", tokenize),
+        get("/info", info),
+        get("/ping", || async { StatusCode::OK }),
     ];
     dialect("tei", routes).layer(map_response(error_form))
 }

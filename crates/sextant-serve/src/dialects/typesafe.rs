@@ -1,21 +1,20 @@
 //! TypeSafe's system-one API.
 
 use super::decision::{check_levels, check_predicate, decide, refuse_kind};
-use super::{Routes, dialect};
+use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::Parsed;
 use crate::native::{PairAnswer, TaskName};
 use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Routes {
-    dialect("typesafe_systemone", [("/v1/systemone", post(system_one))])
+    dialect("typesafe_systemone", [post("/v1/systemone", system_one)])
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,7 +1,7 @@
 //! The paths `/rerank` and `/v1/rerank`, which several APIs share. The keys of a body tell them apart: TEI's has
 //! `texts`, Voyage's `top_k` or `truncation`. All others get one answer that has what each of them looks for.
 
-use super::{Routes, dialect, jina, tei, voyage};
+use super::{Routes, dialect, jina, post, tei, voyage};
 use crate::error::ApiError;
 use crate::http::{Dialect, Raw};
 use crate::json::parse;
@@ -9,13 +9,12 @@ use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use std::sync::Arc;
 
 pub(super) fn routes() -> Routes {
-    dialect("shared", [("/rerank", post(rerank)), ("/v1/rerank", post(rerank))])
+    dialect("shared", [post("/rerank", rerank), post("/v1/rerank", rerank)])
 }
 
 /// Whether a body has some keys, with whatever value.

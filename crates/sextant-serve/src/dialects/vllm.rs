@@ -3,14 +3,13 @@
 use super::document::Document;
 use super::jina::Usage;
 use super::pairs::{Sides, classify};
-use super::{Routes, dialect, jina};
+use super::{Routes, dialect, jina, post};
 use crate::error::ApiError;
 use crate::http::{Parsed, fresh_id};
 use crate::native::{PairAnswer, RelevanceResponse, TaskName};
 use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,8 +21,8 @@ pub(super) fn routes() -> Routes {
 
 /// Scores and classifications.
 pub(super) fn scores() -> Routes {
-    let (of_v1, plain) = (post(score), post(score));
-    dialect("vllm", [("/v1/score", of_v1), ("/score", plain), ("/classify", post(classification))])
+    let scores = [post("/v1/score", score), post("/score", score)];
+    dialect("vllm", scores.into_iter().chain([post("/classify", classification)]))
 }
 
 /// One text or several.

@@ -49,6 +49,11 @@ impl PairFault {
         match error {
             ModelError::Text(TextError::EmptyText { side, .. }) => Self::Empty(*side),
             ModelError::UnknownTask { .. } | ModelError::Config(_) => Self::UnknownTask,
+            // The message of a tokenizer may repeat the text.
+            ModelError::Text(_) => {
+                tracing::error!("a pair cannot be tokenized");
+                Self::Internal
+            }
             other => {
                 tracing::error!("a pair cannot be encoded: {other}");
                 Self::Internal

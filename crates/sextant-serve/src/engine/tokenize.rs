@@ -80,8 +80,9 @@ fn encode(job: &Job, pair: PairRef<'_>) -> Result<ScorerRow, PairFault> {
     match guarded(|| job.model.scorer().encode(pair)) {
         Ok(Ok(row)) => Ok(row),
         Ok(Err(error)) => Err(PairFault::of_encoding(&error)),
-        Err(panic) => {
-            tracing::error!("the tokenizer panicked: {panic}");
+        // The message of a panic may repeat the text.
+        Err(_) => {
+            tracing::error!("the tokenizer panicked");
             Err(PairFault::Internal)
         }
     }

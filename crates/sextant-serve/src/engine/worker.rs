@@ -5,7 +5,7 @@ use super::job::{Job, PairFault, QueuedRow, RowAnswer};
 use super::{Cache, LEAST_PACK_TOKENS, Shared};
 use sextant_core::guarded;
 use sextant_infer::{ScorerRow, Voted};
-use sextant_model::NonFinite;
+use sextant_model::{ModelError, NonFinite};
 use sextant_text::Cut;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -74,6 +74,8 @@ fn answer(shared: &Shared, pack: Vec<QueuedRow>) {
     shared.meters.pack(tokens, shared.config.pack_tokens.get(), took);
     let answers = match answers {
         Ok(Ok(answers)) => answers.into_iter().map(|answer| answer.map_err(not_finite)).collect(),
+        // Nobody waits for any row of the pack.
+        Ok(Err(ModelError::Stopped)) => return,
         Ok(Err(error)) => {
             tracing::error!("a pack of model `{}` cannot be answered: {error}", model.name());
             vec![Err(PairFault::Internal); waiting.len()]

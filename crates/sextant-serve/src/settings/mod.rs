@@ -189,7 +189,7 @@ mod tests {
     fn every_mistake_is_named() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("serve.toml");
-        let text = "listen = \"here\"\nworkers = 0\nwokers = 2\nprecision = \"f16\"\nmax_pairs = \"many\"\n\
+        let text = "listen = \"here\"\nworkers = 0\nworker_threads = 2\nprecision = \"f16\"\nmax_pairs = \"many\"\n\
             default_task = \"query-brand\"\nunknown_models = \"guess\"\napi_keys_file = \"none.txt\"\n\
             cors_origins = [\"example.com\"]\ntls_key = \"key.pem\"\nqueue_tokens = 10\nmax_request_tokens = 20\n\
             log = \"xml\"\n";
@@ -201,7 +201,7 @@ mod tests {
         for key in [
             "listen",
             "workers",
-            "wokers",
+            "worker_threads",
             "precision",
             "max_pairs",
             "default_task",

@@ -19,6 +19,9 @@ fn the_document_describes_every_native_route() {
     ] {
         assert!(document["paths"][path].is_object(), "{path}");
     }
+    for path in ["/v2/rerank", "/rerank", "/predict", "/infinity/rerank", "/v1/decisions"] {
+        assert_eq!(document["paths"][path]["post"]["tags"][0], "dialects", "{path}");
+    }
     let schemas = document["components"]["schemas"].as_object().unwrap();
     for name in
         ["RelevanceRequest", "RelevanceResponse", "PairOutcome", "Entity", "ErrorBody", "Triple"]

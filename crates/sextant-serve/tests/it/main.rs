@@ -17,3 +17,4 @@ mod reload;
 mod stopping;
 mod streams;
 mod support;
+mod tls;
