@@ -9,7 +9,7 @@ function fill(element, attributes, children) {
       element.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  element.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
   return element;
 }
 
@@ -21,6 +21,16 @@ export function el(name, attributes = {}, ...children) {
 /** An element of SVG. */
 export function svg(name, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
+}
+
+const ROLES = { table: "table", "thead, tbody": "rowgroup", tr: "row", td: "cell", "th[scope=col]": "columnheader", "th[scope=row]": "rowheader" };
+
+/** States the roles of a table's parts, which some browsers forget where a phone shows rows as blocks. */
+export function stated(table) {
+  for (const [selector, role] of Object.entries(ROLES)) {
+    for (const part of [table, ...table.querySelectorAll(selector)]) if (part.matches(selector)) part.setAttribute("role", role);
+  }
+  return table;
 }
 
 /** The element with an id. */

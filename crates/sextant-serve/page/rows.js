@@ -1,6 +1,8 @@
 // What stands in the boxes, read as entities, pairs and triples. A line that cannot be read has a `problem` and keeps its
 // place, so that the mistake is shown in its row and does not spoil the others.
 
+import { TASKS } from "./tasks.js";
+
 const FIELDS = ["title", "brand", "description", "attributes", "type_path"];
 const GRADES = ["irrelevant", "partial", "relevant"];
 
@@ -81,7 +83,10 @@ export function readPairs(text) {
     if (!("right" in object)) return { right: checkProduct(object) };
     const row = { right: checkEntity(object.right, "right"), id: named(object), given: readGrade(object.grade) };
     if (object.left !== undefined && object.left !== null) row.left = checkEntity(object.left, "left");
-    if (typeof object.task === "string") row.task = object.task.trim();
+    if (object.task !== undefined && object.task !== null) {
+      row.task = String(object.task).trim();
+      if (!TASKS.includes(row.task)) throw new Error(`“task” is none of ${TASKS.join(", ")}`);
+    }
     return row;
   });
 }
