@@ -59,7 +59,8 @@ export function scoreText(score) {
 const shortened = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
 function title(text) {
-  const short = shortened(text, 240);
+  if (!text.trim()) return el("div", { class: "title blank" }, "(blank)");
+  const short = shortened(text, 160);
   if (short === text) return el("div", { class: "title" }, text);
   return el("details", { class: "title" }, el("summary", {}, short), el("div", {}, text));
 }

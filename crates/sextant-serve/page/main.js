@@ -120,6 +120,7 @@ async function run() {
   const control = new AbortController();
   underWay = control;
   clearProblem();
+  byId("hint").hidden = true;
   const view = currentView();
   showInAddress(view);
   let planned;
@@ -265,6 +266,8 @@ function listen() {
   byId("copy-python").addEventListener("click", () => copyRequest(python, "the program"));
   addEventListener("hashchange", () => {
     if (showLink()) run();
+    // What was shown is not what the link says.
+    else byId("shown").replaceChildren();
   });
 }
 
