@@ -1,7 +1,7 @@
 """Runs real clients of rerank, classification and decision APIs against a running server.
 
     sextant serve BUNDLE &
-    python scripts/clients/run.py --url http://127.0.0.1:8080 --environments /tmp/clients [--only NAME …] [--write]
+    python scripts/clients/run.py --url http://127.0.0.1:8080 --environments FOLDER [--only NAME …] [--write]
 
 Each client has a virtual environment of its own under the folder of --environments, since clients pin each other
 apart; environments that are there are used. Needs the network for installing, and node for one client. A check

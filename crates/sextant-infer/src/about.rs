@@ -14,6 +14,8 @@ pub struct AboutModel<'a> {
     pub path: Option<&'a Path>,
     /// The SHA-256 of the manifest of the model's bundle, in hexadecimal.
     pub manifest_sha256: &'a str,
+    /// How the model came to be, as its bundle says it. For people and reports.
+    pub provenance: &'a serde_json::Value,
     /// The tasks that the model answers in this scorer.
     pub tasks: &'a [Task],
     /// The model's specification.
@@ -28,6 +30,7 @@ impl Scorer {
         self.members().list.iter().map(|member| AboutModel {
             path: member.path.as_deref(),
             manifest_sha256: &member.sha256,
+            provenance: &member.provenance,
             tasks: &member.tasks,
             spec: member.predictor.spec(),
             encoder: member.predictor.encoder(),

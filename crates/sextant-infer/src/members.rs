@@ -14,6 +14,8 @@ pub(crate) struct OpenMember {
     pub(crate) predictor: Predictor,
     /// The SHA-256 of the manifest of the model's bundle.
     pub(crate) sha256: String,
+    /// How the model came to be, as its bundle says it.
+    pub(crate) provenance: serde_json::Value,
     /// The tasks that the model answers in this scorer.
     pub(crate) tasks: Vec<Task>,
     /// The model's weight, if the voting rule uses weights.
@@ -56,12 +58,14 @@ impl Members {
         let opened = bundle::open_sharing(folder, device, bases)?;
         let tasks = opened.manifest.spec.tasks.clone();
         let sha256 = opened.manifest_sha256.clone();
+        let provenance = opened.manifest.provenance.clone();
         let predictor = Predictor::new(opened, precision);
         // With a single model, every rule gives the model's answer.
         Ok(Self {
             list: vec![OpenMember {
                 predictor,
                 sha256: sha256.clone(),
+                provenance,
                 tasks,
                 weight: 1.0,
                 path: None,
@@ -96,6 +100,7 @@ impl Members {
                 )));
             }
             list.push(OpenMember {
+                provenance: opened.manifest.provenance.clone(),
                 predictor: Predictor::new(opened, precision),
                 sha256: member.sha256,
                 tasks: member.tasks,

@@ -9,6 +9,7 @@
 //! nothing and installs neither signal handlers nor a log: programs do.
 
 mod dialects;
+mod drift;
 mod engine;
 mod error;
 mod http;

@@ -73,8 +73,13 @@ impl Meters {
         ] {
             recorder.describe_histogram(name.into(), None, text.into());
         }
-        let queued = "Tokens that wait or are computed";
-        recorder.describe_gauge("sextant_queued_tokens".into(), None, queued.into());
+        for (name, text) in [
+            ("sextant_queued_tokens", "Tokens that wait or are computed"),
+            ("sextant_score_drift", "Stability index of scores against those of the dev rows"),
+            ("sextant_score_drift_alarm", "1 if that index is above 0.25"),
+        ] {
+            recorder.describe_gauge(name.into(), None, text.into());
+        }
     }
 
     fn key(name: &'static str, labels: Vec<Label>) -> Key {
@@ -89,8 +94,8 @@ impl Meters {
         self.recorder.register_histogram(&Self::key(name, labels), &METADATA)
     }
 
-    fn gauge(&self, name: &'static str) -> Gauge {
-        self.recorder.register_gauge(&Self::key(name, Vec::new()), &METADATA)
+    fn gauge(&self, name: &'static str, labels: Vec<Label>) -> Gauge {
+        self.recorder.register_gauge(&Self::key(name, labels), &METADATA)
     }
 
     /// A request was answered. `dialect` names the API, or `other` for pages.
@@ -130,21 +135,25 @@ impl Meters {
     }
 
     /// A pair was answered.
-    pub(crate) fn row(
-        &self,
-        model: &str,
-        task: Task,
-        answer: &Prediction,
-        cut: bool,
-        waited: Duration,
-    ) {
+    pub(crate) fn row(&self, model: &str, task: Task, answer: &Prediction, cut: bool) {
         let labels = || vec![label("model", model.to_owned()), label("task", task.as_str())];
         self.counter("sextant_rows_total", labels()).increment(1);
         if cut {
             self.counter("sextant_cut_rows_total", labels()).increment(1);
         }
         self.histogram("sextant_score", labels()).record(answer.score());
-        self.histogram("sextant_queue_seconds", Vec::new()).record(waited);
+    }
+
+    /// A tokenized pair waited for its pack.
+    pub(crate) fn waited(&self, time: Duration) {
+        self.histogram("sextant_queue_seconds", Vec::new()).record(time);
+    }
+
+    /// How far the scores of a model's task are from those of its dev rows, and whether that is a large change.
+    pub(crate) fn drifted(&self, model: &str, task: Task, index: f64, alarm: bool) {
+        let labels = || vec![label("model", model.to_owned()), label("task", task.as_str())];
+        self.gauge("sextant_score_drift", labels()).set(index);
+        self.gauge("sextant_score_drift_alarm", labels()).set(f64::from(u8::from(alarm)));
     }
 
     /// The shadow model answered a pair: whether its grade is another one, and how far its score is apart.
@@ -162,7 +171,7 @@ impl Meters {
 
     /// Tokens that wait or are computed now.
     pub(crate) fn queued(&self, tokens: usize) {
-        self.gauge("sextant_queued_tokens").set(tokens as f64);
+        self.gauge("sextant_queued_tokens", Vec::new()).set(tokens as f64);
     }
 
     /// Moves what histograms collected into their buckets. Without it, they would keep every single value until

@@ -82,6 +82,18 @@ struct Shared {
     meters: Arc<Meters>,
 }
 
+impl Shared {
+    /// Notes what came of a pair, and hands it over.
+    fn tell(&self, job: &Job, index: usize, outcome: RowOutcome) {
+        if let (Ok(answer), Some(pair)) = (&outcome, job.pairs.get(index)) {
+            let prediction = &answer.voted.prediction;
+            self.meters.row(job.model.name(), pair.task, prediction, answer.cut.any());
+            job.model.drift().add(pair.task, prediction.score());
+        }
+        job.tell(index, outcome);
+    }
+}
+
 /// The running engine, whose threads end when it is dropped.
 pub(crate) struct Engine {
     shared: Arc<Shared>,

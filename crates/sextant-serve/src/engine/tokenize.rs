@@ -50,7 +50,7 @@ fn tokenize(shared: &Shared, unit: &Unit) {
             shared.meters.looked_up(known.is_some());
             if let Some(answer) = known {
                 job.tokenized(0);
-                job.tell(index, Ok(answer));
+                shared.tell(job, index, Ok(answer));
                 continue;
             }
         }

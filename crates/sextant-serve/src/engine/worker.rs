@@ -102,10 +102,9 @@ fn tell(shared: &Shared, waiting: Waiting, answer: Result<Voted, PairFault>, beg
         if let Some(cache) = &shared.cache {
             cache.insert(Cache::key(&job.model, pair), answer);
         }
-        let prediction = &answer.voted.prediction;
-        shared.meters.row(job.model.name(), pair.task, prediction, cut.any(), begun - queued);
+        shared.meters.waited(begun - queued);
     }
     // The permit is given back before the answer is told: whoever has an answer may ask again at once.
     drop(permit);
-    job.tell(index, outcome);
+    shared.tell(&job, index, outcome);
 }

@@ -1,5 +1,6 @@
 //! An opened model.
 
+use crate::drift::Drift;
 use crate::native::{MemberInfo, TaskName};
 use sextant_core::Task;
 use sextant_infer::{Scorer, Threads};
@@ -31,6 +32,7 @@ pub(crate) struct OpenModel {
     created: u64,
     max_tokens: usize,
     members: Vec<MemberInfo>,
+    drift: Drift,
 }
 
 impl OpenModel {
@@ -66,6 +68,7 @@ impl OpenModel {
                 .max()
                 .unwrap_or(0),
             members: members(&scorer),
+            drift: drift(&scorer),
             scorer,
         })
     }
@@ -100,6 +103,11 @@ impl OpenModel {
         self.max_tokens
     }
 
+    /// How the scores of requests compare with those of the model's dev rows.
+    pub(crate) fn drift(&self) -> &Drift {
+        &self.drift
+    }
+
     /// The bundles that answer.
     pub(crate) fn members(&self) -> &[MemberInfo] {
         &self.members
@@ -123,6 +131,15 @@ fn members(scorer: &Scorer) -> Vec<MemberInfo> {
             max_tokens: model.encoder.config().max_tokens,
         })
         .collect()
+}
+
+/// The dev scores of a bundle. An ensemble has none of its own.
+fn drift(scorer: &Scorer) -> Drift {
+    let mut models = scorer.models();
+    match (models.next(), scorer.rule()) {
+        (Some(only), None) => Drift::of(only.provenance),
+        _ => Drift::of(&serde_json::Value::Null),
+    }
 }
 
 /// The name of a model's family, as its `config.json` has it.

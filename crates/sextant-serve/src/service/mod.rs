@@ -9,6 +9,7 @@ mod stream;
 
 pub(crate) use stream::{StreamOptions, stream};
 
+use crate::drift::Drifted;
 use crate::engine::{Answers, Engine, PairFault, RowOutcome};
 use crate::error::ApiError;
 use crate::meters::Meters;
@@ -226,6 +227,11 @@ impl Service {
     /// All metrics, as Prometheus reads them.
     pub(crate) fn metrics(&self) -> String {
         self.meters.queued(self.engine.queued_tokens());
+        for model in self.registry.slots().filter_map(|slot| slot.opened()) {
+            for Drifted { task, index, alarm } in model.drift().drifted() {
+                self.meters.drifted(model.name(), task, index, alarm);
+            }
+        }
         self.meters.render()
     }
 }

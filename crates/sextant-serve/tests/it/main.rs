@@ -10,6 +10,7 @@ mod bodies;
 mod consistency;
 mod dialects;
 mod documents;
+mod drift;
 mod limits;
 mod recorded;
 mod relevance;
