@@ -172,6 +172,7 @@ async function copy(text, what) {
     byId("by-hand-text").value = text;
     byId("by-hand").showModal();
     byId("by-hand-text").select();
+    byId("by-hand-text").scrollTop = 0;
   }
 }
 

@@ -98,6 +98,22 @@ fn labels_follow_the_task() {
 }
 
 #[test]
+fn what_the_browser_does_not_copy_can_be_copied_by_hand() {
+    let Some(mut browser) = Browser::start() else { return };
+    let shop = Shop::open(&[]);
+    browser.open(&link(&shop.server, &[("left", "red sofa"), ("list", "lamp")]));
+    browser.answered();
+    browser.value("navigator.clipboard.writeText = async () => { throw new Error('no') }; 0");
+    browser.value("document.getElementById('copy-curl').click()");
+    browser.until("document.getElementById('by-hand').open");
+    let selected = browser.value("getSelection().toString()");
+    let begins = format!("curl -sS '{}v1/relevance'", address(&shop.server));
+    assert!(selected.as_str().unwrap().starts_with(&begins), "{selected}");
+    browser.press("Escape", 27, false);
+    browser.until("!document.getElementById('by-hand').open");
+}
+
+#[test]
 fn a_request_can_be_stopped() {
     let Some(mut browser) = Browser::start() else { return };
     let shop = Shop::open(&[]);
