@@ -46,6 +46,17 @@ fn disagreements_are_marked() {
     let said = browser.text("#comparison");
     assert!(said.contains(&format!("Grades differ in {count} of {} rows", order.len())), "{said}");
     browser.look("comparing");
+    // Whatever the width, the texts keep room.
+    for width in [320, 700, 1000, 1060, 1100, 1200] {
+        browser.window(width, 800, false);
+        let room = browser.value(
+            "Math.min(...[...document.querySelectorAll('.title')].map((title) => title.getBoundingClientRect().width))",
+        );
+        assert!(room.as_f64().unwrap() > 130.0, "{width}: {room}");
+        let inside = browser.value("document.documentElement.scrollWidth <= innerWidth");
+        assert_eq!(inside, json!(true), "{width}");
+    }
+    browser.window(1280, 800, false);
 
     browser.value("document.getElementById('differing').focus()");
     browser.press(" ", 32, false);
