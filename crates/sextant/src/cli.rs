@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Trains, compares and uses relevance models for e-commerce entity pairs.
 #[derive(Debug, Parser)]
@@ -79,8 +79,8 @@ impl Cli {
             Command::Import(command) => command.run(),
             Command::Merge(command) => command.run(),
             Command::Get(command) => command.run(),
-            Command::Completions(command) => command.run(),
-            Command::Man(command) => command.run(),
+            Command::Completions(command) => command.run(Self::command()),
+            Command::Man(command) => command.run(Self::command()),
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct EngineConfig {
 }
 
 /// The tokens that a request may take from a pack before the next request has its turn.
-const TURN_TOKENS: usize = 512;
+const TURN_TOKENS: usize = 256;
 /// While some workers have nothing to do, they share what waits; but a pack smaller than this is not worth
 /// dividing.
 const LEAST_PACK_TOKENS: usize = 256;

@@ -79,7 +79,7 @@ impl Settings {
         EngineConfig {
             workers: self.get("workers").unwrap_or(threads),
             tokenizers: self.get("tokenizers").unwrap_or(threads),
-            pack_tokens: self.count("pack_tokens", 2048),
+            pack_tokens: self.count("pack_tokens", 1024),
             queue_tokens,
             request_tokens,
             cache_entries: self.get("cache_entries").unwrap_or(0),
