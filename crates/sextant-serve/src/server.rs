@@ -98,6 +98,20 @@ pub enum ServeError {
 }
 
 /// A server that listens and does not answer yet.
+///
+/// ```no_run
+/// use sextant_serve::{Server, Settings};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut settings = Settings::default();
+/// settings.insert("models", vec!["main=runs/mine/bundle"]);
+/// settings.insert("precision", "int8");
+/// let server = Server::bind(settings.resolve()?).await?;
+/// println!("http://{}", server.address());
+/// server.run(std::future::pending()).await?; // until the future ends, which this one never does
+/// # Ok(())
+/// # }
+/// ```
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,

@@ -92,6 +92,27 @@ fn a_client_that_goes_away_cancels_what_has_not_begun() {
     assert!(server.metric("sextant_rows_total") < 20000.0);
 }
 
+/// The long request takes as long as its rows; the short one is answered while most of them wait.
+#[test]
+fn a_short_request_is_answered_while_a_long_one_waits() {
+    let place = bundle();
+    let large = ["workers=1", "max_pairs=20000", "queue_tokens=4000000"];
+    let server = serve(place.path(), &large);
+    let body = pairs(20000, 60).to_string();
+    let mut client = TcpStream::connect(server.address).unwrap();
+    let head =
+        format!("POST /v1/relevance HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+    client.write_all(head.as_bytes()).unwrap();
+    client.write_all(body.as_bytes()).unwrap();
+    server.until("the long request is there", |server| {
+        server.metric("sextant_request_pairs_count") == 1.0
+    });
+    server.post("/v1/relevance", &pairs(10, 5)).good();
+    let answered = server.metric("sextant_rows_total");
+    assert!(answered < 20000.0, "{answered} rows were answered before the short request");
+    drop(client);
+}
+
 #[test]
 fn slow_clients_are_let_go() {
     let place = bundle();
