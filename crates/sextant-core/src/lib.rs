@@ -11,6 +11,7 @@ mod grade;
 mod guard;
 mod name;
 mod prediction;
+mod product_json;
 mod task;
 
 pub use borrowed::{EntityRef, PairRef};
@@ -20,4 +21,5 @@ pub use grade::Grade;
 pub use guard::{guarded, is_guarded};
 pub use name::UnknownName;
 pub use prediction::Prediction;
+pub use product_json::ProductProblem;
 pub use task::{EntityKind, Task};

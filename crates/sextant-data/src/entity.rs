@@ -1,8 +1,8 @@
 //! Entities in files: an entity is a string, a product object, or a product object written as text in a cell.
 
 use crate::RowProblem;
-use serde_json::{Map, Value};
-use sextant_core::{Entity, Product};
+use serde_json::Value;
+use sextant_core::{Entity, Product, ProductProblem};
 use std::borrow::Cow;
 
 /// Reads one side of a pair.
@@ -17,7 +17,7 @@ pub(crate) fn from_json(value: Value, cells_are_text: bool) -> Result<Entity, Ro
             return from_json(value, false);
         }
         Value::String(text) => Entity::Text(text),
-        Value::Object(fields) => product(fields)?.into(),
+        Value::Object(fields) => Product::from_json(fields).map_err(bad_product)?.into(),
         other => {
             return Err(RowProblem::WrongType {
                 found: shorten(&other),
@@ -39,100 +39,14 @@ pub(crate) fn looks_like_object(text: &str) -> bool {
         .is_some_and(|rest| rest.trim_start().starts_with(['"', '}']))
 }
 
-/// A product from its JSON fields. A null counts as an absent value everywhere, since structs and maps of
-/// Parquet have nulls in place of all absent values.
-fn product(fields: Map<String, Value>) -> Result<Product, RowProblem> {
-    let mut product = Product::default();
-    let mut title = None;
-    for (name, value) in fields {
-        match &*name {
-            _ if value.is_null() => {}
-            "title" => title = Some(text(&name, value)?),
-            "brand" => product.brand = Some(text(&name, value)?),
-            "description" => product.description = Some(text(&name, value)?),
-            "attributes" => product.attributes = attributes(value)?,
-            "type_path" => product.type_path = type_path(value)?,
-            _ => return Err(RowProblem::BadProduct(format!("there is no field `{name}`"))),
+/// The problem of a product object, told with the value that was found.
+fn bad_product(problem: ProductProblem) -> RowProblem {
+    RowProblem::BadProduct(match problem {
+        ProductProblem::WrongType { field, found, expected } => {
+            format!("its `{field}` has {} in place of {expected}", shorten(&found))
         }
-    }
-    product.title =
-        title.ok_or_else(|| RowProblem::BadProduct("it has no field `title`".to_owned()))?;
-    Ok(product)
-}
-
-fn text(field: &str, value: Value) -> Result<String, RowProblem> {
-    match value {
-        Value::String(text) => Ok(text),
-        other => Err(bad_field(field, &other, "a text in quotes")),
-    }
-}
-
-fn bad_field(field: &str, value: &Value, expected: &str) -> RowProblem {
-    RowProblem::BadProduct(format!("its `{field}` has {} in place of {expected}", shorten(value)))
-}
-
-/// Attributes as pairs of name and value. Other tools also write them as one object, or as a list of
-/// `{name, value}` objects. Numbers and truth values become texts.
-fn attributes(value: Value) -> Result<Vec<(String, String)>, RowProblem> {
-    let found = match value {
-        Value::Object(map) => {
-            map.into_iter().map(|(name, value)| attribute(name.into(), value)).collect()
-        }
-        Value::Array(list) => list.into_iter().map(listed_attribute).collect(),
-        other => return Err(bad_field("attributes", &other, "pairs of name and value")),
-    };
-    let found: Result<Vec<Option<(String, String)>>, RowProblem> = found;
-    Ok(found?.into_iter().flatten().collect())
-}
-
-fn listed_attribute(value: Value) -> Result<Option<(String, String)>, RowProblem> {
-    let pair = match value {
-        Value::Null => return Ok(None),
-        Value::Array(pair) => <[Value; 2]>::try_from(pair).map_err(Value::Array),
-        Value::Object(mut map) => {
-            map.retain(|_, value| !value.is_null());
-            match (map.shift_remove("name"), map.shift_remove("value")) {
-                (Some(name), value) if map.is_empty() => Ok([name, value.unwrap_or(Value::Null)]),
-                (None, None) if map.is_empty() => return Ok(None),
-                (name, value) => {
-                    map.extend(name.map(|name| ("name".to_owned(), name)));
-                    map.extend(value.map(|value| ("value".to_owned(), value)));
-                    Err(Value::Object(map))
-                }
-            }
-        }
-        other => Err(other),
-    };
-    let [name, value] =
-        pair.map_err(|found| bad_field("attributes", &found, "a pair of name and value"))?;
-    attribute(name, value)
-}
-
-/// One attribute; `None` if its value is null.
-fn attribute(name: Value, value: Value) -> Result<Option<(String, String)>, RowProblem> {
-    let name = match name {
-        Value::String(name) => name,
-        other => return Err(bad_field("attributes", &other, "a name in quotes")),
-    };
-    Ok(Some(match value {
-        Value::Null => return Ok(None),
-        Value::String(text) => (name, text),
-        Value::Number(number) => (name, number.to_string()),
-        Value::Bool(flag) => (name, flag.to_string()),
-        other => {
-            return Err(bad_field(&format!("attributes.{name}"), &other, "a text or a number"));
-        }
-    }))
-}
-
-fn type_path(value: Value) -> Result<Vec<String>, RowProblem> {
-    match value {
-        Value::Array(types) => {
-            let types = types.into_iter().filter(|value| !value.is_null());
-            types.map(|value| text("type_path", value)).collect()
-        }
-        other => Err(bad_field("type_path", &other, "a list of texts")),
-    }
+        other => other.to_string(),
+    })
 }
 
 /// The JSON of one side: a string, or a product object.

@@ -20,6 +20,7 @@
 //!
 //! This crate reads no files of rows and no tables: `sextant-score` does both on top of it.
 
+mod about;
 mod manifest;
 mod members;
 mod row;
@@ -27,7 +28,8 @@ mod scorer;
 mod threads;
 mod warm_up;
 
+pub use about::AboutModel;
 pub use manifest::{EnsembleManifest, Member};
-pub use row::ScorerRow;
+pub use row::{ScorerRow, Voted};
 pub use scorer::Scorer;
 pub use threads::Threads;

@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_eval::Vote;
-use sextant_files::{Existing, FolderKind, replace_folder};
+use sextant_files::{Existing, FolderKind, hexadecimal, replace_folder};
 use sextant_model::{ModelError, bundle};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The format that this version writes and reads.
@@ -79,17 +80,23 @@ impl EnsembleManifest {
 
     /// Reads and checks the manifest of a folder.
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
+        Ok(Self::read_hashed(folder)?.0)
+    }
+
+    /// Reads and checks the manifest of a folder, and computes the SHA-256 of the manifest's bytes. The hash
+    /// identifies the ensemble, because the manifest holds the hashes of its bundles.
+    pub fn read_hashed(folder: &Path) -> Result<(Self, String), ModelError> {
         let path = folder.join(MANIFEST);
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Io {
+        let bytes = std::fs::read(&path).map_err(|source| ModelError::Io {
             action: "read",
             path: path.clone(),
             source,
         })?;
-        let manifest: Self = serde_json::from_str(&text)
+        let manifest: Self = serde_json::from_slice(&bytes)
             .map_err(|error| ModelError::Json { path: path.clone(), reason: error.to_string() })?;
         match manifest.problem() {
             Some(problem) => Err(ModelError::Bundle { path, problem }),
-            None => Ok(manifest),
+            None => Ok((manifest, hexadecimal(&Sha256::digest(&bytes)))),
         }
     }
 

@@ -12,12 +12,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct OpenMember {
     pub(crate) predictor: Predictor,
+    /// The SHA-256 of the manifest of the model's bundle.
+    pub(crate) sha256: String,
+    /// How the model came to be, as its bundle says it.
+    pub(crate) provenance: serde_json::Value,
     /// The tasks that the model answers in this scorer.
-    tasks: Vec<Task>,
+    pub(crate) tasks: Vec<Task>,
     /// The model's weight, if the voting rule uses weights.
     weight: f64,
     /// The path by which the ensemble names the model; none if the scorer is a single bundle.
-    path: Option<PathBuf>,
+    pub(crate) path: Option<PathBuf>,
 }
 
 impl OpenMember {
@@ -36,6 +40,8 @@ impl OpenMember {
 pub(crate) struct Members {
     pub(crate) list: Vec<OpenMember>,
     pub(crate) rule: Vote,
+    /// The SHA-256 of the manifest of the bundle or of the ensemble.
+    pub(crate) sha256: String,
 }
 
 impl Members {
@@ -51,11 +57,21 @@ impl Members {
         }
         let opened = bundle::open_sharing(folder, device, bases)?;
         let tasks = opened.manifest.spec.tasks.clone();
+        let sha256 = opened.manifest_sha256.clone();
+        let provenance = opened.manifest.provenance.clone();
         let predictor = Predictor::new(opened, precision);
         // With a single model, every rule gives the model's answer.
         Ok(Self {
-            list: vec![OpenMember { predictor, tasks, weight: 1.0, path: None }],
+            list: vec![OpenMember {
+                predictor,
+                sha256: sha256.clone(),
+                provenance,
+                tasks,
+                weight: 1.0,
+                path: None,
+            }],
             rule: Vote::Soft,
+            sha256,
         })
     }
 
@@ -65,7 +81,8 @@ impl Members {
         precision: ScorePrecision,
         bases: &mut SharedBases,
     ) -> Result<Self, ModelError> {
-        let EnsembleManifest { members, rule, .. } = EnsembleManifest::read(folder)?;
+        let (EnsembleManifest { members, rule, .. }, sha256) =
+            EnsembleManifest::read_hashed(folder)?;
         let mut list = Vec::with_capacity(members.len());
         for member in members {
             let path = folder.join(&member.path);
@@ -83,13 +100,15 @@ impl Members {
                 )));
             }
             list.push(OpenMember {
+                provenance: opened.manifest.provenance.clone(),
                 predictor: Predictor::new(opened, precision),
+                sha256: member.sha256,
                 tasks: member.tasks,
                 weight: member.weight,
                 path: Some(member.path),
             });
         }
-        Ok(Self { list, rule })
+        Ok(Self { list, rule, sha256 })
     }
 
     /// The members that answer a task, with their indices in the list.

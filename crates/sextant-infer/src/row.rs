@@ -1,6 +1,6 @@
-//! An encoded pair.
+//! An encoded pair, and the answer to it.
 
-use sextant_core::Task;
+use sextant_core::{Prediction, Task};
 use sextant_text::{Cut, EncodedRow};
 
 /// A pair, encoded for each model that answers its task. Only the scorer that encoded the pair can answer it.
@@ -29,4 +29,14 @@ impl ScorerRow {
         let cuts = self.rows.iter().map(|(_, row)| row.cut);
         cuts.max_by_key(|cut| cut.left + cut.right).unwrap_or_default()
     }
+}
+
+/// The answer to a pair, and what it was made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Voted {
+    /// The answer of the bundle or of the whole ensemble.
+    pub prediction: Prediction,
+    /// The answer of each model that answers the pair's task, with the model's position in
+    /// [`Scorer::models`](crate::Scorer::models).
+    pub votes: Vec<(usize, Prediction)>,
 }

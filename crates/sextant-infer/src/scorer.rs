@@ -2,7 +2,7 @@
 
 use crate::members::{Members, OpenMember};
 use crate::threads::Crew;
-use crate::{ScorerRow, Threads};
+use crate::{ScorerRow, Threads, Voted};
 use sextant_core::{Pair, PairRef, Prediction, Task};
 use sextant_kernels::ScorePrecision;
 use sextant_model::{Device, ModelError, NonFinite, SharedBases};
@@ -127,8 +127,18 @@ impl Scorer {
     pub fn answer(
         &self,
         rows: &[ScorerRow],
-        mut observer: impl FnMut(usize) -> ControlFlow<()> + Send,
+        observer: impl FnMut(usize) -> ControlFlow<()> + Send,
     ) -> Result<Vec<Result<Prediction, NonFinite>>, ModelError> {
+        let answers = self.answer_with_votes(rows, observer)?;
+        Ok(answers.into_iter().map(|answer| Ok(answer?.prediction)).collect())
+    }
+
+    /// Like [`Scorer::answer`], but tells what each model answered, too.
+    pub fn answer_with_votes(
+        &self,
+        rows: &[ScorerRow],
+        mut observer: impl FnMut(usize) -> ControlFlow<()> + Send,
+    ) -> Result<Vec<Result<Voted, NonFinite>>, ModelError> {
         self.crew.run(|| {
             self.gather(rows, |member, rows| member.predictor.answer_rows(rows, &mut observer))
         })
@@ -146,7 +156,10 @@ impl Scorer {
         })?;
         let named = answers.into_iter().enumerate();
         named
-            .map(|(row, answer)| answer.map_err(|fault| ModelError::NonFinite { row, fault }))
+            .map(|(row, answer)| match answer {
+                Ok(voted) => Ok(voted.prediction),
+                Err(fault) => Err(ModelError::NonFinite { row, fault }),
+            })
             .collect()
     }
 
@@ -176,7 +189,7 @@ impl Scorer {
         &self,
         rows: &[ScorerRow],
         mut ask: impl FnMut(&OpenMember, &[&EncodedRow]) -> Result<Answers, ModelError>,
-    ) -> Result<Answers, ModelError> {
+    ) -> Result<Vec<Result<Voted, NonFinite>>, ModelError> {
         // For each row, the answers in the order of the members, which is also the order of the weights.
         let mut answers: Vec<Result<Vec<Prediction>, NonFinite>> = vec![Ok(Vec::new()); rows.len()];
         for (number, member) in self.members.list.iter().enumerate() {
@@ -207,7 +220,10 @@ impl Scorer {
         }
         let weights = self.members.weights();
         let vote = |(row, answers): (&ScorerRow, Result<Vec<Prediction>, NonFinite>)| {
-            Ok(self.members.rule.combine(&answers?, &weights[row.task.index()]))
+            let answers = answers?;
+            let prediction = self.members.rule.combine(&answers, &weights[row.task.index()]);
+            let members = row.rows.iter().map(|(number, _)| *number);
+            Ok(Voted { prediction, votes: members.zip(answers).collect() })
         };
         Ok(rows.iter().zip(answers).map(vote).collect())
     }

@@ -11,12 +11,14 @@ use crate::{
     Start, StepReport, Summary, TrainError, Weighting,
 };
 use burn::module::Module;
+use sextant_eval::{ScoreHistogram, Scored};
 use sextant_files::{Existing, Lock};
 use sextant_kernels::within_pool;
 use sextant_model::{
     ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, bundle, predict_rows,
 };
 use sextant_text::Encoder;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -321,7 +323,7 @@ impl Job {
         if best {
             self.state.best = Some((value, self.state.step));
             self.state.looks_since_best = 0;
-            self.save_bundle(model)?;
+            self.save_bundle(model, &scored)?;
         } else {
             self.state.looks_since_best += 1;
         }
@@ -342,13 +344,19 @@ impl Job {
         }
     }
 
-    fn save_bundle(&self, model: &RelevanceModel) -> Result<(), TrainError> {
+    /// Saves the bundle, with how its scores of the dev rows are spread, so that whoever runs the model can see
+    /// whether they still are.
+    fn save_bundle(&self, model: &RelevanceModel, dev: &[Scored<'_>]) -> Result<(), TrainError> {
         let recipe = &self.plan.recipe;
+        let mut scores: BTreeMap<&str, ScoreHistogram> = BTreeMap::new();
+        for row in dev {
+            scores.entry(row.task.as_str()).or_default().add(row.prediction.score());
+        }
         let provenance = serde_json::json!({
             "recipe": recipe,
             "fingerprint": self.state.fingerprint,
             "step": self.state.step,
-            "dev": {"metric": recipe.dev.metric, "value": self.state.best.map(|(value, _)| value)},
+            "dev": {"metric": recipe.dev.metric, "value": self.state.best.map(|(value, _)| value), "scores": scores},
             "train_rows": self.train.len(),
             "truncation": self.train.cut(),
         });

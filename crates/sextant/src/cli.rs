@@ -1,6 +1,6 @@
 //! The command line's grammar.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Trains, compares and uses relevance models for e-commerce entity pairs.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ enum Command {
     Lab(crate::lab::LabCommand),
     /// Score the pairs of a file
     Score(crate::score::Score),
+    /// Answer pairs over HTTP
+    #[cfg(unix)]
+    Serve(crate::serve::Serve),
     /// Say what a bundle or a data set holds
     Inspect(crate::inspect::Inspect),
     /// Write a task of a bundle for transformers, peft or ONNX Runtime
@@ -42,9 +45,22 @@ enum Command {
     Merge(crate::merge::Merge),
     /// Fetch a pretrained backbone
     Get(crate::get::Get),
+    /// Print a script that completes these commands in a shell
+    Completions(crate::completions::Completions),
+    /// Write manual pages of these commands
+    Man(crate::completions::Man),
 }
 
 impl Cli {
+    /// How a command that writes a log of its own does it: whether as JSON, and from which level on.
+    pub(crate) fn log(&self) -> Option<(bool, String)> {
+        match &self.command {
+            #[cfg(unix)]
+            Command::Serve(command) => Some(command.log()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Demo(command) => command.run(),
@@ -56,11 +72,15 @@ impl Cli {
             Command::Ensemble(command) => command.run(),
             Command::Lab(command) => command.run(),
             Command::Score(command) => command.run(),
+            #[cfg(unix)]
+            Command::Serve(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Import(command) => command.run(),
             Command::Merge(command) => command.run(),
             Command::Get(command) => command.run(),
+            Command::Completions(command) => command.run(Self::command()),
+            Command::Man(command) => command.run(Self::command()),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod arguments;
 mod cli;
 mod compare;
+mod completions;
 mod consistency;
 mod data;
 mod demo;
@@ -23,6 +24,8 @@ mod progress;
 mod say;
 mod score;
 mod scoring;
+#[cfg(unix)]
+mod serve;
 mod train;
 
 use anyhow::Context;
@@ -44,18 +47,10 @@ fn main() -> ExitCode {
             report(panic);
         }
     }));
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        // Colour codes would be noise in a log file.
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .without_time()
-        .with_target(false)
-        .init();
+    let cli = cli::Cli::parse();
+    start_log(cli.log());
     interrupt::outlive_file_limits();
-    let ran = cli::Cli::parse().run();
+    let ran = cli.run();
     let said = say::finish().context("cannot write to standard output");
     match ran.and(said) {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,6 +62,24 @@ fn main() -> ExitCode {
             say::complain(&format!("error: {}", message(&error)));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Writes the log to standard error: for people, or as a command wants its own (see [`cli::Cli::log`]).
+/// `RUST_LOG` goes over what a command says of levels.
+fn start_log(wanted: Option<(bool, String)>) {
+    let level = wanted.as_ref().map_or("warn", |(_, level)| level);
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter.unwrap_or_else(|_| level.into()))
+        .with_writer(std::io::stderr)
+        // Colour codes would be noise in a log file.
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_target(false);
+    match wanted {
+        None => log.without_time().init(),
+        Some((false, _)) => log.init(),
+        Some((true, _)) => log.json().flatten_event(true).init(),
     }
 }
 

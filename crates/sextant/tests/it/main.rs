@@ -13,6 +13,8 @@ mod kill;
 mod lab;
 mod outputs;
 mod pipeline;
+#[cfg(unix)]
+mod serve;
 mod shared_lab;
 mod streams;
 mod support;

@@ -37,6 +37,11 @@ fn a_trained_bundle_evaluates_scores_and_explains_itself() {
         serde_json::from_str(&place.ok(&["inspect", "runs/tiny/bundle"])).unwrap();
     assert_eq!(manifest["spec"]["routing"]["private_layers"], 1);
     assert_eq!(manifest["provenance"]["recipe"]["name"], "tiny");
+    // How the scores of the sixty dev rows that the recipe takes are spread.
+    let scores = manifest["provenance"]["dev"]["scores"].as_object().unwrap();
+    assert_eq!(scores.len(), 6);
+    let counts = scores.values().flat_map(|bins| bins.as_array().unwrap());
+    assert_eq!(counts.map(|count| count.as_u64().unwrap()).sum::<u64>(), 60);
 
     let text = place.ok(&["eval", "runs/tiny/bundle", "market", "--out", "report.json"]);
     for part in ["query-product", "type-type", "accuracy"] {

@@ -1,0 +1,114 @@
+//! One query and many documents: what all rerank APIs have in common.
+
+use super::document::Document;
+use crate::error::ApiError;
+use crate::native::{
+    EntityInput, ErrorCode, PairInput, RelevanceRequest, RelevanceResponse, TaskName, Timing, Usage,
+};
+use crate::service::Service;
+use sextant_core::{Entity, Task};
+
+/// A rerank request of any dialect.
+pub(super) struct Ranking {
+    pub(super) model: Option<String>,
+    pub(super) task: Option<TaskName>,
+    pub(super) query: Document,
+    pub(super) documents: Vec<Document>,
+    /// The fields of documents that are read, if not all.
+    pub(super) fields: Option<Vec<String>>,
+    /// The most documents of the answer.
+    pub(super) top: Option<usize>,
+}
+
+/// Documents from the most to the least relevant.
+pub(super) struct Ranked {
+    pub(super) model: String,
+    pub(super) order: Vec<Place>,
+    pub(super) usage: Usage,
+    pub(super) timing: Timing,
+    /// The positions of documents without text, which are ranked last.
+    pub(super) blank: Vec<usize>,
+}
+
+/// A document's place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Place {
+    /// The document's position in the request.
+    pub(super) index: usize,
+    /// The expected grade divided by 2.
+    pub(super) score: f32,
+}
+
+/// Ranks documents, and hands them back for answers that repeat them. Of equally relevant documents, the first one
+/// comes first. A document without text is irrelevant, with score 0: catalogues have such documents, and the
+/// APIs of rerankers know no error of a single document.
+///
+/// # Errors
+/// The query has no text, or the model answers a document with something that is no number.
+pub(super) async fn rank(
+    service: &Service,
+    ranking: Ranking,
+) -> Result<(Ranked, Vec<Document>), ApiError> {
+    let Ranking { model, task, query, documents, fields, top } = ranking;
+    let task = task.map_or(service.default_task, |TaskName(task)| task);
+    let (left, right) = sides(task, &query, &documents, fields.as_deref())?;
+    let pairs = right.into_iter().map(|right| pair(left.clone(), right));
+    let request = RelevanceRequest {
+        model,
+        task: Some(TaskName(task)),
+        pairs: pairs.collect(),
+        votes: None,
+        timeout_ms: None,
+    };
+    let RelevanceResponse { model, results, usage, timing, .. } =
+        service.relevance(request, service.unknown).await?;
+    let mut order = Vec::with_capacity(results.len());
+    let mut blank = Vec::new();
+    for outcome in results {
+        let index = outcome.index;
+        let score = match (outcome.answer, outcome.error) {
+            (Some(answer), _) => answer.score,
+            (None, Some(error)) if error.code == ErrorCode::EmptyText => {
+                blank.push(index);
+                0.0
+            }
+            (None, Some(error)) => return Err(ApiError::new(error.code, error.message)),
+            (None, None) => return Err(ApiError::internal()),
+        };
+        order.push(Place { index, score });
+    }
+    if !blank.is_empty() && blank.len() == documents.len() {
+        // A word-less query leaves every document without an answer, too.
+        let message = "neither the query nor any document can be read as words; give texts that are not blank";
+        return Err(ApiError::new(ErrorCode::EmptyText, message));
+    }
+    order.sort_by(|a, b| b.score.total_cmp(&a.score));
+    order.truncate(top.unwrap_or(usize::MAX));
+    Ok((Ranked { model, order, usage, timing, blank }, documents))
+}
+
+fn pair(left: Entity, right: Entity) -> PairInput {
+    PairInput { task: None, left: EntityInput(left), right: EntityInput(right), id: None }
+}
+
+/// The entities of the query and of the documents.
+fn sides(
+    task: Task,
+    query: &Document,
+    documents: &[Document],
+    fields: Option<&[String]>,
+) -> Result<(Entity, Vec<Entity>), ApiError> {
+    let (left, right) = task.kinds();
+    let query = query.entity(left, None);
+    let query = query.map_err(|problem| ApiError::invalid(format!("the query: {problem}")))?;
+    if query.is_blank() {
+        return Err(ApiError::new(ErrorCode::EmptyText, "the query is blank; give a text"));
+    }
+    let documents = documents.iter().enumerate().map(|(index, document)| {
+        let entity = document.entity(right, fields);
+        entity.map_err(|problem| {
+            ApiError::invalid(format!("document {index} (counted from 0): {problem}"))
+        })
+    });
+    Ok((query, documents.collect::<Result<_, _>>()?))
+}

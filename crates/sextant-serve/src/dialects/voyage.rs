@@ -1,0 +1,70 @@
+//! Voyage's rerank API.
+
+use super::document::Document;
+use super::jina::Usage;
+use super::ranking::{Ranking, rank};
+use super::{Routes, dialect, post};
+use crate::error::ApiError;
+use crate::http::Parsed;
+use crate::native::TaskName;
+use crate::service::Service;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+pub(super) fn routes() -> Routes {
+    dialect("voyage", [post("/v1/rerank", rerank), post("/rerank", rerank)])
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    model: Option<String>,
+    task: Option<TaskName>,
+    query: Document,
+    documents: Vec<Document>,
+    top_k: Option<usize>,
+    return_documents: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Response {
+    object: &'static str,
+    data: Vec<Item>,
+    model: String,
+    usage: Usage,
+}
+
+#[derive(Debug, Serialize)]
+struct Item {
+    index: usize,
+    relevance_score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
+}
+
+async fn rerank(
+    State(service): State<Arc<Service>>,
+    Parsed(request): Parsed<Request>,
+) -> Result<Json<Response>, ApiError> {
+    answer(&service, request).await.map(Json)
+}
+
+/// Answers a request. Documents are not repeated unless they are wanted.
+pub(super) async fn answer(service: &Service, request: Request) -> Result<Response, ApiError> {
+    let Request { model, task, query, documents, top_k, return_documents } = request;
+    let ranking = Ranking { model, task, query, documents, fields: None, top: top_k };
+    let (ranked, documents) = rank(service, ranking).await?;
+    let repeated = return_documents.unwrap_or(false);
+    let data = ranked.order.into_iter().map(|place| Item {
+        index: place.index,
+        relevance_score: place.score,
+        document: documents.get(place.index).filter(|_| repeated).map(Document::text),
+    });
+    Ok(Response {
+        object: "list",
+        data: data.collect(),
+        model: ranked.model,
+        usage: ranked.usage.into(),
+    })
+}

@@ -1,0 +1,214 @@
+//! A queue that serves several flows in turns, by cost.
+
+use std::collections::{HashMap, VecDeque};
+
+/// What to do with the first item of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Take the item.
+    Take,
+    /// Leave the flow as it is, for another time.
+    Leave,
+    /// Nobody waits for the flow any more: drop all its items.
+    Drop,
+}
+
+/// The items of one flow, in their order.
+struct Flow<T> {
+    items: VecDeque<(usize, T)>,
+    /// What the flow may still take in its turn.
+    credit: usize,
+    /// Whether the flow has been given its credit for the present turn.
+    in_turn: bool,
+}
+
+/// Deficit round robin (Shreedhar & Varghese 1995): in each turn a flow may take items of a total cost, and what
+/// it does not use adds to its next turn. Here a flow is a request.
+pub(super) struct FairQueue<T> {
+    flows: HashMap<u64, Flow<T>>,
+    /// The keys of flows in the order of their turns. A key may be left of a flow that was removed.
+    order: VecDeque<u64>,
+    /// What each turn adds to a flow's credit.
+    turn: usize,
+    cost: usize,
+}
+
+impl<T> FairQueue<T> {
+    pub(super) fn new(turn: usize) -> Self {
+        Self { flows: HashMap::new(), order: VecDeque::new(), turn: turn.max(1), cost: 0 }
+    }
+
+    /// The cost of all items.
+    pub(super) fn cost(&self) -> usize {
+        self.cost
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// Adds an item to a flow. A flow that is new has its first turn after all others.
+    pub(super) fn push(&mut self, key: u64, cost: usize, item: T) {
+        let order = &mut self.order;
+        let flow = self.flows.entry(key).or_insert_with(|| {
+            order.push_back(key);
+            Flow { items: VecDeque::new(), credit: 0, in_turn: false }
+        });
+        flow.items.push_back((cost, item));
+        self.cost += cost;
+    }
+
+    /// Removes a flow and returns its items.
+    pub(super) fn remove(&mut self, key: u64) -> Vec<T> {
+        let Some(flow) = self.flows.remove(&key) else { return Vec::new() };
+        self.cost -= flow.items.iter().map(|(cost, _)| cost).sum::<usize>();
+        self.order.retain(|&other| other != key);
+        flow.items.into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// Takes items of a total cost of at most `budget`, flow by flow in turns. The first item is taken even if
+    /// it costs more. `fate` decides about the first item of a flow; a flow that is left keeps its place, so that
+    /// it is the first one of a later call.
+    pub(super) fn take(&mut self, budget: usize, mut fate: impl FnMut(&T) -> Fate) -> Vec<T> {
+        let mut taken = Vec::new();
+        let mut left = budget;
+        let mut place = 0;
+        // Whether the present round over all flows found a flow that was not left as it is.
+        let mut progress = false;
+        loop {
+            if place >= self.order.len() {
+                if !progress {
+                    return taken;
+                }
+                (place, progress) = (0, false);
+                continue;
+            }
+            let key = self.order[place];
+            let Some(flow) = self.flows.get_mut(&key) else {
+                self.order.remove(place);
+                continue;
+            };
+            match flow.items.front().map_or(Fate::Drop, |(_, item)| fate(item)) {
+                Fate::Take => progress = true,
+                Fate::Leave => {
+                    place += 1;
+                    continue;
+                }
+                Fate::Drop => {
+                    self.remove(key);
+                    continue;
+                }
+            }
+            if !flow.in_turn {
+                flow.credit = flow.credit.saturating_add(self.turn);
+                flow.in_turn = true;
+            }
+            while let Some(&(cost, _)) = flow.items.front() {
+                if cost > flow.credit {
+                    break;
+                }
+                if cost > left && !taken.is_empty() {
+                    // The pack is full. The flow goes on with its turn in the next one.
+                    return taken;
+                }
+                let Some((_, item)) = flow.items.pop_front() else { break };
+                flow.credit -= cost;
+                self.cost -= cost;
+                left = left.saturating_sub(cost);
+                taken.push(item);
+            }
+            self.order.remove(place);
+            if flow.items.is_empty() {
+                self.flows.remove(&key);
+            } else {
+                flow.in_turn = false;
+                self.order.push_back(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn queue(turn: usize, flows: &[(u64, usize, usize)]) -> FairQueue<(u64, usize)> {
+        let mut queue = FairQueue::new(turn);
+        for &(key, items, cost) in flows {
+            (0..items).for_each(|item| queue.push(key, cost, (key, item)));
+        }
+        queue
+    }
+
+    #[test]
+    fn a_long_flow_does_not_keep_a_short_one_waiting() {
+        let mut queue = queue(40, &[(1, 1000, 10), (2, 10, 10)]);
+        let mut until_short_is_done = 0;
+        let mut short = 0;
+        while short < 10 {
+            let pack = queue.take(100, |_| Fate::Take);
+            assert!(!pack.is_empty() && pack.len() <= 10);
+            short += pack.iter().filter(|(key, _)| *key == 2).count();
+            until_short_is_done += pack.len();
+        }
+        assert!(
+            until_short_is_done <= 30,
+            "{until_short_is_done} rows before the short flow ended"
+        );
+    }
+
+    #[test]
+    fn an_item_dearer_than_turn_and_budget_is_taken_alone() {
+        let mut queue = queue(4, &[(1, 2, 1000), (2, 1, 1)]);
+        let packs: Vec<_> = (0..3).map(|_| queue.take(10, |_| Fate::Take)).collect();
+        assert_eq!(packs.iter().map(Vec::len).sum::<usize>(), 3);
+        assert!(packs.iter().all(|pack| pack.len() <= 2), "{packs:?}");
+        assert!(queue.is_empty() && queue.cost() == 0);
+    }
+
+    #[test]
+    fn flows_that_are_left_come_first_next_time() {
+        let mut queue = queue(10, &[(1, 50, 10), (2, 5, 10), (3, 50, 10)]);
+        let odd = queue.take(60, |(key, _)| if key % 2 == 1 { Fate::Take } else { Fate::Leave });
+        assert!(odd.iter().all(|(key, _)| key % 2 == 1) && odd.len() == 6, "{odd:?}");
+        assert_eq!(queue.take(10, |_| Fate::Take), [(2, 0)]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_dropped() {
+        let mut queue = queue(10, &[(1, 50, 10), (2, 5, 10)]);
+        let pack = queue.take(1000, |(key, _)| if *key == 1 { Fate::Drop } else { Fate::Take });
+        assert_eq!(pack.len(), 5);
+        assert!(queue.is_empty() && queue.cost() == 0);
+        queue.push(3, 1, (3, 0));
+        assert_eq!(queue.remove(3), [(3, 0)]);
+        assert!(queue.is_empty() && queue.take(10, |_| Fate::Take).is_empty());
+    }
+
+    proptest! {
+        /// Nothing is lost or taken twice, a flow's items stay in order, and no pack exceeds its budget unless
+        /// it has one item.
+        #[test]
+        fn every_item_is_taken_once_and_in_order(
+            flows in prop::collection::vec((1_usize..30, 1_usize..60), 1..6),
+            turn in 1_usize..80,
+            budget in 1_usize..120,
+        ) {
+            let flows: Vec<_> = (0..).zip(&flows).map(|(key, &(items, cost))| (key, items, cost)).collect();
+            let mut queue = queue(turn, &flows);
+            let mut next = vec![0; flows.len()];
+            while !queue.is_empty() {
+                let pack = queue.take(budget, |_| Fate::Take);
+                let cost: usize = pack.iter().map(|(key, _)| flows[*key as usize].2).sum();
+                prop_assert!(pack.len() == 1 || (!pack.is_empty() && cost <= budget));
+                for (key, item) in pack {
+                    prop_assert_eq!(item, next[key as usize]);
+                    next[key as usize] += 1;
+                }
+            }
+            prop_assert_eq!(queue.cost(), 0);
+            prop_assert!(flows.iter().all(|&(key, items, _)| next[key as usize] == items));
+        }
+    }
+}

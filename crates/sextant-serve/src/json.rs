@@ -1,0 +1,107 @@
+//! JSON of requests, read with errors that repeat no text.
+
+use crate::error::ApiError;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+/// Reads a value from JSON. An error names the place and what is expected there; it does not repeat what was
+/// found, which may be a text of a user's.
+///
+/// # Errors
+/// The bytes are not JSON, or not of the expected form.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let mut place: Vec<String> = error.path().iter().map(ToString::to_string).collect();
+        let error = error.into_inner();
+        let said = error.to_string();
+        if said.starts_with("unknown field") {
+            // The last part is the key that is not known.
+            place.pop();
+        }
+        let place = joined(&place);
+        let position = format!("(line {}, column {})", error.line(), error.column());
+        let message = match error.classify() {
+            Category::Data if place.is_empty() => format!("{} {position}", expectation(&said)),
+            Category::Data => format!("`{place}`: {} {position}", expectation(&said)),
+            _ => format!("the body is not whole, correct JSON {position}"),
+        };
+        ApiError::invalid(message)
+    })?;
+    deserializer.end().map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        ApiError::invalid(format!("something follows the JSON (line {line}, column {column})"))
+    })?;
+    Ok(value)
+}
+
+/// The parts of a place as one text: `pairs[3].left`.
+fn joined(parts: &[String]) -> String {
+    parts.iter().fold(String::new(), |mut joined, part| {
+        // Positions in lists are in brackets.
+        if !joined.is_empty() && !part.starts_with('[') {
+            joined.push('.');
+        }
+        joined + part
+    })
+}
+
+/// What is expected, of a message of serde that may repeat what was found.
+fn expectation(message: &str) -> &str {
+    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    let repeats =
+        ["invalid type", "invalid value", "invalid length", "unknown field", "unknown variant"];
+    if !repeats.iter().any(|start| message.starts_with(start)) {
+        return message;
+    }
+    // What is expected is a text of this program, so that the last match is not in what was found.
+    let expected = message.rfind(", expected ").map(|at| &message[at + ", ".len()..]);
+    expected.unwrap_or("something else is expected here")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::RelevanceRequest;
+
+    fn said(json: &str) -> String {
+        parse::<RelevanceRequest>(json.as_bytes()).unwrap_err().message
+    }
+
+    #[test]
+    fn errors_name_the_place_and_repeat_no_text() {
+        for (json, place, expected) in [
+            (
+                r#"{"pairs":[{"left":"a","right":7}]}"#,
+                "`pairs[0].right`",
+                "a text in quotes, or a product",
+            ),
+            (r#"{"pairs":[{"left":"secret"}]}"#, "`pairs[0]`", "missing field `right`"),
+            (r#"{"pairs":"secret, expected secret"}"#, "`pairs`", "expected a sequence"),
+            (r#"{"pairs":[],"secret":1}"#, "", "expected one of `model`"),
+            (r#"{"pairs":[],"task":"secret"}"#, "`task`", "query-product, query-type"),
+            (
+                r#"{"pairs":[{"left":{"title":["secret"]},"right":"b"}]}"#,
+                "`pairs[0].left`",
+                "`title` is not a text",
+            ),
+            (r#"{"pairs":[{"left":{"secret":1},"right":"b"}]}"#, "`pairs[0].left`", "title, brand"),
+            (r#"{"pairs":[{"left":"a","right":"secret}"#, "", "not whole, correct JSON"),
+            (r#"{"pairs":[]} secret"#, "", "something follows"),
+        ] {
+            let said = said(json);
+            assert!(said.contains(place) && said.contains(expected), "{json}: {said}");
+            assert!(!said.contains("secret"), "{json}: {said}");
+            assert!(said.contains("column"), "{json}: {said}");
+        }
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let json = r#"{"model":null,"task":null,"votes":null,"timeout_ms":null,
+            "pairs":[{"left":"a","right":{"title":"b","brand":null},"id":null,"task":null}]}"#;
+        let request: RelevanceRequest = parse(json.as_bytes()).unwrap();
+        assert_eq!(request.pairs.len(), 1);
+        assert!(request.model.is_none() && request.votes.is_none());
+    }
+}

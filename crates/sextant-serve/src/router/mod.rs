@@ -1,0 +1,104 @@
+//! All routes together, and what stands before them.
+
+mod docs;
+mod native;
+mod page;
+
+use crate::dialects;
+use crate::error::ApiError;
+use crate::http::{Access, Dialect, labelled, observe, require_key};
+use crate::native::ErrorCode;
+use crate::service::Service;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use std::any::Any;
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
+use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::map_request_body::MapRequestBodyLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// Who may use the server, and from where.
+#[derive(Debug, Clone, Default)]
+pub struct Surface {
+    /// Who may ask.
+    pub access: Access,
+    /// The origins whose pages may ask; none unless listed.
+    pub origins: Vec<HeaderValue>,
+}
+
+/// The routes of a server.
+pub(crate) fn router(service: Arc<Service>, surface: Surface) -> Router {
+    let access = Arc::new(surface.access);
+    let native = OpenApiRouter::with_openapi(docs::Document::openapi())
+        .routes(routes!(native::relevance))
+        .routes(routes!(native::consistency))
+        .routes(routes!(native::models))
+        .routes(routes!(native::model))
+        .layer(map_response(labelled(Dialect("native"))));
+    // Those who run the server ask these without a key: they say nothing but whether it lives.
+    let open = OpenApiRouter::new().routes(routes!(native::health)).routes(routes!(native::ready));
+    let (closed, mut document) = native
+        .merge(OpenApiRouter::new().routes(routes!(native::metrics)))
+        .merge(dialects::routes())
+        .route_layer(from_fn_with_state(access, require_key))
+        .split_for_parts();
+    let (open, of_open) = open.split_for_parts();
+    document.merge(of_open);
+    closed
+        .merge(open)
+        .merge(docs::routes(document))
+        .merge(page::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(MapRequestBodyLayer::new(Body::new))
+        .layer(RequestDecompressionLayer::new())
+        .layer(map_response(explain))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors(surface.origins))
+        .layer(from_fn_with_state(Arc::clone(&service), observe))
+        .with_state(service)
+}
+
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::POST]).allow_headers(
+        [
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("x-api-key"),
+            HeaderName::from_static("x-request-id"),
+        ],
+    )
+}
+
+async fn not_found() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "there is no such page; `/docs` lists them")
+}
+
+async fn wrong_method() -> ApiError {
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        "the page does not take this method; `/docs` says which",
+    )
+}
+
+/// Gives a body to an error of a layer that has none.
+async fn explain(response: Response) -> Response {
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        let message = "the body is packed in a way that is not understood; use gzip, zstd or none";
+        let error = ApiError::new(ErrorCode::InvalidRequest, message);
+        return ApiError { status: response.status(), ..error }.into_response();
+    }
+    response
+}
+
+/// The panic itself was reported by the program's hook.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    ApiError::internal().into_response()
+}

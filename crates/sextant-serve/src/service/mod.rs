@@ -1,0 +1,262 @@
+//! What all handlers share: from a native request to its answers.
+//!
+//! Every dialect becomes a [`RelevanceRequest`] before anything else looks at it, so that limits, deadlines,
+//! models and metrics are decided here, once.
+
+mod consistency;
+mod present;
+mod stream;
+
+pub(crate) use stream::{StreamOptions, stream};
+
+use crate::drift::Drifted;
+use crate::engine::{Answers, Engine, PairFault, RowOutcome};
+use crate::error::ApiError;
+use crate::meters::Meters;
+use crate::models::{OpenModel, Registry};
+use crate::native::{
+    ErrorCode, ModelInfo, ModelList, RelevanceRequest, RelevanceResponse, ServerInfo, TaskName,
+};
+use crate::shadow::Shadow;
+use sextant_core::{Entity, EntityKind, Pair, Task};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What one request may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The most pairs.
+    pub pairs: NonZeroUsize,
+    /// The most bytes of a body, unpacked.
+    pub body_bytes: NonZeroUsize,
+    /// The longest time until the answer. A request may ask for less.
+    pub time: Duration,
+    /// The longest time until the whole body has come.
+    pub body_time: Duration,
+}
+
+/// What is done with the name of a model that the server does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownModel {
+    /// The request is refused.
+    Refuse,
+    /// The default model answers. Clients of other APIs have names of other models in their configuration.
+    Default,
+}
+
+/// The engine and its models, as handlers see them.
+pub(crate) struct Service {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) engine: Engine,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) limits: Limits,
+    /// The most connections at a time.
+    pub(crate) connections: usize,
+    /// The task of pairs in requests of dialects that name none.
+    pub(crate) default_task: Task,
+    /// For dialects; the native API refuses unknown names.
+    pub(crate) unknown: UnknownModel,
+    pub(crate) shadow: Option<Shadow>,
+    /// Whether the models that are opened at the start are open.
+    pub(crate) opened: AtomicBool,
+    /// Whether the server is about to stop.
+    pub(crate) stopping: AtomicBool,
+}
+
+/// A request that was checked: pairs, and the model that answers them.
+struct Checked {
+    model: Arc<OpenModel>,
+    pairs: Vec<Pair>,
+    /// The callers' names of the pairs.
+    ids: Vec<Option<String>>,
+    votes: bool,
+    deadline: Duration,
+}
+
+impl Service {
+    /// Answers a native request.
+    ///
+    /// # Errors
+    /// The request cannot be answered as a whole. A pair that cannot be answered is an outcome of its own.
+    pub(crate) async fn relevance(
+        &self,
+        request: RelevanceRequest,
+        unknown: UnknownModel,
+    ) -> Result<RelevanceResponse, ApiError> {
+        let arrived = Instant::now();
+        let Checked { model, pairs, ids, votes, deadline } = self.check(request, unknown).await?;
+        let tasks: Vec<Task> = pairs.iter().map(|pair| pair.task).collect();
+        let shadowed = self.shadow.as_ref().and_then(|shadow| shadow.sample(&pairs));
+        let answers = self.engine.submit(Arc::clone(&model), pairs)?;
+        let outcomes = within(deadline, answers).await?;
+        if let (Some(shadow), Some(pairs)) = (&self.shadow, shadowed) {
+            shadow.compare(pairs, &outcomes);
+        }
+        Ok(present::response(&model, &tasks, ids, votes, outcomes, arrived))
+    }
+
+    /// Resolves names and checks limits.
+    async fn check(
+        &self,
+        request: RelevanceRequest,
+        unknown: UnknownModel,
+    ) -> Result<Checked, ApiError> {
+        let RelevanceRequest { model, task, pairs: inputs, votes, timeout_ms } = request;
+        self.check_count(inputs.len(), "pairs")?;
+        let mut pairs = Vec::with_capacity(inputs.len());
+        let mut ids = Vec::with_capacity(inputs.len());
+        for (index, input) in inputs.into_iter().enumerate() {
+            let Some(TaskName(task)) = input.task.or(task) else {
+                return Err(ApiError::invalid(format!(
+                    "`pairs[{index}]` names no task, and the request has none for all pairs; give `task`"
+                )));
+            };
+            pairs
+                .push(pair(task, input.left.0, input.right.0).map_err(|problem| {
+                    ApiError::invalid(format!("`pairs[{index}]`: {problem}"))
+                })?);
+            ids.push(input.id);
+        }
+        let model = self.model(model.as_deref(), unknown).await?;
+        self.meters.request_pairs(pairs.len());
+        Ok(Checked {
+            model,
+            pairs,
+            ids,
+            votes: votes.unwrap_or(false),
+            deadline: self.deadline(timeout_ms),
+        })
+    }
+
+    fn check_count(&self, found: usize, what: &str) -> Result<(), ApiError> {
+        let most = self.limits.pairs.get();
+        if found > most {
+            let message = format!(
+                "the request has {found} {what}, and the server takes {most}; send them in parts, or as a stream (application/x-ndjson)"
+            );
+            return Err(ApiError::new(ErrorCode::TooLarge, message));
+        }
+        Ok(())
+    }
+
+    /// How long a request may take.
+    fn deadline(&self, timeout_ms: Option<u64>) -> Duration {
+        timeout_ms
+            .map_or(self.limits.time, |asked| self.limits.time.min(Duration::from_millis(asked)))
+    }
+
+    /// The model of a name, opened if it is not open yet.
+    ///
+    /// # Errors
+    /// There is no such model, or it cannot be opened.
+    pub(crate) async fn model(
+        &self,
+        name: Option<&str>,
+        unknown: UnknownModel,
+    ) -> Result<Arc<OpenModel>, ApiError> {
+        let default = self.registry.default_slot();
+        let found = match name.filter(|name| !name.is_empty()) {
+            None => Some(default),
+            Some(name) => self.registry.get(name),
+        };
+        let slot = match (found, unknown) {
+            (Some(slot), _) => slot,
+            (None, UnknownModel::Default) => default,
+            (None, UnknownModel::Refuse) => return Err(self.unknown_model()),
+        };
+        slot.get().await.map_err(|error| {
+            tracing::error!("model `{}` cannot be opened: {error}", slot.name());
+            let message =
+                format!("model `{}` cannot be opened; the server's log says why", slot.name());
+            ApiError::new(ErrorCode::Unavailable, message)
+        })
+    }
+
+    /// The models, in OpenAI's form.
+    pub(crate) fn models(&self) -> ModelList {
+        ModelList { object: "list", data: self.registry.slots().map(|slot| slot.info()).collect() }
+    }
+
+    /// What the server is.
+    pub(crate) fn info(&self) -> ServerInfo {
+        ServerInfo {
+            server: "sextant",
+            version: env!("CARGO_PKG_VERSION"),
+            default_model: self.registry.default_slot().name().to_owned(),
+            default_task: TaskName(self.default_task),
+            models: self.models().data,
+            max_pairs: self.limits.pairs.get(),
+            max_body_bytes: self.limits.body_bytes.get(),
+            max_request_tokens: self.engine.config().request_tokens.get(),
+        }
+    }
+
+    /// What is known of a model.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub(crate) fn model_info(&self, name: &str) -> Result<ModelInfo, ApiError> {
+        let slot = self.registry.get(name);
+        slot.map(|slot| slot.info()).ok_or_else(|| self.unknown_model())
+    }
+
+    /// Whether the server can answer.
+    ///
+    /// # Errors
+    /// A model that is opened at the start is not open yet, or the server is about to stop.
+    pub(crate) fn ready(&self) -> Result<(), ApiError> {
+        let why = if self.stopping.load(Ordering::Relaxed) {
+            "the server is about to stop"
+        } else if !self.opened.load(Ordering::Relaxed) {
+            "models are being opened"
+        } else {
+            return Ok(());
+        };
+        Err(ApiError::new(ErrorCode::Unavailable, why))
+    }
+
+    fn unknown_model(&self) -> ApiError {
+        let known: Vec<_> = self.registry.slots().map(|slot| slot.name()).collect();
+        let known = known.join(", ");
+        let message = format!("there is no model of this name; the server has {known}");
+        ApiError::new(ErrorCode::UnknownModel, message)
+    }
+
+    /// All metrics, as Prometheus reads them.
+    pub(crate) fn metrics(&self) -> String {
+        self.meters.queued(self.engine.queued_tokens());
+        for model in self.registry.slots().filter_map(|slot| slot.opened()) {
+            for Drifted { task, index, alarm } in model.drift().drifted() {
+                self.meters.drifted(model.name(), task, index, alarm);
+            }
+        }
+        self.meters.render()
+    }
+}
+
+/// A pair, if its sides are of the kinds that the task has.
+fn pair(task: Task, left: Entity, right: Entity) -> Result<Pair, String> {
+    let (left_kind, right_kind) = task.kinds();
+    for (side, entity, kind) in [("left", &left, left_kind), ("right", &right, right_kind)] {
+        if matches!(entity, Entity::Product(_)) && kind != EntityKind::Product {
+            return Err(format!("the {side} side of {task} is a {kind}; give plain text"));
+        }
+    }
+    Ok(Pair { task, left, right })
+}
+
+/// Waits for all answers, but no longer than `time`. What has not begun by then is cancelled.
+async fn within(time: Duration, answers: Answers) -> Result<Vec<RowOutcome>, ApiError> {
+    let outcomes = tokio::time::timeout(time, answers.all()).await;
+    let outcomes = outcomes.map_err(|_| ApiError::timeout(time))?;
+    // This fault is the request's, not the pair's, at which it was found.
+    if outcomes.iter().any(|outcome| matches!(outcome, Err(PairFault::TooManyTokens))) {
+        return Err(ApiError::new(
+            ErrorCode::TooLarge,
+            "the request has more tokens than the server takes; send it in parts",
+        ));
+    }
+    Ok(outcomes)
+}
