@@ -19,6 +19,8 @@ mod error;
 mod gradients;
 mod log;
 mod memory;
+mod moments;
+mod moments_file;
 mod observer;
 mod optimizer;
 mod packs;

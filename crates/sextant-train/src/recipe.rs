@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
 use sextant_eval::Metric;
-use sextant_kernels::Precision;
+use sextant_kernels::{MomentFormat, Precision};
 use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
 use sextant_text::Templates;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub struct Recipe {
     #[serde(default = "all_tasks")]
     pub tasks: Vec<Task>,
     /// Precision of matrix products: `f32` or `bf16`.
-    #[serde(default = "full_precision", with = "precision")]
+    #[serde(default = "full_precision", with = "by_name")]
     pub precision: Precision,
     /// The data to train on.
     pub data: DataRecipe,
@@ -72,17 +72,21 @@ fn full_precision() -> Precision {
     Precision::F32
 }
 
-/// Reads and writes a `Precision` by its name, because the kernels crate does not use serde.
-mod precision {
+/// Reads and writes a type of the kernels crate, which does not use serde, by its name.
+mod by_name {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use sextant_kernels::Precision;
+    use std::fmt::Display;
+    use std::str::FromStr;
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(value: &Precision, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(value.as_str())
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(value)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Precision, D::Error> {
+    pub(super) fn deserialize<'de, T, D>(d: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
         String::deserialize(d)?.parse().map_err(D::Error::custom)
     }
 }
@@ -230,6 +234,15 @@ pub struct OptimizerRecipe {
     pub eps: f64,
     /// Largest global norm of a step's gradient; 0 for no limit.
     pub clip_norm: f64,
+    /// How the moments are stored between steps: `f32`, `bf16` or `int8`, in 8, 4 or 2 bytes for each
+    /// parameter that is trained. Those of parameters with fewer than 4,096 numbers, and the moments of table
+    /// rows that never had a gradient, take none to speak of in any format.
+    #[serde(with = "by_name", skip_serializing_if = "is_f32")]
+    pub moments: MomentFormat,
+}
+
+fn is_f32(format: &MomentFormat) -> bool {
+    *format == MomentFormat::F32
 }
 
 impl Default for OptimizerRecipe {
@@ -244,6 +257,7 @@ impl Default for OptimizerRecipe {
             beta2: 0.999,
             eps: 1e-8,
             clip_norm: 1.0,
+            moments: MomentFormat::F32,
         }
     }
 }

@@ -125,6 +125,44 @@ fn a_killed_run_that_weighs_its_tasks_ends_in_the_same_bytes() {
     }
 }
 
+/// The model is wide enough for moments of a table and of layers to be stored in fewer bits, which the
+/// checkpoint holds as they are.
+#[test]
+fn a_killed_run_with_stored_moments_ends_in_the_same_bytes() {
+    for (format, bytes) in [("bf16", 2.0), ("int8", 1.0 + 4.0 / 64.0)] {
+        let moments = format!("optimizer.moments=\"{format}\"").leak();
+        let extra = [
+            &*moments,
+            "model.backbone={ vocab_size = 300, hidden_size = 64, layers = 2, attention_heads = 2, intermediate_size = 64 }",
+        ];
+        ends_in_the_same_bytes(&extra, &["model.safetensors"]);
+        let temporary = TempDir::new().unwrap();
+        let folder = folder(&temporary);
+        run(start(&folder, Start::New, &extra).unwrap(), None).unwrap().unwrap();
+        let size = |file| std::fs::metadata(folder.checkpoint().join(file)).unwrap().len() as f64;
+        let share = size("optimizer.safetensors") / size("model.safetensors");
+        // Two moments of four bytes would be twice the weights; small parameters keep these, and names take
+        // room.
+        assert!(share < 2.0 * bytes / 4.0 + 0.25, "{format}: {share}");
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_of_moments_is_refused() {
+    let extra = ["optimizer.moments=\"int8\""];
+    let temporary = TempDir::new().unwrap();
+    let folder = folder(&temporary);
+    run_killed_after(&folder, 3, &extra);
+    // The moments of a run whose moments have 32 bits, under the state of this one.
+    let other = TempDir::new().unwrap();
+    let other = crate::common::folder(&other);
+    run_killed_after(&other, 3, &[]);
+    let file = "optimizer.safetensors";
+    std::fs::copy(other.checkpoint().join(file), folder.checkpoint().join(file)).unwrap();
+    let error = start(&folder, Start::Resume, &extra).err().unwrap().to_string();
+    assert!(error.contains("first.embeddings.word` holds numbers; expected bytes"), "{error}");
+}
+
 /// A run that is out of patience ends there too, with the same choice of weights.
 #[test]
 fn an_impatient_run_that_was_stopped_ends_in_the_same_bytes() {
