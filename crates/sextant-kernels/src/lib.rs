@@ -48,6 +48,7 @@ mod packed_weight;
 #[cfg(feature = "profile")]
 mod peak;
 mod precision;
+mod processor;
 #[cfg(feature = "profile")]
 pub mod profile;
 mod relative;
@@ -61,7 +62,7 @@ mod spec;
 
 pub use activation::Activation;
 pub use adamw::AdamWStep;
-pub use allocator::CachingAllocator;
+pub use allocator::{CachingAllocator, release_free_blocks};
 pub use cross_entropy::ClassTargets;
 pub use device::has_kernels;
 pub use dropout::Dropout;
@@ -79,6 +80,7 @@ pub use packed_weight::PackedWeight;
 #[cfg(feature = "profile")]
 pub use peak::peak;
 pub use precision::{Precision, ScorePrecision, UnknownPrecision};
+pub use processor::Processor;
 pub use relative::RelativePositions;
 pub use reused_weight::ReusedWeight;
 pub use rotary::Rotary;

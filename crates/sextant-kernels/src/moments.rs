@@ -231,7 +231,7 @@ impl Moments {
             };
             match (to, source) {
                 (MomentNumbers::F32(to), MomentLine::F32(from)) => {
-                    to[numbers].copy_from_slice(from)
+                    to[numbers].copy_from_slice(from);
                 }
                 (MomentNumbers::Bf16(to), MomentLine::Bf16(from)) => {
                     to[numbers].copy_from_slice(from);

@@ -6,9 +6,11 @@
 
 use crate::moments::ParameterState;
 use crate::moments_file;
+use crate::recipe::by_name;
 use crate::{AdamW, SamplerState, TrainError, WeightingState};
 use serde::{Deserialize, Serialize};
 use sextant_files::{Existing, FolderKind, replace_folder};
+use sextant_kernels::Precision;
 use sextant_model::{Archive, ModelError, RelevanceModel, bundle};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,6 +32,10 @@ pub struct TrainingState {
     pub step: u64,
     /// The sampler's position.
     pub sampler: SamplerState,
+    /// What the run computes in. Checkpoints of runs in `f32`, and those from before there was a choice, do not
+    /// say it.
+    #[serde(default, skip_serializing_if = "by_name::is_default", with = "by_name")]
+    pub precision: Precision,
     /// The best value of the dev metric, and its step.
     pub best: Option<(f64, u64)>,
     /// Looks at the dev set since the best one.

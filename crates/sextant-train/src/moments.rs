@@ -24,7 +24,7 @@ pub(crate) struct ParameterState {
 #[derive(Debug, Clone)]
 pub(crate) enum ParameterMoments {
     /// Both as vectors on the parameter's device.
-    Tensors { first: Tensor<1>, second: Tensor<1> },
+    Tensors(Box<[Tensor<1>; 2]>),
     /// Both as one line, in memory of the host.
     Stored(Moments),
     /// Those of the rows of a table that ever had a gradient.
@@ -61,7 +61,7 @@ impl MomentLayout {
             ParameterMoments::Rows(RowMoments::new(self.format, self.lines, self.width))
         } else if self.format == MomentFormat::F32 {
             let zeros = Tensor::zeros([self.lines * self.width], device);
-            ParameterMoments::Tensors { first: zeros.clone(), second: zeros }
+            ParameterMoments::Tensors(Box::new([zeros.clone(), zeros]))
         } else {
             ParameterMoments::Stored(Moments::zeros(self.format, self.lines, self.width))
         };
@@ -73,7 +73,7 @@ impl ParameterMoments {
     /// One line of one moment: `None` for a row of a table that never had a gradient, and for tensors.
     pub(crate) fn line(&self, moment: Moment, line: usize) -> Option<MomentLine<'_>> {
         match self {
-            Self::Tensors { .. } => None,
+            Self::Tensors(_) => None,
             Self::Stored(moments) => Some(moments.line(moment, line)),
             Self::Rows(moments) => moments.line(moment, line),
         }
@@ -88,13 +88,12 @@ impl ParameterMoments {
     ) -> Tensor<1> {
         let length = values.shape().num_elements();
         match (self, gradient) {
-            (Self::Tensors { first, second }, Gradient::Dense(gradient)) => {
+            (Self::Tensors(moments), Gradient::Dense(gradient)) => {
                 // Moments that nothing else holds are updated in place.
                 let none = || Tensor::empty([0], &gradient.device());
-                let m = std::mem::replace(first, none());
-                let v = std::mem::replace(second, none());
+                let [m, v] = std::mem::replace(&mut **moments, [none(), none()]);
                 let (values, m, v) = adamw(values.reshape([length]), gradient, m, v, step);
-                (*first, *second) = (m, v);
+                **moments = [m, v];
                 values
             }
             (Self::Stored(moments), Gradient::Dense(gradient)) => {

@@ -23,8 +23,8 @@ pub(crate) fn add<'a>(
     layout: MomentLayout,
     moments: &'a ParameterMoments,
 ) {
-    if let ParameterMoments::Tensors { first, second } = moments {
-        for ((kind, _), tensor) in MOMENTS.into_iter().zip([first, second]) {
+    if let ParameterMoments::Tensors(tensors) = moments {
+        for ((kind, _), tensor) in MOMENTS.into_iter().zip(tensors.iter()) {
             file.push((format!("{kind}.{name}"), Box::new(tensor.clone())));
         }
         return;
@@ -78,7 +78,7 @@ impl Writable for Part<'_> {
                     }
                 }
                 Some(MomentLine::Int8 { scales, .. }) if self.scales => {
-                    write_floats(scales, write)?
+                    write_floats(scales, write)?;
                 }
                 Some(MomentLine::Int8 { codes, .. }) => write(codes)?,
             }
@@ -124,8 +124,7 @@ pub(crate) fn read(
             let tensor = |values: Vec<f32>| {
                 Tensor::from_data(TensorData::new(values, [lines * width]), device)
             };
-            let (first, second) = (tensor(first), tensor(second));
-            return Ok(ParameterMoments::Tensors { first, second });
+            return Ok(ParameterMoments::Tensors(Box::new([first, second].map(tensor))));
         }
         both => both,
     };

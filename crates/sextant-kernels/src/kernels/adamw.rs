@@ -93,7 +93,7 @@ pub(crate) fn step_rows(
             let Some((segment, line)) = moments.place(row) else {
                 // SAFETY: the row is one of the parameter, and this task alone changes it.
                 unsafe {
-                    launch(level, Decay { count: width, param: param.at(start), step: *step })
+                    launch(level, Decay { count: width, param: param.at(start), step: *step });
                 };
                 continue;
             };

@@ -218,7 +218,9 @@ impl Kernel for Decode<'_> {
                         *out = code.value(byte) * scale;
                     }
                     if self.moment == Moment::Second {
-                        out.iter_mut().for_each(|out| *out *= *out);
+                        for out in out {
+                            *out *= *out;
+                        }
                     }
                 }
             }
