@@ -4,7 +4,8 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sextant_core::Task;
 use sextant_eval::Metric;
-use sextant_train::{Event, Observer, StepReport};
+use sextant_kernels::Processor;
+use sextant_train::{Event, Observer, PrecisionChoice, StepReport};
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -118,7 +119,14 @@ fn initials(task: Task) -> String {
 impl Observer for Progress {
     fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
-            Event::Started { step, steps } => {
+            Event::Started { step, steps, computation } => {
+                if computation.asked == PrecisionChoice::Auto {
+                    let Processor { name, level, .. } = &computation.processor;
+                    self.line(&format!(
+                        "{} computes in {}, chosen for {name} ({level})",
+                        self.name, computation.precision
+                    ));
+                }
                 self.bar.set_length(steps);
                 self.bar.set_position(step);
                 self.bar.reset_eta();

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use sextant_kernels::{
-    Activation, AdamWStep, AttentionSpec, CachingAllocator, PackedWeight, Precision,
-    RowGradientSink, Segments, UntouchedRows, adamw, adamw_rows, add_layer_norm, attention,
-    embedding_rows, linear, linear_packed,
+    Activation, AdamWStep, AttentionSpec, CachingAllocator, MomentFormat, PackedWeight, Precision,
+    RowGradientSink, RowMoments, Segments, UntouchedRows, adamw, adamw_rows, add_layer_norm,
+    attention, embedding_rows, linear, linear_packed,
 };
 
 #[global_allocator]
@@ -103,7 +103,9 @@ fn train(segments: &Segments, precision: Precision) -> f64 {
         grad_scale: 1.0,
     };
     let inner = table.clone().inner();
-    let mut state = Some((inner.clone(), inner.zeros_like(), inner.zeros_like()));
+    let [rows, width] = inner.dims();
+    let mut moments_of_rows = RowMoments::new(MomentFormat::F32, rows, width);
+    let mut state = Some(inner);
     let mut moments: Vec<[Option<(Tensor<2>, Tensor<2>, Tensor<2>)>; 4]> = blocks
         .iter()
         .map(|block| {
@@ -129,8 +131,9 @@ fn train(segments: &Segments, precision: Precision) -> f64 {
                 }
             }
         }
-        if let (Some(rows), Some((p, m, v))) = (sink.take(), state.take()) {
-            state = Some(adamw_rows(p, &rows, m, v, &step, UntouchedRows::Decay));
+        if let (Some(rows), Some(p)) = (sink.take(), state.take()) {
+            let moments = &mut moments_of_rows;
+            state = Some(adamw_rows(p, &rows, moments, &step, UntouchedRows::Decay));
         }
     })
 }

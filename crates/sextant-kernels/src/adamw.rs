@@ -31,4 +31,9 @@ impl AdamWStep {
         let power = |beta: f64| 1.0 - beta.powf(self.step as f64);
         (power(self.beta1), power(self.beta2))
     }
+
+    /// The factor by which weight decay multiplies a parameter.
+    pub(crate) fn keep(&self) -> f32 {
+        (1.0 - self.lr * self.weight_decay) as f32
+    }
 }

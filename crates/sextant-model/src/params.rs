@@ -221,31 +221,46 @@ pub fn load<E>(
 /// The values of a parameter depend on `seed` and the parameter's name only, so that models of different
 /// routings start with equal values in the parameters that they have in common.
 pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
-    let deviation = deviation(&model);
-    // A norm of this kind stores its scale minus one.
-    let scale = if model.spec().backbone.block.norm == NormKind::RmsOnePlus { 0.0 } else { 1.0 };
-    let filled = load::<std::convert::Infallible>(model, |name, shape| {
+    let initial = InitialValues::of(&model, seed);
+    let values = |name: &str, shape: &[usize]| Ok(Some(initial.values(name, shape)));
+    match load::<std::convert::Infallible>(model, values) {
+        Ok(model) => model,
+        Err(never) => match never {},
+    }
+}
+
+/// The values that [`initialize`] gives to each parameter.
+pub(crate) struct InitialValues {
+    deviation: f32,
+    scale: f32,
+    seed: u64,
+}
+
+impl InitialValues {
+    pub(crate) fn of(model: &RelevanceModel, seed: u64) -> Self {
+        // A norm of this kind stores its scale minus one.
+        let less_one = model.spec().backbone.block.norm == NormKind::RmsOnePlus;
+        Self { deviation: deviation(model), scale: if less_one { 0.0 } else { 1.0 }, seed }
+    }
+
+    pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Vec<f32> {
         let length = shape.iter().product();
         if name.ends_with("gamma") {
-            return Ok(Some(vec![scale; length]));
+            return vec![self.scale; length];
         }
         if shape.len() == 1 {
-            return Ok(Some(vec![0.0; length]));
+            return vec![0.0; length];
         }
         if name.contains(".lora.") && name.rsplit('.').next() == Some("b") {
-            return Ok(Some(vec![0.0; length])); // an adapter changes nothing at first
+            return vec![0.0; length]; // an adapter changes nothing at first
         }
-        let mut rng = generator(seed, name);
+        let mut rng = generator(self.seed, name);
         if name.contains(".lora.") {
             // Kaiming's uniform distribution with a = √5, as in PEFT.
             let bound = 1.0 / (shape[0] as f32).sqrt();
-            return Ok(Some((0..length).map(|_| rng.random_range(-bound..bound)).collect()));
+            return (0..length).map(|_| rng.random_range(-bound..bound)).collect();
         }
-        Ok(Some(normal(deviation, length, &mut rng)))
-    });
-    match filled {
-        Ok(model) => model,
-        Err(never) => match never {},
+        normal(self.deviation, length, &mut rng)
     }
 }
 

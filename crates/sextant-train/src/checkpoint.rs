@@ -4,11 +4,13 @@
 //! Random streams need no state of their own: they are functions of the recipe's seed and of counters that a
 //! checkpoint stores.
 
-use crate::optimizer::Moments;
+use crate::moments::ParameterState;
+use crate::moments_file;
+use crate::recipe::by_name;
 use crate::{AdamW, SamplerState, TrainError, WeightingState};
-use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use sextant_files::{Existing, FolderKind, replace_folder};
+use sextant_kernels::Precision;
 use sextant_model::{Archive, ModelError, RelevanceModel, bundle};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,6 +32,10 @@ pub struct TrainingState {
     pub step: u64,
     /// The sampler's position.
     pub sampler: SamplerState,
+    /// What the run computes in. Checkpoints of runs in `f32`, and those from before there was a choice, do not
+    /// say it.
+    #[serde(default, skip_serializing_if = "by_name::is_default", with = "by_name")]
+    pub precision: Precision,
     /// The best value of the dev metric, and its step.
     pub best: Option<(f64, u64)>,
     /// Looks at the dev set since the best one.
@@ -63,12 +69,10 @@ pub fn save(
 ) -> Result<(), TrainError> {
     let mut moments = Vec::new();
     state.parameter_steps.clear();
-    for (name, entry) in optimizer.moments() {
+    for (name, layout, entry) in optimizer.states() {
         let Some(entry) = entry else { continue };
         state.parameter_steps.insert(name.to_owned(), entry.steps);
-        for (kind, tensor) in [("first", &entry.first), ("second", &entry.second)] {
-            moments.push((format!("{kind}.{name}"), tensor.clone()));
-        }
+        moments_file::add(&mut moments, name, layout, &entry.moments);
     }
     replace_folder(folder, Existing::Own, KIND, |staging| {
         Archive::write_model(&staging.join(WEIGHTS), model)?;
@@ -111,21 +115,10 @@ pub fn load(
     let model = bundle::load_weights(model, &folder.join(WEIGHTS))?;
     let archive = Archive::read(&folder.join(OPTIMIZER), |_| false)?;
     let device = model.device().inner();
-    let mut failed = None;
-    optimizer.restore(|name| {
-        let steps = *state.parameter_steps.get(name)?;
-        let mut read = |kind: &str| match archive.vector(&format!("{kind}.{name}")) {
-            Ok(data) => {
-                let length = data.len();
-                let data = TensorData::new(data.into_owned(), [length]);
-                Some(Tensor::from_data(data, &device))
-            }
-            Err(error) => {
-                failed = Some(error);
-                None
-            }
-        };
-        Some(Moments { steps, first: read("first")?, second: read("second")? })
-    });
-    failed.map_or(Ok(model), |error| Err(error.into()))
+    optimizer.restore(|name, layout| {
+        let Some(&steps) = state.parameter_steps.get(name) else { return Ok(None) };
+        let moments = moments_file::read(&archive, name, layout, &device)?;
+        Ok::<_, ModelError>(Some(ParameterState { steps, moments }))
+    })?;
+    Ok(model)
 }

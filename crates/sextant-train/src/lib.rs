@@ -14,11 +14,14 @@
 mod backbone_recipe;
 pub mod checkpoint;
 mod choose;
+mod computation;
 mod dev_metric;
 mod error;
 mod gradients;
 mod log;
 mod memory;
+mod moments;
+mod moments_file;
 mod observer;
 mod optimizer;
 mod packs;
@@ -41,6 +44,7 @@ mod weighting;
 
 pub use backbone_recipe::{BackboneRecipe, Initializer, ScratchRecipe};
 pub use choose::{dev_positions, tasks_of, train_positions};
+pub use computation::{Computation, PrecisionChoice};
 pub use error::TrainError;
 pub use gradients::Gradients;
 pub use log::JsonLog;

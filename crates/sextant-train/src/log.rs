@@ -65,9 +65,10 @@ fn is_held(line: &str, trainer: &Trainer) -> bool {
 impl Observer for JsonLog {
     fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()> {
         let line = match event {
-            Event::Started { step, steps } => {
-                json!({"event": "started", "step": step, "steps": steps})
-            }
+            Event::Started { step, steps, computation } => json!({
+                "event": "started", "step": step, "steps": steps,
+                "computation": computation.to_json(),
+            }),
             Event::Step(report) => {
                 let tasks: Map<String, Value> = Task::ALL
                     .into_iter()

@@ -1,6 +1,6 @@
 //! The events of a run, and the trait of those who receive them.
 
-use crate::TaskLoss;
+use crate::{Computation, TaskLoss};
 use sextant_core::Task;
 use sextant_eval::EvalReport;
 use std::ops::ControlFlow;
@@ -53,6 +53,8 @@ pub enum Event<'a> {
         step: u64,
         /// Steps of the whole run.
         steps: u64,
+        /// What the run computes with.
+        computation: &'a Computation,
     },
     /// A step was done.
     Step(&'a StepReport),

@@ -1,22 +1,12 @@
 //! AdamW with a learning rate and a decay for each parameter.
 
 use crate::gradients::Gradient;
+use crate::moments::{MomentLayout, ParameterState};
 use crate::{Gradients, OptimizerRecipe};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
-use sextant_kernels::{AdamWStep, UntouchedRows, adamw, adamw_rows};
+use sextant_kernels::AdamWStep;
 use sextant_model::{ModelSpec, ParamInfo, RelevanceModel, parameters};
-
-/// The moments of a parameter, and the number of steps that updated it.
-#[derive(Debug, Clone)]
-pub(crate) struct Moments {
-    /// Steps that updated the parameter. Bias correction counts these steps, as in PyTorch.
-    pub(crate) steps: u64,
-    /// Running mean of the gradient, as a vector.
-    pub(crate) first: Tensor<1>,
-    /// Running mean of the gradient's square, as a vector.
-    pub(crate) second: Tensor<1>,
-}
 
 /// The settings by which one parameter is updated.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +14,7 @@ struct Group {
     name: String,
     learning_rate: f64,
     weight_decay: f64,
+    layout: MomentLayout,
 }
 
 /// AdamW (Loshchilov & Hutter 2019) over a model's parameters.
@@ -34,35 +25,43 @@ struct Group {
 pub struct AdamW {
     recipe: OptimizerRecipe,
     groups: Vec<Group>,
-    moments: Vec<Option<Moments>>,
+    states: Vec<Option<ParameterState>>,
 }
 
 impl AdamW {
     /// A new optimizer, which has not made a step.
     pub fn new(recipe: OptimizerRecipe, model: &RelevanceModel) -> Self {
-        let spec = model.spec();
+        let (spec, device) = (model.spec(), model.device());
         let groups: Vec<Group> = parameters(model)
             .into_iter()
             .map(|info| Group {
                 learning_rate: learning_rate(&recipe, &info, spec),
                 weight_decay: if info.is_norm_or_bias() { 0.0 } else { recipe.weight_decay },
+                layout: MomentLayout::new(&info, recipe.moments, &device),
                 name: info.name,
             })
             .collect();
-        let moments = groups.iter().map(|_| None).collect();
-        Self { recipe, groups, moments }
+        let states = groups.iter().map(|_| None).collect();
+        Self { recipe, groups, states }
     }
 
-    /// Each parameter's name and, if a step has updated it, its moments.
-    pub(crate) fn moments(&self) -> impl Iterator<Item = (&str, Option<&Moments>)> {
-        self.groups.iter().zip(&self.moments).map(|(group, m)| (group.name.as_str(), m.as_ref()))
+    /// Each parameter's name, how its moments are kept and, if a step has updated it, its state.
+    pub(crate) fn states(
+        &self,
+    ) -> impl Iterator<Item = (&str, MomentLayout, Option<&ParameterState>)> {
+        let states = self.groups.iter().zip(&self.states);
+        states.map(|(group, state)| (group.name.as_str(), group.layout, state.as_ref()))
     }
 
-    /// Sets the moments of each parameter to those that `source` returns for its name.
-    pub(crate) fn restore(&mut self, mut source: impl FnMut(&str) -> Option<Moments>) {
-        for (group, moments) in self.groups.iter().zip(&mut self.moments) {
-            *moments = source(&group.name);
+    /// Sets the state of each parameter to what `source` returns for its name and the layout of its moments.
+    pub(crate) fn restore<E>(
+        &mut self,
+        mut source: impl FnMut(&str, MomentLayout) -> Result<Option<ParameterState>, E>,
+    ) -> Result<(), E> {
+        for (group, state) in self.groups.iter().zip(&mut self.states) {
+            *state = source(&group.name, group.layout)?;
         }
+        Ok(())
     }
 
     /// Updates every parameter that has a gradient. Learning rates are multiplied by `rate_factor`,
@@ -86,26 +85,23 @@ impl AdamW {
                 let index = self.index;
                 self.index += 1;
                 let Some(gradient) = self.gradients.next().flatten() else { return param };
-                let AdamW { recipe, groups, moments } = &mut *self.optimizer;
-                let old = moments[index].take().unwrap_or_else(|| {
-                    let zeros =
-                        Tensor::zeros([param.shape().num_elements()], &param.device().inner());
-                    Moments { steps: 0, first: zeros.clone(), second: zeros }
-                });
+                let AdamW { recipe, groups, states } = &mut *self.optimizer;
+                let group = &groups[index];
+                let state = states[index]
+                    .get_or_insert_with(|| group.layout.zeros(&param.device().inner()));
+                state.steps += 1;
                 let step = AdamWStep {
-                    lr: groups[index].learning_rate * self.rate_factor,
+                    lr: group.learning_rate * self.rate_factor,
                     beta1: recipe.beta1,
                     beta2: recipe.beta2,
                     eps: recipe.eps,
-                    weight_decay: groups[index].weight_decay,
-                    step: old.steps + 1,
+                    weight_decay: group.weight_decay,
+                    step: state.steps,
                     grad_scale: self.gradient_factor as f32,
                 };
                 param.map(|tensor| {
                     let shape = tensor.shape();
-                    let (values, first, second) =
-                        advance(tensor.inner(), gradient, old.first, old.second, &step);
-                    moments[index] = Some(Moments { steps: step.step, first, second });
+                    let values = state.moments.advance(tensor.inner(), gradient, &step);
                     Tensor::from_inner(values.reshape(shape)).require_grad()
                 })
             }
@@ -117,32 +113,6 @@ impl AdamW {
             rate_factor,
             gradient_factor,
         })
-    }
-}
-
-/// Updates a parameter and its moments by one step. The moments and all three results are vectors.
-fn advance<const D: usize>(
-    values: Tensor<D>,
-    gradient: Gradient,
-    first: Tensor<1>,
-    second: Tensor<1>,
-    step: &AdamWStep,
-) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-    let length = values.shape().num_elements();
-    match gradient {
-        Gradient::Dense(gradient) => adamw(values.reshape([length]), gradient, first, second, step),
-        Gradient::Rows(rows) => {
-            let table = [length / rows.width(), rows.width()];
-            let (values, first, second) = adamw_rows(
-                values.reshape(table),
-                &rows,
-                first.reshape(table),
-                second.reshape(table),
-                step,
-                UntouchedRows::Decay,
-            );
-            (values.reshape([length]), first.reshape([length]), second.reshape([length]))
-        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! A recipe that was checked and resolved: a description of what will run.
 
-use crate::{BackboneRecipe, Initializer, Recipe, Sampling, TaskWeighting, TrainError, Weighting};
+use crate::{
+    BackboneRecipe, Computation, Initializer, Recipe, Sampling, TaskWeighting, TrainError,
+    Weighting,
+};
+use sextant_kernels::Processor;
 use sextant_model::backbone::Backbone;
 use sextant_model::{BackboneConfig, ModelSpec, Pooling};
 use sextant_text::TextConfig;
@@ -56,6 +60,8 @@ pub struct Plan {
     pub text: TextConfig,
     /// Where the weights come from.
     pub backbone: BackboneSource,
+    /// What the run computes with.
+    pub computation: Computation,
 }
 
 impl Plan {
@@ -97,7 +103,8 @@ impl Plan {
         }
         match (spec, backbone) {
             (Some(spec), Some((_, backbone))) if mistakes.is_empty() => {
-                Ok(Self { recipe, spec, text, backbone })
+                let computation = Computation::new(recipe.precision, Processor::detect());
+                Ok(Self { recipe, spec, text, backbone, computation })
             }
             _ => Err(TrainError::Plan(mistakes)),
         }

@@ -89,15 +89,16 @@ impl Encoded {
     pub fn build(self, device: &Device) -> Result<Prepared, TrainError> {
         let Self { plan, encoder, train, dev } = self;
         let model = RelevanceModel::zeros(plan.spec.clone(), &(**device).clone().autodiff())?;
-        let model = initialize(model, plan.recipe.seed);
+        let seed = plan.recipe.seed;
         let model = match &plan.backbone {
-            BackboneSource::Pretrained(backbone) => backbone.load_into(model)?,
+            BackboneSource::Pretrained(backbone) => backbone.load_or_initialize(model, seed)?,
             BackboneSource::Scratch { initializer, .. } => {
+                let model = initialize(model, seed);
                 let model = match initializer {
                     Initializer::Normal => model,
-                    Initializer::Mimetic => initialize_mimetic(model, plan.recipe.seed),
+                    Initializer::Mimetic => initialize_mimetic(model, seed),
                 };
-                initialize_frozen(model, plan.recipe.seed)
+                initialize_frozen(model, seed)
             }
         };
         let model = freeze(model, &plan.recipe.model.freeze)?;
@@ -128,7 +129,7 @@ impl Prepared {
 
 fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(serde_json::to_vec(&plan.recipe).unwrap_or_default());
+    hasher.update(plan.recipe.identity());
     // Checkpoints do not hold a frozen base, so a run may resume only over the base that it was trained
     // over. If the base is stored in several files, the hash covers all of them.
     if let (Some(_), BackboneSource::Pretrained(backbone)) =

@@ -2,12 +2,12 @@
 //! [`crate::Plan`] checks the values.
 
 use crate::backbone_recipe::BackboneRecipe;
-use crate::{Decay, Mixing, Sampling, TaskWeighting};
+use crate::{Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting};
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
 use sextant_eval::Metric;
-use sextant_kernels::Precision;
+use sextant_kernels::{MomentFormat, Precision};
 use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
 use sextant_text::Templates;
 use std::collections::BTreeMap;
@@ -25,9 +25,10 @@ pub struct Recipe {
     /// The tasks to train; all six unless stated. One task makes a single-task baseline.
     #[serde(default = "all_tasks")]
     pub tasks: Vec<Task>,
-    /// Precision of matrix products: `f32` or `bf16`.
-    #[serde(default = "full_precision", with = "precision")]
-    pub precision: Precision,
+    /// Precision of matrix products: `f32`, `bf16`, or `auto`, the one that is fastest on the processor on
+    /// which the run begins. What ran is in the run's log and in its bundle.
+    #[serde(default)]
+    pub precision: PrecisionChoice,
     /// The data to train on.
     pub data: DataRecipe,
     /// The model to train.
@@ -60,6 +61,19 @@ pub struct Recipe {
     pub checkpoint: CheckpointRecipe,
 }
 
+impl Recipe {
+    /// The bytes by which runs are told apart. Recipes that stated no precision meant `f32` before there was
+    /// `auto`, and their runs go on: what `auto` has chosen is in a run's checkpoint and does not make it
+    /// another run.
+    pub fn identity(&self) -> Vec<u8> {
+        let mut recipe = self.clone();
+        if recipe.precision == PrecisionChoice::Auto {
+            recipe.precision = PrecisionChoice::Stated(Precision::F32);
+        }
+        serde_json::to_vec(&recipe).unwrap_or_default()
+    }
+}
+
 fn one() -> u64 {
     1
 }
@@ -68,21 +82,26 @@ fn all_tasks() -> Vec<Task> {
     Task::ALL.to_vec()
 }
 
-fn full_precision() -> Precision {
-    Precision::F32
-}
-
-/// Reads and writes a `Precision` by its name, because the kernels crate does not use serde.
-mod precision {
+/// Reads and writes a type of the kernels crate, which does not use serde, by its name.
+pub(crate) mod by_name {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use sextant_kernels::Precision;
+    use std::fmt::Display;
+    use std::str::FromStr;
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-    pub(super) fn serialize<S: Serializer>(value: &Precision, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(value.as_str())
+    /// Whether a value is left out, because files that do not state it mean it.
+    pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+        *value == T::default()
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Precision, D::Error> {
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(value)
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(d: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
         String::deserialize(d)?.parse().map_err(D::Error::custom)
     }
 }
@@ -230,6 +249,11 @@ pub struct OptimizerRecipe {
     pub eps: f64,
     /// Largest global norm of a step's gradient; 0 for no limit.
     pub clip_norm: f64,
+    /// How the moments are stored between steps: `f32`, `bf16` or `int8`, in 8, 4 or 2 bytes for each
+    /// parameter that is trained. Those of parameters with fewer than 4,096 numbers, and the moments of table
+    /// rows that never had a gradient, take none to speak of in any format.
+    #[serde(with = "by_name", skip_serializing_if = "by_name::is_default")]
+    pub moments: MomentFormat,
 }
 
 impl Default for OptimizerRecipe {
@@ -244,6 +268,7 @@ impl Default for OptimizerRecipe {
             beta2: 0.999,
             eps: 1e-8,
             clip_norm: 1.0,
+            moments: MomentFormat::F32,
         }
     }
 }

@@ -7,13 +7,13 @@ use crate::step::{self, StepGradients};
 use crate::target::StepOptions;
 use crate::weighting::weigh;
 use crate::{
-    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, RunFolder, Sampler, Schedule,
-    Start, StepReport, Summary, TrainError, Weighting,
+    AdamW, DevEvaluation, Event, Observer, Plan, PrecisionChoice, Prepared, Rows, RunFolder,
+    Sampler, Schedule, Start, StepReport, Summary, TrainError, Weighting,
 };
 use burn::module::Module;
 use sextant_eval::{ScoreHistogram, Scored};
 use sextant_files::{Existing, Lock};
-use sextant_kernels::within_pool;
+use sextant_kernels::{release_free_blocks, within_pool};
 use sextant_model::{
     ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, bundle, predict_rows,
 };
@@ -82,13 +82,13 @@ impl Trainer {
         existing: Existing,
     ) -> Result<Self, TrainError> {
         let fingerprint = prepared.fingerprint();
-        let Prepared { plan, mut model, encoder, train, dev } = prepared;
-        let recipe = &plan.recipe;
+        let Prepared { mut plan, mut model, encoder, train, dev } = prepared;
+        let recipe = plan.recipe.clone();
         let batch = &recipe.batch;
         let mut sampler =
             Sampler::new(&train.tasks(), batch.rows, batch.sampling, batch.mixing, recipe.seed);
         let epoch = sampler.batches_per_epoch() as f64;
-        let steps = steps(recipe, epoch);
+        let steps = steps(&recipe, epoch);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
         let mut state = TrainingState { fingerprint, ..TrainingState::default() };
         let found = match start {
@@ -103,6 +103,18 @@ impl Trainer {
                         problem: "was made by another recipe or from other data; start again in another folder with `--out`".into(),
                     });
                 }
+                let asked = plan.recipe.precision;
+                if asked != PrecisionChoice::Auto && found.precision != plan.computation.precision {
+                    return Err(TrainError::Run {
+                        path: folder.checkpoint(),
+                        problem: format!(
+                            "is of a run in {}, which `precision = \"auto\"` chose, and the recipe states {asked}; leave the key as it was, or start again in another folder with `--out`",
+                            found.precision
+                        ),
+                    });
+                }
+                // What was chosen where the run began is kept on every processor.
+                plan.computation.precision = found.precision;
                 folder.check_best(&found)?;
                 model = checkpoint::load(&folder.checkpoint(), &found, model, &mut optimizer)?;
                 sampler.restore(found.sampler.clone());
@@ -110,6 +122,7 @@ impl Trainer {
             }
             None => folder.make_room(start, existing, &state.fingerprint)?,
         }
+        state.precision = plan.computation.precision;
         folder.claim()?;
         let job = Job {
             schedule: Schedule::new(steps, recipe.schedule.warmup, recipe.schedule.decay),
@@ -154,8 +167,13 @@ impl Trainer {
     /// be written.
     pub fn run(self, observer: &mut dyn Observer) -> Result<Summary, TrainError> {
         let Self { mut model, mut job } = self;
+        release_free_blocks(); // what loading has left
         let steps = job.schedule.steps();
-        let started = observer.on_event(Event::Started { step: job.state.step, steps });
+        let started = observer.on_event(Event::Started {
+            step: job.state.step,
+            steps,
+            computation: &job.plan.computation,
+        });
         if started.is_break() && !job.is_over() {
             return Err(job.interrupted(observer)); // the checkpoint holds its state, if any
         }
@@ -243,7 +261,7 @@ impl Job {
         let task_weights = self.state.weighting.weights(weighting);
         let tasks = task_weights.map(|weights| weigh(&mut batch, &weights));
         let options = StepOptions {
-            precision: recipe.precision,
+            precision: self.plan.computation.precision,
             loss: &recipe.loss,
             pack_tokens: recipe.batch.pack_tokens,
             key: [recipe.seed, self.state.step],
@@ -300,14 +318,17 @@ impl Job {
         observer: &mut dyn Observer,
     ) -> Result<Option<DevEvaluation>, TrainError> {
         let recipe = &self.plan.recipe;
+        // A look and a step need blocks of different sizes.
+        release_free_blocks();
         let scorer = model.valid();
         let predictions = predict_rows(
             &scorer,
             &self.dev.views().collect::<Vec<_>>(),
-            &Arc::new(PackedWeights::new(&scorer, recipe.precision.into())),
+            &Arc::new(PackedWeights::new(&scorer, self.plan.computation.precision.into())),
             Predictor::PACK_TOKENS,
             |rows| observer.on_event(Event::DevRows { rows }),
         );
+        release_free_blocks();
         let predictions = match predictions {
             Err(ModelError::Stopped) => return Ok(None),
             found => found.map_err(|error| self.diverged(error))?,
@@ -354,6 +375,7 @@ impl Job {
         }
         let provenance = serde_json::json!({
             "recipe": recipe,
+            "computation": self.plan.computation.to_json(),
             "fingerprint": self.state.fingerprint,
             "step": self.state.step,
             "dev": {"metric": recipe.dev.metric, "value": self.state.best.map(|(value, _)| value), "scores": scores},

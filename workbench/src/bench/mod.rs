@@ -2,17 +2,22 @@
 //! so that a busy machine slows all of them alike. The results are medians over rounds, and medians of
 //! the ratios within rounds.
 
+mod against;
+mod interval;
+mod kept;
+mod moved;
 mod ours;
 mod peers;
 mod table;
 mod workload;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
+use kept::Kept;
 use ours::Ours;
 use peers::Peer;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use workload::Workload;
 
 /// `bench`
@@ -24,9 +29,9 @@ pub(crate) struct Bench {
     /// A Python with torch, transformers, sentence-transformers, datasets, onnxruntime and onnx
     #[arg(long, env = "SEXTANT_PEERS_PYTHON")]
     python: Option<PathBuf>,
-    /// Measurements of each case
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    /// Measurements of each case; 5 unless stated, and 6 with `--against`
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Fewer rows and rounds: a first look in about three minutes
     #[arg(long)]
     quick: bool,
@@ -36,6 +41,13 @@ pub(crate) struct Bench {
     /// Also write all times as JSON
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Keep the times in the repository, under this name and that of the processor
+    #[arg(long, value_name = "NAME")]
+    save: Option<String>,
+    /// Compare with a revision, which is built and run in turns with this working tree, or with times that
+    /// `--save` kept for this processor; the peers do not run
+    #[arg(long, value_name = "REVISION|NAME")]
+    against: Option<String>,
 }
 
 /// Times by case, one of each round, in milliseconds.
@@ -46,19 +58,74 @@ impl Bench {
         let model = self.model.clone().or_else(default_model).context(
             "no backbone: run `sextant get minilm`, or name a folder with `--model FOLDER`",
         )?;
-        let (rows, rounds) = if self.quick { (64, 2) } else { (128, self.rounds) };
-        let workload = Workload::new(&model, rows)?;
+        // What a long run would end in is looked up before it.
+        let root = if self.save.is_some() || self.against.is_some() {
+            against::root().context("`--save` and `--against` need a git repository")?
+        } else {
+            PathBuf::new()
+        };
+        let times = match &self.against {
+            None => {
+                let python = self.python.as_deref();
+                self.measure(&model, python, self.rounds.unwrap_or(5), true)?
+            }
+            Some(name) => self.compare(&model, &root, name)?,
+        };
+        if let Some(name) = &self.save {
+            let kept = Kept::new(&times, against::revision(&root)?, self.quick);
+            println!("\nkept in {}", kept.save(&root, name)?.display());
+        }
+        if let Some(out) = &self.out {
+            std::fs::write(out, serde_json::to_vec_pretty(&times)?)
+                .with_context(|| format!("cannot write {}", out.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Compares with kept times of this name, if there are any, and else with this revision. Returns our times.
+    fn compare(&self, model: &Path, root: &Path, name: &str) -> anyhow::Result<Times> {
+        let rounds = self.rounds.unwrap_or(6);
+        let Some(kept) = Kept::read(root, name)? else {
+            let other = against::Other::build(root, name)?;
+            let [ours, theirs] = against::interleaved(self, model, rounds, &other)?;
+            moved::print(&ours, &theirs, &other.commit, interval::paired);
+            return Ok(ours);
+        };
+        ensure!(
+            kept.quick == self.quick,
+            "the times kept as `{name}` were measured {} `--quick`, which changes what a case is",
+            if kept.quick { "with" } else { "without" }
+        );
+        let ours = self.measure(model, None, rounds, false)?;
+        moved::print(&ours, &kept.times(), name, interval::unpaired);
+        println!(
+            "`{name}` was measured at another time, at {}: what else the machine did then is part of the difference. `--against REVISION` runs both now.",
+            kept.revision
+        );
+        Ok(ours)
+    }
+
+    /// Runs every case of ours, and of the peers if there are any, once in each round.
+    fn measure(
+        &self,
+        model: &Path,
+        python: Option<&Path>,
+        rounds: usize,
+        print: bool,
+    ) -> anyhow::Result<Times> {
+        let (rows, rounds) = if self.quick { (64, rounds.min(2)) } else { (128, rounds) };
+        let workload = Workload::new(model, rows)?;
         let place = tempfile::tempdir()?;
         let path = place.path().join("workload.json");
-        std::fs::write(&path, workload.to_json(&model)?)?;
+        std::fs::write(&path, workload.to_json(model)?)?;
         let wanted = |case: &str| self.only.as_deref().is_none_or(|only| case.contains(only));
         let mut peers: Vec<Peer> = Vec::new();
-        if let Some(python) = &self.python {
+        if let Some(python) = python {
             peers = peers::start(python, &path);
-        } else {
+        } else if print {
             println!("no peers: name a Python that has them with `--python`");
         }
-        let mut ours = Ours::new(&model, workload);
+        let mut ours = Ours::new(model, workload);
         let mut times = Times::new();
         // Round 0 warms up: it fills buffers, packs weights that are packed lazily, and starts thread
         // pools.
@@ -80,12 +147,10 @@ impl Bench {
             }
             println!("round {round} of {rounds}");
         }
-        table::print(&times, &ours);
-        if let Some(out) = &self.out {
-            std::fs::write(out, serde_json::to_vec_pretty(&times)?)
-                .with_context(|| format!("cannot write {}", out.display()))?;
+        if print {
+            table::print(&times, &ours);
         }
-        Ok(())
+        Ok(times)
     }
 }
 

@@ -24,6 +24,16 @@ const HUGE: usize = 2 << 20;
 /// cleared again.
 const SWEEP_EVERY: u64 = 10_000;
 
+/// How often [`release_free_blocks`] was called.
+static RELEASES: AtomicU64 = AtomicU64::new(0);
+
+/// Asks every [`CachingAllocator`] of the process to give its free blocks back to the system, which it does at
+/// its next call that frees a block. This is for the moments at which a program turns to other work, whose
+/// blocks have other sizes: until the next sweep, it would hold those of both.
+pub fn release_free_blocks() {
+    RELEASES.fetch_add(1, Ordering::Relaxed);
+}
+
 /// An allocator that keeps freed blocks of 64 KiB and more for reuse, up to a bound.
 ///
 /// Sizes are rounded up to a size class, of which there are four for each doubling, so at most a quarter of a
@@ -50,6 +60,8 @@ pub struct CachingAllocator<A = System> {
     mapped: AtomicUsize,
     swept: AtomicU64,
     sweep_every: u64,
+    /// The calls of [`release_free_blocks`] that were followed.
+    released: AtomicU64,
 }
 
 /// The free blocks of a size class, a linked list whose links are stored in the first bytes of the blocks.
@@ -88,6 +100,7 @@ impl<A> CachingAllocator<A> {
             mapped: AtomicUsize::new(0),
             swept: AtomicU64::new(0),
             sweep_every: SWEEP_EVERY,
+            released: AtomicU64::new(0),
         }
     }
 
@@ -127,6 +140,11 @@ impl<A> CachingAllocator<A> {
 
     /// If the last sweep is long enough ago, gives back the blocks that were free all the time since then.
     fn sweep(&self) {
+        let asked = RELEASES.load(Ordering::Relaxed);
+        if self.released.load(Ordering::Relaxed) != asked {
+            self.released.store(asked, Ordering::Relaxed);
+            return self.release();
+        }
         let (now, last) = (system::milliseconds(), self.swept.load(Ordering::Relaxed));
         let due = now.saturating_sub(last) >= self.sweep_every;
         let exchange = |to| {

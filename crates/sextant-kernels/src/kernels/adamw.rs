@@ -1,8 +1,9 @@
 //! AdamW in one pass over parameter, gradient and both moments.
 
-use super::parallel::{self, SharedMut};
+use super::moments::{SharedMoments, Span};
+use super::parallel::{self, Scratch, SharedMut};
 use crate::simd::{Kernel, Level, Simd, launch};
-use crate::{AdamWStep, RowGradient, UntouchedRows};
+use crate::{AdamWStep, Moment, Moments, RowGradient, RowMoments, UntouchedRows};
 
 /// The number of elements of a chunk.
 const CHUNK: usize = 1 << 15;
@@ -34,56 +35,144 @@ pub(crate) fn step(
     });
 }
 
+/// One step on a parameter whose moments are stored in any format.
+pub(crate) fn step_stored(
+    level: Level,
+    param: &mut [f32],
+    grad: &[f32],
+    moments: &mut Moments,
+    step: &AdamWStep,
+) {
+    let (count, width) = (param.len(), moments.width());
+    assert!(grad.len() == count && moments.lines() * width == count, "adamw: lengths");
+    let (param, place) = (SharedMut::new(param), SharedMoments::new(moments));
+    let span = place.span();
+    let spans = width.div_ceil(span);
+    parallel::for_each(moments.lines() * spans, count * 4, |task| {
+        let (line, start) = (task / spans, task % spans * span);
+        let span = Span { line, start, count: span.min(width - start) };
+        let index = line * width + start;
+        // SAFETY: parameter, gradient and moments have as many numbers, as was checked above. Spans are disjoint
+        // parts of them, and each is updated by one task.
+        unsafe { update(level, place, span, param.at(index), Some(&grad[index..]), index, step) };
+    });
+}
+
 /// One step on an embedding table of which only some rows have a gradient.
 pub(crate) fn step_rows(
     level: Level,
     param: &mut [f32],
     gradient: &RowGradient,
-    m: &mut [f32],
-    v: &mut [f32],
+    moments: &mut RowMoments,
     step: &AdamWStep,
     untouched: UntouchedRows,
 ) {
-    let (count, width) = (param.len(), gradient.width());
-    let rows = count / width.max(1);
+    let (count, width, rows) = (param.len(), gradient.width(), moments.rows());
     let inside = |id: &i32| usize::try_from(*id).is_ok_and(|id| id < rows);
-    assert!(count == rows * width && m.len() == count && v.len() == count, "adamw: lengths");
+    assert!(count == rows * width && moments.width() == width, "adamw: lengths");
     assert!(gradient.ids().iter().all(inside), "adamw: rows of the gradient");
-    let (param, m, v) = (SharedMut::new(param), SharedMut::new(m), SharedMut::new(v));
+    moments.make_room(gradient.ids().iter().map(|&id| id as usize));
+    let param = SharedMut::new(param);
+    let segments: Vec<SharedMoments> =
+        moments.segments.iter_mut().map(SharedMoments::new).collect();
+    let (segments, moments) = (&segments, &*moments);
     // The number of rows of a chunk.
     let share = (CHUNK / width.max(1)).max(1);
     parallel::for_each(rows.div_ceil(share), count * 4, |chunk| {
-        let (mut next, end) = (chunk * share, ((chunk + 1) * share).min(rows));
-        let update = |rows: std::ops::Range<usize>, grad: Option<*const f32>| {
-            if rows.is_empty() || (grad.is_none() && untouched == UntouchedRows::Keep) {
-                return;
+        let (first, end) = (chunk * share, ((chunk + 1) * share).min(rows));
+        let mut place = gradient.ids().partition_point(|&id| (id as usize) < first);
+        for row in first..end {
+            let grad = (gradient.ids().get(place) == Some(&(row as i32))).then(|| {
+                place += 1;
+                &gradient.values()[(place - 1) * width..place * width]
+            });
+            if grad.is_none() && untouched == UntouchedRows::Keep {
+                continue;
             }
-            let start = rows.start * width;
-            let update = Update {
-                count: rows.len() * width,
-                param: param.at(start),
-                grad,
-                m: m.at(start),
-                v: v.at(start),
-                step: *step,
+            let start = row * width;
+            let Some((segment, line)) = moments.place(row) else {
+                // SAFETY: the row is one of the parameter, and this task alone changes it.
+                unsafe {
+                    launch(level, Decay { count: width, param: param.at(start), step: *step });
+                };
+                continue;
             };
-            // SAFETY: the parameter and both moments have the same length of whole rows, as was checked above,
-            // and `rows` are rows of them that this task alone updates, each once. A gradient is given for
-            // one row only, and its pointer leads to the `width` numbers of that row.
-            unsafe { launch(level, update) };
-        };
-        let first = gradient.ids().partition_point(|&id| (id as usize) < next);
-        for (place, &id) in gradient.ids().iter().enumerate().skip(first) {
-            let row = id as usize;
-            if row >= end {
-                break;
+            let moments = segments[segment];
+            for start in (0..width).step_by(moments.span()) {
+                let span = Span { line, start, count: moments.span().min(width - start) };
+                let index = row * width + start;
+                let grad = grad.map(|grad| &grad[start..]);
+                // SAFETY: the row is one of the parameter, and a gradient has as many numbers. The line of
+                // moments is the row's own. This task alone accesses them, each span once.
+                unsafe { update(level, moments, span, param.at(index), grad, index, step) };
             }
-            update(next..row, None);
-            update(row..row + 1, Some(gradient.values()[place * width..].as_ptr()));
-            next = row + 1;
         }
-        update(next..end, None);
     });
+}
+
+/// Updates the parameters of a span, whose first one has this index.
+///
+/// # Safety
+/// The span is one of the moments. From `param` on there are as many numbers as it has, and in the gradient, too.
+/// Nothing else accesses the parameters and the moments.
+unsafe fn update(
+    level: Level,
+    moments: SharedMoments,
+    span: Span,
+    param: *mut f32,
+    grad: Option<&[f32]>,
+    index: usize,
+    step: &AdamWStep,
+) {
+    let (count, grad) = (span.count, grad.map(<[f32]>::as_ptr));
+    if let Some([m, v]) = moments.floats(span) {
+        // SAFETY: the caller promises as many parameters, gradients and moments as the span has, which nothing
+        // else accesses.
+        return unsafe { launch(level, Update { count, param, grad, m, v, step: *step }) };
+    }
+    let mut scratch = Scratch::take(2 * count);
+    let start = scratch.start();
+    // SAFETY: the scratch has twice the span's numbers, which were initialised. The halves do not overlap, and
+    // are used either as slices or by the kernel, never as both at once. For parameters, gradients and moments,
+    // the caller promises what is asked for.
+    unsafe {
+        let half = |i: usize| std::slice::from_raw_parts_mut(start.add(i * count), count);
+        moments.read(level, Moment::First, span, half(0));
+        moments.read(level, Moment::Second, span, half(1));
+        let (m, v) = (start, start.add(count));
+        launch(level, Update { count, param, grad, m, v, step: *step });
+        let key = [step.step, index as u64];
+        moments.write(level, Moment::First, span, half(0), key);
+        moments.write(level, Moment::Second, span, half(1), key);
+    }
+}
+
+/// A step on parameters whose gradient and moments are zero.
+struct Decay {
+    count: usize,
+    param: *mut f32,
+    step: AdamWStep,
+}
+
+impl Kernel for Decay {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self, simd: S) {
+        if self.step.weight_decay == 0.0 {
+            return;
+        }
+        let keep = simd.splat(self.step.keep());
+        for i in (0..self.count).step_by(S::LANES) {
+            let left = self.count - i;
+            // SAFETY: the caller promises `count` parameters that nothing else accesses; no lane past them is
+            // touched.
+            unsafe {
+                let p = simd.mul(keep, simd.load_upto(self.param.add(i), left));
+                simd.store_upto(self.param.add(i), left, p);
+            }
+        }
+    }
 }
 
 struct Update {
@@ -110,7 +199,7 @@ impl Kernel for Update {
             let scale = simd.splat(step.grad_scale);
             let (beta1, rest1) = (splat(step.beta1), splat(1.0 - step.beta1));
             let (beta2, rest2) = (splat(step.beta2), splat(1.0 - step.beta2));
-            let (rate, keep) = (splat(step.lr / first), splat(1.0 - step.lr * step.weight_decay));
+            let (rate, keep) = (splat(step.lr / first), simd.splat(step.keep()));
             let (correction, eps) = (splat(1.0 / second.sqrt()), splat(step.eps));
             for i in (0..self.count).step_by(S::LANES) {
                 let left = self.count - i;

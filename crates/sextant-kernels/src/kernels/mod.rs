@@ -18,6 +18,7 @@ pub(crate) mod int8;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
 pub(crate) mod lora;
+pub(crate) mod moments;
 pub(crate) mod parallel;
 pub(crate) mod reduce;
 pub(crate) mod rotary;

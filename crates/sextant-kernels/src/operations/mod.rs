@@ -24,5 +24,5 @@ pub use gated::gated;
 pub use linear::{linear, linear_reusing};
 pub use linear_packed::linear_packed;
 pub use norms::{add_layer_norm, rms_norm};
-pub use optimizer::{adamw, adamw_rows, dot, sum_of_squares};
+pub use optimizer::{adamw, adamw_rows, adamw_stored, dot, sum_of_squares};
 pub use rotary::rotary;

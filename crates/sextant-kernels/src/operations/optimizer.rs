@@ -3,12 +3,12 @@
 //! gradient.
 
 use burn::backend::Flex;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use burn_flex::FlexTensor;
 
 use crate::device::has_kernels;
 use crate::flex::buffer::{dense, numbers};
-use crate::{AdamWStep, RowGradient, UntouchedRows, composed, kernels, simd};
+use crate::{AdamWStep, Moments, RowGradient, RowMoments, UntouchedRows, composed, kernels, simd};
 
 /// One AdamW step on a parameter and its two moments, all of one shape. Returns them updated; a buffer that
 /// no other tensor shares is updated in place.
@@ -44,27 +44,63 @@ pub fn adamw<const D: usize>(
     }
 }
 
-/// [`adamw`](crate::adamw) on an embedding table of which only some rows have a gradient.
+/// [`adamw`](crate::adamw) on moments that are stored in any [`MomentFormat`](crate::MomentFormat). Returns the
+/// updated parameter.
 ///
-/// `param`, `m` and `v` are `[vocabulary, width]`, on a flex device without autodiff.
+/// Every step computes in `f32`; moments of other formats are rounded when they are stored again. The results do not
+/// depend on the number of threads.
 ///
 /// # Panics
-/// When the shapes differ, a row of the gradient is outside the table, or the tensors are on
-/// another device.
+/// When the shapes differ, or a tensor is on an autodiff device.
+pub fn adamw_stored<const D: usize>(
+    param: Tensor<D>,
+    grad: Tensor<D>,
+    moments: &mut Moments,
+    step: &AdamWStep,
+) -> Tensor<D> {
+    let shape = param.shape();
+    let (count, device) = (shape.num_elements(), param.device());
+    assert!(
+        grad.shape() == shape && moments.lines() * moments.width() == count,
+        "adamw_stored: parameter {shape:?}, gradient {:?}, moments of {} numbers differ in shape",
+        grad.shape(),
+        moments.lines() * moments.width()
+    );
+    assert!(step.step > 0, "adamw_stored: steps are counted from 1");
+    assert!(!device.is_autodiff(), "adamw_stored: the parameter is tracked by autodiff");
+    let level = simd::level();
+    if !has_kernels(&device) {
+        let [m, v] = kernels::moments::read(level, moments)
+            .map(|numbers| Tensor::from_data(TensorData::new(numbers, shape.clone()), &device));
+        let (param, m, v) = composed::adamw(param, grad, m, v, step);
+        let values = |tensor: Tensor<D>| tensor.into_data().iter::<f32>().collect::<Vec<_>>();
+        kernels::moments::write(level, moments, &[values(m), values(v)], step.step);
+        return param;
+    }
+    let (mut param, grad) = (owned(param), dense(primitive(grad)));
+    kernels::adamw::step_stored(level, param.storage_mut(), numbers(&grad), moments, step);
+    Tensor::from_primitive::<Flex>(param)
+}
+
+/// [`adamw`](crate::adamw) on an embedding table of which only some rows have a gradient. Returns the updated table.
+///
+/// `param` is `[vocabulary, width]`, on a flex device without autodiff.
+///
+/// # Panics
+/// When the shapes differ, a row of the gradient is outside the table, or the table is on another device.
 pub fn adamw_rows(
     param: Tensor<2>,
     gradient: &RowGradient,
-    m: Tensor<2>,
-    v: Tensor<2>,
+    moments: &mut RowMoments,
     step: &AdamWStep,
     untouched: UntouchedRows,
-) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+) -> Tensor<2> {
     let shape = param.dims();
     assert!(
-        [m.dims(), v.dims()] == [shape; 2] && gradient.width() == shape[1],
-        "adamw_rows: parameter {shape:?}, moments {:?} and {:?}, gradient of width {}",
-        m.dims(),
-        v.dims(),
+        [moments.rows(), moments.width()] == shape && gradient.width() == shape[1],
+        "adamw_rows: parameter {shape:?}, moments of {} rows of {}, gradient of width {}",
+        moments.rows(),
+        moments.width(),
         gradient.width()
     );
     let device = param.device();
@@ -73,7 +109,10 @@ pub fn adamw_rows(
         "adamw_rows: runs on the flex device without autodiff, not on {device:?}"
     );
     assert!(step.step > 0, "adamw_rows: steps are counted from 1");
-    flex_adamw_rows(param, gradient, m, v, step, untouched)
+    let mut param = owned(param);
+    let level = simd::level();
+    kernels::adamw::step_rows(level, param.storage_mut(), gradient, moments, step, untouched);
+    Tensor::from_primitive::<Flex>(param)
 }
 
 /// The sum of the squares of all elements, in `f64`, for clipping by global norm.
@@ -128,28 +167,6 @@ fn flex_adamw<const D: usize>(
         m.storage_mut(),
         v.storage_mut(),
         step,
-    );
-    let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
-    (tensor(param), tensor(m), tensor(v))
-}
-
-fn flex_adamw_rows(
-    param: Tensor<2>,
-    gradient: &RowGradient,
-    m: Tensor<2>,
-    v: Tensor<2>,
-    step: &AdamWStep,
-    untouched: UntouchedRows,
-) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
-    let (mut param, mut m, mut v) = (owned(param), owned(m), owned(v));
-    kernels::adamw::step_rows(
-        simd::level(),
-        param.storage_mut(),
-        gradient,
-        m.storage_mut(),
-        v.storage_mut(),
-        step,
-        untouched,
     );
     let tensor = |primitive| Tensor::from_primitive::<Flex>(primitive);
     (tensor(param), tensor(m), tensor(v))

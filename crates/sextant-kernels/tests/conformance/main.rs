@@ -7,6 +7,7 @@
 mod cases;
 mod frozen;
 mod inputs;
+mod moments;
 mod nonfinite;
 mod optimizer;
 mod ragged;

@@ -4,8 +4,8 @@ use crate::inputs::{assert_close, random, tracked, values};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use sextant_kernels::simd::{Level, with_level};
 use sextant_kernels::{
-    AdamWStep, RowGradientSink, UntouchedRows, adamw, adamw_rows, composed, embedding,
-    embedding_rows, sum_of_squares,
+    AdamWStep, Moment, MomentLine, MomentNumbers, Moments, RowGradientSink, RowMoments,
+    UntouchedRows, adamw, adamw_rows, composed, embedding, embedding_rows, sum_of_squares,
 };
 
 pub(crate) fn step(step: u64) -> AdamWStep {
@@ -62,21 +62,36 @@ fn row_gradients_step_as_dense_ones_do() {
 
     let table = table.inner();
     let (m, v) = (table.clone() * 0.1, table.clone().abs() * 0.01);
-    let expected = adamw(table.clone(), dense, m.clone(), v.clone(), &step(2));
-    let found =
-        adamw_rows(table.clone(), &rows, m.clone(), v.clone(), &step(2), UntouchedRows::Decay);
-    assert_eq!(values(found.0), values(expected.0.clone()));
-    assert_eq!(values(found.1), values(expected.1));
-    assert_eq!(values(found.2), values(expected.2));
+    let numbers = |tensor: &Tensor<2>| MomentNumbers::F32(values(tensor.clone()));
+    let whole = Moments::from_parts(301, 33, numbers(&m), numbers(&v)).unwrap();
+    let mut moments = RowMoments::from_moments(&whole);
+    let untouched = moments.clone();
+    let expected = adamw(table.clone(), dense, m, v, &step(2));
+    let found = adamw_rows(table.clone(), &rows, &mut moments, &step(2), UntouchedRows::Decay);
+    assert_eq!(values(found), values(expected.0.clone()));
+    let [m, v] = [Moment::First, Moment::Second].map(|moment| floats(&moments, moment));
+    assert_eq!((m, v), (values(expected.1), values(expected.2)));
 
-    let before = values(table.clone());
-    let (found, ..) = adamw_rows(table, &rows, m, v, &step(2), UntouchedRows::Keep);
+    let (before, mut moments) = (values(table.clone()), untouched.clone());
+    let found = adamw_rows(table, &rows, &mut moments, &step(2), UntouchedRows::Keep);
     let (found, expected) = (values(found), values(expected.0));
     for row in 0..301 {
         let touched = rows.ids().contains(&(row as i32));
         let wanted = if touched { &expected } else { &before };
         assert_eq!(found[row * 33..][..33], wanted[row * 33..][..33], "row {row}");
+        let same = moments.line(Moment::First, row) == untouched.line(Moment::First, row);
+        assert_eq!(same, !touched, "row {row}");
     }
+}
+
+/// One moment of every row, zero where none is stored.
+fn floats(moments: &RowMoments, moment: Moment) -> Vec<f32> {
+    let row = |row| match moments.line(moment, row) {
+        Some(MomentLine::F32(numbers)) => numbers.to_vec(),
+        None => vec![0.0; moments.width()],
+        other => panic!("{other:?}"),
+    };
+    (0..moments.rows()).flat_map(row).collect()
 }
 
 #[test]

@@ -188,8 +188,7 @@ impl Lab {
 
 /// SHA-256 of a recipe as JSON.
 pub fn recipe_hash(recipe: &Recipe) -> String {
-    let json = serde_json::to_vec(recipe).unwrap_or_default();
-    hexadecimal(&Sha256::digest(&json))
+    hexadecimal(&Sha256::digest(recipe.identity()))
 }
 
 /// SHA-256 over the hashes of a data set's files, in the order of splits.

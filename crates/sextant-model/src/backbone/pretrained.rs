@@ -5,6 +5,7 @@ use super::labels::Labels;
 use super::tokenizer_files::TokenizerFiles;
 use super::{checkpoint, stated};
 use crate::families::{ConfigFile, Format};
+use crate::params::InitialValues;
 use crate::stack::stacked;
 use crate::{Archive, BackboneConfig, ModelError, ModelSpec, Pooling, PrivateInit, RelevanceModel};
 use crate::{frozen, gguf};
@@ -231,6 +232,30 @@ impl Backbone {
     /// names it, and so is a value that is infinite or not a number. The dense layer and the head must each
     /// be complete or absent, and if the head is loaded, the dense layer must be there.
     pub fn load_into(&self, model: RelevanceModel) -> Result<RelevanceModel, ModelError> {
+        self.load_with(model, |_, _| None)
+    }
+
+    /// [`Backbone::load_into`], which also gives the parameters that the checkpoint lacks the values of
+    /// [`initialize`](crate::initialize()). No parameter is initialised only to be replaced, which for a large
+    /// model would take as much memory again, and most of the time.
+    ///
+    /// # Errors
+    /// Those of [`Backbone::load_into`].
+    pub fn load_or_initialize(
+        &self,
+        model: RelevanceModel,
+        seed: u64,
+    ) -> Result<RelevanceModel, ModelError> {
+        let initial = InitialValues::of(&model, seed);
+        self.load_with(model, |name, shape| Some(initial.values(name, shape)))
+    }
+
+    /// Loads the checkpoint; `otherwise` gives the values of parameters that it lacks, or leaves them.
+    fn load_with(
+        &self,
+        model: RelevanceModel,
+        otherwise: impl Fn(&str, &[usize]) -> Option<Vec<f32>>,
+    ) -> Result<RelevanceModel, ModelError> {
         let archive = self.archive()?;
         let format = self.format();
         let spec = model.spec().clone();
@@ -252,7 +277,7 @@ impl Backbone {
             .iter()
             .any(|(part, name)| part.starts_with("dense") && archive.shape(name).is_some());
         let mut used: BTreeSet<String> = of_head.values().cloned().collect();
-        let mut model = crate::load(model, |name, shape| {
+        let mut stored = |name: &str, shape: &[usize]| {
             let Some(canonical) = canonical(name, &spec) else { return Ok(None) };
             if canonical.starts_with("classifier.") {
                 return head.as_ref().map_or(Ok(None), |head| head.values(&canonical, shape));
@@ -263,6 +288,10 @@ impl Backbone {
             }
             used.extend(source.names().iter().map(|name| place(name)));
             source.read(&archive, &spec.backbone, shape, place).map(Some)
+        };
+        let mut model = crate::load(model, |name, shape| {
+            let found: Option<Vec<f32>> = stored(name, shape)?;
+            Ok::<_, ModelError>(found.or_else(|| otherwise(name, shape)))
         })?;
         let device = model.device();
         frozen::replace::<ModelError>(&mut model, |name, old| {

@@ -277,6 +277,15 @@ impl Archive {
         }
     }
 
+    /// The bytes of a tensor of type `u8`, which must have this shape.
+    pub fn bytes(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [u8]>, ModelError> {
+        let entry = self.find(name, shape)?;
+        match entry.encoding {
+            Encoding::Plain(Dtype::U8) => self.bytes_of(entry),
+            _ => Err(self.problem(format!("tensor `{name}` holds numbers; expected bytes"))),
+        }
+    }
+
     fn bytes_of<'a>(&'a self, entry: &'a TensorEntry) -> Result<Cow<'a, [u8]>, ModelError> {
         match &entry.location {
             Location::File { file, start, length } => {

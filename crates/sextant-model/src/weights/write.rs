@@ -63,7 +63,7 @@ impl<const D: usize> Writable for Tensor<D> {
     }
 }
 
-impl Writable for Box<dyn Writable> {
+impl Writable for Box<dyn Writable + '_> {
     fn dtype(&self) -> Dtype {
         self.as_ref().dtype()
     }

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 const RECIPE: &str = r#"
     name = "tiny"
+    precision = "f32"
     data = { path = "in-memory" }
     [model]
     backbone = { vocab_size = 300, hidden_size = 32, layers = 2, attention_heads = 2, intermediate_size = 64 }

@@ -2,6 +2,7 @@
 
 use crate::common::{Silent, folder, prepared};
 use sextant_files::Existing;
+use sextant_kernels::Precision;
 use sextant_train::{
     Event, JsonLog, Observer, Observers, RunFolder, Start, Summary, TrainError, Trainer,
 };
@@ -123,6 +124,44 @@ fn a_killed_run_that_weighs_its_tasks_ends_in_the_same_bytes() {
         }
         ends_in_the_same_bytes(&extra, &["model.safetensors", "tokenizer.json"]);
     }
+}
+
+/// The model is wide enough for moments of a table and of layers to be stored in fewer bits, which the
+/// checkpoint holds as they are.
+#[test]
+fn a_killed_run_with_stored_moments_ends_in_the_same_bytes() {
+    for (format, bytes) in [("bf16", 2.0), ("int8", 1.0 + 4.0 / 64.0)] {
+        let moments = format!("optimizer.moments=\"{format}\"").leak();
+        let extra = [
+            &*moments,
+            "model.backbone={ vocab_size = 300, hidden_size = 64, layers = 2, attention_heads = 2, intermediate_size = 64 }",
+        ];
+        ends_in_the_same_bytes(&extra, &["model.safetensors"]);
+        let temporary = TempDir::new().unwrap();
+        let folder = folder(&temporary);
+        run(start(&folder, Start::New, &extra).unwrap(), None).unwrap().unwrap();
+        let size = |file| std::fs::metadata(folder.checkpoint().join(file)).unwrap().len() as f64;
+        let share = size("optimizer.safetensors") / size("model.safetensors");
+        // Two moments of four bytes would be twice the weights; small parameters keep these, and names take
+        // room.
+        assert!(share < 2.0 * bytes / 4.0 + 0.25, "{format}: {share}");
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_of_moments_is_refused() {
+    let extra = ["optimizer.moments=\"int8\""];
+    let temporary = TempDir::new().unwrap();
+    let folder = folder(&temporary);
+    run_killed_after(&folder, 3, &extra);
+    // The moments of a run whose moments have 32 bits, under the state of this one.
+    let other = TempDir::new().unwrap();
+    let other = crate::common::folder(&other);
+    run_killed_after(&other, 3, &[]);
+    let file = "optimizer.safetensors";
+    std::fs::copy(other.checkpoint().join(file), folder.checkpoint().join(file)).unwrap();
+    let error = start(&folder, Start::Resume, &extra).err().unwrap().to_string();
+    assert!(error.contains("first.embeddings.word` holds numbers; expected bytes"), "{error}");
 }
 
 /// A run that is out of patience ends there too, with the same choice of weights.
@@ -294,6 +333,64 @@ fn a_run_whose_best_weights_are_gone_is_refused() {
             assert!(error.contains(part), "{part}: {error}");
         }
     }
+}
+
+/// A run as it begins or goes on where `auto` would choose this precision.
+fn start_choosing(
+    folder: &RunFolder,
+    how: Start,
+    precision: Precision,
+) -> Result<Trainer, TrainError> {
+    let mut prepared = prepared(&settings(&["precision=\"auto\""]));
+    prepared.plan.computation.precision = precision;
+    Trainer::new(prepared, folder.clone(), how, Existing::Refuse)
+}
+
+/// What was chosen where a run began is kept where it goes on, and written down.
+#[test]
+fn a_run_keeps_the_precision_that_was_chosen_for_it() {
+    for (begun, elsewhere) in [(Precision::Bf16, Precision::F32), (Precision::F32, Precision::Bf16)]
+    {
+        let temporary = TempDir::new().unwrap();
+        let whole = folder(&temporary);
+        let stated = format!("precision=\"{begun}\"").leak();
+        run(start(&whole, Start::New, &[stated]).unwrap(), None).unwrap().unwrap();
+
+        let temporary = TempDir::new().unwrap();
+        let moved = folder(&temporary);
+        let trainer = start_choosing(&moved, Start::New, begun).unwrap();
+        assert!(run(trainer, Some(End::Killed(5))).is_none());
+        let trainer = start_choosing(&moved, Start::Resume, elsewhere).unwrap();
+        run(trainer, None).unwrap().unwrap();
+        let weights = "model.safetensors";
+        assert!(bytes(&whole.bundle(), weights) == bytes(&moved.bundle(), weights), "{begun}");
+
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&bytes(&moved.bundle(), "bundle.json")).unwrap();
+        let log = std::fs::read_to_string(moved.log()).unwrap();
+        let started = log.lines().filter(|line| line.contains("started"));
+        let started = started.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let said: Vec<_> = started.map(|line| line["computation"].clone()).collect();
+        assert_eq!(said.len(), 2);
+        for said in said.iter().chain([&manifest["provenance"]["computation"]]) {
+            assert_eq!(
+                (&said["precision"], &said["asked"]),
+                (&begun.as_str().into(), &"auto".into())
+            );
+            assert!(
+                said["processor"]["name"].is_string() && said["processor"]["features"].is_array()
+            );
+        }
+        // To state the other precision is to ask for another run.
+        let stated = format!("precision=\"{elsewhere}\"").leak();
+        let error = start(&moved, Start::Resume, &[stated]).err().unwrap().to_string();
+        let expected = if begun == Precision::Bf16 { "in bf16, which" } else { "another recipe" };
+        assert!(error.contains(expected), "{error}");
+    }
+    let print = |extra: &[&'static str]| prepared(&settings(extra)).fingerprint();
+    // Recipes without the key meant f32 before it had another default.
+    assert_eq!(print(&["precision=\"auto\""]), print(&["precision=\"f32\""]));
+    assert_ne!(print(&["precision=\"auto\""]), print(&["precision=\"bf16\""]));
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn batch(prepared: &Prepared) -> Vec<Target<'_>> {
 
 fn options(prepared: &Prepared, checkpointing: bool) -> StepOptions<'_> {
     StepOptions {
-        precision: prepared.plan.recipe.precision,
+        precision: prepared.plan.computation.precision,
         loss: &prepared.plan.recipe.loss,
         pack_tokens: 100,
         key: [7, 3],

@@ -3,7 +3,7 @@
 
 use crate::common::prepared;
 use burn::module::Module;
-use sextant_kernels::{Precision, ScorePrecision};
+use sextant_kernels::{MomentFormat, Precision, ScorePrecision};
 use sextant_model::{PackedWeights, RelevanceModel, Values, dump, predict_rows};
 use sextant_train::{AdamW, OptimizerRecipe, StepOptions, gradients};
 use std::collections::BTreeMap;
@@ -24,10 +24,11 @@ fn on<T: Send>(threads: usize, body: impl FnOnce() -> T + Send) -> T {
 }
 
 /// The weights after two steps of two packs each.
-fn train(precision: Precision) -> BTreeMap<String, Values> {
+fn train(precision: Precision, moments: MomentFormat) -> BTreeMap<String, Values> {
     let prepared = prepared(SETTINGS);
     let mut model: RelevanceModel = prepared.model;
-    let mut optimizer = AdamW::new(OptimizerRecipe::default(), &model);
+    let recipe = OptimizerRecipe { moments, ..OptimizerRecipe::default() };
+    let mut optimizer = AdamW::new(recipe, &model);
     let loss = &prepared.plan.recipe.loss;
     let batch: Vec<_> = (0..64).map(|row| prepared.train.learn(row)).collect();
     let tokens: usize = batch.iter().map(|target| target.row.len()).sum();
@@ -49,9 +50,10 @@ fn train(precision: Precision) -> BTreeMap<String, Values> {
 
 #[test]
 fn training_steps_do_not_depend_on_threads() {
-    for precision in Precision::ALL {
-        let (one, two) = (on(1, || train(precision)), on(2, || train(precision)));
-        assert!(one == two, "{precision}");
+    let formats = MomentFormat::ALL.map(|moments| (Precision::F32, moments));
+    for (precision, moments) in formats.into_iter().chain([(Precision::Bf16, MomentFormat::F32)]) {
+        let train = || train(precision, moments);
+        assert!(on(1, train) == on(2, train), "{precision}, {moments}");
     }
 }
 

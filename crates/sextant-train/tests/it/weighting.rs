@@ -45,7 +45,7 @@ fn a_divisor_replaces_the_sum_of_weights() {
     let recipe = &prepared.plan.recipe;
     let batch = batch(&prepared.train);
     let options = StepOptions {
-        precision: recipe.precision,
+        precision: prepared.plan.computation.precision,
         loss: &recipe.loss,
         pack_tokens: 64,
         key: [1, 0],

@@ -33,7 +33,7 @@ fn recipes_with_mistakes() {
             "name = \"tiny\"\ntasks = [\"query-brand\"]",
             &["query-brand", "query-type"],
         ),
-        ("name = \"tiny\"", "name = \"tiny\"\nprecision = \"fp8\"", &["fp8", "bf16"]),
+        ("precision = \"f32\"", "precision = \"fp8\"", &["fp8", "bf16", "auto"]),
         ("name = \"tiny\"", "name = ", &["bad.toml", "line 2"]),
         ("every = 5", "every = 5\npatience = 0", &["dev.patience", "at least 1"]),
         ("vocab_size = 400", "vocab_size = 9223372036854775807", &["model.backbone.vocab_size"]),

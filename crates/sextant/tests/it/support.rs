@@ -11,6 +11,7 @@ use tempfile::{NamedTempFile, TempDir};
 /// A recipe that trains in a second: every key that a test changes is here or has a default.
 pub(crate) const RECIPE: &str = r#"
 name = "tiny"
+precision = "f32"
 [data]
 path = "market"
 dev_rows = 60
@@ -40,6 +41,7 @@ pub(crate) fn lab(name: &str, steps: u32, every: u32, grid: &str) -> String {
 name = "{name}"
 
 [base]
+precision = "f32"
 tasks = ["query-type", "product-type"]
 [base.data]
 path = "market"
