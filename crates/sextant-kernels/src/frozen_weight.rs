@@ -146,6 +146,7 @@ impl FrozenWeight {
 
     /// A stand-in for this weight, which has its dims and format but holds a single NaN in place of its numbers. It
     /// takes the place of a weight that is no longer needed in a model that still names it.
+    #[must_use]
     pub fn freed(&self) -> Self {
         let device = match &self.form {
             Form::Stored(_) => Device::flex(),

@@ -9,7 +9,7 @@ pub struct Processor {
     pub model: String,
     /// Those of its features that kernels can use, by the names of Linux.
     pub features: Vec<&'static str>,
-    /// The level of instructions that kernels use: the highest one that it has, or the one that `SEXTANT_SIMD`
+    /// The level of instructions that kernels use: [`Level::best`](simd::Level::best), or the one that `SEXTANT_SIMD`
     /// asks for.
     pub level: &'static str,
 }
@@ -35,9 +35,10 @@ impl Processor {
     /// numbers of `f32`, and `f32` elsewhere:
     ///
     /// * AMD's Zen 4 and Zen 5 do so. A training step took two thirds of the time on Zen 4.
-    /// * Intel's processors with `avx512_bf16` multiply pairs at half that rate, on one of two ports, so that
-    ///   nothing is gained: training of a DeBERTa took 6.9 s in `f32` and 7.8 s in bf16.
-    /// * Where the instructions are missing, numbers are rounded and multiplied as `f32`, at most as fast.
+    /// * Intel's processors with `avx512_bf16` multiply pairs at a quarter of that rate, so that kernels do not use
+    ///   these instructions there ([`Level::best`](simd::Level::best)).
+    /// * Where the instructions are missing or not used, numbers are rounded and multiplied as `f32`, at most as
+    ///   fast.
     ///
     /// This is a table and not a measurement, so that a machine always gives the same answer.
     pub fn fastest_precision(&self) -> Precision {
@@ -48,6 +49,12 @@ impl Processor {
             Precision::F32
         }
     }
+}
+
+/// The maker's name as the processor states it, such as `GenuineIntel`.
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+pub(crate) fn maker() -> String {
+    x86::maker()
 }
 
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
@@ -62,9 +69,13 @@ mod x86 {
         text.split('\0').next().unwrap_or_default().trim().to_owned()
     }
 
-    pub(super) fn detect() -> Processor {
+    pub(super) fn maker() -> String {
         let CpuidResult { ebx, ecx, edx, .. } = __cpuid(0);
-        let maker = text(&[ebx, edx, ecx]);
+        text(&[ebx, edx, ecx])
+    }
+
+    pub(super) fn detect() -> Processor {
+        let maker = maker();
         let signature = __cpuid(1).eax;
         let part = |shift: u32, bits: u32| (signature >> shift) & ((1 << bits) - 1);
         // Families of 15 and above, and models of these and of family 6, continue in a second field.

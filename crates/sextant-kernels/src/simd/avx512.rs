@@ -54,13 +54,6 @@ impl Avx512<true> {
     }
 }
 
-/// Whether this processor is one of Intel's.
-pub(super) fn is_intel() -> bool {
-    // The name of the vendor, in the order of these registers.
-    let found = __cpuid(0);
-    [found.ebx, found.edx, found.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
-}
-
 /// A mask with a bit for each of the first `n` lanes.
 #[inline(always)]
 fn first(n: usize) -> u16 {

@@ -88,7 +88,7 @@ impl Level {
     fn is_fast(self) -> bool {
         #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
         if let Token::Avx512Bf16(_) = self.0 {
-            return !avx512::is_intel();
+            return crate::processor::maker() != "GenuineIntel";
         }
         true
     }
