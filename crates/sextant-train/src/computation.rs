@@ -1,8 +1,10 @@
 //! What a run computes with: what its recipe asks for, and what that is on this processor.
 
+use crate::TrainError;
 use serde::{Deserialize, Serialize};
 use sextant_kernels::{Precision, Processor, UnknownPrecision};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 /// The precision that a recipe asks for.
@@ -73,6 +75,28 @@ impl Computation {
             PrecisionChoice::Stated(precision) => precision,
         };
         Self { asked, precision, processor }
+    }
+
+    /// Makes a run that goes on compute in the precision in which it began, on whatever processor that was.
+    ///
+    /// # Errors
+    /// The recipe states another precision; the error names the checkpoint at `path`.
+    pub(crate) fn go_on_in(&mut self, began: Precision, path: &Path) -> Result<(), TrainError> {
+        match self.asked {
+            PrecisionChoice::Auto => self.precision = began,
+            // A checkpoint that does not say bf16 may be older than the key. Then the run's fingerprint has told
+            // whether it is one of the stated precision.
+            PrecisionChoice::Stated(stated) if began == stated || began == Precision::F32 => {}
+            PrecisionChoice::Stated(stated) => {
+                return Err(TrainError::Run {
+                    path: path.to_owned(),
+                    problem: format!(
+                        "is of a run in {began}, which `precision = \"auto\"` chose, and the recipe states {stated}; leave the key as it was, or start again in another folder with `--out`"
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// For logs and provenance.

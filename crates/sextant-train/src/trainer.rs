@@ -7,8 +7,8 @@ use crate::step::{self, StepGradients};
 use crate::target::StepOptions;
 use crate::weighting::weigh;
 use crate::{
-    AdamW, DevEvaluation, Event, Observer, Plan, PrecisionChoice, Prepared, Rows, RunFolder,
-    Sampler, Schedule, Start, StepReport, Summary, TrainError, Weighting,
+    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, RunFolder, Sampler, Schedule,
+    Start, StepReport, Summary, TrainError, Weighting,
 };
 use burn::module::Module;
 use sextant_eval::{ScoreHistogram, Scored};
@@ -103,18 +103,7 @@ impl Trainer {
                         problem: "was made by another recipe or from other data; start again in another folder with `--out`".into(),
                     });
                 }
-                let asked = plan.recipe.precision;
-                if asked != PrecisionChoice::Auto && found.precision != plan.computation.precision {
-                    return Err(TrainError::Run {
-                        path: folder.checkpoint(),
-                        problem: format!(
-                            "is of a run in {}, which `precision = \"auto\"` chose, and the recipe states {asked}; leave the key as it was, or start again in another folder with `--out`",
-                            found.precision
-                        ),
-                    });
-                }
-                // What was chosen where the run began is kept on every processor.
-                plan.computation.precision = found.precision;
+                plan.computation.go_on_in(found.precision, &folder.checkpoint())?;
                 folder.check_best(&found)?;
                 model = checkpoint::load(&folder.checkpoint(), &found, model, &mut optimizer)?;
                 sampler.restore(found.sampler.clone());

@@ -286,13 +286,16 @@ fn a_look_that_is_done_again_is_in_the_log_once() {
 fn a_checkpoint_of_an_earlier_version_goes_on() {
     let temporary = TempDir::new().unwrap();
     let folder = folder(&temporary);
-    run_killed_after(&folder, 5, &[]);
+    // They do not say the precision of a run either, which its recipe stated.
+    let extra = ["precision=\"bf16\""];
+    run_killed_after(&folder, 5, &extra);
     let path = folder.checkpoint().join("state.json");
     let mut state: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(state.as_object_mut().unwrap().remove("look_due"), Some(false.into()));
+    assert_eq!(state.as_object_mut().unwrap().remove("precision"), Some("bf16".into()));
     std::fs::write(&path, state.to_string()).unwrap();
-    let summary = run(start(&folder, Start::Resume, &[]).unwrap(), None).unwrap().unwrap();
+    let summary = run(start(&folder, Start::Resume, &extra).unwrap(), None).unwrap().unwrap();
     assert_eq!(summary.steps, 7);
     assert_eq!(logged(&folder, "dev"), [2, 4, 6, 7]);
 }
