@@ -51,16 +51,10 @@ impl Processor {
     }
 }
 
-/// The maker's name as the processor states it, such as `GenuineIntel`.
-#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-pub(crate) fn maker() -> String {
-    x86::maker()
-}
-
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 mod x86 {
     use super::Processor;
-    use std::arch::x86_64::{__cpuid, CpuidResult};
+    use std::arch::x86_64::__cpuid;
 
     /// The bytes of registers, in their order, up to the first zero.
     fn text(registers: &[u32]) -> String {
@@ -69,13 +63,8 @@ mod x86 {
         text.split('\0').next().unwrap_or_default().trim().to_owned()
     }
 
-    pub(super) fn maker() -> String {
-        let CpuidResult { ebx, ecx, edx, .. } = __cpuid(0);
-        text(&[ebx, edx, ecx])
-    }
-
     pub(super) fn detect() -> Processor {
-        let maker = maker();
+        let maker = crate::simd::maker();
         let signature = __cpuid(1).eax;
         let part = |shift: u32, bits: u32| (signature >> shift) & ((1 << bits) - 1);
         // Families of 15 and above, and models of these and of family 6, continue in a second field.

@@ -80,17 +80,11 @@ impl Level {
     /// processors they have twice the rate.
     pub fn best() -> Self {
         let mut supported = Self::supported();
-        supported.retain(|level| level.is_fast());
-        supported.pop().unwrap_or(Self::PORTABLE)
-    }
-
-    /// Whether this machine multiplies faster at this level than at the one below it.
-    fn is_fast(self) -> bool {
         #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-        if let Token::Avx512Bf16(_) = self.0 {
-            return crate::processor::maker() != "GenuineIntel";
+        if maker() == "GenuineIntel" {
+            supported.retain(|level| !matches!(level.0, Token::Avx512Bf16(_)));
         }
-        true
+        supported.pop().unwrap_or(Self::PORTABLE)
     }
 
     /// The level with this name, if this machine can run it.
@@ -118,6 +112,15 @@ impl fmt::Debug for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// The maker's name as the processor states it, such as `GenuineIntel`.
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+pub(crate) fn maker() -> String {
+    // The name is spread over these registers, in this order.
+    let found = std::arch::x86_64::__cpuid(0);
+    let bytes = [found.ebx, found.edx, found.ecx].map(u32::to_le_bytes);
+    String::from_utf8_lossy(bytes.as_flattened()).into_owned()
 }
 
 thread_local! {

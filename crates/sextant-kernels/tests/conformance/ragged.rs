@@ -164,9 +164,10 @@ proptest! {
             // A value halfway between two bytes may be rounded either way.
             assert_close("int8", &ours, &values(theirs), 5e-3);
             // A result is a sum of products that may cancel each other: their roundings are measured by the
-            // deviation of such sums.
+            // deviation of such sums. Without dot products of bytes, weights have half as many steps.
+            let bound = if level.as_str() == "avx2" { 16e-2 } else { 8e-2 };
             let difference = largest_difference(&ours, &exact) / (inputs as f32).sqrt();
-            assert!(difference <= 8e-2, "int8 and f32: {difference} of a deviation");
+            assert!(difference <= bound, "int8 and f32 at {level:?}: {difference} of a deviation");
         }
     }
 

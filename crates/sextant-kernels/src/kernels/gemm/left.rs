@@ -4,8 +4,9 @@ use crate::simd::{Kernel, Level, Simd, launch};
 
 use super::super::floats::{FloatPtr, Floats};
 use super::super::parallel::{self, Room};
+use super::Matrix;
 use super::pack::{Size, Sizes, convert_rows};
-use super::{Matrix, Product};
+use super::tile::{Group, Product};
 
 /// The left factor of a product as words, in blocks of rows.
 ///
@@ -25,15 +26,6 @@ pub(crate) struct Left<'a, P> {
     per_step: usize,
     group: Option<Group>,
     product: PhantomData<P>,
-}
-
-/// How rows in groups lie in memory.
-#[derive(Clone, Copy)]
-pub(crate) struct Group {
-    /// The number of rows of a group.
-    pub(crate) rows: usize,
-    /// The distance from one group to the next, in words.
-    pub(crate) step: usize,
 }
 
 /// The least number of columns for which a left factor that could be borrowed is copied into groups. A copy costs

@@ -20,6 +20,7 @@ use super::parallel::{self, Scratch, SharedMut};
 pub(crate) use left::Left;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
 use pack::{Size, Sizes};
+use tile::ROWS;
 pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
 
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
@@ -81,8 +82,6 @@ impl<'a> From<Option<&'a [f32]>> for Init<'a> {
 
 /// About how many tasks a product is divided into.
 const TASKS: usize = 32;
-/// The most rows that are multiplied by one panel before the next.
-pub(crate) const ROWS: usize = 192;
 
 /// `C = A · B + init` for `rows` rows of `a`; `c` is row-major and dense. Runs at the level that `b`
 /// was packed for.

@@ -1,8 +1,9 @@
 use std::marker::PhantomData;
 
-use super::ROWS;
-use super::left::Group;
 use crate::simd::{Kernel, Simd};
+
+/// The most rows that are multiplied by one panel before the next.
+pub(crate) const ROWS: usize = 192;
 
 /// How two 32-bit words are multiplied.
 pub(crate) trait Product: Copy + Send + Sync + 'static {
@@ -73,6 +74,15 @@ impl Product for Bytes {
     fn dot<S: Simd>(simd: S, acc: S::V, a: S::V, b: S::V) -> S::V {
         simd.dot_bytes(acc, a, b)
     }
+}
+
+/// How rows in groups lie in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Group {
+    /// The number of rows of a group.
+    pub(crate) rows: usize,
+    /// The distance from one group to the next, in words.
+    pub(crate) step: usize,
 }
 
 /// The initial value of a strip's sums.
