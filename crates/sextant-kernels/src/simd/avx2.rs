@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
+use super::turn::turn_eight;
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
@@ -56,35 +57,6 @@ impl<const VNNI: bool> Avx2<VNNI> {
             let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
             _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), lanes)
         }
-    }
-}
-
-/// Transposes eight rows of eight numbers.
-///
-/// # Safety
-/// The machine has AVX2.
-#[inline(always)]
-pub(super) unsafe fn turn_eight(r: [V; 8]) -> [V; 8] {
-    // SAFETY: the caller promises AVX2, and only registers are touched.
-    unsafe {
-        let pairs =
-            |i: usize| [_mm256_unpacklo_ps(r[i], r[i + 1]), _mm256_unpackhi_ps(r[i], r[i + 1])];
-        let quads = |i: usize| {
-            let ([a, b], [c, d]) = (pairs(i), pairs(i + 2));
-            [
-                _mm256_shuffle_ps::<0x44>(a, c),
-                _mm256_shuffle_ps::<0xee>(a, c),
-                _mm256_shuffle_ps::<0x44>(b, d),
-                _mm256_shuffle_ps::<0xee>(b, d),
-            ]
-        };
-        let (low, high) = (quads(0), quads(4));
-        let mut turned = [r[0]; 8];
-        for i in 0..4 {
-            turned[i] = _mm256_permute2f128_ps::<0x20>(low[i], high[i]);
-            turned[i + 4] = _mm256_permute2f128_ps::<0x31>(low[i], high[i]);
-        }
-        turned
     }
 }
 

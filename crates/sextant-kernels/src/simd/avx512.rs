@@ -5,7 +5,7 @@ use std::mem::transmute;
 
 use half::bf16;
 
-use super::avx2::turn_eight;
+use super::turn::{turn_eight, turn_sixteen};
 use super::{Kernel, Simd};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
@@ -380,29 +380,7 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
             for (i, r) in r.iter_mut().enumerate() {
                 *r = _mm512_loadu_si512(from.add(i * from_stride).cast());
             }
-            let mut t = [_mm512_setzero_si512(); 16];
-            for i in 0..8 {
-                t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-                t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-            }
-            for i in 0..4 {
-                r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-                r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-                r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-                r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-            }
-            for i in 0..4 {
-                t[i] = _mm512_shuffle_i32x4::<0x88>(r[i], r[i + 4]);
-                t[i + 4] = _mm512_shuffle_i32x4::<0xdd>(r[i], r[i + 4]);
-                t[i + 8] = _mm512_shuffle_i32x4::<0x88>(r[i + 8], r[i + 12]);
-                t[i + 12] = _mm512_shuffle_i32x4::<0xdd>(r[i + 8], r[i + 12]);
-            }
-            for i in 0..4 {
-                r[i] = _mm512_shuffle_i32x4::<0x88>(t[i], t[i + 8]);
-                r[i + 8] = _mm512_shuffle_i32x4::<0xdd>(t[i], t[i + 8]);
-                r[i + 4] = _mm512_shuffle_i32x4::<0x88>(t[i + 4], t[i + 12]);
-                r[i + 12] = _mm512_shuffle_i32x4::<0xdd>(t[i + 4], t[i + 12]);
-            }
+            let r = turn_sixteen(r);
             for (i, r) in r.iter().enumerate() {
                 _mm512_storeu_si512(to.add(i * to_stride).cast(), *r);
             }

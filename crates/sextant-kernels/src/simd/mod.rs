@@ -18,6 +18,8 @@ mod vector;
 mod avx2;
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 mod avx512;
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+mod turn;
 
 use std::cell::Cell;
 use std::fmt;
