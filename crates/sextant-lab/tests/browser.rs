@@ -2,9 +2,12 @@
 //! `target/report-screenshots`.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+#[path = "common/chromium.rs"]
+mod chromium;
 #[path = "common/made_up.rs"]
 mod made_up;
 
+use chromium::chromium;
 use made_up::findings;
 use serde::Deserialize;
 use sextant_lab::Document;
@@ -22,24 +25,6 @@ struct Look {
     tables: usize,
     texts: usize,
     wrong: Vec<String>,
-}
-
-/// Where Chromium is: `SEXTANT_CHROMIUM`, or what Debian and others call it. Without one the tests that
-/// need it are skipped, except in CI.
-fn chromium() -> Option<String> {
-    let stated = std::env::var("SEXTANT_CHROMIUM").ok();
-    let usual = ["chromium", "chromium-browser", "google-chrome", "chrome"].map(str::to_owned);
-    let found = stated.into_iter().chain(usual).find(|program| {
-        Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
-    });
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "no Chromium: install it, or set SEXTANT_CHROMIUM"
-        );
-        eprintln!("skipped: no Chromium; set SEXTANT_CHROMIUM to run this test");
-    }
-    found
 }
 
 /// Runs a headless Chromium that has its own profile and does no networking in the background.

@@ -1,7 +1,7 @@
 //! Cohere's rerank API, versions 1 and 2.
 
 use super::document::Document;
-use super::ranking::{Ranked, Ranking, rank};
+use super::ranking::{Item, Ranked, Ranking, rank};
 use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::{Parsed, fresh_id};
@@ -10,7 +10,6 @@ use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Version 1, at a path that other APIs have, too.
@@ -39,14 +38,6 @@ struct Response {
     id: String,
     results: Vec<Item>,
     meta: Meta,
-}
-
-#[derive(Debug, Serialize)]
-struct Item {
-    index: usize,
-    relevance_score: f32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    document: Option<Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,18 +84,10 @@ async fn answer(
     let ranking = Ranking { model, task, query, documents, fields: rank_fields, top: top_n };
     let (ranked, documents) = rank(service, ranking).await?;
     let warnings = warnings(&ranked);
-    let results = ranked.order.into_iter().map(|place| Item {
-        index: place.index,
-        relevance_score: place.score,
-        document: documents
-            .get(place.index)
-            .filter(|_| return_documents)
-            .cloned()
-            .map(Document::object),
-    });
+    let results = ranked.items(documents, return_documents, Document::object);
     Ok(Json(Response {
         id: fresh_id(),
-        results: results.collect(),
+        results,
         meta: Meta {
             api_version: ApiVersion { version },
             billed_units: BilledUnits { search_units: 1 },

@@ -1,7 +1,7 @@
 //! Jina's rerank API. Its answer also has what clients of vLLM, llama.cpp and Cohere's version 1 look for.
 
 use super::document::Document;
-use super::ranking::{Ranking, rank};
+use super::ranking::{Item, Ranking, rank};
 use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::{Parsed, fresh_id};
@@ -10,7 +10,6 @@ use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::sync::Arc;
 
 pub(super) fn routes() -> Routes {
@@ -61,14 +60,6 @@ impl From<crate::native::Usage> for Usage {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Item {
-    index: usize,
-    relevance_score: f32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    document: Option<Value>,
-}
-
 async fn rerank(
     State(service): State<Arc<Service>>,
     Parsed(request): Parsed<Request>,
@@ -82,17 +73,13 @@ pub(super) async fn answer(service: &Service, request: Request) -> Result<Respon
     let ranking = Ranking { model, task, query, documents, fields: rank_fields, top: top_n };
     let (ranked, documents) = rank(service, ranking).await?;
     let repeated = return_documents.unwrap_or(true);
-    let results = ranked.order.into_iter().map(|place| Item {
-        index: place.index,
-        relevance_score: place.score,
-        document: documents.get(place.index).filter(|_| repeated).cloned().map(Document::object),
-    });
+    let results = ranked.items(documents, repeated, Document::object);
     Ok(Response {
         id: fresh_id(),
         object: "list",
         model: ranked.model,
         usage: ranked.usage.into(),
-        results: results.collect(),
+        results,
         data: Vec::new(),
     })
 }

@@ -6,6 +6,8 @@ use crate::native::{
     EntityInput, ErrorCode, PairInput, RelevanceRequest, RelevanceResponse, TaskName, Timing, Usage,
 };
 use crate::service::Service;
+use serde::Serialize;
+use serde_json::Value;
 use sextant_core::{Entity, Task};
 
 /// A rerank request of any dialect.
@@ -28,6 +30,38 @@ pub(super) struct Ranked {
     pub(super) timing: Timing,
     /// The positions of documents without text, which are ranked last.
     pub(super) blank: Vec<usize>,
+}
+
+/// A document's place in an answer, as Cohere and those who follow it write it.
+#[derive(Debug, Serialize)]
+pub(super) struct Item {
+    pub(super) index: usize,
+    pub(super) relevance_score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) document: Option<Value>,
+}
+
+impl Ranked {
+    /// The places, with documents in the given form if they are to be repeated.
+    pub(super) fn items(
+        &self,
+        documents: Vec<Document>,
+        repeated: bool,
+        form: impl Fn(Document) -> Value,
+    ) -> Vec<Item> {
+        // No document has two places, so that each is handed on at most once.
+        let mut documents: Vec<_> = documents.into_iter().map(Some).collect();
+        let places = self.order.iter().map(|place| Item {
+            index: place.index,
+            relevance_score: place.score,
+            document: documents
+                .get_mut(place.index)
+                .filter(|_| repeated)
+                .and_then(Option::take)
+                .map(&form),
+        });
+        places.collect()
+    }
 }
 
 /// A document's place.

@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::jina::Usage;
-use super::ranking::{Ranking, rank};
+use super::ranking::{Item, Ranking, rank};
 use super::{Routes, dialect, post};
 use crate::error::ApiError;
 use crate::http::Parsed;
@@ -35,14 +35,6 @@ pub(super) struct Response {
     usage: Usage,
 }
 
-#[derive(Debug, Serialize)]
-struct Item {
-    index: usize,
-    relevance_score: f32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    document: Option<String>,
-}
-
 async fn rerank(
     State(service): State<Arc<Service>>,
     Parsed(request): Parsed<Request>,
@@ -56,15 +48,6 @@ pub(super) async fn answer(service: &Service, request: Request) -> Result<Respon
     let ranking = Ranking { model, task, query, documents, fields: None, top: top_k };
     let (ranked, documents) = rank(service, ranking).await?;
     let repeated = return_documents.unwrap_or(false);
-    let data = ranked.order.into_iter().map(|place| Item {
-        index: place.index,
-        relevance_score: place.score,
-        document: documents.get(place.index).filter(|_| repeated).map(Document::text),
-    });
-    Ok(Response {
-        object: "list",
-        data: data.collect(),
-        model: ranked.model,
-        usage: ranked.usage.into(),
-    })
+    let data = ranked.items(documents, repeated, |document| document.text().into());
+    Ok(Response { object: "list", data, model: ranked.model, usage: ranked.usage.into() })
 }

@@ -1,5 +1,8 @@
 //! A headless Chromium that is spoken to by the DevTools protocol, over pipes.
 
+#[path = "../../../sextant-lab/tests/common/chromium.rs"]
+mod find;
+
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -9,24 +12,6 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Where Chromium is: `SEXTANT_CHROMIUM`, or what Debian and others call it. Without one the tests that
-/// need it are skipped, except in CI.
-fn program() -> Option<String> {
-    let stated = std::env::var("SEXTANT_CHROMIUM").ok();
-    let usual = ["chromium", "chromium-browser", "google-chrome", "chrome"].map(str::to_owned);
-    let found = stated.into_iter().chain(usual).find(|program| {
-        Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
-    });
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "no Chromium: install it, or set SEXTANT_CHROMIUM"
-        );
-        eprintln!("skipped: no Chromium; set SEXTANT_CHROMIUM to run this test");
-    }
-    found
-}
 
 /// A browser with one tab. It is ended when it is dropped.
 pub(crate) struct Browser {
@@ -42,7 +27,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts a browser, if there is one on this machine.
     pub(crate) fn start() -> Option<Self> {
-        let program = program()?;
+        let program = find::chromium()?;
         let profile = tempfile::tempdir().unwrap();
         // The browser reads commands from its third descriptor and writes to its fourth.
         let mut child = Command::new("sh")
