@@ -22,7 +22,7 @@ use std::path::Path;
 /// The name of the ONNX file in the exported folder.
 const FILE: &str = "model.onnx";
 /// The model card's text about the precision of a file in 8 bits.
-const INT8: &str = "Linear layers round their weights to 8 bits, with a scale for each output, and their inputs when the model runs, with a scale for each token; everything else is computed in `f32`. This is the rounding of Sextant's own `--precision int8`.";
+const INT8: &str = "Linear layers round their weights to 8 bits, with a scale for each output, and their inputs when the model runs, with a scale for each token; everything else is computed in `f32`. This is the rounding of Sextant's own `--precision int8` on processors with dot products of bytes.";
 /// The model card's text if the effect of rounding was not measured.
 const UNMEASURED: &str = "Nothing was measured on this bundle: how much its answers differ from those in `f32` depends on its weights. `sextant export` with `--pairs FILE` measures it on pairs of your own and says it here.";
 /// The model card's text about processors on which sums can overflow.
