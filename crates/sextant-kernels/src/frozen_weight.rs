@@ -177,6 +177,19 @@ impl FrozenWeight {
     pub(crate) fn form(&self) -> &Form {
         &self.form
     }
+
+    /// The stored numbers, for a kernel of the operation of this name.
+    ///
+    /// # Panics
+    /// When the weight was freed, or is on a device without kernels.
+    pub(crate) fn numbers(&self, operation: &str) -> &Numbers {
+        match &self.form {
+            Form::Stored(numbers) => numbers,
+            Form::Plain(..) => panic!(
+                "{operation}: the weight was freed, or is on a device without kernels, and the input is on a flex device"
+            ),
+        }
+    }
 }
 
 /// Decodes stored numbers into a tensor of `[inputs, outputs]`, on the device without autodiff.

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::device::has_kernels;
 use crate::kernels::gemm::{Bf16, F32, Matrix, Packed};
 use crate::kernels::int8;
-use crate::{Precision, ScorePrecision, simd};
+use crate::{FrozenFormat, FrozenWeight, Precision, ScorePrecision, simd};
 
 /// The weight of a linear layer, packed once for many calls of [`linear_packed`](crate::linear_packed). It is
 /// meant for scoring, where weights do not change.
@@ -24,6 +24,8 @@ pub(crate) enum Form {
     Bf16(Packed<Bf16>),
     /// Rounded to 8 bits, as multiples of a scale for each output.
     Int8(int8::Weight),
+    /// Stored in few bits, and decoded a panel at a time for products of `f32` numbers.
+    Stored(FrozenWeight),
     /// The weight itself, on a device without kernels.
     Plain(Tensor<2>, Precision),
 }
@@ -35,7 +37,17 @@ impl PackedWeight {
             ScorePrecision::F32 => Self::new(weight, Precision::F32),
             ScorePrecision::Bf16 => Self::new(weight, Precision::Bf16),
             ScorePrecision::Int8 => Self::int8(weight),
+            ScorePrecision::Int8Weights => Self::stored(weight, FrozenFormat::Int8),
+            ScorePrecision::Int4Weights => Self::stored(weight, FrozenFormat::Int4),
         }
+    }
+
+    /// Stores a weight of `[inputs, outputs]` in few bits. Products decode it a panel at a time and multiply `f32`
+    /// numbers.
+    pub fn stored(weight: Tensor<2>, format: FrozenFormat) -> Self {
+        let (dims, device) = (weight.dims(), weight.device());
+        let stored = FrozenWeight::new(&numbers(weight.transpose()), dims, format, &device);
+        Self { form: Arc::new(Form::Stored(stored)), dims }
     }
 
     /// Packs a weight of `[inputs, outputs]` in the format of the given precision.

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::FrozenFormat;
+
 /// The number format of matrix products and of the activations between operations. Sums are always formed in
 /// `f32`, and parameters and their gradients are always `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,11 +45,18 @@ pub enum ScorePrecision {
     Bf16,
     /// Weights and inputs rounded to 8 bits; see [`PackedWeight::int8`](crate::PackedWeight::int8).
     Int8,
+    /// Weights stored as [`FrozenFormat::Int8`](crate::FrozenFormat::Int8), in 8.5 bits a number, and products of
+    /// `f32` numbers: inputs are not rounded.
+    Int8Weights,
+    /// Weights stored as [`FrozenFormat::Int4`](crate::FrozenFormat::Int4), in 5 bits a number, and products of
+    /// `f32` numbers.
+    Int4Weights,
 }
 
 impl ScorePrecision {
     /// Every precision, in order.
-    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
+    pub const ALL: [Self; 5] =
+        [Self::F32, Self::Bf16, Self::Int8, Self::Int8Weights, Self::Int4Weights];
 
     /// The name used on the command line.
     pub fn as_str(self) -> &'static str {
@@ -55,6 +64,17 @@ impl ScorePrecision {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
+            Self::Int8Weights => "int8-weights",
+            Self::Int4Weights => "int4-weights",
+        }
+    }
+
+    /// The format in which weights are stored, if they are decoded anew for each product.
+    pub fn stored(self) -> Option<FrozenFormat> {
+        match self {
+            Self::F32 | Self::Bf16 | Self::Int8 => None,
+            Self::Int8Weights => Some(FrozenFormat::Int8),
+            Self::Int4Weights => Some(FrozenFormat::Int4),
         }
     }
 }
@@ -81,7 +101,7 @@ impl FromStr for ScorePrecision {
         let found = Self::ALL.into_iter().find(|precision| precision.as_str() == name);
         found.ok_or_else(|| UnknownPrecision {
             name: name.to_owned(),
-            expected: "\"f32\", \"bf16\" or \"int8\"",
+            expected: "\"f32\", \"bf16\", \"int8\", \"int8-weights\" or \"int4-weights\"",
         })
     }
 }

@@ -4,8 +4,8 @@ use crate::{PackedWeights, StepShared};
 use burn::module::{Param, ParamId};
 use burn::tensor::{Int, Tensor};
 use sextant_kernels::{
-    self as kernels, Dropout, PackedWeight, Precision, ReusedWeight, RowGradient, RowGradientSink,
-    ScorePrecision,
+    self as kernels, Dropout, FrozenWeight, PackedWeight, Precision, ReusedWeight, RowGradient,
+    RowGradientSink, ScorePrecision,
 };
 use std::cell::Cell;
 use std::sync::Arc;
@@ -78,11 +78,11 @@ impl ForwardContext {
     }
 
     /// The precision of products with frozen weights, and of the values that are kept between operations. A
-    /// pass that scores in 8 bits uses `f32` for both.
+    /// pass that scores with weights of few bits uses `f32` for both.
     pub(crate) fn kept(&self) -> Precision {
         match self.packed.as_ref().map(|packed| packed.precision()) {
             Some(ScorePrecision::Bf16) => Precision::Bf16,
-            Some(ScorePrecision::F32 | ScorePrecision::Int8) => Precision::F32,
+            Some(_) => Precision::F32,
             None => self.precision,
         }
     }
@@ -106,6 +106,12 @@ impl ForwardContext {
         }
     }
 
+    /// The rows of a frozen word table for these ids.
+    pub(crate) fn frozen_words(&self, table: &FrozenWeight, ids: Tensor<1, Int>) -> Tensor<2> {
+        let stored = self.packed.as_ref().and_then(|packed| packed.frozen_words.as_ref());
+        kernels::frozen_embedding(stored.unwrap_or(table), ids)
+    }
+
     /// A layer's weight, packed for scoring; `None` in passes that do not score with packed weights.
     pub(crate) fn packed(&self, weight: &Param<Tensor<2>>) -> Option<PackedWeight> {
         self.packed.as_ref().map(|packed| packed.of(weight))
@@ -114,6 +120,11 @@ impl ForwardContext {
     /// A frozen weight with its adapters, if this pass scores with packed weights that have it.
     pub(crate) fn packed_frozen(&self, id: ParamId) -> Option<&PackedWeight> {
         self.packed.as_ref().and_then(|packed| packed.frozen(id))
+    }
+
+    /// The form of a frozen weight with few bits, if this pass scores with one in place of the model's own.
+    pub(crate) fn packed_base(&self, id: ParamId) -> Option<&FrozenWeight> {
+        self.packed.as_ref().and_then(|packed| packed.base(id))
     }
 
     /// The packed forms of a layer's weight that the passes of a training step share; empty outside a step.

@@ -67,7 +67,7 @@ impl Embeddings {
         let ids = input.ids.clone();
         let mut words = match (&self.word, &self.frozen_word) {
             (Some(table), _) => ctx.words(table, ids),
-            (None, Some(table)) => kernels::frozen_embedding(table, ids),
+            (None, Some(table)) => ctx.frozen_words(table, ids),
             (None, None) => unreachable!("built with one of the two"),
         };
         if let Some(scale) = self.scale {

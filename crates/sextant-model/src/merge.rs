@@ -37,7 +37,7 @@ fn weights(model: &RelevanceModel) -> BTreeMap<String, Values> {
     }
     for (path, block) in model.blocks() {
         for (name, projection) in block.projections() {
-            let (Some(frozen), Some((_, data))) = (projection.frozen(), projection.merged()) else {
+            let (Some(frozen), Some(data)) = (projection.frozen(), projection.merged()) else {
                 continue;
             };
             let shape = frozen.dims().to_vec();

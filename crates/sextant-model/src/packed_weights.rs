@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use sextant_kernels::{FrozenWeight, PackedWeight, ScorePrecision};
 use std::collections::HashMap;
 
-/// The weights of a model's linear layers, packed for scoring. If products are computed in 8 bits, this also
-/// holds the table of words in 16 bits: in 32 bits, that table would take most of a small model's memory.
+/// The weights of a model's linear layers, packed for scoring. If weights have few bits, this also holds the table
+/// of words in 16 or 8 bits: in 32 bits, that table would take most of a small model's memory.
 ///
 /// All weights are packed before the first row is scored and never change, so that any number of threads
 /// can read them without waiting for one another. (Packing itself runs on all threads. If it happened at
@@ -16,7 +16,11 @@ use std::collections::HashMap;
 pub struct PackedWeights {
     pub(crate) precision: ScorePrecision,
     pub(crate) weights: HashMap<ParamId, PackedWeight>,
+    /// Frozen weights in fewer bits than those in which the model stores them, without their adapters.
+    pub(crate) bases: HashMap<ParamId, FrozenWeight>,
     pub(crate) words: Option<(ParamId, FrozenWeight)>,
+    /// A frozen table of words in fewer bits than those in which the model stores it.
+    pub(crate) frozen_words: Option<FrozenWeight>,
 }
 
 impl PackedWeights {
@@ -34,6 +38,11 @@ impl PackedWeights {
     /// a frozen weight is multiplied as it is stored, so that models over one base share it.)
     pub(crate) fn frozen(&self, id: ParamId) -> Option<&PackedWeight> {
         self.weights.get(&id)
+    }
+
+    /// The form of a frozen weight with few bits that takes the place of the model's own, without its adapters.
+    pub(crate) fn base(&self, id: ParamId) -> Option<&FrozenWeight> {
+        self.bases.get(&id)
     }
 
     /// The packed form of a layer's weight. A weight that was not packed before, such as one of another

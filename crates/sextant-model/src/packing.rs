@@ -2,7 +2,7 @@
 
 use crate::RelevanceModel;
 use crate::packed_weights::PackedWeights;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 use sextant_kernels::{FrozenFormat, FrozenWeight, PackedWeight, ScorePrecision};
 use std::collections::HashMap;
@@ -28,13 +28,15 @@ impl PackedWeights {
         let path = ModulePath::default();
         let mut packed = Self::empty(precision);
         packed.add_frozen(&model);
-        if packed.packs_frozen() {
-            for (_, block) in model.blocks_mut() {
-                for (_, projection) in block.projections_mut() {
-                    if let Some(weight) = projection.frozen() {
-                        let freed = weight.freed();
-                        projection.set_frozen(freed);
-                    }
+        if let (Some(_), Some(table)) = (&packed.frozen_words, model.embeddings.frozen_word_mut()) {
+            *table = table.freed();
+        }
+        for (_, block) in model.blocks_mut() {
+            for (_, projection) in block.projections_mut() {
+                let held = projection.frozen_id().is_some_and(|id| packed.holds_frozen(id));
+                if let (true, Some(weight)) = (held, projection.frozen()) {
+                    let freed = weight.freed();
+                    projection.set_frozen(freed);
                 }
             }
         }
@@ -43,33 +45,79 @@ impl PackedWeights {
         (model, taker.packed)
     }
 
-    /// Whether frozen weights are packed together with their adapters. Models over one base that are scored in 8 bits
-    /// share nothing, but each product takes the time of one in 8 bits, and the base takes a quarter of the memory
-    /// of `f32`.
-    fn packs_frozen(&self) -> bool {
-        self.precision == ScorePrecision::Int8
-    }
-
-    /// Packs the frozen weights with their adapters, one after the other, so that only one is in memory as `f32`.
+    /// Packs the frozen weights that this precision does not multiply as the model stores them, one after the other,
+    /// so that only one is in memory as `f32`.
+    ///
+    /// In 8 bits, each is packed together with its adapters. Models over one base then share nothing, but each product
+    /// takes the time of one in 8 bits, and the base takes a quarter of the memory of `f32`. Where only the weights
+    /// have few bits, adapters stay apart, because rounding would lose their small changes, and so does a base that
+    /// the model already stores in as few bits, which models then share.
     fn add_frozen(&mut self, model: &RelevanceModel) {
-        if !self.packs_frozen() {
-            return;
-        }
         let device = model.device();
+        let stored = |weight: &FrozenWeight, format| {
+            FrozenWeight::new(&weight.values(), weight.dims(), format, &device)
+        };
+        // Formats are ordered, the most exact first.
+        let coarser = |weight: &FrozenWeight, format: Option<FrozenFormat>| {
+            format.filter(|format| weight.format() < *format)
+        };
+        let words = model.embeddings.frozen_word();
+        if let (Some(table), Some(_)) = (words, self.precision.stored())
+            && let Some(format) = coarser(table, self.words_format())
+        {
+            self.frozen_words = Some(stored(table, format));
+        }
+        // Branches with adapters of their own share a base.
+        let mut shared: Vec<(&FrozenWeight, FrozenWeight)> = Vec::new();
         for (_, block) in model.blocks() {
             for (_, projection) in block.projections() {
-                let (Some(frozen), Some((id, values))) = (projection.frozen(), projection.merged())
-                else {
+                let (Some(id), Some(frozen)) = (projection.frozen_id(), projection.frozen()) else {
                     continue;
                 };
-                let matrix = Tensor::from_data(TensorData::new(values, frozen.dims()), &device);
-                self.weights.insert(id, PackedWeight::for_scoring(matrix, self.precision));
+                if let Some(format) = coarser(frozen, self.precision.stored()) {
+                    let found = shared.iter().find(|(of, _)| of.shares_memory_with(frozen));
+                    let base =
+                        found.map_or_else(|| stored(frozen, format), |(_, base)| base.clone());
+                    if found.is_none() {
+                        shared.push((frozen, base.clone()));
+                    }
+                    self.bases.insert(id, base);
+                } else if self.precision == ScorePrecision::Int8
+                    && let Some(values) = projection.merged()
+                {
+                    let matrix = TensorData::new(values, frozen.dims());
+                    let matrix = Tensor::from_data(matrix, &device);
+                    self.weights.insert(id, PackedWeight::for_scoring(matrix, self.precision));
+                }
             }
         }
     }
 
+    /// Whether a frozen weight was packed, so that the model's own is not read.
+    fn holds_frozen(&self, id: ParamId) -> bool {
+        self.weights.contains_key(&id) || self.bases.contains_key(&id)
+    }
+
     fn empty(precision: ScorePrecision) -> Self {
-        Self { precision, weights: HashMap::new(), words: None }
+        Self {
+            precision,
+            weights: HashMap::new(),
+            bases: HashMap::new(),
+            words: None,
+            frozen_words: None,
+        }
+    }
+
+    /// The format in which the table of words is stored; `None` if it stays as it is.
+    fn words_format(&self) -> Option<FrozenFormat> {
+        match self.precision {
+            ScorePrecision::F32 | ScorePrecision::Bf16 => None,
+            // bf16 has the range of f32, and it rounds far less than the products in 8 bits do.
+            ScorePrecision::Int8 => Some(FrozenFormat::Bf16),
+            // A table of words is read, not multiplied, and a word that few rows have cannot make up for an error in
+            // 4 bits.
+            ScorePrecision::Int8Weights | ScorePrecision::Int4Weights => Some(FrozenFormat::Int8),
+        }
     }
 
     /// Packs the parameter at this path if it is one of those that are packed, and returns whether it is.
@@ -84,12 +132,11 @@ impl PackedWeights {
             self.weights.entry(param.id).or_insert_with(pack);
             return true;
         }
-        if self.precision == ScorePrecision::Int8 && path.is_word_table() {
+        if let (Some(format), true) = (self.words_format(), path.is_word_table()) {
             let (device, [words, width]) = (param.val().device(), matrix().dims());
-            // bf16 has the range of f32, and it rounds far less than the products in 8 bits do.
             if let Ok(values) = matrix().into_data().convert::<f32>().try_into_vec::<f32>() {
                 let dims = [width, words];
-                let table = FrozenWeight::new(&values, dims, FrozenFormat::Bf16, &device);
+                let table = FrozenWeight::new(&values, dims, format, &device);
                 self.words = Some((param.id, table));
                 return true;
             }

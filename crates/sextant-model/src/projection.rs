@@ -90,6 +90,7 @@ impl Projection {
                     return kernels::linear_packed(x, packed, bias, activation);
                 }
                 let factors = used.factors(&self.lora, ctx);
+                let weight = ctx.packed_base(*id).unwrap_or(weight);
                 let y = kernels::frozen_linear(x, weight, bias, factors, ctx.kept());
                 kernels::composed::activate(y, activation)
             }
@@ -107,16 +108,20 @@ impl Projection {
         self.frozen.as_ref().map(|frozen| &frozen.weight)
     }
 
+    /// What names the projection among those of its model, if its weight is frozen.
+    pub(crate) fn frozen_id(&self) -> Option<ParamId> {
+        self.frozen.as_ref().map(|frozen| frozen.id)
+    }
+
     pub(crate) fn set_frozen(&mut self, weight: FrozenWeight) {
         if let Some(frozen) = &mut self.frozen {
             frozen.weight = weight;
         }
     }
 
-    /// The id of the projection and its weight with all adapters added, `[inputs, outputs]`, row-major, if the
-    /// weight is frozen.
-    pub(crate) fn merged(&self) -> Option<(ParamId, Vec<f32>)> {
-        let Frozen { id, weight, .. } = self.frozen.as_ref()?;
+    /// The weight with all adapters added, `[inputs, outputs]`, row-major, if the weight is frozen.
+    pub(crate) fn merged(&self) -> Option<Vec<f32>> {
+        let Frozen { weight, .. } = self.frozen.as_ref()?;
         let [inputs, outputs] = weight.dims();
         let mut data = self.change()?;
         for (output, row) in weight.values().chunks_exact(inputs).enumerate() {
@@ -124,7 +129,7 @@ impl Projection {
                 data[input * outputs + output] += weight;
             }
         }
-        Some((*id, data))
+        Some(data)
     }
 
     /// The matrix that the adapters add to a frozen weight: `scale · a · b` of each part side by side, as

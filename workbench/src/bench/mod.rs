@@ -8,6 +8,7 @@ mod kept;
 mod moved;
 mod ours;
 mod peers;
+mod products;
 mod table;
 mod workload;
 
@@ -16,6 +17,7 @@ use clap::Args;
 use kept::Kept;
 use ours::Ours;
 use peers::Peer;
+use products::Products;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use workload::Workload;
@@ -126,6 +128,7 @@ impl Bench {
             println!("no peers: name a Python that has them with `--python`");
         }
         let mut ours = Ours::new(model, workload);
+        let mut products = Products::default();
         let mut times = Times::new();
         // Round 0 warms up: it fills buffers, packs weights that are packed lazily, and starts thread
         // pools.
@@ -138,10 +141,16 @@ impl Bench {
             for case in ours::CASES.iter().filter(|case| wanted(case.name)) {
                 keep(case.name, ours.run(case)?);
             }
+            for (shape, _) in products::SHAPES {
+                let case = products::case(shape, "ours");
+                if wanted(&case) {
+                    keep(&case, products.run(shape)?);
+                }
+            }
             for peer in &mut peers {
-                for case in peer.cases().iter().filter(|case| wanted(case)) {
-                    if let Some(time) = peer.run(case) {
-                        keep(case, time);
+                for case in peer.cases().into_iter().filter(|case| wanted(case)) {
+                    if let Some(time) = peer.run(&case) {
+                        keep(&case, time);
                     }
                 }
             }
@@ -149,6 +158,7 @@ impl Bench {
         }
         if print {
             table::print(&times, &ours);
+            products.print(&times);
         }
         Ok(times)
     }

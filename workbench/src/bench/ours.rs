@@ -14,6 +14,7 @@ use sextant_model::{
 use sextant_text::{EncodedRow, TokenRow};
 use sextant_train::{AdamW, OptimizerRecipe, StepOptions, Target, gradients};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,7 +69,7 @@ const fn from_text(case: Case) -> Case {
     Case { from_text: true, ..case }
 }
 
-pub(crate) const CASES: [Case; 24] = [
+pub(crate) const CASES: [Case; 28] = [
     train("train equal f32 ours", "equal", Precision::F32, Model::Single),
     train("train equal bf16 ours", "equal", Precision::Bf16, Model::Single),
     train("train mix f32 ours", "mix", Precision::F32, Model::Single),
@@ -81,6 +82,8 @@ pub(crate) const CASES: [Case; 24] = [
     score("score mix f32 ours", "mix", ScorePrecision::F32),
     score("score mix bf16 ours", "mix", ScorePrecision::Bf16),
     score("score mix int8 ours", "mix", ScorePrecision::Int8),
+    score("score mix int8-weights ours", "mix", ScorePrecision::Int8Weights),
+    score("score mix int4-weights ours", "mix", ScorePrecision::Int4Weights),
     train("train few f32 ours lora", "few", Precision::F32, Model::Adapted(FrozenFormat::F32)),
     train("train few f32 ours qlora", "few", Precision::F32, Model::Adapted(FrozenFormat::Int4)),
     from_text(score("score mix f32 ours text", "mix", ScorePrecision::F32)),
@@ -93,6 +96,16 @@ pub(crate) const CASES: [Case; 24] = [
     case("score queries f32 ours decoder", "queries", Work::Score(ScorePrecision::F32, DECODER)),
     case("score queries bf16 ours decoder", "queries", Work::Score(ScorePrecision::Bf16, DECODER)),
     case("score queries int8 ours decoder", "queries", Work::Score(ScorePrecision::Int8, DECODER)),
+    case(
+        "score queries int4-weights ours decoder",
+        "queries",
+        Work::Score(ScorePrecision::Int4Weights, DECODER),
+    ),
+    case(
+        "score queries int8-weights ours decoder",
+        "queries",
+        Work::Score(ScorePrecision::Int8Weights, DECODER),
+    ),
 ];
 
 /// Where the time of a step goes.
@@ -112,7 +125,7 @@ pub(crate) struct Shares {
 /// A model that scores, with its weights packed for each precision.
 struct Scoring {
     model: RelevanceModel,
-    packed: [Arc<PackedWeights>; 3],
+    packed: BTreeMap<ScorePrecision, Arc<PackedWeights>>,
 }
 
 /// Models that learn and models that score, made when they are first needed.
@@ -147,13 +160,19 @@ impl Ours {
                 let optimizer = AdamW::new(OptimizerRecipe::default(), &model);
                 self.learners.insert(kind, (model, optimizer));
             }
-            Work::Score(_, kind) if !self.scorers.contains_key(&kind) => {
-                let model = model(kind, &self.folder)?.valid();
-                let packed = ScorePrecision::ALL
-                    .map(|precision| Arc::new(PackedWeights::new(&model, precision)));
-                self.scorers.insert(kind, Scoring { model, packed });
+            Work::Train(..) => {}
+            Work::Score(precision, kind) => {
+                let scoring = match self.scorers.entry(kind) {
+                    Entry::Occupied(found) => found.into_mut(),
+                    Entry::Vacant(place) => {
+                        let model = model(kind, &self.folder)?.valid();
+                        place.insert(Scoring { model, packed: BTreeMap::new() })
+                    }
+                };
+                let Scoring { model, packed } = scoring;
+                let pack = || Arc::new(PackedWeights::new(model, precision));
+                packed.entry(precision).or_insert_with(pack);
             }
-            _ => {}
         }
         Ok(())
     }
@@ -183,7 +202,7 @@ impl Ours {
             }
             Work::Score(precision, kind) => {
                 let scoring = self.scorers.get(&kind).context("a case failed before")?;
-                let packed = &scoring.packed[precision as usize];
+                let packed = scoring.packed.get(&precision).context("packed before")?;
                 predict_rows(&scoring.model, rows, packed, Predictor::PACK_TOKENS, |_| {
                     ControlFlow::Continue(())
                 })?;

@@ -1,5 +1,6 @@
 //! The peers: Python processes that measure themselves, one case at a time, when told to.
 
+use super::products;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,7 +13,11 @@ struct Script {
     tuned: bool,
 }
 
-const SCRIPTS: [Script; 7] = [
+/// The script whose cases are the shapes of [`products`].
+const PRODUCTS: &str = "products.py";
+
+const SCRIPTS: [Script; 8] = [
+    Script { file: PRODUCTS, cases: &[], tuned: true },
     Script {
         file: "torch_bert.py",
         cases: &[
@@ -99,8 +104,11 @@ pub(crate) fn start(python: &Path, workload: &Path) -> Vec<Peer> {
 }
 
 impl Peer {
-    pub(crate) fn cases(&self) -> &'static [&'static str] {
-        self.script.cases
+    pub(crate) fn cases(&self) -> Vec<String> {
+        match self.script.file {
+            PRODUCTS => products::peer_cases(),
+            _ => self.script.cases.iter().map(|&case| case.to_owned()).collect(),
+        }
     }
 
     /// Runs a case, and returns its time in milliseconds; `None` if the peer fails, which is printed.

@@ -5,7 +5,7 @@ use super::ours::Ours;
 use sextant_kernels::{Precision, peak};
 
 /// Our case, the case that it is compared with, and the ratio that we aim at.
-const COMPARISONS: [(&str, &str, Option<f64>); 23] = [
+const COMPARISONS: [(&str, &str, Option<f64>); 25] = [
     ("train mix bf16 ours", "train mix bf16 torch sorted", Some(2.5)),
     ("train mix f32 ours", "train mix f32 torch sorted", None),
     ("train mix bf16 ours", "train mix f32 torch sorted", None),
@@ -17,6 +17,8 @@ const COMPARISONS: [(&str, &str, Option<f64>); 23] = [
     ("score mix f32 ours", "score mix f32 onnx sorted", None),
     ("score mix bf16 ours", "score mix bf16 torch sorted", None),
     ("score mix f32 ours text", "score mix f32 sentence-transformers", None),
+    ("score mix int8-weights ours", "score mix f32 ours", None),
+    ("score queries int4-weights ours decoder", "score queries f32 ours decoder", None),
     ("score equal int8 ours", "score equal int8 onnx", None),
     ("score equal f32 ours", "score equal f32 onnx", Some(1.3)),
     ("score equal f32 ours", "score equal f32 torch", None),
@@ -39,7 +41,8 @@ pub(crate) fn print(times: &Times, ours: &Ours) {
         println!("{set}: {} rows, {} tokens", ours.rows(set), ours.tokens(set));
     }
     println!("\n| case | median ms | least | most | rows/s |\n|---|---:|---:|---:|---:|");
-    for (case, times) in times {
+    // Single products have a table of their own.
+    for (case, times) in times.iter().filter(|(case, _)| !case.starts_with("product ")) {
         let set = case.split(' ').nth(1).unwrap_or_default();
         let middle = median(times);
         let (least, most) = times

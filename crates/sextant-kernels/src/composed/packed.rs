@@ -2,7 +2,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::{activate, full, linear};
 use crate::packed_weight::Form;
-use crate::{Activation, PackedWeight};
+use crate::{Activation, PackedWeight, Precision};
 
 /// See [`crate::linear_packed`].
 ///
@@ -16,6 +16,10 @@ pub fn linear_packed(
 ) -> Tensor<2> {
     let rounded = match weight.form() {
         Form::Int8(rounded) => rounded,
+        Form::Stored(weight) => {
+            let weight = weight.decoded(&x.device());
+            return linear(x, weight, bias, activation, Precision::F32);
+        }
         Form::Plain(weight, precision) => {
             return linear(x, weight.clone(), bias, activation, *precision);
         }

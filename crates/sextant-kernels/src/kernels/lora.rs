@@ -6,7 +6,7 @@ use super::frozen::{self, Base};
 use super::gemm::{self, Epilogue, Init, Matrix, Packed, Product};
 use super::{dropout, frozen::Side};
 use crate::simd::Level;
-use crate::{Dropout, Precision};
+use crate::{Activation, Dropout, Precision};
 
 /// The low-rank factors: `a` is `[inputs, rank]`, `b` is `[rank, outputs]`.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ pub(crate) fn forward<P: Product>(
     format: Precision,
 ) -> (FloatVec, Option<Vec<f32>>) {
     let [inputs, outputs] = base.dims;
-    let mut y = frozen::product::<P>(level, rows, x, base, Side::Weight, bias);
+    let mut y = frozen::product::<P>(level, rows, x, base, Side::Weight, bias, Activation::None);
     let low = factors.map(|factors| {
         let rank = factors.rank;
         let dropped = factors.dropout.map(|dropout| dropout::apply(level, x, inputs, dropout));
@@ -88,7 +88,8 @@ pub(crate) fn backward<P: Product>(
     let format = x.format();
     let Some((factors, low)) = factors else {
         let dx = to_x.then(|| {
-            let dx = frozen::product::<P>(level, rows, dy, base, Side::Turned, None);
+            let dx =
+                frozen::product::<P>(level, rows, dy, base, Side::Turned, None, Activation::None);
             FloatVec::F32(dx).into_format(level, format)
         });
         return Gradients { x: dx, factors: None };

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use burn::backend::TensorMetadata;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
@@ -7,8 +5,7 @@ use burn_flex::FlexTensor;
 use super::linear::check_linear;
 use super::run::run;
 use crate::flex::buffer::{dense, dense_floats, float_tensor, floats, numbers, tensor};
-use crate::frozen_weight::Form;
-use crate::kernels::frozen::{Base, Numbers};
+use crate::kernels::frozen::Base;
 use crate::kernels::gemm::{Bf16, F32};
 use crate::kernels::{linear, lora};
 use crate::operation::{AnyTensor, Gradients, Inputs, Operation, Wanted};
@@ -73,16 +70,7 @@ struct Saved {
 
 impl FrozenLinear {
     fn base(&self) -> Base<'_> {
-        Base { weight: self.numbers(), dims: self.weight.dims() }
-    }
-
-    fn numbers(&self) -> &Arc<Numbers> {
-        match self.weight.form() {
-            Form::Stored(numbers) => numbers,
-            Form::Plain(..) => panic!(
-                "frozen_linear: the weight was freed, or is on a device without kernels, and the input is on a flex device"
-            ),
-        }
+        Base { weight: self.weight.numbers(Self::NAME), dims: self.weight.dims() }
     }
 
     fn factors<'a>(&self, factors: Option<&'a [FlexTensor; 2]>) -> Option<lora::Factors<'a>> {

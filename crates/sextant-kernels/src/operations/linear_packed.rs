@@ -6,16 +6,17 @@ use super::linear::check_linear;
 use super::run::run;
 use crate::flex::buffer::{dense, dense_floats, float_tensor, floats, numbers};
 use crate::kernels::floats::FloatVec;
-use crate::kernels::{int8, linear};
+use crate::kernels::gemm::F32;
+use crate::kernels::{frozen, int8, linear};
 use crate::operation::{AnyTensor, Gradients, Inputs, Operation, Wanted};
 use crate::packed_weight::Form;
-use crate::{Activation, PackedWeight, Precision, composed};
+use crate::{Activation, PackedWeight, Precision, composed, simd};
 
 /// [`linear`](crate::linear) with a weight that was packed in advance, for scoring. It has no gradient.
 ///
 /// `x` is `[tokens, in]`. If the weight has 8 bits, each row of `x` is rounded to 8 bits, too, in multiples
-/// of its greatest absolute value divided by 127; sums of products are exact. The result is bf16 if the
-/// weight is bf16, and `f32` otherwise.
+/// of its greatest absolute value divided by 127; sums of products are exact. A weight that is only stored in few
+/// bits is decoded, and `x` is not rounded. The result is bf16 if the weight is bf16, and `f32` otherwise.
 ///
 /// # Panics
 /// When the shapes do not fit together, a tensor is on an autodiff device, or the weight was packed for
@@ -61,6 +62,11 @@ impl Operation<1, 1> for LinearPacked {
             Form::F32(weight) => linear::forward(of(Precision::F32), weight, false).0,
             Form::Bf16(weight) => linear::forward(of(Precision::Bf16), weight, false).0,
             Form::Int8(weight) => FloatVec::F32(int8::linear(rows, x, weight, bias, activation)),
+            Form::Stored(weight) => {
+                let base = frozen::Base { weight: weight.numbers(Self::NAME), dims: weight.dims() };
+                let (level, side) = (simd::level(), frozen::Side::Weight);
+                FloatVec::F32(frozen::product::<F32>(level, rows, x, base, side, bias, activation))
+            }
             Form::Plain(..) => panic!(
                 "linear_packed: the weight was packed for a device without kernels, the input is on a flex device"
             ),

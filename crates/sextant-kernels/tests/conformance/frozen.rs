@@ -1,10 +1,11 @@
 //! Checks linear layers and embeddings whose weight is frozen, in every stored format.
 
-use crate::inputs::{Inputs, kept, random, some_dropout, tracked, values};
+use crate::inputs::{Inputs, assert_close, kept, random, some_dropout, tracked, values};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use sextant_kernels::{
-    FrozenFormat, FrozenWeight, LoraFactors, Precision, frozen_embedding, frozen_linear,
+    Activation, FrozenFormat, FrozenWeight, LoraFactors, PackedWeight, Precision, ScorePrecision,
+    composed, frozen_embedding, frozen_linear, linear_packed,
 };
 
 /// A random weight of `[inputs, outputs]`, and its decoded numbers as a tensor on the autodiff device.
@@ -55,6 +56,30 @@ fn decoder_sizes() {
     for precision in Precision::ALL {
         for format in FrozenFormat::ALL {
             check_frozen([300, 96, 200, 16], [true; 3], format, precision);
+        }
+    }
+}
+
+/// A weight that is packed in few bits gives the bits of the frozen weight in that format, followed by the activation.
+#[test]
+fn packed_weights_of_few_bits() {
+    let device = Device::flex();
+    for (rows, inputs, outputs) in [(1, 5, 3), (70, 800, 40), (33, 96, 131)] {
+        let (x, w) = (random([rows, inputs], &device), random([inputs, outputs], &device));
+        let bias = random([1, outputs], &device).reshape([outputs]);
+        for (precision, format) in ScorePrecision::ALL.map(|p| (p, p.stored())) {
+            let Some(format) = format else { continue };
+            let packed = PackedWeight::for_scoring(w.clone(), precision);
+            let frozen = values(w.clone().transpose());
+            let frozen = FrozenWeight::new(&frozen, [inputs, outputs], format, &device);
+            for activation in [Activation::None, Activation::Gelu, Activation::Silu] {
+                let ours = linear_packed(x.clone(), &packed, Some(bias.clone()), activation);
+                let sums =
+                    frozen_linear(x.clone(), &frozen, Some(bias.clone()), None, Precision::F32);
+                let theirs = composed::activate(sums, activation);
+                let what = format!("{precision} {activation:?} {rows}x{inputs}x{outputs}");
+                assert_close(&what, &values(ours), &values(theirs), 1e-6);
+            }
         }
     }
 }

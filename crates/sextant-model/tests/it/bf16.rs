@@ -49,7 +49,13 @@ fn check(family: &str, routing: Routing, lora: Option<LoraConfig>) {
     let bound = if family == "distilbert" { 0.5 } else { 0.1 };
     assert!(far.0 < 0.03 && far.1 < bound, "{what}: logits and gradients off by {far:?}");
     assert!(far.0 > 0.0 && far.1 > 0.0, "{what}: nothing was rounded");
-    for (precision, bound) in [(ScorePrecision::Bf16, 0.03), (ScorePrecision::Int8, 0.1)] {
+    let bounds = [
+        (ScorePrecision::Bf16, 0.03),
+        (ScorePrecision::Int8, 0.1),
+        (ScorePrecision::Int8Weights, 0.05),
+        (ScorePrecision::Int4Weights, 0.5),
+    ];
+    for (precision, bound) in bounds {
         let far = deviation(&scored(&model, family, precision), &exact);
         assert!(far < bound, "{what}: scored in {precision}, off by {far}");
     }

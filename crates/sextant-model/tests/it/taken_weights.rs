@@ -63,17 +63,21 @@ fn taken_weights_answer_alike_and_are_not_held_twice() {
             for (name, values) in dump(&rest) {
                 let gone = values.data.iter().all(|x| x.is_nan());
                 let multiplied = name.ends_with(".weight");
-                // With products in 8 bits, the table of words is freed as well.
-                let words = precision == ScorePrecision::Int8 && name == "embeddings.word";
+                // With weights in few bits, the table of words is freed as well.
+                let few_bits = !matches!(precision, ScorePrecision::F32 | ScorePrecision::Bf16);
+                let words = few_bits && name == "embeddings.word";
                 let read_otherwise = name.contains("gate.weight")
                     || name.contains("classifier.weight")
                     || (what == "relative positions" && name.ends_with("qkv.weight"));
                 assert_eq!(gone, words || multiplied && !read_otherwise, "{what}: {name}");
                 assert_eq!(values.shape, dump(&model)[&name].shape, "{what}: {name}");
             }
-            // Frozen weights are packed with their adapters, and freed, only in 8 bits.
+            // Frozen weights, which have 8 bits here, are freed where they are packed with their adapters, or stored in
+            // fewer bits.
             for (name, weight) in frozen_weights(&rest) {
-                let packed = precision == ScorePrecision::Int8 && name != "embeddings.word";
+                let packed =
+                    matches!(precision, ScorePrecision::Int8 | ScorePrecision::Int4Weights)
+                        && name != "embeddings.word";
                 let gone = weight.values().iter().all(|x| x.is_nan());
                 assert_eq!(gone, packed, "{what}: {name}");
             }

@@ -1,6 +1,8 @@
 use std::marker::PhantomData;
 
 use super::Numbers;
+use crate::Activation;
+use crate::kernels::activation::activate;
 use crate::kernels::floats::{FloatPtr, Floats};
 use crate::kernels::gemm::{Init, Left, Matrix, Product, Start, Strip, pack_panel, panel_width};
 use crate::kernels::parallel::{self, Room, Scratch, SharedMut};
@@ -40,7 +42,7 @@ impl Base<'_> {
     }
 }
 
-/// `a · w + bias` for `rows` rows; `a` is `[rows, depth]`.
+/// `activation(a · w + bias)` for `rows` rows; `a` is `[rows, depth]`.
 pub(crate) fn product<P: Product>(
     level: Level,
     rows: usize,
@@ -48,12 +50,13 @@ pub(crate) fn product<P: Product>(
     base: Base<'_>,
     side: Side,
     bias: Option<&[f32]>,
+    activation: Activation,
 ) -> Vec<f32> {
     let [_, columns] = base.shape(side);
     let mut c = Room::new(rows * columns);
     // SAFETY: `c` has room for `rows` rows and is not shared with anything else. Its numbers are not added to,
     // because a bias or nothing is what the sums start from.
-    unsafe { multiply::<P>(level, rows, a, base, side, bias.into(), c.shared()) };
+    unsafe { multiply::<P>(level, rows, a, base, side, bias.into(), activation, c.shared()) };
     // SAFETY: `multiply` goes through all panels, which together have all columns, and each panel's task writes
     // its columns of every row, so every number was written.
     unsafe { c.filled() }
@@ -72,14 +75,18 @@ pub(crate) fn add_product<P: Product>(
     assert_eq!(c.len(), rows * columns, "frozen product: length of the result");
     // SAFETY: the slice holds all rows, as was checked above, with initialized numbers, and it is borrowed
     // exclusively.
-    unsafe { multiply::<P>(level, rows, a, base, side, Init::Accumulate, SharedMut::new(c)) };
+    unsafe {
+        let (init, c) = (Init::Accumulate, SharedMut::new(c));
+        multiply::<P>(level, rows, a, base, side, init, Activation::None, c);
+    }
 }
 
-/// `c = a · w + init`.
+/// `c = activation(a · w + init)`.
 ///
 /// # Safety
 /// `c` has room for `rows` rows, which nothing else reads or writes. With [`Init::Accumulate`], they hold
 /// initialized numbers.
+#[expect(clippy::too_many_arguments, reason = "a product has this many parts")]
 unsafe fn multiply<P: Product>(
     level: Level,
     rows: usize,
@@ -87,6 +94,7 @@ unsafe fn multiply<P: Product>(
     base: Base<'_>,
     side: Side,
     init: Init<'_>,
+    activation: Activation,
     c: SharedMut<f32>,
 ) {
     let [depth, columns] = base.shape(side);
@@ -116,6 +124,7 @@ unsafe fn multiply<P: Product>(
             inside: width.min(columns - first),
             width,
             init,
+            activation,
             c: c.at(first),
             c_row: columns,
         };
@@ -148,6 +157,7 @@ struct Panel<'a, P: Product> {
     inside: usize,
     width: usize,
     init: Init<'a>,
+    activation: Activation,
     c: *mut f32,
     c_row: usize,
 }
@@ -227,6 +237,19 @@ impl<P: Product> Kernel for Panel<'_, P> {
             done += words;
             if done >= all {
                 break;
+            }
+        }
+        if self.activation != Activation::None {
+            for row in 0..self.rows {
+                for column in (0..inside).step_by(S::LANES) {
+                    // SAFETY: the caller promises that `c` holds `inside` columns of every row, which nothing else
+                    // accesses, and the strips above have written them. No lane past them is loaded or stored.
+                    unsafe {
+                        let (to, left) = (self.c.add(row * self.c_row + column), inside - column);
+                        let z = simd.load_upto(to, left);
+                        simd.store_upto(to, left, activate(simd, self.activation, z));
+                    }
+                }
             }
         }
     }

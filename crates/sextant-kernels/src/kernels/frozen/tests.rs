@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Activation::None as NONE;
 use crate::kernels::gemm::{self, Bf16, Epilogue, F32, Init, Matrix, Packed, Product};
 use crate::simd::{self, Level};
 
@@ -50,9 +51,9 @@ fn check<P: Product>(level: Level, format: FrozenFormat, rows: usize, dims: [usi
             let mut theirs = ours.clone();
             let (a_floats, base) = ((&a).into(), Base { weight: &stored, dims });
             match init {
-                Init::Zero => ours = product::<P>(level, rows, a_floats, base, side, None),
+                Init::Zero => ours = product::<P>(level, rows, a_floats, base, side, None, NONE),
                 Init::Bias(bias) => {
-                    ours = product::<P>(level, rows, a_floats, base, side, Some(bias));
+                    ours = product::<P>(level, rows, a_floats, base, side, Some(bias), NONE);
                 }
                 Init::Accumulate => {
                     add_product::<P>(level, rows, a_floats, base, side, &mut ours);
