@@ -14,7 +14,7 @@ use std::path::Path;
 pub(crate) struct Scoring {
     #[command(flatten)]
     on: DeviceArgs,
-    /// Precision of the products: f32, bf16 or int8
+    /// f32, bf16 or int8 products; int8-weights or int4-weights: f32 products, weights stored in few bits
     #[arg(long, default_value_t = ScorePrecision::F32)]
     precision: ScorePrecision,
 }

@@ -21,7 +21,7 @@ pub(crate) struct Serve {
     /// A setting, as in the file; it goes over the file's
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Precision of the products: f32, bf16 or int8
+    /// f32, bf16 or int8 products; int8-weights or int4-weights: f32 products, weights stored in few bits
     #[arg(long)]
     precision: Option<String>,
     /// `cpu`, or, in a build with `--features cuda`, `cuda` or `cuda:1`

@@ -69,7 +69,7 @@ const fn from_text(case: Case) -> Case {
     Case { from_text: true, ..case }
 }
 
-pub(crate) const CASES: [Case; 28] = [
+pub(crate) const CASES: [Case; 30] = [
     train("train equal f32 ours", "equal", Precision::F32, Model::Single),
     train("train equal bf16 ours", "equal", Precision::Bf16, Model::Single),
     train("train mix f32 ours", "mix", Precision::F32, Model::Single),
@@ -82,6 +82,8 @@ pub(crate) const CASES: [Case; 28] = [
     score("score mix f32 ours", "mix", ScorePrecision::F32),
     score("score mix bf16 ours", "mix", ScorePrecision::Bf16),
     score("score mix int8 ours", "mix", ScorePrecision::Int8),
+    score("score request f32 ours", "request", ScorePrecision::F32),
+    score("score request int8 ours", "request", ScorePrecision::Int8),
     score("score mix int8-weights ours", "mix", ScorePrecision::Int8Weights),
     score("score mix int4-weights ours", "mix", ScorePrecision::Int4Weights),
     train("train few f32 ours lora", "few", Precision::F32, Model::Adapted(FrozenFormat::F32)),
@@ -136,8 +138,8 @@ pub(crate) struct Ours {
     learners: BTreeMap<Model, (RelevanceModel, AdamW)>,
     scorers: BTreeMap<Model, Scoring>,
     step: u64,
-    /// Where the time went in the last pass of each case that trains.
-    pub(crate) shares: BTreeMap<&'static str, (Precision, Shares)>,
+    /// Where the time went in the last pass of each case.
+    pub(crate) shares: BTreeMap<&'static str, (ScorePrecision, Shares)>,
 }
 
 impl Ours {
@@ -209,7 +211,12 @@ impl Ours {
             }
         }
         let seconds = start.elapsed().as_secs_f64();
-        if let Work::Train(precision, _) = case.work {
+        let precision = match case.work {
+            Work::Train(precision, _) => Some(precision.into()),
+            // Products with weights of few bits are not counted.
+            Work::Score(precision, _) => Some(precision).filter(|p| p.stored().is_none()),
+        };
+        if let Some(precision) = precision {
             let found = profile::take();
             let threads = std::thread::available_parallelism()?.get() as f64;
             let share = |busy: f64| busy / threads / seconds;

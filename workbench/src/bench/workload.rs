@@ -26,6 +26,8 @@ pub(crate) struct Workload {
     pub(crate) few: Set,
     /// A few queries, each with [`PER_QUERY`] products, as rerankers get them.
     pub(crate) queries: Set,
+    /// A query with ten products: a small request to a server.
+    pub(crate) request: Set,
     pub(crate) encoder: Encoder,
 }
 
@@ -77,7 +79,8 @@ impl Workload {
             equal: Set::new(&[EQUAL; BATCH], &words, &encoder)?,
             mix: Set::new(&lengths, &words, &encoder)?,
             few: Set::new(&lengths[..BATCH], &words, &encoder)?,
-            queries: Set::queries(&lengths, &words, &encoder)?,
+            queries: Set::queries(lengths.len() / 16, PER_QUERY, &lengths, &words, &encoder)?,
+            request: Set::queries(1, 10, &lengths, &words, &encoder)?,
             encoder,
         })
     }
@@ -88,6 +91,7 @@ impl Workload {
             "equal" => &self.equal,
             "few" => &self.few,
             "queries" => &self.queries,
+            "request" => &self.request,
             _ => &self.mix,
         }
     }
@@ -98,6 +102,7 @@ impl Workload {
             "batch": BATCH,
             "sets": {
                 "equal": &self.equal, "mix": &self.mix, "few": &self.few, "queries": &self.queries,
+                "request": &self.request,
             },
         });
         Ok(serde_json::to_vec(&json)?)
@@ -119,16 +124,21 @@ impl Set {
         Ok(set)
     }
 
-    /// A query of 4 to 11 words for every 16 lengths, with [`PER_QUERY`] products whose lengths go through the list.
-    fn queries(lengths: &[usize], words: &[String], encoder: &Encoder) -> anyhow::Result<Self> {
+    /// So many queries of 4 to 11 words, each with so many products whose lengths go through the list.
+    fn queries(
+        count: usize,
+        products: usize,
+        lengths: &[usize],
+        words: &[String],
+        encoder: &Encoder,
+    ) -> anyhow::Result<Self> {
         let mut set = Self::default();
         let mut texts = Texts { words, next: 0 };
-        let count = lengths.len() / 16;
         let mut lengths = lengths.iter().cycle();
         for query in 0..count {
             let left = 4 + query % 8;
             let query = texts.of(left);
-            for &length in lengths.by_ref().take(PER_QUERY) {
+            for &length in lengths.by_ref().take(products) {
                 let product = length.saturating_sub(left + 3).max(3);
                 let right = texts.of(product);
                 set.push(Task::QueryProduct, query.clone(), right, left + product, encoder)?;

@@ -194,6 +194,13 @@ impl Kernel for Block<'_> {
         let weight = self.weight;
         let (words, width) = (weight.words(), weight.width);
         let outputs = weight.scales.len();
+        #[cfg(feature = "profile")]
+        let _span = {
+            let end = (self.panels.end * width).min(outputs);
+            let columns = end.saturating_sub(self.panels.start * width); // the last task may be empty
+            let operations = 2 * self.rows * columns * weight.inputs;
+            crate::profile::Span::new(crate::profile::Part::Products, operations)
+        };
         let mut scratch = Scratch::take(self.rows * (words + width + 1));
         let bytes = scratch.start();
         // SAFETY: the scratch holds `words` words of bytes, `width` sums and a scale for each row. The caller

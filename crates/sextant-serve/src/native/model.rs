@@ -50,7 +50,7 @@ pub struct ModelInfo {
     /// How members' answers are combined; absent for a single bundle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The precision of products: f32, bf16 or int8.
+    /// The precision of products: f32, bf16, int8, or int8-weights and int4-weights.
     pub precision: String,
     /// The bundles that answer; one for a single bundle.
     pub members: Vec<MemberInfo>,

@@ -37,7 +37,7 @@ pub const KEYS: [(&str, &str); 30] = [
     ("listen", "address and port, as \"127.0.0.1:8080\""),
     ("models", "a list of \"NAME=PATH\" or paths; the first one answers requests that name none"),
     ("device", "\"cpu\" or, with that feature, \"cuda\""),
-    ("precision", "\"f32\", \"bf16\" or \"int8\""),
+    ("precision", "\"f32\", \"bf16\", \"int8\", \"int8-weights\" or \"int4-weights\""),
     ("lazy", "true opens each model at its first request"),
     ("watch_seconds", "how often to look for replaced models; absent or 0: never"),
     ("shadow", "the path of a model that answers the same pairs off the critical path"),
