@@ -1,3 +1,4 @@
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use crate::kernels::gemm::{Bf16, F32, Matrix, Packed, Product};
@@ -9,8 +10,27 @@ use crate::simd::Level;
 /// A value belongs to one weight: for the packs of one training step, or for a whole run if the weight is
 /// frozen. An operation receives it together with the weight and relies on both belonging together. A clone is
 /// cheap and shares the packed forms.
-#[derive(Clone, Debug, Default)]
-pub struct ReusedWeight(Arc<Forms>);
+///
+/// Packed forms take as much memory as the weight, each, until the last clone is dropped. [`ReusedWeight::once`]
+/// keeps none, for a weight that a step multiplies only once.
+#[derive(Clone, Debug)]
+pub struct ReusedWeight(Option<Arc<Forms>>);
+
+/// A packed form that is kept for later operations, or made for one product.
+pub(crate) enum Found<'a, P> {
+    Kept(&'a Packed<P>),
+    Made(Packed<P>),
+}
+
+impl<P> Deref for Found<'_, P> {
+    type Target = Packed<P>;
+    fn deref(&self) -> &Packed<P> {
+        match self {
+            Self::Kept(packed) => packed,
+            Self::Made(packed) => packed,
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Forms {
@@ -49,9 +69,14 @@ impl Reused for Bf16 {
 }
 
 impl ReusedWeight {
-    /// A value without packed forms.
+    /// A value without packed forms, which keeps those that are made.
     pub fn new() -> Self {
-        Self::default()
+        Self(Some(Arc::default()))
+    }
+
+    /// A value that keeps no packed forms: each lives for one product.
+    pub fn once() -> Self {
+        Self(None)
     }
 
     /// The weight of `[inputs, outputs]`, packed as a right factor.
@@ -60,9 +85,9 @@ impl ReusedWeight {
         level: Level,
         weight: &[f32],
         [inputs, outputs]: [usize; 2],
-    ) -> &Packed<P> {
+    ) -> Found<'_, P> {
         let matrix = Matrix::rows(weight, outputs);
-        kept(&P::sides(&self.0).weight, || Packed::new(level, matrix, inputs, outputs))
+        self.find(|sides| &sides.weight, || Packed::new(level, matrix, inputs, outputs))
     }
 
     /// The transpose of the weight of `[inputs, outputs]`, packed as a right factor.
@@ -71,9 +96,20 @@ impl ReusedWeight {
         level: Level,
         weight: &[f32],
         [inputs, outputs]: [usize; 2],
-    ) -> &Packed<P> {
+    ) -> Found<'_, P> {
         let matrix = Matrix::rows(weight, outputs).transposed();
-        kept(&P::sides(&self.0).turned, || Packed::new(level, matrix, outputs, inputs))
+        self.find(|sides| &sides.turned, || Packed::new(level, matrix, outputs, inputs))
+    }
+
+    fn find<P: Reused>(
+        &self,
+        side: impl FnOnce(&Sides<P>) -> &OnceLock<Packed<P>>,
+        make: impl FnOnce() -> Packed<P>,
+    ) -> Found<'_, P> {
+        match &self.0 {
+            Some(forms) => Found::Kept(kept(side(P::sides(forms)), make)),
+            None => Found::Made(make()),
+        }
     }
 }
 

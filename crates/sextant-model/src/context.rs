@@ -129,7 +129,7 @@ impl ForwardContext {
 
     /// The packed forms of a layer's weight that the passes of a training step share; empty outside a step.
     pub(crate) fn reused(&self, weight: ParamId) -> ReusedWeight {
-        self.step.as_ref().map(|step| step.weight(weight)).unwrap_or_default()
+        self.step.as_ref().map_or_else(ReusedWeight::once, |step| step.weight(weight))
     }
 }
 

@@ -29,7 +29,8 @@ impl<'a> StepPass<'a> {
         options: StepOptions<'a>,
         plan: &StepPlan,
     ) -> Self {
-        Self { model, batch, options, divisor: plan.divisor, shared: Arc::default() }
+        let shared = Arc::new(StepShared::of(plan.packs.len()));
+        Self { model, batch, options, divisor: plan.divisor, shared }
     }
 }
 

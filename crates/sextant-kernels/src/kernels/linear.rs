@@ -6,6 +6,7 @@ use super::gemm::{self, Epilogue, Matrix, Packed, Product};
 use super::parallel;
 use crate::simd::{Kernel, Level, Simd, launch};
 use crate::{Activation, Precision};
+use std::ops::Deref;
 
 /// The sizes of a linear layer.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +66,13 @@ pub(crate) struct Wanted {
 }
 
 /// Computes gradients from `dy`, the gradient of `y`. `z` is what [`forward`] kept. `turned` returns the
-/// packed transpose of the weight, which the gradient of `x` needs.
+/// packed transpose of the weight, which the gradient of `x` needs; it is dropped as soon as that is computed.
 #[expect(clippy::too_many_arguments, reason = "a layer has this many parts")]
-pub(crate) fn backward<'a, P: Product>(
+pub(crate) fn backward<P: Product, W: Deref<Target = Packed<P>>>(
     level: Level,
     size: Size,
     x: Floats<'_>,
-    turned: impl FnOnce() -> &'a Packed<P>,
+    turned: impl FnOnce() -> W,
     activation: Activation,
     z: Option<Floats<'_>>,
     dy: Floats<'_>,
@@ -81,7 +82,7 @@ pub(crate) fn backward<'a, P: Product>(
     assert_eq!(dy.len(), rows * outputs, "linear: length of the gradient");
     let (dz, bias) = activation_backward(level, outputs, activation, z, dy, wanted.bias);
     let dz = Matrix::rows(dz.as_ref().map_or(dy, FloatVec::floats), outputs);
-    let dx = wanted.x.then(|| gemm::product(rows, dz, turned(), None, x.format(), Epilogue::NONE));
+    let dx = wanted.x.then(|| gemm::product(rows, dz, &turned(), None, x.format(), Epilogue::NONE));
     let dw = wanted.weight.then(|| {
         let packed = Packed::<P>::new(level, dz, rows, outputs);
         let x = Matrix::rows(x, inputs).transposed();

@@ -26,7 +26,7 @@ pub fn linear(
     activation: Activation,
     precision: Precision,
 ) -> Tensor<2> {
-    linear_reusing(x, weight, bias, activation, precision, &ReusedWeight::new())
+    linear_reusing(x, weight, bias, activation, precision, &ReusedWeight::once())
 }
 
 /// [`linear`](crate::linear) that takes the packed weight, and the packed transpose in the backward pass,
@@ -94,7 +94,7 @@ impl Linear {
         dims: [usize; 2],
         keep: bool,
     ) -> (FloatVec, Option<FloatVec>) {
-        linear::forward(of, self.packed.weight::<P>(simd::level(), weight, dims), keep)
+        linear::forward(of, &self.packed.weight::<P>(simd::level(), weight, dims), keep)
     }
 
     fn gradients<P: Reused>(
@@ -104,7 +104,7 @@ impl Linear {
         wanted: linear::Wanted,
     ) -> linear::Gradients {
         let (size, level) = (size(x, weight), simd::level());
-        linear::backward::<P>(
+        linear::backward::<P, _>(
             level,
             size,
             floats(x),
