@@ -73,7 +73,12 @@ def reference(qrels, run, ties):
         clean = {q: {d: max(0, g) for d, g in docs.items()} for q, docs in qrels.items() if q in run}
         run_of = ranx.Run({q: docs for q, docs in run.items() if q in clean})
         ranx.evaluate(ranx.Qrels(clean), run_of, list(names))
-        found["ranx"] = {ours: {q: float(v) for q, v in run_of.scores[name].items()} for name, ours in names.items()}
+        found["ranx"] = {ours: {q: float(v) for q, v in run_of.scores[name].items()} for name, ours in names.items() if "rbp" not in name}
+        # ranx takes a grade of 3 for three times a relevant document, so that its RBP exceeds 1.
+        binary = {q: {d: min(1, g) for d, g in docs.items()} for q, docs in clean.items()}
+        ranx.evaluate(ranx.Qrels(binary), run_of, ["rbp.80", "rbp.95"])
+        for name in ["rbp.80", "rbp.95"]:
+            found["ranx"][names[name]] = {q: float(v) for q, v in run_of.scores[name].items()}
     return found
 
 

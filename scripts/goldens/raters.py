@@ -36,7 +36,7 @@ def case(rng, name, items, raters, present):
     for item, _, grade in ratings:
         counts[item, grade] += 1
     frame = pd.DataFrame(ratings, columns=["task", "worker", "label"])
-    model = DawidSkene(n_iter=2000, tol=0).fit(frame)
+    model = DawidSkene(n_iter=200, tol=0).fit(frame)
     alpha = lambda level: krippendorff.alpha(reliability_data=table, value_domain=[0, 1, 2], level_of_measurement=level)
     return {
         "name": name,
@@ -47,7 +47,8 @@ def case(rng, name, items, raters, present):
         "nominal": alpha("nominal"),
         "ordinal": alpha("ordinal"),
         "interval": alpha("interval"),
-        "posteriors": model.probas_.sort_index()[[0, 1, 2]].to_numpy().tolist(),
+        # Items that nobody rated are absent.
+        "posteriors": [[int(item), *row] for item, row in zip(model.probas_.index, model.probas_[[0, 1, 2]].to_numpy().tolist())],
     }
 
 

@@ -4,13 +4,13 @@
 
 use serde::Deserialize;
 use sextant_eval::{Bootstrap, RankingMeasure, evaluate_run};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 struct Case {
     name: String,
-    qrels: BTreeMap<String, HashMap<String, i64>>,
-    run: BTreeMap<String, HashMap<String, f64>>,
+    qrels: BTreeMap<String, BTreeMap<String, i64>>,
+    run: BTreeMap<String, BTreeMap<String, f64>>,
     /// By program and measure, the value of each query.
     expected: BTreeMap<String, BTreeMap<String, BTreeMap<String, f64>>>,
 }

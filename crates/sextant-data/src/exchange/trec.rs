@@ -2,13 +2,13 @@
 
 use super::{ExchangeError, JudgementRow, Judgements, text};
 use crate::RowUnit;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Judgements: for each query, the grade of each judged document.
-pub type Qrels = BTreeMap<String, HashMap<String, i64>>;
+pub type Qrels = BTreeMap<String, BTreeMap<String, i64>>;
 /// A run: for each query, the score of each document that was retrieved.
-pub type Run = BTreeMap<String, HashMap<String, f64>>;
+pub type Run = BTreeMap<String, BTreeMap<String, f64>>;
 
 /// Reads judgements.
 ///

@@ -15,7 +15,8 @@ struct Case {
     nominal: f64,
     ordinal: f64,
     interval: f64,
-    posteriors: Vec<[f64; 3]>,
+    /// Items that somebody rated, with the probabilities of their grades.
+    posteriors: Vec<(usize, f64, f64, f64)>,
 }
 
 #[test]
@@ -36,9 +37,10 @@ fn agreement_and_posteriors_are_those_of_other_programs() {
         close(krippendorff_alpha(&ratings, Distance::Ordinal), case.ordinal);
         close(krippendorff_alpha(&ratings, Distance::Interval), case.interval);
         let found = dawid_skene(&ratings, case.items, case.raters);
-        for (item, (ours, theirs)) in found.posteriors.iter().zip(&case.posteriors).enumerate() {
-            for (a, b) in ours.iter().zip(theirs) {
-                assert!((a - b).abs() < 1e-6, "{} item {item}: {ours:?} and {theirs:?}", case.name);
+        for &(item, a, b, c) in &case.posteriors {
+            let ours = found.posteriors[item];
+            for (ours, theirs) in ours.iter().zip([a, b, c]) {
+                assert!((ours - theirs).abs() < 1e-6, "{} item {item}: {ours} {theirs}", case.name);
             }
         }
     }

@@ -46,7 +46,8 @@ impl Feature {
         }
         let bounds: Vec<f64> = [first].into_iter().chain(edges.iter().copied()).collect();
         let name_of = |index: usize| match bounds.get(index + 1) {
-            None => format!("from {} to {}", short(bounds[index]), short(last)),
+            None if bounds[index] == last => short(last),
+            None => format!("{} to {}", short(bounds[index]), short(last)),
             Some(&end) => {
                 let whole = numbers.iter().flatten().all(|number| number.fract() == 0.0);
                 match whole {
@@ -141,7 +142,7 @@ mod tests {
         let numbers: Vec<Option<f64>> =
             (0..100).map(|n| Some(f64::from(n % 10))).chain([None]).collect();
         let feature = Feature::of_numbers("words", &numbers).unwrap();
-        assert_eq!(feature.values, ["0 to 1", "2 to 4", "5 to 6", "from 7 to 9"]);
+        assert_eq!(feature.values, ["0 to 1", "2 to 4", "5 to 6", "7 to 9"]);
         assert_eq!(feature.of_rows[7], Some(3));
         assert_eq!(feature.of_rows[100], None);
         assert_eq!(Feature::of_numbers("same", &[Some(1.0), Some(1.0)]), None);

@@ -26,6 +26,9 @@ pub struct Slice {
     pub p_value: Option<f64>,
 }
 
+/// A slice is listed only if it would be below this level if it were the only one that is tested.
+const LISTED: f64 = 0.05;
+
 /// The result of a search.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorstSlices {
@@ -59,8 +62,8 @@ pub fn slices(
 }
 
 /// Searches the values of all features, and all pairs of values of two, for slices on which accuracy is lower than
-/// on the rest. At most `most` are given. A slice of two values is given only if it is worse, in standard errors,
-/// than either value alone.
+/// on the rest. At most `most` are given, of those whose uncorrected p-value is below 0.05. A slice of two values is
+/// given only if it is worse, in standard errors, than either value alone.
 ///
 /// # Errors
 /// The bootstrap gives no interval.
@@ -90,7 +93,7 @@ pub fn worst_slices(
             if let [part] = parts[..] {
                 alone.insert(part, z);
             }
-            found.push(Candidate { parts, z, shown: better_parts && z < 0.0 });
+            found.push(Candidate { parts, z, shown: better_parts && below(z) < LISTED });
         }
     };
     for &part in &singles {
@@ -106,18 +109,27 @@ pub fn worst_slices(
     let corrected = holm(&p);
     let mut order: Vec<usize> = (0..tested).filter(|&at| found[at].shown).collect();
     order.sort_by(|&a, &b| found[a].z.total_cmp(&found[b].z).then(a.cmp(&b)));
-    let slices = order.into_iter().take(most).map(|at| {
+    let mut slices = Vec::new();
+    let mut listed: Vec<Vec<u32>> = Vec::new();
+    for at in order {
+        if slices.len() == most {
+            break;
+        }
         let parts = &found[at].parts;
         let conditions: Vec<_> = parts.iter().map(|&(at, value)| (&features[at], value)).collect();
         let members = members(&conditions, rows.len());
-        let name = |&(at, value): &(usize, u32)| {
-            let feature: &Feature = &features[at];
-            (feature.name.clone(), feature.values[value as usize].clone())
+        // The same rows by another name say nothing new.
+        if listed.contains(&members) {
+            continue;
+        }
+        let name = |(feature, value): &(&Feature, u32)| {
+            (feature.name.clone(), feature.values[*value as usize].clone())
         };
-        let slice = search.slice(parts.iter().map(name).collect(), &members, bootstrap)?;
-        Ok(Slice { p_value: Some(corrected[at]), ..slice })
-    });
-    Ok(WorstSlices { tested, min_rows, slices: slices.collect::<Result<_, EvalError>>()? })
+        let slice = search.slice(conditions.iter().map(name).collect(), &members, bootstrap)?;
+        slices.push(Slice { p_value: Some(corrected[at]), ..slice });
+        listed.push(members);
+    }
+    Ok(WorstSlices { tested, min_rows, slices })
 }
 
 struct Candidate {
@@ -168,7 +180,9 @@ impl<'a> Search<'a> {
     /// the squared sum of the group's influences.
     fn difference(&self, members: &[u32]) -> (f64, f64) {
         let mut inside = vec![false; self.right.len()];
-        members.iter().for_each(|&row| inside[row as usize] = true);
+        for &row in members {
+            inside[row as usize] = true;
+        }
         let count = members.len() as f64;
         let rest = self.right.len() as f64 - count;
         let (mut sum_in, mut sum_out) = (0.0, 0.0);

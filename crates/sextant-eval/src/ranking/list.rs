@@ -1,7 +1,7 @@
 //! One query's documents in their order, and what each measure makes of them.
 
 use super::measure::{Gain, RankingMeasure};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The documents of one query, best first, as their grades.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct RankedList {
 
 impl RankedList {
     /// Orders the documents of a run by their scores.
-    pub fn new(judged: &HashMap<String, i64>, scores: &HashMap<String, f64>) -> Self {
+    pub fn new(judged: &BTreeMap<String, i64>, scores: &BTreeMap<String, f64>) -> Self {
         // trec_eval keeps scores in 32 bits.
         let mut order: Vec<(f32, &str)> =
             scores.iter().map(|(document, &score)| (score as f32, document.as_str())).collect();

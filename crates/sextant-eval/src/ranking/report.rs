@@ -5,7 +5,7 @@ use super::measure::RankingMeasure;
 use crate::{Bootstrap, Estimate, EvalError, row_mean};
 use comfy_table::Table;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How well a run ranks.
@@ -38,12 +38,12 @@ pub struct MeasureResult {
 /// # Errors
 /// There is no judged query, or the bootstrap gives no interval.
 pub fn evaluate_run(
-    qrels: &BTreeMap<String, HashMap<String, i64>>,
-    run: &BTreeMap<String, HashMap<String, f64>>,
+    qrels: &BTreeMap<String, BTreeMap<String, i64>>,
+    run: &BTreeMap<String, BTreeMap<String, f64>>,
     measures: &[RankingMeasure],
     bootstrap: &Bootstrap,
 ) -> Result<RankingReport, EvalError> {
-    let none = HashMap::new();
+    let none = BTreeMap::new();
     let by_query: BTreeMap<String, Vec<f64>> = qrels
         .iter()
         .map(|(query, judged)| {

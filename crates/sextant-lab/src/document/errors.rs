@@ -8,7 +8,7 @@ use sextant_eval::{ErrorAnalysis, LabelNoise, Slice, WorstSlices};
 /// The most labels that are listed.
 const SUSPECTS: usize = 100;
 /// The most characters of a text that are shown.
-const SHOWN: usize = 220;
+const SHOWN: usize = 160;
 
 /// A row that was analysed.
 #[derive(Debug, Clone, Copy)]

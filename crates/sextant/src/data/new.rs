@@ -59,6 +59,8 @@ impl New {
             "judgment",
             "judgement",
             "isduplicate",
+            "stars",
+            "score",
         ];
         let label = asker.column(
             "Which column has the label? (none: rows without grades)",

@@ -11,7 +11,7 @@ fn questions_about_a_table_become_a_map_that_imports_it() {
     let place = WorkFolder::empty();
     place.write("ratings.csv", RATINGS);
     // A wrong answer is asked for again; an empty one takes what is likely.
-    let answers = "query-thing\n\n\n\n\n\n\n0\n\n\nx\n\n\n\n\n\n\n";
+    let answers = "query-thing\n\n\n\nbrnd\n\n\n\n0\n1\n\nbad\n2\n";
     let output =
         place.command(&["data", "new", "ratings.csv"]).write_stdin(answers).assert().success();
     let asked = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
@@ -35,9 +35,9 @@ fn questions_about_a_table_become_a_map_that_imports_it() {
 #[test]
 fn a_map_with_a_mistake_is_told_by_its_file_and_key() {
     let place = WorkFolder::empty();
-    place.write("map.toml", "name = \"a\"\ntask = \"query-product\"\n[ratings]\npath = \"a.csv\"\n[left]\ntext = \"q\"\n[right]\ntitel = \"t\"\n");
+    place.write("map.toml", "name = \"a\"\ntask = \"query-product\"\n[ratings]\npath = \"a.csv\"\n[left]\ntext = \"q\"\n[right]\nheadline = \"t\"\n");
     let error = place.fails(&["data", "import", "map.toml", "--out", "rows.jsonl"]);
-    assert!(error.contains("map.toml") && error.contains("titel"), "{error}");
+    assert!(error.contains("map.toml") && error.contains("headline"), "{error}");
     assert_eq!(place.names("."), ["map.toml"]);
 }
 
@@ -64,10 +64,28 @@ fn rows_go_out_as_judgements_and_come_back() {
 fn a_model_is_evaluated_by_judgements_and_its_run_again() {
     let place = WorkFolder::with_bundle();
     let bundle = "runs/tiny/bundle";
-    place.ok(&["data", "export", "market/test.jsonl", "--to", "trec-qrels", "--out", "qrels.txt"]);
+    // Queries with their products, each once.
+    let mut seen = std::collections::HashSet::new();
+    let rows = place.read("market/test.jsonl");
+    let rows: String = rows
+        .lines()
+        .filter(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            row["task"] == "query-product"
+                && seen.insert((row["left"].clone(), row["right"].to_string()))
+        })
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    place.write("rows.jsonl", &rows);
+    let repeated = rows.clone() + rows.lines().next().unwrap();
+    place.write("repeated.jsonl", repeated);
+    let error =
+        place.fails(&["data", "export", "repeated.jsonl", "--to", "trec-qrels", "--out", "-"]);
+    assert!(error.contains("already; keep one row of each"), "{error}");
+    place.ok(&["data", "export", "rows.jsonl", "--to", "trec-qrels", "--out", "qrels.txt"]);
     let args = ["--qrels", "qrels.txt", "--measure", "nDCG@10", "--measure", "RBP(p=0.8)"];
     let by_model =
-        [&["eval", bundle, "market", "--write-run", "run.txt", "--out", "a.json"], &args[..]]
+        [&["eval", bundle, "rows.jsonl", "--write-run", "run.txt", "--out", "a.json"], &args[..]]
             .concat();
     let said = place.ok(&by_model);
     assert!(said.contains("nDCG@10") && said.contains("judged queries"), "{said}");
@@ -78,7 +96,7 @@ fn a_model_is_evaluated_by_judgements_and_its_run_again() {
     let value = report["measures"][0]["mean"]["value"].as_f64().unwrap();
     assert!(value > 0.3 && value <= 1.0, "{value}");
     place.write("other.txt", "nobody 0 d1 1\n");
-    let error = place.fails(&["eval", bundle, "market", "--qrels", "other.txt"]);
+    let error = place.fails(&["eval", bundle, "rows.jsonl", "--qrels", "other.txt"]);
     assert!(
         error.contains("no query of the judgements is in the run, such as `nobody`"),
         "{error}"
@@ -110,12 +128,9 @@ fn errors_become_a_page_and_predictions_a_file() {
         "answers.csv",
     ]);
     let page = place.read("errors.html");
-    for part in [
-        "Errors of runs/tiny/bundle on rows.jsonl",
-        "Labels that are likely wrong",
-        "slices-shop",
-        "rows.jsonl line ",
-    ] {
+    for part in
+        ["<title>Errors of runs", "Labels that are likely wrong", "slices-shop", "rows.jsonl line "]
+    {
         assert!(page.contains(part), "{part}");
     }
     let answers = place.read("answers.csv");
