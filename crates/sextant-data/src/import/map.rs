@@ -86,7 +86,8 @@ pub enum TableFormat {
     Judgements(ExchangeFormat),
 }
 
-/// A table that is joined.
+/// A table that is joined. The keys of [`TableSpec`] stand here again because serde cannot flatten a struct that refuses
+/// unknown keys.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinSpec {

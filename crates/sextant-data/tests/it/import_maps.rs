@@ -2,6 +2,8 @@
 
 use crate::import_support::{esci, further, grades, published, run};
 use sextant_data::Format;
+use sextant_data::import::ImportMap;
+use std::path::Path;
 
 #[test]
 fn esci_by_its_published_schema() {
@@ -105,4 +107,16 @@ fn crowdflower_and_query_pairs_by_their_published_schemas() {
     assert_eq!(grades(&rows), [2, 0]);
     // The fourth pair is the first one with its sides exchanged.
     assert_eq!((report.empty, report.duplicates, report.contradictions), (1, 1, 0));
+}
+
+#[test]
+fn the_map_of_the_guide_is_one() {
+    let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/import.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let blocks: Vec<&str> = guide.split("```toml\n").skip(1).collect();
+    let block = |at: usize| blocks[at].split("```").next().unwrap();
+    let map = format!("{}{}", block(0), block(1));
+    let map = ImportMap::parse(&map, Path::new("import.md")).unwrap();
+    assert_eq!(map.tables["product"].key, ["id", "locale"]);
+    assert_eq!(map.raters.unwrap().min, 2);
 }
