@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdColumns {
     /// The column with the query's identifier. Without a name it is `query_id`, where a row has none its group, and
-    /// where it has no group a hash of the left side.
+    /// where that is absent or has white space a hash of the left side.
     pub query: Option<String>,
     /// The column with the document's identifier. Without a name it is `doc_id`, and where a row has none a hash of
     /// the right side.
@@ -38,7 +38,10 @@ impl IdColumns {
                 problem: format!("no value in the column `{name}`, which holds identifiers"),
             }),
         };
-        let query = find(&self.query, "query_id")?.or_else(|| row.group.clone());
+        // A group is often the query itself, whose spaces TREC would take for ends of words.
+        let word = |group: &String| !group.contains(char::is_whitespace);
+        let group = || row.group.clone().filter(word);
+        let query = find(&self.query, "query_id")?.or_else(group);
         let document = find(&self.document, "doc_id")?;
         Ok((
             query.unwrap_or_else(|| format!("q{}", hashed(&row.pair.left))),

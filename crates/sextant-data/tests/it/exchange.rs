@@ -202,6 +202,9 @@ fn identifiers_are_stable() {
         "{first:?}"
     );
     assert_eq!(ids.of(&rows[1]).unwrap(), ("g7".into(), "12".into()));
+    let mut spaced = rows[1].clone();
+    spaced.group = Some("red shoe".into());
+    assert_eq!(ids.of(&spaced).unwrap().0, first.0, "the same left side as the first row's");
     assert_eq!(ids.of(&rows[2]).unwrap(), ("q9".into(), first.1));
     let named = IdColumns { query: Some("group".into()), document: Some("sku".into()) };
     assert_eq!(named.of(&rows[2]).unwrap(), ("g7".into(), "s1".into()));

@@ -33,7 +33,8 @@ pub(crate) struct Export {
 /// The columns with identifiers.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct IdArgs {
-    /// The column with the query's identifier: query_id, else the group, else a hash of the left side
+    /// The column with the query's identifier: query_id, else the group, if it has no spaces, else a hash of the
+    /// left side
     #[arg(long)]
     query_id: Option<String>,
     /// The column with the document's identifier: doc_id, else a hash of the right side
