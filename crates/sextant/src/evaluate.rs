@@ -2,6 +2,7 @@
 
 mod errors;
 mod ranking;
+mod ranking_args;
 
 use crate::arguments::{Overwrite, Reading};
 use crate::say::{complain, say};
@@ -43,7 +44,7 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "HTML", conflicts_with = "qrels")]
     errors: Option<PathBuf>,
     #[command(flatten)]
-    ranking: ranking::RankingArgs,
+    ranking: ranking_args::RankingArgs,
     #[command(flatten)]
     overwrite: Overwrite,
 }

@@ -1,6 +1,7 @@
 //! Requests of Elasticsearch's ranking evaluation API (`_rank_eval`), which hold the judgements.
 
-use super::{ExchangeError, JudgementRow, Judgements, cell, json};
+use super::judgements::{cell, json};
+use super::{ExchangeError, JudgementRow, Judgements};
 use crate::RowUnit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

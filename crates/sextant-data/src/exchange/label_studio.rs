@@ -1,6 +1,7 @@
 //! Tasks of Label Studio and what annotators answered, as its JSON export has them.
 
-use super::{ExchangeError, JudgementRow, Judgements, cell, json};
+use super::judgements::{cell, json};
+use super::{ExchangeError, JudgementRow, Judgements};
 use crate::RowUnit;
 use serde::Deserialize;
 use serde_json::{Map, Value};

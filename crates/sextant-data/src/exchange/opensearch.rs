@@ -1,6 +1,7 @@
 //! Judgement lists of OpenSearch's Search Relevance Workbench, as its API takes them.
 
-use super::{ExchangeError, JudgementRow, Judgements, cell, json};
+use super::judgements::{cell, json};
+use super::{ExchangeError, JudgementRow, Judgements};
 use crate::RowUnit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

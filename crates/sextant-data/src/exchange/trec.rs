@@ -1,6 +1,7 @@
 //! TREC's judgements (qrels) and rankings (runs): words separated by white space, one line each.
 
-use super::{ExchangeError, JudgementRow, Judgements, text};
+use super::judgements::text;
+use super::{ExchangeError, JudgementRow, Judgements};
 use crate::RowUnit;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -3,10 +3,12 @@
 //! The keys that the ratings need are known before the table is read, so that nothing else is kept. Texts are
 //! cleaned as they are written to the file: once for each product and not once for each rating.
 
+use super::ImportError;
 use super::digest::{KeyHash, hash};
 use super::map::{JoinSpec, TextSpec};
 use super::table::{self, TextBatch};
-use super::{ImportError, Watch, clean};
+use super::text::clean;
+use super::watch::Watch;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};

@@ -22,6 +22,8 @@ mod run;
 mod side;
 mod side_spec;
 mod table;
+mod text;
+mod watch;
 
 pub use draft::{ColumnLook, Draft, DraftLabels, DraftSide, TableLook, likely_grades};
 pub use error::ImportError;
@@ -30,40 +32,4 @@ pub use map::*;
 pub use report::ImportReport;
 pub use run::{ImportOptions, import};
 pub use side_spec::*;
-
-use crate::clean::{collapse, plain_text};
-use std::ops::ControlFlow;
-
-/// How far an import has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress<'a> {
-    /// A table is about to be read.
-    Table(&'a str),
-    /// So many further rows of it were read.
-    Rows(usize),
-}
-
-/// Tells the observer, and turns its wish to stop into an error.
-struct Watch<'a>(&'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>);
-
-impl Watch<'_> {
-    fn say(&mut self, progress: Progress<'_>) -> Result<(), ImportError> {
-        match (self.0)(progress) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(ImportError::Stopped),
-        }
-    }
-
-    fn table(&mut self, name: &str) -> Result<(), ImportError> {
-        self.say(Progress::Table(name))
-    }
-
-    fn rows(&mut self, rows: usize) -> Result<(), ImportError> {
-        self.say(Progress::Rows(rows))
-    }
-}
-
-/// A text as the map wants it: without HTML unless it says otherwise, with single spaces.
-fn clean(text: &str, spec: &TextSpec) -> String {
-    if spec.html && text.contains(['<', '&']) { plain_text(text) } else { collapse(text) }
-}
+pub use watch::Progress;

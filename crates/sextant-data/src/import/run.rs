@@ -1,5 +1,6 @@
 //! The readings of an import, one after another.
 
+use super::ImportError;
 use super::columns::Wanted;
 use super::digest::{KeyHash, hash};
 use super::gather::{Gathered, Grades, Taken};
@@ -9,7 +10,7 @@ use super::plan::Plan;
 use super::report::ImportReport;
 use super::side::Source;
 use super::table::{self, TextBatch};
-use super::{ImportError, Progress, Watch};
+use super::watch::{Progress, Watch};
 use crate::{Format, Output, PairKey, Row, RowView, RowsWriter};
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{DataType, Field};

@@ -1,11 +1,12 @@
 //! One side of a pair, made of the columns that the map names.
 
+use super::ImportError;
 use super::columns::{Place, Wanted};
 use super::join::Record;
 use super::map::TextSpec;
 use super::side_spec::{AttributesSpec, Columns, SideSpec, TypePathSpec};
 use super::table::TextBatch;
-use super::{ImportError, clean};
+use super::text::clean;
 use crate::clean::beginning;
 use sextant_core::{Entity, EntityKind, Product};
 use std::borrow::Cow;

@@ -1,7 +1,8 @@
 //! Reads a table of any format as texts: the columns that a map names, batch by batch.
 
+use super::ImportError;
 use super::map::{TableFormat, TableSpec};
-use super::{ImportError, Watch};
+use super::watch::Watch;
 use crate::exchange::{self, Judgements};
 use crate::{
     Batch, BatchReader, DataError, ReadOptions, RowProblem, RowUnit, arrow_values, json_text,

@@ -1,36 +1,15 @@
 //! `sextant eval --qrels`: a model or a run against judgements.
 
 use super::Eval;
-use crate::data::IdArgs;
 use crate::say::{complain, say};
 use crate::scoring::at_row;
 use anyhow::{Context, bail, ensure};
-use clap::Args;
 use sextant_data::exchange::{self, ExchangeFormat, Judged, Qrels, Run};
 use sextant_data::{Labels, Output, ReadOptions, Row, RowReader};
 use sextant_eval::{Bootstrap, RankingMeasure, RankingReport, evaluate_run};
 use sextant_files::AtomicFile;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-
-/// How a ranking is evaluated.
-#[derive(Debug, Args)]
-pub(crate) struct RankingArgs {
-    /// Rank the documents of each query, and evaluate by these judgements in TREC's form
-    #[arg(long)]
-    pub(super) qrels: Option<PathBuf>,
-    /// Evaluate this run in TREC's form, in place of a bundle
-    #[arg(long, requires = "qrels", conflicts_with_all = ["bundle", "data", "write_run"])]
-    pub(super) run: Option<PathBuf>,
-    /// A measure, as ir-measures writes it: nDCG@10, RR, AP(rel=2), RBP(p=0.8), ERR@20, P@10, R@100; again for more
-    #[arg(long = "measure", requires = "qrels")]
-    measures: Vec<RankingMeasure>,
-    /// Write the ranking as a run in TREC's form
-    #[arg(long, requires = "qrels")]
-    write_run: Option<PathBuf>,
-    #[command(flatten)]
-    ids: IdArgs,
-}
+use std::path::Path;
 
 impl Eval {
     /// Evaluates a run that another program made.
