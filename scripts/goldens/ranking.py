@@ -51,8 +51,8 @@ def reference(qrels, run, ties):
         "nDCG@10", "nDCG@5", "nDCG", "nDCG(dcg='exp-log2')@10", "RR", "RR(rel=2)", "RR@5", "AP", "AP(rel=2)", "AP@10",
         "RBP(rel=1)", "RBP(p=0.95,rel=2)", "ERR@20", "ERR@5", "P@5", "P(rel=2)@10", "R@10", "R(rel=2)@10", "Judged@10",
     ]
-    if ties:  # ir-measures counts judged documents in another order of equal scores than trec_eval's, which it has else
-        measures.remove("Judged@10")
+    if ties:  # for these, ir-measures calls programs that order equal scores otherwise than trec_eval, which has the rest
+        measures = [name for name in measures if name not in ("Judged@10", "RR@5", "RBP(rel=1)", "RBP(p=0.95,rel=2)")]
     parsed = [ir_measures.parse_measure(name) for name in measures]
     answered = {query: documents for query, documents in run.items()}
     found["ir-measures"] = {name: {} for name in measures}
