@@ -19,8 +19,8 @@ pub(super) struct RankEval {
 pub(super) struct Request {
     pub(super) id: String,
     /// The search, whose form is up to its author.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub(super) request: Value,
+    #[serde(default, rename = "request", skip_serializing_if = "Value::is_null")]
+    pub(super) search: Value,
     /// Parameters of a search that is a template.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) params: Value,
@@ -33,19 +33,20 @@ pub(super) struct Rating {
     pub(super) index: String,
     #[serde(rename = "_id")]
     pub(super) id: String,
-    pub(super) rating: Value,
+    #[serde(rename = "rating")]
+    pub(super) grade: Value,
 }
 
 pub(super) fn read(path: &Path) -> Result<Judgements, ExchangeError> {
     let list: RankEval = json(path)?;
     let ratings = list.requests.into_iter().flat_map(|request| {
-        let text = query_text(&request.params).or_else(|| query_text(&request.request));
+        let text = query_text(&request.params).or_else(|| query_text(&request.search));
         let id = request.id;
         request.ratings.into_iter().map(move |rating| (id.clone(), text.clone(), rating))
     });
     let rows = ratings.enumerate().map(|(place, (id, query, rating))| {
-        let Rating { index, id: document, rating } = rating;
-        let cells = vec![Some(id), query, Some(index), Some(document), cell(&rating)];
+        let Rating { index, id: document, grade } = rating;
+        let cells = vec![Some(id), query, Some(index), Some(document), cell(&grade)];
         JudgementRow { line: place as u64 + 1, cells }
     });
     let columns = ["query_id", "query", "index", "doc_id", "rating"].map(str::to_owned).to_vec();

@@ -29,7 +29,8 @@ pub(super) fn text(path: &Path) -> Result<String, ExchangeError> {
     let bytes = std::fs::read(path).map_err(|source| DataError::read(path, source))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count() as u64 + 1;
+        let line =
+            String::from_utf8_lossy(&error.as_bytes()[..at]).matches('\n').count() as u64 + 1;
         ExchangeError::line(path, line, "bytes that are not UTF-8; save the file as UTF-8")
     })
 }

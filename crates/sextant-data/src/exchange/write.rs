@@ -150,14 +150,14 @@ fn opensearch(rows: &[Judged], name: &str) -> Value {
 fn elasticsearch(rows: &[Judged], index: &str) -> Value {
     let requests = by_query(rows).into_iter().map(|(query, rows)| Request {
         id: query.to_owned(),
-        request: json!({"query": {"query_string": {"query": rows[0].pair.left.text()}}}),
+        search: json!({"query": {"query_string": {"query": rows[0].pair.left.text()}}}),
         params: Value::Null,
         ratings: rows
             .iter()
             .map(|row| Rating {
                 index: index.to_owned(),
                 id: row.doc_id.clone(),
-                rating: grade(row).into(),
+                grade: grade(row).into(),
             })
             .collect(),
     });

@@ -79,20 +79,15 @@ impl Gathered {
     pub(super) fn add(&mut self, key: KeyHash, rater: Option<&str>, label: (Grade, f64)) {
         let next = self.items.len() as u32;
         let item = *self.items.entry(key).or_insert(next);
-        let rater = match rater {
-            Some(name) => match self.names.get(name) {
-                Some(&rater) => rater,
-                None => {
-                    let rater = self.names.len() as u32;
-                    self.names.insert(name.to_owned(), rater);
-                    rater
-                }
-            },
+        let next = self.names.len() as u32;
+        let rater = if let Some(name) = rater {
+            // Most ratings are by somebody who is known, whose name need not be copied.
+            let known = self.names.get(name).copied();
+            known.unwrap_or_else(|| *self.names.entry(name.to_owned()).or_insert(next))
+        } else {
             // Ratings without a name are each of another rater.
-            None => {
-                self.unnamed += 1;
-                u32::MAX - self.unnamed
-            }
+            self.unnamed += 1;
+            u32::MAX - self.unnamed
         };
         self.ratings.push(Rating { item, rater, grade: label.0 });
         self.numbers.push(label.1 as f32);

@@ -15,7 +15,7 @@ impl LanguageFilter {
     pub(super) fn new(spec: &LanguageSpec) -> Result<Self, ImportError> {
         let lang = |code: &String| {
             Lang::from_code(code.as_str()).ok_or_else(|| {
-                let known: Vec<_> = Lang::all().iter().map(|lang| lang.code()).collect();
+                let known: Vec<_> = Lang::all().iter().map(Lang::code).collect();
                 let problem =
                     format!("no language `{code}`; codes are of ISO 639-3: {}", known.join(", "));
                 ImportError::key("language.keep", problem)

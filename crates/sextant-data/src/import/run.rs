@@ -98,7 +98,9 @@ fn first_reading(
             if !passes(plan, batch, row)? {
                 continue;
             }
-            joined.iter_mut().for_each(|table| table.need(batch, row));
+            for table in joined.iter_mut() {
+                table.need(batch, row);
+            }
             if let (Some(_), Some((columns, rule))) = (&map.raters, &plan.label) {
                 let key = identity(plan, batch, row);
                 for &column in columns {

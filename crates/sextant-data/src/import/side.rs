@@ -142,7 +142,7 @@ impl SidePlan {
                     }
                     Some(AttributesPlan::Packed { column, .. }) => places.push(*column),
                     Some(AttributesPlan::Table { table, .. }) => {
-                        places.push(Place::Joined(*table, 0))
+                        places.push(Place::Joined(*table, 0));
                     }
                     None => {}
                 }
