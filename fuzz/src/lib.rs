@@ -6,6 +6,7 @@
 //! `replay`, which runs stored findings, seeds and random changes of them in every `cargo test
 //! --workspace`.
 
+mod imports;
 mod models;
 mod mutate;
 mod rows;
@@ -37,6 +38,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "separated", run: rows::separated, seeds: seeds::rows::separated },
     Target { name: "jsonl", run: rows::jsonl, seeds: seeds::rows::jsonl },
     Target { name: "parquet", run: rows::parquet, seeds: seeds::rows::parquet },
+    Target { name: "judgements", run: imports::judgements, seeds: seeds::imports::judgements },
+    Target { name: "map", run: imports::map, seeds: seeds::imports::map },
     Target { name: "safetensors", run: weights::safetensors, seeds: seeds::weights::safetensors },
     Target { name: "gguf", run: weights::gguf, seeds: seeds::weights::gguf },
     Target { name: "torch", run: weights::torch, seeds: seeds::weights::torch },

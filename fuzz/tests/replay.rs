@@ -62,6 +62,8 @@ replays!(
     separated,
     jsonl,
     parquet,
+    judgements,
+    map,
     safetensors,
     gguf,
     torch,

@@ -61,6 +61,8 @@ pub struct DatasetRow<'a> {
     pub line: u64,
     /// The row.
     pub example: Example,
+    /// See [`Row::further`](crate::Row::further).
+    pub further: Vec<(String, String)>,
 }
 
 impl Dataset {
@@ -102,7 +104,8 @@ impl Dataset {
             }
             let mut reader = RowReader::open(path, &options)?;
             while let Some(row) = reader.next() {
-                let row = row?;
+                let mut row = row?;
+                let further = std::mem::take(&mut row.further);
                 let error = |column, problem| reader.error(row.line, Some(column), problem);
                 let split = match (row.split, part) {
                     (Some(found), Some(expected)) if found != expected => {
@@ -118,7 +121,7 @@ impl Dataset {
                 if splits.contains(&split) {
                     let (path, unit, line) = (reader.path(), reader.unit(), row.line);
                     let example = Example { split: Some(split), ..row.with_grade(grade) };
-                    visit(DatasetRow { split, path, unit, line, example })?;
+                    visit(DatasetRow { split, path, unit, line, example, further })?;
                 }
             }
         }

@@ -11,16 +11,20 @@ mod arrow_values;
 pub mod build;
 mod card;
 mod check;
+mod clean;
 mod dataset;
 mod derive;
 mod entity;
 mod error;
+pub mod exchange;
 mod format;
+pub mod import;
 mod input;
 mod json_text;
 mod layout;
 pub mod market;
 mod pairs;
+pub mod raters;
 mod read;
 mod read_options;
 mod row;
@@ -46,4 +50,6 @@ pub use pairs::{PairError, pairs};
 pub use read::{Batch, BatchReader, RowReader};
 pub use read_options::{Labels, Quoting, ReadOptions, Separator};
 pub use row::{Row, json_number};
-pub use write::{BatchWriter, Output, unwritable, unwritable_row, write_examples};
+pub use write::{
+    BatchWriter, Output, RowView, RowsWriter, unwritable, unwritable_row, used_by, write_examples,
+};

@@ -25,6 +25,10 @@ pub struct ReadOptions {
     pub default_task: Option<Task>,
     /// Whether rows need a grade.
     pub labels: Labels,
+    /// Whether rows keep the columns that have no meaning, in [`Row::further`](crate::Row::further).
+    pub further: bool,
+    /// Whether the rows are those of another program's table, in which no column is needed.
+    pub any_columns: bool,
 }
 
 impl ReadOptions {
@@ -42,6 +46,8 @@ impl Default for ReadOptions {
             max_row_bytes: Self::MAX_ROW_BYTES,
             default_task: None,
             labels: Labels::default(),
+            further: false,
+            any_columns: false,
         }
     }
 }

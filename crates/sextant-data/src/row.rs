@@ -24,6 +24,9 @@ pub struct Row {
     pub origin: Option<LabelOrigin>,
     /// The split of the data set that the row belongs to.
     pub split: Option<Split>,
+    /// The names and texts of columns without a meaning, if [`ReadOptions::further`](crate::ReadOptions::further)
+    /// asks for them. Empty and absent values are left out.
+    pub further: Vec<(String, String)>,
 }
 
 impl Row {

@@ -10,6 +10,9 @@
 //! group of rows once; a bootstrap replicate counts a group as often as it was drawn. So each metric is
 //! written once, as a function of sums, and a replicate is one pass over small rows.
 //!
+//! [`evaluate_run`] scores a ranking against judgements as TREC's programs do, and [`analyse_errors`] says where a
+//! model is wrong: confident mistakes, labels that are likely wrong, slices.
+//!
 //! A metric that is undefined on some rows (kappa where all is one grade, NDCG without a list) is
 //! `None`, in JSON `null`; no NaN is ever written.
 
@@ -23,6 +26,7 @@ mod confusion;
 mod consistency;
 mod effect;
 mod error;
+mod errors;
 mod evaluate;
 mod holm;
 mod interval;
@@ -30,6 +34,7 @@ mod mcnemar;
 mod metric;
 mod ndcg;
 mod paired_accuracy;
+mod ranking;
 mod render;
 mod report;
 mod risk_coverage;
@@ -51,6 +56,10 @@ pub use compare::{PairedComparison, compare};
 pub use consistency::{Consistency, PairSource, TripleKind, Triples, contradiction};
 pub use effect::{OddsRatio, cohens_h};
 pub use error::EvalError;
+pub use errors::{
+    ErrorAnalysis, ErrorOptions, Feature, LabelNoise, Slice, WorstSlices, analyse_errors,
+    label_noise, slices, worst_slices,
+};
 pub use evaluate::{EvalOptions, evaluate};
 pub use holm::holm;
 pub use interval::Interval;
@@ -58,6 +67,7 @@ pub use mcnemar::McNemar;
 pub use metric::Metric;
 pub use ndcg::ndcg;
 pub use paired_accuracy::{PairedAccuracy, PairedRow, paired_accuracy};
+pub use ranking::{Gain, MeasureResult, RankedList, RankingMeasure, RankingReport, evaluate_run};
 pub use report::{ClassMetrics, Dataset, Estimate, Estimates, EvalReport, TaskMetrics};
 pub use risk_coverage::{RiskCoverage, risk_coverage};
 pub use row_mean::{RowMean, row_mean};

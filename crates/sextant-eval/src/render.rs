@@ -79,7 +79,7 @@ fn grades(metrics: &TaskMetrics) -> Table {
 }
 
 /// A table whose first column is text and whose others are numbers.
-fn table(header: &[&str]) -> Table {
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     // The table is not fitted to the terminal's width: the same report gives the same text anywhere.
     table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));

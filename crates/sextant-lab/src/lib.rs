@@ -35,7 +35,7 @@ mod weights;
 
 pub use cell::{Cell, Resolve, Role};
 pub use comparison::{Baseline, Comparison, Run};
-pub use document::{Document, ReportFiles};
+pub use document::{Document, ErrorRow, ReportFiles};
 pub use error::LabError;
 pub use facts::{RunFacts, spoken_duration};
 pub use findings::Findings;

@@ -4,6 +4,8 @@
 
 #[path = "common/chromium.rs"]
 mod chromium;
+#[path = "common/errors.rs"]
+mod errors;
 #[path = "common/made_up.rs"]
 mod made_up;
 
@@ -111,6 +113,23 @@ fn nothing_overflows_is_missing_or_hard_to_read() {
         );
         assert!(look.plots >= 6 && look.tables >= 8 && look.texts > 300, "{name}: {look:?}");
         assert!(std::fs::metadata(&picture).unwrap().len() > 20_000, "{name}");
+    }
+}
+
+#[test]
+fn the_page_of_errors_is_readable_too() {
+    let Some(program) = chromium() else { return };
+    let html = errors::page();
+    let pictures =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/report-screenshots");
+    std::fs::create_dir_all(&pictures).unwrap();
+    for (name, width, dark) in [("errors-light", 1280, false), ("errors-narrow-dark", 390, true)] {
+        let picture = pictures.join(format!("{name}.png"));
+        let look = look(&program, &html, width, dark, Some(&picture));
+        assert!(look.wrong.is_empty(), "{name}:\n{}", look.wrong.join("\n"));
+        let count = |what: &str| html.matches(what).count();
+        assert_eq!((look.sections, look.tables), (4, count("<table")), "{name}");
+        assert!(look.tables >= 8 && look.texts > 300, "{name}: {look:?}");
     }
 }
 

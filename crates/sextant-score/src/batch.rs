@@ -218,6 +218,13 @@ pub fn append(batch: RecordBatch, predictions: &[Prediction]) -> Result<RecordBa
     let kept = fields.zip(batch.columns()).filter(|(f, _)| !ADDED_COLUMNS.contains(&&**f.name()));
     let mut columns: Vec<ArrayRef> = kept.map(|(_, array)| array.clone()).collect();
 
+    columns.extend(prediction_columns(predictions));
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema, columns, &options)
+}
+
+/// The columns of [`added_fields`] for predictions.
+pub(crate) fn prediction_columns(predictions: &[Prediction]) -> [ArrayRef; 4] {
     // A number is the shortest decimal that reads back as the same `f32`: 0.1, and not 0.10000000149011612.
     let number = |number: f32| json_number(number).as_f64();
     let grades = predictions.iter().map(Prediction::grade);
@@ -226,10 +233,10 @@ pub fn append(batch: RecordBatch, predictions: &[Prediction]) -> Result<RecordBa
         probs.append_value(prediction.probs.map(number));
     }
     let scores = predictions.iter().map(|prediction| number(prediction.score()));
-    columns.push(Arc::new(grades.clone().map(|g| g.index() as i64).collect::<Int64Array>()));
-    columns.push(Arc::new(grades.map(|grade| Some(grade.as_str())).collect::<StringArray>()));
-    columns.push(Arc::new(scores.collect::<Float64Array>()));
-    columns.push(Arc::new(probs.finish()));
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema, columns, &options)
+    [
+        Arc::new(grades.clone().map(|g| g.index() as i64).collect::<Int64Array>()),
+        Arc::new(grades.map(|grade| Some(grade.as_str())).collect::<StringArray>()),
+        Arc::new(scores.collect::<Float64Array>()),
+        Arc::new(probs.finish()),
+    ]
 }

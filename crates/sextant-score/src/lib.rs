@@ -10,12 +10,14 @@
 
 mod batch;
 mod file;
+mod predictions;
 
 pub use batch::{
     ADDED_COLUMNS, BadRow, BatchError, EncodedBatch, RowFault, added_fields, append, score_batch,
     scored_schema,
 };
 pub use file::{ScoreOptions, ScoreReport, score_file};
+pub use predictions::write_predictions;
 
 use sextant_data::{DataError, RowUnit};
 use sextant_model::ModelError;

@@ -156,6 +156,8 @@ impl DataRecipe {
             max_row_bytes: self.max_row_bytes.unwrap_or(ReadOptions::MAX_ROW_BYTES),
             default_task: self.task,
             labels: Labels::Required,
+            further: false,
+            any_columns: false,
         }
     }
 }

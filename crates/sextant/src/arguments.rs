@@ -86,6 +86,8 @@ impl FileReading {
             max_row_bytes: self.max_row_bytes,
             default_task,
             labels,
+            further: false,
+            any_columns: false,
         }
     }
 }

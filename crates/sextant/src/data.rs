@@ -1,5 +1,11 @@
 //! `sextant data`.
 
+mod exchange;
+mod import;
+mod new;
+
+pub(crate) use exchange::IdArgs;
+
 use crate::arguments::{Overwrite, Reading};
 use crate::say::{complain, say};
 use anyhow::{Context, anyhow, bail, ensure};
@@ -18,6 +24,12 @@ use std::path::PathBuf;
 /// Make, check and describe data sets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Data {
+    /// Make rows of other programs' tables, as a map says
+    Import(import::Import),
+    /// Write a map for a table, after a few questions about it
+    New(new::New),
+    /// Write rows as judgements or runs of other programs
+    Export(exchange::Export),
     /// Build a benchmark from its sources
     Build(Build),
     /// Prove that splits do not leak, and say what a trivial model would reach
@@ -128,6 +140,9 @@ pub(crate) struct MarketArgs {
 impl Data {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
+            Self::Import(args) => args.run(),
+            Self::New(args) => args.run(),
+            Self::Export(args) => args.run(),
             Self::Build(args) => {
                 let recipe = build::Recipe::read(&args.recipe)?;
                 let report =

@@ -18,23 +18,42 @@ pub(crate) enum RowProgress {
 
 /// Decides when to write a line, and what it says.
 pub(crate) struct Lines {
+    /// What is done with rows.
+    done: &'static str,
+    /// What the rows are of; empty where there is one input only.
+    task: String,
     rows: u64,
     start: Instant,
     said: Instant,
 }
 
 impl RowProgress {
-    /// Starts counting.
-    pub(crate) fn new() -> Self {
+    /// Starts counting rows that are `done`: scored, read.
+    pub(crate) fn new(done: &'static str) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self::Lines(Lines::new(Instant::now()));
+            return Self::Lines(Lines::new(done, Instant::now()));
         }
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} rows {per_sec} {elapsed}")
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {msg}{pos} rows {per_sec} {elapsed}")
         {
             bar.set_style(style);
         }
         Self::Bar(bar)
+    }
+
+    /// Starts again with the rows of another input.
+    pub(crate) fn task(&mut self, name: &str) {
+        match self {
+            Self::Bar(bar) => {
+                bar.reset();
+                bar.set_message(format!("{name}: "));
+            }
+            Self::Lines(lines) => {
+                *lines =
+                    Lines { task: format!("{name}: "), ..Lines::new(lines.done, Instant::now()) };
+            }
+        }
     }
 
     /// Counts `rows` further rows. With 0 it only writes a line if one is due.
@@ -58,8 +77,8 @@ impl RowProgress {
 }
 
 impl Lines {
-    fn new(now: Instant) -> Self {
-        Self { rows: 0, start: now, said: now }
+    fn new(done: &'static str, now: Instant) -> Self {
+        Self { done, task: String::new(), rows: 0, start: now, said: now }
     }
 
     /// Counts rows, and returns the line to write if it is time for one.
@@ -71,7 +90,8 @@ impl Lines {
         self.said = now;
         let seconds = now.duration_since(self.start).as_secs_f64();
         let rate = self.rows as f64 / seconds;
-        Some(format!("{} rows scored, {rate:.0} rows/s, {seconds:.0} s", self.rows))
+        let Self { done, task, rows, .. } = self;
+        Some(format!("{task}{rows} rows {done}, {rate:.0} rows/s, {seconds:.0} s"))
     }
 }
 
@@ -83,7 +103,7 @@ mod tests {
     fn a_log_gets_a_line_every_ten_seconds() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut lines = Lines::new(start);
+        let mut lines = Lines::new("scored", start);
         assert_eq!(lines.add(500, at(4)), None);
         assert_eq!(lines.add(500, at(10)).unwrap(), "1000 rows scored, 100 rows/s, 10 s");
         assert_eq!(lines.add(500, at(19)), None);

@@ -50,7 +50,7 @@ impl Score {
             ..ScoreOptions::default()
         };
         let to_output = self.output == Path::new("-");
-        let mut progress = RowProgress::new();
+        let mut progress = RowProgress::new("scored");
         let report = score_file(&scorer, &self.input, &self.output, &options, |rows| {
             progress.add(rows);
             interrupt::flow()

@@ -64,7 +64,14 @@ pub fn normalize(text: &str) -> String {
         if !normal.is_empty() {
             normal.push(' ');
         }
-        normal.extend(word.chars().flat_map(char::to_lowercase));
+        if word.is_ascii() {
+            // The same letters, without a look at Unicode's tables for each: an import compares every pair.
+            let start = normal.len();
+            normal.push_str(word);
+            normal[start..].make_ascii_lowercase();
+        } else {
+            normal.extend(word.chars().flat_map(char::to_lowercase));
+        }
     }
     normal
 }

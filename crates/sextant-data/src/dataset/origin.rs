@@ -59,12 +59,16 @@ impl FileNames {
     }
 }
 
+/// The names and texts of a row's columns without a meaning.
+type Further = Vec<(String, String)>;
+
 /// A dataset in memory, with the file and line of every row.
 #[derive(Debug, Default)]
 pub struct LoadedDataset {
     /// The rows.
     pub dataset: Dataset,
     origins: [Vec<RowOrigin>; Split::ALL.len()],
+    further: [Vec<Further>; Split::ALL.len()],
     names: FileNames,
 }
 
@@ -78,6 +82,9 @@ impl LoadedDataset {
         Dataset::visit(path, options, &Split::ALL, |row| {
             let origin = loaded.names.origin(row.path, row.unit, row.line);
             loaded.origins[row.split as usize].push(origin);
+            if options.further {
+                loaded.further[row.split as usize].push(row.further);
+            }
             loaded.dataset.part_mut(row.split).push(row.example);
             Ok::<_, DataError>(())
         })?;
@@ -104,6 +111,7 @@ impl LoadedDataset {
         LabelledRows {
             examples: std::mem::take(self.dataset.part_mut(split)),
             origins: std::mem::take(&mut self.origins[split as usize]),
+            further: std::mem::take(&mut self.further[split as usize]),
             names: self.names,
         }
     }
@@ -114,6 +122,8 @@ impl LoadedDataset {
 pub struct LabelledRows {
     examples: Vec<Example>,
     origins: Vec<RowOrigin>,
+    /// The columns without a meaning of each row, if they were asked for.
+    further: Vec<Further>,
     names: FileNames,
 }
 
@@ -127,12 +137,16 @@ impl LabelledRows {
         let mut reader = RowReader::open(path, &options)?;
         let mut rows = Self::default();
         while let Some(row) = reader.next() {
-            let row = row?;
+            let mut row = row?;
+            let further = std::mem::take(&mut row.further);
             let missing =
                 || reader.error(row.line, Some("grade"), RowProblem::Missing { task: false });
             let grade = row.grade.ok_or_else(missing)?;
             rows.origins.push(rows.names.origin(reader.path(), reader.unit(), row.line));
             rows.examples.push(row.with_grade(grade));
+            if options.further {
+                rows.further.push(further);
+            }
         }
         Ok(rows)
     }
@@ -152,12 +166,30 @@ impl LabelledRows {
         self.origins[row].describe(self.names.names())
     }
 
+    /// The columns without a meaning, in the order of their first values: the name of each, and its text in every
+    /// row. Empty unless [`ReadOptions::further`] asked for them.
+    pub fn columns(&self) -> Vec<(String, Vec<Option<String>>)> {
+        let mut columns: Vec<(String, Vec<Option<String>>)> = Vec::new();
+        for (row, further) in self.further.iter().enumerate() {
+            for (name, text) in further {
+                let known = columns.iter().position(|(known, _)| known == name);
+                let at = known.unwrap_or_else(|| {
+                    columns.push((name.clone(), vec![None; self.further.len()]));
+                    columns.len() - 1
+                });
+                columns[at].1[row] = Some(text.clone());
+            }
+        }
+        columns
+    }
+
     /// Keeps the rows for which `keep` is true, and drops the others.
     pub fn retain(&mut self, keep: impl Fn(&Example) -> bool) {
         let kept: Vec<bool> = self.examples.iter().map(keep).collect();
-        let (mut example, mut origin) = (kept.iter(), kept.iter());
+        let (mut example, mut origin, mut further) = (kept.iter(), kept.iter(), kept.iter());
         self.examples.retain(|_| example.next() == Some(&true));
         self.origins.retain(|_| origin.next() == Some(&true));
+        self.further.retain(|_| further.next() == Some(&true));
     }
 }
 

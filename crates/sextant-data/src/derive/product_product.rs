@@ -119,7 +119,7 @@ fn shown(offer: &Matched, description_characters: usize) -> Entity {
         .description
         .as_deref()
         .map(|text| text.strip_prefix(product.title.as_str()).unwrap_or(text).trim())
-        .map(|text| crate::sources::beginning(text, description_characters).to_owned())
+        .map(|text| crate::clean::beginning(text, description_characters).to_owned())
         .filter(|text| !text.is_empty());
     if description.is_none() && product.brand.is_none() && product.attributes.is_empty() {
         return product.title.as_str().into();

@@ -98,7 +98,7 @@ pub(super) fn candidates(context: Context<'_>) -> Vec<Example> {
         let product: Entity = match description {
             Some(text) if limit > 0 => Product {
                 title: results[0].title.clone(),
-                description: Some(crate::sources::beginning(text, limit).to_owned()),
+                description: Some(crate::clean::beginning(text, limit).to_owned()),
                 ..Product::default()
             }
             .into(),

@@ -205,7 +205,8 @@ fn check_columns(
         ("right", true),
         ("grade", options.labels == Labels::Required),
     ];
-    let Some((name, _)) = needed.into_iter().find(|&(name, needed)| needed && !has(name)) else {
+    let lacks = |&(name, needed): &(&str, bool)| needed && !options.any_columns && !has(name);
+    let Some((name, _)) = needed.into_iter().find(lacks) else {
         return Ok(());
     };
     let found = columns.to_vec();

@@ -16,7 +16,7 @@ pub(super) fn records(
     options: &ReadOptions,
 ) -> Result<(Vec<String>, Records), DataError> {
     let row_file = Arc::new(row_file.clone());
-    let known = |name: &str| Row::COLUMNS.contains(&name);
+    let known = |name: &str| options.further || Row::COLUMNS.contains(&name);
     let (layout, mut source) = parquet::open(file, &row_file, options, known)?;
     let names = layout.schema.fields().iter().map(|field| field.name().clone()).collect();
     let mut rows = Vec::new().into_iter();

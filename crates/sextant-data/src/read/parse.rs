@@ -36,7 +36,7 @@ pub(super) fn row(
     if grade.is_none() && options.labels == Labels::Required {
         return Err(at("grade")(RowProblem::Missing { task: false }));
     }
-    Ok(Row {
+    let mut row = Row {
         line,
         pair,
         grade,
@@ -46,7 +46,22 @@ pub(super) fn row(
         source: take("source").map(label).transpose().map_err(at("source"))?.flatten(),
         origin: take("origin").map(named).transpose().map_err(at("origin"))?,
         split: take("split").map(split).transpose().map_err(at("split"))?,
-    })
+        further: Vec::new(),
+    };
+    if options.further {
+        row.further = fields.into_iter().filter_map(further).collect();
+    }
+    Ok(row)
+}
+
+/// A column without a meaning, as text; `None` if it is empty.
+fn further((name, value): (String, Value)) -> Option<(String, String)> {
+    let text = match value {
+        Value::Null => return None,
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    (!text.trim().is_empty()).then_some((name, text))
 }
 
 /// The task that a row names, or else the default task.

@@ -3,8 +3,8 @@
 //! The set consists of ten disjoint files. Descriptions contain HTML, and many are empty.
 
 use super::SourceError;
-use super::clean::plain_text;
 use super::table::{Charset, Table};
+use crate::clean::plain_text;
 use std::path::Path;
 
 /// The files of the set.

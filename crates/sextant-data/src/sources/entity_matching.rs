@@ -5,8 +5,8 @@
 //! share offers, and the sizes of the WDC sets overlap, so all lines are read as one pool.
 
 use super::SourceError;
-use super::clean::collapse;
 use super::table::{Charset, line_error, read_text};
+use crate::clean::collapse;
 use sextant_core::Product;
 use std::path::Path;
 

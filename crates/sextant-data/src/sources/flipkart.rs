@@ -1,8 +1,8 @@
 //! Flipkart: products with a category tree written as `["A >> B >> Title"]`.
 
-use super::clean::plain_text;
 use super::table::{Charset, Table};
 use super::{SourceError, TypePath};
+use crate::clean::plain_text;
 use std::path::Path;
 
 pub(super) const FILE: &str = "flipkart_sample/flipkart_com-ecommerce_sample_1050.csv";

@@ -3,8 +3,8 @@
 //! The file is in Latin-1. Its titles contain HTML entities, and the degree sign is written `å¡`.
 
 use super::SourceError;
-use super::clean::plain_text;
 use super::table::{Charset, Table};
+use crate::clean::plain_text;
 use std::path::Path;
 
 pub(super) const FILE: &str = "home_depot_search_relevance/train.csv";

@@ -4,8 +4,8 @@
 //! single quote is written in double quotes.
 
 use super::SourceError;
-use super::clean::collapse;
 use super::table::{Charset, line_error, read_text};
+use crate::clean::collapse;
 use std::path::Path;
 
 pub(super) const FILE: &str = "home_depot_spelling/spellCheckingDict.txt";

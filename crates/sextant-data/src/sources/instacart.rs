@@ -4,8 +4,8 @@
 //! lines are left out, as they were when the benchmark was first built, and are counted.
 
 use super::SourceError;
-use super::clean::collapse;
 use super::table::{Charset, LeftOut, Table};
+use crate::clean::collapse;
 use std::collections::BTreeMap;
 use std::path::Path;
 

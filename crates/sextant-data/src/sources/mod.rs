@@ -4,7 +4,6 @@
 //! and gives typed records. It decides nothing about tasks or grades; the module `derive` does. No file
 //! of these sets is in the repository: users obtain them, and [`Sources::load`] says which are missing.
 
-mod clean;
 mod crowdflower;
 mod entity_matching;
 mod error;
@@ -29,8 +28,6 @@ pub use pricerunner::Offer;
 pub use queryner::{Segment, SegmentKind, SegmentedQuery};
 pub use shopify_taxonomy::ShopifyTaxonomy;
 pub use table::LeftOut;
-
-pub(crate) use clean::beginning;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! PriceRunner: titles of offers from many shops, clustered by product, in ten categories.
 
 use super::SourceError;
-use super::clean::plain_text;
 use super::table::{Charset, Table};
+use crate::clean::plain_text;
 use std::path::Path;
 
 pub(super) const FILE: &str = "pricerunner/pricerunner_aggregate.csv";

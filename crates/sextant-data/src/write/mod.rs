@@ -10,11 +10,13 @@ mod jsonl;
 mod output;
 mod parquet;
 mod render;
+mod rows;
 mod separated;
 
-pub use examples::write_examples;
 pub(crate) use examples::write_to;
+pub use examples::{used_by, write_examples};
 pub use output::Output;
+pub use rows::{RowView, RowsWriter};
 
 use self::fit::FitError;
 use crate::layout::Layout;

@@ -7,7 +7,12 @@ mod batches;
 mod card;
 mod check;
 mod dataset;
+mod exchange;
+mod import;
+mod import_maps;
+mod import_support;
 mod parquet_types;
+mod raters;
 mod reading;
 mod writing;
 

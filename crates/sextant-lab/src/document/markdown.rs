@@ -24,10 +24,11 @@ impl Document {
                 text.push_str(&of_table(table));
             }
         }
+        let Some(recipe) = &self.recipe else { return text };
         let _ = write!(
             text,
             "\n## Make it again\n\nSave the recipe as lab.toml; `sextant lab run lab.toml --out FOLDER` trains what is missing, `sextant lab report FOLDER` writes this report.\n\n```toml\n{}```\n",
-            self.recipe
+            recipe
         );
         text
     }

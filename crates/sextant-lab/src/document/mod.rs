@@ -3,12 +3,14 @@
 mod accuracy;
 mod behaviour;
 mod differences;
+mod errors;
 mod files;
 mod html;
 mod markdown;
 mod plot;
 mod record;
 
+pub use errors::ErrorRow;
 pub use files::ReportFiles;
 
 use crate::findings::{AccuracyColumn, Findings};
@@ -25,8 +27,8 @@ pub struct Document {
     /// Paragraphs below the title.
     lead: Vec<String>,
     sections: Vec<Section>,
-    /// The recipe that makes the report again, as TOML.
-    recipe: String,
+    /// The recipe that makes the report again, as TOML, where a lab made it.
+    recipe: Option<String>,
 }
 
 /// A chapter.
@@ -162,7 +164,7 @@ impl Document {
             title: findings.name.clone(),
             lead,
             sections,
-            recipe: written(&findings.recipe)?,
+            recipe: Some(written(&findings.recipe)?),
         })
     }
 }

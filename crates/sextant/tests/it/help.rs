@@ -12,7 +12,7 @@ fn every_command_explains_itself() {
     ] {
         insta::assert_snapshot!(format!("help-{command}"), place.ok(&[command, "--help"]));
     }
-    for command in ["build", "check", "stats", "market"] {
+    for command in ["build", "check", "stats", "market", "import", "new", "export"] {
         let text = place.ok(&["data", command, "--help"]);
         insta::assert_snapshot!(format!("help-data-{command}"), text);
     }

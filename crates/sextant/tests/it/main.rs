@@ -9,6 +9,7 @@ mod examples;
 mod formats;
 mod get;
 mod help;
+mod import;
 mod kill;
 mod lab;
 mod outputs;

@@ -1,6 +1,7 @@
 //! JSONL as batches of raw JSON.
 
 use super::builder::TextColumns;
+use super::projection::Projection;
 use super::{BATCH_BYTES, Batch, BatchSource};
 use crate::read::json_fields::fields;
 use crate::read::{RowFile, jsonl};
@@ -15,24 +16,24 @@ pub(super) struct JsonlSource {
     lines: jsonl::JsonLines<Box<dyn BufRead + Send>>,
     columns: TextColumns,
     row_file: Arc<RowFile>,
-    without: &'static [&'static str],
+    projection: Projection,
 }
 
 impl JsonlSource {
     pub(super) fn new(
         text: Box<dyn BufRead + Send>,
         row_file: Arc<RowFile>,
-        without: &'static [&'static str],
+        projection: Projection,
         max_row_bytes: usize,
     ) -> Self {
         let lines = jsonl::JsonLines::new(text, RowFile::clone(&row_file), max_row_bytes);
-        Self { lines, columns: TextColumns::new(true), row_file, without }
+        Self { lines, columns: TextColumns::new(true), row_file, projection }
     }
 }
 
 impl BatchSource for JsonlSource {
     fn next(&mut self, rows: usize) -> Option<Result<Batch, DataError>> {
-        let Self { lines: input, columns, row_file, without } = self;
+        let Self { lines: input, columns, row_file, projection } = self;
         let (mut lines, mut bad) = (Vec::new(), Vec::new());
         while columns.rows() < rows && bad.len() < rows && columns.bytes() < BATCH_BYTES {
             let (line, text) = match input.next() {
@@ -47,7 +48,7 @@ impl BatchSource for JsonlSource {
             let mut hint = 0;
             let mut repeated = None;
             let whole = fields(text, |name, value| {
-                if !without.contains(&&*name) {
+                if projection.keeps(&name) {
                     let column = columns.column(&name, hint);
                     if !columns.set(column, value) {
                         repeated.get_or_insert_with(|| name.clone().into_owned());

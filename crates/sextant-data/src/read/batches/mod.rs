@@ -12,6 +12,7 @@ mod kinds;
 mod pages;
 pub(super) mod parquet;
 mod parts;
+mod projection;
 mod separated;
 
 use super::RowFile;
@@ -22,6 +23,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema};
 use kinds::Seen;
 use parts::Parts;
+use projection::Projection;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +81,7 @@ pub(super) trait BatchSource: Send {
 pub struct BatchReader {
     parts: Parts,
     options: ReadOptions,
-    without: &'static [&'static str],
+    projection: Projection,
     layout: Option<Layout>,
     source: Box<dyn BatchSource>,
     failed: bool,
@@ -99,7 +101,21 @@ impl BatchReader {
         options: &ReadOptions,
         without: &'static [&'static str],
     ) -> Result<Self, DataError> {
-        Self::over(Parts::open(path.as_ref(), options)?, options, without)
+        Self::over(Parts::open(path.as_ref(), options)?, options, Projection::Without(without))
+    }
+
+    /// Opens an input like [`BatchReader::open`], and reads only the columns of the given names. One that the
+    /// input lacks is no error; [`BatchReader::layout`] says which there are.
+    ///
+    /// # Errors
+    /// The errors of [`BatchReader::open`].
+    pub fn open_columns(
+        path: impl AsRef<Path>,
+        options: &ReadOptions,
+        columns: &[String],
+    ) -> Result<Self, DataError> {
+        let projection = Projection::Only(columns.into());
+        Self::over(Parts::open(path.as_ref(), options)?, options, projection)
     }
 
     /// Opens an input like [`BatchReader::open`], and finds the columns of all rows in advance, as writers of
@@ -118,13 +134,14 @@ impl BatchReader {
         mut look: impl FnMut(&Batch) -> Result<(), DataError>,
     ) -> Result<Self, DataError> {
         let parts = Parts::open(path.as_ref(), options)?;
+        let projection = Projection::Without(without);
         if parts.format() != Format::Jsonl {
-            return Self::over(parts, options, without);
+            return Self::over(parts, options, projection);
         }
         let parts = parts.kept()?;
         let mut columns: Vec<(String, Seen)> = Vec::new();
         let mut places = HashMap::new();
-        let mut reader = Self::over(parts.again(options)?, options, without)?;
+        let mut reader = Self::over(parts.again(options)?, options, projection.clone())?;
         while let Some(batch) = reader.next_batch(BATCH_ROWS).transpose()? {
             look(&batch)?;
             let arrays = batch.columns.schema_ref().fields().iter().zip(batch.columns.columns());
@@ -139,19 +156,19 @@ impl BatchReader {
         }
         let fields = columns.iter().map(|(name, seen)| Field::new(name, seen.data_type(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let reader = Self::over(parts.again(options)?, options, without)?;
+        let reader = Self::over(parts.again(options)?, options, projection)?;
         Ok(Self { layout: Some(Layout::from(schema)), ..reader })
     }
 
     fn over(
         mut parts: Parts,
         options: &ReadOptions,
-        without: &'static [&'static str],
+        projection: Projection,
     ) -> Result<Self, DataError> {
         let max_row_bytes = options.max_row_bytes.min(ROW_BYTES);
         let options = &ReadOptions { max_row_bytes, ..options.clone() };
         let first = parts.next().ok_or_else(|| parts.is_empty())??;
-        let (layout, source) = open_part(first, parts.format(), options, without)?;
+        let (layout, source) = open_part(first, parts.format(), options, &projection)?;
         if let Some(layout) = &layout
             && parts.number() > 1
             && parts.is_reopenable()
@@ -159,11 +176,11 @@ impl BatchReader {
             for part in parts.again(options)?.skip(1) {
                 let part = part?;
                 let path = part.path.clone();
-                let (other, _) = open_part(part, parts.format(), options, without)?;
+                let (other, _) = open_part(part, parts.format(), options, &projection)?;
                 check_same(&path, layout, other.as_ref())?;
             }
         }
-        Ok(Self { parts, options: options.clone(), without, layout, source, failed: false })
+        Ok(Self { parts, options: options.clone(), projection, layout, source, failed: false })
     }
 
     /// The format of every part.
@@ -199,7 +216,8 @@ impl BatchReader {
     /// Opens a part after the first one.
     fn open_next(&self, part: Part) -> Result<Box<dyn BatchSource>, DataError> {
         let path = part.path.clone();
-        let (layout, source) = open_part(part, self.parts.format(), &self.options, self.without)?;
+        let (layout, source) =
+            open_part(part, self.parts.format(), &self.options, &self.projection)?;
         if let (Some(first), Some(these)) = (&self.layout, &layout) {
             check_same(&path, first, Some(these))?;
         }
@@ -218,21 +236,26 @@ fn open_part(
     part: Part,
     format: Format,
     options: &ReadOptions,
-    without: &'static [&'static str],
+    projection: &Projection,
 ) -> Result<(Option<Layout>, Box<dyn BatchSource>), DataError> {
     let row_file = Arc::new(RowFile { path: part.path, format });
     Ok(match part.content {
         Content::Table(file) => {
-            let kept = |name: &str| !without.contains(&name);
-            let (layout, source) = parquet::open(file, &row_file, options, kept)?;
+            let keeps = |name: &str| projection.keeps(name);
+            let (layout, source) = parquet::open(file, &row_file, options, keeps)?;
             (Some(layout), Box::new(source))
         }
         Content::Text(text) if format == Format::Jsonl => (
             None,
-            Box::new(jsonl::JsonlSource::new(text, row_file, without, options.max_row_bytes)),
+            Box::new(jsonl::JsonlSource::new(
+                text,
+                row_file,
+                projection.clone(),
+                options.max_row_bytes,
+            )),
         ),
         Content::Text(text) => {
-            let (layout, source) = separated::open(text, &row_file, options, without)?;
+            let (layout, source) = separated::open(text, &row_file, options, projection.clone())?;
             (Some(layout), Box::new(source))
         }
     })

@@ -1,6 +1,7 @@
 //! Reads CSV and TSV as batches of text. Cells are unchanged, and an empty cell is a null.
 
 use super::builder::TextColumns;
+use super::projection::Projection;
 use super::{BATCH_BYTES, Batch, BatchSource};
 use crate::layout::Layout;
 use crate::read::RowFile;
@@ -15,7 +16,7 @@ pub(super) struct SeparatedSource {
     rows: Rows<Box<dyn BufRead + Send>>,
     columns: TextColumns,
     row_file: Arc<RowFile>,
-    without: &'static [&'static str],
+    projection: Projection,
 }
 
 /// Reads the header.
@@ -26,18 +27,18 @@ pub(super) fn open(
     text: Box<dyn BufRead + Send>,
     row_file: &Arc<RowFile>,
     options: &ReadOptions,
-    without: &'static [&'static str],
+    projection: Projection,
 ) -> Result<(Layout, SeparatedSource), DataError> {
     let separator = if row_file.format == Format::Tsv { b'\t' } else { b',' };
     let rows = Rows::open(text, row_file, separator, options)?;
     let mut columns = TextColumns::new(false);
     let mut fields = Vec::new();
-    for name in rows.names().filter(|name| !without.contains(&name.as_str())) {
+    for name in rows.names().filter(|name| projection.keeps(name)) {
         columns.column(name, fields.len());
         fields.push(Field::new(name, DataType::Utf8, true));
     }
     let layout = Layout::from(Arc::new(Schema::new(fields)));
-    Ok((layout, SeparatedSource { rows, columns, row_file: row_file.clone(), without }))
+    Ok((layout, SeparatedSource { rows, columns, row_file: row_file.clone(), projection }))
 }
 
 impl BatchSource for SeparatedSource {
@@ -48,7 +49,7 @@ impl BatchSource for SeparatedSource {
                 None => break,
                 Some(Ok((line, cells))) => {
                     // Every row has the header's columns, in the header's order.
-                    let kept = cells.into_iter().filter(|(name, _)| !self.without.contains(name));
+                    let kept = cells.into_iter().filter(|(name, _)| self.projection.keeps(name));
                     let texts = kept.map(|(_, text)| Some(text).filter(|text| !text.is_empty()));
                     self.columns.append(texts);
                     lines.push(line);

@@ -2,12 +2,12 @@
 
 /// `text` without HTML: script blocks, style blocks and tags are removed, common entities are decoded, and
 /// runs of white space become one space.
-pub(super) fn plain_text(text: &str) -> String {
+pub(crate) fn plain_text(text: &str) -> String {
     collapse(&decode_entities(&without_tags(text)))
 }
 
 /// `text` with each run of white space as one space, and without white space at its ends.
-pub(super) fn collapse(text: &str) -> String {
+pub(crate) fn collapse(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -49,7 +49,7 @@ fn without_tags(text: &str) -> String {
 }
 
 /// Decodes the HTML entities that occur in product data, numeric ones included. Others are left as they are.
-pub(super) fn decode_entities(text: &str) -> String {
+pub(crate) fn decode_entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('&') {

@@ -1,0 +1,35 @@
+//! Makes rows of other programs' tables, as a map says.
+//!
+//! A map ([`ImportMap`]) names columns; [`Plan`](plan::Plan) gives each its place and finds mistakes before
+//! anything is read. The ratings are read twice where tables are joined or grades of several raters become one:
+//! first for the keys and the grades, then for the rows. A joined table is read once in between; of it, only
+//! the rows that are needed are kept, in a temporary file, and memory has their places alone. So an import takes
+//! memory by the number of pairs and products, and not by their texts.
+
+mod columns;
+mod condition;
+mod digest;
+mod draft;
+mod error;
+mod gather;
+mod join;
+mod label;
+mod language;
+mod map;
+mod plan;
+mod report;
+mod run;
+mod side;
+mod side_spec;
+mod table;
+mod text;
+mod watch;
+
+pub use draft::{ColumnLook, Draft, DraftLabels, DraftSide, TableLook, likely_grades};
+pub use error::ImportError;
+pub use gather::RaterReport;
+pub use map::*;
+pub use report::ImportReport;
+pub use run::{ImportOptions, import};
+pub use side_spec::*;
+pub use watch::Progress;

@@ -1,0 +1,181 @@
+//! Reads a table of any format as texts: the columns that a map names, batch by batch.
+
+use super::ImportError;
+use super::map::{TableFormat, TableSpec};
+use super::watch::Watch;
+use crate::exchange::{self, Judgements};
+use crate::{
+    Batch, BatchReader, DataError, ReadOptions, RowProblem, RowUnit, arrow_values, json_text,
+};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_schema::DataType;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// The rows of a batch.
+const BATCH_ROWS: usize = 4096;
+
+/// Some rows of a table. Their columns are those that were asked for, in that order.
+pub(super) struct TextBatch {
+    columns: Vec<Option<StringArray>>,
+    lines: Vec<u64>,
+    path: PathBuf,
+    unit: RowUnit,
+}
+
+impl TextBatch {
+    pub(super) fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// The text of a cell without white space around it; `None` if the cell is empty.
+    pub(super) fn get(&self, column: usize, row: usize) -> Option<&str> {
+        let array = self.columns[column].as_ref().filter(|array| array.is_valid(row))?;
+        Some(array.value(row).trim()).filter(|text| !text.is_empty())
+    }
+
+    /// The error of a row.
+    pub(super) fn error(&self, row: usize, column: Option<&str>, problem: String) -> ImportError {
+        ImportError::Row {
+            path: self.path.clone(),
+            unit: self.unit,
+            row: self.lines[row],
+            column: column.map(str::to_owned),
+            problem,
+        }
+    }
+}
+
+/// Calls `each` with every batch of a table, in order.
+///
+/// # Errors
+/// The table cannot be read, a row of it is bad, it lacks one of the columns, or the observer stops.
+pub(super) fn read(
+    spec: &TableSpec,
+    folder: &Path,
+    columns: &[String],
+    watch: &mut Watch<'_>,
+    mut each: impl FnMut(&TextBatch) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let path = folder.join(&spec.path);
+    let options = ReadOptions {
+        format: match spec.format {
+            Some(TableFormat::Rows(format)) => Some(format),
+            _ => None,
+        },
+        encoding: spec.encoding,
+        quoting: spec.quoting,
+        separator: spec.separator,
+        any_columns: true,
+        ..ReadOptions::default()
+    };
+    if let Some(TableFormat::Judgements(format)) = spec.format {
+        let judgements = exchange::read(&path, format)?;
+        let batch = of_judgements(&judgements, &path, columns)?;
+        watch.rows(batch.rows())?;
+        return each(&batch);
+    }
+    let mut reader = BatchReader::open_columns(&path, &options, columns)?;
+    if let Some(layout) = reader.layout() {
+        let names = || layout.schema.fields().iter().map(|field| field.name().clone()).collect();
+        if let Some(column) = columns.iter().find(|c| layout.schema.column_with_name(c).is_none()) {
+            return Err(lacks(&path, column, all_columns(&path, &options).unwrap_or_else(names)));
+        }
+    }
+    let mut seen = vec![false; columns.len()];
+    while let Some(batch) = reader.next_batch(BATCH_ROWS).transpose()? {
+        if let Some(bad) = batch.bad.first() {
+            return Err(DataError::from(Box::new(bad.clone())).into());
+        }
+        let batch = texts(&batch, columns)?;
+        for (seen, column) in seen.iter_mut().zip(&batch.columns) {
+            *seen |= column.is_some();
+        }
+        watch.rows(batch.rows())?;
+        each(&batch)?;
+    }
+    match seen.iter().position(|seen| !seen) {
+        // A table without rows lacks nothing; in JSONL a key may be absent from every row by mistake only.
+        Some(column) if reader.layout().is_none() && seen.iter().any(|&seen| seen) => {
+            Err(lacks(&path, &columns[column], Vec::new()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names of all columns of a table, for a message.
+fn all_columns(path: &Path, options: &ReadOptions) -> Option<Vec<String>> {
+    let reader = BatchReader::open(path, options, &[]).ok()?;
+    Some(reader.layout()?.schema.fields().iter().map(|field| field.name().clone()).collect())
+}
+
+fn lacks(path: &Path, column: &str, found: Vec<String>) -> ImportError {
+    let (path, column) = (path.to_owned(), column.to_owned());
+    if found.is_empty() {
+        let problem = format!("no row has the key `{column}` that the map names");
+        return DataError::unusable(&path, problem).into();
+    }
+    let hint = match &found[..] {
+        [one] if one.contains(['\t', ';', '|', ',']) => {
+            "; its cells have another separator: say `separator = \"tab\"` in the map".to_owned()
+        }
+        _ => String::new(),
+    };
+    DataError::MissingColumn { path, column, found, hint }.into()
+}
+
+/// The columns of a batch as texts.
+pub(super) fn texts(batch: &Batch, columns: &[String]) -> Result<TextBatch, ImportError> {
+    let schema = batch.columns.schema_ref();
+    let column = |name: &String| -> Result<Option<StringArray>, ImportError> {
+        let Some((index, field)) = schema.column_with_name(name) else { return Ok(None) };
+        let array = batch.columns.column(index);
+        if let Some(raw) = json_text::texts(field, array) {
+            let cells = raw.iter().map(|raw| raw.and_then(json_text::cell));
+            return Ok(Some(cells.collect::<Vec<Option<Cow<'_, str>>>>().into_iter().collect()));
+        }
+        as_texts(array).map(Some).map_err(|problem| {
+            let problem = RowProblem::BadJson(problem.to_string());
+            DataError::from(Box::new(batch.error(0, Some(name), problem))).into()
+        })
+    };
+    Ok(TextBatch {
+        columns: columns.iter().map(column).collect::<Result<_, _>>()?,
+        lines: batch.lines.clone(),
+        path: batch.path().to_owned(),
+        unit: batch.unit(),
+    })
+}
+
+fn as_texts(array: &ArrayRef) -> Result<StringArray, arrow_schema::ArrowError> {
+    if array.data_type() == &DataType::Utf8 {
+        return Ok(array.as_string::<i32>().clone());
+    }
+    let text = |value: Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    };
+    Ok(arrow_values::values(array)?.into_iter().map(text).collect())
+}
+
+/// Judgements as a table, whose columns have fixed names.
+fn of_judgements(
+    judgements: &Judgements,
+    path: &Path,
+    columns: &[String],
+) -> Result<TextBatch, ImportError> {
+    let place = |name: &String| judgements.columns.iter().position(|column| column == name);
+    let column = |name: &String| -> Result<Option<StringArray>, ImportError> {
+        let at = place(name).ok_or_else(|| lacks(path, name, judgements.columns.clone()))?;
+        Ok(Some(judgements.rows.iter().map(|row| row.cells[at].as_deref()).collect()))
+    };
+    Ok(TextBatch {
+        columns: columns.iter().map(column).collect::<Result<_, _>>()?,
+        lines: judgements.rows.iter().map(|row| row.line).collect(),
+        path: path.to_owned(),
+        unit: judgements.unit,
+    })
+}

@@ -1,0 +1,221 @@
+//! Imports: raters, judgements as tables, languages, and what goes wrong.
+
+use crate::import_support::{esci, failure, further, grades, published, run};
+use sextant_data::import::{ImportError, ImportMap, ImportOptions, Progress, import};
+use sextant_data::{Format, Output};
+use sextant_files::Existing;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+const RATED: &str = r#"
+name = "rated"
+task = "query-query"
+[ratings]
+path = "ratings.csv"
+[left]
+text = "a"
+[right]
+text = "b"
+[label]
+column = "stars"
+"#;
+
+#[test]
+fn several_raters_make_one_grade() {
+    let folder = tempfile::tempdir().unwrap();
+    let ratings = "a,b,who,stars\nx,y,ann,5\nx,z,ann,1\nx,y,bob,1\nx,y,cem,5\nx,z,bob,3\nx,y,bob,5\nx,w,ann,na\n";
+    std::fs::write(folder.path().join("ratings.csv"), ratings).unwrap();
+    let map = |raters: &str| {
+        format!(
+            "{RATED}values = {{ 1 = 0, 3 = 1, 5 = 2 }}\nskip = [\"na\"]\n[raters]\ncolumn = \"who\"\n{raters}"
+        )
+    };
+    let (rows, report) = run(&map(""), folder.path(), Format::Jsonl).unwrap();
+    // 2, 0, 2 by three raters; bob's second rating does not count. 0 and 1: equally near, the lower.
+    assert_eq!(grades(&rows), [2, 0]);
+    let raters = report.raters.unwrap();
+    assert_eq!((raters.pairs, raters.ratings, raters.raters, raters.repeated), (2, 5, Some(3), 1));
+    // Observed agreement (1/3 + 0) / 2; shares of grades 2/5, 1/5, 2/5.
+    let expected = (1.0 / 6.0 - 0.36) / (1.0 - 0.36);
+    assert!((raters.fleiss_kappa.unwrap() - expected).abs() < 1e-12);
+    assert_eq!((report.merged, report.unrated, report.written), (4, 1, 2));
+    let (rows, _) = run(&map("aggregate = \"mean\""), folder.path(), Format::Jsonl).unwrap();
+    assert_eq!(grades(&rows), [2, 0], "means 4/3 and 1/2");
+    let (rows, report) = run(&map("min = 3"), folder.path(), Format::Jsonl).unwrap();
+    assert_eq!((grades(&rows), report.raters.unwrap().too_few), (vec![2], 1));
+    let (rows, _) = run(&map("aggregate = \"dawid-skene\""), folder.path(), Format::Jsonl).unwrap();
+    assert_eq!(rows.len(), 2);
+}
+
+#[test]
+fn raters_may_be_columns_and_means_are_cut_by_thresholds() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("ratings.csv"),
+        "a,b,r1,r2,r3\nx,y,5,4,\nx,z,1,3,3\nx,w,,,\n",
+    )
+    .unwrap();
+    let map = RATED.replace("column = \"stars\"", "column = [\"r1\", \"r2\", \"r3\"]\nthresholds = [2.3, 4.2]\n[raters]\naggregate = \"mean\"");
+    let (rows, report) = run(&map, folder.path(), Format::Csv).unwrap();
+    assert_eq!(grades(&rows), [2, 1], "means 4.5 and 2.33");
+    assert_eq!((report.unrated, report.raters.unwrap().raters), (1, Some(3)));
+}
+
+#[test]
+fn judgements_of_other_programs_are_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("qrels.txt", "q1 0 d1 2\nq1 0 d2 0\n\nq2 0 d1 1\n");
+    write(
+        "queries.jsonl",
+        "{\"qid\": \"q1\", \"text\": \"drill\"}\n{\"qid\": \"q2\", \"text\": \"saw\"}\n",
+    );
+    write(
+        "docs.jsonl",
+        "{\"id\": \"d1\", \"title\": \"Drill 18V\", \"types\": [\"Tools\", \"Drills\"]}\n{\"id\": \"d2\", \"title\": \"Sofa\"}\n",
+    );
+    let map = r#"
+name = "trec"
+task = "query-product"
+[ratings]
+path = "qrels.txt"
+format = "trec-qrels"
+[tables.queries]
+path = "queries.jsonl"
+key = ["qid"]
+on = ["query_id"]
+[tables.docs]
+path = "docs.jsonl"
+key = ["id"]
+on = ["doc_id"]
+[left]
+text = "queries.text"
+[right]
+title = "docs.title"
+type_path = "docs.types"
+[label]
+column = "grade"
+[row]
+query_id = "query_id"
+doc_id = "doc_id"
+"#;
+    let (rows, _) = run(map, folder.path(), Format::Jsonl).unwrap();
+    assert_eq!(grades(&rows), [2, 0, 1]);
+    assert_eq!(rows[2].pair.left.text(), "saw");
+    assert_eq!(serde_json::to_value(&rows[0].pair.right).unwrap()["type_path"][1], "Drills");
+    assert_eq!(further(&rows[2], "query_id"), Some("q2"));
+}
+
+#[test]
+fn languages_are_told_by_the_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "query,title\nchair,This comfortable wooden chair is made for the dining room and comes with a cushion\nsilla,Esta cómoda silla de madera está hecha para el comedor y viene con un cojín muy suave\nx,Zq\n";
+    std::fs::write(folder.path().join("rows.csv"), rows).unwrap();
+    let map = "name = \"l\"\ntask = \"query-product\"\n[ratings]\npath = \"rows.csv\"\n[left]\ntext = \"query\"\n[right]\ntitle = \"title\"\n[language]\nkeep = [\"eng\"]\n";
+    let (rows, report) = run(map, folder.path(), Format::Jsonl).unwrap();
+    assert_eq!(rows.iter().map(|row| row.pair.left.text()).collect::<Vec<_>>(), ["chair", "x"]);
+    assert_eq!((report.language, rows[0].grade, report.grades), (1, None, [0; 3]));
+    let wrong = map.replace("eng", "english");
+    let error = run(&wrong, folder.path(), Format::Csv).unwrap_err().to_string();
+    assert!(error.contains("language.keep") && error.contains("spa"), "{error}");
+}
+
+#[test]
+fn faults_name_the_row_or_the_key_and_leave_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("ratings.csv", "a,b,stars\nx,y,1\nx,z,9\n");
+    write("t.csv", "k,v\nx,1\nx,2\n");
+    let values = format!("{RATED}values = {{ 1 = 0 }}\n");
+    let joined = values
+        .replace("[left]", "[tables.t]\npath = \"t.csv\"\nkey = [\"k\"]\non = [\"b\"]\n[left]")
+        .replace("{ 1 = 0 }", "{ 1 = 0, 9 = 2 }");
+    let cases = [
+        (
+            values.clone(),
+            "ratings.csv line 3, column `stars`: label `9` is not in `label.values`, which has `1`",
+        ),
+        (
+            values.replace("text = \"b\"", "text = \"bb\""),
+            "no column `bb`; it has `a`, `b`, `stars`",
+        ),
+        (
+            values.replace("text = \"b\"", "title = \"b\""),
+            "key `right` of the map: this side of the task is a query",
+        ),
+        (values.replace("[left]", "[lef]"), "unknown field `lef`"),
+        (values.replace("values = { 1 = 0 }", "values = { 1 = 7 }"), "unknown grade `7`"),
+        (
+            values.replace("values", "thresholds = [2, 1]\nvalues"),
+            "either `values` or `thresholds`",
+        ),
+        (format!("{RATED}thresholds = [2, 1]\n"), "not two rising numbers"),
+        (
+            format!("{values}[raters]\naggregate = \"dawid-skene\"\n"),
+            "needs to know who rated what",
+        ),
+        (
+            joined.clone(),
+            "ratings.csv line 2: table `t` has no row with k `y`; `missing = \"skip\"`",
+        ),
+        (
+            joined.replace("key = [\"k\"]", "key = [\"k\", \"v\"]"),
+            "key `tables.t.on` of the map: 1 columns for a key of 2",
+        ),
+        (values.replace("path = \"ratings.csv\"", "path = \"none.csv\""), "none.csv"),
+        (format!("{values}[row]\nkeep = [\"group\"]\n"), "`group` is already a column"),
+        (
+            format!("{values}[[where]]\ncolumn = \"b\"\nmin = 1\n"),
+            "line 2, column `b`: `y` is no number",
+        ),
+    ];
+    for (map, expected) in cases {
+        let error = failure(&map, folder.path());
+        assert!(error.contains(expected), "expected {expected}\nfound {error}");
+    }
+    // A row of the table that is not the key's first is counted.
+    let (rows, report) = run(
+        &joined
+            .replace("on = [\"b\"]", "on = [\"a\"]")
+            .replace("text = \"b\"", "text = [\"b\", \"t.v\"]"),
+        folder.path(),
+        Format::Jsonl,
+    )
+    .unwrap();
+    assert_eq!(rows[1].pair.right.text(), "z 1");
+    assert_eq!(report.repeated_keys["t"], 1);
+}
+
+#[test]
+fn an_observer_hears_every_table_and_may_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    esci(folder.path());
+    let map = ImportMap::parse(&published("esci.toml"), Path::new("esci.toml")).unwrap();
+    let options = || ImportOptions {
+        sources: folder.path().to_owned(),
+        output: Output::open(folder.path().join("rows.jsonl"), Existing::Refuse).unwrap(),
+        format: Format::Jsonl,
+        temporary: folder.path().to_owned(),
+    };
+    let mut heard = Vec::new();
+    let stopped = import(&map, options(), &mut |step| {
+        heard.push(format!("{step:?}"));
+        if step == Progress::Table("ratings") {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert!(matches!(stopped, Err(ImportError::Stopped)));
+    assert_eq!(
+        heard,
+        [
+            "Table(\"keys of ratings\")",
+            "Rows(6)",
+            "Table(\"product\")",
+            "Rows(6)",
+            "Table(\"ratings\")"
+        ]
+    );
+    assert!(!folder.path().join("rows.jsonl").exists());
+}

@@ -1,0 +1,289 @@
+//! `sextant data new`: asks a few questions about a table and writes a map.
+
+use crate::arguments::Overwrite;
+use crate::say::{complain, say};
+use anyhow::{Context, bail};
+use clap::Args;
+use sextant_core::{EntityKind, Grade, Task};
+use sextant_data::import::{Draft, DraftLabels, DraftSide, TableLook, likely_grades};
+use sextant_files::AtomicFile;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+
+/// `data new`
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// The table: CSV, TSV, JSONL or Parquet
+    table: PathBuf,
+    /// Where to put the map; beside the table as `NAME.map.toml`, if it is left out
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Ask nothing, and take what is likely
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    overwrite: Overwrite,
+}
+
+impl New {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let out = self.out.clone().unwrap_or_else(|| self.table.with_extension("map.toml"));
+        let mut file = AtomicFile::create(&out, self.overwrite.existing())?;
+        let look = TableLook::new(&self.table)?;
+        describe(&look);
+        let mut asker = Asker { look: &look, yes: self.yes };
+        let draft = self.draft(&mut asker, &out)?;
+        file.write_all(draft.to_toml().as_bytes())
+            .with_context(|| format!("cannot write {}", out.display()))?;
+        file.commit()?;
+        say(&format!(
+            "{}: `sextant data import {} --out rows.jsonl` makes rows of it",
+            out.display(),
+            out.display()
+        ));
+        Ok(())
+    }
+
+    fn draft(&self, asker: &mut Asker<'_>, out: &Path) -> anyhow::Result<Draft> {
+        let look = asker.look;
+        let task = asker.task()?;
+        let (left_kind, right_kind) = task.kinds();
+        let left = asker.side("left", left_kind, None)?;
+        let right = asker.side("right", right_kind, Some(&left.text))?;
+        let words = [
+            "grade",
+            "relevance",
+            "label",
+            "rating",
+            "esci",
+            "judgment",
+            "judgement",
+            "isduplicate",
+            "stars",
+            "score",
+        ];
+        let label = asker.column(
+            "Which column has the label? (none: rows without grades)",
+            look.likely(&words),
+            true,
+        )?;
+        let label =
+            label.map(|column| asker.labels(&column).map(|labels| (column, labels))).transpose()?;
+        let raters = ["rater", "annotator", "worker", "assessor", "judge"];
+        let rater = match label {
+            Some(_) => asker.column(
+                "Which column names the rater? (none: one rating for each pair)",
+                look.likely(&raters),
+                true,
+            )?,
+            None => None,
+        };
+        let group = asker.column("Which column tells the queries apart? Rows of one query stay in one split (none: no groups)", look.likely(&["queryid", "qid", "group"]).or(Some(&left.text)), true)?;
+        let doc_id = asker.column(
+            "Which column identifies the document, for qrels and runs? (none: there is none)",
+            look.likely(&["docid", "productid", "productuid", "asin", "sku"]),
+            true,
+        )?;
+        let stem = self.table.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Draft {
+            name: stem,
+            task,
+            path: relative(&self.table, out),
+            encoding: look.encoding,
+            separator: look.separator,
+            left,
+            right,
+            label,
+            rater,
+            group,
+            doc_id,
+        })
+    }
+}
+
+/// The table's path from the folder of the map: its name where both are in one folder, else the whole path.
+fn relative(table: &Path, map: &Path) -> String {
+    let folder = |path: &Path| {
+        let above = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        above.canonicalize().ok()
+    };
+    let same = folder(table).is_some() && folder(table) == folder(map);
+    let path = match (same, table.file_name()) {
+        (true, Some(name)) => PathBuf::from(name),
+        _ => table.canonicalize().unwrap_or_else(|_| table.to_owned()),
+    };
+    path.to_string_lossy().into_owned()
+}
+
+fn describe(look: &TableLook) {
+    complain(&format!(
+        "{} columns, by the first {} rows ({}):",
+        look.columns.len(),
+        look.rows,
+        look.encoding
+    ));
+    for column in &look.columns {
+        let examples = column.examples.iter().map(|text| format!("`{text}`"));
+        complain(&format!("  {}: {}", column.name, examples.collect::<Vec<_>>().join(", ")));
+    }
+}
+
+/// Asks on standard error and reads answers from standard input. An empty answer, or the end of the input, takes
+/// what is likely.
+struct Asker<'a> {
+    look: &'a TableLook,
+    yes: bool,
+}
+
+impl Asker<'_> {
+    fn ask(&mut self, question: &str, likely: &str) -> anyhow::Result<String> {
+        if self.yes {
+            return Ok(likely.to_owned());
+        }
+        complain(&format!("{question} [{likely}]"));
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
+        let answer = line.trim();
+        Ok(if answer.is_empty() { likely.to_owned() } else { answer.to_owned() })
+    }
+
+    /// Asks until an answer can be used. Without questions, or at the end of the input, the first answer counts.
+    fn until<T>(
+        &mut self,
+        question: &str,
+        likely: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> anyhow::Result<T> {
+        for _ in 0..20 {
+            match read(&self.ask(question, likely)?) {
+                Ok(value) => return Ok(value),
+                Err(problem) if self.yes => bail!("{problem}; leave out --yes to say it"),
+                Err(problem) => complain(&problem),
+            }
+        }
+        bail!("no answer that can be used to: {question}")
+    }
+
+    fn task(&mut self) -> anyhow::Result<Task> {
+        let tasks = Task::ALL.map(Task::as_str).join(", ");
+        let likely = if self.look.likely(&["question2", "query2"]).is_some() {
+            Task::QueryQuery
+        } else {
+            Task::QueryProduct
+        };
+        self.until(&format!("Which task? ({tasks})"), likely.as_str(), |answer| {
+            answer.parse().map_err(|error: sextant_core::UnknownName| error.to_string())
+        })
+    }
+
+    /// A column, or none where that is allowed.
+    fn column(
+        &mut self,
+        question: &str,
+        likely: Option<&str>,
+        optional: bool,
+    ) -> anyhow::Result<Option<String>> {
+        let names: Vec<String> =
+            self.look.columns.iter().map(|column| column.name.clone()).collect();
+        let likely =
+            likely.map_or_else(|| if optional { "none" } else { "" }.to_owned(), str::to_owned);
+        self.until(question, &likely, |answer| {
+            if optional && answer == "none" {
+                return Ok(None);
+            }
+            match names.iter().find(|name| *name == answer) {
+                Some(name) => Ok(Some(name.clone())),
+                None => Err(format!("no column `{answer}`; there are {}", names.join(", "))),
+            }
+        })
+    }
+
+    fn side(
+        &mut self,
+        side: &str,
+        kind: EntityKind,
+        other: Option<&str>,
+    ) -> anyhow::Result<DraftSide> {
+        let look = self.look;
+        let words: &[&str] = match (kind, other) {
+            (EntityKind::Query, None) => {
+                &["query", "searchterm", "question1", "query1", "question", "keyword"]
+            }
+            (EntityKind::Query, Some(_)) => &["query2", "question2", "query", "searchterm"],
+            (EntityKind::Product, None) => {
+                &["producttitle", "title1", "lefttitle", "productname", "title", "name"]
+            }
+            (EntityKind::Product, Some(_)) => {
+                &["producttitle", "title2", "righttitle", "productname", "title", "name", "product"]
+            }
+            (EntityKind::Type, _) => &["producttype", "category", "type", "class"],
+        };
+        let likely = look.likely(words).filter(|name| Some(*name) != other);
+        let what = if kind == EntityKind::Product { "title" } else { "text" };
+        let text = self.column(
+            &format!("Which column has the {what} of the {kind} on the {side}?"),
+            likely,
+            false,
+        )?;
+        let mut found = DraftSide { text: text.unwrap_or_default(), ..DraftSide::default() };
+        if kind == EntityKind::Product {
+            found.brand = self.column(
+                "Which column has its brand? (none: there is none)",
+                look.likely(&["brand", "manufacturer"]),
+                true,
+            )?;
+            found.description = self.column(
+                "Which column has its description? (none: there is none)",
+                look.likely(&["description"]),
+                true,
+            )?;
+        }
+        Ok(found)
+    }
+
+    fn labels(&mut self, column: &str) -> anyhow::Result<DraftLabels> {
+        let Some(found) = self.look.column(column) else { bail!("no column `{column}`") };
+        if let (None, Some((low, high))) | (Some(_), Some((low, high))) =
+            (&found.values, found.range)
+            && found.values.as_ref().is_none_or(|values| values.len() > 5)
+        {
+            let third = (high - low) / 3.0;
+            let round = |number: f64| (number * 100.0).round() / 100.0;
+            let likely = format!("{}, {}", round(low + third), round(low + 2.0 * third));
+            let question = format!(
+                "Labels are numbers from {low} to {high}. Below which is a pair irrelevant, and below which partial?"
+            );
+            let thresholds = self.until(&question, &likely, |answer| {
+                let numbers: Vec<f64> =
+                    answer.split([',', ' ']).filter_map(|part| part.trim().parse().ok()).collect();
+                match numbers[..] {
+                    [low, high] if low <= high => Ok([low, high]),
+                    _ => Err("two rising numbers, such as `1.6, 2.6`".to_owned()),
+                }
+            })?;
+            return Ok(DraftLabels::Thresholds(thresholds));
+        }
+        let Some(values) = &found.values else {
+            bail!(
+                "column `{column}` has more than a dozen labels that are no numbers, such as `{}`; choose another, or write [label] by hand",
+                found.examples.first().map_or("", String::as_str)
+            );
+        };
+        let labels: Vec<String> = values.keys().cloned().collect();
+        let likely = likely_grades(&labels);
+        let mut grades = Vec::new();
+        for (index, label) in labels.into_iter().enumerate() {
+            let guess =
+                likely.as_ref().map_or(String::new(), |likely| likely[index].index().to_string());
+            let question = format!(
+                "Which grade is `{label}` ({} rows)? 0 irrelevant, 1 partial, 2 relevant",
+                values[&label]
+            );
+            let grade: Grade = self.until(&question, &guess, |answer| {
+                answer.parse().map_err(|error: sextant_core::UnknownName| error.to_string())
+            })?;
+            grades.push((label, grade));
+        }
+        Ok(DraftLabels::Values(grades))
+    }
+}

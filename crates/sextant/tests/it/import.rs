@@ -1,0 +1,149 @@
+//! Other programs' tables and judgements, through the commands.
+
+use crate::support::WorkFolder;
+
+const RATINGS: &str = "rating_id;search_term;product_title;brand;annotator;stars;product_id\n\
+    1;drill;Drill 18V;Acme;ann;5;p1\n2;drill;Drill 18V;Acme;bob;4;p1\n3;drill;Hammer;;ann;1;p2\n\
+    4;hammer;Hammer;;ann;5;p2\n5;hammer;Drill 18V;Acme;bob;2;p1\n";
+
+#[test]
+fn questions_about_a_table_become_a_map_that_imports_it() {
+    let place = WorkFolder::empty();
+    place.write("ratings.csv", RATINGS);
+    // A wrong answer is asked for again; an empty one takes what is likely.
+    let answers = "query-thing\n\n\n\nbrnd\n\n\n\n0\n1\n\nbad\n2\n";
+    let output =
+        place.command(&["data", "new", "ratings.csv"]).write_stdin(answers).assert().success();
+    let asked = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    insta::assert_snapshot!("data-new-asks", asked);
+    let map = place.read("ratings.map.toml");
+    insta::assert_snapshot!("data-new-map", map);
+    let said = place.ok(&["data", "import", "ratings.map.toml", "--out", "rows.jsonl"]);
+    insta::assert_snapshot!("data-import-says", said);
+    assert_eq!(place.lines("rows.jsonl"), 4);
+    let error = place.fails(&["data", "import", "ratings.map.toml", "--out", "rows.jsonl"]);
+    assert!(error.contains("rows.jsonl: it is there already"), "{error}");
+    // Without questions, what is likely is taken.
+    place.ok(&["data", "new", "ratings.csv", "--yes", "--out", "likely.toml"]);
+    let json = place.ok(&["data", "import", "likely.toml", "--out", "rows.parquet", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&report["read"], &report["written"]), (&5.into(), &4.into()));
+    let error = place.fails(&["data", "new", "ratings.csv"]);
+    assert!(error.contains("ratings.map.toml: it is there already"), "{error}");
+}
+
+#[test]
+fn a_map_with_a_mistake_is_told_by_its_file_and_key() {
+    let place = WorkFolder::empty();
+    place.write("map.toml", "name = \"a\"\ntask = \"query-product\"\n[ratings]\npath = \"a.csv\"\n[left]\ntext = \"q\"\n[right]\nheadline = \"t\"\n");
+    let error = place.fails(&["data", "import", "map.toml", "--out", "rows.jsonl"]);
+    assert!(error.contains("map.toml") && error.contains("headline"), "{error}");
+    assert_eq!(place.names("."), ["map.toml"]);
+}
+
+#[test]
+fn rows_go_out_as_judgements_and_come_back() {
+    let place = WorkFolder::empty();
+    place.write("ratings.csv", RATINGS);
+    place.ok(&["data", "new", "ratings.csv", "--yes"]);
+    place.ok(&["data", "import", "ratings.map.toml", "--out", "rows.csv"]);
+    let qrels = place.ok(&["data", "export", "rows.csv", "--to", "trec-qrels", "--out", "-"]);
+    assert_eq!(
+        qrels.lines().collect::<Vec<_>>(),
+        ["drill 0 p1 2", "drill 0 p2 0", "hammer 0 p2 2", "hammer 0 p1 0"]
+    );
+    for format in ["quepid", "opensearch", "elasticsearch", "label-studio"] {
+        let said = place.ok(&["data", "export", "rows.csv", "--to", format, "--out", format]);
+        assert!(said.contains(&format!("{format}: 4 rows as {format}")), "{said}");
+    }
+    let error = place.fails(&["data", "export", "rows.csv", "--to", "trec-run", "--out", "run"]);
+    assert!(error.contains("no score"), "{error}");
+}
+
+#[test]
+fn a_model_is_evaluated_by_judgements_and_its_run_again() {
+    let place = WorkFolder::with_bundle();
+    let bundle = "runs/tiny/bundle";
+    // Queries with their products, each once.
+    let mut seen = std::collections::HashSet::new();
+    let rows = place.read("market/test.jsonl");
+    let rows: String = rows
+        .lines()
+        .filter(|line| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            row["task"] == "query-product"
+                && seen.insert((row["left"].clone(), row["right"].to_string()))
+        })
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    place.write("rows.jsonl", &rows);
+    let repeated = rows.clone() + rows.lines().next().unwrap();
+    place.write("repeated.jsonl", repeated);
+    let error =
+        place.fails(&["data", "export", "repeated.jsonl", "--to", "trec-qrels", "--out", "-"]);
+    assert!(error.contains("already; keep one row of each"), "{error}");
+    place.ok(&["data", "export", "rows.jsonl", "--to", "trec-qrels", "--out", "qrels.txt"]);
+    let args = ["--qrels", "qrels.txt", "--measure", "nDCG@10", "--measure", "RBP(p=0.8)"];
+    let by_model =
+        [&["eval", bundle, "rows.jsonl", "--write-run", "run.txt", "--out", "a.json"], &args[..]]
+            .concat();
+    let said = place.ok(&by_model);
+    assert!(said.contains("nDCG@10") && said.contains("judged queries"), "{said}");
+    place.ok(&[&["eval", "--run", "run.txt", "--out", "b.json"], &args[..]].concat());
+    assert_eq!(place.read("a.json"), place.read("b.json"), "the written run is the ranking");
+    let report: serde_json::Value = serde_json::from_str(&place.read("a.json")).unwrap();
+    assert_eq!(report["unanswered"], 0);
+    let value = report["measures"][0]["mean"]["value"].as_f64().unwrap();
+    assert!(value > 0.3 && value <= 1.0, "{value}");
+    place.write("other.txt", "nobody 0 d1 1\n");
+    let error = place.fails(&["eval", bundle, "rows.jsonl", "--qrels", "other.txt"]);
+    assert!(
+        error.contains("no query of the judgements is in the run, such as `nobody`"),
+        "{error}"
+    );
+    let error = place.fails(&["eval", "--run", "run.txt"]);
+    assert!(error.contains("--qrels"), "{error}");
+    let error = place.fails(&["eval"]);
+    assert!(error.contains("<BUNDLE>"), "{error}");
+}
+
+#[test]
+fn errors_become_a_page_and_predictions_a_file() {
+    let place = WorkFolder::with_bundle();
+    let bundle = "runs/tiny/bundle";
+    // A column that the data has beside those of Sextant.
+    let rows = place.read("market/test.jsonl");
+    let rows = rows
+        .lines()
+        .enumerate()
+        .map(|(n, row)| row.replacen('{', &format!("{{\"shop\": \"shop {}\", ", n % 3), 1) + "\n");
+    place.write("rows.jsonl", rows.collect::<String>());
+    place.ok(&[
+        "eval",
+        bundle,
+        "rows.jsonl",
+        "--errors",
+        "errors.html",
+        "--predictions",
+        "answers.csv",
+    ]);
+    let page = place.read("errors.html");
+    for part in
+        ["<title>Errors of runs", "Labels that are likely wrong", "slices-shop", "rows.jsonl line "]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    let answers = place.read("answers.csv");
+    let header = answers.lines().next().unwrap();
+    assert!(header.ends_with(",shop,predicted_grade,predicted_label,score,probs"), "{header}");
+    assert_eq!(place.lines("answers.csv"), 1 + place.lines("rows.jsonl"));
+    // What was predicted is what scoring says.
+    place.ok(&["score", bundle, "rows.jsonl", "scored.csv"]);
+    let scores = |name: &str| -> Vec<String> {
+        let text = place.read(name);
+        text.lines().skip(1).map(|line| line.rsplit_once(",\"[").unwrap().1.to_owned()).collect()
+    };
+    assert_eq!(scores("answers.csv"), scores("scored.csv"));
+    let error = place.fails(&["eval", bundle, "rows.jsonl", "--errors", "errors.html"]);
+    assert!(error.contains("errors.html: it is there already"), "{error}");
+}
