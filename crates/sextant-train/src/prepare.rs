@@ -73,7 +73,7 @@ impl Encoded {
             _ => train.push(row),
         })?;
         let (train, dev) = (train.finish()?, dev.finish()?);
-        let unanswered = Prediction { probs: [1.0, 0.0, 0.0] };
+        let unanswered = Prediction::new([1.0, 0.0, 0.0]);
         let rows = (0..dev.len()).map(|row| dev.scored(row, unanswered));
         dev_metric::check(&plan.recipe, &rows.collect::<Vec<_>>())?;
         Ok(Self { plan, encoder, train, dev })
