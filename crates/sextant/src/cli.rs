@@ -31,6 +31,8 @@ enum Command {
     Cascade(crate::cascade::CascadeCommand),
     /// Fit the rules by which a model's grades are decided
     Decide(crate::decide::Decide),
+    /// Grade pairs by a language model behind an OpenAI-compatible endpoint, and compare it with people
+    Judge(crate::judge::JudgeCommand),
     /// Train grids of runs and report on them
     #[command(subcommand)]
     Lab(crate::lab::LabCommand),
@@ -76,6 +78,7 @@ impl Cli {
             Command::Ensemble(command) => command.run(),
             Command::Cascade(command) => command.run(),
             Command::Decide(command) => command.run(),
+            Command::Judge(command) => command.run(),
             Command::Lab(command) => command.run(),
             Command::Score(command) => command.run(),
             #[cfg(unix)]

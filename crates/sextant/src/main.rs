@@ -20,6 +20,7 @@ mod get;
 mod import;
 mod inspect;
 mod interrupt;
+mod judge;
 mod lab;
 mod merge;
 mod progress;
