@@ -6,7 +6,8 @@ use sextant_core::Pair;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often the observer is asked whether to go on while no answer comes.
@@ -126,18 +127,31 @@ pub fn run(
     judged.method = Some(method);
 
     let (next, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Counted where answers come, not where they are recorded, so that a budget is not met too late.
+    let spent = Mutex::new(ledger.spent());
     let mut outcome = Ok(());
     std::thread::scope(|scope| {
-        let (sender, replies) = channel();
+        // Without room for answers that wait to be recorded, asking does not run ahead of recording.
+        let (sender, replies) = sync_channel(0);
         for _ in 0..settings.concurrency.clamp(1, todo.len().max(1)) {
             let sender = sender.clone();
             let (questioner, todo, next, enough) = (&questioner, &todo, &next, &enough);
+            let (spent, budget) = (&spent, &settings.budget);
             scope.spawn(move || {
                 while !enough.load(Ordering::Relaxed) {
                     let Some((index, _)) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else {
                         return;
                     };
                     let reply = questioner.ask(method, &pairs[*index]);
+                    let ends = match &reply {
+                        Ok(reply) => {
+                            let mut spent = spent.lock().unwrap_or_else(PoisonError::into_inner);
+                            *spent += reply.spent;
+                            budget.is_met(*spent)
+                        }
+                        Err(error) => !error.is_of_row(),
+                    };
+                    enough.fetch_or(ends, Ordering::Relaxed);
                     if sender.send((*index, reply)).is_err() {
                         return;
                     }
@@ -162,9 +176,6 @@ pub fn run(
                     match ledger.add(answer) {
                         Ok(()) => judged.asked += 1,
                         Err(error) => end(&mut outcome, error),
-                    }
-                    if settings.budget.is_met(ledger.spent()) {
-                        enough.store(true, Ordering::Relaxed);
                     }
                     1
                 }
