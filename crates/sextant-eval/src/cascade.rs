@@ -136,8 +136,7 @@ mod tests {
             row(T, 0.8, SAME),
         ];
         let curve = cascade_curve(&rows);
-        let shape: Vec<_> =
-            curve.iter().map(|p| (8.0 * p.passed_on, 8.0 * p.accuracy)).collect();
+        let shape: Vec<_> = curve.iter().map(|p| (8.0 * p.passed_on, 8.0 * p.accuracy)).collect();
         // First the surest gain, one row of Q; then three rows of T for two; then two of Q for one.
         assert_eq!(shape, [(0.0, 4.0), (1.0, 5.0), (4.0, 7.0), (6.0, 8.0)]);
         let last = &curve[3].thresholds;

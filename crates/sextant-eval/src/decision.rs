@@ -107,9 +107,8 @@ fn fit(mut rows: Vec<Row>, objective: &Objective) -> Option<DecisionRule> {
             }
             let merit = objective.merit(&confusion);
             let unusual = (low.threshold - 0.5).abs() + (high.threshold - 1.5).abs();
-            let better = best.is_none_or(|(most, least, _)| {
-                merit > most || (merit == most && unusual < least)
-            });
+            let better = best
+                .is_none_or(|(most, least, _)| merit > most || (merit == most && unusual < least));
             if better {
                 best = Some((merit, unusual, [low.threshold, high.threshold]));
             }

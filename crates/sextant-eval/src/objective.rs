@@ -87,10 +87,12 @@ impl std::str::FromStr for Objective {
 
     /// Reads the name of a metric, or a cost matrix as nine numbers of three rows: `cost=0,1,4/1,0,1/4,1,0`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownName {
+        let unknown = || {
+            UnknownName {
             what: "objective",
             found: text.to_owned(),
             expected: "accuracy, macro_f1, quadratic_kappa, or the costs of each decision by true grade, such as cost=0,1,4/1,0,1/4,1,0".to_owned(),
+        }
         };
         match text {
             "accuracy" => Ok(Self::Accuracy),

@@ -58,8 +58,7 @@ impl PredictionPowered {
         let from_judge = reliance * reliance * variance(judge_only) / others.max(1.0);
         let squared = from_judge + variance(&rest) / n;
         let of_people = variance(&people);
-        let effective_labels =
-            if squared > 0.0 { (of_people / n) / squared } else { 1.0 };
+        let effective_labels = if squared > 0.0 { (of_people / n) / squared } else { 1.0 };
         Some(Self {
             value,
             interval: around(value, squared),

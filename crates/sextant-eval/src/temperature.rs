@@ -79,8 +79,7 @@ mod tests {
 
     #[test]
     fn always_right_is_as_cold_as_may_be() {
-        let row =
-            Scored::new(Task::QueryType, Grade::Partial, Prediction::new([0.2, 0.5, 0.3]));
+        let row = Scored::new(Task::QueryType, Grade::Partial, Prediction::new([0.2, 0.5, 0.3]));
         assert!(fit_temperature(&[row]) < 0.0201);
         assert_eq!(fit_temperature(&[]), 1.0);
         let extreme = at_temperature(Prediction::new([1.0, 0.0, 0.0]), 0.02);

@@ -80,12 +80,14 @@ fn finds_the_grade_that_is_never_the_most_probable() {
 #[test]
 fn a_rule_that_only_fits_noise_does_not_help() {
     // The grades do not depend on the answers.
-    let rows: Vec<_> =
-        (0..200).map(|i| row(i * 7 % 11 % 3, [(i * 13 % 9) as u8, 9, (i * 5 % 7) as u8], None)).collect();
+    let rows: Vec<_> = (0..200)
+        .map(|i| row(i * 7 % 11 % 3, [(i * 13 % 9) as u8, 9, (i * 5 % 7) as u8], None))
+        .collect();
     let found = fit_decision(&rows, &Objective::Accuracy).unwrap();
     assert!(found.fitted > found.cross_fitted, "{found:?}");
     // Rows of a single group say nothing about other groups.
-    let rows: Vec<_> = timid(50).into_iter().map(|row| Scored { group: Some("a"), ..row }).collect();
+    let rows: Vec<_> =
+        timid(50).into_iter().map(|row| Scored { group: Some("a"), ..row }).collect();
     assert!(!fit_decision(&rows, &Objective::MacroF1).unwrap().helps);
     assert_eq!(fit_decision(&[], &Objective::MacroF1), None);
 }

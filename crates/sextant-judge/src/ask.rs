@@ -67,7 +67,8 @@ impl Questioner<'_> {
     }
 
     fn decisions(&self, pair: &Pair) -> Result<(Vec<f64>, Vec<Value>), JudgeError> {
-        let level = |level: &crate::Level| json!({ "label": level.label, "description": level.meaning });
+        let level =
+            |level: &crate::Level| json!({ "label": level.label, "description": level.meaning });
         let levels: Vec<Value> = self.prompt.levels.iter().map(level).collect();
         let answer = self.post(
             "decisions",

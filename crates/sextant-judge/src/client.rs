@@ -139,8 +139,12 @@ impl Client {
                 status,
                 body: cut(&text),
                 hint: match status {
-                    401 | 403 => "; the key is read from the environment variable that `--key-env` names",
-                    404 => "; does the endpoint end where the API begins, such as in /v1, and does it know the model?",
+                    401 | 403 => {
+                        "; the key is read from the environment variable that `--key-env` names"
+                    }
+                    404 => {
+                        "; does the endpoint end where the API begins, such as in /v1, and does it know the model?"
+                    }
                     _ => "",
                 },
             })),

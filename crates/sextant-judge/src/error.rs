@@ -47,7 +47,9 @@ pub enum JudgeError {
         hint: &'static str,
     },
     /// The server cannot be reached, or fails again and again.
-    #[error("{url}: {problem}, at {attempts} attempts; every answer so far is kept: run the command again to go on")]
+    #[error(
+        "{url}: {problem}, at {attempts} attempts; every answer so far is kept: run the command again to go on"
+    )]
     Unreachable {
         /// The address.
         url: String,

@@ -26,7 +26,7 @@ mod run;
 mod shots;
 mod slices;
 
-pub use agree::{Agreed, AgreeOptions, JudgeAgreement, TaskAgreement, agree};
+pub use agree::{AgreeOptions, Agreed, JudgeAgreement, TaskAgreement, agree};
 pub use budget::{Budget, Prices, Spent};
 pub use client::{Client, Retries};
 pub use error::JudgeError;

@@ -1,7 +1,9 @@
 //! Asks about many pairs at once, and keeps every answer as soon as it is there.
 
 use crate::ask::{Questioner, Reply};
-use crate::{Answer, Budget, Client, JudgeError, Ledger, Method, Pace, Prompt, Shot, Spent, pair_key};
+use crate::{
+    Answer, Budget, Client, JudgeError, Ledger, Method, Pace, Prompt, Shot, Spent, pair_key,
+};
 use sextant_core::Pair;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

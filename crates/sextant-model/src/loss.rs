@@ -91,7 +91,8 @@ impl LossConfig {
         }
         if self.focal_gamma > 0.0 && self.label_smoothing > 0.0 {
             return Err(ModelError::Config(
-                "`focal_gamma` and `label_smoothing` cannot be combined; set one of them to 0".into(),
+                "`focal_gamma` and `label_smoothing` cannot be combined; set one of them to 0"
+                    .into(),
             ));
         }
         if !(0.0..=1.0).contains(&self.class_balance) {

@@ -10,7 +10,8 @@ pub(crate) fn balance(rows: &mut Rows, beta: f32) {
         return;
     }
     let mut counts = [[0_usize; Grade::COUNT]; Task::COUNT];
-    for (row, task) in rows.tasks().into_iter().enumerate().filter(|&(row, _)| rows.is_graded(row)) {
+    for (row, task) in rows.tasks().into_iter().enumerate().filter(|&(row, _)| rows.is_graded(row))
+    {
         counts[task.index()][rows.target(row).0.index()] += 1;
     }
     let factors = counts.map(|counts| factors(counts, f64::from(beta)));

@@ -20,8 +20,7 @@ pub(crate) fn unlabelled(
 ) -> Result<Vec<Pair>, TrainError> {
     let wanted = plan.recipe.teacher.as_ref().and_then(|teacher| teacher.unlabelled.as_ref());
     let Some(path) = wanted else { return Ok(Vec::new()) };
-    let options =
-        ReadOptions { labels: Labels::Optional, ..plan.recipe.data.read_options() };
+    let options = ReadOptions { labels: Labels::Optional, ..plan.recipe.data.read_options() };
     let mut pairs = Vec::new();
     for (_, path) in DataFiles::find(path)?.parts {
         let reader = RowReader::open(&path, &options)?;
@@ -50,7 +49,8 @@ pub(crate) fn taught(
     choice: &Choice,
     unlabelled: Vec<Pair>,
 ) -> Result<Vec<Option<TargetOfTeacher>>, TrainError> {
-    let mut asking = Asking { recipe, teacher: Teacher::open(recipe)?, waiting: Vec::new(), said: Vec::new() };
+    let mut asking =
+        Asking { recipe, teacher: Teacher::open(recipe)?, waiting: Vec::new(), said: Vec::new() };
     choice.visit(source, &[Split::Train], &mut |row| asking.push(row.example.pair.clone()))?;
     asking.flush()?;
     let graded = asking.said.len();

@@ -68,8 +68,7 @@ impl CascadeCommand {
         let existing = self.overwrite.existing();
         existing.check(&self.out)?;
         let data = LoadedDataset::load(&self.data, &self.reading.options(Labels::Required))?;
-        let [small, large] =
-            [self.stage(&self.small, &data)?, self.stage(&self.large, &data)?];
+        let [small, large] = [self.stage(&self.small, &data)?, self.stage(&self.large, &data)?];
         let dev = data.dataset.part(Split::Dev);
         let both = dev.iter().zip(small.answers.iter().zip(&large.answers));
         let rows: Vec<CascadeRow> = both

@@ -4,7 +4,7 @@ use crate::server::{Answer, Request, Server};
 use serde_json::{Value, json};
 use sextant_core::{Pair, Task};
 use sextant_judge::{
-    Budget, Client, Judged, JudgeError, Judging, Ledger, Method, Pace, Prices, Prompt, Retries,
+    Budget, Client, JudgeError, Judged, Judging, Ledger, Method, Pace, Prices, Prompt, Retries,
     Settings, pair_key, run,
 };
 use std::ops::ControlFlow;
@@ -25,7 +25,8 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn pairs(count: usize) -> Vec<Pair> {
-    let pair = |i| Pair { task: Task::QueryType, left: format!("sofa {i}").into(), right: "Sofas".into() };
+    let pair =
+        |i| Pair { task: Task::QueryType, left: format!("sofa {i}").into(), right: "Sofas".into() };
     (0..count).map(pair).collect()
 }
 
@@ -106,7 +107,8 @@ fn the_best_way_that_a_server_offers_is_taken() {
         }
     };
     let constrained = |body: &Value| {
-        let whole = body["post_sampling_probs"] == true && body["top_k"] == 0 && body["min_p"] == 0.0;
+        let whole =
+            body["post_sampling_probs"] == true && body["top_k"] == 0 && body["min_p"] == 0.0;
         assert_eq!(body["grammar"].is_string(), whole);
         whole.then(after_sampling)
     };
@@ -116,8 +118,18 @@ fn the_best_way_that_a_server_offers_is_taken() {
     };
     type Serve = Box<dyn Fn(&Request, usize) -> Answer + Send + Sync>;
     let cases: [(Method, [f32; 3], f64, Serve); 5] = [
-        (Method::Decisions, [0.1, 0.2, 0.7], 1.0, Box::new(move |r, _| typed(r).unwrap_or_else(missing))),
-        (Method::SystemOne, [0.25, 0.25, 0.5], 1.0, Box::new(move |r, _| system_one(r).unwrap_or_else(missing))),
+        (
+            Method::Decisions,
+            [0.1, 0.2, 0.7],
+            1.0,
+            Box::new(move |r, _| typed(r).unwrap_or_else(missing)),
+        ),
+        (
+            Method::SystemOne,
+            [0.25, 0.25, 0.5],
+            1.0,
+            Box::new(move |r, _| system_one(r).unwrap_or_else(missing)),
+        ),
         (Method::Constrained, [0.3, 0.2, 0.5], 1.0, Box::new(move |r, _| chats(r, constrained))),
         (Method::Logprobs, [0.0, 0.25, 0.75], 0.4, Box::new(move |r, _| chats(r, vocabulary))),
         (Method::Votes, [0.0, 0.0, 1.0], 1.0, Box::new(move |r, _| chats(r, |_| None))),
@@ -213,7 +225,10 @@ fn a_row_without_a_grade_is_counted_and_asked_again_next_time() {
     let settings = Settings { method: Some(Method::Votes), votes: 1, ..settings() };
     let server = Server::start(|request, number| {
         let question = request.body["messages"][1]["content"].as_str().unwrap();
-        chat(if question.contains("sofa 1") && number < 3 { "I cannot say" } else { "Grade: 1" }, None)
+        chat(
+            if question.contains("sofa 1") && number < 3 { "I cannot say" } else { "Grade: 1" },
+            None,
+        )
     });
     let found = judge(&server, &settings, &pairs(3), &path).0.unwrap();
     assert_eq!((found.asked, found.left), (2, 0));

@@ -15,21 +15,28 @@ fn the_set_after_which_the_judge_agrees_best_is_chosen() {
         let messages = request.body["messages"].as_array().unwrap();
         let knows = messages.iter().any(|m| m["role"] == "assistant" && m["content"] == "2");
         let question = messages.last().unwrap()["content"].as_str().unwrap();
-        let number: usize =
-            question.split("sofa ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+        let number: usize = question
+            .split("sofa ")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         let label = if knows { number % 3 } else { 1 };
         let body = json!({"choices": [{"message": {"content": label.to_string()}}]});
         (200, "", body.to_string())
     });
-    let example = |pair: Pair, number: usize| {
-        Example { pair, ..Example::new(Task::QueryType, "", "", Grade::ALL[number % 3]) }
+    let example = |pair: Pair, number: usize| Example {
+        pair,
+        ..Example::new(Task::QueryType, "", "", Grade::ALL[number % 3])
     };
     let all: Vec<Example> =
         pairs(60).into_iter().enumerate().map(|(i, pair)| example(pair, i)).collect();
     let (train, dev) = all.split_at(30);
     let place = tempfile::tempdir().unwrap();
-    let client =
-        Client::new(&server.base, None, Duration::from_secs(10), Retries::default());
+    let client = Client::new(&server.base, None, Duration::from_secs(10), Retries::default());
     let pace = Pace::new(None, None);
     let settings = Settings { method: Some(Method::Votes), votes: 1, ..settings() };
     let choice = ShotChoice { shots: 2, sets: 2, seed: 5 };

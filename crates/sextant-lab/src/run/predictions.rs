@@ -107,7 +107,9 @@ mod tests {
             example(Task::QueryQuery, Grade::Relevant),
         ];
         let probs = [0.1_f32, 1e-9, f32::from_bits(0.9_f32.to_bits() + 1)];
-        let found = Predictions { rows: vec![1], predictions: vec![Prediction::new(probs).decided_as(Some(Grade::Partial))],
+        let found = Predictions {
+            rows: vec![1],
+            predictions: vec![Prediction::new(probs).decided_as(Some(Grade::Partial))],
         };
         found.write(folder.path(), Split::Test, &examples).unwrap();
         assert_eq!(Predictions::read(&path, &examples).unwrap(), found);

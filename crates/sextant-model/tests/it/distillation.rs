@@ -30,8 +30,10 @@ fn losses_and_gradients_are_those_of_pytorch() {
         config.validate().unwrap();
         let losses = distillation_losses(logits.clone(), &case.teacher, &case.weights, &config);
         let gradient = floats(logits.grad(&losses.clone().sum().backward()).unwrap());
-        for (found, expected) in
-            floats(losses).into_iter().zip(case.losses).chain(gradient.into_iter().zip(case.gradient))
+        for (found, expected) in floats(losses)
+            .into_iter()
+            .zip(case.losses)
+            .chain(gradient.into_iter().zip(case.gradient))
         {
             let apart = (found - expected).abs();
             assert!(apart < 2e-5 * expected.abs().max(1.0), "{found}, expected {expected}");

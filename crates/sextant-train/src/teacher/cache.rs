@@ -94,7 +94,8 @@ mod tests {
     fn answers_are_found_again_bit_for_bit_and_damage_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("deep/er");
-        let pair = |left: &str| Pair { task: Task::QueryQuery, left: left.into(), right: "b".into() };
+        let pair =
+            |left: &str| Pair { task: Task::QueryQuery, left: left.into(), right: "b".into() };
         let probs = [0.1_f32, 0.2, 0.7];
         let mut cache = Cache::open(&place, "abc");
         cache.put(hash_of(&pair("a")), probs);

@@ -25,9 +25,8 @@ impl Teacher {
     pub(crate) fn open(recipe: &TeacherRecipe) -> Result<Self, TrainError> {
         let cache = recipe.cache.clone().unwrap_or_else(users_cache);
         let weight = |index: usize| recipe.weights.get(index).copied().unwrap_or(1.0);
-        let open = |(index, path): (usize, &PathBuf)| {
-            Ok((Source::open(path, &cache)?, weight(index)))
-        };
+        let open =
+            |(index, path): (usize, &PathBuf)| Ok((Source::open(path, &cache)?, weight(index)));
         let sources = recipe.sources.iter().enumerate().map(open);
         Ok(Self { sources: sources.collect::<Result<_, TrainError>>()? })
     }

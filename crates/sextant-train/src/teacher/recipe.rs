@@ -73,7 +73,8 @@ impl TeacherRecipe {
                 self.weights
             ));
         }
-        let shares = self.task_shares.iter().map(|(task, share)| (format!("task_shares.{task}"), share));
+        let shares =
+            self.task_shares.iter().map(|(task, share)| (format!("task_shares.{task}"), share));
         for (key, share) in shares.chain([("share".to_owned(), &self.share)]) {
             if !(0.0..=1.0).contains(share) {
                 mistakes.push(format!("teacher.{key} = {share}: must be in [0, 1]"));

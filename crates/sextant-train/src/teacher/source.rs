@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// How far the probabilities of a row in a file may be from summing to 1.
 const TOLERANCE: f32 = 1e-2;
+/// How far they may be from it by the rounding of single numbers.
+const ROUNDING: f32 = 1e-5;
 
 /// A teacher.
 pub(super) enum Source {
@@ -69,10 +71,15 @@ impl Source {
             })?;
             let sum: f32 = row.probs.iter().sum();
             if !row.probs.iter().all(|p| *p >= 0.0) || (sum - 1.0).abs() > TOLERANCE {
-                return Err(at(format!("`probs` {:?} are not probabilities that sum to 1", row.probs)));
+                return Err(at(format!(
+                    "`probs` {:?} are not probabilities that sum to 1",
+                    row.probs
+                )));
             }
             let pair = Pair { task: row.task, left: row.left, right: row.right };
-            answers.insert(hash_of(&pair), row.probs.map(|p| p / sum));
+            // Probabilities that a model wrote are taken bit for bit.
+            let scale = if (sum - 1.0).abs() > ROUNDING { sum } else { 1.0 };
+            answers.insert(hash_of(&pair), row.probs.map(|p| p / scale));
         }
         Ok(answers)
     }
@@ -104,7 +111,9 @@ impl Source {
             let probs = answer
                 .map_err(|fault| {
                     let pair = &pairs[row];
-                    TrainError::Plan(vec![format!("teacher.sources: the answer to {pair}: {fault}")])
+                    TrainError::Plan(vec![format!(
+                        "teacher.sources: the answer to {pair}: {fault}"
+                    )])
                 })?
                 .probs;
             cache.put(hashes[row], probs);

@@ -11,7 +11,9 @@ use sextant_core::{Example, Grade, Pair, Prediction, Split};
 use sextant_data::{Labels, ReadOptions};
 use sextant_eval::{Estimate, PredictionPowered};
 use sextant_files::AtomicFile;
-use sextant_judge::{AgreeOptions, Agreed, JudgeAgreement, TaskAgreement, agree, load_rows, pair_key};
+use sextant_judge::{
+    AgreeOptions, Agreed, JudgeAgreement, TaskAgreement, agree, load_rows, pair_key,
+};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -157,9 +159,8 @@ impl AgreeCommand {
                 None => judge_only.push(judged),
             }
         }
-        let found = PredictionPowered::mean(&both, &judge_only, None).with_context(|| {
-            format!("{}: people graded no row of its tasks", bundle.display())
-        })?;
+        let found = PredictionPowered::mean(&both, &judge_only, None)
+            .with_context(|| format!("{}: people graded no row of its tasks", bundle.display()))?;
         let what = if self.against.is_some() { "difference of accuracies" } else { "accuracy" };
         let (alone, of_alone) = found.people;
         say(&format!(
@@ -171,7 +172,11 @@ impl AgreeCommand {
         say(&format!("  people alone      {alone:.4} [{:.4}, {:.4}]", of_alone.low, of_alone.high));
         say(&format!(
             "  prediction-powered {:.4} [{:.4}, {:.4}], as if people had labelled {:.2} times as many (reliance on the judge {:.2})",
-            found.value, found.interval.low, found.interval.high, found.effective_labels, found.reliance
+            found.value,
+            found.interval.low,
+            found.interval.high,
+            found.effective_labels,
+            found.reliance
         ));
         let number = |n: Option<f64>| n.map_or("no number".to_owned(), |n| format!("{n:.0}"));
         let [without, with] = found.labels_needed(self.difference);

@@ -7,16 +7,16 @@ use crate::arguments::{Overwrite, Reading};
 use crate::interrupt::{self, Stopped};
 use crate::progress::RowProgress;
 use crate::say::{complain, say};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
+use settings::{Asking, Examples};
 use sextant_core::{Example, Pair, Split};
 use sextant_data::{Labels, Row};
 use sextant_files::{Existing, Lock, OwnFiles};
 use sextant_judge::{
-    Judged, JudgeError, Judging, Ledger, Prompt, Settings, ShotChoice, Trial, choose_shots,
+    JudgeError, Judged, Judging, Ledger, Prompt, Settings, ShotChoice, Trial, choose_shots,
     load_rows, run, write_judged,
 };
-use settings::{Asking, Examples};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub(crate) struct JudgeCommand {
     #[command(subcommand)]
     command: Option<Sub>,
     #[command(flatten)]
-    grade: Option<Grading>,
+    grade: Grading,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,7 +47,8 @@ enum Sub {
 #[derive(Debug, Args)]
 struct Grading {
     /// Pairs, labelled or not: a data set or a file
-    data: PathBuf,
+    #[arg(required = true)]
+    data: Option<PathBuf>,
     #[command(flatten)]
     asking: Asking,
     #[command(flatten)]
@@ -59,8 +60,8 @@ struct Grading {
     #[arg(long)]
     limit: Option<usize>,
     /// The judge's folder. A run with the same judge goes on where the last one was
-    #[arg(long)]
-    out: PathBuf,
+    #[arg(long, required = true)]
+    out: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,
     #[command(flatten)]
@@ -69,26 +70,35 @@ struct Grading {
 
 impl JudgeCommand {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        match (self.command, self.grade) {
-            (Some(Sub::Agree(command)), _) => command.run(),
-            (None, Some(grading)) => grading.run(),
-            // The grammar asks for one of the two.
-            (None, None) => bail!("name the pairs to judge, or `agree`; see `sextant judge --help`"),
+        match self.command {
+            Some(Sub::Agree(command)) => command.run(),
+            None => self.grade.run(),
         }
     }
 }
 
 impl Grading {
+    /// The folder to write. The grammar asks for it unless there is a subcommand.
+    fn out(&self) -> anyhow::Result<&Path> {
+        self.out.as_deref().context("name the judge's folder with `--out`")
+    }
+
+    /// The pairs to judge. The grammar asks for them, likewise.
+    fn data(&self) -> anyhow::Result<&Path> {
+        self.data.as_deref().context("name the pairs to judge, or `agree`")
+    }
+
     fn run(self) -> anyhow::Result<()> {
+        let out = self.out()?;
         let prompt = Prompt::open(&self.asking.prompt)?;
         let client = self.asking.client()?;
         let existing = self.overwrite.existing();
-        std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot create {}", self.out.display()))?;
-        let _lock = Lock::folder(&self.out)?;
-        let mut own = OwnFiles::of(&self.out)?;
+        std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+        let _lock = Lock::folder(out)?;
+        let mut own = OwnFiles::of(out)?;
         own.admit([HEAD, ANSWERS, ROWS], existing)?;
-        let mut rows = load_rows(&self.data, &self.reading.options(Labels::Optional), self.split)?;
+        let mut rows =
+            load_rows(self.data()?, &self.reading.options(Labels::Optional), self.split)?;
         rows.truncate(self.limit.unwrap_or(rows.len()));
 
         interrupt::install()?;
@@ -108,7 +118,7 @@ impl Grading {
             }
             ran => ran?,
         };
-        self.report(&judged, &rows, written);
+        self.report(out, &judged, &rows, written);
         Ok(())
     }
 
@@ -130,7 +140,7 @@ impl Grading {
         let hash = settings.prompt.hash(&settings.shots);
         own.claim(ANSWERS)?;
         let mut ledger =
-            Ledger::open(&self.out.join(ANSWERS), &settings.model, &hash, settings.method)?;
+            Ledger::open(&self.out()?.join(ANSWERS), &settings.model, &hash, settings.method)?;
         let pairs: Vec<Pair> = rows.iter().map(|row| row.pair.clone()).collect();
         let ran = run(judging, settings, &pairs, &mut ledger, &mut *observer);
         // What was answered is written out also if the run ends early.
@@ -168,7 +178,7 @@ impl Grading {
         let dev = spread(dev, self.examples.example_rows);
         let name = "trials";
         own.claim(name)?;
-        let folder = self.out.join(name);
+        let folder = self.out()?.join(name);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let trials = choose_shots(judging, settings, choice, &train, &dev, &folder, observer)?;
@@ -194,7 +204,7 @@ impl Grading {
     ) -> anyhow::Result<()> {
         let spent = ledger.spent();
         let head = serde_json::json!({
-            "endpoint": self.asking.endpoint, "model": settings.model, "data": self.data,
+            "endpoint": self.asking.endpoint()?, "model": settings.model, "data": self.data,
             "method": ledger.method(), "votes": settings.votes, "seed": settings.seed,
             "prompt": settings.prompt, "prompt_sha256": hash, "shots": settings.shots,
             "trials": trials, "answers": ledger.len(), "spent": spent,
@@ -205,11 +215,11 @@ impl Grading {
         Ok(file.commit()?)
     }
 
-    fn report(&self, judged: &Judged, rows: &[Row], written: usize) {
+    fn report(&self, out: &Path, judged: &Judged, rows: &[Row], written: usize) {
         let method = judged.method.map_or("nothing asked".to_owned(), |m| format!("by {m}"));
         say(&format!(
             "{}: {written} of {} rows have a grade ({method}): {} answered now, {} known, {} without a grade, {} left",
-            self.out.display(),
+            out.display(),
             rows.len(),
             judged.asked,
             judged.known,

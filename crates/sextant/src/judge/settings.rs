@@ -10,11 +10,11 @@ use std::time::Duration;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Asking {
     /// The endpoint, where its API begins: http://127.0.0.1:8080/v1
-    #[arg(long)]
-    pub(crate) endpoint: String,
+    #[arg(long, required = true)]
+    endpoint: Option<String>,
     /// The model, as the endpoint calls it
-    #[arg(long)]
-    model: String,
+    #[arg(long, required = true)]
+    model: Option<String>,
     /// The environment variable with the key; no key is sent if it is not set
     #[arg(long, default_value = "OPENAI_API_KEY")]
     key_env: String,
@@ -78,7 +78,13 @@ pub(crate) struct Examples {
 }
 
 impl Asking {
+    /// The endpoint. The grammar asks for it unless there is a subcommand.
+    pub(crate) fn endpoint(&self) -> anyhow::Result<&str> {
+        self.endpoint.as_deref().context("name the endpoint with `--endpoint`")
+    }
+
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        let endpoint = self.endpoint()?;
         let key = match std::env::var(&self.key_env) {
             Ok(key) => Some(key.trim().to_owned()).filter(|key| !key.is_empty()),
             Err(std::env::VarError::NotPresent) => None,
@@ -86,15 +92,14 @@ impl Asking {
                 return Err(error).with_context(|| format!("the variable {}", self.key_env));
             }
         };
-        let web = ["http://", "https://"].iter().any(|scheme| self.endpoint.starts_with(scheme));
+        let web = ["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme));
         ensure!(
             web,
-            "--endpoint {}: an address begins with http:// or https://, such as http://127.0.0.1:8080/v1",
-            self.endpoint
+            "--endpoint {endpoint}: an address begins with http:// or https://, such as http://127.0.0.1:8080/v1"
         );
         let retries = Retries { attempts: self.attempts, ..Retries::default() };
         let idle = Duration::from_secs(self.idle_timeout);
-        Ok(Client::new(&self.endpoint, key, idle, retries))
+        Ok(Client::new(endpoint, key, idle, retries))
     }
 
     pub(crate) fn pace(&self) -> anyhow::Result<Pace> {
@@ -122,7 +127,7 @@ impl Asking {
             "--budget needs the prices of tokens: --input-price and --output-price; `--budget-tokens` needs none"
         );
         Ok(Settings {
-            model: self.model.clone(),
+            model: self.model.clone().context("name the model with `--model`")?,
             prompt,
             shots: Vec::new(),
             method: self.method,

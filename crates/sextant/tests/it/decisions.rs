@@ -19,15 +19,18 @@ fn pooled(place: &WorkFolder, model: &str, split: &str) -> (f64, f64, Value) {
 #[test]
 fn rules_are_fitted_kept_and_applied_everywhere() {
     let place = WorkFolder::with_bundle();
-    let said = place.ok(&[
-        "decide", "runs/tiny", "market", "--objective", "macro_f1", "--out", "decided",
-    ]);
-    assert!(said.contains("decided: macro_f1 on dev rows") && said.contains("cross-fitted"), "{said}");
+    let said =
+        place.ok(&["decide", "runs/tiny", "market", "--objective", "macro_f1", "--out", "decided"]);
+    assert!(
+        said.contains("decided: macro_f1 on dev rows") && said.contains("cross-fitted"),
+        "{said}"
+    );
     let manifest = json(&place.read("decided/bundle.json"));
     let rules = manifest["decisions"].as_object().unwrap();
     assert!(!rules.is_empty(), "a model of 20 steps never finds every grade: {said}");
     let fitted = &manifest["provenance"]["decisions"]["fitted"];
-    let (before, after) = (pooled(&place, "runs/tiny/bundle", "dev"), pooled(&place, "decided", "dev"));
+    let (before, after) =
+        (pooled(&place, "runs/tiny/bundle", "dev"), pooled(&place, "decided", "dev"));
     for (task, metrics) in after.2["tasks"].as_object().unwrap() {
         // What the fit says is what the evaluation says.
         let stated = if rules.contains_key(task) { "fitted" } else { "before" };
@@ -41,10 +44,14 @@ fn rules_are_fitted_kept_and_applied_everywhere() {
     // Scoring and ensembles of the bundle take the rule's grade.
     place.write("pair.jsonl", place.read("market/dev.jsonl"));
     place.ok(&["score", "decided", "pair.jsonl", "scored.jsonl"]);
-    let right = place.read("scored.jsonl").lines().filter(|line| {
-        let row = json(line);
-        row["grade"] == row["predicted_grade"]
-    }).count();
+    let right = place
+        .read("scored.jsonl")
+        .lines()
+        .filter(|line| {
+            let row = json(line);
+            row["grade"] == row["predicted_grade"]
+        })
+        .count();
     let rows = place.read("scored.jsonl").lines().count();
     assert!((right as f64 / rows as f64 - after.0).abs() < 1e-9);
     place.ok(&["ensemble", "decided", "--out", "alone"]);
@@ -52,16 +59,42 @@ fn rules_are_fitted_kept_and_applied_everywhere() {
 
     // An ensemble has rules of its own, which its folder keeps.
     place.ok(&["ensemble", "runs/tiny", "decided", "--out", "both"]);
-    place.ok(&["decide", "both", "market", "--objective", "quadratic_kappa", "--out", "deep/both-decided"]);
+    place.ok(&[
+        "decide",
+        "both",
+        "market",
+        "--objective",
+        "quadratic_kappa",
+        "--out",
+        "deep/both-decided",
+    ]);
     let manifest = json(&place.read("deep/both-decided/ensemble.json"));
-    assert!(manifest["decisions"].is_object() && manifest["members"].as_array().unwrap().len() == 2);
+    assert!(
+        manifest["decisions"].is_object() && manifest["members"].as_array().unwrap().len() == 2
+    );
     pooled(&place, "deep/both-decided", "test");
 
-    let error = place.fails(&["decide", "runs/tiny", "market", "--objective", "macro_f1", "--out", "decided"]);
+    let error = place.fails(&[
+        "decide",
+        "runs/tiny",
+        "market",
+        "--objective",
+        "macro_f1",
+        "--out",
+        "decided",
+    ]);
     assert!(error.contains("--overwrite"), "{error}");
     let error = place.fails(&["decide", "runs/tiny", "market", "--objective", "f1", "--out", "x"]);
     assert!(error.contains("quadratic_kappa"), "{error}");
-    let error = place.fails(&["decide", "runs/tiny", "market", "--objective", "cost=1,1,1/1,0,1/1,1,0", "--out", "x"]);
+    let error = place.fails(&[
+        "decide",
+        "runs/tiny",
+        "market",
+        "--objective",
+        "cost=1,1,1/1,0,1/1,1,0",
+        "--out",
+        "x",
+    ]);
     assert!(error.contains("diagonal"), "{error}");
 }
 
@@ -95,7 +128,16 @@ fn a_recipe_may_ask_for_rules_and_for_balanced_grades() {
 #[test]
 fn a_cascade_asks_the_large_model_where_the_small_one_is_not_sure() {
     let place = WorkFolder::with_bundle();
-    place.ok(&["train", "tiny.toml", "--set", "schedule.steps=150", "--set", "dev.every=50", "--out", "runs/large"]);
+    place.ok(&[
+        "train",
+        "tiny.toml",
+        "--set",
+        "schedule.steps=150",
+        "--set",
+        "dev.every=50",
+        "--out",
+        "runs/large",
+    ]);
     let cascade = |out: &str, target: &[&str]| {
         let mut args = vec!["cascade", "runs/tiny", "runs/large", "--data", "market", "--out", out];
         args.extend(target);
@@ -134,7 +176,10 @@ fn a_cascade_asks_the_large_model_where_the_small_one_is_not_sure() {
         (&["cascade", "runs/tiny", "runs/tiny"], "only cost time"),
         (&["cascade", "runs/tiny", "runs/large", "--accuracy", "1"], "the best accuracy is"),
         (&["cascade", "runs/tiny", "runs/large", "--cost", "0"], "the small model alone takes"),
-        (&["cascade", "runs/tiny", "runs/large", "--gain", "1", "--share", "1"], "cannot be used with"),
+        (
+            &["cascade", "runs/tiny", "runs/large", "--gain", "1", "--share", "1"],
+            "cannot be used with",
+        ),
     ] {
         let error = place.fails(&[args, &["--data", "market", "--out", "wrong"]].concat());
         assert!(error.contains(expected), "{args:?}: {error}");

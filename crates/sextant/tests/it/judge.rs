@@ -36,7 +36,8 @@ fn answer(mut stream: TcpStream) {
         let messages = request["messages"].as_array().unwrap();
         let question = messages.last().unwrap()["content"].as_str().unwrap();
         let sides: Vec<&str> = question.lines().rev().take(4).collect();
-        let words = |text: &str| text.to_lowercase().split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let words =
+            |text: &str| text.to_lowercase().split(' ').map(str::to_owned).collect::<Vec<_>>();
         let left = words(sides[3]);
         let shared = words(sides[2]).iter().filter(|word| left.contains(word)).count();
         let label = shared.min(2);
@@ -44,7 +45,8 @@ fn answer(mut stream: TcpStream) {
             .map(|k| json!({"token": k.to_string(), "prob": if k == label { 0.8 } else { 0.1 }}))
             .collect();
         let token = json!({"token": label.to_string(), "top_probs": probs});
-        let choice = json!({"message": {"content": label.to_string()}, "logprobs": {"content": [token]}});
+        let choice =
+            json!({"message": {"content": label.to_string()}, "logprobs": {"content": [token]}});
         (200, json!({"choices": [choice], "usage": {"prompt_tokens": 90, "completion_tokens": 1}}))
     } else {
         (404, json!({"error": "no such path"}))
@@ -67,11 +69,16 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
     };
     let said = judge(&["--limit", "40"]);
     assert!(said.contains("40 of 40 rows have a grade (by constrained)"), "{said}");
-    let rows = place.lines("market/train.jsonl") + place.lines("market/dev.jsonl") + place.lines("market/test.jsonl");
+    let rows = place.lines("market/train.jsonl")
+        + place.lines("market/dev.jsonl")
+        + place.lines("market/test.jsonl");
     let said = judge(&[]);
     assert!(said.contains(&format!("{rows} of {rows} rows")), "{said}");
     let head: Value = serde_json::from_str(&place.read("judged/judge.json")).unwrap();
-    assert_eq!((&head["method"], &head["prompt"]["name"]), (&json!("constrained"), &json!("three-point")));
+    assert_eq!(
+        (&head["method"], &head["prompt"]["name"]),
+        (&json!("constrained"), &json!("three-point"))
+    );
     let answers = place.lines("judged/answers.jsonl");
     assert!(answers <= rows && head["answers"] == answers);
     // All is known now.
@@ -80,7 +87,14 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
 
     // The grades are rows like any others, and a teacher.
     place.ok(&["data", "stats", "judged/rows.jsonl"]);
-    place.ok(&["train", "tiny.toml", "--set", "teacher={sources=[\"judged\"], share=1.0}", "--out", "runs/judged"]);
+    place.ok(&[
+        "train",
+        "tiny.toml",
+        "--set",
+        "teacher={sources=[\"judged\"], share=1.0}",
+        "--out",
+        "runs/judged",
+    ]);
 
     let said = place.ok(&["judge", "agree", "judged", "--out", "agreement.json"]);
     for expected in ["query-product", "NOT trusted", "people (rows) by judge (columns)", "bias"] {
@@ -98,11 +112,59 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
     place.ok(&[&powered[..], &["--against", "runs/judged"]].concat());
 
     for (args, expected) in [
-        (&["judge", "market", "--endpoint", "localhost", "--model", "m", "--out", "x"][..], "http://"),
-        (&["judge", "market", "--endpoint", &base, "--model", "other", "--out", "judged"], "another judge"),
-        (&["judge", "market", "--endpoint", &base, "--model", "m", "--prompt", "none", "--out", "x"], "umbrela"),
-        (&["judge", "market", "--endpoint", &base, "--model", "m", "--budget", "1", "--out", "x"], "--input-price"),
-        (&["judge", "market", "--endpoint", &base, "--model", "m", "--method", "best", "--out", "x"], "logprobs"),
+        (
+            &["judge", "market", "--endpoint", "localhost", "--model", "m", "--out", "x"][..],
+            "http://",
+        ),
+        (
+            &["judge", "market", "--endpoint", &base, "--model", "other", "--out", "judged"],
+            "another judge",
+        ),
+        (
+            &[
+                "judge",
+                "market",
+                "--endpoint",
+                &base,
+                "--model",
+                "m",
+                "--prompt",
+                "none",
+                "--out",
+                "x",
+            ],
+            "umbrela",
+        ),
+        (
+            &[
+                "judge",
+                "market",
+                "--endpoint",
+                &base,
+                "--model",
+                "m",
+                "--budget",
+                "1",
+                "--out",
+                "x",
+            ],
+            "--input-price",
+        ),
+        (
+            &[
+                "judge",
+                "market",
+                "--endpoint",
+                &base,
+                "--model",
+                "m",
+                "--method",
+                "best",
+                "--out",
+                "x",
+            ],
+            "logprobs",
+        ),
         (&["judge", "agree", "market"], "not the folder of a judge"),
         (&["judge", "agree", "runs/tiny/log.jsonl"], "log.jsonl"),
         (&["judge"], "--endpoint"),
@@ -111,7 +173,16 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
         assert!(error.contains(expected), "{args:?}: {error}");
     }
     place.write("judged/answers.jsonl", "not an answer\n");
-    let error = place.fails(&["judge", "market", "--endpoint", &base, "--model", "words", "--out", "judged"]);
+    let error = place.fails(&[
+        "judge",
+        "market",
+        "--endpoint",
+        &base,
+        "--model",
+        "words",
+        "--out",
+        "judged",
+    ]);
     assert!(error.contains("answers.jsonl: line 1"), "{error}");
 }
 
@@ -121,15 +192,34 @@ fn examples_are_chosen_on_dev_rows() {
     let base = judge_server();
     let output = place
         .command(&[
-            "judge", "market", "--endpoint", &base, "--model", "words", "--out", "judged", "--limit", "5",
-            "--examples-from", "market", "--examples", "2", "--example-sets", "1", "--example-rows", "12",
+            "judge",
+            "market",
+            "--endpoint",
+            &base,
+            "--model",
+            "words",
+            "--out",
+            "judged",
+            "--limit",
+            "5",
+            "--examples-from",
+            "market",
+            "--examples",
+            "2",
+            "--example-sets",
+            "1",
+            "--example-rows",
+            "12",
         ])
         .assert()
         .success()
         .get_output()
         .clone();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("12 examples: agreement") && said.contains("0 examples: agreement"), "{said}");
+    assert!(
+        said.contains("12 examples: agreement") && said.contains("0 examples: agreement"),
+        "{said}"
+    );
     let head: Value = serde_json::from_str(&place.read("judged/judge.json")).unwrap();
     assert_eq!(head["trials"].as_array().unwrap().len(), 2);
     assert_eq!(place.names("judged/trials").len(), 2);

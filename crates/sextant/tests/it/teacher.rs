@@ -65,7 +65,10 @@ fn models_learn_from_models_files_and_pairs_without_grades() {
         ("teacher={sources=[\"market\"]}", "neither a run"),
         ("teacher={sources=[\"damaged.jsonl\"]}", "line 2"),
         ("teacher={sources=[\"more.jsonl\"]}", "missing field `probs`"),
-        ("teacher={sources=[\"said.jsonl\"], unlabelled=\"more.jsonl\"}", "no teacher answers pair 1"),
+        (
+            "teacher={sources=[\"said.jsonl\"], unlabelled=\"more.jsonl\"}",
+            "no teacher answers pair 1",
+        ),
         ("teacher={source=\"runs/tiny\"}", "source"),
     ] {
         let error = place.fails(&["train", "tiny.toml", "--set", setting, "--out", "runs/wrong"]);
