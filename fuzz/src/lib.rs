@@ -6,6 +6,7 @@
 //! `replay`, which runs stored findings, seeds and random changes of them in every `cargo test
 //! --workspace`.
 
+mod judges;
 mod models;
 mod mutate;
 mod rows;
@@ -52,6 +53,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "lab", run: runs::lab, seeds: seeds::runs::lab },
     Target { name: "ledger", run: runs::ledger, seeds: seeds::runs::ledger },
     Target { name: "checkpoint", run: runs::checkpoint, seeds: seeds::runs::checkpoint },
+    Target { name: "prompt", run: judges::prompt, seeds: seeds::judges::prompt },
+    Target { name: "answers", run: judges::answers, seeds: seeds::judges::answers },
     Target { name: "report", run: runs::report, seeds: seeds::runs::report },
 ];
 

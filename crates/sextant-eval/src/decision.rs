@@ -4,7 +4,8 @@ use crate::bootstrap::number_units;
 use crate::confusion::Confusion;
 use crate::{Objective, Scored};
 use serde::{Deserialize, Serialize};
-use sextant_core::{DecisionRule, Grade};
+use sextant_core::{DecisionRule, Decisions, Grade, Task};
+use std::collections::BTreeMap;
 
 /// The most thresholds that are tried; of more different scores, so many at equal distances by rank are.
 const CANDIDATES: usize = 1000;
@@ -65,6 +66,21 @@ pub fn fit_decision(rows: &[Scored<'_>], objective: &Objective) -> Option<Fitted
         cross_fitted: objective.value(&crossed),
         helps: folds > 1 && objective.merit(&crossed) > objective.merit(&before),
     })
+}
+
+/// The fitted rule of each task that has rows.
+pub fn fit_decisions(rows: &[Scored<'_>], objective: &Objective) -> BTreeMap<Task, FittedDecision> {
+    let of_task = |task: Task| {
+        let rows: Vec<_> = rows.iter().filter(|row| row.task == task).copied().collect();
+        Some((task, fit_decision(&rows, objective)?))
+    };
+    Task::ALL.into_iter().filter_map(of_task).collect()
+}
+
+/// The rules that help.
+pub fn helpful(fitted: &BTreeMap<Task, FittedDecision>) -> Decisions {
+    let helpful = fitted.iter().filter(|(_, fitted)| fitted.helps);
+    helpful.map(|(&task, fitted)| (task, fitted.rule)).collect()
 }
 
 /// What the fit needs of a row.

@@ -6,6 +6,9 @@
 //! matrix; reliability bins. [`compare`] tests whether the accuracies of two systems differ on the
 //! same rows, and says how large the difference is.
 //!
+//! [`fit_decision`] finds thresholds by which grades are decided, [`cascade_curve`] what a small model gains by
+//! asking a large one, and [`PredictionPowered`] what few labels of people and many of a judge say together.
+//!
 //! Inside, a row is reduced once to a few numbers and a `Tally` sums them up. The estimate counts every
 //! group of rows once; a bootstrap replicate counts a group as often as it was drawn. So each metric is
 //! written once, as a function of sums, and a replicate is one pass over small rows.
@@ -54,7 +57,7 @@ pub use calibration::{RELIABILITY_BINS, ReliabilityBin};
 pub use cascade::{CascadePoint, CascadeRow, cascade_curve};
 pub use compare::{PairedComparison, compare};
 pub use consistency::{Consistency, PairSource, TripleKind, Triples, contradiction};
-pub use decision::{FittedDecision, fit_decision};
+pub use decision::{FittedDecision, fit_decision, fit_decisions, helpful};
 pub use effect::{OddsRatio, cohens_h};
 pub use error::EvalError;
 pub use evaluate::{EvalOptions, evaluate};

@@ -44,3 +44,26 @@ impl Cascade {
 pub fn confidence(answer: &Prediction) -> f32 {
     answer.probs[answer.most_probable().index()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_decide_by_task_and_unusable_ones_are_refused() {
+        let thresholds = [(Task::QueryType, 0.7), (Task::TypeType, 1.0)].into();
+        let cascade = Cascade { first_stage: 1, thresholds };
+        let sure = Prediction::new([0.1, 0.1, 0.8]);
+        let unsure = Prediction::new([0.2, 0.7, 0.1]);
+        assert!(cascade.passes_on(Task::QueryType, &unsure));
+        assert!(!cascade.passes_on(Task::QueryType, &sure));
+        assert!(cascade.passes_on(Task::TypeType, &Prediction::new([0.0, 0.0, 1.0])));
+        assert!(!cascade.passes_on(Task::QueryQuery, &unsure), "a task without a threshold");
+        assert_eq!(cascade.problem(2), None);
+        assert!(cascade.problem(1).is_some_and(|problem| problem.contains("1 of 1 members")));
+        for at in [-0.1, 1.1, f32::NAN] {
+            let wrong = Cascade { first_stage: 1, thresholds: [(Task::QueryType, at)].into() };
+            assert!(wrong.problem(2).is_some_and(|problem| problem.contains("not in [0, 1]")));
+        }
+    }
+}

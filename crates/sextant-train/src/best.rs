@@ -2,8 +2,8 @@
 
 use crate::checkpoint::TrainingState;
 use crate::{Plan, Rows};
-use sextant_core::{Decisions, Task};
-use sextant_eval::{FittedDecision, ScoreHistogram, Scored, fit_decision};
+use sextant_core::Decisions;
+use sextant_eval::{ScoreHistogram, Scored, fit_decisions, helpful};
 use sextant_model::bundle::Particulars;
 use std::collections::BTreeMap;
 
@@ -21,7 +21,6 @@ pub(crate) fn particulars(
     for row in dev {
         scores.entry(row.task.as_str()).or_default().add(row.prediction.score());
     }
-    let fitted = fit(plan, dev);
     let mut provenance = serde_json::json!({
         "recipe": recipe,
         "computation": plan.computation.to_json(),
@@ -31,19 +30,11 @@ pub(crate) fn particulars(
         "train_rows": train.len(),
         "truncation": train.cut(),
     });
+    let mut decisions = Decisions::new();
     if let Some(objective) = recipe.dev.decide {
+        let fitted = fit_decisions(dev, &objective);
+        decisions = helpful(&fitted);
         provenance["decisions"] = serde_json::json!({ "objective": objective, "fitted": fitted });
     }
-    let helpful = fitted.iter().filter(|(_, fitted)| fitted.helps);
-    let decisions: Decisions = helpful.map(|(&task, fitted)| (task, fitted.rule)).collect();
     Particulars { provenance, decisions }
-}
-
-fn fit(plan: &Plan, dev: &[Scored<'_>]) -> BTreeMap<Task, FittedDecision> {
-    let Some(objective) = plan.recipe.dev.decide else { return BTreeMap::new() };
-    let of_task = |&task: &Task| {
-        let rows: Vec<_> = dev.iter().filter(|row| row.task == task).copied().collect();
-        Some((task, fit_decision(&rows, &objective)?))
-    };
-    plan.spec.tasks.iter().filter_map(of_task).collect()
 }

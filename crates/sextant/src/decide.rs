@@ -7,7 +7,8 @@ use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use sextant_core::{Decisions, Split, Task};
 use sextant_data::{Labels, LoadedDataset};
-use sextant_eval::{FittedDecision, Objective, Scored, fit_decision};
+use sextant_eval::{FittedDecision, Objective, Scored, fit_decisions, helpful};
+use sextant_files::Existing;
 use sextant_infer::EnsembleManifest;
 use sextant_model::bundle::{self, Particulars};
 use std::collections::BTreeMap;
@@ -51,27 +52,17 @@ impl Decide {
             self.data.display(),
             from.display()
         );
-        let fitted = self.fit(&scored);
-        let helpful = fitted.iter().filter(|(_, fitted)| fitted.helps);
-        let rules: Decisions = helpful.map(|(&task, fitted)| (task, fitted.rule)).collect();
-        self.write(&from, existing, &rules, &fitted)?;
+        let fitted = fit_decisions(&scored, &self.objective);
+        self.write(&from, existing, &helpful(&fitted), &fitted)?;
         self.report(&fitted);
         Ok(())
-    }
-
-    fn fit(&self, scored: &[Scored<'_>]) -> BTreeMap<Task, FittedDecision> {
-        let of_task = |task: Task| {
-            let rows: Vec<_> = scored.iter().filter(|row| row.task == task).copied().collect();
-            Some((task, fit_decision(&rows, &self.objective)?))
-        };
-        Task::ALL.into_iter().filter_map(of_task).collect()
     }
 
     /// Writes the same model with the rules, in place of those that it had.
     fn write(
         &self,
         from: &Path,
-        existing: sextant_files::Existing,
+        existing: Existing,
         rules: &Decisions,
         fitted: &BTreeMap<Task, FittedDecision>,
     ) -> anyhow::Result<()> {

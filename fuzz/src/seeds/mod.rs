@@ -1,6 +1,7 @@
 //! Inputs to begin with: made by the product's own writers, taken from the goldens of its tests, or
 //! written down here.
 
+pub(crate) mod judges;
 pub(crate) mod models;
 pub(crate) mod rows;
 pub(crate) mod runs;
