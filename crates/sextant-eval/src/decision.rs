@@ -58,7 +58,9 @@ pub fn fit_decision(rows: &[Scored<'_>], objective: &Objective) -> Option<Fitted
         }
     }
     let mut fitted = Confusion::default();
-    all.iter().for_each(|row| row.count(rule.grade_of(row.expected), &mut fitted));
+    for row in &all {
+        row.count(rule.grade_of(row.expected), &mut fitted);
+    }
     Some(FittedDecision {
         rule,
         before: objective.value(&before),
@@ -117,9 +119,9 @@ fn fit(mut rows: Vec<Row>, objective: &Objective) -> Option<DecisionRule> {
     for (index, low) in cuts.iter().enumerate() {
         for high in &cuts[index..] {
             let mut confusion = Confusion::default();
-            for grade in 0..Grade::COUNT {
-                let (low, high) = (low.below[grade], high.below[grade]);
-                confusion.0[grade] = [low, high - low, all[grade] - high];
+            let below = low.below.into_iter().zip(high.below).zip(all);
+            for (row, ((low, high), all)) in confusion.0.iter_mut().zip(below) {
+                *row = [low, high - low, all - high];
             }
             let merit = objective.merit(&confusion);
             let unusual = (low.threshold - 0.5).abs() + (high.threshold - 1.5).abs();

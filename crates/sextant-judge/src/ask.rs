@@ -51,7 +51,9 @@ impl Questioner<'_> {
         };
         let label_mass: f64 = levels.iter().sum();
         let mut spent = Spent::default();
-        raw.iter().for_each(|answer| spent += usage(answer));
+        for answer in &raw {
+            spent += usage(answer);
+        }
         let probs = self.prompt.to_grades(&levels).filter(|_| label_mass >= LEAST_MASS);
         let probs = probs.ok_or_else(|| {
             let shown = raw.first().and_then(text).unwrap_or_default();

@@ -212,7 +212,7 @@ pub fn copy(
 ) -> Result<(), ModelError> {
     let manifest = read_manifest(from)?;
     let Particulars { provenance, decisions } = particulars;
-    let manifest = Manifest { provenance, decisions, ..manifest };
+    let manifest = Manifest { decisions, provenance, ..manifest };
     replace_folder(folder, existing, KIND, |staging| {
         for &name in names(&manifest.spec) {
             let (from, to) = (from.join(name), staging.join(name));

@@ -76,7 +76,7 @@ impl Cache {
         let mut bytes = Vec::with_capacity(RECORD * self.answers.len());
         for (hash, probs) in &self.answers {
             bytes.extend_from_slice(hash);
-            probs.iter().for_each(|p| bytes.extend_from_slice(&p.to_le_bytes()));
+            bytes.extend(probs.iter().flat_map(|p| p.to_le_bytes()));
         }
         file.write_all(&bytes).map_err(failed("write"))?;
         file.commit()?;
