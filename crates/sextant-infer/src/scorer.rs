@@ -50,6 +50,9 @@ pub struct Scorer {
 /// The answers of one model to its rows.
 type Answers = Vec<Result<Prediction, NonFinite>>;
 
+/// The answers of models to a row, each beside the model's index.
+type Votes = Vec<(usize, Prediction)>;
+
 impl Scorer {
     /// Opens the bundle or the ensemble in a folder. The scorer computes on the threads of the process.
     ///
@@ -233,8 +236,8 @@ impl Scorer {
         asked: &[bool],
         stage: Range<usize>,
         ask: &mut impl FnMut(&OpenMember, &[&EncodedRow]) -> Result<Answers, ModelError>,
-    ) -> Result<Vec<Result<Vec<(usize, Prediction)>, NonFinite>>, ModelError> {
-        let mut answers = vec![Ok(Vec::new()); rows.len()];
+    ) -> Result<Vec<Result<Votes, NonFinite>>, ModelError> {
+        let mut answers = vec![Ok(Votes::new()); rows.len()];
         for number in stage {
             let member = &self.members.list[number];
             let (mut indices, mut of_member) = (Vec::new(), Vec::new());

@@ -50,8 +50,8 @@ pub(crate) fn stated(text: &str, labels: &[&str]) -> Option<usize> {
 /// The first number of a text that is a label. A number with more digits or with decimals is none.
 fn first_label(text: &str, labels: &[&str]) -> Option<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c == '.' || c == '-';
-    let words = text.split(|c: char| !is_part(c)).map(|word| word.trim_end_matches(['.', '-']));
-    words.filter_map(|word| labels.iter().position(|label| *label == word)).next()
+    let mut words = text.split(|c: char| !is_part(c)).map(|word| word.trim_end_matches(['.', '-']));
+    words.find_map(|word| labels.iter().position(|label| *label == word))
 }
 
 #[cfg(test)]

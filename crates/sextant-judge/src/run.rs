@@ -114,17 +114,16 @@ pub fn run(
         spent: reply.spent,
         raw: reply.raw,
     };
-    let method = match settings.method.or(ledger.method()) {
-        Some(method) => method,
-        None => {
-            let (index, key) = &todo[0];
-            let (method, reply) = probe(&questioner, &pairs[*index])?;
-            ledger.add(record(key, method, reply))?;
-            todo.remove(0);
-            judged.asked += 1;
-            let _ = observer(1); // asked again below
-            method
-        }
+    let method = if let Some(method) = settings.method.or(ledger.method()) {
+        method
+    } else {
+        let (index, key) = &todo[0];
+        let (method, reply) = probe(&questioner, &pairs[*index])?;
+        ledger.add(record(key, method, reply))?;
+        todo.remove(0);
+        judged.asked += 1;
+        let _ = observer(1); // asked again below
+        method
     };
     judged.method = Some(method);
 

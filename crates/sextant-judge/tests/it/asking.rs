@@ -77,6 +77,9 @@ fn of_vocabulary() -> Value {
         {"token": " 2", "logprob": 0.3_f64.ln()}]})
 }
 
+/// What a server of a test does.
+type Serve = Box<dyn Fn(&Request, usize) -> Answer + Send + Sync>;
+
 /// Servers that offer less and less, and what is then asked of them.
 #[test]
 fn the_best_way_that_a_server_offers_is_taken() {
@@ -116,7 +119,6 @@ fn the_best_way_that_a_server_offers_is_taken() {
         // This server passes over what it does not know.
         body["logprobs"].as_bool().unwrap_or(false).then(of_vocabulary)
     };
-    type Serve = Box<dyn Fn(&Request, usize) -> Answer + Send + Sync>;
     let cases: [(Method, [f32; 3], f64, Serve); 5] = [
         (
             Method::Decisions,
