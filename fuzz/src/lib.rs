@@ -7,6 +7,7 @@
 //! --workspace`.
 
 mod imports;
+mod judges;
 mod models;
 mod mutate;
 mod rows;
@@ -55,6 +56,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "lab", run: runs::lab, seeds: seeds::runs::lab },
     Target { name: "ledger", run: runs::ledger, seeds: seeds::runs::ledger },
     Target { name: "checkpoint", run: runs::checkpoint, seeds: seeds::runs::checkpoint },
+    Target { name: "prompt", run: judges::prompt, seeds: seeds::judges::prompt },
+    Target { name: "answers", run: judges::answers, seeds: seeds::judges::answers },
     Target { name: "report", run: runs::report, seeds: seeds::runs::report },
 ];
 

@@ -5,6 +5,7 @@
 //! crates must agree on its meaning. The function [`guarded`] is here for the same reason.
 
 mod borrowed;
+mod decision;
 mod entity;
 mod example;
 mod grade;
@@ -15,6 +16,7 @@ mod product_json;
 mod task;
 
 pub use borrowed::{EntityRef, PairRef};
+pub use decision::{DecisionRule, Decisions};
 pub use entity::{Entity, Product};
 pub use example::{Example, LabelOrigin, Pair, Split};
 pub use grade::Grade;

@@ -3,16 +3,41 @@
 use crate::Grade;
 use serde::{Deserialize, Serialize};
 
-/// The probabilities of the three grades for one pair; they sum to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// The probabilities of the three grades for one pair, which sum to 1, and the grade that follows from them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The probability of each grade, indexed by [`Grade::index`].
     pub probs: [f32; Grade::COUNT],
+    /// The grade, if a rule other than the largest probability decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decided: Option<Grade>,
 }
 
 impl Prediction {
-    /// The most probable grade. Of equally probable grades, it is the lowest.
+    /// A prediction whose grade is the most probable one.
+    pub const fn new(probs: [f32; Grade::COUNT]) -> Self {
+        Self { probs, decided: None }
+    }
+
+    /// The same probabilities with the grade that a rule decided, or, with `None`, the most probable grade.
+    #[must_use]
+    pub fn decided_as(self, grade: Option<Grade>) -> Self {
+        Self { decided: grade, ..self }
+    }
+
+    /// The predicted grade: the one that a [`DecisionRule`](crate::DecisionRule) decided if the model has
+    /// one, else [the most probable](Prediction::most_probable).
     pub fn grade(&self) -> Grade {
+        self.decided.unwrap_or_else(|| self.most_probable())
+    }
+
+    /// The grade that a rule decided, if one did.
+    pub const fn decided(&self) -> Option<Grade> {
+        self.decided
+    }
+
+    /// The most probable grade. Of equally probable grades, it is the lowest.
+    pub fn most_probable(&self) -> Grade {
         let mut best = Grade::Irrelevant;
         for grade in Grade::ALL {
             if self.probs[grade.index()] > self.probs[best.index()] {
@@ -44,7 +69,7 @@ mod tests {
 
     #[test]
     fn score_is_half_the_expected_grade() {
-        let p = Prediction { probs: [0.2, 0.3, 0.5] };
+        let p = Prediction::new([0.2, 0.3, 0.5]);
         assert_eq!(p.grade(), Grade::Relevant);
         assert!((p.expected_grade() - 1.3).abs() < 1e-6);
         assert!((p.score() - 0.65).abs() < 1e-6);
@@ -53,7 +78,7 @@ mod tests {
 
     #[test]
     fn ties_take_the_lower_grade() {
-        assert_eq!(Prediction { probs: [0.4, 0.4, 0.2] }.grade(), Grade::Irrelevant);
-        assert_eq!(Prediction { probs: [0.2, 0.4, 0.4] }.grade(), Grade::Partial);
+        assert_eq!(Prediction::new([0.4, 0.4, 0.2]).grade(), Grade::Irrelevant);
+        assert_eq!(Prediction::new([0.2, 0.4, 0.4]).grade(), Grade::Partial);
     }
 }

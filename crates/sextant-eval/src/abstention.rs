@@ -74,7 +74,7 @@ mod tests {
     fn row(confidence: f32, right: bool) -> Scored<'static> {
         let rest = (1.0 - confidence) / 2.0;
         let grade = if right { Grade::Irrelevant } else { Grade::Relevant };
-        Scored::new(Task::QueryType, grade, Prediction { probs: [confidence, rest, rest] })
+        Scored::new(Task::QueryType, grade, Prediction::new([confidence, rest, rest]))
     }
 
     #[test]

@@ -6,6 +6,9 @@
 //! matrix; reliability bins. [`compare`] tests whether the accuracies of two systems differ on the
 //! same rows, and says how large the difference is.
 //!
+//! [`fit_decision`] finds thresholds by which grades are decided, [`cascade_curve`] what a small model gains by
+//! asking a large one, and [`PredictionPowered`] what few labels of people and many of a judge say together.
+//!
 //! Inside, a row is reduced once to a few numbers and a `Tally` sums them up. The estimate counts every
 //! group of rows once; a bootstrap replicate counts a group as often as it was drawn. So each metric is
 //! written once, as a function of sums, and a replicate is one pass over small rows.
@@ -21,9 +24,11 @@ mod agreement;
 mod binomial;
 mod bootstrap;
 mod calibration;
+mod cascade;
 mod compare;
 mod confusion;
 mod consistency;
+mod decision;
 mod effect;
 mod error;
 mod errors;
@@ -33,8 +38,10 @@ mod interval;
 mod mcnemar;
 mod metric;
 mod ndcg;
+mod objective;
 mod paired_accuracy;
 mod ranking;
+mod prediction_powered;
 mod render;
 mod report;
 mod risk_coverage;
@@ -52,8 +59,10 @@ pub use abstention::{AbstentionPoint, abstention_curve};
 pub use agreement::{Agreement, agreement};
 pub use bootstrap::Bootstrap;
 pub use calibration::{RELIABILITY_BINS, ReliabilityBin};
+pub use cascade::{CascadePoint, CascadeRow, cascade_curve};
 pub use compare::{PairedComparison, compare};
 pub use consistency::{Consistency, PairSource, TripleKind, Triples, contradiction};
+pub use decision::{FittedDecision, fit_decision, fit_decisions, helpful};
 pub use effect::{OddsRatio, cohens_h};
 pub use error::EvalError;
 pub use errors::{
@@ -66,8 +75,10 @@ pub use interval::Interval;
 pub use mcnemar::McNemar;
 pub use metric::Metric;
 pub use ndcg::ndcg;
+pub use objective::Objective;
 pub use paired_accuracy::{PairedAccuracy, PairedRow, paired_accuracy};
 pub use ranking::{Gain, MeasureResult, RankedList, RankingMeasure, RankingReport, evaluate_run};
+pub use prediction_powered::PredictionPowered;
 pub use report::{ClassMetrics, Dataset, Estimate, Estimates, EvalReport, TaskMetrics};
 pub use risk_coverage::{RiskCoverage, risk_coverage};
 pub use row_mean::{RowMean, row_mean};

@@ -7,7 +7,7 @@ use sextant_core::UnknownName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Share of rows whose most probable grade is the true one.
+    /// Share of rows whose predicted grade is the true one.
     Accuracy,
     /// Mean F1 of the three grades. A grade that is neither true nor predicted anywhere counts with
     /// F1 = 0 (scikit-learn: `labels=[0, 1, 2], zero_division=0`), so that slices stay comparable.

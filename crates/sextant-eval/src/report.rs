@@ -86,7 +86,7 @@ pub struct Dataset {
 /// use sextant_core::{Grade, Prediction, Task};
 /// use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
 ///
-/// let row = |grade, probs| Scored::new(Task::QueryProduct, grade, Prediction { probs });
+/// let row = |grade, probs| Scored::new(Task::QueryProduct, grade, Prediction::new(probs));
 /// let rows = [
 ///     row(Grade::Relevant, [0.1, 0.2, 0.7]),
 ///     row(Grade::Partial, [0.2, 0.5, 0.3]),

@@ -50,7 +50,7 @@ mod tests {
         let row = |&(confidence, right): &(f32, bool)| {
             let rest = (1.0 - confidence) / 2.0;
             let grade = if right { Grade::Irrelevant } else { Grade::Relevant };
-            Scored::new(Task::QueryType, grade, Prediction { probs: [confidence, rest, rest] })
+            Scored::new(Task::QueryType, grade, Prediction::new([confidence, rest, rest]))
         };
         answers.iter().map(row).collect()
     }

@@ -67,7 +67,7 @@ mod tests {
             ..Scored::new(
                 Task::QueryProduct,
                 Grade::Irrelevant,
-                Prediction { probs: if right { [1.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0] } },
+                Prediction::new(if right { [1.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0] }),
             )
         };
         let first: Vec<_> = (0..40).map(|i| row(i, i % 3 == 0)).collect();

@@ -38,7 +38,7 @@ impl<'a> Scored<'a> {
         }
     }
 
-    /// Whether the most probable grade is the true one.
+    /// Whether the predicted grade is the true one.
     pub fn is_correct(&self) -> bool {
         self.prediction.grade() == self.grade
     }

@@ -8,14 +8,15 @@ const RANGE: [f64; 2] = [0.02, 50.0];
 /// Number of bisections of the range of `1 / T`, in which the log loss is convex.
 const ROUNDS: usize = 80;
 
-/// The probabilities at a temperature: `p^(1/T)`, normalised. The predicted grade does not change.
+/// The probabilities at a temperature: `p^(1/T)`, normalised. The predicted grade does not change, whether it
+/// is the most probable one or a rule decided it.
 #[must_use]
 pub fn at_temperature(prediction: Prediction, temperature: f64) -> Prediction {
     let logits = prediction.probs.map(|p| f64::from(p).max(1e-30).ln() / temperature);
     let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let powers = logits.map(|logit| (logit - most).exp());
     let sum: f64 = powers.iter().sum();
-    Prediction { probs: powers.map(|power| (power / sum) as f32) }
+    Prediction::new(powers.map(|power| (power / sum) as f32)).decided_as(prediction.decided())
 }
 
 /// The temperature at which the log loss of rows is least; 1 without rows. Fit it on rows that the model
@@ -60,7 +61,7 @@ mod tests {
     fn finds_the_temperature_that_was_applied() {
         // In each block of ten rows, grade 0 is true 7 times, grade 1 twice, grade 2 once, and the
         // calibrated answer says so.
-        let calibrated = Prediction { probs: [0.7, 0.2, 0.1] };
+        let calibrated = Prediction::new([0.7, 0.2, 0.1]);
         let sure = at_temperature(calibrated, 0.5);
         let rows: Vec<Scored<'_>> = (0..100)
             .map(|i| {
@@ -78,11 +79,10 @@ mod tests {
 
     #[test]
     fn always_right_is_as_cold_as_may_be() {
-        let row =
-            Scored::new(Task::QueryType, Grade::Partial, Prediction { probs: [0.2, 0.5, 0.3] });
+        let row = Scored::new(Task::QueryType, Grade::Partial, Prediction::new([0.2, 0.5, 0.3]));
         assert!(fit_temperature(&[row]) < 0.0201);
         assert_eq!(fit_temperature(&[]), 1.0);
-        let extreme = at_temperature(Prediction { probs: [1.0, 0.0, 0.0] }, 0.02);
+        let extreme = at_temperature(Prediction::new([1.0, 0.0, 0.0]), 0.02);
         assert_eq!(extreme.probs, [1.0, 0.0, 0.0]);
     }
 }

@@ -55,7 +55,7 @@ mod tests {
     use sextant_core::Prediction;
 
     fn row(task: Task, grade: Grade, group: Option<&str>) -> Scored<'_> {
-        let prediction = Prediction { probs: [1.0, 0.0, 0.0] };
+        let prediction = Prediction::new([1.0, 0.0, 0.0]);
         Scored { group, ..Scored::new(task, grade, prediction) }
     }
 

@@ -71,7 +71,7 @@ impl Vote {
             }
         };
         let sum: f64 = scores.iter().sum();
-        Prediction { probs: scores.map(|score| (score / sum) as f32) }
+        Prediction::new(scores.map(|score| (score / sum) as f32))
     }
 }
 

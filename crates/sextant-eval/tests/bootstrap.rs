@@ -10,8 +10,8 @@ use sextant_eval::{
     Bootstrap, EvalError, EvalOptions, Interval, Metric, Scored, compare, evaluate,
 };
 
-const RIGHT: Prediction = Prediction { probs: [0.1, 0.2, 0.7] };
-const WRONG: Prediction = Prediction { probs: [0.7, 0.2, 0.1] };
+const RIGHT: Prediction = Prediction::new([0.1, 0.2, 0.7]);
+const WRONG: Prediction = Prediction::new([0.7, 0.2, 0.1]);
 
 fn row(right: bool) -> Scored<'static> {
     let prediction = if right { RIGHT } else { WRONG };
@@ -33,7 +33,7 @@ fn mixed(rows: usize, names: &[String], seed: u64) -> Vec<Scored<'_>> {
         Scored {
             task: Task::ALL[rng.random_range(0..Task::COUNT)],
             grade: Grade::ALL[rng.random_range(0..Grade::COUNT)],
-            prediction: Prediction { probs: odds.map(|odd| odd / sum) },
+            prediction: Prediction::new(odds.map(|odd| odd / sum)),
             group: rng.random_bool(0.8).then(|| names[rng.random_range(0..names.len())].as_str()),
             weight: rng.random_range(0.5..2.0),
         }

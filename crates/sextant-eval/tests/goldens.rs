@@ -27,9 +27,9 @@ impl Rows {
         let row = |i: usize| Scored {
             task: self.task[i],
             grade: self.grade[i],
-            prediction: Prediction {
-                probs: self.thousandths[i].map(|p| (f64::from(p) / 1000.0) as f32),
-            },
+            prediction: Prediction::new(
+                self.thousandths[i].map(|p| (f64::from(p) / 1000.0) as f32),
+            ),
             group: self.group[i].as_deref(),
             weight: self.weight[i],
         };

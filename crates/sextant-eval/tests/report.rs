@@ -8,7 +8,7 @@ use sextant_eval::{
 
 fn scored(task: Task, grade: usize, probs: [f32; 3], group: Option<&str>) -> Scored<'_> {
     let grade = Grade::ALL[grade];
-    Scored { group, ..Scored::new(task, grade, Prediction { probs }) }
+    Scored { group, ..Scored::new(task, grade, Prediction::new(probs)) }
 }
 
 fn sample() -> Vec<Scored<'static>> {
@@ -104,7 +104,7 @@ fn the_weight_of_an_examples_loss_does_not_weigh_metrics() {
     let mut example = Example::new(Task::QueryType, "drill", "power tools", Grade::Relevant);
     example.weight = 5.0;
     example.group = Some("drill".to_owned());
-    let row = Scored::of(&example, Prediction { probs: [0.0, 0.0, 1.0] });
+    let row = Scored::of(&example, Prediction::new([0.0, 0.0, 1.0]));
     assert_eq!((row.weight, row.group, row.grade), (1.0, Some("drill"), Grade::Relevant));
 }
 
@@ -156,7 +156,7 @@ fn rows_that_cannot_be_evaluated_are_named() {
     ];
     for probs in bad {
         let mut rows = sample();
-        rows[2].prediction = Prediction { probs };
+        rows[2].prediction = Prediction::new(probs);
         let error = evaluate(&rows, &EvalOptions::quick()).unwrap_err();
         assert!(matches!(error, EvalError::Probabilities { index: 2, .. }), "{error}");
     }

@@ -106,7 +106,7 @@ impl Calibration {
     fn rows(&self) -> Vec<Scored<'_>> {
         let row = |((&grade, thousandths), &weight): ((&Grade, &[u16; 3]), &f32)| {
             let probs = thousandths.map(|p| (f64::from(p) / 1000.0) as f32);
-            Scored { weight, ..Scored::new(Task::QueryType, grade, Prediction { probs }) }
+            Scored { weight, ..Scored::new(Task::QueryType, grade, Prediction::new(probs)) }
         };
         self.grade.iter().zip(&self.thousandths).zip(&self.weight).map(row).collect()
     }
@@ -174,7 +174,7 @@ fn diversity_equals_that_of_scikit_learn() {
                 let row = |(&truth, &grade): (&Grade, &Grade)| {
                     let mut probs = [0.0; 3];
                     probs[grade.index()] = 1.0;
-                    Scored::new(Task::QueryType, truth, Prediction { probs })
+                    Scored::new(Task::QueryType, truth, Prediction::new(probs))
                 };
                 let rows: Vec<_> = first.iter().zip(second).map(row).collect();
                 let report = evaluate(&rows, &EvalOptions::quick()).unwrap();

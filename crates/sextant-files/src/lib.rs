@@ -20,6 +20,7 @@ mod own;
 #[cfg(test)]
 mod replay;
 mod unfinished;
+mod users_cache;
 
 pub use append::append_line;
 pub use atomic::AtomicFile;
@@ -30,3 +31,4 @@ pub use hash::{hexadecimal, sha256};
 pub use lock::Lock;
 pub use own::OwnFiles;
 pub use unfinished::Unfinished;
+pub use users_cache::users_cache;

@@ -50,14 +50,7 @@ impl Store {
 
     /// The user's store: in the folder that `SEXTANT_HOME` names, or else in the user's cache folder.
     pub fn from_environment() -> Self {
-        if let Some(folder) = std::env::var_os("SEXTANT_HOME") {
-            return Self::new(PathBuf::from(folder).join("backbones"));
-        }
-        let cache = std::env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-        let cache = cache.unwrap_or_else(|| PathBuf::from(".cache"));
-        Self::new(cache.join("sextant/backbones"))
+        Self::new(sextant_files::users_cache().join("backbones"))
     }
 
     /// The folder that a backbone has in this store, whether it was downloaded or not.

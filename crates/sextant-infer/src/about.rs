@@ -1,6 +1,6 @@
 //! What a scorer consists of, for those who show it to people.
 
-use crate::Scorer;
+use crate::{Cascade, Scorer};
 use sextant_core::Task;
 use sextant_eval::Vote;
 use sextant_model::ModelSpec;
@@ -41,6 +41,11 @@ impl Scorer {
     pub fn rule(&self) -> Option<Vote> {
         let members = self.members();
         members.list.iter().any(|member| member.path.is_some()).then_some(members.rule)
+    }
+
+    /// How the members of a cascade divide the work; none unless the scorer is a cascade.
+    pub fn cascade(&self) -> Option<&Cascade> {
+        self.members().cascade.as_ref()
     }
 
     /// The SHA-256 of the manifest of the bundle or of the ensemble, in hexadecimal. Two scorers with the same

@@ -8,7 +8,7 @@
 //! a result for each, and can be stopped between packs.
 //!
 //! An ensemble is a folder whose [`EnsembleManifest`] names bundles and the rule by which they vote. A bundle
-//! is treated as an ensemble of one.
+//! is treated as an ensemble of one. The manifest may divide the members into two stages of a [`Cascade`].
 //!
 //! [`Threads`] decides which threads compute: the threads of the process, a pool of the scorer's own, or the
 //! calling thread alone. The answers have the same bits in all cases. Several threads may use one scorer at the
@@ -21,6 +21,7 @@
 //! This crate reads no files of rows and no tables: `sextant-score` does both on top of it.
 
 mod about;
+mod cascade;
 mod manifest;
 mod members;
 mod row;
@@ -29,6 +30,7 @@ mod threads;
 mod warm_up;
 
 pub use about::AboutModel;
+pub use cascade::{Cascade, confidence};
 pub use manifest::{EnsembleManifest, Member};
 pub use row::{ScorerRow, Voted};
 pub use scorer::Scorer;

@@ -4,13 +4,14 @@
 //! Each member answers only the tasks that the manifest lists for it. So six models of one task each can form
 //! one model of six tasks, without any vote.
 
+use crate::Cascade;
 use serde::{Deserialize, Serialize};
-use sextant_core::Task;
+use sextant_core::{Decisions, Task};
 use sextant_eval::Vote;
 use sextant_files::{Existing, FolderKind, hexadecimal, replace_folder};
 use sextant_model::{ModelError, bundle};
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The format that this version writes and reads.
 const FORMAT_VERSION: u32 = 1;
@@ -28,6 +29,12 @@ pub struct EnsembleManifest {
     pub rule: Vote,
     /// The models of the ensemble.
     pub members: Vec<Member>,
+    /// Which members are asked only about rows that the others are not sure of; none if all are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<Cascade>,
+    /// The rules by which grades are decided; for a task without one, the members' vote decides.
+    #[serde(default, skip_serializing_if = "Decisions::is_empty")]
+    pub decisions: Decisions,
     /// How the ensemble was made, for example on which rows its weights were fitted. No program reads this.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub provenance: serde_json::Value,
@@ -74,6 +81,8 @@ impl EnsembleManifest {
             sextant_version: env!("CARGO_PKG_VERSION").to_owned(),
             rule,
             members,
+            cascade: None,
+            decisions: Decisions::new(),
             provenance: serde_json::Value::Null,
         })
     }
@@ -98,6 +107,15 @@ impl EnsembleManifest {
             Some(problem) => Err(ModelError::Bundle { path, problem }),
             None => Ok((manifest, hexadecimal(&Sha256::digest(&bytes)))),
         }
+    }
+
+    /// The same ensemble as the manifest of the folder `to` states it, if this one is the manifest of the
+    /// folder `from`: the paths of members are relative to the folder.
+    pub fn moved(mut self, from: &Path, to: &Path) -> Result<Self, ModelError> {
+        for member in &mut self.members {
+            member.path = seen_from(to, &from.join(&member.path))?;
+        }
+        Ok(self)
     }
 
     /// Writes the manifest into `folder`, which becomes an ensemble. `existing` decides whether something that
@@ -132,6 +150,10 @@ impl EnsembleManifest {
         if self.members.is_empty() {
             return Some("has no members; name at least one".into());
         }
+        let cascade = self.cascade.as_ref();
+        if let Some(problem) = cascade.and_then(|cascade| cascade.problem(self.members.len())) {
+            return Some(problem);
+        }
         self.members.iter().find_map(|member| {
             let path = member.path.display();
             if !(member.weight.is_finite() && member.weight >= 0.0) {
@@ -148,11 +170,15 @@ impl EnsembleManifest {
 /// A bundle's path as the manifest of an ensemble in `folder` states it.
 fn seen_from(folder: &Path, bundle: &Path) -> Result<PathBuf, ModelError> {
     let absolute = |path: &Path| {
-        std::path::absolute(path).map_err(|source| ModelError::Io {
+        let absolute = std::path::absolute(path).map_err(|source| ModelError::Io {
             action: "find",
             path: path.to_owned(),
             source,
-        })
+        })?;
+        // What has `..` in it is compared by its real name, if there is such a folder.
+        let climbs = absolute.components().any(|part| part == Component::ParentDir);
+        let real = if climbs { absolute.canonicalize().ok() } else { None };
+        Ok::<_, ModelError>(real.unwrap_or(absolute))
     };
     let (folder, bundle) = (absolute(folder)?, absolute(bundle)?);
     let Some(parent) = folder.parent().filter(|parent| parent.parent().is_some()) else {

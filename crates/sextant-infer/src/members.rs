@@ -1,7 +1,7 @@
 //! The models of a scorer, and the tasks that each of them answers.
 
-use crate::EnsembleManifest;
-use sextant_core::{PairRef, Task};
+use crate::{Cascade, EnsembleManifest};
+use sextant_core::{Decisions, PairRef, Prediction, Task};
 use sextant_eval::Vote;
 use sextant_kernels::ScorePrecision;
 use sextant_model::{Device, ModelError, NonFinite, Predictor, SharedBases, bundle};
@@ -19,7 +19,7 @@ pub(crate) struct OpenMember {
     /// The tasks that the model answers in this scorer.
     pub(crate) tasks: Vec<Task>,
     /// The model's weight, if the voting rule uses weights.
-    weight: f64,
+    pub(crate) weight: f64,
     /// The path by which the ensemble names the model; none if the scorer is a single bundle.
     pub(crate) path: Option<PathBuf>,
 }
@@ -40,6 +40,11 @@ impl OpenMember {
 pub(crate) struct Members {
     pub(crate) list: Vec<OpenMember>,
     pub(crate) rule: Vote,
+    /// Which members are asked only about rows that the others are not sure of.
+    pub(crate) cascade: Option<Cascade>,
+    /// The ensemble's own rules for the grades of its answers. (Those of a bundle are applied by its
+    /// predictor.)
+    pub(crate) decisions: Decisions,
     /// The SHA-256 of the manifest of the bundle or of the ensemble.
     pub(crate) sha256: String,
 }
@@ -71,6 +76,8 @@ impl Members {
                 path: None,
             }],
             rule: Vote::Soft,
+            cascade: None,
+            decisions: Decisions::new(),
             sha256,
         })
     }
@@ -81,8 +88,8 @@ impl Members {
         precision: ScorePrecision,
         bases: &mut SharedBases,
     ) -> Result<Self, ModelError> {
-        let (EnsembleManifest { members, rule, .. }, sha256) =
-            EnsembleManifest::read_hashed(folder)?;
+        let (manifest, sha256) = EnsembleManifest::read_hashed(folder)?;
+        let EnsembleManifest { members, rule, cascade, decisions, .. } = manifest;
         let mut list = Vec::with_capacity(members.len());
         for member in members {
             let path = folder.join(&member.path);
@@ -108,7 +115,7 @@ impl Members {
                 path: Some(member.path),
             });
         }
-        Ok(Self { list, rule, sha256 })
+        Ok(Self { list, rule, cascade, decisions, sha256 })
     }
 
     /// The members that answer a task, with their indices in the list.
@@ -116,10 +123,12 @@ impl Members {
         self.list.iter().enumerate().filter(move |(_, member)| member.answers(task))
     }
 
-    /// For each task, in the order of [`Task::ALL`], the weights of the members that answer it.
-    pub(crate) fn weights(&self) -> Vec<Vec<f64>> {
-        let of = |task| self.asked(task).map(|(_, member)| member.weight).collect();
-        Task::ALL.into_iter().map(of).collect()
+    /// Combines the answers of members to a row of a task: each answer beside its member's index.
+    pub(crate) fn combine(&self, task: Task, votes: &[(usize, Prediction)]) -> Prediction {
+        let (answers, weights): (Vec<_>, Vec<_>) =
+            votes.iter().map(|&(number, answer)| (answer, self.list[number].weight)).unzip();
+        let answer = self.rule.combine(&answers, &weights);
+        self.decisions.get(&task).map_or(answer, |rule| rule.decide(answer))
     }
 
     /// Encodes a pair for each member that answers its task. Returns the rows with the members' indices.

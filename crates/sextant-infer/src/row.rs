@@ -18,7 +18,7 @@ impl ScorerRow {
     }
 
     /// The number of tokens that are computed to answer the pair: the length of its row, with special tokens,
-    /// summed over the models that answer it. Work grows with this number, so that batches with equal sums take
+    /// summed over the models that answer it; in a cascade also over those that may not be asked. Work grows with this number, so that batches with equal sums take
     /// about the same amount of work.
     pub fn tokens(&self) -> usize {
         self.rows.iter().map(|(_, row)| row.len()).sum()
@@ -32,11 +32,11 @@ impl ScorerRow {
 }
 
 /// The answer to a pair, and what it was made of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Voted {
     /// The answer of the bundle or of the whole ensemble.
     pub prediction: Prediction,
-    /// The answer of each model that answers the pair's task, with the model's position in
+    /// The answer of each model that was asked about the pair, with the model's position in
     /// [`Scorer::models`](crate::Scorer::models).
     pub votes: Vec<(usize, Prediction)>,
 }

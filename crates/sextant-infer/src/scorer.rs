@@ -2,12 +2,12 @@
 
 use crate::members::{Members, OpenMember};
 use crate::threads::Crew;
-use crate::{ScorerRow, Threads, Voted};
+use crate::{Cascade, ScorerRow, Threads, Voted};
 use sextant_core::{Pair, PairRef, Prediction, Task};
 use sextant_kernels::ScorePrecision;
 use sextant_model::{Device, ModelError, NonFinite, SharedBases};
 use sextant_text::{EncodedRow, TextError};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
 /// An opened bundle or ensemble, which answers pairs.
@@ -49,6 +49,9 @@ pub struct Scorer {
 
 /// The answers of one model to its rows.
 type Answers = Vec<Result<Prediction, NonFinite>>;
+
+/// The answers of models to a row, each beside the model's index.
+type Votes = Vec<(usize, Prediction)>;
 
 impl Scorer {
     /// Opens the bundle or the ensemble in a folder. The scorer computes on the threads of the process.
@@ -190,11 +193,55 @@ impl Scorer {
         rows: &[ScorerRow],
         mut ask: impl FnMut(&OpenMember, &[&EncodedRow]) -> Result<Answers, ModelError>,
     ) -> Result<Vec<Result<Voted, NonFinite>>, ModelError> {
-        // For each row, the answers in the order of the members, which is also the order of the weights.
-        let mut answers: Vec<Result<Vec<Prediction>, NonFinite>> = vec![Ok(Vec::new()); rows.len()];
-        for (number, member) in self.members.list.iter().enumerate() {
+        let mut voted = vec![Ok(Voted::default()); rows.len()];
+        let everyone = 0..self.members.list.len();
+        let first_stage = self.members.cascade.as_ref().map(|cascade| cascade.first_stage);
+        let (first, second) = match first_stage {
+            Some(first) => (0..first, first..everyone.end),
+            None => (everyone.clone(), everyone.end..everyone.end),
+        };
+        for stage in [first, second] {
+            let asked = |(row, so_far): (&ScorerRow, &Result<Voted, NonFinite>)| {
+                so_far.as_ref().is_ok_and(|so_far| self.passes_on(row.task, so_far))
+            };
+            let asked: Vec<bool> = rows.iter().zip(&voted).map(asked).collect();
+            let answers = self.stage(rows, &asked, stage, &mut ask)?;
+            for ((row, so_far), answers) in rows.iter().zip(&mut voted).zip(answers) {
+                match (answers, so_far) {
+                    (Ok(votes), Ok(so_far)) if !votes.is_empty() => {
+                        so_far.prediction = self.members.combine(row.task, &votes);
+                        so_far.votes.extend(votes);
+                    }
+                    // No rule may hide the fault: otherwise a majority would outvote a member that answers NaN.
+                    (Err(fault), so_far) => *so_far = Err(fault),
+                    _ => {}
+                }
+            }
+        }
+        Ok(voted)
+    }
+
+    /// Whether a row is asked about in the next stage: nobody has answered it, or the first stage of a cascade
+    /// was not sure.
+    fn passes_on(&self, task: Task, so_far: &Voted) -> bool {
+        let unsure = |cascade: &Cascade| cascade.passes_on(task, &so_far.prediction);
+        so_far.votes.is_empty() || self.members.cascade.as_ref().is_some_and(unsure)
+    }
+
+    /// For each row that is `asked`, the answers of those members of a stage that answer its task, in the order
+    /// of the members; none for the other rows.
+    fn stage(
+        &self,
+        rows: &[ScorerRow],
+        asked: &[bool],
+        stage: Range<usize>,
+        ask: &mut impl FnMut(&OpenMember, &[&EncodedRow]) -> Result<Answers, ModelError>,
+    ) -> Result<Vec<Result<Votes, NonFinite>>, ModelError> {
+        let mut answers = vec![Ok(Votes::new()); rows.len()];
+        for number in stage {
+            let member = &self.members.list[number];
             let (mut indices, mut of_member) = (Vec::new(), Vec::new());
-            for (index, row) in rows.iter().enumerate() {
+            for (index, row) in rows.iter().enumerate().filter(|&(index, _)| asked[index]) {
                 let mine = row.rows.iter().find(|(asked, _)| *asked == number);
                 if let Some((_, encoded)) = mine {
                     indices.push(index);
@@ -211,20 +258,12 @@ impl Scorer {
             })?;
             for (&index, answer) in indices.iter().zip(found) {
                 match (answer, &mut answers[index]) {
-                    (Ok(prediction), Ok(known)) => known.push(prediction),
-                    // No rule may hide the fault: otherwise a majority would outvote a member that answers NaN.
+                    (Ok(prediction), Ok(known)) => known.push((number, prediction)),
                     (Err(fault), known @ Ok(_)) => *known = Err(member.sign(fault)),
                     (_, Err(_)) => {}
                 }
             }
         }
-        let weights = self.members.weights();
-        let vote = |(row, answers): (&ScorerRow, Result<Vec<Prediction>, NonFinite>)| {
-            let answers = answers?;
-            let prediction = self.members.rule.combine(&answers, &weights[row.task.index()]);
-            let members = row.rows.iter().map(|(number, _)| *number);
-            Ok(Voted { prediction, votes: members.zip(answers).collect() })
-        };
-        Ok(rows.iter().zip(answers).map(vote).collect())
+        Ok(answers)
     }
 }

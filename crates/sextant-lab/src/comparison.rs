@@ -36,7 +36,7 @@ pub struct Baseline {
 /// use sextant_eval::{EvalOptions, Metric, Scored, evaluate};
 /// use sextant_lab::{Comparison, Run, RunFacts};
 ///
-/// let row = |probs| Scored::new(Task::QueryType, Grade::Relevant, Prediction { probs });
+/// let row = |probs| Scored::new(Task::QueryType, Grade::Relevant, Prediction::new(probs));
 /// let (right, wrong) = (row([0.1, 0.2, 0.7]), row([0.6, 0.3, 0.1]));
 /// let mut comparison = Comparison::new();
 /// for (name, rows) in [("shared", [right, wrong]), ("prefix", [right, right])] {

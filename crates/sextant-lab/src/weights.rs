@@ -61,7 +61,7 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "answers may be missing")]
     fn answer(right: f32) -> Option<Prediction> {
-        Some(Prediction { probs: [right, (1.0 - right) / 2.0, (1.0 - right) / 2.0] })
+        Some(Prediction::new([right, (1.0 - right) / 2.0, (1.0 - right) / 2.0]))
     }
 
     /// The fit is a maximum: no shift of weight between members raises the likelihood.

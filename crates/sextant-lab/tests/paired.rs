@@ -9,7 +9,7 @@ use sextant_lab::PairedTable;
 fn rows(task: Task, right: impl Fn(usize) -> bool) -> Vec<Scored<'static>> {
     let row = |i| {
         let probs = if right(i) { [0.8, 0.1, 0.1] } else { [0.1, 0.8, 0.1] };
-        Scored::new(task, Grade::Irrelevant, Prediction { probs })
+        Scored::new(task, Grade::Irrelevant, Prediction::new(probs))
     };
     (0..40).map(row).collect()
 }

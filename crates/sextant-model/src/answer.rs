@@ -111,7 +111,7 @@ impl<R: TokenRow> Pass<'_, R> {
             let lengths: Vec<usize> = self.rows.iter().map(|row| row.view().len()).collect();
             plan_sorted(&lengths, pack_tokens, 0)
         };
-        let mut predictions = vec![Prediction { probs: [0.0; 3] }; self.rows.len()];
+        let mut predictions = vec![Prediction::new([0.0; 3]); self.rows.len()];
         let mut faulty_packs = Vec::new();
         for indices in plan {
             let (answered, faults) = within_pool(|| self.pack(&indices))?;

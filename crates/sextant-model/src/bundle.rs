@@ -15,11 +15,12 @@ use crate::families::ROWS_OF_FORMAT_1;
 use crate::{Archive, ModelError, ModelSpec, RelevanceModel, SharedBases, base, json, load};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use sextant_core::Decisions;
 use sextant_files::{Existing, FolderKind, hexadecimal, replace_folder, sha256};
 use sextant_text::{Encoder, RowLayout, TextConfig, Tokenizer};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The format that this version writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -44,11 +45,23 @@ pub struct Manifest {
     /// How rows are laid out, if that does not follow from the vocabulary alone (see [`StatedRows`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<StatedRows>,
+    /// The rules by which grades are decided; tasks without one take the most probable grade.
+    #[serde(default, skip_serializing_if = "Decisions::is_empty")]
+    pub decisions: Decisions,
     /// How the model came to be: recipe, data, seed, steps, dev metrics. For people and reports;
     /// nothing here changes what the model computes.
     pub provenance: serde_json::Value,
     /// SHA-256 of the other files, in hexadecimal.
     pub files: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    fn to_json(&self, folder: &Path) -> Result<Vec<u8>, ModelError> {
+        serde_json::to_vec_pretty(self).map_err(|error| ModelError::Json {
+            path: folder.join(MANIFEST),
+            reason: error.to_string(),
+        })
+    }
 }
 
 /// A layout of rows that a manifest states.
@@ -135,14 +148,30 @@ fn check_fit(spec: &ModelSpec, text: &TextConfig, tokenizer: &Tokenizer) -> Resu
 pub const KIND: FolderKind =
     FolderKind { names: &[MANIFEST, WEIGHTS, TOKENIZER, BASE], head: MANIFEST };
 
+/// What a bundle says of its model besides shape and weights.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Particulars {
+    /// How the model came to be (see [`Manifest::provenance`]).
+    pub provenance: serde_json::Value,
+    /// The rules by which grades are decided (see [`Manifest::decisions`]).
+    pub decisions: Decisions,
+}
+
+impl From<serde_json::Value> for Particulars {
+    fn from(provenance: serde_json::Value) -> Self {
+        Self { provenance, ..Self::default() }
+    }
+}
+
 /// Saves a model as a bundle at `folder`; `existing` says whether the bundle may replace what is there.
 pub fn save(
     folder: &Path,
     existing: Existing,
     model: &RelevanceModel,
     encoder: &Encoder,
-    provenance: serde_json::Value,
+    particulars: impl Into<Particulars>,
 ) -> Result<(), ModelError> {
+    let Particulars { provenance, decisions } = particulars.into();
     check_fit(model.spec(), encoder.config(), encoder.tokenizer())
         .map_err(|problem| ModelError::Bundle { path: folder.to_owned(), problem })?;
     replace_folder(folder, existing, KIND, |staging| {
@@ -165,15 +194,44 @@ pub fn save(
             spec: model.spec().clone(),
             text: encoder.config().clone(),
             rows: StatedRows::of(encoder.tokenizer()),
+            decisions,
             provenance,
             files,
         };
-        let json = serde_json::to_vec_pretty(&manifest).map_err(|error| ModelError::Json {
-            path: folder.join(MANIFEST),
-            reason: error.to_string(),
-        })?;
-        write(MANIFEST, &json)
+        write(MANIFEST, &manifest.to_json(folder)?)
     })
+}
+
+/// Writes a copy of the bundle at `from` to `folder`, in which other particulars take the place of its own. The
+/// other files are copied as they are.
+pub fn copy(
+    from: &Path,
+    folder: &Path,
+    existing: Existing,
+    particulars: Particulars,
+) -> Result<(), ModelError> {
+    let manifest = read_manifest(from)?;
+    let Particulars { provenance, decisions } = particulars;
+    let manifest = Manifest { decisions, provenance, ..manifest };
+    replace_folder(folder, existing, KIND, |staging| {
+        for &name in names(&manifest.spec) {
+            let (from, to) = (from.join(name), staging.join(name));
+            std::fs::copy(&from, &to).map_err(ModelError::io("copy", &from))?;
+            if manifest.files.get(name) != Some(&sha256(&to)?) {
+                return Err(changed(from));
+            }
+        }
+        let (path, json) = (folder.join(MANIFEST), manifest.to_json(folder)?);
+        std::fs::write(staging.join(MANIFEST), json).map_err(ModelError::io("write", &path))
+    })
+}
+
+/// The error about a file that is not the one that the manifest was written with.
+fn changed(path: PathBuf) -> ModelError {
+    let problem = format!(
+        "is not the file that `{MANIFEST}` was written with (its SHA-256 differs); copy the bundle again"
+    );
+    ModelError::Bundle { path, problem }
 }
 
 /// Reads the manifest of a bundle, without its weights.
@@ -243,12 +301,7 @@ pub fn open_sharing(
     // `found` is the hash of the bytes that were loaded, not of a second read of the file.
     let check = |name: &str, found: &str| match manifest.files.get(name) {
         Some(expected) if expected == found => Ok(()),
-        _ => Err(ModelError::Bundle {
-            path: folder.join(name),
-            problem: format!(
-                "is not the file that `{MANIFEST}` was written with (its SHA-256 differs); copy the bundle again"
-            ),
-        }),
+        _ => Err(changed(folder.join(name))),
     };
     let path = folder.join(TOKENIZER);
     let bytes = std::fs::read(&path).map_err(ModelError::io("read", &path))?;

@@ -241,7 +241,7 @@ impl RelevanceModel {
         data.iter::<f32>()
             .collect::<Vec<_>>()
             .chunks_exact(3)
-            .map(|p| Prediction { probs: [p[0], p[1], p[2]] })
+            .map(|p| Prediction::new([p[0], p[1], p[2]]))
             .collect()
     }
 }

@@ -4,7 +4,7 @@ use crate::bundle::Bundle;
 use crate::{
     ModelError, ModelSpec, NonFinite, PackedWeights, RelevanceModel, answer_rows, predict_rows,
 };
-use sextant_core::{Pair, Prediction};
+use sextant_core::{Decisions, Pair, Prediction};
 use sextant_kernels::ScorePrecision;
 use sextant_text::{Encoder, TokenRow};
 use std::ops::ControlFlow;
@@ -16,6 +16,7 @@ pub struct Predictor {
     model: RelevanceModel,
     encoder: Encoder,
     weights: Arc<PackedWeights>,
+    decisions: Decisions,
     pack_tokens: usize,
 }
 
@@ -30,7 +31,8 @@ impl Predictor {
     pub fn new(bundle: Bundle, precision: ScorePrecision) -> Self {
         let (model, weights) = PackedWeights::taking(bundle.model, precision);
         let (encoder, weights) = (bundle.encoder, Arc::new(weights));
-        Self { model, encoder, weights, pack_tokens: Self::PACK_TOKENS }
+        let decisions = bundle.manifest.decisions;
+        Self { model, encoder, weights, decisions, pack_tokens: Self::PACK_TOKENS }
     }
 
     /// The encoder, which turns pairs into rows of tokens.
@@ -59,16 +61,28 @@ impl Predictor {
         pairs: &[Pair],
         done: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<Prediction>, ModelError> {
-        let rows = self.encoder.encode_all(pairs)?;
-        predict_rows(&self.model, &rows, &self.weights, self.pack_tokens, done)
+        self.run(&self.encoder.encode_all(pairs)?, done)
     }
 
     /// Predicts encoded rows, in their order. The first row whose answer is not a number is an error:
     /// [`ModelError::NonFinite`].
     pub fn predict_rows<R: TokenRow>(&self, rows: &[R]) -> Result<Vec<Prediction>, ModelError> {
-        predict_rows(&self.model, rows, &self.weights, self.pack_tokens, |_| {
-            ControlFlow::Continue(())
-        })
+        self.run(rows, |_| ControlFlow::Continue(()))
+    }
+
+    fn run<R: TokenRow>(
+        &self,
+        rows: &[R],
+        done: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<Prediction>, ModelError> {
+        let answers = predict_rows(&self.model, rows, &self.weights, self.pack_tokens, done)?;
+        let decided = rows.iter().zip(answers).map(|(row, answer)| self.decide(row, answer));
+        Ok(decided.collect())
+    }
+
+    /// The answer to a row with the grade that the bundle's rule for the row's task decides.
+    fn decide<R: TokenRow>(&self, row: &R, answer: Prediction) -> Prediction {
+        self.decisions.get(&row.view().task).map_or(answer, |rule| rule.decide(answer))
     }
 
     /// Answers encoded rows, each with a prediction or with the reason why it has none; see [`answer_rows`].
@@ -77,6 +91,10 @@ impl Predictor {
         rows: &[R],
         done: impl FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<Result<Prediction, NonFinite>>, ModelError> {
-        answer_rows(&self.model, rows, &self.weights, self.pack_tokens, done)
+        let answers = answer_rows(&self.model, rows, &self.weights, self.pack_tokens, done)?;
+        let decide = |(row, answer): (&R, Result<Prediction, NonFinite>)| {
+            answer.map(|answer| self.decide(row, answer))
+        };
+        Ok(rows.iter().zip(answers).map(decide).collect())
     }
 }

@@ -12,6 +12,8 @@
 //! the run then saves a checkpoint of its last step and ends with [`TrainError::Interrupted`].
 
 mod backbone_recipe;
+mod balance;
+mod best;
 pub mod checkpoint;
 mod choose;
 mod computation;
@@ -39,6 +41,8 @@ mod settings;
 mod source;
 mod step;
 mod target;
+mod taught;
+mod teacher;
 mod trainer;
 mod weighting;
 
@@ -68,6 +72,7 @@ pub use settings::{parse_recipe, parse_toml};
 pub use sextant_data::{LoadedDataset, RowOrigin};
 pub use source::{DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source};
 pub use step::{StepGradients, gradients};
-pub use target::{StepOptions, Target, TaskLoss};
+pub use target::{StepOptions, Target, TargetOfTeacher, TaskLoss};
+pub use teacher::TeacherRecipe;
 pub use trainer::{Trainer, steps};
 pub use weighting::{TaskWeighting, Weighting, WeightingState};

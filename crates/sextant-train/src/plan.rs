@@ -6,7 +6,7 @@ use crate::{
 };
 use sextant_kernels::Processor;
 use sextant_model::backbone::Backbone;
-use sextant_model::{BackboneConfig, ModelSpec, Pooling};
+use sextant_model::{BackboneConfig, LossKind, ModelSpec, Pooling};
 use sextant_text::TextConfig;
 
 /// Where the weights come from.
@@ -83,6 +83,17 @@ impl Plan {
         };
         if let Err(error) = text.validate() {
             mistakes.push(error.to_string());
+        }
+        if let Some(Err(error)) = recipe.dev.decide.map(|objective| objective.validate()) {
+            mistakes.push(format!("dev.decide: {error}"));
+        }
+        if let Some(teacher) = &recipe.teacher {
+            mistakes.extend(teacher.mistakes());
+            if recipe.loss.kind != LossKind::CrossEntropy {
+                mistakes.push(
+                    "teacher: needs a softmax head; set loss.kind = \"cross_entropy\"".into(),
+                );
+            }
         }
         if let Err(error) = recipe.loss.validate() {
             mistakes.push(format!("loss: {error}"));

@@ -1,8 +1,12 @@
 //! Turns a plan and a data set into what a run starts from: encoded rows, and a model with initial weights.
 
+use crate::balance::balance;
 use crate::choose::Choice;
 use crate::rows::RowsBuilder;
-use crate::{BackboneSource, ExampleSource, Initializer, Plan, Rows, TrainError, dev_metric};
+use crate::taught::{taught, unlabelled};
+use crate::{
+    BackboneSource, ExampleSource, Initializer, Plan, Rows, TargetOfTeacher, TrainError, dev_metric,
+};
 use sextant_core::{Entity, Pair, Prediction, Split, Task};
 use sextant_model::{
     Device, RelevanceModel, freeze, initialize, initialize_frozen, initialize_mimetic, parameters,
@@ -72,8 +76,13 @@ impl Encoded {
             Split::Dev => dev.push(row),
             _ => train.push(row),
         })?;
-        let (train, dev) = (train.finish()?, dev.finish()?);
-        let unanswered = Prediction { probs: [1.0, 0.0, 0.0] };
+        let unlabelled = unlabelled(&plan, &mut train)?;
+        let (mut train, dev) = (train.finish()?, dev.finish()?);
+        if let Some(recipe) = &plan.recipe.teacher {
+            train.set_teacher(taught(recipe, source, &choice, unlabelled)?);
+        }
+        balance(&mut train, plan.recipe.loss.class_balance);
+        let unanswered = Prediction::new([1.0, 0.0, 0.0]);
         let rows = (0..dev.len()).map(|row| dev.scored(row, unanswered));
         dev_metric::check(&plan.recipe, &rows.collect::<Vec<_>>())?;
         Ok(Self { plan, encoder, train, dev })
@@ -143,6 +152,9 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
             let (grade, weight) = rows.target(row);
             hasher.update([encoded.task.index() as u8, grade.index() as u8]);
             hasher.update(weight.to_le_bytes());
+            if let Some(TargetOfTeacher { probs, share }) = rows.teacher(row) {
+                probs.iter().chain([&share]).for_each(|number| hasher.update(number.to_le_bytes()));
+            }
             hasher.update(encoded.len().to_le_bytes());
             encoded.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
         }

@@ -2,11 +2,11 @@
 //! [`crate::Plan`] checks the values.
 
 use crate::backbone_recipe::BackboneRecipe;
-use crate::{Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting};
+use crate::{Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe};
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
-use sextant_eval::Metric;
+use sextant_eval::{Metric, Objective};
 use sextant_kernels::{MomentFormat, Precision};
 use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
 use sextant_text::Templates;
@@ -39,6 +39,9 @@ pub struct Recipe {
     /// The loss to minimise.
     #[serde(default)]
     pub loss: LossConfig,
+    /// Whose probabilities to learn besides the grades; none unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<TeacherRecipe>,
     /// How much each task counts.
     #[serde(default, skip_serializing_if = "TaskWeighting::is_default")]
     pub task_weighting: TaskWeighting,
@@ -332,11 +335,17 @@ pub struct DevRecipe {
     pub metric: Metric,
     /// The run ends after this many looks without a better value; never unless stated.
     pub patience: Option<u32>,
+    /// What decided grades are to be good at: `accuracy`, `macro_f1`, `quadratic_kappa` or
+    /// `{ cost = [[…], […], […]] }`, costs by true and decided grade. The rules of the best weights are fitted on
+    /// the dev rows and kept in the bundle, for each task where they help. Grades are the most probable ones
+    /// unless stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decide: Option<Objective>,
 }
 
 impl Default for DevRecipe {
     fn default() -> Self {
-        Self { every: None, metric: Metric::Accuracy, patience: None }
+        Self { every: None, metric: Metric::Accuracy, patience: None, decide: None }
     }
 }
 

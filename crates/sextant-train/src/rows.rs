@@ -2,7 +2,7 @@
 //! their texts.
 
 use crate::source::SourceRow;
-use crate::{Target, TrainError};
+use crate::{Target, TargetOfTeacher, TrainError};
 use sextant_core::{Grade, Pair, Prediction, Task};
 use sextant_data::RowOrigin;
 use sextant_eval::Scored;
@@ -15,6 +15,8 @@ pub struct Rows {
     tokens: RowArena,
     facts: Vec<Facts>,
     groups: Option<Groups>,
+    /// What a teacher says of each row; `None` if there is no teacher.
+    teacher: Option<Vec<Option<TargetOfTeacher>>>,
     /// The names of the files that rows come from, for messages.
     files: Vec<String>,
 }
@@ -60,10 +62,35 @@ impl Rows {
         (self.facts[row].grade, self.facts[row].weight)
     }
 
+    /// Whether a row's grade counts: it does unless the teacher's share is all of the row's loss.
+    pub(crate) fn is_graded(&self, row: usize) -> bool {
+        self.teacher(row).is_none_or(|teacher| teacher.share < 1.0)
+    }
+
+    /// Multiplies the loss weight of each row whose grade counts by the factor of its task and grade.
+    pub(crate) fn reweigh(&mut self, factor: impl Fn(Task, Grade) -> f32) {
+        for row in (0..self.len()).filter(|&row| self.is_graded(row)).collect::<Vec<_>>() {
+            let task = self.view(row).task;
+            let facts = &mut self.facts[row];
+            facts.weight *= factor(task, facts.grade);
+        }
+    }
+
     /// A row as a step learns from it: tokens, grade and weight.
     pub fn learn(&self, row: usize) -> Target<'_> {
         let (grade, weight) = self.target(row);
-        Target { row: self.view(row), grade, weight }
+        Target { row: self.view(row), grade, weight, teacher: self.teacher(row) }
+    }
+
+    /// What a teacher says of a row.
+    pub(crate) fn teacher(&self, row: usize) -> Option<TargetOfTeacher> {
+        self.teacher.as_ref().and_then(|teacher| teacher[row])
+    }
+
+    /// Sets what a teacher says of each row.
+    pub(crate) fn set_teacher(&mut self, teacher: Vec<Option<TargetOfTeacher>>) {
+        debug_assert_eq!(teacher.len(), self.len());
+        self.teacher = Some(teacher);
     }
 
     /// A row with a prediction for it, and with its group if groups are kept, as they are for dev rows.
@@ -108,6 +135,7 @@ impl<'e> RowsBuilder<'e> {
             tokens: RowArena::with_capacity(rows),
             facts: Vec::with_capacity(rows),
             groups: None,
+            teacher: None,
             files,
         };
         Self { encoder, rows, numbers: HashMap::new(), waiting: Vec::new() }
@@ -135,6 +163,12 @@ impl<'e> RowsBuilder<'e> {
         self.rows.facts.push(Facts { weight: example.weight, origin, grade: example.grade });
         self.waiting.push(example.pair);
         if self.waiting.len() == BATCH { self.encode() } else { Ok(()) }
+    }
+
+    /// Adds a file to the names for messages, and returns its index.
+    pub(crate) fn add_file(&mut self, name: String) -> usize {
+        self.rows.files.push(name);
+        self.rows.files.len() - 1
     }
 
     fn encode(&mut self) -> Result<(), TrainError> {

@@ -4,9 +4,10 @@ use crate::packs::{PlannedPack, StepPlan};
 use crate::target::{StepOptions, Target, TaskLoss};
 use crate::{Gradients, TrainError};
 use burn::tensor::Tensor;
-use sextant_core::Task;
+use sextant_core::{Grade, Task};
 use sextant_model::{
-    ForwardContext, PackInput, RelevanceModel, StepShared, parameters, row_losses,
+    ForwardContext, PackInput, RelevanceModel, StepShared, distillation_losses, parameters,
+    row_losses,
 };
 use sextant_text::Pack;
 use std::sync::Arc;
@@ -56,12 +57,12 @@ pub fn run_pack(
     let StepPass { model, batch, options, divisor, shared } = pass;
     let members: Vec<_> = planned.rows.iter().map(|&row| (row, batch[row].row)).collect();
     let pack = Pack::new(&members);
-    let of_row = |&row: &usize| (batch[row].grade, batch[row].weight);
-    let (grades, weights): (Vec<_>, Vec<_>) = pack.rows.iter().map(of_row).unzip();
+    let targets: Vec<&Target<'_>> = pack.rows.iter().map(|&row| &batch[row]).collect();
+    let weights: Vec<f32> = targets.iter().map(|target| target.weight).collect();
     let device = model.device();
     let input = PackInput::new(&pack, &device)?;
     let ctx = ForwardContext::training(options.precision, &planned.key).sharing(shared);
-    let of_rows = |logits| row_losses(logits, &grades, &weights, options.loss);
+    let of_rows = |logits| losses_of(logits, &targets, options);
     let total = |losses: &Tensor<1>| losses.clone().sum() / *divisor as f32;
     let losses = if !learns(model, &pack) {
         of_rows(model.forward(&input, &ctx)?)
@@ -93,6 +94,26 @@ pub fn run_pack(
         rows: rows.len(),
     });
     Ok(PackLosses { task_losses, tokens: pack.token_count() })
+}
+
+/// The loss of each row: that of its grade and that of its teacher's answer, by their shares.
+fn losses_of(logits: Tensor<2>, targets: &[&Target<'_>], options: &StepOptions<'_>) -> Tensor<1> {
+    let grades: Vec<Grade> = targets.iter().map(|target| target.grade).collect();
+    let (of_grades, of_teacher): (Vec<f32>, Vec<f32>) =
+        targets.iter().map(|target| target.weights().into()).unzip();
+    let taught = of_teacher.iter().any(|&weight| weight > 0.0);
+    let Some(config) = options.distillation.filter(|_| taught) else {
+        return row_losses(logits, &grades, &of_grades, options.loss);
+    };
+    // A row without a teacher's answer has weight 0 here, whatever its probabilities.
+    let even = [1.0 / Grade::COUNT as f32; Grade::COUNT];
+    let answer = |target: &&Target<'_>| target.teacher.map_or(even, |teacher| teacher.probs);
+    let teacher: Vec<_> = targets.iter().map(answer).collect();
+    let distilled = distillation_losses(logits.clone(), &teacher, &of_teacher, &config);
+    if of_grades.iter().all(|&weight| weight == 0.0) {
+        return distilled;
+    }
+    row_losses(logits, &grades, &of_grades, options.loss) + distilled
 }
 
 /// Whether the rows of a pack pass through a parameter that is trained. If they do not, for example because

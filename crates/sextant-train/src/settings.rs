@@ -83,6 +83,17 @@ mod tests {
     }
 
     #[test]
+    fn published_recipes_are_recipes() {
+        for (name, text) in [
+            ("distillation", include_str!("../../../recipes/distillation.toml")),
+            ("first-run", include_str!("../../../recipes/first-run.toml")),
+        ] {
+            let recipe = parse_recipe(text, name, &[]).unwrap();
+            assert_eq!(recipe.teacher.is_some(), name == "distillation");
+        }
+    }
+
+    #[test]
     fn a_key_may_not_be_endless() {
         let deep = vec!["a"; DEEPEST + 1].join(".");
         let error = parse(&[&format!("{deep}=1")]).unwrap_err();

@@ -2,7 +2,7 @@
 
 use sextant_core::Grade;
 use sextant_kernels::Precision;
-use sextant_model::LossConfig;
+use sextant_model::{Distillation, LossConfig};
 use sextant_text::RowView;
 
 /// A row to learn from: its tokens, its grade, and the weight of its loss.
@@ -14,6 +14,30 @@ pub struct Target<'a> {
     pub grade: Grade,
     /// The factor of the row's loss.
     pub weight: f32,
+    /// What a teacher says of the row, if it is learned from one.
+    pub teacher: Option<TargetOfTeacher>,
+}
+
+impl<'a> Target<'a> {
+    /// A row that is learned from its grade alone, with weight 1.
+    pub fn graded(row: RowView<'a>, grade: Grade) -> Self {
+        Self { row, grade, weight: 1.0, teacher: None }
+    }
+
+    /// The factors of the loss of the grade, and of the loss of the teacher's answer.
+    pub(crate) fn weights(&self) -> [f32; 2] {
+        let share = self.teacher.map_or(0.0, |teacher| teacher.share);
+        [self.weight * (1.0 - share), self.weight * share]
+    }
+}
+
+/// What a teacher says of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TargetOfTeacher {
+    /// The probabilities of the grades.
+    pub probs: [f32; Grade::COUNT],
+    /// The share of the row's loss that is the teacher's, in [0, 1]; with 1, the row's grade does not count.
+    pub share: f32,
 }
 
 /// How a step's gradients are computed.
@@ -23,6 +47,8 @@ pub struct StepOptions<'a> {
     pub precision: Precision,
     /// The loss to minimise.
     pub loss: &'a LossConfig,
+    /// How the answers of a teacher are learned; rows are learned from their grades alone if absent.
+    pub distillation: Option<Distillation>,
     /// The most tokens in a pack.
     pub pack_tokens: usize,
     /// The run's seed and the step's number, which determine the dropout masks.

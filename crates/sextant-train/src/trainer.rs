@@ -1,5 +1,6 @@
 //! The training loop.
 
+use crate::best::particulars;
 use crate::checkpoint::{self, TrainingState};
 use crate::dev_metric::{is_better, look};
 use crate::pcgrad;
@@ -8,17 +9,16 @@ use crate::target::StepOptions;
 use crate::weighting::weigh;
 use crate::{
     AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, RunFolder, Sampler, Schedule,
-    Start, StepReport, Summary, TrainError, Weighting,
+    Start, StepReport, Summary, TeacherRecipe, TrainError, Weighting,
 };
 use burn::module::Module;
-use sextant_eval::{ScoreHistogram, Scored};
+use sextant_eval::Scored;
 use sextant_files::{Existing, Lock};
 use sextant_kernels::{release_free_blocks, within_pool};
 use sextant_model::{
     ModelError, PackedWeights, ParameterCounts, Predictor, RelevanceModel, bundle, predict_rows,
 };
 use sextant_text::Encoder;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -252,6 +252,7 @@ impl Job {
         let options = StepOptions {
             precision: self.plan.computation.precision,
             loss: &recipe.loss,
+            distillation: recipe.teacher.as_ref().map(TeacherRecipe::distillation),
             pack_tokens: recipe.batch.pack_tokens,
             key: [recipe.seed, self.state.step],
             checkpointing: recipe.model.gradient_checkpointing,
@@ -354,24 +355,10 @@ impl Job {
         }
     }
 
-    /// Saves the bundle, with how its scores of the dev rows are spread, so that whoever runs the model can see
-    /// whether they still are.
+    /// Saves the bundle. `dev` has the dev rows with the model's answers to them.
     fn save_bundle(&self, model: &RelevanceModel, dev: &[Scored<'_>]) -> Result<(), TrainError> {
-        let recipe = &self.plan.recipe;
-        let mut scores: BTreeMap<&str, ScoreHistogram> = BTreeMap::new();
-        for row in dev {
-            scores.entry(row.task.as_str()).or_default().add(row.prediction.score());
-        }
-        let provenance = serde_json::json!({
-            "recipe": recipe,
-            "computation": self.plan.computation.to_json(),
-            "fingerprint": self.state.fingerprint,
-            "step": self.state.step,
-            "dev": {"metric": recipe.dev.metric, "value": self.state.best.map(|(value, _)| value), "scores": scores},
-            "train_rows": self.train.len(),
-            "truncation": self.train.cut(),
-        });
-        bundle::save(&self.folder.bundle(), Existing::Own, model, &self.encoder, provenance)?;
+        let about = particulars(&self.plan, &self.state, &self.train, dev);
+        bundle::save(&self.folder.bundle(), Existing::Own, model, &self.encoder, about)?;
         Ok(())
     }
 

@@ -221,7 +221,7 @@ mod tests {
         let mut rows: Vec<Target<'_>> = encoded
             .iter()
             .zip([1.0, 5.0, 3.0])
-            .map(|(row, weight)| Target { row: row.view(), grade: Grade::Partial, weight })
+            .map(|(row, weight)| Target { weight, ..Target::graded(row.view(), Grade::Partial) })
             .collect();
         let mut weights = [1.0; Task::COUNT];
         weights[Task::QueryType.index()] = 2.0;

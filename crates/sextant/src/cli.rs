@@ -27,6 +27,12 @@ enum Command {
     Consistency(crate::consistency::ConsistencyCommand),
     /// Put models together as one
     Ensemble(crate::ensemble::Ensemble),
+    /// Put a small and a large model together, which is asked where the small one is not sure
+    Cascade(crate::cascade::CascadeCommand),
+    /// Fit the rules by which a model's grades are decided
+    Decide(crate::decide::Decide),
+    /// Grade pairs by a language model behind an OpenAI-compatible endpoint, and compare it with people
+    Judge(crate::judge::JudgeCommand),
     /// Train grids of runs and report on them
     #[command(subcommand)]
     Lab(crate::lab::LabCommand),
@@ -70,6 +76,9 @@ impl Cli {
             Command::Compare(command) => command.run(),
             Command::Consistency(command) => command.run(),
             Command::Ensemble(command) => command.run(),
+            Command::Cascade(command) => command.run(),
+            Command::Decide(command) => command.run(),
+            Command::Judge(command) => command.run(),
             Command::Lab(command) => command.run(),
             Command::Score(command) => command.run(),
             #[cfg(unix)]

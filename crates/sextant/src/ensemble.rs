@@ -2,10 +2,10 @@
 
 use crate::arguments::{Overwrite, Reading};
 use crate::say::say;
-use crate::scoring::{Scoring, at_row};
+use crate::scoring::{Scoring, answer_dev, bundle_at};
 use anyhow::{Context, ensure};
 use clap::Args;
-use sextant_core::{Grade, Pair, Prediction, Split};
+use sextant_core::{Grade, Split};
 use sextant_data::{Labels, LoadedDataset};
 use sextant_eval::Vote;
 use sextant_infer::EnsembleManifest;
@@ -43,35 +43,15 @@ impl Ensemble {
             (self.rule == Vote::Weighted) == self.data.is_some(),
             "`--rule weighted` needs `--data`, on whose dev rows weights are fitted; other rules fit nothing"
         );
-        let bundles: Vec<PathBuf> = self
-            .members
-            .iter()
-            .map(|path| {
-                let inner = path.join("bundle");
-                if inner.join("bundle.json").exists() { inner } else { path.clone() }
-            })
-            .collect();
+        let bundles: Vec<PathBuf> = self.members.iter().map(|path| bundle_at(path)).collect();
         let mut manifest = EnsembleManifest::of(&bundles, self.rule, &self.out)?;
         if let Some(data) = &self.data {
             let loaded = LoadedDataset::load(data, &self.reading.options(Labels::Required))?;
             let dev = loaded.dataset.require(Split::Dev)?;
             let grades: Vec<Grade> = dev.iter().map(|example| example.grade).collect();
-            let mut answers: Vec<Vec<Option<Prediction>>> = Vec::new();
+            let mut answers = Vec::new();
             for path in &bundles {
-                let scorer = self.scoring.open(path)?;
-                let tasks = scorer.tasks();
-                let rows: Vec<usize> =
-                    (0..dev.len()).filter(|&row| tasks.contains(&dev[row].pair.task)).collect();
-                let pairs: Vec<Pair> = rows.iter().map(|&row| dev[row].pair.clone()).collect();
-                let mut mine = vec![None; dev.len()];
-                let predictions = scorer.predict(&pairs).map_err(|error| {
-                    at_row(error, |row| loaded.origin(Split::Dev, rows[row]), &pairs)
-                        .context(path.display().to_string())
-                })?;
-                for (row, prediction) in rows.into_iter().zip(predictions) {
-                    mine[row] = Some(prediction);
-                }
-                answers.push(mine);
+                answers.push(answer_dev(&self.scoring.open(path)?, &loaded, path)?);
             }
             for (member, weight) in manifest.members.iter_mut().zip(fit_weights(&answers, &grades))
             {

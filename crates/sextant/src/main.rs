@@ -4,11 +4,13 @@
 //! `sextant help`.
 
 mod arguments;
+mod cascade;
 mod cli;
 mod compare;
 mod completions;
 mod consistency;
 mod data;
+mod decide;
 mod demo;
 mod device;
 mod ensemble;
@@ -18,6 +20,7 @@ mod get;
 mod import;
 mod inspect;
 mod interrupt;
+mod judge;
 mod lab;
 mod merge;
 mod progress;

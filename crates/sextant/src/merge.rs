@@ -5,7 +5,7 @@ use crate::say::say;
 use anyhow::ensure;
 use clap::Args;
 use sextant_model::Device;
-use sextant_model::bundle::{self, Bundle};
+use sextant_model::bundle::{self, Bundle, Manifest, Particulars};
 use std::path::PathBuf;
 
 /// `merge`
@@ -26,7 +26,9 @@ impl Merge {
         let Bundle { manifest, model, encoder, .. } = bundle::open(&self.bundle, &Device::cpu())?;
         ensure!(model.spec().lora.is_some(), "{} has no adapters to merge", self.bundle.display());
         let merged = sextant_model::merge(model)?;
-        bundle::save(&self.out, existing, &merged, &encoder, manifest.provenance)?;
+        let Manifest { provenance, decisions, .. } = manifest;
+        let particulars = Particulars { provenance, decisions };
+        bundle::save(&self.out, existing, &merged, &encoder, particulars)?;
         say(&format!("{}", self.out.display()));
         Ok(())
     }

@@ -3,11 +3,12 @@
 use crate::device::DeviceArgs;
 use anyhow::anyhow;
 use clap::Args;
-use sextant_core::Pair;
+use sextant_core::{Pair, Prediction, Split};
+use sextant_data::LoadedDataset;
 use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
 use sextant_model::ModelError;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where and how precisely to predict.
 #[derive(Debug, Clone, Args)]
@@ -30,6 +31,34 @@ pub(crate) fn at_row(
         Ok((row, fault)) => anyhow!("{} ({}): {fault}", origin(row), pairs[row]),
         Err(other) => other.into(),
     }
+}
+
+/// The answers of a scorer to the dev rows of a data set, in their order: one for each row whose task it
+/// answers. `name` names the scorer in errors.
+pub(crate) fn answer_dev(
+    scorer: &Scorer,
+    data: &LoadedDataset,
+    name: &Path,
+) -> anyhow::Result<Vec<Option<Prediction>>> {
+    let (dev, tasks) = (data.dataset.require(Split::Dev)?, scorer.tasks());
+    let rows: Vec<usize> =
+        (0..dev.len()).filter(|&row| tasks.contains(&dev[row].pair.task)).collect();
+    let pairs: Vec<Pair> = rows.iter().map(|&row| dev[row].pair.clone()).collect();
+    let predictions = scorer.predict(&pairs).map_err(|error| {
+        at_row(error, |row| data.origin(Split::Dev, rows[row]), &pairs)
+            .context(name.display().to_string())
+    })?;
+    let mut answers = vec![None; dev.len()];
+    for (row, prediction) in rows.into_iter().zip(predictions) {
+        answers[row] = Some(prediction);
+    }
+    Ok(answers)
+}
+
+/// The bundle of a run's folder, or the path itself, which is that of a bundle or an ensemble.
+pub(crate) fn bundle_at(path: &Path) -> PathBuf {
+    let inner = path.join("bundle");
+    if inner.join("bundle.json").exists() { inner } else { path.to_owned() }
 }
 
 impl Scoring {

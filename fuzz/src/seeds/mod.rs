@@ -2,6 +2,7 @@
 //! written down here.
 
 pub(crate) mod imports;
+pub(crate) mod judges;
 pub(crate) mod models;
 pub(crate) mod rows;
 pub(crate) mod runs;

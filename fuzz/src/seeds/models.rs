@@ -1,9 +1,9 @@
 //! Seeds for the readers of files that describe a model.
 
 use super::{golden, of_families};
-use sextant_core::Task;
+use sextant_core::{DecisionRule, Task};
 use sextant_eval::Vote;
-use sextant_infer::{EnsembleManifest, Member};
+use sextant_infer::{Cascade, EnsembleManifest, Member};
 use sextant_model::{BackboneConfig, HeadKind, ModelSpec, Pooling, Routing, bundle as bundles};
 use sextant_text::{RowLayout, TextConfig, train_wordpiece};
 
@@ -35,6 +35,10 @@ pub(crate) fn adapter() -> Vec<Vec<u8>> {
         .to_vec()
 }
 
+fn decision() -> DecisionRule {
+    DecisionRule::new([0.5, 1.5]).unwrap_or_else(|error| panic!("{error}"))
+}
+
 pub(crate) fn bundle() -> Vec<Vec<u8>> {
     let backbone = BackboneConfig::small(40);
     let layout = RowLayout { open: vec![1], between: vec![2, 2], close: vec![2], right_segment: 0 };
@@ -54,6 +58,7 @@ pub(crate) fn bundle() -> Vec<Vec<u8>> {
             },
             text: TextConfig::default(),
             rows: routing.prefix.then(|| bundles::StatedRows { layout: layout.clone(), pad_id: 0 }),
+            decisions: [(Task::QueryType, decision())].into(),
             provenance: serde_json::json!({ "seed": 1 }),
             files: [("model.safetensors".to_owned(), "00".repeat(32))].into(),
         })
@@ -74,6 +79,9 @@ pub(crate) fn ensemble() -> Vec<Vec<u8>> {
             sextant_version: "0.1.0".into(),
             rule,
             members: vec![member("../a", &Task::ALL), member("/b", &[Task::QueryType])],
+            cascade: (rule == Vote::Soft)
+                .then(|| Cascade { first_stage: 1, thresholds: [(Task::QueryType, 0.5)].into() }),
+            decisions: [(Task::QueryType, decision())].into(),
             provenance: serde_json::Value::Null,
         })
     };

@@ -53,7 +53,7 @@ pub(crate) fn checkpoint() -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn report() -> Vec<Vec<u8>> {
-    let row = |task, grade, probs| Scored::new(task, grade, Prediction { probs });
+    let row = |task, grade, probs| Scored::new(task, grade, Prediction::new(probs));
     let rows = [
         row(Task::QueryType, Grade::Partial, [0.2, 0.5, 0.3]),
         row(Task::QueryQuery, Grade::Relevant, [0.1, 0.2, 0.7]),

@@ -251,14 +251,14 @@ fn one_step(
     step: u64,
 ) -> anyhow::Result<RelevanceModel> {
     fn target<'a>((row, &label): (&'a EncodedRow, &usize)) -> anyhow::Result<Target<'a>> {
-        let row = row.view();
-        Ok(Target { row, grade: Grade::from_index(label).context("a label")?, weight: 1.0 })
+        Ok(Target::graded(row.view(), Grade::from_index(label).context("a label")?))
     }
     let loss = LossConfig::default();
     let batch: Vec<Target<'_>> = rows.iter().zip(labels).map(target).collect::<Result<_, _>>()?;
     let options = StepOptions {
         precision,
         loss: &loss,
+        distillation: None,
         pack_tokens: 8192,
         key: [1, step],
         checkpointing: false,

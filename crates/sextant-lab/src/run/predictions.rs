@@ -26,6 +26,9 @@ struct Line {
     task: Task,
     grade: Grade,
     probs: [f32; Grade::COUNT],
+    /// The predicted grade, if a rule of the bundle decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decided: Option<Grade>,
 }
 
 /// The file's name in a run's folder.
@@ -49,6 +52,7 @@ impl Predictions {
                     task: example.pair.task,
                     grade: example.grade,
                     probs: prediction.probs,
+                    decided: prediction.decided(),
                 };
                 serde_json::to_writer(&mut out, &line)?;
                 out.write_all(b"\n").map_err(failed)?;
@@ -83,7 +87,7 @@ impl Predictions {
                 )));
             }
             found.rows.push(line.row);
-            found.predictions.push(Prediction { probs: line.probs });
+            found.predictions.push(Prediction::new(line.probs).decided_as(line.decided));
         }
         Ok(found)
     }
@@ -103,7 +107,10 @@ mod tests {
             example(Task::QueryQuery, Grade::Relevant),
         ];
         let probs = [0.1_f32, 1e-9, f32::from_bits(0.9_f32.to_bits() + 1)];
-        let found = Predictions { rows: vec![1], predictions: vec![Prediction { probs }] };
+        let found = Predictions {
+            rows: vec![1],
+            predictions: vec![Prediction::new(probs).decided_as(Some(Grade::Partial))],
+        };
         found.write(folder.path(), Split::Test, &examples).unwrap();
         assert_eq!(Predictions::read(&path, &examples).unwrap(), found);
         let error = Predictions::read(&path, &examples[..1]).unwrap_err().to_string();

@@ -94,7 +94,7 @@ fn finish(lab: &mut Lab, cell: &Cell) {
             let grade = example.grade.index();
             probs[if right { grade } else { (grade + 1) % 3 }] = 0.9;
             found.rows.push(row);
-            found.predictions.push(Prediction { probs });
+            found.predictions.push(Prediction::new(probs));
             by_task.insert(task, right_of_20(cell, task) as f64 / 20.0);
         }
         found.write(&folder, split, examples).unwrap();

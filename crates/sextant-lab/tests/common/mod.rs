@@ -14,7 +14,7 @@ pub(crate) fn report(tasks: &[(Task, usize)], dataset: &str) -> EvalReport {
                 let grade = Grade::ALL[i % 3];
                 let mut probs = [0.1; 3];
                 probs[if i < right { grade.index() } else { (grade.index() + 1) % 3 }] = 0.8;
-                Scored::new(task, grade, Prediction { probs })
+                Scored::new(task, grade, Prediction::new(probs))
             })
         })
         .collect();

@@ -19,6 +19,9 @@ fn expected(logits: &[f32], grade: Grade, weight: f32, config: &LossConfig) -> f
     let loss = match config.kind {
         LossKind::CrossEntropy => {
             let log_sum = z.iter().map(|z| z.exp()).sum::<f64>().ln();
+            if config.focal_gamma > 0.0 {
+                return f64::from(weight) * class[y] * focal(log_sum - z[y], config);
+            }
             let smoothing = f64::from(config.label_smoothing);
             let spread: f64 = (0..3).map(|c| class[c] * (log_sum - z[c])).sum();
             (1.0 - smoothing) * class[y] * (log_sum - z[y]) + smoothing / 3.0 * spread
@@ -26,12 +29,17 @@ fn expected(logits: &[f32], grade: Grade, weight: f32, config: &LossConfig) -> f
         LossKind::Ordinal => {
             let step = |k: usize| {
                 let p = 1.0 / (1.0 + (-z[k - 1]).exp());
-                if y >= k { -p.ln() } else { -(1.0 - p).ln() }
+                focal(if y >= k { -p.ln() } else { -(1.0 - p).ln() }, config)
             };
             class[y] * (step(1) + step(2))
         }
     };
     f64::from(weight) * loss
+}
+
+/// The loss of something of probability `e^-loss` under the focal loss.
+fn focal(loss: f64, config: &LossConfig) -> f64 {
+    (1.0 - (-loss).exp()).powf(f64::from(config.focal_gamma)) * loss
 }
 
 proptest! {
@@ -43,11 +51,14 @@ proptest! {
             (prop::array::uniform3(-6.0_f32..6.0), 0..3_usize, 0.1_f32..3.0), 1..6),
         ordinal: bool,
         smoothing in 0.0_f32..0.5,
+        gamma in prop::option::of(0.5_f32..4.0),
         class_weights in prop::array::uniform3(0.2_f32..4.0),
     ) {
-        let (kind, label_smoothing) =
-            if ordinal { (LossKind::Ordinal, 0.0) } else { (LossKind::CrossEntropy, smoothing) };
-        let config = LossConfig { kind, label_smoothing, class_weights };
+        let kind = if ordinal { LossKind::Ordinal } else { LossKind::CrossEntropy };
+        let label_smoothing = if ordinal || gamma.is_some() { 0.0 } else { smoothing };
+        let focal_gamma = gamma.unwrap_or(0.0);
+        let config =
+            LossConfig { kind, label_smoothing, class_weights, focal_gamma, class_balance: 0.0 };
         config.validate().unwrap();
         let width = kind.head().outputs();
         let logits: Vec<f32> = rows.iter().flat_map(|(z, ..)| z[..width].to_vec()).collect();
@@ -111,6 +122,9 @@ fn impossible_options_are_refused_by_key() {
     for (config, key) in [
         (LossConfig { label_smoothing: 1.0, ..default }, "label_smoothing"),
         (LossConfig { kind: LossKind::Ordinal, label_smoothing: 0.1, ..default }, "ordinal"),
+        (LossConfig { focal_gamma: -1.0, ..default }, "focal_gamma"),
+        (LossConfig { focal_gamma: 2.0, label_smoothing: 0.1, ..default }, "label_smoothing"),
+        (LossConfig { class_balance: 1.5, ..default }, "class_balance"),
         (LossConfig { class_weights: [1.0, 0.0, 1.0], ..default }, "class_weights"),
         (LossConfig { class_weights: [1.0, f32::NAN, 1.0], ..default }, "class_weights"),
     ] {

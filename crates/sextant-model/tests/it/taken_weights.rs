@@ -50,7 +50,7 @@ fn bits(model: &RelevanceModel, weights: PackedWeights) -> Vec<[u32; 3]> {
     let shape: Vec<_> = (0..18).map(|i| (Task::ALL[i % 6], 3 + i * 7 % 29)).collect();
     let go_on = |_| ControlFlow::Continue(());
     let answers = predict_rows(model, &rows(&shape), &Arc::new(weights), 64, go_on).unwrap();
-    answers.into_iter().map(|Prediction { probs }| probs.map(f32::to_bits)).collect()
+    answers.into_iter().map(|Prediction { probs, .. }| probs.map(f32::to_bits)).collect()
 }
 
 #[test]

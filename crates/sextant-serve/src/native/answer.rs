@@ -86,7 +86,8 @@ impl Probabilities {
 }
 
 impl From<Prediction> for Probabilities {
-    fn from(Prediction { probs: [irrelevant, partial, relevant] }: Prediction) -> Self {
+    fn from(prediction: Prediction) -> Self {
+        let [irrelevant, partial, relevant] = prediction.probs;
         Self { irrelevant, partial, relevant }
     }
 }

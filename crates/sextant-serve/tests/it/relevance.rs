@@ -140,7 +140,7 @@ fn answers_do_not_depend_on_the_company_in_a_pack() {
             });
             for (pairs, answer) in requests.iter().zip(&answers) {
                 for (pair, found) in pairs.iter().zip(answer["results"].as_array().unwrap()) {
-                    let [Prediction { probs }] =
+                    let [Prediction { probs, .. }] =
                         alone.predict(std::slice::from_ref(pair)).unwrap()[..]
                     else {
                         panic!()

@@ -20,6 +20,7 @@ fn options(prepared: &Prepared, checkpointing: bool) -> StepOptions<'_> {
     StepOptions {
         precision: prepared.plan.computation.precision,
         loss: &prepared.plan.recipe.loss,
+        distillation: None,
         pack_tokens: 100,
         key: [7, 3],
         checkpointing,

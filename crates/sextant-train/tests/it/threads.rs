@@ -36,6 +36,7 @@ fn train(precision: Precision, moments: MomentFormat) -> BTreeMap<String, Values
         let options = StepOptions {
             precision,
             loss,
+            distillation: None,
             pack_tokens: tokens * 2 / 3,
             key: [1, step],
             checkpointing: false,

@@ -47,6 +47,7 @@ fn a_divisor_replaces_the_sum_of_weights() {
     let options = StepOptions {
         precision: prepared.plan.computation.precision,
         loss: &recipe.loss,
+        distillation: None,
         pack_tokens: 64,
         key: [1, 0],
         checkpointing: false,

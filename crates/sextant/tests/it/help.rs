@@ -8,7 +8,7 @@ fn every_command_explains_itself() {
     insta::assert_snapshot!("help", place.ok(&["--help"]));
     for command in [
         "demo", "train", "eval", "compare", "score", "serve", "inspect", "export", "import",
-        "merge", "get",
+        "merge", "get", "judge", "decide", "cascade",
     ] {
         insta::assert_snapshot!(format!("help-{command}"), place.ok(&[command, "--help"]));
     }

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn differences_are_those_worked_by_hand() {
         let of = |probs: &[[f32; 3]]| -> Vec<Prediction> {
-            probs.iter().map(|&probs| Prediction { probs }).collect()
+            probs.iter().map(|&probs| Prediction::new(probs)).collect()
         };
         let exact = of(&[[0.5, 0.375, 0.125], [0.0, 0.25, 0.75]]);
         let rounded = of(&[[0.375, 0.5, 0.125], [0.0, 0.25, 0.75]]);

@@ -1,0 +1,274 @@
+//! `sextant judge`: grades from a language model, and its agreement with people.
+
+mod agree;
+mod settings;
+
+use crate::arguments::{Overwrite, Reading};
+use crate::interrupt::{self, Stopped};
+use crate::progress::RowProgress;
+use crate::say::{complain, say};
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand};
+use settings::{Asking, Examples};
+use sextant_core::{Example, Pair, Split};
+use sextant_data::{Labels, Row};
+use sextant_files::{Existing, Lock, OwnFiles};
+use sextant_judge::{
+    JudgeError, Judged, Judging, Ledger, Prompt, Settings, ShotChoice, Trial, choose_shots,
+    load_rows, run, write_judged,
+};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The files of a judge's folder: who judges, every answer, and the rows with grades.
+const HEAD: &str = "judge.json";
+const ANSWERS: &str = "answers.jsonl";
+const ROWS: &str = "rows.jsonl";
+/// The most rows without a grade that are named.
+const NAMED: usize = 10;
+
+/// `judge`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct JudgeCommand {
+    #[command(subcommand)]
+    command: Option<Sub>,
+    #[command(flatten)]
+    grade: Grading,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    /// Say how far a judge agrees with people, and what that is worth
+    Agree(agree::AgreeCommand),
+}
+
+#[derive(Debug, Args)]
+struct Grading {
+    /// Pairs, labelled or not: a data set or a file
+    #[arg(required = true)]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    asking: Asking,
+    #[command(flatten)]
+    examples: Examples,
+    /// Judge only this part of a data set: train, dev or test
+    #[arg(long)]
+    split: Option<Split>,
+    /// Judge at most so many rows, the first ones
+    #[arg(long)]
+    limit: Option<usize>,
+    /// The judge's folder. A run with the same judge goes on where the last one was
+    #[arg(long, required = true)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
+    #[command(flatten)]
+    reading: Reading,
+}
+
+impl JudgeCommand {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Some(Sub::Agree(command)) => command.run(),
+            None => self.grade.run(),
+        }
+    }
+}
+
+impl Grading {
+    /// The folder to write. The grammar asks for it unless there is a subcommand.
+    fn out(&self) -> anyhow::Result<&Path> {
+        self.out.as_deref().context("name the judge's folder with `--out`")
+    }
+
+    /// The pairs to judge. The grammar asks for them, likewise.
+    fn data(&self) -> anyhow::Result<&Path> {
+        self.data.as_deref().context("name the pairs to judge, or `agree`")
+    }
+
+    fn run(self) -> anyhow::Result<()> {
+        let out = self.out()?;
+        let prompt = Prompt::open(&self.asking.prompt)?;
+        let client = self.asking.client()?;
+        let existing = self.overwrite.existing();
+        std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+        let _lock = Lock::folder(out)?;
+        let mut own = OwnFiles::of(out)?;
+        own.admit([HEAD, ANSWERS, ROWS], existing)?;
+        let mut rows =
+            load_rows(self.data()?, &self.reading.options(Labels::Optional), self.split)?;
+        rows.truncate(self.limit.unwrap_or(rows.len()));
+
+        interrupt::install()?;
+        let pace = self.asking.pace()?;
+        let judging = Judging { client: &client, pace: &pace };
+        let mut settings = self.asking.settings(prompt)?;
+        let mut progress = RowProgress::new();
+        let mut observer = |rows| {
+            progress.add(rows);
+            interrupt::flow()
+        };
+        let ran = self.judge(judging, &mut settings, &rows, &mut own, existing, &mut observer);
+        progress.finish();
+        let (judged, written) = match ran {
+            Err(error) if matches!(error.downcast_ref(), Some(JudgeError::Stopped)) => {
+                return Err(Stopped(error.to_string()).into());
+            }
+            ran => ran?,
+        };
+        self.report(out, &judged, &rows, written);
+        Ok(())
+    }
+
+    /// Chooses examples if asked to, asks about the rows, and writes those with grades.
+    fn judge(
+        &self,
+        judging: Judging<'_>,
+        settings: &mut Settings,
+        rows: &[Row],
+        own: &mut OwnFiles,
+        existing: Existing,
+        observer: &mut dyn FnMut(usize) -> std::ops::ControlFlow<()>,
+    ) -> anyhow::Result<(Judged, usize)> {
+        let mut trials = Vec::new();
+        if let Some(choice) = self.examples.choice(settings.seed)? {
+            trials = self.choose(judging, settings, choice, own, &mut *observer)?;
+            settings.shots = trials[0].shots.clone();
+        }
+        let hash = settings.prompt.hash(&settings.shots);
+        own.claim(ANSWERS)?;
+        let mut ledger =
+            Ledger::open(&self.out()?.join(ANSWERS), &settings.model, &hash, settings.method)?;
+        let pairs: Vec<Pair> = rows.iter().map(|row| row.pair.clone()).collect();
+        let ran = run(judging, settings, &pairs, &mut ledger, &mut *observer);
+        // What was answered is written out also if the run ends early.
+        self.write_head(own, existing, settings, &hash, &ledger, &trials)?;
+        let mut file = own.create(ROWS, existing)?;
+        let written = {
+            let mut out = std::io::BufWriter::new(&mut file);
+            let written = write_judged(&mut out, rows, &ledger)?;
+            out.flush()?;
+            written
+        };
+        file.commit()?;
+        Ok((ran?, written))
+    }
+
+    fn choose(
+        &self,
+        judging: Judging<'_>,
+        settings: &Settings,
+        choice: ShotChoice,
+        own: &mut OwnFiles,
+        observer: &mut dyn FnMut(usize) -> std::ops::ControlFlow<()>,
+    ) -> anyhow::Result<Vec<Trial>> {
+        let Some(from) = &self.examples.examples_from else { return Ok(Vec::new()) };
+        let options = self.reading.options(Labels::Required);
+        let of = |split| -> anyhow::Result<Vec<Example>> {
+            let rows = load_rows(from, &options, Some(split))?;
+            let graded = rows.into_iter().filter_map(|row| {
+                let grade = row.grade?;
+                Some(row.with_grade(grade))
+            });
+            Ok(graded.collect())
+        };
+        let (train, dev) = (of(Split::Train)?, of(Split::Dev)?);
+        let dev = spread(dev, self.examples.example_rows);
+        let name = "trials";
+        own.claim(name)?;
+        let folder = self.out()?.join(name);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let trials = choose_shots(judging, settings, choice, &train, &dev, &folder, observer)?;
+        for trial in &trials {
+            complain(&format!(
+                "{} examples: agreement {:.3} on {} dev rows",
+                trial.shots.len(),
+                trial.agreement,
+                trial.rows
+            ));
+        }
+        Ok(trials)
+    }
+
+    fn write_head(
+        &self,
+        own: &mut OwnFiles,
+        existing: Existing,
+        settings: &Settings,
+        hash: &str,
+        ledger: &Ledger,
+        trials: &[Trial],
+    ) -> anyhow::Result<()> {
+        let spent = ledger.spent();
+        let head = serde_json::json!({
+            "endpoint": self.asking.endpoint()?, "model": settings.model, "data": self.data,
+            "method": ledger.method(), "votes": settings.votes, "seed": settings.seed,
+            "prompt": settings.prompt, "prompt_sha256": hash, "shots": settings.shots,
+            "trials": trials, "answers": ledger.len(), "spent": spent,
+            "cost": settings.budget.prices.cost(spent),
+        });
+        let mut file = own.create(HEAD, existing)?;
+        file.write_all(serde_json::to_string_pretty(&head)?.as_bytes())?;
+        Ok(file.commit()?)
+    }
+
+    fn report(&self, out: &Path, judged: &Judged, rows: &[Row], written: usize) {
+        let method = judged.method.map_or("nothing asked".to_owned(), |m| format!("by {m}"));
+        say(&format!(
+            "{}: {written} of {} rows have a grade ({method}): {} answered now, {} known, {} without a grade, {} left",
+            out.display(),
+            rows.len(),
+            judged.asked,
+            judged.known,
+            judged.failed.len(),
+            judged.left,
+        ));
+        let cost = self.asking.prices().cost(judged.spent);
+        let cost = if cost > 0.0 { format!(", cost {cost:.4}") } else { String::new() };
+        say(&format!(
+            "  {} tokens read and {} written{cost}",
+            judged.spent.input_tokens, judged.spent.output_tokens
+        ));
+        for (index, problem) in judged.failed.iter().take(NAMED) {
+            complain(&format!("row {}: {problem}", rows[*index].line));
+        }
+        if judged.left > 0 {
+            complain(&format!(
+                "the budget is met with {} rows left; run the command again with a larger one to go on",
+                judged.left
+            ));
+        }
+    }
+}
+
+/// At most `most` rows, at equal distances among those of each task.
+fn spread(rows: Vec<Example>, most: usize) -> Vec<Example> {
+    let mut of_tasks: BTreeMap<_, Vec<Example>> = BTreeMap::new();
+    for row in rows {
+        of_tasks.entry(row.pair.task).or_default().push(row);
+    }
+    let each = most.div_ceil(of_tasks.len().max(1)).max(1);
+    let taken = of_tasks.into_values().flat_map(|rows| {
+        let step = rows.len().div_ceil(each).max(1);
+        rows.into_iter().step_by(step)
+    });
+    taken.collect()
+}
+
+/// The rows with grades of a judge's folder, or the file itself.
+pub(crate) fn judged_file(path: &Path) -> anyhow::Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let rows = path.join(ROWS);
+    ensure!(
+        rows.exists(),
+        "{}: is not the folder of a judge: it has no `{ROWS}`; `sextant judge DATA --out {}` makes one",
+        path.display(),
+        path.display()
+    );
+    Ok(rows)
+}

@@ -1,0 +1,226 @@
+//! `sextant judge` against a small server in the process of the test.
+
+use crate::support::WorkFolder;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+/// A server that grades by whether the sides share a word, with the probabilities of constrained sampling.
+fn judge_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || answer(stream.unwrap()));
+        }
+    });
+    base
+}
+
+fn answer(mut stream: TcpStream) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
+            break;
+        }
+        lines.push(line.trim().to_ascii_lowercase());
+    }
+    let length = lines.iter().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).unwrap();
+    let request: Value = serde_json::from_slice(&body).unwrap();
+    let chat = lines[0].contains("/chat/completions");
+    let (status, body) = if chat {
+        let messages = request["messages"].as_array().unwrap();
+        let question = messages.last().unwrap()["content"].as_str().unwrap();
+        let sides: Vec<&str> = question.lines().rev().take(4).collect();
+        let words =
+            |text: &str| text.to_lowercase().split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let left = words(sides[3]);
+        let shared = words(sides[2]).iter().filter(|word| left.contains(word)).count();
+        let label = shared.min(2);
+        let probs: Vec<Value> = (0..3)
+            .map(|k| json!({"token": k.to_string(), "prob": if k == label { 0.8 } else { 0.1 }}))
+            .collect();
+        let token = json!({"token": label.to_string(), "top_probs": probs});
+        let choice =
+            json!({"message": {"content": label.to_string()}, "logprobs": {"content": [token]}});
+        (200, json!({"choices": [choice], "usage": {"prompt_tokens": 90, "completion_tokens": 1}}))
+    } else {
+        (404, json!({"error": "no such path"}))
+    };
+    let body = body.to_string();
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+}
+
+#[test]
+fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
+    let place = WorkFolder::with_bundle();
+    let base = judge_server();
+    let judge = |more: &[&str]| {
+        let args = ["judge", "market", "--endpoint", &base, "--model", "words", "--out", "judged"];
+        place.ok(&[&args, more].concat())
+    };
+    let said = judge(&["--limit", "40"]);
+    assert!(said.contains("40 of 40 rows have a grade (by constrained)"), "{said}");
+    let rows = place.lines("market/train.jsonl")
+        + place.lines("market/dev.jsonl")
+        + place.lines("market/test.jsonl");
+    let said = judge(&[]);
+    assert!(said.contains(&format!("{rows} of {rows} rows")), "{said}");
+    let head: Value = serde_json::from_str(&place.read("judged/judge.json")).unwrap();
+    assert_eq!(
+        (&head["method"], &head["prompt"]["name"]),
+        (&json!("constrained"), &json!("three-point"))
+    );
+    let answers = place.lines("judged/answers.jsonl");
+    assert!(answers <= rows && head["answers"] == answers);
+    // All is known now.
+    assert!(judge(&[]).contains("0 answered now"));
+    assert_eq!(place.lines("judged/answers.jsonl"), answers);
+
+    // The grades are rows like any others, and a teacher.
+    place.ok(&["data", "stats", "judged/rows.jsonl"]);
+    place.ok(&[
+        "train",
+        "tiny.toml",
+        "--set",
+        "teacher={sources=[\"judged\"], share=1.0}",
+        "--out",
+        "runs/judged",
+    ]);
+
+    let said = place.ok(&["judge", "agree", "judged", "--out", "agreement.json"]);
+    for expected in ["query-product", "NOT trusted", "people (rows) by judge (columns)", "bias"] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let found: Value = serde_json::from_str(&place.read("agreement.json")).unwrap();
+    assert_eq!(found["agreement"]["pooled"]["rows"], rows);
+
+    // People's labels of the dev rows only, and a bundle whose accuracy is wanted.
+    let powered = ["judge", "agree", "judged", "market", "--split", "dev", "--bundle", "runs/tiny"];
+    let said = place.ok(&powered);
+    let dev = place.lines("market/dev.jsonl");
+    assert!(said.contains(&format!("from {dev} labels of people")), "{said}");
+    assert!(said.contains("to settle a difference of 0.02"), "{said}");
+    place.ok(&[&powered[..], &["--against", "runs/judged"]].concat());
+
+    for (args, expected) in [
+        (
+            &["judge", "market", "--endpoint", "localhost", "--model", "m", "--out", "x"][..],
+            "http://",
+        ),
+        (
+            &["judge", "market", "--endpoint", &base, "--model", "other", "--out", "judged"],
+            "another judge",
+        ),
+        (
+            &[
+                "judge",
+                "market",
+                "--endpoint",
+                &base,
+                "--model",
+                "m",
+                "--prompt",
+                "none",
+                "--out",
+                "x",
+            ],
+            "umbrela",
+        ),
+        (
+            &[
+                "judge",
+                "market",
+                "--endpoint",
+                &base,
+                "--model",
+                "m",
+                "--budget",
+                "1",
+                "--out",
+                "x",
+            ],
+            "--input-price",
+        ),
+        (
+            &[
+                "judge",
+                "market",
+                "--endpoint",
+                &base,
+                "--model",
+                "m",
+                "--method",
+                "best",
+                "--out",
+                "x",
+            ],
+            "logprobs",
+        ),
+        (&["judge", "agree", "market"], "not the folder of a judge"),
+        (&["judge", "agree", "runs/tiny/log.jsonl"], "log.jsonl"),
+        (&["judge"], "--endpoint"),
+    ] {
+        let error = place.fails(args);
+        assert!(error.contains(expected), "{args:?}: {error}");
+    }
+    place.write("judged/answers.jsonl", "not an answer\n");
+    let error = place.fails(&[
+        "judge",
+        "market",
+        "--endpoint",
+        &base,
+        "--model",
+        "words",
+        "--out",
+        "judged",
+    ]);
+    assert!(error.contains("answers.jsonl: line 1"), "{error}");
+}
+
+#[test]
+fn examples_are_chosen_on_dev_rows() {
+    let place = WorkFolder::with_market();
+    let base = judge_server();
+    let output = place
+        .command(&[
+            "judge",
+            "market",
+            "--endpoint",
+            &base,
+            "--model",
+            "words",
+            "--out",
+            "judged",
+            "--limit",
+            "5",
+            "--examples-from",
+            "market",
+            "--examples",
+            "2",
+            "--example-sets",
+            "1",
+            "--example-rows",
+            "12",
+        ])
+        .assert()
+        .success()
+        .get_output()
+        .clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("12 examples: agreement") && said.contains("0 examples: agreement"),
+        "{said}"
+    );
+    let head: Value = serde_json::from_str(&place.read("judged/judge.json")).unwrap();
+    assert_eq!(head["trials"].as_array().unwrap().len(), 2);
+    assert_eq!(place.names("judged/trials").len(), 2);
+}

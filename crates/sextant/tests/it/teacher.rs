@@ -1,0 +1,81 @@
+//! Distillation: a small model learns from a larger one, from a file, and from pairs without grades.
+
+use crate::support::WorkFolder;
+use serde_json::Value;
+
+const SMALL: [&str; 4] =
+    ["--set", "model.backbone.layers=1", "--set", "model.routing.private_layers=0"];
+
+fn weights(place: &WorkFolder, run: &str) -> String {
+    let manifest: Value =
+        serde_json::from_str(&place.read(&format!("{run}/bundle/bundle.json"))).unwrap();
+    manifest["files"]["model.safetensors"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn models_learn_from_models_files_and_pairs_without_grades() {
+    let place = WorkFolder::with_bundle();
+    let train = |out: &str, settings: &[&str]| {
+        let mut args = [&["train", "tiny.toml", "--out", out][..], &SMALL].concat();
+        settings.iter().for_each(|setting| args.extend(["--set", setting]));
+        place.ok(&args);
+        weights(&place, out)
+    };
+    let teacher = "teacher={sources=[\"runs/tiny\"]}";
+    let plain = train("runs/plain", &[]);
+    let taught = train("runs/taught", &[teacher]);
+    assert_ne!(plain, taught);
+    // The answers are kept by the teacher's hash, and a run that finds them is the same run.
+    let kept = place.names("home/teachers");
+    assert!(kept.len() == 1 && kept[0].ends_with(".answers"), "{kept:?}");
+    assert_eq!(train("runs/again", &[teacher]), taught);
+    // With no share, a teacher changes nothing.
+    let idle = "teacher={sources=[\"runs/tiny\"], share=0.0}";
+    assert_eq!(train("runs/idle", &[idle]), plain);
+
+    // A file with the same answers teaches the same, up to the decimals of its numbers; here with pairs that
+    // have no grade besides.
+    place.ok(&["score", "runs/tiny/bundle", "market/train.jsonl", "said.jsonl"]);
+    let from_file = "teacher={sources=[\"said.jsonl\"]}";
+    assert_eq!(train("runs/file", &[from_file]), taught);
+    let ungraded: Vec<String> = place
+        .read("market/test.jsonl")
+        .lines()
+        .map(|line| {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            row.as_object_mut().unwrap().remove("grade");
+            row.to_string()
+        })
+        .collect();
+    place.write("more.jsonl", ungraded.join("\n") + "\n");
+    let more = "teacher={sources=[\"runs/tiny\", \"said.jsonl\"], unlabelled=\"more.jsonl\", loss=\"mse\"}";
+    assert_ne!(train("runs/more", &[more]), taught);
+    let summary: Value = serde_json::from_str(&place.read("runs/more/summary.json")).unwrap();
+    let rows = place.lines("market/train.jsonl") + ungraded.len();
+    assert_eq!(summary["train_rows"], rows);
+
+    let mut lines: Vec<String> = place.read("said.jsonl").lines().map(str::to_owned).collect();
+    lines[1] = lines[1].replace("\"probs\":[", "\"probs\":[7,");
+    place.write("damaged.jsonl", lines.join("\n"));
+    for (setting, expected) in [
+        ("teacher={sources=[]}", "at least one teacher"),
+        ("teacher={sources=[\"runs/tiny\"], share=1.5}", "teacher.share = 1.5"),
+        ("teacher={sources=[\"runs/tiny\"], weights=[1.0, 2.0]}", "teacher.weights"),
+        ("teacher={sources=[\"runs/tiny\"], temperature=0.0}", "temperature"),
+        ("teacher={sources=[\"market\"]}", "neither a run"),
+        ("teacher={sources=[\"damaged.jsonl\"]}", "line 2"),
+        ("teacher={sources=[\"more.jsonl\"]}", "missing field `probs`"),
+        (
+            "teacher={sources=[\"said.jsonl\"], unlabelled=\"more.jsonl\"}",
+            "no teacher answers pair 1",
+        ),
+        ("teacher={source=\"runs/tiny\"}", "source"),
+    ] {
+        let error = place.fails(&["train", "tiny.toml", "--set", setting, "--out", "runs/wrong"]);
+        assert!(error.contains(expected), "{setting}: {error}");
+    }
+    let ordinal = ["--set", "loss.kind=ordinal", "--set", teacher];
+    let error =
+        place.fails(&[&["train", "tiny.toml", "--out", "runs/wrong"][..], &ordinal].concat());
+    assert!(error.contains("softmax head"), "{error}");
+}
