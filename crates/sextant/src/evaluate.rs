@@ -2,15 +2,15 @@
 
 use crate::arguments::{Overwrite, Reading};
 use crate::say::{complain, say};
-use crate::scoring::{Scoring, at_row};
-use anyhow::{Context, bail};
+use crate::scoring::Scoring;
+use anyhow::Context;
 use clap::Args;
-use sextant_core::{Example, Prediction, Split};
-use sextant_data::{LabelledRows, Labels, LoadedDataset};
-use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
+use sextant_core::Split;
+use sextant_data::Labels;
 use sextant_files::AtomicFile;
-use sextant_infer::Scorer;
+use sextant_lab::{evaluate_rows, labelled_rows, retain_tasks};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// `eval`
@@ -38,27 +38,15 @@ impl Eval {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let existing = self.overwrite.existing();
         let out = self.out.as_ref().map(|out| AtomicFile::create(out, existing)).transpose()?;
-        let mut rows = self.rows()?;
+        let options = self.reading.options(Labels::Required);
+        let mut rows = labelled_rows(&self.data, self.split, &options)?;
         let scorer = self.scoring.open(&self.bundle)?;
-        let tasks = scorer.tasks();
-        let all = rows.examples().len();
-        rows.retain(|example| tasks.contains(&example.pair.task));
-        let left = rows.examples().len();
-        if all == 0 {
-            let split = self.split.unwrap_or(Split::Test);
-            bail!(
-                "{}: there are no {split} rows; `--split` names another part",
-                self.data.display()
-            );
-        }
-        if left == 0 {
-            bail!("{}: no rows of the tasks that the model knows", self.data.display());
-        }
-        if left < all {
-            complain(&format!("{} rows of other tasks left out", all - left));
+        let left_out = retain_tasks(&mut rows, &scorer.tasks(), &self.data)?;
+        if left_out > 0 {
+            complain(&format!("{left_out} rows of other tasks left out"));
         }
         let name = self.data.display().to_string();
-        let report = report(&scorer, rows.examples(), &name, |row| rows.origin(row))?;
+        let report = evaluate_rows(&scorer, &rows, &name, |_| ControlFlow::Continue(()))?;
         say(report.render_text().trim_end());
         if let Some(mut file) = out {
             file.write_all(report.to_json()?.as_bytes())
@@ -67,52 +55,4 @@ impl Eval {
         }
         Ok(())
     }
-
-    /// The rows of the split: of a folder, or of a file whose rows state their split. A file without
-    /// splits is taken as a whole.
-    fn rows(&self) -> anyhow::Result<LabelledRows> {
-        let (options, split) =
-            (self.reading.options(Labels::Required), self.split.unwrap_or(Split::Test));
-        if self.data.is_dir() {
-            return Ok(LoadedDataset::load(&self.data, &options)?.into_part(split));
-        }
-        let mut rows = LabelledRows::read(&self.data, &options)?;
-        if rows.examples().iter().any(|example| example.split.is_some()) {
-            if let Some(row) = rows.examples().iter().position(|row| row.split.is_none()) {
-                bail!(
-                    "{}: the row says no split, but others do; give every row one",
-                    rows.origin(row)
-                );
-            }
-            rows.retain(|example| example.split == Some(split));
-        } else if self.split.is_some() {
-            bail!("{}: no row says its split; leave --split out", self.data.display());
-        }
-        Ok(rows)
-    }
-}
-
-/// Predicts labelled examples and evaluates the predictions. `origin` says in errors where the example at
-/// an index comes from.
-pub(crate) fn report(
-    scorer: &Scorer,
-    examples: &[Example],
-    name: &str,
-    origin: impl FnOnce(usize) -> String,
-) -> anyhow::Result<EvalReport> {
-    let pairs: Vec<_> = examples.iter().map(|example| example.pair.clone()).collect();
-    let predictions = scorer.predict(&pairs).map_err(|error| at_row(error, origin, &pairs))?;
-    evaluated(&scored(examples, predictions), name)
-}
-
-/// Examples beside what was predicted for them.
-pub(crate) fn scored(examples: &[Example], predictions: Vec<Prediction>) -> Vec<Scored<'_>> {
-    let pairs = examples.iter().zip(predictions);
-    pairs.map(|(example, prediction)| Scored::of(example, prediction)).collect()
-}
-
-/// The full report on scored rows.
-pub(crate) fn evaluated(rows: &[Scored<'_>], name: &str) -> anyhow::Result<EvalReport> {
-    let dataset = Some(Evaluated { name: name.to_owned(), sha256: None });
-    Ok(evaluate(rows, &EvalOptions { dataset, ..EvalOptions::full() })?)
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use sextant_core::Pair;
 use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
-use sextant_model::ModelError;
+use sextant_model::{Device, ModelError};
 use std::path::Path;
 
 /// Where and how precisely to predict.
@@ -35,21 +35,11 @@ pub(crate) fn at_row(
 impl Scoring {
     /// The bundle or the ensemble in a folder.
     pub(crate) fn open(&self, folder: &Path) -> anyhow::Result<Scorer> {
-        self.open_in(folder, self.precision)
+        Ok(Scorer::open(folder, &self.on.device, self.precision)?)
     }
 
-    /// The bundle or the ensemble in a folder, in another precision than the one that the user asked
-    /// for.
-    pub(crate) fn open_in(
-        &self,
-        folder: &Path,
-        precision: ScorePrecision,
-    ) -> anyhow::Result<Scorer> {
-        Ok(Scorer::open(folder, &self.on.device, precision)?)
-    }
-
-    /// The precision that the user asked for.
-    pub(crate) fn precision(&self) -> ScorePrecision {
-        self.precision
+    /// The device and the precision that the user asked for.
+    pub(crate) fn on(&self) -> (&Device, ScorePrecision) {
+        (&self.on.device, self.precision)
     }
 }
