@@ -2,9 +2,7 @@
 
 use crate::errors::DataError;
 use arrow_array::ffi_stream::ArrowArrayStreamReader;
-use arrow_array::{
-    ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader, StringArray,
-};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader, StringArray};
 use arrow_pyarrow::FromPyArrow;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use pyo3::exceptions::{PyTypeError, PyValueError};

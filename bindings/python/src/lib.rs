@@ -6,6 +6,11 @@
 //! [`interruptible`] lets Python live during long work; [`errors`] turns errors into exceptions; [`columns`]
 //! makes tables of what Python holds. The rest is a thin layer over the crates, one file for each of their uses.
 
+#![allow(
+    clippy::too_many_arguments,
+    reason = "they are the arguments of functions of Python, which have names"
+)]
+
 mod columns;
 mod command;
 mod errors;

@@ -126,7 +126,8 @@ impl Scorer {
         let sides = columns::Sides::of(&schema, left, right)?;
         let answers = self.answer(py, batches, &sides, task, progress)?;
         let scored = answers.into_iter().map(|(batch, predictions)| append(batch, &predictions));
-        let scored = scored.collect::<Result<Vec<_>, _>>().map_err(|e| raised(&BatchError::from(e)))?;
+        let scored =
+            scored.collect::<Result<Vec<_>, _>>().map_err(|e| raised(&BatchError::from(e)))?;
         let table = Table::try_new(scored, Arc::new(scored_schema(&schema)));
         table.map_err(|error| raised(&BatchError::from(error)))?.into_pyarrow(py)
     }
@@ -190,9 +191,7 @@ fn probabilities<'py>(
     answers: &[(RecordBatch, Vec<Prediction>)],
 ) -> Bound<'py, PyByteArray> {
     let predictions = answers.iter().flat_map(|(_, predictions)| predictions);
-    let bytes: Vec<u8> = predictions
-        .flat_map(|prediction| prediction.probs)
-        .flat_map(f32::to_ne_bytes)
-        .collect();
+    let bytes: Vec<u8> =
+        predictions.flat_map(|prediction| prediction.probs).flat_map(f32::to_ne_bytes).collect();
     PyByteArray::new(py, &bytes)
 }

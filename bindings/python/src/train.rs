@@ -8,8 +8,8 @@ use sextant_files::Existing;
 use sextant_hub::Store;
 use sextant_model::Device;
 use sextant_train::{
-    Event, JsonLog, Observer, Plan, Prepared, RunFolder, Start, StoppableSource, TrainError, Trainer,
-    open_source, parse_recipe,
+    Event, JsonLog, Observer, Plan, Prepared, RunFolder, Start, StoppableSource, TrainError,
+    Trainer, open_source, parse_recipe,
 };
 use std::ops::ControlFlow;
 use std::path::PathBuf;

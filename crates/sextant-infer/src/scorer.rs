@@ -191,9 +191,7 @@ impl Scorer {
         let encoded = self.crew.map(pairs, |pair| self.encode(pair)).into_iter().enumerate();
         let named = encoded.map(|(row, encoded)| {
             encoded.map_err(|error| match error {
-                ModelError::Text(source) => {
-                    TextError::Row { row, source: Box::new(source) }.into()
-                }
+                ModelError::Text(source) => TextError::Row { row, source: Box::new(source) }.into(),
                 other => other,
             })
         });

@@ -58,7 +58,7 @@ pub use run::{
     Lab, LabEvent, Outcome, Predictions, RunState, Watcher, code_version, recipe_hash,
     training_flops,
 };
-pub use share::Share;
 pub use search::{Next, Search, TrialTrace};
+pub use share::Share;
 pub use table::{ComparisonColumn, ComparisonTable, Row, RowKind, Slice, TableCell};
 pub use weights::fit_weights;

@@ -12,8 +12,8 @@ mod batch;
 mod file;
 
 pub use batch::{
-    ADDED_COLUMNS, BadRow, BatchError, EncodedBatch, RowFault, added_fields, append,
-    predict_batch, score_batch, scored_schema,
+    ADDED_COLUMNS, BadRow, BatchError, EncodedBatch, RowFault, added_fields, append, predict_batch,
+    score_batch, scored_schema,
 };
 pub use file::{ScoreOptions, ScoreReport, score_file};
 

@@ -73,7 +73,10 @@ impl Import {
     fn save(&self, imported: Imported, provenance: serde_json::Value) -> anyhow::Result<()> {
         let most = imported.max_positions();
         if let Some(max_tokens) = self.max_tokens {
-            ensure!(max_tokens <= most, "--max-tokens {max_tokens} is more than the model's {most}");
+            ensure!(
+                max_tokens <= most,
+                "--max-tokens {max_tokens} is more than the model's {most}"
+            );
         }
         imported.save(&self.out, self.overwrite.existing(), self.max_tokens, provenance)?;
         say(&format!("{}", self.out.display()));

@@ -112,7 +112,15 @@ impl Lab {
             }
         }
         let ledger = Ledger::open(folder)?;
-        Ok(Self { grid, data, data_sha256, ledger, folder: folder.to_owned(), resolve, share: Share::ALL })
+        Ok(Self {
+            grid,
+            data,
+            data_sha256,
+            ledger,
+            folder: folder.to_owned(),
+            resolve,
+            share: Share::ALL,
+        })
     }
 
     /// The same lab, of which [`Lab::run`] does only a part: for schedulers that start many processes with a
