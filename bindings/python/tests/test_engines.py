@@ -163,7 +163,8 @@ def test_spark_with_a_killed_worker(spark: Any, files: tuple[Place, str, pa.Tabl
 @pytest.fixture(scope="module")
 def ray() -> Iterator[Any]:
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=200 << 20)
+    # Two for the workers and one that reads.
+    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=200 << 20)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield ray
     ray.shutdown()
@@ -179,6 +180,8 @@ def test_ray(ray: Any, files: tuple[Place, str, pa.Table]) -> None:
     place, path, expected = files
     dataset = ray.data.read_parquet(path)
     scored = sextant.ray.score(dataset, place.path("cls"), task="query-type", workers=2, batch_size=500)
+    with pytest.warns(UserWarning, match="none is left for reading"):
+        sextant.ray.score(dataset, place.path("cls"), task="query-type", workers=3)
     found = collected(scored)
     assert found.schema.field("when").type == pa.timestamp("us", tz="UTC")
     assert found.schema.field("small").type == pa.int16()
@@ -191,7 +194,7 @@ def test_ray_with_a_killed_actor(ray: Any, files: tuple[Place, str, pa.Table]) -
     place, path, expected = files
     dataset = ray.data.read_parquet(path)
     scored = sextant.ray.score(dataset, place.path("cls"), task="query-type", workers=2, batch_size=100)
-    with Killer([1, os.getpid()]) as killer:
+    with Killer([os.getpid()]) as killer:
         found = collected(scored)
     assert killer.killed
     check(found, expected)
@@ -268,7 +271,7 @@ def test_duckdb(files: tuple[Place, str, pa.Table]) -> None:
     some = "SELECT id, relevance('query-type', CASE WHEN id % 2 = 0 THEN \"left\" END, \"right\") AS r FROM pairs"
     found = connection.sql(some).to_arrow_table().sort_by("id")["r"].to_pylist()
     assert found[::2] == rows(expected)[::2] and set(map(str, found[1::2])) == {"None"}
-    assert connection.sql("SELECT relevance('query-type', 'red sofa', 'Sofas').score").fetchone()[0] > 0
+    assert connection.sql("SELECT relevance('query-type', 'red sofa', 'Sofas').score").fetchall()[0][0] > 0
     with pytest.raises(Exception, match="unknown task"):
         connection.sql(SQL.replace("query-type", "no-task")).fetchall()
     with pytest.raises(TypeError, match="a DataFusion context or a DuckDB connection"):

@@ -5,6 +5,7 @@
 """
 
 import os
+import warnings
 from typing import Any
 
 import ray
@@ -53,7 +54,8 @@ def score(
         right: the column of the right sides.
         precision: of the products: ``f32``, ``bf16`` or ``int8``.
         workers: how many actors, or the least and the most.
-        threads: of each actor, for which Ray reserves as many CPUs.
+        threads: of each actor, for which Ray reserves as many CPUs. Leave some for reading, without which there
+            is nothing to score: a warning says so when the actors take all that the cluster has.
         batch_size: how many rows an actor gets at a time.
 
     Raises:
@@ -66,6 +68,13 @@ def score(
         _engine.check_columns(names, left, right, job.task)
     archive = ray.put(_engine.packed(folder))
     least, most = workers if isinstance(workers, tuple) else (workers, workers)
+    cpus = ray.cluster_resources().get("CPU", 0)
+    if least * threads >= cpus:
+        warnings.warn(
+            f"{least} workers of {threads} threads take all of the cluster's {cpus:g} CPUs: unless it grows, none is "
+            "left for reading the rows, and the job waits forever; lower `workers` or `threads`",
+            stacklevel=2,
+        )
     return dataset.map_batches(
         _Scorer,
         # In a list, so that the actor gets the reference and not, once more, the bytes.
