@@ -16,7 +16,7 @@ class Lab(LocalLab):
     report is that of one machine.
     """
 
-    def run(  # type: ignore[override]
+    def run(
         self,
         *,
         budget: float | None = None,

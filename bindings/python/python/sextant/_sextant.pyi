@@ -5,6 +5,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, final
 
+__all__ = [
+    "DataError",
+    "ModelError",
+    "RecipeError",
+    "RowError",
+    "Scorer",
+    "SextantError",
+    "Stopped",
+    "compare",
+    "evaluate",
+    "import_classifier",
+    "lab_cells",
+    "lab_report",
+    "lab_run",
+    "lab_status",
+    "main",
+    "recipe",
+    "train",
+]
+
 class SextantError(Exception):
     """Something that Sextant cannot do. The message says what is wrong, where, and how to mend it."""
 

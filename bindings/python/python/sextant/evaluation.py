@@ -118,8 +118,7 @@ def evaluate(
 
 
 def _interval(found: dict[str, Any]) -> tuple[float | None, float | None]:
-    interval = found.get("interval")
-    return (None, None) if interval is None else (interval["low"], interval["high"])
+    return found.get("low"), found.get("high")
 
 
 def _shown(found: dict[str, Any] | None) -> str | None:

@@ -146,7 +146,8 @@ class Relevance:
         Arguments and errors are those of :meth:`probabilities`.
         """
         found = self.probabilities(pairs, task, left=left, right=right, progress=progress)
-        return found.argmax(axis=1)
+        grades: NDArray[np.int64] = found.argmax(axis=1)
+        return grades
 
     def rank(
         self,
@@ -231,7 +232,7 @@ class Relevance:
 
         names = [left, right] + (["task"] if "task" in frame.columns else [])
         with _progress.rows(frame.height, progress) as update:
-            scored = polars.from_arrow(self._scorer.score(frame.select(names), left, right, task, update))
+            scored: Any = polars.from_arrow(self._scorer.score(frame.select(names), left, right, task, update))
         kept = frame.drop([name for name in ADDED_COLUMNS if name in frame.columns])
         return kept.with_columns([scored[name] for name in ADDED_COLUMNS])
 
@@ -258,7 +259,8 @@ def _load(path: str, precision: str, threads: int | None) -> Relevance:
 
 def expected_grade(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """P(partial) + 2 · P(relevant), of an array ``[n, 3]``."""
-    return probabilities[:, 1] + np.float32(2) * probabilities[:, 2]
+    expected: NDArray[np.float32] = probabilities[:, 1] + np.float32(2) * probabilities[:, 2]
+    return expected
 
 
 def _decimals(numbers: NDArray[np.float32]) -> NDArray[np.float64]:
