@@ -39,6 +39,10 @@ def market(place: Place) -> list[dict[str, Any]]:
     return found
 
 
+def unpacked(side: str) -> Any:
+    return json.loads(side) if side.startswith("{") else side
+
+
 @pytest.fixture(scope="module")
 def command(shared: Place) -> Place:
     """A run of the command line on rows with products as JSON in text."""
@@ -50,7 +54,11 @@ def command(shared: Place) -> Place:
 def test_rows_in_memory_train_the_weights_of_the_command_line(command: Place, tmp_path: Path) -> None:
     rows = market(command)
     by_split = {split: pd.DataFrame([r for r in rows if r["split"] == split]).drop(columns="split") for split in ("train", "dev", "test")}
+    products = [{**r, "left": unpacked(r["left"]), "right": unpacked(r["right"])} for r in rows]
+    assert any(isinstance(row["right"], dict) for row in products)
     forms: dict[str, Any] = {
+        "pandas with dicts": pd.DataFrame(products),
+        "list with dicts": products,
         "pandas": pd.DataFrame(rows),
         "polars": pl.DataFrame(rows),
         "pyarrow": pa.Table.from_pylist(rows),

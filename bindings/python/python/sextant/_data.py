@@ -4,6 +4,7 @@ Training, evaluation and comparison read files, several times over and in bounde
 Parquet file first, so that there is one reader for all, and the results are those of the command line.
 """
 
+import json
 import os
 import tempfile
 from typing import Any
@@ -51,15 +52,23 @@ def _table(data: Any) -> Any:
     if type(data).__module__.split(".", 1)[0] == "datasets":
         data = data.with_format("arrow")[:]
     if _inputs.is_pandas(data):
-        return pa.Table.from_pandas(data, preserve_index=False)
+        # Products become JSON in text: a column of Arrow cannot hold both texts and dicts, as one of six tasks does.
+        sides = {side: data[side].map(_text) for side in ("left", "right") if side in data.columns}
+        return pa.Table.from_pandas(data.assign(**sides), preserve_index=False)
     if isinstance(data, list):
-        return pa.Table.from_pylist(data)
+        return pa.Table.from_pylist(
+            [{name: _text(value) if name in ("left", "right") else value for name, value in row.items()} for row in data]
+        )
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         return pa.table(data)
     raise TypeError(
         "rows are a path, a table (pandas, polars, pyarrow, datasets.Dataset), a list of dicts, or a dict of those "
         f"by split; found {type(data).__name__}"
     )
+
+
+def _text(side: Any) -> Any:
+    return json.dumps(side, ensure_ascii=False) if isinstance(side, dict) else side
 
 
 def _with_split(table: Any, name: str) -> Any:
