@@ -43,4 +43,10 @@ mod _sextant {
     use crate::scorer::Scorer;
     #[pymodule_export]
     use crate::train::{recipe, train};
+
+    #[pymodule_init]
+    fn init(_: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        sextant::keep_guarded_panics_silent();
+        Ok(())
+    }
 }

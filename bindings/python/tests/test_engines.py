@@ -205,12 +205,14 @@ def test_a_lab_as_ray_tasks(ray: Any, place: Place) -> None:
     import sextant.ray
 
     os.chdir(place.folder)
-    settings = {"base.data.path": place.path("market"), "name": "other"}
+    settings = {"base.data.path": place.path("market"), "name": "other", "base.schedule.steps": 600}
     recipe = place.path("lab/lab.toml")
     alone = sextant.Lab(recipe, out=place.path("alone"), settings=settings)
     assert alone.run(progress=False)
     lab = sextant.ray.Lab(recipe, out=place.path("cluster"), settings=settings)
-    assert lab.run()
+    with Killer([os.getpid()]) as killer:
+        assert lab.run()
+    assert killer.killed, "a run whose worker was lost is started again"
     numbers = ["run", "state", "entry.test_accuracy", "entry.fingerprint", "entry.recipe_sha256"]
     assert lab.status()[numbers].equals(alone.status()[numbers])
     assert lab.run(), "finished runs are kept"

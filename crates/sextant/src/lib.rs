@@ -40,13 +40,7 @@ const FAILURE: u8 = 1;
 /// Runs the command that the arguments name, the first of which is the program's name, and returns the exit
 /// code. May be called once in a process: it sets up the log and the handlers of signals.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    // A panic that is turned into an error is reported as that error only.
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !sextant_core::is_guarded() {
-            report(panic);
-        }
-    }));
+    keep_guarded_panics_silent();
     let cli = match cli::Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(shown) => {
@@ -70,6 +64,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             FAILURE
         }
     }
+}
+
+/// From now on, a panic that [`sextant_core::guarded`] turns into an error is reported as that error only.
+pub fn keep_guarded_panics_silent() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !sextant_core::is_guarded() {
+            report(panic);
+        }
+    }));
 }
 
 /// Writes the log to standard error: for people, or as a command wants its own (see [`cli::Cli::log`]).
