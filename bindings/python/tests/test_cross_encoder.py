@@ -18,6 +18,8 @@ PAIRS = [
     ("red sofa", "Garden hose, 20 m"),
     ("how many people live in Berlin", "Berlin had a population of 3,520,031 registered inhabitants in an area of 891.82 km2."),
     ("größe 42 schuhe", "Running shoes “Aéro”, size 42"),
+    # Longer than the tokenizers allow, so that both cut it.
+    ("red sofa " * 10, "Garden hose, 20 m " * 150),
 ]
 
 
@@ -28,7 +30,7 @@ def encoder(shared: Place) -> sextant.CrossEncoder:
 
 def test_a_bundle_gives_scores_between_0_and_1(encoder: sextant.CrossEncoder) -> None:
     scores = encoder.predict(PAIRS)
-    assert scores.shape == (4,) and scores.dtype == np.float32
+    assert scores.shape == (5,) and scores.dtype == np.float32
     assert ((scores > 0) & (scores < 1)).all()
     assert np.array_equal(scores, encoder.model.predict(PAIRS, "query-type") / 2)
 
