@@ -20,26 +20,9 @@ impl Observer for Nobody {
 
 impl Watcher for Machine {
     fn on_event(&mut self, event: LabEvent<'_>) -> ControlFlow<()> {
-        let line = match event {
-            LabEvent::Opened { runs, finished } => {
-                serde_json::json!({"event": "opened", "runs": runs, "finished": finished})
-            }
-            LabEvent::Started { cell, seconds, left } => serde_json::json!({
-                "event": "started", "run": cell.name(), "seconds": seconds, "left": left,
-            }),
-            LabEvent::Finished(entry) => serde_json::json!({"event": "finished", "entry": entry}),
-            LabEvent::Held { cell, holder } => {
-                serde_json::json!({"event": "held", "run": cell.name(), "holder": holder})
-            }
-            LabEvent::FinishedElsewhere(entry) => {
-                serde_json::json!({"event": "finished_elsewhere", "entry": entry})
-            }
-            LabEvent::Busy => return ControlFlow::Continue(()),
-            LabEvent::OutOfTime { cell, seconds } => {
-                serde_json::json!({"event": "out_of_time", "run": cell.name(), "seconds": seconds})
-            }
-        };
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        if let Some(line) = event.to_json() {
+            let _ = writeln!(std::io::stdout().lock(), "{line}");
+        }
         ControlFlow::Continue(())
     }
 

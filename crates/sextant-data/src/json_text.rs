@@ -17,7 +17,7 @@ const METADATA_KEY: &str = "ARROW:extension:metadata";
 const JSON: &str = "arrow.json";
 
 /// A column of raw JSON.
-pub(crate) fn field(name: &str) -> Field {
+pub fn field(name: &str) -> Field {
     let metadata = [(NAME_KEY, JSON), (METADATA_KEY, "")];
     Field::new(name, DataType::Utf8, true)
         .with_metadata(metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into())

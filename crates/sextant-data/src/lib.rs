@@ -45,6 +45,7 @@ pub use dataset::{
 pub use error::{DataError, QuoteError, RowError, RowProblem, RowUnit};
 pub use format::{Encoding, Format};
 pub use input::{Content, Input, Part, holds_input, is_among};
+pub use json_text::field as json_field;
 pub use layout::Layout;
 pub use pairs::{PairError, pairs};
 pub use read::{Batch, BatchReader, RowReader};

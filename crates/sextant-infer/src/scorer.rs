@@ -172,18 +172,33 @@ impl Scorer {
     /// The error of the first pair that cannot be encoded, or [`ModelError::NonFinite`] as for
     /// [`Scorer::predict_rows`].
     pub fn predict(&self, pairs: &[Pair]) -> Result<Vec<Prediction>, ModelError> {
+        self.predict_rows(&self.encode_all(pairs)?)
+    }
+
+    /// Like [`Scorer::predict`], but can be stopped: `observer` is called as by [`Scorer::answer`].
+    ///
+    /// # Errors
+    /// Those of [`Scorer::predict`], and [`ModelError::Stopped`] if `observer` breaks.
+    pub fn predict_while(
+        &self,
+        pairs: &[Pair],
+        observer: impl FnMut(usize) -> ControlFlow<()> + Send,
+    ) -> Result<Vec<Prediction>, ModelError> {
+        let answers = self.answer(&self.encode_all(pairs)?, observer)?.into_iter().enumerate();
+        let named = |fault, row| ModelError::NonFinite { row, fault };
+        answers.map(|(row, answer)| answer.map_err(|fault| named(fault, row))).collect()
+    }
+
+    /// Encodes pairs, or gives the error of the first that cannot be encoded.
+    fn encode_all(&self, pairs: &[Pair]) -> Result<Vec<ScorerRow>, ModelError> {
         let encoded = self.crew.map(pairs, |pair| self.encode(pair)).into_iter().enumerate();
-        let rows = encoded
-            .map(|(row, encoded)| {
-                encoded.map_err(|error| match error {
-                    ModelError::Text(source) => {
-                        TextError::Row { row, source: Box::new(source) }.into()
-                    }
-                    other => other,
-                })
+        let named = encoded.map(|(row, encoded)| {
+            encoded.map_err(|error| match error {
+                ModelError::Text(source) => TextError::Row { row, source: Box::new(source) }.into(),
+                other => other,
             })
-            .collect::<Result<Vec<_>, ModelError>>()?;
-        self.predict_rows(&rows)
+        });
+        named.collect()
     }
 
     /// Combines the answers of the members to rows. `ask` is called with a member and the rows that it answers,

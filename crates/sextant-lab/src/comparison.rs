@@ -3,6 +3,7 @@
 use crate::table::{ComparisonColumn, ComparisonTable, Row, RowKind, Slice, TableCell};
 use crate::{LabError, RunFacts};
 use sextant_core::Task;
+use sextant_data::{Baselines, CheckReport};
 use sextant_eval::{Estimate, EvalReport, Metric};
 use std::collections::BTreeMap;
 
@@ -27,6 +28,30 @@ pub struct Baseline {
     pub accuracy: BTreeMap<Task, f64>,
     /// Its accuracy on all rows together.
     pub pooled: Option<f64>,
+}
+
+impl Baseline {
+    /// The accuracy that trivial models reach on the test rows.
+    pub fn trivial(report: &CheckReport) -> [Self; 2] {
+        let by_task = |accuracy: fn(&Baselines) -> f64| {
+            let tasks = report.tasks.iter();
+            let tasks =
+                tasks.filter_map(|task| Some((task.task, accuracy(task.baselines.as_ref()?))));
+            tasks.collect()
+        };
+        [
+            Self {
+                name: "majority grade".into(),
+                accuracy: by_task(|found| found.majority_accuracy),
+                pooled: report.pooled_majority_accuracy,
+            },
+            Self {
+                name: "word overlap".into(),
+                accuracy: by_task(|found| found.overlap_accuracy),
+                pooled: report.pooled_overlap_accuracy,
+            },
+        ]
+    }
 }
 
 /// Runs on the same rows, side by side.

@@ -1,5 +1,7 @@
 //! Why runs cannot be made or compared, or a report not be written.
 
+use sextant_core::Pair;
+use sextant_model::ModelError;
 use std::path::{Path, PathBuf};
 
 /// What went wrong in the lab.
@@ -77,6 +79,21 @@ pub enum LabError {
         /// The error of the operating system.
         source: std::io::Error,
     },
+    /// Rows or models that cannot be compared or evaluated.
+    #[error("{0}")]
+    Compare(String),
+    /// A row that a model cannot answer.
+    #[error("{}{place} ({pair}): {fault}", run.as_ref().map_or_else(String::new, |run| format!("{run}: ")))]
+    Row {
+        /// The name of the model, if there are several.
+        run: Option<String>,
+        /// The file and line of the row.
+        place: String,
+        /// The task and the names of both entities.
+        pair: String,
+        /// What is wrong.
+        fault: String,
+    },
     /// A plot that cannot be drawn.
     #[error("cannot draw `{title}`: {reason}")]
     Plot {
@@ -112,6 +129,29 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// A file or folder that cannot be used.
+    pub(crate) fn unusable(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Unusable { path: path.to_owned(), problem: problem.into() }
+    }
+
+    /// Says in an error about one row where the row comes from; `place` and `pairs` are looked up at its index.
+    pub(crate) fn at_row(
+        error: ModelError,
+        run: Option<&str>,
+        place: impl FnOnce(usize) -> String,
+        pairs: &[Pair],
+    ) -> Self {
+        match error.of_row() {
+            Ok((row, fault)) => Self::Row {
+                run: run.map(str::to_owned),
+                place: place(row),
+                pair: pairs[row].to_string(),
+                fault,
+            },
+            Err(other) => other.into(),
+        }
+    }
+
     /// Turns an I/O error into one that names the file.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

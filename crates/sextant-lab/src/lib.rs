@@ -17,30 +17,39 @@
 //! `report.md`, which appears whole or not at all.
 
 mod cell;
+mod compared;
 mod comparison;
 mod document;
 mod error;
+mod evaluated;
 mod facts;
 pub mod findings;
 mod grid;
 mod ledger;
+mod named_model;
 mod paired;
 mod recipe;
 mod render;
 mod report;
 mod run;
 mod search;
+mod share;
 mod table;
 mod weights;
 
 pub use cell::{Cell, Resolve, Role};
+pub use compared::Compared;
 pub use comparison::{Baseline, Comparison, Run};
 pub use document::{Document, ErrorRow, ReportFiles};
 pub use error::LabError;
+pub use evaluated::{
+    evaluate_rows, full_report, labelled_rows, predict_labelled, retain_tasks, scored,
+};
 pub use facts::{RunFacts, spoken_duration};
 pub use findings::Findings;
 pub use grid::Grid;
 pub use ledger::{Ledger, LedgerEntry};
+pub use named_model::NamedModel;
 pub use paired::{Difference, PairedTable};
 pub use recipe::{
     BackboneAxis, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, GridRecipe, LabRecipe,
@@ -52,5 +61,6 @@ pub use run::{
     training_flops,
 };
 pub use search::{Next, Search, TrialTrace};
+pub use share::Share;
 pub use table::{ComparisonColumn, ComparisonTable, Row, RowKind, Slice, TableCell};
 pub use weights::fit_weights;

@@ -3,16 +3,18 @@
 use crate::LabError;
 use crate::render::{bracketed_effects, dash, effect, escaped, markdown, p_text, signed, text};
 use crate::table::Slice;
+use serde::Serialize;
 use sextant_eval::{Bootstrap, OddsRatio, PairedComparison, Scored, compare};
 
 /// The difference of one run from the reference on one slice of the rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Difference {
     /// The run.
     pub run: String,
     /// A task, or all rows pooled.
     pub slice: Slice,
     /// The accuracies of the reference (first) and of the run (second), compared.
+    #[serde(flatten)]
     pub comparison: PairedComparison,
 }
 
@@ -53,6 +55,14 @@ impl PairedTable {
             self.differences.push(Difference { run: name.to_owned(), slice, comparison });
         }
         Ok(())
+    }
+
+    /// The differences as JSON: a list of objects.
+    ///
+    /// # Errors
+    /// A number has no form in JSON.
+    pub fn to_json(&self) -> Result<String, LabError> {
+        Ok(serde_json::to_string(&self.differences)?)
     }
 
     /// The table as GitHub Markdown: differences in percentage points.

@@ -26,6 +26,10 @@ pub struct Report {
 }
 
 impl Report {
+    /// The metrics of a report on a few runs.
+    pub const METRICS: [Metric; 4] =
+        [Metric::Accuracy, Metric::MacroF1, Metric::QuadraticKappa, Metric::Ece];
+
     /// The report as Markdown.
     pub fn to_markdown(&self, comparison: &Comparison) -> String {
         let mut text = format!("# {}\n", self.title);

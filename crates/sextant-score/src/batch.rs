@@ -10,10 +10,11 @@ use arrow_array::{
 use arrow_schema::ArrowError;
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::filter::filter_record_batch;
-use sextant_core::{Prediction, Task};
+use sextant_core::{PairRef, Prediction, Task};
 use sextant_data::{Format, PairError, json_number, pairs, unwritable};
 use sextant_infer::{Scorer, ScorerRow};
 use sextant_model::{ModelError, NonFinite};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The names of the columns that scoring appends. Columns that already have one of these names are replaced.
@@ -88,14 +89,43 @@ pub fn score_batch(
     batch: RecordBatch,
     default_task: Option<Task>,
 ) -> Result<RecordBatch, BatchError> {
-    let mut encoded = EncodedBatch::new(scorer, batch, default_task, None)?;
-    if !encoded.bad.is_empty() {
-        let BadRow { row, fault } = encoded.bad.swap_remove(0);
-        return Err(BatchError::Row { row, source: fault });
-    }
-    let (batch, rows) = encoded.into_parts();
-    let predictions = scorer.predict_rows(&rows)?;
+    let predictions = predict_batch(scorer, &batch, default_task, |_| ControlFlow::Continue(()))?;
     Ok(append(batch, &predictions)?)
+}
+
+/// The predictions of the rows of a batch, in their order. Rows without a task are of `default_task`.
+/// `observer` is called as by [`Scorer::answer`], and may break.
+///
+/// # Errors
+/// [`BatchError::Row`] for the first row that cannot be scored, or [`ModelError::Stopped`] if `observer` breaks.
+pub fn predict_batch(
+    scorer: &Scorer,
+    batch: &RecordBatch,
+    default_task: Option<Task>,
+    observer: impl FnMut(usize) -> ControlFlow<()> + Send,
+) -> Result<Vec<Prediction>, BatchError> {
+    let at = |row, source| BatchError::Row { row, source };
+    let (mut sound, mut bad) = (Vec::with_capacity(batch.num_rows()), None);
+    for pair in pairs(batch, default_task)? {
+        match pair {
+            Ok(pair) => sound.push(pair),
+            Err(fault) => {
+                bad = Some(at(sound.len(), RowFault::Pair(fault)));
+                break;
+            }
+        }
+    }
+    let borrowed: Vec<PairRef<'_>> = sound.iter().map(PairRef::from).collect();
+    let rows = scorer.encode_each(&borrowed).into_iter().enumerate();
+    let rows = rows.map(|(row, tokens)| tokens.map_err(|fault| at(row, RowFault::Model(fault))));
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    if let Some(bad) = bad {
+        return Err(bad);
+    }
+    let answers = scorer.answer(&rows, observer)?.into_iter().enumerate();
+    answers
+        .map(|(row, answer)| answer.map_err(|fault| at(row, RowFault::NonFinite(fault))))
+        .collect()
 }
 
 /// A batch whose pairs are already encoded as tokens.

@@ -13,8 +13,8 @@ mod file;
 mod predictions;
 
 pub use batch::{
-    ADDED_COLUMNS, BadRow, BatchError, EncodedBatch, RowFault, added_fields, append, score_batch,
-    scored_schema,
+    ADDED_COLUMNS, BadRow, BatchError, EncodedBatch, RowFault, added_fields, append, predict_batch,
+    score_batch, scored_schema,
 };
 pub use file::{ScoreOptions, ScoreReport, score_file};
 pub use predictions::write_predictions;

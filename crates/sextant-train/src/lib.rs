@@ -19,6 +19,7 @@ mod choose;
 mod computation;
 mod dev_metric;
 mod error;
+mod event_json;
 mod gradients;
 mod log;
 mod memory;

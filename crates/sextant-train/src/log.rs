@@ -1,9 +1,7 @@
 //! A run's log: one JSON object per line.
 
 use crate::{Event, Observer, TrainError, Trainer};
-use serde_json::{Map, Value, json};
-use sextant_core::Task;
-use sextant_eval::Metric;
+use serde_json::Value;
 use sextant_files::{AtomicFile, Existing};
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
@@ -64,48 +62,9 @@ fn is_held(line: &str, trainer: &Trainer) -> bool {
 
 impl Observer for JsonLog {
     fn on_event(&mut self, event: Event<'_>) -> ControlFlow<()> {
-        let line = match event {
-            Event::Started { step, steps, computation } => json!({
-                "event": "started", "step": step, "steps": steps,
-                "computation": computation.to_json(),
-            }),
-            Event::Step(report) => {
-                let tasks: Map<String, Value> = Task::ALL
-                    .into_iter()
-                    .filter_map(|task| {
-                        let found = report.task_losses[task.index()];
-                        let loss = found.mean()?;
-                        let mut entry = json!({"loss": loss, "rows": found.rows});
-                        if let Some(weights) = report.task_weights {
-                            entry["weight"] = weights[task.index()].into();
-                        }
-                        Some((task.to_string(), entry))
-                    })
-                    .collect();
-                json!({
-                    "event": "step", "step": report.step, "loss": report.loss, "rows": report.rows,
-                    "tokens": report.tokens, "gradient_norm": report.gradient_norm,
-                    "learning_rate": report.learning_rate, "seconds": report.seconds, "tasks": tasks,
-                })
-            }
-            Event::Dev(dev) => {
-                let tasks: Map<String, Value> = dev
-                    .report
-                    .tasks
-                    .iter()
-                    .map(|(task, m)| (task.to_string(), json!(m.value(Metric::Accuracy))))
-                    .collect();
-                json!({
-                    "event": "dev", "step": dev.step, "value": dev.value, "best": dev.best,
-                    "accuracy": dev.report.pooled.value(Metric::Accuracy),
-                    "log_loss": dev.report.pooled.value(Metric::LogLoss), "task_accuracy": tasks,
-                })
-            }
-            Event::DevRows { .. } => return ControlFlow::Continue(()),
-            Event::Interrupted { step } => json!({"event": "interrupted", "step": step}),
-            Event::Finished { early } => json!({"event": "finished", "early": early}),
-        };
-        self.write(&line);
+        if let Some(line) = event.to_json() {
+            self.write(&line);
+        }
         ControlFlow::Continue(())
     }
 }

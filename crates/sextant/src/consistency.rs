@@ -1,14 +1,15 @@
 //! `sextant consistency`: how often models contradict themselves.
 
 use crate::arguments::Reading;
-use crate::compare::NamedModel;
 use crate::say::say;
 use crate::scoring::Scoring;
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
 use sextant_core::{Grade, Split};
 use sextant_data::{Labels, LoadedDataset};
 use sextant_eval::{Bootstrap, Consistency, PairSource, RowMean, Triples};
+use sextant_lab::NamedModel;
+use std::ops::ControlFlow;
 
 /// `consistency`
 #[derive(Debug, Args)]
@@ -54,8 +55,10 @@ impl ConsistencyCommand {
             }
         };
         for text in &self.runs {
-            let model = NamedModel::parse(text).with_context(|| format!("`{text}`"))?;
-            let predictions = model.predict(&triples.pairs, &origin, &self.scoring)?;
+            let model = NamedModel::parse(text)?;
+            let mut go_on = |_| ControlFlow::Continue(());
+            let predictions =
+                model.predict(&triples.pairs, &origin, self.scoring.on(), &mut go_on)?;
             let grades: Vec<Grade> =
                 predictions.iter().map(sextant_core::Prediction::grade).collect();
             for found in triples.consistency(&grades, &Bootstrap::default())? {

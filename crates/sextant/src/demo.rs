@@ -7,9 +7,8 @@ use crate::{data, get, lab};
 use anyhow::bail;
 use clap::Args;
 use sextant_cli::Terminal;
-use sextant_core::Task;
 use sextant_data::market::{ExampleConfig, MarketConfig};
-use sextant_data::{Baselines, CheckReport, DataFolder, Format, check};
+use sextant_data::{DataFolder, Format, check};
 use sextant_eval::{EvalOptions, Metric};
 use sextant_lab::{Baseline, Grid, Lab, LabRecipe, ReportFiles};
 use sextant_train::peak_memory;
@@ -73,7 +72,7 @@ impl Demo {
         let mut lab = Lab::open(grid, &self.out, get::resolve)?;
         lab::run_all(&mut lab, &self.on.device, None, existing, Box::new(Terminal::new()))?;
         let mut comparison = lab.comparison(&EvalOptions::full())?;
-        for baseline in baselines(&checked) {
+        for baseline in Baseline::trivial(&checked) {
             comparison.add_baseline(baseline)?;
         }
         let table = comparison.table(Metric::Accuracy);
@@ -118,27 +117,4 @@ impl Demo {
         settings.extend(said);
         Ok(LabRecipe::parse(RECIPE, "recipes/demo.toml", &settings)?)
     }
-}
-
-/// The accuracy that trivial models reach on the test rows.
-pub(crate) fn baselines(report: &CheckReport) -> [Baseline; 2] {
-    let by_task = |accuracy: fn(&Baselines) -> f64| {
-        report
-            .tasks
-            .iter()
-            .filter_map(|task| Some((task.task, accuracy(task.baselines.as_ref()?))))
-            .collect::<std::collections::BTreeMap<Task, f64>>()
-    };
-    [
-        Baseline {
-            name: "majority grade".into(),
-            accuracy: by_task(|found| found.majority_accuracy),
-            pooled: report.pooled_majority_accuracy,
-        },
-        Baseline {
-            name: "word overlap".into(),
-            accuracy: by_task(|found| found.overlap_accuracy),
-            pooled: report.pooled_overlap_accuracy,
-        },
-    ]
 }

@@ -6,17 +6,17 @@ mod ranking_args;
 
 use crate::arguments::{Overwrite, Reading};
 use crate::say::{complain, say};
-use crate::scoring::{Scoring, at_row};
+use crate::scoring::Scoring;
 use anyhow::{Context, bail};
 use clap::Args;
-use sextant_core::{Example, Prediction, Split};
-use sextant_data::{DataError, Format, LabelledRows, Labels, LoadedDataset, Output, ReadOptions};
-use sextant_eval::{Dataset as Evaluated, EvalOptions, EvalReport, Scored, evaluate};
+use sextant_core::Split;
+use sextant_data::{DataError, Format, Labels, Output, ReadOptions};
 use sextant_files::AtomicFile;
-use sextant_infer::Scorer;
+use sextant_lab::{full_report, labelled_rows, predict_labelled, retain_tasks, scored};
 use sextant_score::write_predictions;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 /// `eval`
 #[derive(Debug, Args)]
@@ -68,25 +68,17 @@ impl Eval {
             predictions.map(|path| Ok((Format::of(path)?, Output::open(path, existing)?)));
         let predictions = predictions.transpose().map_err(|error: DataError| error)?;
         let out = self.out.as_ref().map(|out| AtomicFile::create(out, existing)).transpose()?;
-        let mut rows = self.rows(data)?;
+        let further = self.predictions.is_some() || self.errors.is_some();
+        let options = ReadOptions { further, ..self.reading.options(Labels::Required) };
+        let mut rows = labelled_rows(data, self.split, &options)?;
         let scorer = self.scoring.open(bundle)?;
-        let tasks = scorer.tasks();
-        let all = rows.examples().len();
-        rows.retain(|example| tasks.contains(&example.pair.task));
-        let left = rows.examples().len();
-        if all == 0 {
-            let split = self.split.unwrap_or(Split::Test);
-            bail!("{}: there are no {split} rows; `--split` names another part", data.display());
-        }
-        if left == 0 {
-            bail!("{}: no rows of the tasks that the model knows", data.display());
-        }
-        if left < all {
-            complain(&format!("{} rows of other tasks left out", all - left));
+        let left_out = retain_tasks(&mut rows, &scorer.tasks(), data)?;
+        if left_out > 0 {
+            complain(&format!("{left_out} rows of other tasks left out"));
         }
         let name = data.display().to_string();
-        let answers = predicted(&scorer, rows.examples(), |row| rows.origin(row))?;
-        let report = evaluated(&scored(rows.examples(), answers.clone()), &name)?;
+        let answers = predict_labelled(&scorer, &rows, |_| ControlFlow::Continue(()))?;
+        let report = full_report(&scored(rows.examples(), answers.clone()), &name)?;
         say(report.render_text().trim_end());
         if let Some(mut file) = out {
             file.write_all(report.to_json()?.as_bytes())
@@ -104,50 +96,4 @@ impl Eval {
         }
         Ok(())
     }
-
-    /// The rows of the split: of a folder, or of a file whose rows state their split. A file without
-    /// splits is taken as a whole.
-    fn rows(&self, data: &Path) -> anyhow::Result<LabelledRows> {
-        let further = self.predictions.is_some() || self.errors.is_some();
-        let options = ReadOptions { further, ..self.reading.options(Labels::Required) };
-        let split = self.split.unwrap_or(Split::Test);
-        if data.is_dir() {
-            return Ok(LoadedDataset::load(data, &options)?.into_part(split));
-        }
-        let mut rows = LabelledRows::read(data, &options)?;
-        if rows.examples().iter().any(|example| example.split.is_some()) {
-            if let Some(row) = rows.examples().iter().position(|row| row.split.is_none()) {
-                bail!(
-                    "{}: the row says no split, but others do; give every row one",
-                    rows.origin(row)
-                );
-            }
-            rows.retain(|example| example.split == Some(split));
-        } else if self.split.is_some() {
-            bail!("{}: no row says its split; leave --split out", data.display());
-        }
-        Ok(rows)
-    }
-}
-
-/// Predicts examples. `origin` says in errors where the example at an index comes from.
-fn predicted(
-    scorer: &Scorer,
-    examples: &[Example],
-    origin: impl FnOnce(usize) -> String,
-) -> anyhow::Result<Vec<Prediction>> {
-    let pairs: Vec<_> = examples.iter().map(|example| example.pair.clone()).collect();
-    scorer.predict(&pairs).map_err(|error| at_row(error, origin, &pairs))
-}
-
-/// Examples beside what was predicted for them.
-pub(crate) fn scored(examples: &[Example], predictions: Vec<Prediction>) -> Vec<Scored<'_>> {
-    let pairs = examples.iter().zip(predictions);
-    pairs.map(|(example, prediction)| Scored::of(example, prediction)).collect()
-}
-
-/// The full report on scored rows.
-pub(crate) fn evaluated(rows: &[Scored<'_>], name: &str) -> anyhow::Result<EvalReport> {
-    let dataset = Some(Evaluated { name: name.to_owned(), sha256: None });
-    Ok(evaluate(rows, &EvalOptions { dataset, ..EvalOptions::full() })?)
 }

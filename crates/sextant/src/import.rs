@@ -5,17 +5,9 @@ use crate::get;
 use crate::say::say;
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
-use sextant_core::Task;
 use sextant_kernels::FrozenFormat;
-use sextant_model::backbone::Backbone;
-use sextant_model::{
-    Adapter, Device, HeadKind, ModelSpec, RelevanceModel, Routing, bundle, initialize,
-};
-use sextant_text::{Encoder, TextConfig, Tokenizer};
+use sextant_model::{Adapter, Imported};
 use std::path::{Path, PathBuf};
-
-/// The most tokens of a row, unless `--max-tokens` or the adapter states another number.
-const MAX_TOKENS: usize = 512;
 
 /// `import`
 #[derive(Debug, Args)]
@@ -54,25 +46,8 @@ impl Import {
         );
         let folder = get::resolve(&self.model).map_err(|problem| anyhow!(problem))?;
         self.overwrite.of(&self.out, &folder)?;
-        let backbone = Backbone::open(&folder)?;
-        backbone.check()?;
-        backbone.check_relevance_head()?;
-        let tokenizer = backbone.tokenizer()?;
-        let spec = ModelSpec {
-            backbone: backbone.config().clone(),
-            tasks: Task::ALL.to_vec(),
-            routing: Routing { prefix: false, ..Routing::TEXT_PREFIX },
-            pooling: backbone.pooling(),
-            // Decoders have no layer before the head.
-            dense: !backbone.config().block.causal,
-            head: HeadKind::Softmax,
-            head_dropout: 0.1,
-            lora: None,
-        };
-        let model = initialize(RelevanceModel::zeros(spec, &Device::cpu())?, 0);
-        let model = backbone.load_into(model)?;
         let provenance = serde_json::json!({ "imported_from": self.model });
-        self.save(&model, tokenizer, None, provenance)
+        self.save(Imported::classifier(&folder)?, provenance)
     }
 
     fn adapter(&self, folder: &Path) -> anyhow::Result<()> {
@@ -91,32 +66,19 @@ impl Import {
         let backbone = get::resolve(base).map_err(|problem| {
             anyhow!("the adapter's base: {problem}; where it has another name here, give that: `--base NAME_OR_FOLDER`")
         })?;
-        let backbone = Backbone::open(&backbone)?;
-        let tokenizer = match backbone.tokenizer_of(folder)? {
-            Some(own) => own,
-            None => backbone.tokenizer()?,
-        };
-        let model = adapter.model(&backbone, self.base_format, &Device::cpu())?;
         let provenance = serde_json::json!({ "imported_from": self.model, "base": base });
-        self.save(&model, tokenizer, adapter.text(), provenance)
+        self.save(Imported::adapter(folder, &backbone, self.base_format)?, provenance)
     }
 
-    fn save(
-        &self,
-        model: &RelevanceModel,
-        tokenizer: Tokenizer,
-        text: Option<&TextConfig>,
-        provenance: serde_json::Value,
-    ) -> anyhow::Result<()> {
-        let most = model.spec().backbone.max_positions;
-        let stated = self.max_tokens.or_else(|| Some(text?.max_tokens));
-        let max_tokens = stated.unwrap_or(MAX_TOKENS.min(most));
-        ensure!(max_tokens <= most, "--max-tokens {max_tokens} is more than the model's {most}");
-        let encoder = Encoder::new(
-            tokenizer,
-            TextConfig { max_tokens, ..text.cloned().unwrap_or_default() },
-        )?;
-        bundle::save(&self.out, self.overwrite.existing(), model, &encoder, provenance)?;
+    fn save(&self, imported: Imported, provenance: serde_json::Value) -> anyhow::Result<()> {
+        let most = imported.max_positions();
+        if let Some(max_tokens) = self.max_tokens {
+            ensure!(
+                max_tokens <= most,
+                "--max-tokens {max_tokens} is more than the model's {most}"
+            );
+        }
+        imported.save(&self.out, self.overwrite.existing(), self.max_tokens, provenance)?;
         say(&format!("{}", self.out.display()));
         Ok(())
     }

@@ -11,7 +11,7 @@ use sextant_cli::{Machine, Terminal};
 use sextant_files::Existing;
 use sextant_lab::{
     Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles, RunState, Search,
-    Watcher,
+    Share, Watcher,
 };
 use sextant_model::Device;
 use sextant_train::{Observer, Observers};
@@ -41,6 +41,10 @@ pub(crate) struct Run {
     /// Begin no run that does not fit this time: 45m, 2h, 1h30m
     #[arg(long, value_parser = budget)]
     budget: Option<Duration>,
+    /// Do only one of several equal parts of the grid, such as 3/16; the others may run at the same time, on this
+    /// machine or on others that share the folder
+    #[arg(long, value_name = "PART/PARTS", default_value_t = Share::ALL)]
+    shard: Share,
     #[command(flatten)]
     overwrite: Overwrite,
     /// Change a key of the lab recipe: `--set base.schedule.epochs=1.0 --set grid.seeds=[1]`
@@ -87,13 +91,17 @@ impl Run {
         let recipe = LabRecipe::read(&self.recipe, &self.settings)?;
         let out = self.out.unwrap_or_else(|| PathBuf::from("labs").join(&recipe.name));
         let grid = Grid::new(recipe, get::resolve)?;
-        let mut lab = Lab::open(grid, &out, get::resolve)?;
+        let mut lab = Lab::open(grid, &out, get::resolve)?.with_share(self.shard);
         let watcher: Box<dyn Watcher> =
             if self.json { Box::new(Machine) } else { Box::new(Terminal::new()) };
         let existing = self.overwrite.existing();
         let end = run_all(&mut lab, &self.on.device, self.budget, existing, watcher)?;
         if !self.json {
-            say(&format!("{}: {end}", out.display()));
+            let part = match self.shard {
+                Share::ALL => String::new(),
+                part => format!(" (part {part})"),
+            };
+            say(&format!("{}{part}: {end}", out.display()));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use sextant_core::{Pair, Prediction, Split};
 use sextant_data::LoadedDataset;
 use sextant_infer::Scorer;
 use sextant_kernels::ScorePrecision;
-use sextant_model::ModelError;
+use sextant_model::{Device, ModelError};
 use std::path::{Path, PathBuf};
 
 /// Where and how precisely to predict.
@@ -64,21 +64,11 @@ pub(crate) fn bundle_at(path: &Path) -> PathBuf {
 impl Scoring {
     /// The bundle or the ensemble in a folder.
     pub(crate) fn open(&self, folder: &Path) -> anyhow::Result<Scorer> {
-        self.open_in(folder, self.precision)
+        Ok(Scorer::open(folder, &self.on.device, self.precision)?)
     }
 
-    /// The bundle or the ensemble in a folder, in another precision than the one that the user asked
-    /// for.
-    pub(crate) fn open_in(
-        &self,
-        folder: &Path,
-        precision: ScorePrecision,
-    ) -> anyhow::Result<Scorer> {
-        Ok(Scorer::open(folder, &self.on.device, precision)?)
-    }
-
-    /// The precision that the user asked for.
-    pub(crate) fn precision(&self) -> ScorePrecision {
-        self.precision
+    /// The device and the precision that the user asked for.
+    pub(crate) fn on(&self) -> (&Device, ScorePrecision) {
+        (&self.on.device, self.precision)
     }
 }

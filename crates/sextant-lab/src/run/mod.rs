@@ -18,6 +18,7 @@ use crate::LabError;
 use crate::cell::{Cell, Resolve};
 use crate::grid::Grid;
 use crate::ledger::{Ledger, LedgerEntry};
+use crate::share::Share;
 use sextant_core::Split;
 use sextant_data::{DataError, Dataset};
 use sextant_files::{Existing, OwnFiles, hexadecimal, sha256};
@@ -42,6 +43,7 @@ pub struct Lab {
     pub ledger: Ledger,
     folder: PathBuf,
     resolve: Resolve,
+    share: Share,
 }
 
 /// How far the run of a cell has come.
@@ -110,7 +112,22 @@ impl Lab {
             }
         }
         let ledger = Ledger::open(folder)?;
-        Ok(Self { grid, data, data_sha256, ledger, folder: folder.to_owned(), resolve })
+        Ok(Self {
+            grid,
+            data,
+            data_sha256,
+            ledger,
+            folder: folder.to_owned(),
+            resolve,
+            share: Share::ALL,
+        })
+    }
+
+    /// The same lab, of which [`Lab::run`] does only a part: for schedulers that start many processes with a
+    /// number each. All of them may use one folder.
+    #[must_use]
+    pub fn with_share(self, share: Share) -> Self {
+        Self { share, ..self }
     }
 
     /// Writes the recipe into the folder, for `lab status` and `lab report`, unless a recipe that says

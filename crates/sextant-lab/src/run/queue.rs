@@ -77,7 +77,7 @@ impl Lab {
         let search = Search::new(&self.grid.recipe)?;
         let trials = self.grid.recipe.search.as_ref().map_or(0, Search::runs);
         let tried = search.as_ref().map_or(0, |search| search.finished(|cell| self.entry(cell)));
-        let cells = self.grid.cells.len();
+        let cells = self.share.of(&self.grid.cells).count();
         let finished = cells - open.len() + tried;
         let opened = LabEvent::Opened { runs: cells + trials.max(tried), finished };
         let mut stop = watcher.on_event(opened).is_break();
@@ -115,11 +115,11 @@ impl Lab {
         }
     }
 
-    /// The runs of the grid that are not finished. Those that are trained but not evaluated come first:
+    /// The runs of this process's share of the grid that are not finished. Those that are trained but not evaluated come first:
     /// they are cheap and help estimates.
     fn unfinished(&self, watcher: &mut dyn Watcher) -> Result<Vec<Cell>, LabError> {
         let (mut open, mut untrained) = (Vec::new(), Vec::new());
-        for cell in &self.grid.cells {
+        for cell in self.share.of(&self.grid.cells) {
             match self.state_watched(cell, watcher)? {
                 RunState::Finished => {}
                 RunState::Trained => open.push(cell.clone()),

@@ -2,6 +2,7 @@
 
 use crate::cell::Cell;
 use crate::ledger::LedgerEntry;
+use serde_json::{Value, json};
 use sextant_train::Observer;
 use std::ops::ControlFlow;
 
@@ -45,6 +46,31 @@ pub enum LabEvent<'a> {
         /// The estimated seconds of the run.
         seconds: Option<f64>,
     },
+}
+
+impl LabEvent<'_> {
+    /// The event as an object whose key `event` names it; none for [`LabEvent::Busy`].
+    pub fn to_json(&self) -> Option<Value> {
+        Some(match self {
+            Self::Opened { runs, finished } => {
+                json!({"event": "opened", "runs": runs, "finished": finished})
+            }
+            Self::Started { cell, seconds, left } => json!({
+                "event": "started", "run": cell.name(), "seconds": seconds, "left": left,
+            }),
+            Self::Finished(entry) => json!({"event": "finished", "entry": entry}),
+            Self::Held { cell, holder } => {
+                json!({"event": "held", "run": cell.name(), "holder": holder})
+            }
+            Self::FinishedElsewhere(entry) => {
+                json!({"event": "finished_elsewhere", "entry": entry})
+            }
+            Self::Busy => return None,
+            Self::OutOfTime { cell, seconds } => {
+                json!({"event": "out_of_time", "run": cell.name(), "seconds": seconds})
+            }
+        })
+    }
 }
 
 /// Is told of the events of a grid's runs, and may stop the work on them.

@@ -1,6 +1,7 @@
 //! The page of `sextant eval --errors`.
 
-use super::{Eval, scored};
+use super::Eval;
+use sextant_lab::scored;
 use sextant_core::{Prediction, Split};
 use sextant_data::LabelledRows;
 use sextant_eval::{ErrorOptions, analyse_errors};
