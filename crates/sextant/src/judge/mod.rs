@@ -105,7 +105,7 @@ impl Grading {
         let pace = self.asking.pace()?;
         let judging = Judging { client: &client, pace: &pace };
         let mut settings = self.asking.settings(prompt)?;
-        let mut progress = RowProgress::new();
+        let mut progress = RowProgress::new("judged");
         let mut observer = |rows| {
             progress.add(rows);
             interrupt::flow()
