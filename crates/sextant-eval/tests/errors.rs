@@ -40,7 +40,7 @@ fn golden() -> Golden {
 fn rows(case: &Noise, task: Task) -> Vec<Scored<'static>> {
     let pairs = case.labels.iter().zip(&case.thousandths);
     let prob = |p: u16| (f64::from(p) / 1000.0) as f32;
-    pairs.map(|(&grade, p)| Scored::new(task, grade, Prediction { probs: p.map(prob) })).collect()
+    pairs.map(|(&grade, p)| Scored::new(task, grade, Prediction::new(p.map(prob)))).collect()
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn each_task_has_thresholds_of_its_own() {
 fn scored<'a>(right: &[u8], groups: &'a [String]) -> Vec<Scored<'a>> {
     let row = |(&right, group): (&u8, &'a String)| {
         let probs = if right == 1 { [0.0, 0.1, 0.9] } else { [0.9, 0.1, 0.0] };
-        let row = Scored::new(Task::QueryProduct, Grade::Relevant, Prediction { probs });
+        let row = Scored::new(Task::QueryProduct, Grade::Relevant, Prediction::new(probs));
         Scored { group: Some(group), ..row }
     };
     right.iter().zip(groups).map(row).collect()

@@ -34,7 +34,7 @@ pub(crate) fn page() -> String {
             source: Some(["human", "logs"][n % 2].to_owned()),
             ..example
         });
-        predictions.push(Prediction { probs });
+        predictions.push(Prediction::new(probs));
         shops.push(Some(format!("shop {}", n % 5)));
     }
     let references: Vec<&Example> = examples.iter().collect();
