@@ -32,7 +32,7 @@ enum Command {
     /// Fit the rules by which a model's grades are decided
     Decide(crate::decide::Decide),
     /// Grade pairs by a language model behind an OpenAI-compatible endpoint, and compare it with people
-    Judge(crate::judge::JudgeCommand),
+    Judge(Box<crate::judge::JudgeCommand>),
     /// Train grids of runs and report on them
     #[command(subcommand)]
     Lab(crate::lab::LabCommand),

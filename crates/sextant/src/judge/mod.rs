@@ -9,7 +9,7 @@ use crate::progress::RowProgress;
 use crate::say::{complain, say};
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use settings::{Asking, Examples};
+use settings::{Asking, Shots};
 use sextant_core::{Example, Pair, Split};
 use sextant_data::{Labels, Row};
 use sextant_files::{Existing, Lock, OwnFiles};
@@ -52,7 +52,7 @@ struct Grading {
     #[command(flatten)]
     asking: Asking,
     #[command(flatten)]
-    examples: Examples,
+    examples: Shots,
     /// Judge only this part of a data set: train, dev or test
     #[arg(long)]
     split: Option<Split>,
@@ -135,7 +135,7 @@ impl Grading {
         let mut trials = Vec::new();
         if let Some(choice) = self.examples.choice(settings.seed)? {
             trials = self.choose(judging, settings, choice, own, &mut *observer)?;
-            settings.shots = trials[0].shots.clone();
+            settings.shots.clone_from(&trials[0].shots);
         }
         let hash = settings.prompt.hash(&settings.shots);
         own.claim(ANSWERS)?;

@@ -62,7 +62,7 @@ pub(crate) struct Asking {
 
 /// Worked examples in the prompt.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Examples {
+pub(crate) struct Shots {
     /// A labelled data set: examples are drawn from its training rows and chosen by agreement on its dev rows
     #[arg(long)]
     pub(crate) examples_from: Option<PathBuf>,
@@ -139,7 +139,7 @@ impl Asking {
     }
 }
 
-impl Examples {
+impl Shots {
     /// Which sets of examples to try; `None` for a prompt without examples.
     pub(crate) fn choice(&self, seed: u64) -> anyhow::Result<Option<ShotChoice>> {
         ensure!(self.example_rows > 0, "--example-rows must be 1 or more");

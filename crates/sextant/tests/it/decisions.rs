@@ -103,7 +103,9 @@ fn a_recipe_may_ask_for_rules_and_for_balanced_grades() {
     let place = WorkFolder::with_market();
     let settings = ["dev.decide=macro_f1", "loss.class_balance=0.999", "loss.focal_gamma=2.0"];
     let mut args = vec!["train", "tiny.toml", "--out", "runs/asked"];
-    settings.iter().for_each(|setting| args.extend(["--set", setting]));
+    for setting in &settings {
+        args.extend(["--set", setting]);
+    }
     place.ok(&args);
     let manifest = json(&place.read("runs/asked/bundle/bundle.json"));
     assert!(!manifest["decisions"].as_object().unwrap().is_empty());

@@ -17,7 +17,9 @@ fn models_learn_from_models_files_and_pairs_without_grades() {
     let place = WorkFolder::with_bundle();
     let train = |out: &str, settings: &[&str]| {
         let mut args = [&["train", "tiny.toml", "--out", out][..], &SMALL].concat();
-        settings.iter().for_each(|setting| args.extend(["--set", setting]));
+        for setting in settings {
+            args.extend(["--set", setting]);
+        }
         place.ok(&args);
         weights(&place, out)
     };
