@@ -38,8 +38,10 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--share", type=float, default=1.0)
+    arguments.add_argument("--short", action="store_true", help="no descriptions: the same keys in a tenth of the room")
     options = arguments.parse_args()
     products, judgements = int(PRODUCTS * options.share), int(JUDGEMENTS * options.share)
+    long = 0 if options.short else 1
     queries = max(1, int(QUERIES * options.share))
     rng = np.random.default_rng(1)
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -54,8 +56,8 @@ def main():
         table = pa.table({
             "product_id": pa.array(ids[start : start + rows], type=pa.string()),
             "product_title": joined(rng, titles, rows, 2, 0.9995),
-            "product_description": joined(rng, marked, rows, 4, 0.52),
-            "product_bullet_point": joined(rng, sentences, rows, 5, 0.84),
+            "product_description": joined(rng, marked, rows, 4, 0.52 * long),
+            "product_bullet_point": joined(rng, sentences, rows, 5, 0.84 * long),
             "product_brand": joined(rng, brands, rows, 1, 0.93),
             "product_color": joined(rng, colors, rows, 1, 0.65),
             "product_locale": pa.array(locales[start : start + rows], type=pa.string()),

@@ -27,8 +27,7 @@ impl Document {
         let Some(recipe) = &self.recipe else { return text };
         let _ = write!(
             text,
-            "\n## Make it again\n\nSave the recipe as lab.toml; `sextant lab run lab.toml --out FOLDER` trains what is missing, `sextant lab report FOLDER` writes this report.\n\n```toml\n{}```\n",
-            recipe
+            "\n## Make it again\n\nSave the recipe as lab.toml; `sextant lab run lab.toml --out FOLDER` trains what is missing, `sextant lab report FOLDER` writes this report.\n\n```toml\n{recipe}```\n"
         );
         text
     }

@@ -87,9 +87,9 @@ impl Import {
             if self.json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
         let text = text.trim_end();
         if to_output {
-            complain(text)
+            complain(text);
         } else {
-            say(text)
+            say(text);
         }
         Ok(())
     }

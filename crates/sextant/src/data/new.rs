@@ -243,8 +243,7 @@ impl Asker<'_> {
 
     fn labels(&mut self, column: &str) -> anyhow::Result<DraftLabels> {
         let Some(found) = self.look.column(column) else { bail!("no column `{column}`") };
-        if let (None, Some((low, high))) | (Some(_), Some((low, high))) =
-            (&found.values, found.range)
+        if let (None | Some(_), Some((low, high))) = (&found.values, found.range)
             && found.values.as_ref().is_none_or(|values| values.len() > 5)
         {
             let third = (high - low) / 3.0;
