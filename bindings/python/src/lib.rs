@@ -45,7 +45,6 @@ mod _sextant {
     use crate::train::{recipe, train};
 
     #[pymodule_init]
-    #[allow(clippy::unnecessary_wraps, reason = "pyo3 wants this signature")]
     fn init(_: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         sextant::keep_guarded_panics_silent();
         Ok(())
