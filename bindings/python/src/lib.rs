@@ -6,6 +6,7 @@
 //! [`interruptible`] lets Python live during long work; [`errors`] turns errors into exceptions; [`columns`]
 //! makes tables of what Python holds. The rest is a thin layer over the crates, one file for each of their uses.
 
+#![allow(clippy::unnecessary_wraps, reason = "a module's `init` returns what pyo3 wants")]
 #![allow(
     clippy::too_many_arguments,
     reason = "they are the arguments of functions of Python, which have names"
@@ -45,7 +46,6 @@ mod _sextant {
     use crate::train::{recipe, train};
 
     #[pymodule_init]
-    #[allow(clippy::unnecessary_wraps, reason = "pyo3 wants this signature")]
     fn init(_: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
         sextant::keep_guarded_panics_silent();
         Ok(())
