@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use sextant_kernels::Segments;
+use sextant_kernels::{self as kernels, Activation, Precision, Segments};
 
 /// Which vector of a row the head reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ impl Pooling {
 
     /// The mean over each row, `[tokens, hidden]` to `[rows, hidden]`: a product with a matrix of
     /// averaging weights, which costs less than a percent of one block.
+    ///
+    /// The kernel of linear layers adds the tokens one after the other, and a weight of zero adds nothing, so that a
+    /// row's mean has the same bits whatever rows lie beside it. (burn's product sums several parts of the depth
+    /// apart, and which tokens share a part depends on where the row lies.)
     pub(crate) fn mean(x: Tensor<2>, segments: &Segments) -> Tensor<2> {
         let (rows, tokens) = (segments.rows(), segments.tokens());
         let mut weights = vec![0f32; rows * tokens];
@@ -41,6 +45,7 @@ impl Pooling {
             weights[row * tokens..][range].fill(weight);
         }
         let weights = TensorData::new(weights, [rows, tokens]);
-        Tensor::from_data(weights, &x.device()).matmul(x)
+        let weights = Tensor::from_data(weights, &x.device());
+        kernels::linear(weights, x, None, Activation::None, Precision::F32)
     }
 }
