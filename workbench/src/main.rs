@@ -8,6 +8,7 @@ mod bench;
 mod fuzz;
 mod lengths;
 mod prove;
+mod serving;
 
 use clap::{Parser, Subcommand};
 use sextant_kernels::CachingAllocator;
@@ -26,7 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Measure training and scoring beside the peers, interleaved, and print one table
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
     /// Print the token lengths of rows of a data set
     Lengths(lengths::Lengths),
     /// Give readers of foreign bytes inputs that coverage guides, and look for panics, hangs and greed

@@ -11,18 +11,23 @@ mod peers;
 mod table;
 mod workload;
 
+use crate::serving::ServeBench;
 use anyhow::{Context, ensure};
-use clap::Args;
+use clap::{Args, Subcommand};
 use kept::Kept;
 use ours::Ours;
 use peers::Peer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+pub(crate) use table::{cpu, median};
 use workload::Workload;
 
 /// `bench`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
     /// The backbone's folder: config.json, model.safetensors, tokenizer.json (`sextant get minilm`)
     #[arg(long, env = "SEXTANT_BENCH_MODEL")]
     model: Option<PathBuf>,
@@ -50,11 +55,22 @@ pub(crate) struct Bench {
     against: Option<String>,
 }
 
+/// What is measured if it is not training and scoring.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure the server under load, beside other servers
+    #[command(subcommand)]
+    Serve(ServeBench),
+}
+
 /// Times by case, one of each round, in milliseconds.
 pub(crate) type Times = BTreeMap<String, Vec<f64>>;
 
 impl Bench {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        if let Some(What::Serve(serve)) = self.what.take() {
+            return serve.run();
+        }
         let model = self.model.clone().or_else(default_model).context(
             "no backbone: run `sextant get minilm`, or name a folder with `--model FOLDER`",
         )?;
