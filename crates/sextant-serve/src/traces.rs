@@ -21,7 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A request that is to be traced.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
-    trace: String,
+    /// The identifiers of the trace, of the request's span in it, and of its caller's.
+    id: String,
     span: String,
     parent: Option<String>,
 }
@@ -52,10 +53,10 @@ impl Trace {
         let span = format!("{:016x}", random());
         match traceparent.and_then(parent) {
             Some((_, _, false)) => None,
-            Some((trace, parent, true)) => Some(Self { trace, span, parent: Some(parent) }),
+            Some((trace, parent, true)) => Some(Self { id: trace, span, parent: Some(parent) }),
             None => {
-                let trace = format!("{:016x}{:016x}", random(), random());
-                Some(Self { trace, span, parent: None })
+                let id = format!("{:016x}{:016x}", random(), random());
+                Some(Self { id, span, parent: None })
             }
         }
     }
@@ -158,7 +159,7 @@ fn export(batch: &[Traced]) -> Value {
         let at = date.checked_sub(now.saturating_duration_since(at)).unwrap_or(date);
         at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
     };
-    let spans: Vec<_> = batch.iter().flat_map(|traced| spans(traced, &nanoseconds)).collect();
+    let spans: Vec<_> = batch.iter().flat_map(|traced| spans(traced, nanoseconds)).collect();
     json!({"resourceSpans": [{
         "resource": {"attributes": [
             attribute("service.name", &json!("sextant")),
@@ -173,7 +174,7 @@ fn spans(traced: &Traced, nanoseconds: impl Fn(Instant) -> u128) -> Vec<Value> {
     /// The kinds of spans: within a process, and at the server's end of a request.
     const INTERNAL: u8 = 1;
     const SERVER: u8 = 2;
-    let Traced { trace: Trace { trace, span, parent }, name, whole, parts, .. } = traced;
+    let Traced { trace: Trace { id: trace, span, parent }, name, whole, parts, .. } = traced;
     let times = |part: &Part| {
         let begun = nanoseconds(part.begun);
         [begun, begun + part.took.as_nanos()].map(|time| time.to_string())
@@ -216,11 +217,11 @@ mod tests {
     #[test]
     fn a_caller_s_span_is_the_parent_and_its_wish_is_heeded() {
         let begun = Trace::begin(Some(&format!("00-{TRACE}-{SPAN}-01"))).unwrap();
-        assert_eq!((begun.trace.as_str(), begun.parent.as_deref()), (TRACE, Some(SPAN)));
+        assert_eq!((begun.id.as_str(), begun.parent.as_deref()), (TRACE, Some(SPAN)));
         assert!(Trace::begin(Some(&format!("00-{TRACE}-{SPAN}-00"))).is_none());
         // A later version may have more behind it.
         let later = Trace::begin(Some(&format!("01-{TRACE}-{SPAN}-01-more"))).unwrap();
-        assert_eq!(later.trace, TRACE);
+        assert_eq!(later.id, TRACE);
         let zeros = "0".repeat(32);
         for bad in [
             "",
@@ -232,8 +233,8 @@ mod tests {
             &format!("00-{}-{SPAN}-01", TRACE.to_uppercase()),
         ] {
             let new = Trace::begin(Some(bad)).unwrap();
-            assert!(new.parent.is_none() && new.trace != TRACE && new.trace.len() == 32, "{bad}");
+            assert!(new.parent.is_none() && new.id != TRACE && new.id.len() == 32, "{bad}");
         }
-        assert_ne!(Trace::begin(None).unwrap().trace, Trace::begin(None).unwrap().trace);
+        assert_ne!(Trace::begin(None).unwrap().id, Trace::begin(None).unwrap().id);
     }
 }

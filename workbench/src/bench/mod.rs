@@ -11,9 +11,8 @@ mod peers;
 mod table;
 mod workload;
 
-use crate::serving::ServeBench;
 use anyhow::{Context, ensure};
-use clap::{Args, Subcommand};
+use clap::Args;
 use kept::Kept;
 use ours::Ours;
 use peers::Peer;
@@ -24,10 +23,7 @@ use workload::Workload;
 
 /// `bench`
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
-    #[command(subcommand)]
-    what: Option<What>,
     /// The backbone's folder: config.json, model.safetensors, tokenizer.json (`sextant get minilm`)
     #[arg(long, env = "SEXTANT_BENCH_MODEL")]
     model: Option<PathBuf>,
@@ -55,22 +51,11 @@ pub(crate) struct Bench {
     against: Option<String>,
 }
 
-/// What is measured if it is not training and scoring.
-#[derive(Debug, Subcommand)]
-enum What {
-    /// Measure the server under load, beside other servers
-    #[command(subcommand)]
-    Serve(ServeBench),
-}
-
 /// Times by case, one of each round, in milliseconds.
 pub(crate) type Times = BTreeMap<String, Vec<f64>>;
 
 impl Bench {
-    pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        if let Some(What::Serve(serve)) = self.what.take() {
-            return serve.run();
-        }
+    pub(crate) fn run(self) -> anyhow::Result<()> {
         let model = self.model.clone().or_else(default_model).context(
             "no backbone: run `sextant get minilm`, or name a folder with `--model FOLDER`",
         )?;

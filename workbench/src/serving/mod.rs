@@ -23,7 +23,7 @@ use clap::Subcommand;
 /// `bench serve`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServeBench {
-    /// Rows a second that each server answers when 32 connections ask again as soon as they are answered
+    /// Rows a second that each server answers when 16 connections ask again as soon as they are answered
     Saturation(saturation::Saturation),
     /// Latency when requests come at times of their own, whether or not earlier ones are answered
     Latency(latency::Latency),

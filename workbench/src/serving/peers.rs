@@ -93,7 +93,8 @@ fn infinity(name: &str, python: &Path, model: &Path, engine: &str) -> anyhow::Re
     let command = |port: u16| {
         let mut command = Command::new(python.with_file_name("infinity_emb"));
         command.args(["v2", "--device", "cpu", "--host", "127.0.0.1", "--engine", engine]);
-        command.args(["--no-bettertransformer", "--port", &port.to_string(), "--model-id"]);
+        command.args(["--no-bettertransformer", "--no-model-warmup"]);
+        command.args(["--port", &port.to_string(), "--model-id"]);
         command.arg(model).args(["--served-model-name", "main"]);
         command
     };

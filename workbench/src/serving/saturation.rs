@@ -24,7 +24,7 @@ pub(crate) struct Saturation {
     #[arg(long, default_value_t = 8)]
     seconds: u64,
     /// Connections that ask at a time
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 16)]
     connections: usize,
 }
 
@@ -69,8 +69,11 @@ impl Saturation {
                 if !report::only(&sent, |_| false) {
                     println!("{}: {}", contender.server.name, report::outcomes(&sent));
                 }
+                // Said at once, so that a run that is ended early has shown something.
+                let rate = report::rows_per_second(&sent, time);
+                println!("round {round}, {}: {rate:.0} rows/s", contender.server.name);
                 if round > 0 {
-                    rates.push(report::rows_per_second(&sent, time));
+                    rates.push(rate);
                 }
             }
         }

@@ -79,7 +79,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
-/// The keys of a file, one a line; see [`super::Access::and_file`].
+/// The keys of a file, one a line; see `Access::and_file`.
 pub(super) fn read(path: &Path) -> Result<Vec<Key>, KeyProblem> {
     let name = || path.display().to_string();
     let text = std::fs::read_to_string(path)

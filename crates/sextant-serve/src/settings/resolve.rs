@@ -108,7 +108,7 @@ impl Settings {
             workers: self.threads("workers", threads),
             tokenizers: self.threads("tokenizers", threads),
             pack_tokens: self.count("pack_tokens", 1024),
-            least_pack_tokens: self.count("least_pack_tokens", 128),
+            least_pack_tokens: self.count("least_pack_tokens", 256),
             turn_tokens: self.count("turn_tokens", 256),
             queue_tokens,
             request_tokens,

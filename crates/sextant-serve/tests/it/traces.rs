@@ -20,7 +20,7 @@ fn collector() -> (SocketAddr, Receiver<(String, Value)>) {
                 stream.read_line(&mut line).unwrap();
                 let line = line.trim().to_ascii_lowercase();
                 if let Some(rest) = line.strip_prefix("post ") {
-                    path = rest.split(' ').next().unwrap().to_owned();
+                    rest.split(' ').next().unwrap().clone_into(&mut path);
                 } else if let Some(rest) = line.strip_prefix("content-length:") {
                     length = rest.trim().parse().unwrap();
                 } else if line.is_empty() {
