@@ -8,8 +8,9 @@ mod bench;
 mod fuzz;
 mod lengths;
 mod prove;
+mod serving;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use sextant_kernels::CachingAllocator;
 
 /// The product's allocator, because the product's speed is measured with it.
@@ -26,7 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Measure training and scoring beside the peers, interleaved, and print one table
-    Bench(bench::Bench),
+    Bench(Box<Measure>),
     /// Print the token lengths of rows of a data set
     Lengths(lengths::Lengths),
     /// Give readers of foreign bytes inputs that coverage guides, and look for panics, hangs and greed
@@ -34,6 +35,33 @@ enum Task {
     /// Check claims that take minutes
     #[command(subcommand)]
     Prove(prove::Prove),
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Measure {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    bench: bench::Bench,
+}
+
+/// What is measured if it is not training and scoring.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure the server under load, beside other servers
+    #[command(subcommand)]
+    Serve(serving::ServeBench),
+}
+
+impl Measure {
+    fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            Some(What::Serve(serve)) => serve.run(),
+            None => self.bench.run(),
+        }
+    }
 }
 
 fn main() -> anyhow::Result<()> {

@@ -32,7 +32,7 @@ impl ApiError {
             ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::QueueFull => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::QueueFull | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ErrorCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::NoAnswer | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -57,6 +57,17 @@ impl ApiError {
             after.as_millis()
         );
         Self::new(ErrorCode::Timeout, message)
+    }
+
+    /// The key's allowance is used up for some time.
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
+        let message = format!(
+            "the API key has used up its allowance; try again in {} s",
+            wait.as_secs_f64().ceil().max(1.0)
+        );
+        // Whole seconds, and not too few of them.
+        let wait = Duration::from_secs(wait.as_secs() + 1);
+        Self { retry_after: Some(wait), ..Self::new(ErrorCode::RateLimited, message) }
     }
 
     /// The error without its status, as it stands beside a single pair.

@@ -10,6 +10,12 @@ use serde_json::error::Category;
 /// # Errors
 /// The bytes are not JSON, or not of the expected form.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // Some editors and shells put a byte order mark before what they send; it says nothing of JSON.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // Serde reads a list as the fields of an object in their order, which nobody means.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(ApiError::invalid("the body is a list; expected an object, `{…}`"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let mut place: Vec<String> = error.path().iter().map(ToString::to_string).collect();
@@ -47,16 +53,31 @@ fn joined(parts: &[String]) -> String {
 }
 
 /// What is expected, of a message of serde that may repeat what was found.
-fn expectation(message: &str) -> &str {
+fn expectation(message: &str) -> String {
     let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
     let repeats =
         ["invalid type", "invalid value", "invalid length", "unknown field", "unknown variant"];
     if !repeats.iter().any(|start| message.starts_with(start)) {
-        return message;
+        return message.to_owned();
     }
     // What is expected is a text of this program, so that the last match is not in what was found.
-    let expected = message.rfind(", expected ").map(|at| &message[at + ", ".len()..]);
-    expected.unwrap_or("something else is expected here")
+    let expected = message.rfind(", expected ").map(|at| &message[at + ", expected ".len()..]);
+    expected.map_or("something else is expected here".to_owned(), |expected| {
+        format!("expected {}", in_words_of_json(expected))
+    })
+}
+
+/// What is expected, without names of Rust's types.
+fn in_words_of_json(expected: &str) -> &str {
+    match expected {
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number, 0 or more",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a boolean" => "true or false",
+        "a string" => "a text in quotes",
+        _ if expected.starts_with("struct ") => "an object",
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +98,7 @@ mod tests {
                 "a text in quotes, or a product",
             ),
             (r#"{"pairs":[{"left":"secret"}]}"#, "`pairs[0]`", "missing field `right`"),
-            (r#"{"pairs":"secret, expected secret"}"#, "`pairs`", "expected a sequence"),
+            (r#"{"pairs":"secret, expected secret"}"#, "`pairs`", "expected a list"),
             (r#"{"pairs":[],"secret":1}"#, "", "expected one of `model`"),
             (r#"{"pairs":[],"task":"secret"}"#, "`task`", "query-product, query-type"),
             (
@@ -87,6 +108,13 @@ mod tests {
             ),
             (r#"{"pairs":[{"left":{"secret":1},"right":"b"}]}"#, "`pairs[0].left`", "title, brand"),
             (r#"{"pairs":[{"left":"a","right":"secret}"#, "", "not whole, correct JSON"),
+            (
+                r#"{"pairs":[],"timeout_ms":-1}"#,
+                "`timeout_ms`",
+                "expected a whole number, 0 or more",
+            ),
+            (r#"{"pairs":["secret"]}"#, "`pairs[0]`", "expected an object"),
+            (r#""secret""#, "", "expected an object"),
             (r#"{"pairs":[]} secret"#, "", "something follows"),
         ] {
             let said = said(json);
@@ -94,6 +122,12 @@ mod tests {
             assert!(!said.contains("secret"), "{json}: {said}");
             assert!(said.contains("column"), "{json}: {said}");
         }
+    }
+
+    #[test]
+    fn a_list_is_no_object_and_a_byte_order_mark_is_nothing() {
+        assert!(said(r#" ["model", "query-type", []]"#).contains("expected an object"));
+        assert!(parse::<RelevanceRequest>(b"\xef\xbb\xbf{\"pairs\":[]}").is_ok());
     }
 
     #[test]

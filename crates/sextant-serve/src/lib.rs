@@ -8,6 +8,7 @@
 //! A [`Server`] is bound, tells its address, and runs until a future of the caller's ends. The crate prints
 //! nothing and installs neither signal handlers nor a log: programs do.
 
+mod context;
 mod dialects;
 mod drift;
 mod engine;
@@ -25,9 +26,10 @@ mod service;
 mod settings;
 mod shadow;
 mod tls;
+mod traces;
 
 pub use engine::EngineConfig;
-pub use http::Access;
+pub use http::{Access, KeyProblem};
 pub use listen::Connections;
 pub use models::{ModelSettings, ModelSource, SourceProblem};
 pub use router::Surface;

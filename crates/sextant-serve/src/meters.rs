@@ -3,6 +3,7 @@
 //! A server has a recorder of its own, not the one of the process: several servers in one process count apart.
 //! Metrics carry names of models, tasks and dialects, and never a text.
 
+use crate::drift::Drifted;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
@@ -56,6 +57,8 @@ impl Meters {
             ("sextant_tokens_total", "Tokens computed"),
             ("sextant_cache_hits_total", "Pairs that the cache answered"),
             ("sextant_cache_misses_total", "Pairs that the cache did not have"),
+            ("sextant_key_pairs_total", "Pairs taken, by the name of the API key"),
+            ("sextant_key_refused_total", "Requests beyond the allowance of an API key"),
             ("sextant_shadow_rows_total", "Pairs that the shadow model answered, too"),
             ("sextant_shadow_disagreements_total", "Thereof with another grade"),
             ("sextant_shadow_left_out_total", "Pairs for which the shadow model was too slow"),
@@ -75,7 +78,10 @@ impl Meters {
         }
         for (name, text) in [
             ("sextant_queued_tokens", "Tokens that wait or are computed"),
-            ("sextant_score_drift", "Stability index of scores against those of the dev rows"),
+            (
+                "sextant_score_drift",
+                "Stability index of scores against the reference: dev rows, or the first scores",
+            ),
             ("sextant_score_drift_alarm", "1 if that index is above 0.25"),
         ] {
             recorder.describe_gauge(name.into(), None, text.into());
@@ -149,11 +155,28 @@ impl Meters {
         self.histogram("sextant_queue_seconds", Vec::new()).record(time);
     }
 
-    /// How far the scores of a model's task are from those of its dev rows, and whether that is a large change.
-    pub(crate) fn drifted(&self, model: &str, task: Task, index: f64, alarm: bool) {
-        let labels = || vec![label("model", model.to_owned()), label("task", task.as_str())];
-        self.gauge("sextant_score_drift", labels()).set(index);
-        self.gauge("sextant_score_drift_alarm", labels()).set(f64::from(u8::from(alarm)));
+    /// How far the scores of a model's task are from the reference, and whether that is a large change.
+    pub(crate) fn drifted(&self, model: &str, drifted: &Drifted) {
+        let Drifted { task, index, alarm, reference } = drifted;
+        let labels = || {
+            vec![
+                label("model", model.to_owned()),
+                label("task", task.as_str()),
+                label("reference", reference.as_str()),
+            ]
+        };
+        self.gauge("sextant_score_drift", labels()).set(*index);
+        self.gauge("sextant_score_drift_alarm", labels()).set(f64::from(u8::from(*alarm)));
+    }
+
+    /// The holder of a key asked for pairs, and was let in or not.
+    pub(crate) fn key_asked(&self, name: &str, pairs: usize, admitted: bool) {
+        let labels = vec![label("key", name.to_owned())];
+        if admitted {
+            self.counter("sextant_key_pairs_total", labels).increment(pairs as u64);
+        } else {
+            self.counter("sextant_key_refused_total", labels).increment(1);
+        }
     }
 
     /// The shadow model answered a pair: whether its grade is another one, and how far its score is apart.

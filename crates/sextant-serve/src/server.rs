@@ -1,6 +1,7 @@
 //! A server from its start to its end.
 
 use crate::engine::{Engine, EngineConfig};
+use crate::http::Access;
 use crate::listen::{Connections, listen};
 use crate::meters::Meters;
 use crate::models::{ModelSettings, ModelSource, Registry, SourceProblem, watch};
@@ -8,6 +9,8 @@ use crate::router::{Surface, router};
 use crate::service::{Limits, Service, UnknownModel};
 use crate::shadow::Shadow;
 use crate::tls::{TlsFiles, TlsProblem};
+use crate::traces::Traces;
+use arc_swap::ArcSwap;
 use sextant_core::Task;
 use sextant_model::ModelError;
 use std::future::Future;
@@ -48,6 +51,10 @@ pub struct ServerConfig {
     pub unknown_model: UnknownModel,
     /// Who may use the server.
     pub surface: Surface,
+    /// Whether the log has the texts of pairs.
+    pub log_texts: bool,
+    /// The address of a collector of traces, without a path.
+    pub traces: Option<String>,
     /// The certificate, if the server speaks TLS itself.
     pub tls: Option<TlsFiles>,
 }
@@ -118,19 +125,38 @@ pub struct Server {
     tls: Option<TlsAcceptor>,
     service: Arc<Service>,
     shadow: Option<Arc<Registry>>,
+    access: Arc<ArcSwap<Access>>,
     config: ServerConfig,
 }
 
-/// Reloads the models of a server.
+/// Reloads the models and the keys of a server.
 #[derive(Clone)]
-pub struct Reloader(Vec<Arc<Registry>>);
+pub struct Reloader {
+    models: Vec<Arc<Registry>>,
+    access: Arc<ArcSwap<Access>>,
+}
 
 impl Reloader {
-    /// Opens each model anew whose folder holds another one than is open. A model that cannot be opened leaves the
-    /// one before it in its place, and is told in the log.
+    /// Opens each model anew whose folder holds another one than is open, and reads the file of keys. A model that
+    /// cannot be opened leaves the one before it in its place, and a file that cannot be used the keys before; the
+    /// log says so.
     pub async fn reload(&self) {
-        for models in &self.0 {
+        self.reload_keys();
+        for models in &self.models {
             models.reload().await;
+        }
+    }
+
+    fn reload_keys(&self) {
+        match self.access.load_full().reread() {
+            Ok(None) => {}
+            Ok(Some(read)) => {
+                self.access.store(Arc::new(read));
+                tracing::info!("the keys were read again");
+            }
+            Err(problem) => {
+                tracing::error!("the keys stay as they were: {problem}");
+            }
         }
     }
 }
@@ -162,6 +188,8 @@ impl Server {
                 (Some(models), Some(door.map_err(ServeError::Threads)?))
             }
         };
+        let traces = config.traces.as_deref().map(Traces::start);
+        let access = Arc::new(ArcSwap::from_pointee(config.surface.access.clone()));
         let service = Arc::new(Service {
             registry,
             engine,
@@ -171,10 +199,12 @@ impl Server {
             default_task: config.default_task,
             unknown: config.unknown_model,
             shadow: door,
+            traces: traces.transpose().map_err(ServeError::Threads)?,
+            log_texts: config.log_texts,
             opened: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         });
-        Ok(Self { listener, address, tls, service, shadow, config })
+        Ok(Self { listener, address, tls, service, shadow, access, config })
     }
 
     /// The address on which the server listens.
@@ -182,9 +212,10 @@ impl Server {
         self.address
     }
 
-    /// What reloads the models of this server, also while it runs.
+    /// What reloads the models and keys of this server, also while it runs.
     pub fn reloader(&self) -> Reloader {
-        Reloader(self.registries().cloned().collect())
+        let models = self.registries().cloned().collect();
+        Reloader { models, access: Arc::clone(&self.access) }
     }
 
     fn registries(&self) -> impl Iterator<Item = &Arc<Registry>> {
@@ -202,6 +233,13 @@ impl Server {
             for registry in self.registries() {
                 tasks.spawn(watch(Arc::clone(registry), interval));
             }
+            let keys = self.reloader();
+            tasks.spawn(async move {
+                loop {
+                    tokio::time::sleep(interval).await;
+                    keys.reload_keys();
+                }
+            });
         }
         let meters = Arc::clone(&self.service.meters);
         tasks.spawn(async move {
@@ -210,7 +248,8 @@ impl Server {
                 meters.tidy();
             }
         });
-        let router = router(Arc::clone(&self.service), self.config.surface.clone());
+        let origins = self.config.surface.origins.clone();
+        let router = router(Arc::clone(&self.service), self.access, origins);
         let (end, ended) = oneshot::channel::<()>();
         let until = async {
             // The sender is dropped without a word when the server is to stop.

@@ -28,6 +28,17 @@ pub enum TlsProblem {
         /// What is wrong with it.
         source: pem::Error,
     },
+    /// A file has no certificate.
+    #[error("{}: there is no certificate in it; give a file in PEM form", .0.display())]
+    NoCertificate(PathBuf),
+    /// The key is another certificate's.
+    #[error("{}: the key does not belong to the certificate in {}", key.display(), certificate.display())]
+    OtherKey {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
     /// The certificate and the key do not fit, or are of a kind that is not known.
     #[error("the certificate cannot be used: {0}")]
     Unfit(#[from] rustls::Error),
@@ -43,11 +54,21 @@ impl TlsFiles {
         let chain = CertificateDer::pem_file_iter(&self.certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(unread(&self.certificate))?;
+        if chain.is_empty() {
+            return Err(TlsProblem::NoCertificate(self.certificate.clone()));
+        }
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(unread(&self.key))?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(chain, key)?;
+            .with_single_cert(chain, key)
+            .map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => TlsProblem::OtherKey {
+                    certificate: self.certificate.clone(),
+                    key: self.key.clone(),
+                },
+                other => other.into(),
+            })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }

@@ -2,6 +2,7 @@
 
 use crate::bound::Seams;
 use crate::{RowFormat, RowLayout, TextError};
+use std::ops::Range;
 use std::path::Path;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{PostProcessorWrapper, Tokenizer as HfTokenizer};
@@ -148,6 +149,28 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         let encoding = guarded(|| self.inner.encode_fast(text, false));
         Ok(encoding.map_err(TextError::Tokenizer)?.get_ids().to_vec())
+    }
+
+    /// The token ids of a text, without special tokens, each with the characters of the text that it stands for.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn encode_with_characters(
+        &self,
+        text: &str,
+    ) -> Result<Vec<(u32, Range<usize>)>, TextError> {
+        let encoding = guarded(|| self.inner.encode_char_offsets(text, false));
+        let encoding = encoding.map_err(TextError::Tokenizer)?;
+        let offsets = encoding.get_offsets().iter().map(|&(start, end)| start..end);
+        Ok(encoding.get_ids().iter().copied().zip(offsets).collect())
+    }
+
+    /// The text of tokens; with `skip_special`, special tokens have none. Ids that no token has are passed over.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, TextError> {
+        guarded(|| self.inner.decode(ids, skip_special)).map_err(TextError::Tokenizer)
     }
 
     /// The token ids of a text, each with the byte of the text at which the token ends.

@@ -20,6 +20,7 @@ use peers::Peer;
 use products::Products;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+pub(crate) use table::{cpu, median};
 use workload::Workload;
 
 /// `bench`

@@ -45,6 +45,11 @@ pub struct EngineConfig {
     pub tokenizers: NonZeroUsize,
     /// The most tokens of a pack; a row that is longer is a pack of its own.
     pub pack_tokens: NonZeroUsize,
+    /// While some workers have nothing to do, they share what waits; but a pack smaller than this is not worth
+    /// dividing.
+    pub least_pack_tokens: NonZeroUsize,
+    /// The tokens that a request may take from packs before the next request has its turn.
+    pub turn_tokens: NonZeroUsize,
     /// The most tokens that wait or are computed; requests beyond are refused.
     pub queue_tokens: NonZeroUsize,
     /// The most tokens of one request.
@@ -52,12 +57,6 @@ pub struct EngineConfig {
     /// The most answers that the cache keeps; 0 for no cache.
     pub cache_entries: usize,
 }
-
-/// The tokens that a request may take from a pack before the next request has its turn.
-const TURN_TOKENS: usize = 256;
-/// While some workers have nothing to do, they share what waits; but a pack smaller than this is not worth
-/// dividing.
-const LEAST_PACK_TOKENS: usize = 256;
 
 /// Why a request was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +108,7 @@ impl Engine {
     pub(crate) fn start(config: EngineConfig, meters: Arc<Meters>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             units: Stage::new(tokenize::TURN_BYTES),
-            rows: Stage::new(TURN_TOKENS),
+            rows: Stage::new(config.turn_tokens.get()),
             admission: Admission::new(config.queue_tokens),
             throughput: Throughput::new(config.workers),
             cache: Cache::new(config.cache_entries),

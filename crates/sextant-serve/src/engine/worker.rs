@@ -2,7 +2,7 @@
 
 use super::fair::Fate;
 use super::job::{Job, PairFault, QueuedRow, RowAnswer};
-use super::{Cache, LEAST_PACK_TOKENS, Shared};
+use super::{Cache, Shared};
 use sextant_core::guarded;
 use sextant_infer::{ScorerRow, Voted};
 use sextant_model::{ModelError, NonFinite};
@@ -15,10 +15,9 @@ use tokio::sync::OwnedSemaphorePermit;
 /// Answers packs until the stage is closed and empty.
 pub(super) fn run(shared: &Shared) {
     let most = shared.config.pack_tokens.get();
+    let least = shared.config.least_pack_tokens.get().min(most);
     // Workers that have nothing to do share what waits, so that a request that comes alone is answered sooner.
-    let budget = |waiting: usize, idle: usize| {
-        waiting.div_ceil(idle.max(1)).max(LEAST_PACK_TOKENS).min(most)
-    };
+    let budget = |waiting: usize, idle: usize| waiting.div_ceil(idle.max(1)).max(least).min(most);
     while let Some(pack) = shared.rows.take(budget, of_one_model) {
         answer(shared, pack);
     }

@@ -137,8 +137,8 @@ fn members(scorer: &Scorer) -> Vec<MemberInfo> {
 fn drift(scorer: &Scorer) -> Drift {
     let mut models = scorer.models();
     match (models.next(), scorer.rule()) {
-        (Some(only), None) => Drift::of(only.provenance),
-        _ => Drift::of(&serde_json::Value::Null),
+        (Some(only), None) => Drift::of(&scorer.tasks(), only.provenance),
+        _ => Drift::of(&scorer.tasks(), &serde_json::Value::Null),
     }
 }
 

@@ -25,6 +25,8 @@ pub enum ErrorCode {
     TooLarge,
     /// The server is busy: try again after the seconds of `Retry-After`.
     QueueFull,
+    /// The API key's allowance is used up: try again after the seconds of `Retry-After`.
+    RateLimited,
     /// The answer was not ready in time.
     Timeout,
     /// The server is about to stop, or the model is being opened.

@@ -6,9 +6,10 @@ mod page;
 
 use crate::dialects;
 use crate::error::ApiError;
-use crate::http::{Access, Dialect, labelled, observe, require_key};
+use crate::http::{Access, Dialect, drain, labelled, observe, require_key};
 use crate::native::ErrorCode;
 use crate::service::Service;
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -34,8 +35,11 @@ pub struct Surface {
 }
 
 /// The routes of a server.
-pub(crate) fn router(service: Arc<Service>, surface: Surface) -> Router {
-    let access = Arc::new(surface.access);
+pub(crate) fn router(
+    service: Arc<Service>,
+    access: Arc<ArcSwap<Access>>,
+    origins: Vec<HeaderValue>,
+) -> Router {
     let native = OpenApiRouter::with_openapi(docs::Document::openapi())
         .routes(routes!(native::relevance))
         .routes(routes!(native::consistency))
@@ -61,8 +65,9 @@ pub(crate) fn router(service: Arc<Service>, surface: Surface) -> Router {
         .layer(RequestDecompressionLayer::new())
         .layer(map_response(explain))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors(surface.origins))
+        .layer(cors(origins))
         .layer(from_fn_with_state(Arc::clone(&service), observe))
+        .layer(from_fn_with_state(Arc::clone(&service), drain))
         .with_state(service)
 }
 

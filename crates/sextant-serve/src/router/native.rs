@@ -9,6 +9,7 @@ use crate::native::{
 use crate::service::{Service, StreamOptions, UnknownModel, stream};
 use axum::Json;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -53,10 +54,15 @@ pub(super) struct StreamQuery {
 )]
 pub(super) async fn relevance(
     State(service): State<Arc<Service>>,
-    Query(query): Query<StreamQuery>,
+    query: Result<Query<StreamQuery>, QueryRejection>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|_| {
+        ApiError::invalid(
+            "the address cannot be read: `model` and `task` are texts, `votes` is true or false",
+        )
+    })?;
     if is_stream(&headers) {
         return Ok(([(header::CONTENT_TYPE, NDJSON)], streamed(service, query, request).await?)
             .into_response());

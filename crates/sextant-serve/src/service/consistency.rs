@@ -35,9 +35,11 @@ impl Service {
             named.push((kind, id));
         }
         let model = self.model(model.as_deref(), UnknownModel::Refuse).await?;
-        self.meters.request_pairs(pairs.len());
+        self.charge(pairs.len())?;
+        self.take(&pairs);
         let answers = self.engine.submit(Arc::clone(&model), pairs)?;
         let outcomes = within(self.deadline(timeout_ms), answers).await?;
+        present::note(&outcomes, arrived);
         let results: Vec<TripleOutcome> = named
             .into_iter()
             .zip(outcomes.chunks_exact(3))

@@ -9,7 +9,7 @@ mod stream;
 
 pub(crate) use stream::{StreamOptions, stream};
 
-use crate::drift::Drifted;
+use crate::context;
 use crate::engine::{Answers, Engine, PairFault, RowOutcome};
 use crate::error::ApiError;
 use crate::meters::Meters;
@@ -18,6 +18,7 @@ use crate::native::{
     ErrorCode, ModelInfo, ModelList, RelevanceRequest, RelevanceResponse, ServerInfo, TaskName,
 };
 use crate::shadow::Shadow;
+use crate::traces::Traces;
 use sextant_core::{Entity, EntityKind, Pair, Task};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -59,6 +60,9 @@ pub(crate) struct Service {
     /// For dialects; the native API refuses unknown names.
     pub(crate) unknown: UnknownModel,
     pub(crate) shadow: Option<Shadow>,
+    pub(crate) traces: Option<Traces>,
+    /// Whether the log has the texts of pairs.
+    pub(crate) log_texts: bool,
     /// Whether the models that are opened at the start are open.
     pub(crate) opened: AtomicBool,
     /// Whether the server is about to stop.
@@ -91,6 +95,7 @@ impl Service {
         let shadowed = self.shadow.as_ref().and_then(|shadow| shadow.sample(&pairs));
         let answers = self.engine.submit(Arc::clone(&model), pairs)?;
         let outcomes = within(deadline, answers).await?;
+        present::note(&outcomes, arrived);
         if let (Some(shadow), Some(pairs)) = (&self.shadow, shadowed) {
             shadow.compare(pairs, &outcomes);
         }
@@ -120,7 +125,8 @@ impl Service {
             ids.push(input.id);
         }
         let model = self.model(model.as_deref(), unknown).await?;
-        self.meters.request_pairs(pairs.len());
+        self.charge(pairs.len())?;
+        self.take(&pairs);
         Ok(Checked {
             model,
             pairs,
@@ -139,6 +145,29 @@ impl Service {
             return Err(ApiError::new(ErrorCode::TooLarge, message));
         }
         Ok(())
+    }
+
+    /// Takes pairs out of the allowance of the request's key, if it has one.
+    fn charge(&self, pairs: usize) -> Result<(), ApiError> {
+        let Some(caller) = context::caller() else { return Ok(()) };
+        let charged = caller.charge(pairs);
+        if let Some(name) = &caller.name {
+            self.meters.key_asked(name, pairs, charged.is_ok());
+        }
+        charged.map_err(ApiError::rate_limited)
+    }
+
+    /// Notes the pairs that the service is about to answer: their number, and their texts if the log is to have them.
+    fn take(&self, pairs: &[Pair]) {
+        self.meters.request_pairs(pairs.len());
+        if self.log_texts {
+            for (index, Pair { task, left, right }) in pairs.iter().enumerate() {
+                // Plain data with string keys, which always serializes.
+                let [left, right] =
+                    [left, right].map(|side| serde_json::to_string(side).unwrap_or_default());
+                tracing::info!(index, %task, left, right, "pair");
+            }
+        }
     }
 
     /// How long a request may take.
@@ -228,8 +257,8 @@ impl Service {
     pub(crate) fn metrics(&self) -> String {
         self.meters.queued(self.engine.queued_tokens());
         for model in self.registry.slots().filter_map(|slot| slot.opened()) {
-            for Drifted { task, index, alarm } in model.drift().drifted() {
-                self.meters.drifted(model.name(), task, index, alarm);
+            for drifted in model.drift().drifted() {
+                self.meters.drifted(model.name(), &drifted);
             }
         }
         self.meters.render()

@@ -1,5 +1,6 @@
 //! Answers of the engine in the form of the native API.
 
+use crate::context::{self, Work};
 use crate::engine::{RowAnswer, RowOutcome};
 use crate::error::ApiError;
 use crate::models::OpenModel;
@@ -90,6 +91,15 @@ pub(super) fn usage(outcomes: &[RowOutcome]) -> Usage {
         }
     }
     usage
+}
+
+/// Notes what a request took, for its trace.
+pub(super) fn note(outcomes: &[RowOutcome], begun: Instant) {
+    let Usage { pairs, tokens, .. } = usage(outcomes);
+    let first = outcomes.iter().flatten().map(|row| row.begun).min().unwrap_or(begun);
+    let queued = first.saturating_duration_since(begun);
+    let computed = first.elapsed();
+    context::note(Work { pairs, tokens, begun, queued, computed });
 }
 
 pub(super) fn timing(outcomes: &[RowOutcome], arrived: Instant) -> Timing {

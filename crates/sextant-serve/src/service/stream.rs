@@ -1,6 +1,7 @@
 //! Pairs that come as lines of JSON, and answers that go as lines of JSON while more pairs come.
 
 use super::{Service, UnknownModel, pair, present, within};
+use crate::context::{self, Caller};
 use crate::error::ApiError;
 use crate::json::parse;
 use crate::lines::{Line, lines};
@@ -40,13 +41,16 @@ pub(crate) async fn stream(
 ) -> Result<Body, ApiError> {
     let model = service.model(options.model.as_deref(), UnknownModel::Refuse).await?;
     let limits = service.limits.clone();
+    // The answer is written after the handler has returned, where the request's context is gone.
+    let caller = context::caller();
     let numbered = lines(body, limits.body_bytes.get(), limits.body_time).enumerate();
     let answered = numbered
         .ready_chunks(CHUNK_PAIRS)
         .map(move |chunk| {
             let (service, model, options) =
                 (Arc::clone(&service), Arc::clone(&model), options.clone());
-            async move { answer(&service, &model, &options, chunk).await }
+            let caller = caller.clone();
+            async move { answer(&service, &model, &options, caller.as_deref(), chunk).await }
         })
         .buffered(CHUNKS)
         .flat_map(|outcomes| {
@@ -67,6 +71,7 @@ async fn answer(
     service: &Service,
     model: &Arc<OpenModel>,
     options: &StreamOptions,
+    caller: Option<&Caller>,
     lines: Vec<(usize, Line)>,
 ) -> Vec<PairOutcome> {
     let failed = |index, error: ApiError| PairOutcome {
@@ -86,7 +91,14 @@ async fn answer(
         }
     }
     if !pairs.is_empty() {
-        service.meters.request_pairs(pairs.len());
+        service.take(&pairs);
+        // A stream is slowed down where a request would be refused.
+        while let Err(wait) = caller.map_or(Ok(()), |caller| caller.charge(pairs.len())) {
+            tokio::time::sleep(wait).await;
+        }
+        if let Some(name) = caller.and_then(|caller| caller.name.as_ref()) {
+            service.meters.key_asked(name, pairs.len(), true);
+        }
         let answered = async {
             let answers = service.engine.submit_when_free(Arc::clone(model), pairs).await?;
             within(service.limits.time, answers).await

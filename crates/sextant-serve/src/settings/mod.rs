@@ -33,7 +33,7 @@ pub struct Settings {
 }
 
 /// The keys, with what each of them says.
-pub const KEYS: [(&str, &str); 30] = [
+pub const KEYS: [(&str, &str); 34] = [
     ("listen", "address and port, as \"127.0.0.1:8080\""),
     ("models", "a list of \"NAME=PATH\" or paths; the first one answers requests that name none"),
     ("device", "\"cpu\" or, with that feature, \"cuda\""),
@@ -45,6 +45,8 @@ pub const KEYS: [(&str, &str); 30] = [
     ("workers", "threads that run models"),
     ("tokenizers", "threads that tokenize"),
     ("pack_tokens", "the most tokens of a pack"),
+    ("least_pack_tokens", "packs are divided among idle workers down to so many tokens"),
+    ("turn_tokens", "the tokens that a request may have computed before the next one has its turn"),
     ("queue_tokens", "the most tokens that wait or are computed"),
     ("cache_entries", "the most answers that the cache keeps; 0 for no cache"),
     ("max_pairs", "the most pairs of a request"),
@@ -60,11 +62,19 @@ pub const KEYS: [(&str, &str); 30] = [
         "unknown_models",
         "\"default\" or \"refuse\": what other APIs do with names of models that are not there",
     ),
-    ("api_keys_file", "a file with one API key a line"),
+    (
+        "api_keys_file",
+        "a file with one API key a line, and `name=` and `pairs_per_second=` behind it",
+    ),
     ("api_keys_env", "the name of an environment variable with API keys, separated by commas"),
     ("cors_origins", "a list of origins whose pages may ask"),
     ("tls_certificate", "a file in PEM form: the certificate and those that it depends on"),
     ("tls_key", "a file in PEM form: the certificate's private key"),
+    (
+        "traces",
+        "the address of an OpenTelemetry collector (OTLP over HTTP), as \"http://127.0.0.1:4318\"",
+    ),
+    ("log_texts", "true writes the texts of all pairs to the log"),
     ("log", "\"text\" or \"json\""),
     ("log_level", "\"error\", \"warn\", \"info\" or \"debug\""),
 ];
@@ -240,6 +250,22 @@ mod tests {
         assert_eq!(config.models[0].name, "main");
         assert_eq!(config.models[0].folder, place.path().join("runs/a"));
         assert_eq!(config.models[1].folder, Path::new("/abs"));
+    }
+
+    #[test]
+    fn an_address_may_have_a_name_and_threads_have_a_bound() {
+        let of = |setting: &str| {
+            let mut settings = Settings::default();
+            settings.set("models=[\"x\"]");
+            settings.set(setting);
+            settings.resolve().map_err(|mistakes| mistakes.to_string())
+        };
+        let config = of("listen=localhost:8081").unwrap();
+        assert!(config.address.ip().is_loopback() && config.address.port() == 8081);
+        assert!(of("listen=127.0.0.1").unwrap_err().contains("`listen`"));
+        assert!(of("workers=100000").unwrap_err().contains("more than 1024"));
+        assert!(of("tokenizers=1025").unwrap_err().contains("`tokenizers`"));
+        assert!(of("traces=collector:4318").unwrap_err().contains("`traces`"));
     }
 
     #[test]

@@ -9,11 +9,11 @@ use crate::router::Surface;
 use crate::server::{ServerConfig, ShadowConfig};
 use crate::service::{Limits, UnknownModel};
 use crate::tls::TlsFiles;
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Uri};
 use sextant_core::Task;
 use sextant_kernels::ScorePrecision;
 use sextant_model::Device;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,8 +25,7 @@ impl Settings {
     /// All mistakes, those of reading among them.
     pub fn resolve(mut self) -> Result<ServerConfig, Mistakes> {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let address: SocketAddr =
-            self.named("listen").unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let address = self.listen().unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
         let engine = self.engine(threads);
         let config = ServerConfig {
             address,
@@ -57,11 +56,40 @@ impl Settings {
             default_task: self.named("default_task").unwrap_or(Task::QueryProduct),
             unknown_model: self.unknown_model(),
             surface: Surface { access: self.access(), origins: self.origins() },
+            log_texts: self.get("log_texts").unwrap_or(false),
+            traces: self.traces(),
             tls: self.tls(),
             engine,
         };
         self.log();
         if self.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(self.mistakes)) }
+    }
+
+    /// The address to listen on; a name such as `localhost` stands for its first address.
+    fn listen(&mut self) -> Option<SocketAddr> {
+        let text: String = self.get("listen")?;
+        match text.to_socket_addrs().map(|mut found| found.next()) {
+            Ok(Some(address)) => Some(address),
+            Ok(None) => {
+                self.mistake("listen", format!("`{text}` has no address"));
+                None
+            }
+            Err(error) => {
+                self.mistake("listen", format!("`{text}`: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A number of threads. Each has a stack and its share of the scheduler's time, so that more than these are a
+    /// mistake, and one that the system may answer by ending the program.
+    fn threads(&mut self, key: &str, default: NonZeroUsize) -> NonZeroUsize {
+        const MOST: usize = 1024;
+        let threads = self.get(key).unwrap_or(default);
+        if threads.get() > MOST {
+            self.mistake(key, format!("{threads} is more than {MOST}"));
+        }
+        threads
     }
 
     fn count(&mut self, key: &str, default: usize) -> NonZeroUsize {
@@ -77,9 +105,11 @@ impl Settings {
             self.mistake("max_request_tokens", problem);
         }
         EngineConfig {
-            workers: self.get("workers").unwrap_or(threads),
-            tokenizers: self.get("tokenizers").unwrap_or(threads),
+            workers: self.threads("workers", threads),
+            tokenizers: self.threads("tokenizers", threads),
             pack_tokens: self.count("pack_tokens", 1024),
+            least_pack_tokens: self.count("least_pack_tokens", 256),
+            turn_tokens: self.count("turn_tokens", 256),
             queue_tokens,
             request_tokens,
             cache_entries: self.get("cache_entries").unwrap_or(0),
@@ -119,32 +149,38 @@ impl Settings {
     }
 
     fn access(&mut self) -> Access {
-        let mut keys: Vec<String> = Vec::new();
-        if let Some(path) = self.get::<PathBuf>("api_keys_file") {
-            match std::fs::read_to_string(&path) {
-                Ok(text) => keys.extend(text.lines().map(|line| line.trim().to_owned())),
-                Err(error) => {
-                    self.mistake(
-                        "api_keys_file",
-                        format!("cannot read {}: {error}", path.display()),
-                    );
-                }
-            }
-        }
+        let mut access = Access::default();
         if let Some(name) = self.get::<String>("api_keys_env") {
             match std::env::var(&name) {
-                Ok(text) => keys.extend(text.split(',').map(|key| key.trim().to_owned())),
+                Ok(text) => {
+                    let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
+                    access = Access::with_keys(keys);
+                    if access.is_open() {
+                        // A source without keys would open the server to everybody.
+                        self.mistake("api_keys_env", "it holds no key");
+                    }
+                }
                 Err(_) => self.mistake("api_keys_env", format!("the variable `{name}` is not set")),
             }
         }
-        keys.retain(|key| !key.is_empty() && !key.starts_with('#'));
-        for source in ["api_keys_file", "api_keys_env"] {
-            // A source without keys would open the server to everybody.
-            if keys.is_empty() && self.value(source).is_some() {
-                self.mistake(source, "it holds no key");
+        let Some(path) = self.get::<PathBuf>("api_keys_file") else { return access };
+        match access.clone().and_file(&path) {
+            Ok(access) => access,
+            Err(problem) => {
+                self.mistake("api_keys_file", problem);
+                access
             }
         }
-        Access::with_keys(keys.iter().map(String::as_str))
+    }
+
+    /// The address of a collector.
+    fn traces(&mut self) -> Option<String> {
+        let address: String = self.get("traces").filter(|address: &String| !address.is_empty())?;
+        let plain = address.starts_with("http://") || address.starts_with("https://");
+        if !plain || address.parse::<Uri>().is_err() {
+            self.mistake("traces", format!("`{address}` is no such address"));
+        }
+        Some(address)
     }
 
     fn origins(&mut self) -> Vec<HeaderValue> {

@@ -1,8 +1,9 @@
 //! Bodies in their packings, and bodies that are wrong.
 
-use crate::support::{bundle, serve};
+use crate::support::{PATIENCE, bundle, serve};
 use serde_json::json;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 #[test]
 fn packed_bodies_are_unpacked_within_the_limit() {
@@ -65,6 +66,19 @@ fn every_error_has_the_message_where_clients_look_for_it_and_no_text_of_the_requ
         assert!(!refused.text.contains(place.path().to_str().unwrap()));
     }
     assert_eq!(server.get("/v1/relevance").status, 405);
+    for (body, expected) in [
+        (r#"["main", "query-type", []]"#, "expected an object"),
+        (r#"{"pairs":[],"timeout_ms":-5}"#, "a whole number"),
+    ] {
+        let refused = server.send("/v1/relevance", &[], body.as_bytes());
+        assert!(refused.status == 400 && refused.text.contains(expected), "{}", refused.text);
+    }
+    let address = server.send("/v1/relevance?votes=secret", &[], b"{}");
+    assert_eq!(
+        (address.status, &address.json()["error"]["code"]),
+        (400, &json!("invalid_request"))
+    );
+    assert!(!address.text.contains("secret"), "{}", address.text);
 }
 
 #[test]
@@ -84,4 +98,42 @@ fn request_ids_come_back_unless_they_could_spoil_a_log() {
         server.get("/health").header("x-request-id"),
         server.get("/health").header("x-request-id")
     );
+}
+
+/// A client that looks for an answer only when it has sent everything must find the answer, and not a connection that
+/// was closed under it.
+#[test]
+fn an_error_reaches_a_client_that_sends_a_large_body() {
+    let place = bundle();
+    let keys = place.path().join("keys.txt");
+    std::fs::write(&keys, "key\n").unwrap();
+    let keys = format!("api_keys_file={}", keys.display());
+    let server = serve(place.path(), &[&keys, "max_body_bytes=4000000"]);
+    let body = vec![b' '; 12_000_000];
+    for (line, key, status) in [
+        ("POST /v1/relevance", "none", 401),
+        ("POST /v1/relevance", "key", 413),
+        ("POST /v1/nothing", "none", 404),
+        ("PUT /v1/relevance", "key", 405),
+    ] {
+        let mut client = TcpStream::connect(server.address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        let head = format!(
+            "{line} HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\ncontent-length: {length}\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).unwrap();
+        client.write_all(&body).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(answer, format!("HTTP/1.1 {status}").as_bytes(), "{line}");
+    }
+    // A client that asks whether it may send is told no at once, and sends nothing.
+    let mut client = TcpStream::connect(server.address).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = "POST /v1/relevance HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 12000000\r\n\r\n";
+    client.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 401");
 }

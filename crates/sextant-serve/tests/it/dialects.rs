@@ -263,14 +263,6 @@ fn tei_tells_of_itself() {
     let info = server.get("/info").good();
     assert_eq!(info["model_type"]["reranker"]["id2label"]["2"], "relevant");
     assert_eq!((&info["server"], &info["default_model"]), (&json!("sextant"), &json!("main")));
-    let tokens = server.post("/tokenize", &json!({"inputs": "red sofa"})).good();
-    assert!(
-        tokens[0]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|token| token["id"].is_u64() && token["text"].is_string())
-    );
     let answer = server.post("/rerank", &json!({"query": "red sofa", "texts": ["lamp"]}));
     assert!(answer.header("x-compute-tokens").parse::<u64>().unwrap() > 0);
     let raw = server
@@ -278,6 +270,43 @@ fn tei_tells_of_itself() {
         .good();
     let score = answer.good()[0]["score"].as_f64().unwrap();
     assert!((raw[0]["score"].as_f64().unwrap() - (score / (1.0 - score)).ln()).abs() < 1e-4);
+}
+
+#[test]
+fn tei_tokenizes_and_decodes() {
+    let place = bundle();
+    let server = serve(place.path(), &[]);
+    let text = "red  sofá, red";
+    let tokens = |body: serde_json::Value| server.post("/tokenize", &body).good();
+    let with = tokens(json!({"inputs": text}));
+    let row = with[0].as_array().unwrap();
+    let (first, last) = (row.first().unwrap(), row.last().unwrap());
+    for special in [first, last] {
+        assert_eq!(special["special"], true);
+        assert!(special["start"].is_null() && special["stop"].is_null());
+    }
+    // Every other token is the piece of the text between its characters.
+    let characters: Vec<char> = text.chars().collect();
+    let place_of = |token: &serde_json::Value, key: &str| token[key].as_u64().unwrap() as usize;
+    for token in &row[1..row.len() - 1] {
+        let piece = &characters[place_of(token, "start")..place_of(token, "stop")];
+        assert_eq!(token["text"], piece.iter().collect::<String>());
+        assert_eq!(token["special"], false);
+    }
+    let without = tokens(json!({"inputs": [text, "lamp"], "add_special_tokens": false}));
+    assert_eq!(without[0].as_array().unwrap(), &row[1..row.len() - 1]);
+    assert_eq!(without.as_array().unwrap().len(), 2);
+
+    let ids: Vec<_> = row.iter().map(|token| token["id"].clone()).collect();
+    let decoded = |body: serde_json::Value| server.post("/decode", &body).good();
+    let plain = decoded(json!({"ids": ids}));
+    assert_eq!(plain, decoded(json!({"ids": [ids], "skip_special_tokens": true})));
+    let whole = decoded(json!({"ids": [ids], "skip_special_tokens": false}));
+    let (whole, name) = (whole[0].as_str().unwrap(), first["text"].as_str().unwrap());
+    assert!(whole.contains(name) && !plain[0].as_str().unwrap().contains(name), "{whole}");
+    assert_eq!(decoded(json!({"ids": [[], []]})), json!(["", ""]));
+    let refused = server.post("/decode", &json!({"ids": "one"}));
+    assert_eq!(refused.status, 422, "{}", refused.text);
 }
 
 #[test]

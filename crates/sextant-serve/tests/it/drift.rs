@@ -14,7 +14,7 @@ fn asked(server: &Running) -> ([u64; 10], Option<String>) {
     for row in answer["results"].as_array().unwrap() {
         spread[(row["score"].as_f64().unwrap() * 10.0) as usize] += 1;
     }
-    let alarm = "sextant_score_drift_alarm{model=\"main\",task=\"query-type\"} ";
+    let alarm = "sextant_score_drift_alarm{model=\"main\",task=\"query-type\",reference=\"dev\"} ";
     let metrics = server.get("/metrics").text;
     (spread, metrics.lines().find_map(|line| line.strip_prefix(alarm).map(str::to_owned)))
 }

@@ -44,17 +44,31 @@ fn a_server_with_a_certificate_answers_those_who_trust_it() {
     thread.join().unwrap().unwrap();
 }
 
-#[test]
-fn a_certificate_that_cannot_be_read_is_told() {
+/// The error of a server with these files.
+fn refused(certificate: &str, key: &str) -> String {
     let mut settings = Settings::default();
     settings.set("models=[\"main=none\"]");
-    settings.set(&format!("tls_certificate={}", file("none.pem")));
-    settings.set(&format!("tls_key={}", file("key.pem")));
+    settings.set(&format!("tls_certificate={certificate}"));
+    settings.set(&format!("tls_key={key}"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let refused = runtime.block_on(Server::bind(settings.resolve().unwrap()));
     let error = refused.err().unwrap();
-    assert!(
-        matches!(error, ServeError::Tls(_)) && error.to_string().contains("none.pem"),
-        "{error}"
-    );
+    assert!(matches!(error, ServeError::Tls(_)), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn files_that_cannot_be_used_are_told() {
+    let place = tempfile::tempdir().unwrap();
+    let text = place.path().join("text.pem");
+    std::fs::write(&text, "no certificate\n").unwrap();
+    let text = text.display().to_string();
+    let error = refused(&file("none.pem"), &file("key.pem"));
+    assert!(error.contains("none.pem"), "{error}");
+    let error = refused(&text, &file("key.pem"));
+    assert!(error.contains("text.pem: there is no certificate in it"), "{error}");
+    let error = refused(&file("certificate.pem"), &text);
+    assert!(error.contains("text.pem") && error.contains("PEM"), "{error}");
+    let error = refused(&file("certificate.pem"), &file("other-key.pem"));
+    assert!(error.contains("other-key.pem: the key does not belong"), "{error}");
 }

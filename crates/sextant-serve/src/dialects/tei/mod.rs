@@ -1,14 +1,15 @@
 //! The API of Hugging Face's text-embeddings-inference, and that of its hosted text classification.
 
+mod tokens;
+
 use super::document::Document;
 use super::pairs::{Sides, classify};
 use super::ranking::{Ranking, rank};
 use super::{Routes, dialect, get, post};
 use crate::error::ApiError;
 use crate::http::Parsed;
-use crate::models::OpenModel;
 use crate::native::{ErrorCode, PairAnswer, ServerInfo, TaskName, Timing, Usage};
-use crate::service::{Service, UnknownModel};
+use crate::service::Service;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -29,7 +30,8 @@ pub(super) fn routes() -> Routes {
 pub(super) fn others() -> Routes {
     let routes = [
         post("/predict", predict),
-        post("/tokenize", tokenize),
+        post("/tokenize", tokens::tokenize),
+        post("/decode", tokens::decode),
         get("/info", info),
         get("/ping", || async { StatusCode::OK }),
     ];
@@ -159,59 +161,6 @@ fn compute_headers(
     ]
 }
 
-#[derive(Debug, Deserialize)]
-struct TokenizeRequest {
-    model: Option<String>,
-    inputs: Texts,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Texts {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Debug, Serialize)]
-struct Token {
-    id: u32,
-    text: String,
-    special: bool,
-    start: Option<usize>,
-    stop: Option<usize>,
-}
-
-/// The tokens of texts alone. The special tokens around them depend on the pair that a text becomes part of.
-async fn tokenize(
-    State(service): State<Arc<Service>>,
-    Parsed(request): Parsed<TokenizeRequest>,
-) -> Result<Json<Vec<Vec<Token>>>, ApiError> {
-    let model = service.model(request.model.as_deref(), UnknownModel::Default).await?;
-    let texts = match request.inputs {
-        Texts::One(text) => vec![text],
-        Texts::Many(texts) => texts,
-    };
-    // Tokenizing takes processor time, which the threads of connections must not be kept from.
-    let tokens = tokio::task::spawn_blocking(move || {
-        texts.iter().map(|text| tokens(&model, text)).collect::<Result<_, _>>()
-    });
-    tokens.await.map_err(|_| ApiError::internal())?.map(Json)
-}
-
-fn tokens(model: &OpenModel, text: &str) -> Result<Vec<Token>, ApiError> {
-    let Some(first) = model.scorer().models().next() else { return Ok(Vec::new()) };
-    let tokenizer = first.encoder.tokenizer();
-    let ids = tokenizer.encode(text).map_err(|_| ApiError::internal())?;
-    let token = |id| Token {
-        id,
-        text: tokenizer.token(id).unwrap_or_default(),
-        special: false,
-        start: None,
-        stop: None,
-    };
-    Ok(ids.into_iter().map(token).collect())
-}
-
 /// The native description with the keys that clients of TEI read.
 #[derive(Debug, Serialize)]
 struct Info {
@@ -279,7 +228,7 @@ pub(super) async fn error_form(response: Response) -> Response {
     let (status, error_type) = match error.code {
         ErrorCode::EmptyText => (error.status, "Tokenizer"),
         ErrorCode::InvalidRequest => (StatusCode::UNPROCESSABLE_ENTITY, "Validation"),
-        ErrorCode::QueueFull => (error.status, "Overloaded"),
+        ErrorCode::QueueFull | ErrorCode::RateLimited => (error.status, "Overloaded"),
         ErrorCode::Unavailable => (error.status, "Unhealthy"),
         ErrorCode::Internal | ErrorCode::NoAnswer => (StatusCode::FAILED_DEPENDENCY, "Backend"),
         _ => (error.status, "Validation"),
