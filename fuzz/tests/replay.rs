@@ -79,5 +79,7 @@ replays!(
     lab,
     ledger,
     checkpoint,
+    prompt,
+    answers,
     report,
 );

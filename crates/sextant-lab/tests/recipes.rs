@@ -47,7 +47,11 @@ fn every_recipe_is_a_plan_or_a_grid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
     let mut found = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            continue; // maps of other programs' tables, which sextant-data tests
+        }
+        let name = entry.file_name().into_string().unwrap();
         let text = read(&name);
         let table: toml::Table = text.parse().unwrap();
         if table.contains_key("grid") {

@@ -51,7 +51,7 @@ fn a_key_is_asked_for_and_kept_to_the_tab() {
     let Some(mut browser) = Browser::start() else { return };
     let place = tempfile::tempdir().unwrap();
     let keys = place.path().join("keys.txt");
-    std::fs::write(&keys, "open sesame\n").unwrap();
+    std::fs::write(&keys, "open$HOME\"sesame\n").unwrap();
     let shop = Shop::open(&[&format!("api_keys_file={}", keys.display())]);
     browser.open(&shop.ranking(&[]));
     browser.until("document.querySelector('#problem > *')");
@@ -60,13 +60,13 @@ fn a_key_is_asked_for_and_kept_to_the_tab() {
     assert!(told.contains("401 unauthorized"), "{told}");
     assert!(told.contains(expected["error"]["message"].as_str().unwrap()), "{told}");
     assert_eq!(browser.value("document.activeElement.id"), json!("key"));
-    browser.type_into("key", "open sesame");
+    browser.type_into("key", "open$HOME\"sesame");
     browser.press("Enter", 13, false);
     browser.value("document.getElementById('key-form').requestSubmit()");
     browser.until("document.querySelector('.ranking')");
     assert_eq!(browser.text("#problem"), "");
 
-    assert_eq!(browser.value("sessionStorage.getItem('sextant-api-key')"), json!("open sesame"));
+    assert_eq!(browser.value("sessionStorage.getItem('sextant-api-key')"), json!("open$HOME\"sesame"));
     let elsewhere = browser.value("JSON.stringify(localStorage) + document.cookie + location.href");
     assert!(!elsewhere.as_str().unwrap().contains("sesame"), "{elsewhere}");
     browser.value("navigator.clipboard.writeText = async (text) => { window.copied = text; }; 0");
@@ -82,7 +82,7 @@ fn a_key_is_asked_for_and_kept_to_the_tab() {
 fn printed(needed: &str, [program, flag]: [&str; 2], text: &str) -> Option<String> {
     Command::new(needed).arg("--version").output().ok()?;
     let output =
-        Command::new(program).args([flag, text]).env("SEXTANT_API_KEY", "open sesame").output();
+        Command::new(program).args([flag, text]).env("SEXTANT_API_KEY", "open$HOME\"sesame").output();
     let output = output.unwrap();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
@@ -93,10 +93,10 @@ fn copied_commands_ask_the_same() {
     let Some(mut browser) = Browser::start() else { return };
     let place = tempfile::tempdir().unwrap();
     let keys = place.path().join("keys.txt");
-    std::fs::write(&keys, "open sesame\n").unwrap();
+    std::fs::write(&keys, "open$HOME\"sesame\n").unwrap();
     let shop = Shop::open(&[&format!("api_keys_file={}", keys.display())]);
     browser.open(&address(&shop.server));
-    browser.value("sessionStorage.setItem('sextant-api-key', 'open sesame')");
+    browser.value("sessionStorage.setItem('sextant-api-key', 'open$HOME\"sesame')");
     browser.show(&link(
         &shop.server,
         &[
@@ -119,7 +119,7 @@ fn copied_commands_ask_the_same() {
         pair["left"] = json!("it's a \"red\" sofa\\n $HOME `x` é ☂");
     }
     let body = json!({"model": shop.models[0], "task": "query-product", "pairs": pairs});
-    let headers = [("content-type", "application/json"), ("authorization", "Bearer open sesame")];
+    let headers = [("content-type", "application/json"), ("authorization", "Bearer open$HOME\"sesame")];
     let expected = shop.server.send("/v1/relevance", &headers, body.to_string().as_bytes()).good();
     let expected = grades(expected["results"].as_array().unwrap());
 

@@ -11,8 +11,17 @@ use std::path::{Path, PathBuf};
 /// What identifies a pair: the beginning of the SHA-256 of its JSON.
 pub(crate) type PairHash = [u8; 16];
 
-/// The bytes of a stored answer: the pair's hash and three probabilities.
-const RECORD: usize = 16 + 4 * Grade::COUNT;
+/// The bytes of what a stored answer says: the pair's hash and three probabilities.
+const SAID: usize = 16 + 4 * Grade::COUNT;
+/// The bytes of a stored answer, which ends with the beginning of the SHA-256 of what it says.
+const RECORD: usize = SAID + 4;
+
+/// What tells a whole record from a damaged one.
+fn check(said: &[u8]) -> [u8; 4] {
+    let mut check = [0; 4];
+    check.copy_from_slice(&Sha256::digest(said)[..4]);
+    check
+}
 
 pub(crate) fn hash_of(pair: &Pair) -> PairHash {
     let json = serde_json::to_vec(pair).unwrap_or_default();
@@ -37,16 +46,17 @@ impl Cache {
         let bytes = std::fs::read(&path).unwrap_or_default();
         let mut answers = BTreeMap::new();
         for record in bytes.as_chunks::<RECORD>().0 {
+            let (said, found) = record.split_at(SAID);
+            if found != check(said) {
+                continue;
+            }
             let mut hash = [0; 16];
             hash.copy_from_slice(&record[..16]);
             let number = |grade: usize| {
                 let at = 16 + 4 * grade;
                 f32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
             };
-            let probs: [f32; Grade::COUNT] = std::array::from_fn(number);
-            if (probs.iter().sum::<f32>() - 1.0).abs() < 1e-3 {
-                answers.insert(hash, probs);
-            }
+            answers.insert(hash, std::array::from_fn(number));
         }
         Self { path, answers, changed: false }
     }
@@ -75,8 +85,11 @@ impl Cache {
         let mut file = AtomicFile::create(&self.path, Existing::Own)?;
         let mut bytes = Vec::with_capacity(RECORD * self.answers.len());
         for (hash, probs) in &self.answers {
+            let start = bytes.len();
             bytes.extend_from_slice(hash);
             bytes.extend(probs.iter().flat_map(|p| p.to_le_bytes()));
+            let check = check(&bytes[start..]);
+            bytes.extend_from_slice(&check);
         }
         file.write_all(&bytes).map_err(failed("write"))?;
         file.commit()?;

@@ -1,10 +1,10 @@
 //! The page of `sextant eval --errors`.
 
 use super::Eval;
-use sextant_lab::scored;
 use sextant_core::{Prediction, Split};
 use sextant_data::LabelledRows;
 use sextant_eval::{ErrorOptions, analyse_errors};
+use sextant_lab::scored;
 use sextant_lab::{Document, ErrorRow};
 use std::path::Path;
 
