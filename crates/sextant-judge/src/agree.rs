@@ -1,22 +1,11 @@
 //! How far a judge agrees with people.
 
 use crate::slices::slices;
-use crate::{JudgeError, Slice};
+use crate::{Agreed, JudgeError, Slice};
 use serde::{Deserialize, Serialize};
-use sextant_core::{Example, Prediction, Task};
+use sextant_core::Task;
 use sextant_eval::{Bootstrap, Estimate, EvalOptions, EvalReport, Metric, Scored, evaluate};
 use std::collections::BTreeMap;
-
-/// A row that people and the judge graded.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Agreed<'a> {
-    /// The row with the grade of people.
-    pub example: &'a Example,
-    /// The judge's answer.
-    pub answer: Prediction,
-    /// The probability that the judge gave to all labels together.
-    pub label_mass: f64,
-}
 
 /// What agreement must be for a judge to be trusted.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,6 +12,7 @@
 //! This crate prints nothing; who wants to know of progress passes an observer.
 
 mod agree;
+mod agreed;
 mod ask;
 mod budget;
 mod client;
@@ -26,7 +27,8 @@ mod run;
 mod shots;
 mod slices;
 
-pub use agree::{AgreeOptions, Agreed, JudgeAgreement, TaskAgreement, agree};
+pub use agree::{AgreeOptions, JudgeAgreement, TaskAgreement, agree};
+pub use agreed::Agreed;
 pub use budget::{Budget, Prices, Spent};
 pub use client::{Client, Retries};
 pub use error::JudgeError;

@@ -59,6 +59,7 @@ mod row_moments;
 mod segments;
 pub mod simd;
 mod spec;
+mod unknown_precision;
 
 pub use activation::Activation;
 pub use adamw::AdamWStep;
@@ -79,7 +80,7 @@ pub use operations::{
 pub use packed_weight::PackedWeight;
 #[cfg(feature = "profile")]
 pub use peak::peak;
-pub use precision::{Precision, ScorePrecision, UnknownPrecision};
+pub use precision::{Precision, ScorePrecision};
 pub use processor::Processor;
 pub use relative::RelativePositions;
 pub use reused_weight::ReusedWeight;
@@ -88,3 +89,4 @@ pub use row_gradient::{RowGradient, RowGradientSink, UntouchedRows};
 pub use row_moments::RowMoments;
 pub use segments::{Segments, SegmentsError};
 pub use spec::{AttentionSpec, Mask};
+pub use unknown_precision::UnknownPrecision;

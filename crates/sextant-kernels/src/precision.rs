@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::FrozenFormat;
+use crate::{FrozenFormat, UnknownPrecision};
 
 /// The number format of matrix products and of the activations between operations. Sums are always formed in
 /// `f32`, and parameters and their gradients are always `f32`.
@@ -104,16 +104,6 @@ impl FromStr for ScorePrecision {
             expected: "\"f32\", \"bf16\", \"int8\", \"int8-weights\" or \"int4-weights\"",
         })
     }
-}
-
-/// The error that no precision has the given name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown precision {name:?}: expected {expected}")]
-pub struct UnknownPrecision {
-    /// The name that was given.
-    pub name: String,
-    /// The names that exist, as a phrase.
-    pub expected: &'static str,
 }
 
 impl FromStr for Precision {

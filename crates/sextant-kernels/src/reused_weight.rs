@@ -68,6 +68,12 @@ impl Reused for Bf16 {
     }
 }
 
+impl Default for ReusedWeight {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ReusedWeight {
     /// A value without packed forms, which keeps those that are made.
     pub fn new() -> Self {

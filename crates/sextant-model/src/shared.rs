@@ -27,6 +27,6 @@ impl StepShared {
             return ReusedWeight::once();
         }
         let mut weights = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
-        weights.entry(id).or_insert_with(ReusedWeight::new).clone()
+        weights.entry(id).or_default().clone()
     }
 }

@@ -66,7 +66,10 @@ fn a_key_is_asked_for_and_kept_to_the_tab() {
     browser.until("document.querySelector('.ranking')");
     assert_eq!(browser.text("#problem"), "");
 
-    assert_eq!(browser.value("sessionStorage.getItem('sextant-api-key')"), json!("open$HOME\"sesame"));
+    assert_eq!(
+        browser.value("sessionStorage.getItem('sextant-api-key')"),
+        json!("open$HOME\"sesame")
+    );
     let elsewhere = browser.value("JSON.stringify(localStorage) + document.cookie + location.href");
     assert!(!elsewhere.as_str().unwrap().contains("sesame"), "{elsewhere}");
     browser.value("navigator.clipboard.writeText = async (text) => { window.copied = text; }; 0");
@@ -81,8 +84,10 @@ fn a_key_is_asked_for_and_kept_to_the_tab() {
 /// What a copied text prints when it is run, if `needed` is on this machine.
 fn printed(needed: &str, [program, flag]: [&str; 2], text: &str) -> Option<String> {
     Command::new(needed).arg("--version").output().ok()?;
-    let output =
-        Command::new(program).args([flag, text]).env("SEXTANT_API_KEY", "open$HOME\"sesame").output();
+    let output = Command::new(program)
+        .args([flag, text])
+        .env("SEXTANT_API_KEY", "open$HOME\"sesame")
+        .output();
     let output = output.unwrap();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
@@ -119,7 +124,8 @@ fn copied_commands_ask_the_same() {
         pair["left"] = json!("it's a \"red\" sofa\\n $HOME `x` é ☂");
     }
     let body = json!({"model": shop.models[0], "task": "query-product", "pairs": pairs});
-    let headers = [("content-type", "application/json"), ("authorization", "Bearer open$HOME\"sesame")];
+    let headers =
+        [("content-type", "application/json"), ("authorization", "Bearer open$HOME\"sesame")];
     let expected = shop.server.send("/v1/relevance", &headers, body.to_string().as_bytes()).good();
     let expected = grades(expected["results"].as_array().unwrap());
 
