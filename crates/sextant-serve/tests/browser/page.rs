@@ -94,7 +94,7 @@ impl Shop {
         let body = json!({"model": model, "task": "query-product", "pairs": pairs()});
         let answer = self.server.send(
             "/v1/relevance",
-            &[("content-type", "application/json"), ("authorization", "Bearer open sesame")],
+            &[("content-type", "application/json"), ("authorization", "Bearer open$HOME\"sesame")],
             body.to_string().as_bytes(),
         );
         answer.good()["results"].as_array().unwrap().clone()
