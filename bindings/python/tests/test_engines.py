@@ -39,13 +39,10 @@ def files(shared: Place) -> tuple[Place, str, pa.Table]:
             "tags": pa.array([[words[n % 10]] * (n % 3) for n in number], pa.list_(pa.string())),
         }
     )
-    # Not the stored model: its mean over a row's words depends, in the last bit, on the rows beside it.
-    model = {**RECIPE["model"], "pooling": "cls"}
-    recipe = {**RECIPE, "model": model}
-    sextant.train(recipe, shared.path("market"), out=shared.path("cls"), progress=False)
+    sextant.train(RECIPE, shared.path("market"), out=shared.path("engines"), progress=False)
     path = shared.path("rows.parquet")
     pq.write_table(table, path, row_group_size=max(1, ROWS // 8))
-    shared.sextant("score", "cls/bundle", "rows.parquet", "scored.parquet", "--task", "query-type")
+    shared.sextant("score", "engines/bundle", "rows.parquet", "scored.parquet", "--task", "query-type")
     return shared, path, pq.read_table(shared.path("scored.parquet"))
 
 
@@ -135,13 +132,13 @@ def test_spark(spark: Any, files: tuple[Place, str, pa.Table]) -> None:
 
     place, path, expected = files
     df = spark.read.parquet(path).repartition(4)
-    scored = sextant.spark.score(df, place.path("cls"), task="query-type")
+    scored = sextant.spark.score(df, place.path("engines"), task="query-type")
     assert scored.schema.fields[:7] == df.schema.fields
     check(scored.toArrow(), expected)
     with pytest.raises(ValueError, match="has no column `query`"):
-        sextant.spark.score(df, place.path("cls"), task="query-type", left="query")
+        sextant.spark.score(df, place.path("engines"), task="query-type", left="query")
     with pytest.raises(ValueError, match="does not answer `type-type`"):
-        sextant.spark.score(df, place.path("cls"), task="type-type")
+        sextant.spark.score(df, place.path("engines"), task="type-type")
     # An ensemble travels with its members, which are outside of its folder.
     few = sextant.spark.score(df.limit(20), place.path("ensemble"), task="query-type")
     assert few.count() == 20
@@ -152,8 +149,8 @@ def test_spark_with_a_killed_worker(spark: Any, files: tuple[Place, str, pa.Tabl
 
     place, path, expected = files
     df = spark.read.parquet(path).repartition(8)
-    scored = sextant.spark.score(df, place.path("cls"), task="query-type", precision="bf16")
-    exact = sextant.Relevance.load(place.path("cls"), "bf16").score(pq.read_table(path), "query-type")
+    scored = sextant.spark.score(df, place.path("engines"), task="query-type", precision="bf16")
+    exact = sextant.Relevance.load(place.path("engines"), "bf16").score(pq.read_table(path), "query-type")
     with Killer([os.getpid()]) as killer:
         found = scored.toArrow()
     assert killer.killed
@@ -179,9 +176,9 @@ def test_ray(ray: Any, files: tuple[Place, str, pa.Table]) -> None:
 
     place, path, expected = files
     dataset = ray.data.read_parquet(path)
-    scored = sextant.ray.score(dataset, place.path("cls"), task="query-type", workers=2, batch_size=500)
+    scored = sextant.ray.score(dataset, place.path("engines"), task="query-type", workers=2, batch_size=500)
     with pytest.warns(UserWarning, match="none is left for reading"):
-        sextant.ray.score(dataset, place.path("cls"), task="query-type", workers=3)
+        sextant.ray.score(dataset, place.path("engines"), task="query-type", workers=3)
     found = collected(scored)
     assert found.schema.field("when").type == pa.timestamp("us", tz="UTC")
     assert found.schema.field("small").type == pa.int16()
@@ -193,7 +190,7 @@ def test_ray_with_a_killed_actor(ray: Any, files: tuple[Place, str, pa.Table]) -
 
     place, path, expected = files
     dataset = ray.data.read_parquet(path)
-    scored = sextant.ray.score(dataset, place.path("cls"), task="query-type", workers=2, batch_size=100)
+    scored = sextant.ray.score(dataset, place.path("engines"), task="query-type", workers=2, batch_size=100)
     with Killer([os.getpid()]) as killer:
         found = collected(scored)
     assert killer.killed
@@ -226,7 +223,7 @@ def test_daft(files: tuple[Place, str, pa.Table]) -> None:
     place, path, expected = files
     df = daft.read_parquet(path)
     for workers in (1, 2):
-        scored = sextant.daft.score(df, place.path("cls"), task="query-type", workers=workers)
+        scored = sextant.daft.score(df, place.path("engines"), task="query-type", workers=workers)
         found = scored.to_arrow()
         assert found.schema.field("small").type == pa.int16()
         check(found, expected)
@@ -250,7 +247,7 @@ def test_datafusion(files: tuple[Place, str, pa.Table]) -> None:
 
     place, path, expected = files
     context = datafusion.SessionContext(datafusion.SessionConfig().with_target_partitions(2))
-    sextant.sql.register(context, place.path("cls"))
+    sextant.sql.register(context, place.path("engines"))
     context.register_parquet("pairs", path)
     found = pa.Table.from_batches(context.sql(SQL).collect())
     assert columns(found) == rows(expected)
@@ -267,7 +264,7 @@ def test_duckdb(files: tuple[Place, str, pa.Table]) -> None:
 
     place, path, expected = files
     connection = duckdb.connect(config={"threads": 2})
-    sextant.sql.register(connection, place.path("cls"))
+    sextant.sql.register(connection, place.path("engines"))
     connection.execute(f"CREATE VIEW pairs AS SELECT * FROM '{path}'")
     assert columns(connection.sql(SQL).to_arrow_table()) == rows(expected)
     some = "SELECT id, relevance('query-type', CASE WHEN id % 2 = 0 THEN \"left\" END, \"right\") AS r FROM pairs"
@@ -277,4 +274,4 @@ def test_duckdb(files: tuple[Place, str, pa.Table]) -> None:
     with pytest.raises(Exception, match="unknown task"):
         connection.sql(SQL.replace("query-type", "no-task")).fetchall()
     with pytest.raises(TypeError, match="a DataFusion context or a DuckDB connection"):
-        sextant.sql.register(object(), place.path("cls"))
+        sextant.sql.register(object(), place.path("engines"))
