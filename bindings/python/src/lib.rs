@@ -3,7 +3,7 @@
 //! The package's Python (`python/sextant`) has what users see; what stands here takes plain values, Arrow
 //! tables and functions, and is private to the package.
 //!
-//! [`interruptible`] lets Python live during long work; [`errors`] turns errors into exceptions; [`columns`]
+//! `interruptible` lets Python live during long work; `errors` turns errors into exceptions; `columns`
 //! makes tables of what Python holds. The rest is a thin layer over the crates, one file for each of their uses.
 
 #![allow(clippy::unnecessary_wraps, reason = "a module's `init` returns what pyo3 wants")]

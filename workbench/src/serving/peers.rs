@@ -12,7 +12,7 @@ pub(super) struct Peers {
     /// The folder that `benches/peers/one_label.py` made of the backbone
     #[arg(long)]
     one_label: Option<PathBuf>,
-    /// A Python with infinity-emb[server,torch,optimum]
+    /// A Python with infinity-emb and its extras server, torch and optimum
     #[arg(long)]
     infinity: Option<PathBuf>,
     /// A Python with sentence-transformers, fastapi and uvicorn

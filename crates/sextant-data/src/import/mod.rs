@@ -1,6 +1,6 @@
 //! Makes rows of other programs' tables, as a map says.
 //!
-//! A map ([`ImportMap`]) names columns; [`Plan`](plan::Plan) gives each its place and finds mistakes before
+//! A map ([`ImportMap`]) names columns; the plan gives each its place and finds mistakes before
 //! anything is read. The ratings are read twice where tables are joined or grades of several raters become one:
 //! first for the keys and the grades, then for the rows. A joined table is read once in between; of it, only
 //! the rows that are needed are kept, in a temporary file, and memory has their places alone. So an import takes

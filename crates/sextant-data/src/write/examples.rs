@@ -13,7 +13,7 @@ const BATCH_ROWS: usize = 4096;
 /// for it. `existing` says whether an existing file may be replaced.
 ///
 /// # Errors
-/// The errors of [`BatchWriter`], and a text that would be read back as a product, if the format has no
+/// The errors of [`BatchWriter`](super::BatchWriter), and a text that would be read back as a product, if the format has no
 /// objects.
 pub fn write_examples(
     path: impl AsRef<Path>,
