@@ -129,7 +129,10 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Takes pairs to answer by a model, or refuses them if too many tokens wait already.
+    /// Takes pairs to answer by a model, or refuses them if too many tokens wait already: more than the queue
+    /// holds, or more than take half of the time that the request has. Half, because requests have turns, so that a
+    /// large one ends later than the tokens before it. A request that would end with an error after all that
+    /// waiting is better told at once.
     ///
     /// # Errors
     /// The queue is full, or the engine is about to stop.
@@ -137,9 +140,13 @@ impl Engine {
         &self,
         model: Arc<OpenModel>,
         pairs: Vec<Pair>,
+        deadline: Duration,
     ) -> Result<Answers, Refused> {
         let estimate = admission::estimate(&model, &pairs);
-        let permit = self.shared.admission.try_enter(estimate).ok_or_else(|| {
+        let before = self.shared.throughput.seconds_for(self.shared.admission.taken());
+        let in_time = before.is_none_or(|seconds| seconds <= deadline.as_secs_f64() / 2.0);
+        let permit = in_time.then(|| self.shared.admission.try_enter(estimate)).flatten();
+        let permit = permit.ok_or_else(|| {
             self.shared.meters.refused();
             Refused::Full { retry_after: self.retry_after() }
         })?;

@@ -28,9 +28,14 @@ impl Throughput {
 
     /// How long so many tokens will take, in whole seconds from 1 to 60.
     pub(super) fn time_for(&self, tokens: usize) -> Duration {
-        let rate = *self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        let seconds = rate.map_or(1.0, |rate| tokens as f64 / (rate * self.workers as f64));
+        let seconds = self.seconds_for(tokens).unwrap_or(1.0);
         Duration::from_secs(seconds.ceil().clamp(1.0, 60.0) as u64)
+    }
+
+    /// How many seconds so many tokens will take; `None` before anything was measured.
+    pub(super) fn seconds_for(&self, tokens: usize) -> Option<f64> {
+        let rate = *self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.map(|rate| tokens as f64 / (rate * self.workers as f64))
     }
 }
 

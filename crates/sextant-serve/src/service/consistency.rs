@@ -37,8 +37,9 @@ impl Service {
         let model = self.model(model.as_deref(), UnknownModel::Refuse).await?;
         self.charge(pairs.len())?;
         self.take(&pairs);
-        let answers = self.engine.submit(Arc::clone(&model), pairs)?;
-        let outcomes = within(self.deadline(timeout_ms), answers).await?;
+        let deadline = self.deadline(timeout_ms);
+        let answers = self.engine.submit(Arc::clone(&model), pairs, deadline)?;
+        let outcomes = within(deadline, answers).await?;
         present::note(&outcomes, arrived);
         let results: Vec<TripleOutcome> = named
             .into_iter()

@@ -93,7 +93,7 @@ impl Service {
         let Checked { model, pairs, ids, votes, deadline } = self.check(request, unknown).await?;
         let tasks: Vec<Task> = pairs.iter().map(|pair| pair.task).collect();
         let shadowed = self.shadow.as_ref().and_then(|shadow| shadow.sample(&pairs));
-        let answers = self.engine.submit(Arc::clone(&model), pairs)?;
+        let answers = self.engine.submit(Arc::clone(&model), pairs, deadline)?;
         let outcomes = within(deadline, answers).await?;
         present::note(&outcomes, arrived);
         if let (Some(shadow), Some(pairs)) = (&self.shadow, shadowed) {
