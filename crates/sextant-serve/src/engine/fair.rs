@@ -2,6 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+/// How many times its first turn a flow's later turns are at most.
+const GROWN: usize = 8;
+
 /// What to do with the first item of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -20,15 +23,20 @@ struct Flow<T> {
     credit: usize,
     /// Whether the flow has been given its credit for the present turn.
     in_turn: bool,
+    /// What its next turn adds to its credit.
+    turn: usize,
 }
 
 /// Deficit round robin (Shreedhar & Varghese 1995): in each turn a flow may take items of a total cost, and what
 /// it does not use adds to its next turn. Here a flow is a request.
+///
+/// Each turn of a flow adds twice what the one before did, up to [`GROWN`] times the first. Were all turns alike, a
+/// large request would wait for as long as small ones keep coming, whose turns are their first.
 pub(super) struct FairQueue<T> {
     flows: HashMap<u64, Flow<T>>,
     /// The keys of flows in the order of their turns. A key may be left of a flow that was removed.
     order: VecDeque<u64>,
-    /// What each turn adds to a flow's credit.
+    /// What its first turn adds to a flow's credit.
     turn: usize,
     cost: usize,
 }
@@ -49,10 +57,10 @@ impl<T> FairQueue<T> {
 
     /// Adds an item to a flow. A flow that is new has its first turn after all others.
     pub(super) fn push(&mut self, key: u64, cost: usize, item: T) {
-        let order = &mut self.order;
+        let (order, turn) = (&mut self.order, self.turn);
         let flow = self.flows.entry(key).or_insert_with(|| {
             order.push_back(key);
-            Flow { items: VecDeque::new(), credit: 0, in_turn: false }
+            Flow { items: VecDeque::new(), credit: 0, in_turn: false, turn }
         });
         flow.items.push_back((cost, item));
         self.cost += cost;
@@ -100,7 +108,8 @@ impl<T> FairQueue<T> {
                 }
             }
             if !flow.in_turn {
-                flow.credit = flow.credit.saturating_add(self.turn);
+                flow.credit = flow.credit.saturating_add(flow.turn);
+                flow.turn = flow.turn.saturating_mul(2).min(self.turn.saturating_mul(GROWN));
                 flow.in_turn = true;
             }
             while let Some(&(cost, _)) = flow.items.front() {

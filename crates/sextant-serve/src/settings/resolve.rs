@@ -98,7 +98,7 @@ impl Settings {
     }
 
     fn engine(&mut self, threads: NonZeroUsize) -> EngineConfig {
-        let queue_tokens = self.count("queue_tokens", 1 << 18);
+        let queue_tokens = self.count("queue_tokens", 1 << 17);
         let request_tokens = self.get("max_request_tokens").unwrap_or(queue_tokens);
         if request_tokens > queue_tokens {
             let problem = format!("{request_tokens} is more than `queue_tokens`, {queue_tokens}");
