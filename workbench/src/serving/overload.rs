@@ -1,9 +1,9 @@
 //! Far more requests than can be answered.
 
-use super::load::{Arrivals, Outcome};
+use super::load::Outcome;
 use super::report;
-use super::site::{Site, ask, expected, saturation};
-use super::soak::Memory;
+use super::site::Site;
+use super::soak::asked;
 use anyhow::ensure;
 use clap::Args;
 use std::time::Duration;
@@ -22,21 +22,8 @@ pub(crate) struct Overload {
 
 impl Overload {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let traffic = self.site.traffic()?;
-        let bodies = Site::bodies(&traffic);
-        let server = self.site.start_here()?;
         let time = Duration::from_secs(self.seconds);
-        let sent = super::block_on(async {
-            let right = expected(&server, &bodies).await?;
-            let most = saturation(&server, &bodies, &right).await;
-            let rate = self.times * most / traffic.mean_rows();
-            println!("saturation {most:.0} rows/s; asked for {rate:.0} requests a second");
-            let memory = Memory::watch(server.memory());
-            let sent = ask(server.address, &bodies, Arrivals::Open(rate), time, &[right]).await;
-            println!("{}", memory.told());
-            anyhow::Ok(sent)
-        })??;
-        println!("{}", report::outcomes(&sent));
+        let sent = asked(&self.site, self.times, time)?;
         println!(
             "answered {:.0} rows/s; those answered waited {:.0} ms (p50), {:.0} ms (p99)",
             report::rows_per_second(&sent, time),

@@ -1,6 +1,6 @@
 //! A long time under load.
 
-use super::load::Arrivals;
+use super::load::{Arrivals, Sent};
 use super::report;
 use super::site::{Site, ask, expected, saturation};
 use anyhow::ensure;
@@ -60,23 +60,29 @@ impl Drop for Memory {
     }
 }
 
+/// Asks a server of ours for a share of what it can answer, or for several times that, and says what came of it and
+/// how much memory it took.
+pub(super) fn asked(site: &Site, share: f64, time: Duration) -> anyhow::Result<Vec<Sent>> {
+    let traffic = site.traffic()?;
+    let bodies = Site::bodies(&traffic);
+    let server = site.start_here()?;
+    let sent = super::block_on(async {
+        let right = expected(&server, &bodies).await?;
+        let most = saturation(&server, &bodies, &right).await;
+        let rate = share * most / traffic.mean_rows();
+        println!("saturation {most:.0} rows/s; asked for {rate:.1} requests a second");
+        let memory = Memory::watch(server.memory());
+        let sent = ask(server.address, &bodies, Arrivals::Open(rate), time, &[right]).await;
+        println!("{}", memory.told());
+        anyhow::Ok(sent)
+    })??;
+    println!("{}", report::outcomes(&sent));
+    Ok(sent)
+}
+
 impl Soak {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let traffic = self.site.traffic()?;
-        let bodies = Site::bodies(&traffic);
-        let server = self.site.start_here()?;
-        let time = Duration::from_secs(self.seconds);
-        let sent = super::block_on(async {
-            let right = expected(&server, &bodies).await?;
-            let most = saturation(&server, &bodies, &right).await;
-            let rate = self.share * most / traffic.mean_rows();
-            println!("saturation {most:.0} rows/s; asked for {rate:.1} requests a second");
-            let memory = Memory::watch(server.memory());
-            let sent = ask(server.address, &bodies, Arrivals::Open(rate), time, &[right]).await;
-            println!("{}", memory.told());
-            anyhow::Ok(sent)
-        })??;
-        println!("{}", report::outcomes(&sent));
+        let sent = asked(&self.site, self.share, Duration::from_secs(self.seconds))?;
         let tenths = sent.chunks(sent.len().div_ceil(10).max(1));
         let p99: Vec<_> =
             tenths.map(|tenth| format!("{:.0}", report::latency(tenth, None, 0.99))).collect();

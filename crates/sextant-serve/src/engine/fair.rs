@@ -220,4 +220,30 @@ mod tests {
             prop_assert!(flows.iter().all(|&(key, items, _)| next[key as usize] == items));
         }
     }
+
+    /// Small flows that keep coming do not hold a large one up for a turn of theirs for each of its items.
+    #[test]
+    fn later_turns_are_larger() {
+        let mut queue = FairQueue::new(1);
+        for _ in 0..31 {
+            queue.push(0, 1, 0);
+        }
+        for key in 1..=10 {
+            queue.push(key, 1, key);
+        }
+        let (mut large, mut small, mut next) = (0, 0, 11);
+        while large < 31 {
+            match queue.take(1, |_| Fate::Take)[..] {
+                [0] => large += 1,
+                [_] => {
+                    small += 1;
+                    queue.push(next, 1, next);
+                    next += 1;
+                }
+                ref other => panic!("{other:?}"),
+            }
+        }
+        // Turns of 1, 2, 4, 8, 8 and 8 items, with ten small flows between two of them.
+        assert!(small <= 60, "{small}");
+    }
 }
