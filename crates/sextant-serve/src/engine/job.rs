@@ -74,6 +74,8 @@ pub(super) struct Job {
     pub(super) key: u64,
     pub(super) model: Arc<OpenModel>,
     pub(super) pairs: Vec<Pair>,
+    /// From when on the request comes before the turns of others.
+    pub(super) late: Instant,
     /// The most tokens that the request may have.
     pub(super) most_tokens: usize,
     /// It has no bound, but holds at most one outcome for each pair.
@@ -91,6 +93,7 @@ impl Job {
     pub(super) fn new(
         model: Arc<OpenModel>,
         pairs: Vec<Pair>,
+        late: Instant,
         most_tokens: usize,
         permit: OwnedSemaphorePermit,
     ) -> (Arc<Self>, Receiver) {
@@ -101,6 +104,7 @@ impl Job {
             model,
             untokenized: AtomicUsize::new(pairs.len()),
             pairs,
+            late,
             most_tokens,
             sender,
             permit: Mutex::new(Some(permit)),

@@ -33,7 +33,7 @@ use stage::Stage;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use throughput::Throughput;
 
 /// The sizes of an engine.
@@ -68,6 +68,18 @@ pub(crate) enum Refused {
     },
     /// The engine is about to stop.
     Stopping,
+}
+
+/// How long a request that has so much time waits for turns.
+fn patience(deadline: Duration) -> Duration {
+    deadline / 3
+}
+
+/// When a request that comes now and has so much time is late.
+fn late(deadline: Duration) -> Instant {
+    // A time too far for the clock is one in a year, when the server has long been restarted.
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    Instant::now() + patience(deadline).min(YEAR)
 }
 
 /// What the threads of an engine share.
@@ -130,9 +142,12 @@ impl Engine {
     }
 
     /// Takes pairs to answer by a model, or refuses them if too many tokens wait already: more than the queue
-    /// holds, or more than take half of the time that the request has. Half, because requests have turns, so that a
-    /// large one ends later than the tokens before it. A request that would end with an error after all that
-    /// waiting is better told at once.
+    /// holds, or more than take a third of the time that the request has. A request that would end with an error
+    /// after all that waiting is better told at once.
+    ///
+    /// After that third the request is late, and has only those before it that were there when it came (or that had
+    /// less time): they take a third at most, too. What remains is for the request itself, and for speeds that are
+    /// not as they were.
     ///
     /// # Errors
     /// The queue is full, or the engine is about to stop.
@@ -144,18 +159,19 @@ impl Engine {
     ) -> Result<Answers, Refused> {
         let estimate = admission::estimate(&model, &pairs);
         let before = self.shared.throughput.seconds_for(self.shared.admission.taken());
-        let in_time = before.is_none_or(|seconds| seconds <= deadline.as_secs_f64() / 2.0);
+        let in_time = before.is_none_or(|seconds| seconds <= patience(deadline).as_secs_f64());
         let permit = in_time.then(|| self.shared.admission.try_enter(estimate)).flatten();
         let permit = permit.ok_or_else(|| {
             self.shared.meters.refused();
             Refused::Full { retry_after: self.retry_after() }
         })?;
         let most = self.shared.config.request_tokens.get();
-        self.start_job(Job::new(model, pairs, most, permit))
+        self.start_job(Job::new(model, pairs, late(deadline), most, permit))
     }
 
     /// Takes pairs to answer by a model, and waits until the queue has room for them. This is for streams, whose
-    /// sender is to be slowed down rather than refused, and which may have any number of tokens.
+    /// sender is to be slowed down rather than refused, and which may have any number of tokens. `deadline` is the
+    /// time that other requests have, whose turns are not to hold up a stream for longer than each other.
     ///
     /// # Errors
     /// The engine is about to stop.
@@ -163,15 +179,16 @@ impl Engine {
         &self,
         model: Arc<OpenModel>,
         pairs: Vec<Pair>,
+        deadline: Duration,
     ) -> Result<Answers, Refused> {
         let estimate = admission::estimate(&model, &pairs);
         let permit = self.shared.admission.enter(estimate).await.ok_or(Refused::Stopping)?;
-        self.start_job(Job::new(model, pairs, usize::MAX, permit))
+        self.start_job(Job::new(model, pairs, late(deadline), usize::MAX, permit))
     }
 
     fn start_job(&self, (job, receiver): (Arc<Job>, job::Receiver)) -> Result<Answers, Refused> {
         let answers = Answers::new(Arc::clone(&self.shared), &job, receiver);
-        if self.shared.units.push(job.key, tokenize::units(&job)) {
+        if self.shared.units.push(job.key, job.late, tokenize::units(&job)) {
             Ok(answers)
         } else {
             Err(Refused::Stopping)

@@ -2,6 +2,7 @@
 
 use super::fair::{FairQueue, Fate};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// What threads put in and take out in turns.
 pub(super) struct Stage<T> {
@@ -28,14 +29,20 @@ impl<T> Stage<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds items with their costs to a flow. Returns whether they were taken: a closed stage takes none.
-    pub(super) fn push(&self, key: u64, items: impl IntoIterator<Item = (usize, T)>) -> bool {
+    /// Adds items with their costs to a flow, which is late from a time on. Returns whether they were taken: a
+    /// closed stage takes none.
+    pub(super) fn push(
+        &self,
+        key: u64,
+        late: Instant,
+        items: impl IntoIterator<Item = (usize, T)>,
+    ) -> bool {
         let mut state = self.lock();
         if state.closed {
             return false;
         }
         for (cost, item) in items {
-            state.queue.push(key, cost, item);
+            state.queue.push(key, late, cost, item);
         }
         drop(state);
         self.changed.notify_all();
@@ -62,7 +69,7 @@ impl<T> Stage<T> {
         loop {
             if !state.queue.is_empty() {
                 let budget = budget(state.queue.cost(), state.idle);
-                let taken = state.queue.take(budget, fate());
+                let taken = state.queue.take(budget, Instant::now(), fate());
                 if !taken.is_empty() {
                     state.idle -= 1;
                     return Some(taken);

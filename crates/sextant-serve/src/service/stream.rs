@@ -99,9 +99,10 @@ async fn answer(
         if let Some(name) = caller.and_then(|caller| caller.name.as_ref()) {
             service.meters.key_asked(name, pairs.len(), true);
         }
+        let time = service.limits.time;
         let answered = async {
-            let answers = service.engine.submit_when_free(Arc::clone(model), pairs).await?;
-            within(service.limits.time, answers).await
+            let answers = service.engine.submit_when_free(Arc::clone(model), pairs, time).await?;
+            within(time, answers).await
         };
         match answered.await {
             Ok(answered) => {

@@ -70,6 +70,31 @@ fn a_request_past_its_deadline_is_given_up() {
     assert_eq!(server.metric("sextant_cancelled_total"), 1.0);
 }
 
+/// The queue has room, but what waits in it takes longer than a request of a millisecond has.
+#[test]
+fn what_would_wait_for_too_long_is_refused_at_once() {
+    let place = bundle();
+    let large = ["workers=1", "max_pairs=20000", "queue_tokens=100000000"];
+    let server = serve(place.path(), &large);
+    // From now on the server knows its speed.
+    server.post("/v1/relevance", &pairs(10, 20)).good();
+    let body = pairs(20000, 60);
+    let answers = std::thread::scope(|scope| {
+        let long = scope.spawn(|| server.post("/v1/relevance", &body));
+        let mut hasty = pairs(1, 1);
+        hasty["timeout_ms"] = json!(1);
+        let mut answers = Vec::new();
+        while !long.is_finished() {
+            answers.push(server.post("/v1/relevance", &hasty));
+        }
+        long.join().unwrap().good();
+        answers
+    });
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("none was refused");
+    assert_eq!(refused.json()["error"]["code"], "queue_full");
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+}
+
 #[test]
 fn a_client_that_goes_away_cancels_what_has_not_begun() {
     let place = bundle();

@@ -4,11 +4,11 @@ use crate::support::{Running, WorkFolder};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// Starts a server and returns it with its address.
-fn start(place: &WorkFolder) -> (Running, String) {
+/// Starts a server with a setting and returns it with its address.
+fn start(place: &WorkFolder, setting: &str) -> (Running, String) {
     let bundle = "main=runs/tiny/bundle";
-    let mut server =
-        place.start(&["serve", bundle, "--listen", "127.0.0.1:0", "--set", "log=json"]);
+    let common = ["serve", bundle, "--listen", "127.0.0.1:0", "--set", "log=json"];
+    let mut server = place.start(&[&common[..], &["--set", setting]].concat());
     server.until_said("is open");
     let said = server.said();
     let address = said.split("listening on http://").nth(1).unwrap();
@@ -17,8 +17,17 @@ fn start(place: &WorkFolder) -> (Running, String) {
 }
 
 fn get(address: &str, path: &str) -> String {
+    ask(address, "GET", path, "")
+}
+
+fn ask(address: &str, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -27,7 +36,7 @@ fn get(address: &str, path: &str) -> String {
 #[test]
 fn signals_reload_and_end_a_server() {
     let place = WorkFolder::with_bundle();
-    let (mut server, address) = start(&place);
+    let (mut server, address) = start(&place, "log_texts=false");
     assert!(get(&address, "/ready").starts_with("HTTP/1.1 200 "));
     server.signal("HUP");
     server.until_said("is open already as its folder has it");
@@ -46,6 +55,24 @@ fn signals_reload_and_end_a_server() {
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
     }
     assert!(said.contains("\"route\":\"/ready\""), "{said}");
+}
+
+/// Texts are in the log if, and only if, it was asked for.
+#[test]
+fn texts_are_logged_if_asked_for() {
+    let place = WorkFolder::with_bundle();
+    for (setting, logged) in [("log_texts=true", true), ("log_texts=false", false)] {
+        let (mut server, address) = start(&place, setting);
+        let body = r#"{"query": "crimson armchair", "documents": ["a lamp of brass"]}"#;
+        let answer = ask(&address, "POST", "/v2/rerank", body);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        server.signal("TERM");
+        let (status, said) = server.end();
+        assert!(status.success(), "{said}");
+        for text in ["crimson armchair", "a lamp of brass"] {
+            assert_eq!(said.contains(text), logged, "{setting}: {said}");
+        }
+    }
 }
 
 #[test]
