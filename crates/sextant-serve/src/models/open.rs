@@ -4,7 +4,7 @@ use crate::drift::Drift;
 use crate::native::{MemberInfo, TaskName};
 use sextant_core::Task;
 use sextant_infer::{Scorer, Threads};
-use sextant_kernels::ScorePrecision;
+use sextant_kernels::{ScorePrecision, release_free_blocks};
 use sextant_model::{Device, ModelError, ModelSpec, SharedBases};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,6 +56,8 @@ impl OpenModel {
         };
         let scorer = opened.with_threads(Threads::Caller)?;
         scorer.warm_up()?;
+        // What reading and packing weights has left is larger than anything that answering asks for.
+        release_free_blocks();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
