@@ -25,6 +25,7 @@ mod server;
 mod service;
 mod settings;
 mod shadow;
+mod stall;
 mod tls;
 mod traces;
 

@@ -1,5 +1,6 @@
 //! Connections: accepted within bounds, and ended in order.
 
+use crate::stall::Stalling;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +23,8 @@ pub struct Connections {
     /// How long a client may take for the handshake of TLS, and for the head of each request. It also bounds how
     /// long a connection may be idle between two requests.
     pub head_time: Duration,
+    /// How long a client may read nothing while there is something for it.
+    pub write_time: Duration,
     /// How long requests that are under way may take after the server was told to stop.
     pub drain_time: Duration,
 }
@@ -48,6 +51,7 @@ pub(crate) async fn listen(
         let Some((stream, place)) = accepted else { continue };
         let (http, router, watcher) = (http.clone(), router.clone(), graceful.watcher());
         let (tls, head_time) = (tls.clone(), connections.head_time);
+        let stream = Stalling::new(stream, connections.write_time);
         tokio::spawn(async move {
             // Given back when the connection ends.
             let _place = place;

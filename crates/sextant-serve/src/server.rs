@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 /// All that a server needs to know.
@@ -198,6 +198,7 @@ impl Server {
             connections: config.connections.most.get(),
             default_task: config.default_task,
             unknown: config.unknown_model,
+            tokenizing: Arc::new(Semaphore::new(config.engine.tokenizers.get())),
             shadow: door,
             traces: traces.transpose().map_err(ServeError::Threads)?,
             log_texts: config.log_texts,

@@ -1,14 +1,14 @@
 //! What the one who asked holds of a request.
 
-use super::Shared;
 use super::job::{Job, PairFault, Receiver, RowOutcome};
+use super::{Flow, Shared};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The answers to a request, as they come. Dropping this cancels what has not begun.
 pub(crate) struct Answers {
     shared: Arc<Shared>,
-    key: u64,
+    flow: Flow,
     cancelled: Arc<AtomicBool>,
     receiver: Receiver,
     pairs: usize,
@@ -19,7 +19,7 @@ impl Answers {
     /// Does not hold the job itself: if the engine loses it, the channel closes.
     pub(super) fn new(shared: Arc<Shared>, job: &Job, receiver: Receiver) -> Self {
         let cancelled = Arc::clone(&job.cancelled);
-        Self { shared, key: job.key, cancelled, receiver, pairs: job.pairs.len(), received: 0 }
+        Self { shared, flow: job.flow, cancelled, receiver, pairs: job.pairs.len(), received: 0 }
     }
 
     /// The next outcome and the position of its pair. The order is that in which pairs are answered. `None` after
@@ -50,8 +50,8 @@ impl Drop for Answers {
     fn drop(&mut self) {
         if self.received < self.pairs {
             self.cancelled.store(true, Ordering::Relaxed);
-            self.shared.units.remove(self.key);
-            self.shared.rows.remove(self.key);
+            self.shared.units.remove(self.flow, |unit| unit.job.is_cancelled());
+            self.shared.rows.remove(self.flow, |row| row.job.is_cancelled());
             self.shared.meters.cancelled();
         }
     }

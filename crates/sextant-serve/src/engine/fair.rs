@@ -1,10 +1,36 @@
 //! A queue that serves several flows in turns, by cost.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// How many times its first turn a flow's later turns are at most.
+/// How many times its first turn the later turns of a request are at most.
 const GROWN: usize = 8;
+
+/// What has turns of its own: a request, or all of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Flow {
+    number: u64,
+    grows: bool,
+}
+
+impl Flow {
+    /// A request, which is to end some time: each of its turns is twice the one before, up to [`GROWN`] times the
+    /// first.
+    pub(crate) fn request() -> Self {
+        Self::new(true)
+    }
+
+    /// A stream, which may go on for ever: all its turns are alike.
+    pub(crate) fn stream() -> Self {
+        Self::new(false)
+    }
+
+    fn new(grows: bool) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        Self { number: NUMBERS.fetch_add(1, Ordering::Relaxed), grows }
+    }
+}
 
 /// What to do with the first item of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,38 +39,46 @@ pub(super) enum Fate {
     Take,
     /// Leave the flow as it is, for another time.
     Leave,
-    /// Nobody waits for the flow any more: drop all its items.
+    /// Nobody waits for the item any more: drop it.
     Drop,
 }
 
-/// The items of one flow, in their order.
-struct Flow<T> {
-    items: VecDeque<(usize, T)>,
+/// An item in its flow.
+struct Waiting<T> {
+    item: T,
+    cost: usize,
+    /// From when on the item does not wait for turns any more.
+    late: Instant,
+}
+
+/// The items of one flow, in their order; at least one.
+struct Lane<T> {
+    items: VecDeque<Waiting<T>>,
     /// What the flow may still take in its turn.
     credit: usize,
     /// Whether the flow has been given its credit for the present turn.
     in_turn: bool,
     /// What its next turn adds to its credit.
     turn: usize,
-    /// From when on the flow does not wait for turns any more.
+    /// When its first item is late, as [`FairQueue::lateness`] has it.
     late: Instant,
 }
 
 /// Deficit round robin (Shreedhar & Varghese 1995): in each turn a flow may take items of a total cost, and what
-/// it does not use adds to its next turn. Here a flow is a request.
+/// it does not use adds to its next turn.
 ///
-/// Each turn of a flow adds twice what the one before did, up to [`GROWN`] times the first. Were all turns alike, a
-/// large request would wait for as long as small ones keep coming, whose turns are their first.
+/// Each turn of a request adds twice what the one before did. Were all turns alike, a large request would wait for
+/// as long as small ones keep coming, whose turns are their first.
 ///
-/// A flow that is late comes before all turns and takes all of its items, the one that became late first before
-/// others. Turns alone say nothing about when a flow ends; with this, a flow ends when all that was there before it
-/// and itself are done, counted from when it became late.
+/// An item that is late comes before all turns, the one that became late first before others. Turns alone say
+/// nothing about when a request ends; with this, it ends when all that was there before it and itself are done,
+/// counted from when it became late.
 pub(super) struct FairQueue<T> {
-    flows: HashMap<u64, Flow<T>>,
-    /// The keys of flows in the order of their turns.
-    order: VecDeque<u64>,
-    /// When each flow is late, and its key.
-    lateness: BTreeSet<(Instant, u64)>,
+    lanes: HashMap<Flow, Lane<T>>,
+    /// The flows in the order of their turns.
+    order: VecDeque<Flow>,
+    /// When the first item of each flow is late.
+    lateness: BTreeSet<(Instant, Flow)>,
     /// What its first turn adds to a flow's credit.
     turn: usize,
     cost: usize,
@@ -53,7 +87,7 @@ pub(super) struct FairQueue<T> {
 impl<T> FairQueue<T> {
     pub(super) fn new(turn: usize) -> Self {
         Self {
-            flows: HashMap::new(),
+            lanes: HashMap::new(),
             order: VecDeque::new(),
             lateness: BTreeSet::new(),
             turn: turn.max(1),
@@ -67,33 +101,54 @@ impl<T> FairQueue<T> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.flows.is_empty()
+        self.lanes.is_empty()
     }
 
     /// Adds an item to a flow, which is late from a time on. A flow that is new has its first turn after all others.
-    pub(super) fn push(&mut self, key: u64, late: Instant, cost: usize, item: T) {
+    pub(super) fn push(&mut self, flow: Flow, late: Instant, cost: usize, item: T) {
         let (order, lateness, turn) = (&mut self.order, &mut self.lateness, self.turn);
-        let flow = self.flows.entry(key).or_insert_with(|| {
-            order.push_back(key);
-            lateness.insert((late, key));
-            Flow { items: VecDeque::new(), credit: 0, in_turn: false, turn, late }
+        let lane = self.lanes.entry(flow).or_insert_with(|| {
+            order.push_back(flow);
+            lateness.insert((late, flow));
+            Lane { items: VecDeque::new(), credit: 0, in_turn: false, turn, late }
         });
-        flow.items.push_back((cost, item));
+        lane.items.push_back(Waiting { item, cost, late });
         self.cost += cost;
     }
 
-    /// Removes a flow and returns its items.
-    pub(super) fn remove(&mut self, key: u64) -> Vec<T> {
-        let Some(flow) = self.flows.remove(&key) else { return Vec::new() };
-        self.lateness.remove(&(flow.late, key));
-        self.cost -= flow.items.iter().map(|(cost, _)| cost).sum::<usize>();
-        self.order.retain(|&other| other != key);
-        flow.items.into_iter().map(|(_, item)| item).collect()
+    /// Removes the items of a flow for which nobody waits, and returns them.
+    pub(super) fn remove(&mut self, flow: Flow, gone: impl Fn(&T) -> bool) -> Vec<T> {
+        let Some(lane) = self.lanes.get_mut(&flow) else { return Vec::new() };
+        let items = std::mem::take(&mut lane.items);
+        let (removed, kept): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|waiting| gone(&waiting.item));
+        lane.items = kept.into();
+        self.cost -= removed.iter().map(|waiting| waiting.cost).sum::<usize>();
+        self.settle(flow);
+        removed.into_iter().map(|waiting| waiting.item).collect()
     }
 
-    /// Takes items of a total cost of at most `budget`: of the flows that are late at the present time `now`, and
-    /// then flow by flow in turns. The first item is taken even if it costs more. `fate` decides about the first
-    /// item of a flow; a flow that is left keeps its place, so that it is the first one of a later call.
+    /// Notes when the first item of a flow is late, and removes a flow that has no items.
+    fn settle(&mut self, flow: Flow) {
+        let Some(lane) = self.lanes.get_mut(&flow) else { return };
+        match lane.items.front() {
+            Some(first) if first.late == lane.late => {}
+            Some(first) => {
+                self.lateness.remove(&(lane.late, flow));
+                self.lateness.insert((first.late, flow));
+                lane.late = first.late;
+            }
+            None => {
+                self.lateness.remove(&(lane.late, flow));
+                self.lanes.remove(&flow);
+                self.order.retain(|&other| other != flow);
+            }
+        }
+    }
+
+    /// Takes items of a total cost of at most `budget`: those that are late at the present time `now`, and then
+    /// flow by flow in turns. The first item is taken even if it costs more. `fate` decides about the first item of
+    /// a flow; a flow that is left keeps its place, so that it is the first one of a later call.
     pub(super) fn take(
         &mut self,
         budget: usize,
@@ -101,18 +156,14 @@ impl<T> FairQueue<T> {
         mut fate: impl FnMut(&T) -> Fate,
     ) -> Vec<T> {
         let mut pack = Pack { items: Vec::new(), left: budget };
-        let late: Vec<u64> =
-            self.lateness.range(..=(now, u64::MAX)).map(|&(_, key)| key).collect();
-        for key in late {
-            match self.fate(key, &mut fate) {
-                Fate::Take => {}
-                Fate::Leave => continue,
-                Fate::Drop => {
-                    self.remove(key);
-                    continue;
-                }
-            }
-            if self.draw(key, &mut pack, true) == Drawn::PackFull {
+        let late: Vec<Flow> = self
+            .lateness
+            .iter()
+            .take_while(|(late, _)| *late <= now)
+            .map(|&(_, flow)| flow)
+            .collect();
+        for flow in late {
+            if self.draw(flow, &mut pack, Some(now), &mut fate) == Drawn::PackFull {
                 return pack.items;
             }
         }
@@ -126,67 +177,88 @@ impl<T> FairQueue<T> {
         // Whether the present round over all flows found a flow that was not left as it is.
         let mut progress = false;
         loop {
-            let Some(&key) = self.order.get(place) else {
+            let Some(&flow) = self.order.get(place) else {
                 if !progress {
                     return;
                 }
                 (place, progress) = (0, false);
                 continue;
             };
-            match self.fate(key, &mut fate) {
-                Fate::Take => progress = true,
-                Fate::Leave => {
-                    place += 1;
-                    continue;
-                }
-                Fate::Drop => {
-                    self.order.remove(place);
-                    self.remove(key);
-                    continue;
-                }
-            }
-            match self.draw(key, pack, false) {
+            match self.draw(flow, pack, None, &mut fate) {
                 Drawn::PackFull => return,
+                Drawn::Left => place += 1,
                 // Its place went with it.
-                Drawn::AllItems => {}
+                Drawn::AllItems => progress = true,
                 Drawn::Credit => {
+                    progress = true;
                     self.order.remove(place);
-                    self.order.push_back(key);
+                    self.order.push_back(flow);
                 }
             }
         }
     }
 
-    fn fate(&self, key: u64, fate: &mut impl FnMut(&T) -> Fate) -> Fate {
-        let first = self.flows.get(&key).and_then(|flow| flow.items.front());
-        first.map_or(Fate::Drop, |(_, item)| fate(item))
+    /// Takes items of one flow: in a turn for as long as it has credit, or, given the present time, for as long as
+    /// they are late.
+    fn draw(
+        &mut self,
+        flow: Flow,
+        pack: &mut Pack<T>,
+        late: Option<Instant>,
+        fate: &mut impl FnMut(&T) -> Fate,
+    ) -> Drawn {
+        let drawn = self.draw_unsettled(flow, pack, late, fate);
+        self.settle(flow);
+        drawn
     }
 
-    /// Takes items of one flow, in a turn for as long as it has credit, late for as long as it has items. A flow
-    /// without items is removed.
-    fn draw(&mut self, key: u64, pack: &mut Pack<T>, late: bool) -> Drawn {
-        let Some(flow) = self.flows.get_mut(&key) else { return Drawn::AllItems };
-        if !late && !flow.in_turn {
-            flow.credit = flow.credit.saturating_add(flow.turn);
-            flow.turn = flow.turn.saturating_mul(2).min(self.turn.saturating_mul(GROWN));
-            flow.in_turn = true;
-        }
-        while let Some(&(cost, _)) = flow.items.front() {
-            if !late && cost > flow.credit {
-                flow.in_turn = false;
-                return Drawn::Credit;
+    /// The same, but for what else is to be known about the flow.
+    fn draw_unsettled(
+        &mut self,
+        flow: Flow,
+        pack: &mut Pack<T>,
+        late: Option<Instant>,
+        fate: &mut impl FnMut(&T) -> Fate,
+    ) -> Drawn {
+        let Some(lane) = self.lanes.get_mut(&flow) else { return Drawn::AllItems };
+        while let Some(first) = lane.items.front() {
+            let cost = first.cost;
+            if late.is_some_and(|now| first.late > now) {
+                return Drawn::Left;
+            }
+            match fate(&first.item) {
+                Fate::Leave => return Drawn::Left,
+                Fate::Drop => {
+                    lane.items.pop_front();
+                    self.cost -= cost;
+                    continue;
+                }
+                Fate::Take => {}
+            }
+            if late.is_none() {
+                if !lane.in_turn {
+                    lane.credit = lane.credit.saturating_add(lane.turn);
+                    if flow.grows {
+                        let most = self.turn.saturating_mul(GROWN);
+                        lane.turn = lane.turn.saturating_mul(2).min(most);
+                    }
+                    lane.in_turn = true;
+                }
+                if cost > lane.credit {
+                    lane.in_turn = false;
+                    return Drawn::Credit;
+                }
             }
             if cost > pack.left && !pack.items.is_empty() {
                 // The flow goes on with its turn in the next pack.
                 return Drawn::PackFull;
             }
-            let Some((_, item)) = flow.items.pop_front() else { break };
-            flow.credit = flow.credit.saturating_sub(cost);
+            let Some(Waiting { item, .. }) = lane.items.pop_front() else { break };
+            lane.credit = lane.credit.saturating_sub(cost);
             self.cost -= cost;
             pack.left = pack.left.saturating_sub(cost);
             pack.items.push(item);
         }
-        self.remove(key);
         Drawn::AllItems
     }
 }
@@ -204,7 +276,9 @@ enum Drawn {
     PackFull,
     /// It has no credit for its next item.
     Credit,
-    /// It has no more, and was removed.
+    /// Its next item is for another time.
+    Left,
+    /// It has no more items, and is no more.
     AllItems,
 }
 
@@ -219,10 +293,15 @@ mod tests {
         Instant::now() + Duration::from_hours(1)
     }
 
+    /// The flow of a request with a number.
+    fn flow(number: u64) -> Flow {
+        Flow { number, grows: true }
+    }
+
     fn queue(turn: usize, flows: &[(u64, usize, usize)]) -> FairQueue<(u64, usize)> {
         let mut queue = FairQueue::new(turn);
         for &(key, items, cost) in flows {
-            (0..items).for_each(|item| queue.push(key, never(), cost, (key, item)));
+            (0..items).for_each(|item| queue.push(flow(key), never(), cost, (key, item)));
         }
         queue
     }
@@ -247,7 +326,8 @@ mod tests {
     #[test]
     fn an_item_dearer_than_turn_and_budget_is_taken_alone() {
         let mut queue = queue(4, &[(1, 2, 1000), (2, 1, 1)]);
-        let packs: Vec<_> = (0..3).map(|_| queue.take(10, Instant::now(), |_| Fate::Take)).collect();
+        let packs: Vec<_> =
+            (0..3).map(|_| queue.take(10, Instant::now(), |_| Fate::Take)).collect();
         assert_eq!(packs.iter().map(Vec::len).sum::<usize>(), 3);
         assert!(packs.iter().all(|pack| pack.len() <= 2), "{packs:?}");
         assert!(queue.is_empty() && queue.cost() == 0);
@@ -256,7 +336,12 @@ mod tests {
     #[test]
     fn flows_that_are_left_come_first_next_time() {
         let mut queue = queue(10, &[(1, 50, 10), (2, 5, 10), (3, 50, 10)]);
-        let odd = queue.take(60, Instant::now(), |(key, _)| if key % 2 == 1 { Fate::Take } else { Fate::Leave });
+        let odd =
+            queue.take(
+                60,
+                Instant::now(),
+                |(key, _)| if key % 2 == 1 { Fate::Take } else { Fate::Leave },
+            );
         assert!(odd.iter().all(|(key, _)| key % 2 == 1) && odd.len() == 6, "{odd:?}");
         assert_eq!(queue.take(10, Instant::now(), |_| Fate::Take), [(2, 0)]);
     }
@@ -264,11 +349,12 @@ mod tests {
     #[test]
     fn what_nobody_waits_for_is_dropped() {
         let mut queue = queue(10, &[(1, 50, 10), (2, 5, 10)]);
-        let pack = queue.take(1000, Instant::now(), |(key, _)| if *key == 1 { Fate::Drop } else { Fate::Take });
+        let pack = queue
+            .take(1000, Instant::now(), |(key, _)| if *key == 1 { Fate::Drop } else { Fate::Take });
         assert_eq!(pack.len(), 5);
         assert!(queue.is_empty() && queue.cost() == 0);
-        queue.push(3, never(), 1, (3, 0));
-        assert_eq!(queue.remove(3), [(3, 0)]);
+        queue.push(flow(3), never(), 1, (3, 0));
+        assert_eq!(queue.remove(flow(3), |_| true), [(3, 0)]);
         assert!(queue.is_empty() && queue.take(10, Instant::now(), |_| Fate::Take).is_empty());
     }
 
@@ -303,10 +389,10 @@ mod tests {
     fn later_turns_are_larger() {
         let mut queue = FairQueue::new(1);
         for _ in 0..31 {
-            queue.push(0, never(), 1, 0);
+            queue.push(flow(0), never(), 1, 0);
         }
         for key in 1..=10 {
-            queue.push(key, never(), 1, key);
+            queue.push(flow(key), never(), 1, key);
         }
         let (mut large, mut small, mut next) = (0, 0, 11);
         while large < 31 {
@@ -314,7 +400,7 @@ mod tests {
                 [0] => large += 1,
                 [_] => {
                     small += 1;
-                    queue.push(next, never(), 1, next);
+                    queue.push(flow(next), never(), 1, next);
                     next += 1;
                 }
                 ref other => panic!("{other:?}"),
@@ -331,7 +417,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut queue = FairQueue::new(1);
         for (key, late) in [(1, never()), (2, now), (3, now - second), (4, now + second)] {
-            (0..5).for_each(|item| queue.push(key, late, 1, (key, item)));
+            (0..5).for_each(|item| queue.push(flow(key), late, 1, (key, item)));
         }
         let keys = |pack: Vec<(u64, usize)>| pack.iter().map(|(key, _)| *key).collect::<Vec<_>>();
         assert_eq!(keys(queue.take(7, now, |_| Fate::Take)), [3, 3, 3, 3, 3, 2, 2]);
@@ -342,6 +428,35 @@ mod tests {
         // What nobody waits for any more is dropped, late or not.
         let dropped = |(key, _): &(u64, usize)| if *key == 4 { Fate::Drop } else { Fate::Take };
         assert_eq!(keys(queue.take(9, now + second, dropped)), [1, 1, 1]);
+        assert!(queue.is_empty() && queue.cost() == 0);
+    }
+
+    /// However much a stream sends, its turns are alike, and only what has waited for long is late.
+    #[test]
+    fn a_stream_has_one_turn_at_a_time() {
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let stream = Flow { number: 7, grows: false };
+        let mut queue = FairQueue::new(2);
+        for item in 0..100 {
+            queue.push(stream, now + second * item, 1, 7);
+        }
+        queue.push(flow(1), never(), 1, 1);
+        let early = now - second;
+        let mut taken = Vec::new();
+        for _ in 0..4 {
+            queue.push(flow(1), never(), 1, 1);
+            taken.extend(queue.take(3, early, |_| Fate::Take));
+        }
+        assert_eq!(taken.iter().filter(|&&item| item == 7).count(), 7, "{taken:?}");
+        // Seven of its items are gone, and those that came in the next three seconds are late now.
+        assert_eq!(queue.take(100, now + second * 9, |_| Fate::Take)[..3], [7, 7, 7]);
+        // What is cancelled of a flow leaves the rest of it.
+        for item in 0..4 {
+            queue.push(stream, never(), 1, 100 + item % 2);
+        }
+        assert_eq!(queue.remove(stream, |&item| item == 101), [101, 101]);
+        assert_eq!(queue.take(100, now, |_| Fate::Take), [100, 100]);
         assert!(queue.is_empty() && queue.cost() == 0);
     }
 }

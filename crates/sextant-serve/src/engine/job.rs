@@ -1,5 +1,6 @@
 //! A request on its way through the engine.
 
+use super::Flow;
 use super::admission::bytes;
 use crate::models::OpenModel;
 use sextant_core::Pair;
@@ -7,7 +8,7 @@ use sextant_infer::{ScorerRow, Voted};
 use sextant_model::ModelError;
 use sextant_text::{Cut, Side, TextError};
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -70,8 +71,8 @@ pub(super) type Receiver = UnboundedReceiver<(usize, RowOutcome)>;
 
 /// What the threads know of a request.
 pub(super) struct Job {
-    /// Names the request's flow.
-    pub(super) key: u64,
+    /// What the request has its turns with.
+    pub(super) flow: Flow,
     pub(super) model: Arc<OpenModel>,
     pub(super) pairs: Vec<Pair>,
     /// From when on the request comes before the turns of others.
@@ -93,14 +94,13 @@ impl Job {
     pub(super) fn new(
         model: Arc<OpenModel>,
         pairs: Vec<Pair>,
-        late: Instant,
+        (flow, late): (Flow, Instant),
         most_tokens: usize,
         permit: OwnedSemaphorePermit,
     ) -> (Arc<Self>, Receiver) {
-        static KEYS: AtomicU64 = AtomicU64::new(0);
         let (sender, receiver) = unbounded_channel();
         let job = Self {
-            key: KEYS.fetch_add(1, Ordering::Relaxed),
+            flow,
             model,
             untokenized: AtomicUsize::new(pairs.len()),
             pairs,

@@ -22,6 +22,7 @@ mod worker;
 
 pub(crate) use answers::Answers;
 pub(crate) use cache::Cache;
+pub(crate) use fair::Flow;
 pub(crate) use job::{PairFault, RowAnswer, RowOutcome};
 
 use crate::meters::Meters;
@@ -166,12 +167,13 @@ impl Engine {
             Refused::Full { retry_after: self.retry_after() }
         })?;
         let most = self.shared.config.request_tokens.get();
-        self.start_job(Job::new(model, pairs, late(deadline), most, permit))
+        self.start_job(Job::new(model, pairs, (Flow::request(), late(deadline)), most, permit))
     }
 
     /// Takes pairs to answer by a model, and waits until the queue has room for them. This is for streams, whose
-    /// sender is to be slowed down rather than refused, and which may have any number of tokens. `deadline` is the
-    /// time that other requests have, whose turns are not to hold up a stream for longer than each other.
+    /// sender is to be slowed down rather than refused, and which may have any number of tokens. All of a stream has its
+    /// turns as one `flow`. `deadline` is the time that other requests have, whose turns are not to hold up a stream
+    /// for longer than each other.
     ///
     /// # Errors
     /// The engine is about to stop.
@@ -180,15 +182,16 @@ impl Engine {
         model: Arc<OpenModel>,
         pairs: Vec<Pair>,
         deadline: Duration,
+        flow: Flow,
     ) -> Result<Answers, Refused> {
         let estimate = admission::estimate(&model, &pairs);
         let permit = self.shared.admission.enter(estimate).await.ok_or(Refused::Stopping)?;
-        self.start_job(Job::new(model, pairs, late(deadline), usize::MAX, permit))
+        self.start_job(Job::new(model, pairs, (flow, late(deadline)), usize::MAX, permit))
     }
 
     fn start_job(&self, (job, receiver): (Arc<Job>, job::Receiver)) -> Result<Answers, Refused> {
         let answers = Answers::new(Arc::clone(&self.shared), &job, receiver);
-        if self.shared.units.push(job.key, job.late, tokenize::units(&job)) {
+        if self.shared.units.push(job.flow, job.late, tokenize::units(&job)) {
             Ok(answers)
         } else {
             Err(Refused::Stopping)

@@ -1,6 +1,6 @@
 //! A [`FairQueue`] between threads.
 
-use super::fair::{FairQueue, Fate};
+use super::fair::{FairQueue, Fate, Flow};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ impl<T> Stage<T> {
     /// closed stage takes none.
     pub(super) fn push(
         &self,
-        key: u64,
+        flow: Flow,
         late: Instant,
         items: impl IntoIterator<Item = (usize, T)>,
     ) -> bool {
@@ -42,16 +42,16 @@ impl<T> Stage<T> {
             return false;
         }
         for (cost, item) in items {
-            state.queue.push(key, late, cost, item);
+            state.queue.push(flow, late, cost, item);
         }
         drop(state);
         self.changed.notify_all();
         true
     }
 
-    /// Removes a flow. Its items are dropped after the lock is given back.
-    pub(super) fn remove(&self, key: u64) {
-        let removed = self.lock().queue.remove(key);
+    /// Removes the items of a flow for which nobody waits. They are dropped after the lock is given back.
+    pub(super) fn remove(&self, flow: Flow, gone: impl Fn(&T) -> bool) {
+        let removed = self.lock().queue.remove(flow, gone);
         drop(removed);
     }
 

@@ -91,6 +91,6 @@ fn encode(job: &Job, pair: PairRef<'_>) -> Result<ScorerRow, PairFault> {
 /// Puts rows into the second stage. That stage is closed only after this one is empty, so that it takes them.
 fn hand_on(stage: &Stage<QueuedRow>, job: &Job, rows: Vec<(usize, QueuedRow)>) {
     if !rows.is_empty() && !job.is_cancelled() {
-        stage.push(job.key, job.late, rows);
+        stage.push(job.flow, job.late, rows);
     }
 }

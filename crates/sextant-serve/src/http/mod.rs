@@ -5,6 +5,7 @@ mod body;
 mod drain;
 mod keys;
 mod observe;
+mod unpack;
 
 pub use access::Access;
 pub(crate) use access::require_key;
@@ -12,3 +13,4 @@ pub(crate) use body::{Parsed, Raw};
 pub(crate) use drain::drain;
 pub use keys::KeyProblem;
 pub(crate) use observe::{Dialect, fresh_id, labelled, observe};
+pub(crate) use unpack::unpack;

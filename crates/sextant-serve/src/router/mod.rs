@@ -6,21 +6,18 @@ mod page;
 
 use crate::dialects;
 use crate::error::ApiError;
-use crate::http::{Access, Dialect, drain, labelled, observe, require_key};
+use crate::http::{Access, Dialect, drain, labelled, observe, require_key, unpack};
 use crate::native::ErrorCode;
 use crate::service::Service;
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
-use tower_http::decompression::RequestDecompressionLayer;
-use tower_http::map_request_body::MapRequestBodyLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -61,9 +58,7 @@ pub(crate) fn router(
         .merge(page::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(MapRequestBodyLayer::new(Body::new))
-        .layer(RequestDecompressionLayer::new())
-        .layer(map_response(explain))
+        .layer(from_fn(unpack))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(cors(origins))
         .layer(from_fn_with_state(Arc::clone(&service), observe))
@@ -91,16 +86,6 @@ async fn wrong_method() -> ApiError {
         ErrorCode::MethodNotAllowed,
         "the page does not take this method; `/docs` says which",
     )
-}
-
-/// Gives a body to an error of a layer that has none.
-async fn explain(response: Response) -> Response {
-    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        let message = "the body is packed in a way that is not understood; use gzip, zstd or none";
-        let error = ApiError::new(ErrorCode::InvalidRequest, message);
-        return ApiError { status: response.status(), ..error }.into_response();
-    }
-    response
 }
 
 /// The panic itself was reported by the program's hook.

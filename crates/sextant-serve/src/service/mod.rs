@@ -24,6 +24,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// What one request may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub(crate) struct Service {
     pub(crate) default_task: Task,
     /// For dialects; the native API refuses unknown names.
     pub(crate) unknown: UnknownModel,
+    /// Places for requests that tokenize texts without answering them.
+    pub(crate) tokenizing: Arc<Semaphore>,
     pub(crate) shadow: Option<Shadow>,
     pub(crate) traces: Option<Traces>,
     /// Whether the log has the texts of pairs.
@@ -136,7 +139,7 @@ impl Service {
         })
     }
 
-    fn check_count(&self, found: usize, what: &str) -> Result<(), ApiError> {
+    pub(crate) fn check_count(&self, found: usize, what: &str) -> Result<(), ApiError> {
         let most = self.limits.pairs.get();
         if found > most {
             let message = format!(
@@ -148,7 +151,7 @@ impl Service {
     }
 
     /// Takes pairs out of the allowance of the request's key, if it has one.
-    fn charge(&self, pairs: usize) -> Result<(), ApiError> {
+    pub(crate) fn charge(&self, pairs: usize) -> Result<(), ApiError> {
         let Some(caller) = context::caller() else { return Ok(()) };
         let charged = caller.charge(pairs);
         if let Some(name) = &caller.name {

@@ -2,9 +2,10 @@
 
 use super::{Service, UnknownModel, pair, present, within};
 use crate::context::{self, Caller};
+use crate::engine::Flow;
 use crate::error::ApiError;
 use crate::json::parse;
-use crate::lines::{Line, lines};
+use crate::lines::{Line, LineLimits, lines};
 use crate::models::OpenModel;
 use crate::native::{ErrorCode, PairInput, PairOutcome, TaskName};
 use axum::body::{Body, Bytes};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// Pairs that are answered together.
 const CHUNK_PAIRS: usize = 64;
+/// Texts of so many bytes are answered together if there are fewer pairs.
+const CHUNK_BYTES: usize = 1 << 19;
 /// Chunks of one stream that are under way at a time.
 const CHUNKS: usize = 8;
 
@@ -43,14 +46,25 @@ pub(crate) async fn stream(
     let limits = service.limits.clone();
     // The answer is written after the handler has returned, where the request's context is gone.
     let caller = context::caller();
-    let numbered = lines(body, limits.body_bytes.get(), limits.body_time).enumerate();
-    let answered = numbered
-        .ready_chunks(CHUNK_PAIRS)
-        .map(move |chunk| {
+    let limits = LineLimits {
+        line_bytes: limits.body_bytes.get(),
+        patience: limits.body_time,
+        lines: CHUNK_PAIRS,
+        bytes: CHUNK_BYTES,
+    };
+    let flow = Flow::stream();
+    let mut index = 0;
+    let answered = lines(body, limits)
+        .map(move |lines| {
+            let first = index;
+            index += lines.len();
             let (service, model, options) =
                 (Arc::clone(&service), Arc::clone(&model), options.clone());
             let caller = caller.clone();
-            async move { answer(&service, &model, &options, caller.as_deref(), chunk).await }
+            async move {
+                let chunk = (first..).zip(lines).collect();
+                answer(&service, &model, (&options, flow), caller.as_deref(), chunk).await
+            }
         })
         .buffered(CHUNKS)
         .flat_map(|outcomes| {
@@ -70,7 +84,7 @@ fn line(outcome: &PairOutcome) -> Bytes {
 async fn answer(
     service: &Service,
     model: &Arc<OpenModel>,
-    options: &StreamOptions,
+    (options, flow): (&StreamOptions, Flow),
     caller: Option<&Caller>,
     lines: Vec<(usize, Line)>,
 ) -> Vec<PairOutcome> {
@@ -101,7 +115,8 @@ async fn answer(
         }
         let time = service.limits.time;
         let answered = async {
-            let answers = service.engine.submit_when_free(Arc::clone(model), pairs, time).await?;
+            let submitted = service.engine.submit_when_free(Arc::clone(model), pairs, time, flow);
+            let answers = submitted.await?;
             within(time, answers).await
         };
         match answered.await {

@@ -33,7 +33,7 @@ pub struct Settings {
 }
 
 /// The keys, with what each of them says.
-pub const KEYS: [(&str, &str); 34] = [
+pub const KEYS: [(&str, &str); 35] = [
     ("listen", "address and port, as \"127.0.0.1:8080\""),
     ("models", "a list of \"NAME=PATH\" or paths; the first one answers requests that name none"),
     ("device", "\"cpu\" or, with that feature, \"cuda\""),
@@ -55,6 +55,7 @@ pub const KEYS: [(&str, &str); 34] = [
     ("max_connections", "the most connections at a time"),
     ("timeout_ms", "the longest time until an answer"),
     ("body_seconds", "the longest time until a whole body has come"),
+    ("write_seconds", "the longest time that a client reads nothing of its answer"),
     ("head_seconds", "the longest time until the head of a request has come"),
     ("drain_seconds", "how long requests may take after the server was told to stop"),
     ("default_task", "the task of pairs in requests of other APIs that name none"),

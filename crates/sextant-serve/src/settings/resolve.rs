@@ -51,6 +51,7 @@ impl Settings {
             connections: Connections {
                 most: self.count("max_connections", 1024),
                 head_time: self.seconds("head_seconds", 30),
+                write_time: self.seconds("write_seconds", 30),
                 drain_time: self.seconds("drain_seconds", 30),
             },
             default_task: self.named("default_task").unwrap_or(Task::QueryProduct),

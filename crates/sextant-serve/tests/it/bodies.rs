@@ -35,6 +35,32 @@ fn packed_bodies_are_unpacked_within_the_limit() {
     );
 }
 
+/// `cat a.gz b.gz` is gzip, too, and what follows that is none is not passed over.
+#[test]
+fn all_members_of_a_packed_body_are_read() {
+    let place = bundle();
+    let server = serve(place.path(), &[]);
+    let member = |name: &str, text: &str| {
+        let line = format!("{{\"left\": \"{text}\", \"right\": \"lamp\"}}\n");
+        if name == "zstd" {
+            return zstd::encode_all(line.as_bytes(), 3).unwrap();
+        }
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(line.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    for name in ["gzip", "zstd"] {
+        let headers = [("content-encoding", name), ("content-type", "application/x-ndjson")];
+        let send = |body: &[u8]| server.send("/v1/relevance?task=query-type", &headers, body);
+        let mut body = [member(name, "red sofa"), member(name, "lamp")].concat();
+        let answer = send(&body);
+        assert_eq!((answer.status, answer.text.lines().count()), (200, 2), "{}", answer.text);
+        assert!(!answer.text.contains("error"), "{}", answer.text);
+        body.extend_from_slice(b"neither a member nor a frame");
+        assert!(send(&body).text.contains("could not be unpacked"));
+    }
+}
+
 #[test]
 fn every_error_has_the_message_where_clients_look_for_it_and_no_text_of_the_request() {
     let place = bundle();

@@ -31,6 +31,27 @@ fn a_request_beyond_a_limit_is_refused_with_the_limit() {
 }
 
 #[test]
+fn texts_are_tokenized_within_limits() {
+    let place = bundle();
+    let server = serve(place.path(), &["max_pairs=10", "max_request_tokens=200"]);
+    for (path, body) in [
+        ("/tokenize", json!({"inputs": vec!["lamp"; 11]})),
+        ("/tokenize", json!({"inputs": "a ".repeat(300)})),
+        ("/tokenize", json!({"inputs": [vec!["a"; 110].join(" "), vec!["b"; 110].join(" ")]})),
+        ("/tokenize", json!({"inputs": "a".repeat(5000)})),
+        ("/decode", json!({"ids": vec![5; 300]})),
+    ] {
+        let refused = server.post(path, &body);
+        assert_eq!(refused.status, 413, "{path}: {}", refused.text);
+    }
+    server.post("/tokenize", &json!({"inputs": "red sofa"})).good();
+    server.post("/decode", &json!({"ids": [5, 6]})).good();
+    let wrong = server.post("/tokenize", &json!({"inputs": 5}));
+    assert_eq!(wrong.status, 422, "{}", wrong.text);
+    assert!(wrong.text.contains("one input, or a list of inputs"), "{}", wrong.text);
+}
+
+#[test]
 fn beyond_the_queue_requests_are_refused_with_a_time_and_others_are_answered_right() {
     let place = bundle();
     // Every request takes the whole queue, so that of several at a time some find it full.
@@ -156,4 +177,18 @@ fn slow_clients_are_let_go() {
         "POST /v1/relevance HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{",
     );
     assert!(late.starts_with("HTTP/1.1 408 "), "{late}");
+}
+
+/// Somebody who asks and asks and never reads has the connection for some time only.
+#[test]
+fn clients_that_do_not_read_are_let_go() {
+    let place = bundle();
+    let server = serve(place.path(), &["write_seconds=1"]);
+    let mut client = TcpStream::connect(server.address).unwrap();
+    client.set_write_timeout(Some(PATIENCE)).unwrap();
+    let ask = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
+    // The server stops to read requests when nothing of its answers goes out, and then gives up.
+    while client.write_all(ask).is_ok() {}
+    let good = server.post("/v1/relevance", &pairs(1, 1));
+    assert_eq!(good.status, 200);
 }

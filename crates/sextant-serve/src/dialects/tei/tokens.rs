@@ -19,7 +19,7 @@ pub(super) struct TokenizeRequest {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected one input, or a list of inputs, of the right type")]
 enum OneOrMany<T> {
     One(T),
     Many(Vec<T>),
@@ -51,9 +51,15 @@ pub(super) async fn tokenize(
 ) -> Result<Json<Vec<Vec<Token>>>, ApiError> {
     let TokenizeRequest { model, inputs, add_special_tokens } = request;
     let special = add_special_tokens.unwrap_or(true);
+    let inputs = inputs.into_vec();
+    // Before they are tokenized, there is no telling how many tokens there are: words are shorter than this.
+    let least = inputs.iter().map(String::len).sum::<usize>() / MOST_BYTES;
     let each = move |tokenizer: &Tokenizer, text: &String| tokens(tokenizer, text, special);
-    by_tokenizer(&service, model, inputs.into_vec(), each).await
+    by_tokenizer(&service, model, (inputs, least), each, Vec::len).await
 }
+
+/// A text has at least one token for so many bytes, or is longer than the server takes.
+const MOST_BYTES: usize = 8;
 
 fn tokens(tokenizer: &Tokenizer, text: &str, special: bool) -> Result<Vec<Token>, TextError> {
     let name = |&id: &u32| Token {
@@ -99,30 +105,61 @@ pub(super) async fn decode(
     // A list of numbers is one list of tokens; a list of lists is several.
     let lists: Vec<Vec<u32>> = ids.into_vec().into_iter().map(OneOrMany::into_vec).collect();
     let each = move |tokenizer: &Tokenizer, ids: &Vec<u32>| tokenizer.decode(ids, skip);
-    by_tokenizer(&service, model, lists, each).await
+    let found = lists.iter().map(Vec::len).sum();
+    by_tokenizer(&service, model, (lists, found), each, |_| 0).await
 }
 
-/// Does something with the tokenizer of a model for each of several items.
+/// Does something with the tokenizer of a model for each of several items, which have at least so many tokens. `count`
+/// counts the tokens of what came of an item, as far as they were not known before.
 async fn by_tokenizer<T: Send + 'static, R: Send + 'static>(
     service: &Service,
     model: Option<String>,
-    items: Vec<T>,
+    (items, tokens): (Vec<T>, usize),
     each: impl Fn(&Tokenizer, &T) -> Result<R, TextError> + Send + 'static,
+    count: impl Fn(&R) -> usize + Send + 'static,
 ) -> Result<Json<Vec<R>>, ApiError> {
-    let most = service.limits.pairs.get();
-    if items.len() > most {
+    service.check_count(items.len(), "inputs")?;
+    let most = service.engine.config().request_tokens.get();
+    let too_many = move || {
         let message =
-            format!("the request has {} inputs, and the server takes {most}", items.len());
-        return Err(ApiError::new(ErrorCode::TooLarge, message));
+            format!("the request has more tokens than the server takes ({most}); send it in parts");
+        ApiError::new(ErrorCode::TooLarge, message)
+    };
+    if tokens > most {
+        return Err(too_many());
     }
+    service.charge(items.len())?;
     let model = service.model(model.as_deref(), UnknownModel::Default).await?;
-    // Tokenizing takes processor time, which the threads of connections must not be kept from.
-    let done = tokio::task::spawn_blocking(move || {
-        let Some(tokenizer) = tokenizer(&model) else { return Ok(Vec::new()) };
-        items.iter().map(|item| each(tokenizer, item)).collect::<Result<_, _>>()
-    });
-    // The message of a tokenizer may repeat the text.
-    done.await.map_err(|_| ApiError::internal())?.map(Json).map_err(|_| ApiError::internal())
+    let alive = Arc::new(());
+    let watched = Arc::downgrade(&alive);
+    let work = async {
+        // As many at a time as texts of pairs are tokenized by: more would take the time of answers.
+        let place = Arc::clone(&service.tokenizing).acquire_owned().await;
+        // Tokenizing takes processor time, which the threads of connections must not be kept from.
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let Some(tokenizer) = tokenizer(&model) else { return Ok(Vec::new()) };
+            let (mut answers, mut found) = (Vec::with_capacity(items.len()), 0);
+            for item in &items {
+                // Nobody waits for the rest: the client went away, or time is up.
+                if watched.strong_count() == 0 {
+                    break;
+                }
+                // The message of a tokenizer may repeat the text.
+                let answer = each(tokenizer, item).map_err(|_| ApiError::internal())?;
+                found += count(&answer);
+                if found > most {
+                    return Err(too_many());
+                }
+                answers.push(answer);
+            }
+            Ok(answers)
+        });
+        done.await.map_err(|_| ApiError::internal())?
+    };
+    let answers = tokio::time::timeout(service.limits.time, work).await;
+    drop(alive);
+    answers.map_err(|_| ApiError::timeout(service.limits.time))?.map(Json)
 }
 
 fn tokenizer(model: &OpenModel) -> Option<&Tokenizer> {
