@@ -224,6 +224,7 @@ pub enum Draw {
 /// One percentage point.
 const DEFAULT_MARGIN: f64 = 0.01;
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_default_margin(margin: &f64) -> bool {
     *margin == DEFAULT_MARGIN
 }

@@ -13,6 +13,9 @@ const OPEN: usize = 1;
 const BEHIND: usize = 2;
 const LEGEND: [&str; 3] = ["to ship", "may be as good as the most accurate", "shown to be behind"];
 
+/// A number by which systems cost more or less.
+type CostOf = fn(&Contender) -> f64;
+
 pub(super) fn sections(findings: &Findings) -> Result<Vec<Section>, LabError> {
     let Some(verdict) = &findings.verdict else { return Ok(Vec::new()) };
     let mut section = Section::new(
@@ -31,7 +34,7 @@ pub(super) fn sections(findings: &Findings) -> Result<Vec<Section>, LabError> {
         ));
         section.plots.push(plot);
     }
-    let costs: [(&str, &str, fn(&Contender) -> f64); 2] = [
+    let costs: [(&str, &str, CostOf); 2] = [
         ("Accuracy against speed", "test rows scored in a second", |c| c.rows_per_second),
         ("Accuracy against size", "parameters", |c| c.parameters as f64),
     ];
@@ -92,12 +95,7 @@ fn distances(verdict: &Verdict) -> Result<Option<Plot>, LabError> {
     Plot::new(&title, "percentage points", "").forest(&rows, &LEGEND, 0.0).map(Some)
 }
 
-fn against(
-    verdict: &Verdict,
-    title: &str,
-    axis: &str,
-    cost: fn(&Contender) -> f64,
-) -> Result<Plot, LabError> {
+fn against(verdict: &Verdict, title: &str, axis: &str, cost: CostOf) -> Result<Plot, LabError> {
     let series: Vec<Series> = verdict
         .contenders
         .iter()

@@ -101,7 +101,7 @@ impl Plot {
     pub(super) fn drawn(self, svg: &str, size: (u32, u32), legend: Vec<(String, usize)>) -> Self {
         let svg = themed(svg, &self.title, size);
         let legend = legend.into_iter().map(|(name, colour)| (name, colour, 0)).collect();
-        Self { svg, size, legend, ..self }
+        Self { svg, legend, size, ..self }
     }
 
     /// A logarithmic x axis.

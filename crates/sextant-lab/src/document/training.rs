@@ -12,6 +12,9 @@ use std::io::Write;
 /// A curve of at most this many points has a mark at each.
 const MOST_MARKS: usize = 12;
 
+/// One of the curves of a run.
+type PointsOf = fn(&TrainingCurve) -> &[(f64, f64)];
+
 fn line(name: &str, points: &[(f64, f64)]) -> Series {
     let series = Series::line(name);
     let mut series = if points.len() > MOST_MARKS { series.without_marks() } else { series };
@@ -34,10 +37,10 @@ pub(super) fn section(findings: &Findings) -> Result<Option<Section>, LabError> 
             "Every finished run: the dev metric that chose its weights, and the training loss, as means of spans of steps. Runs of one system have one colour, so that the width of its band is the spread of its seeds. A dev curve that still rises at its end would go on with more steps.",
         ],
     );
-    let named = |of: fn(&TrainingCurve) -> &[(f64, f64)], name: fn(&TrainingCurve) -> &str| {
+    let named = |of: PointsOf, name: fn(&TrainingCurve) -> &str| {
         move |curve: &TrainingCurve| line(name(curve), of(curve))
     };
-    let parts: [(&str, fn(&TrainingCurve) -> &[(f64, f64)]); 2] =
+    let parts: [(&str, PointsOf); 2] =
         [("dev metric", |curve| &curve.dev), ("training loss", |curve| &curve.loss)];
     for (what, of) in parts {
         let series: Vec<_> = curves.iter().map(named(of, |curve| &curve.group)).collect();

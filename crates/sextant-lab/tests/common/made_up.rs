@@ -117,14 +117,22 @@ fn finish(lab: &mut Lab, cell: &Cell, made_up: &MadeUp) {
         }
         found.write(&folder, split, examples).unwrap();
     }
-    let log: String = (1..=200)
-        .map(|step| {
-            let loss = 0.3 + (-f64::from(step) / 40.0).exp();
-            let look = format!("{{\"event\":\"dev\",\"step\":{step},\"value\":{},\"best\":true}}\n", 1.0 - loss);
-            let look = if step % 20 == 0 { look } else { String::new() };
-            format!("{{\"event\":\"step\",\"step\":{step},\"loss\":{loss},\"learning_rate\":0.001,\"gradient_norm\":1.5}}\n{look}")
-        })
-        .collect();
+    let mut log = String::new();
+    for step in 1..=200 {
+        let loss = 0.3 + (-f64::from(step) / 40.0).exp();
+        let line = serde_json::json!({
+            "event": "step", "step": step, "loss": loss, "learning_rate": 1e-3, "gradient_norm": 1.5,
+        });
+        log.push_str(&line.to_string());
+        log.push('\n');
+        if step % 20 == 0 {
+            let value = 1.0 - loss;
+            let line =
+                serde_json::json!({"event": "dev", "step": step, "value": value, "best": true});
+            log.push_str(&line.to_string());
+            log.push('\n');
+        }
+    }
     std::fs::write(folder.join("log.jsonl"), log).unwrap();
     let accuracy = by_task.values().sum::<f64>() / by_task.len() as f64;
     let entry = LedgerEntry {

@@ -5,7 +5,7 @@ use crate::run_pack::backward;
 use crate::target::StepOptions;
 use crate::{Gradients, TrainError};
 use sextant_model::{ForwardContext, PackInput, RelevanceModel, StepShared, contradiction_losses};
-use sextant_text::{Pack, fill};
+use sextant_text::{Pack, RowView, fill};
 use std::sync::Arc;
 
 /// What the triangles of a step came to.
@@ -37,7 +37,7 @@ pub(crate) fn gradients(
 ) -> Result<Penalty, TrainError> {
     let rows: Vec<_> = chosen.iter().map(|&triangle| triangles.triangle(triangle)).collect();
     let lengths: Vec<usize> =
-        rows.iter().map(|sides| sides.iter().map(|row| row.len()).sum()).collect();
+        rows.iter().map(|sides| sides.iter().map(RowView::len).sum()).collect();
     let packs = fill(&lengths, options.pack_tokens);
     let shared = Arc::new(StepShared::of(packs.len()));
     let [seed, step] = options.key;

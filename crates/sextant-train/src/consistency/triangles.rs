@@ -32,16 +32,15 @@ impl Triangles {
         encoder: &Encoder,
     ) -> Result<Self, TrainError> {
         let Some(recipe) = &plan.recipe.consistency else { return Ok(Self::default()) };
-        let rows = match &recipe.unlabelled {
-            Some(path) => read(path, plan)?,
-            None => {
-                let mut rows = Vec::new();
-                choice.visit(source, &[Split::Train], &mut |row| {
-                    rows.push(row.example.into_owned());
-                    Ok(())
-                })?;
-                rows
-            }
+        let rows = if let Some(path) = &recipe.unlabelled {
+            read(path, plan)?
+        } else {
+            let mut rows = Vec::new();
+            choice.visit(source, &[Split::Train], &mut |row| {
+                rows.push(row.example.into_owned());
+                Ok(())
+            })?;
+            rows
         };
         let found = Triples::of(&rows, recipe.limit, plan.recipe.seed);
         let triangles = Self::encoded(&found, recipe, plan, encoder)?;
@@ -85,7 +84,9 @@ impl Triangles {
             other => other.into(),
         })?;
         let mut arena = RowArena::with_capacity(encoded.len());
-        encoded.iter().for_each(|row| arena.push(row));
+        for row in &encoded {
+            arena.push(row);
+        }
         arena.shrink_to_fit();
         Ok(Self { pairs: arena, sides })
     }
