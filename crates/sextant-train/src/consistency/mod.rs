@@ -3,9 +3,7 @@
 //! Triangles need no grades.
 
 mod gradients;
-mod recipe;
 mod triangles;
 
 pub(crate) use gradients::{Penalty, gradients};
-pub use recipe::ConsistencyRecipe;
 pub use triangles::Triangles;

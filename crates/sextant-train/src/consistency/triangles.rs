@@ -1,8 +1,7 @@
 //! The triangles that a run learns from.
 
-use super::ConsistencyRecipe;
 use crate::choose::Choice;
-use crate::{ExampleSource, Plan, TrainError};
+use crate::{ConsistencyRecipe, ExampleSource, Plan, TrainError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sextant_core::{Example, Grade, Pair, Split};
