@@ -153,6 +153,21 @@ def paired_bootstrap(rng, rows, groups=None):
     }
 
 
+def welch(rng, first, second, spread):
+    """Welch's test of two groups of seeds, and its interval: the limit of very many test rows."""
+    a, b = (np.round(0.7 + shift + spread * rng.standard_normal(n), 4) for shift, n in ((0, first), (0.02, second)))
+    found = stats.ttest_ind(b, a, equal_var=False)
+    interval = found.confidence_interval(0.99)
+    return {
+        "first": a.tolist(),
+        "second": b.tolist(),
+        "degrees": float(found.df),
+        "p": float(found.pvalue),
+        "low_99": float(interval.low),
+        "high_99": float(interval.high),
+    }
+
+
 def main():
     warnings.filterwarnings("ignore")  # sums that are 1 only to f32
     rng = np.random.default_rng(13)
@@ -173,6 +188,7 @@ def main():
         ],
         "diversity": [diversity(rng, 4, 200), diversity(rng, 2, 30)],
         "paired_bootstrap": [paired_bootstrap(rng, 1000), paired_bootstrap(rng, 1000, groups=40)],
+        "welch": [welch(rng, 2, 2, 0.004), welch(rng, 3, 3, 0.01), welch(rng, 5, 3, 0.002), welch(rng, 30, 40, 0.05)],
     }
     # A line for each case.
     parts = []

@@ -6,6 +6,7 @@ use crate::scorer::named;
 use pyo3::prelude::*;
 use sextant_files::Existing;
 use sextant_hub::Store;
+use sextant_lab::leave_curves;
 use sextant_model::Device;
 use sextant_train::{
     Event, JsonLog, Observer, Plan, Prepared, RunFolder, Start, StoppableSource, TrainError,
@@ -13,6 +14,7 @@ use sextant_train::{
 };
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The folder of a backbone: a path, or a name that was fetched.
 pub(crate) fn resolve(name: &str) -> Result<PathBuf, String> {
@@ -79,15 +81,25 @@ pub(crate) fn train(
         _ => (Start::New, Existing::Refuse),
     };
     let recipe = parse_recipe(text, origin, &settings).map_err(|error| raised(&error))?;
+    let (name, metric) = (recipe.name.clone(), recipe.dev.metric.to_string());
     let work = |caller: &Caller<String>| -> Result<_, TrainError> {
         let source = open_source(&recipe.data.path, &recipe.data.read_options())?;
         let plan = Plan::new(recipe, resolve)?;
         let ask = || caller.flow();
         let source = StoppableSource::new(source.as_ref(), &ask);
         let prepared = Prepared::new(plan, &source, &device)?;
-        let trainer = Trainer::new(prepared, RunFolder(out), start, existing)?;
+        let folder = RunFolder(out);
+        // The folder stays locked until the curves are drawn.
+        let lock = folder.lock()?;
+        let trainer =
+            Trainer::locked(prepared, folder.clone(), Arc::clone(&lock), start, existing)?;
         let log = JsonLog::open(&trainer)?;
-        trainer.run(&mut Watched { log, teller: Teller(caller.clone()) })
+        let outcome = trainer.run(&mut Watched { log, teller: Teller(caller.clone()) });
+        if matches!(outcome, Ok(_) | Err(TrainError::Interrupted { .. })) {
+            leave_curves(&folder, &name, &metric, existing);
+        }
+        drop(lock);
+        outcome
     };
     let summary = interruptible::run(py, work, |event| hear(function, event))?;
     let summary = summary.map_err(|error| match error {

@@ -202,6 +202,12 @@ impl Triples {
         triples
     }
 
+    /// The kind of each triple, and the positions of its three pairs among [`Triples::pairs`], in the order of
+    /// [`TripleKind::tasks`].
+    pub fn triples(&self) -> impl ExactSizeIterator<Item = (TripleKind, [usize; 3])> + '_ {
+        self.sides.iter().copied()
+    }
+
     /// How consistent the grades of [`Triples::pairs`] are, for each kind that has triples.
     ///
     /// # Errors

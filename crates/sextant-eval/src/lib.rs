@@ -4,7 +4,7 @@
 //! each task, for all rows pooled (micro) and as the mean over tasks (macro), every [`Metric`], each
 //! with a bootstrap interval if asked for; precision, recall and F1 of each grade; the confusion
 //! matrix; reliability bins. [`compare`] tests whether the accuracies of two systems differ on the
-//! same rows, and says how large the difference is.
+//! same rows, and says how large the difference is; [`SeededDifference`] counts the spread of seeds, too.
 //!
 //! [`fit_decision`] finds thresholds by which grades are decided, [`cascade_curve`] what a small model gains by
 //! asking a large one, and [`PredictionPowered`] what few labels of people and many of a judge say together.
@@ -49,6 +49,8 @@ mod row_mean;
 mod sample;
 mod score_histogram;
 mod scored;
+mod seeded_difference;
+mod student;
 mod tally;
 mod temperature;
 mod undefined;
@@ -84,6 +86,7 @@ pub use risk_coverage::{RiskCoverage, risk_coverage};
 pub use row_mean::{RowMean, row_mean};
 pub use score_histogram::ScoreHistogram;
 pub use scored::Scored;
+pub use seeded_difference::{EvidenceNeeded, SeededDifference};
 pub use temperature::{at_temperature, fit_temperature};
 pub use undefined::undefined_on;
 pub use vote::Vote;

@@ -5,8 +5,9 @@
 use serde::Deserialize;
 use sextant_core::{Grade, Prediction, Task};
 use sextant_eval::{
-    Bootstrap, Estimate, EvalOptions, McNemar, Metric, PairedRow, RiskCoverage, Scored, agreement,
-    at_temperature, cohens_h, evaluate, fit_temperature, holm, paired_accuracy, risk_coverage,
+    Bootstrap, Estimate, EvalOptions, McNemar, Metric, PairedRow, RiskCoverage, Scored,
+    SeededDifference, agreement, at_temperature, cohens_h, evaluate, fit_temperature, holm,
+    paired_accuracy, risk_coverage,
 };
 
 #[derive(Deserialize)]
@@ -17,6 +18,7 @@ struct Goldens {
     calibration: Vec<Calibration>,
     diversity: Vec<Diversity>,
     paired_bootstrap: Vec<Paired>,
+    welch: Vec<Welch>,
 }
 
 fn goldens() -> Goldens {
@@ -236,5 +238,32 @@ fn paired_intervals_are_those_of_scipy_within_chance() {
         let found = paired_accuracy(&rows, &bootstrap).unwrap();
         check_ends(found.difference, &case.difference, rows.len(), "difference");
         check_ends(found.cohens_h, &case.cohens_h, rows.len(), "Cohen's h");
+    }
+}
+
+#[derive(Deserialize)]
+struct Welch {
+    first: Vec<f64>,
+    second: Vec<f64>,
+    degrees: f64,
+    p: f64,
+    low_99: f64,
+    high_99: f64,
+}
+
+/// Where test rows add no variance, since the difference is the same on each of them, what is left is
+/// Welch's test of the seeds.
+#[test]
+fn without_spread_of_rows_it_is_the_test_of_welch() {
+    for Welch { first, second, degrees, p, low_99, high_99 } in goldens().welch {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let differences = [mean(&second) - mean(&first); 50];
+        let found = SeededDifference::new(&differences, &[None; 50], &first, &second);
+        let found = found.unwrap().unwrap();
+        close(found.degrees, degrees, 1e-6, "degrees of freedom");
+        close(found.p_value(), p, 1e-9, "p");
+        let interval = found.interval(0.99);
+        close(interval.low, low_99, 1e-9, "low");
+        close(interval.high, high_99, 1e-9, "high");
     }
 }

@@ -162,6 +162,12 @@ impl Layout<'_> {
                     .into(),
             );
         }
+        if !(0.0..1.0).contains(&report.margin) {
+            self.mistakes.push(format!(
+                "report.margin: {} is not in [0, 1); 0.01 is one percentage point",
+                report.margin
+            ));
+        }
     }
 
     fn all(&mut self) {

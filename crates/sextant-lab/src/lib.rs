@@ -40,7 +40,7 @@ mod weights;
 pub use cell::{Cell, Resolve, Role};
 pub use compared::Compared;
 pub use comparison::{Baseline, Comparison, Run};
-pub use document::{Document, ErrorRow, ReportFiles};
+pub use document::{Document, ErrorRow, ReportFiles, leave_curves};
 pub use error::LabError;
 pub use evaluated::{
     evaluate_rows, full_report, labelled_rows, predict_labelled, retain_tasks, scored,

@@ -221,6 +221,14 @@ pub enum Draw {
     Choice(Vec<toml::Value>),
 }
 
+/// One percentage point.
+const DEFAULT_MARGIN: f64 = 0.01;
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_default_margin(margin: &f64) -> bool {
+    *margin == DEFAULT_MARGIN
+}
+
 /// `[report]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -235,6 +243,10 @@ pub struct ReportRecipe {
     pub test_replicates: usize,
     /// The family-wise error rate, after Holm's correction, at which a difference is marked.
     pub alpha: f64,
+    /// The loss of accuracy, as a share of rows, at which a system is preferred for its lower cost: the
+    /// verdict ships the cheapest system that is shown to be no further behind the most accurate one.
+    #[serde(skip_serializing_if = "is_default_margin")]
+    pub margin: f64,
     /// Paragraphs that open the report, in Markdown.
     pub introduction: String,
 }
@@ -246,6 +258,7 @@ impl Default for ReportRecipe {
             replicates: 1000,
             test_replicates: 10_000,
             alpha: 0.05,
+            margin: DEFAULT_MARGIN,
             introduction: String::new(),
         }
     }

@@ -26,6 +26,8 @@ struct Look {
     plots: usize,
     tables: usize,
     texts: usize,
+    /// Tables that are wider than their frames.
+    scrolled: usize,
     wrong: Vec<String>,
 }
 
@@ -111,6 +113,7 @@ fn nothing_overflows_is_missing_or_hard_to_read() {
             (count("<section"), count("<svg"), count("<table")),
             "{name}"
         );
+        assert!(look.scrolled > 0 || width > 500, "{name}: no table scrolls");
         assert!(look.plots >= 6 && look.tables >= 8 && look.texts > 300, "{name}: {look:?}");
         assert!(std::fs::metadata(&picture).unwrap().len() > 20_000, "{name}");
     }
@@ -165,6 +168,10 @@ fn the_look_finds_what_is_wrong() {
             "lie on each other",
         ),
         (r#"<svg viewBox="0 0 9 9" width="9" height="9"></svg>"#, "draws nothing"),
+        (
+            r#"<div class="scroll" style="width:200px;overflow-x:auto"><table><tr><td>first</td><td><div style="width:400px">second</div></td></tr></table></div>"#,
+            "scrolls away",
+        ),
         ("<script>nothing.at.all()</script>", "nothing is not defined"),
     ] {
         let html = format!("<!DOCTYPE html><html><head></head><body>{body}</body></html>");

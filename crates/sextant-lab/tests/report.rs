@@ -67,6 +67,22 @@ fn numbers_are_those_that_were_made_up() {
 }
 
 #[test]
+fn every_run_has_its_curves() {
+    let found = findings();
+    assert_eq!(found.training.len(), found.runs.1);
+    let curve = &found.training[0];
+    assert_eq!((curve.run.as_str(), curve.group.as_str()), ("tiny-prefix-s1", "tiny-prefix"));
+    // 200 steps are means of four each.
+    assert_eq!((curve.loss.len(), curve.dev.len(), curve.loss[0].0), (50, 10, 2.5));
+    let html = Document::new(&found).unwrap().to_html().unwrap();
+    for run in &found.training {
+        assert!(html.contains(&run.run), "{}", run.run);
+    }
+    // Twelve runs take a small part of the megabyte that a report may take.
+    assert!(html.len() < 250_000, "{}", html.len());
+}
+
+#[test]
 fn markdown() {
     let document = Document::new(&findings()).unwrap();
     insta::with_settings!({filters => vec![

@@ -22,6 +22,7 @@ pub mod bundle;
 mod checkpointed;
 mod config;
 mod context;
+mod contradiction;
 mod device;
 mod distillation;
 mod embeddings;
@@ -68,6 +69,7 @@ pub use block_config::{
 pub use branch::Branch;
 pub use config::{BackboneConfig, DenseActivation, DenseConfig, Family};
 pub use context::ForwardContext;
+pub use contradiction::contradiction_losses;
 pub use device::{Device, UnknownDevice};
 pub use distillation::{Distillation, DistillationKind, distillation_losses};
 pub use embeddings::Embeddings;

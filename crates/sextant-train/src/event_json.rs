@@ -26,11 +26,15 @@ impl Event<'_> {
                         Some((task.to_string(), entry))
                     })
                     .collect();
-                json!({
+                let mut line = json!({
                     "event": "step", "step": report.step, "loss": report.loss, "rows": report.rows,
                     "tokens": report.tokens, "gradient_norm": report.gradient_norm,
                     "learning_rate": report.learning_rate, "seconds": report.seconds, "tasks": tasks,
-                })
+                });
+                if let Some(contradiction) = report.contradiction {
+                    line["contradiction"] = contradiction.into();
+                }
+                line
             }
             Event::Dev(dev) => {
                 let tasks: Map<String, Value> = dev

@@ -17,8 +17,10 @@ pub struct StepReport {
     /// Tokens of the step.
     pub tokens: usize,
     /// The loss whose gradient updated the model; unless tasks are weighed, it is the mean over the step's
-    /// rows.
+    /// rows, plus the weighted penalty of consistency training.
     pub loss: f64,
+    /// The mean penalty of the step's triangles, before it is weighed; `None` without consistency training.
+    pub contradiction: Option<f64>,
     /// The losses of each task's rows.
     pub task_losses: [TaskLoss; Task::COUNT],
     /// The weight of each task's mean loss in `loss`; `None` if every row counts the same.

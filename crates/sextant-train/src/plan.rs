@@ -95,6 +95,9 @@ impl Plan {
                 );
             }
         }
+        if let Some(consistency) = &recipe.consistency {
+            mistakes.extend(consistency.mistakes(&recipe.tasks));
+        }
         if let Err(error) = recipe.loss.validate() {
             mistakes.push(format!("loss: {error}"));
         }

@@ -5,7 +5,8 @@ use crate::choose::Choice;
 use crate::rows::RowsBuilder;
 use crate::taught::{taught, unlabelled};
 use crate::{
-    BackboneSource, ExampleSource, Initializer, Plan, Rows, TargetOfTeacher, TrainError, dev_metric,
+    BackboneSource, ExampleSource, Initializer, Plan, Rows, TargetOfTeacher, TrainError, Triangles,
+    dev_metric,
 };
 use sextant_core::{Entity, Pair, Prediction, Split, Task};
 use sextant_model::{
@@ -25,6 +26,8 @@ pub struct Encoded {
     pub train: Rows,
     /// The dev rows.
     pub dev: Rows,
+    /// The triangles of consistency training; none without it.
+    pub triangles: Triangles,
 }
 
 /// What a run starts from.
@@ -40,6 +43,8 @@ pub struct Prepared {
     pub train: Rows,
     /// The dev rows.
     pub dev: Rows,
+    /// The triangles of consistency training; none without it.
+    pub triangles: Triangles,
 }
 
 impl Encoded {
@@ -85,18 +90,19 @@ impl Encoded {
         let unanswered = Prediction::new([1.0, 0.0, 0.0]);
         let rows = (0..dev.len()).map(|row| dev.scored(row, unanswered));
         dev_metric::check(&plan.recipe, &rows.collect::<Vec<_>>())?;
-        Ok(Self { plan, encoder, train, dev })
+        let triangles = Triangles::new(&plan, source, &choice, &encoder)?;
+        Ok(Self { plan, encoder, train, dev, triangles })
     }
 
-    /// Identifies what the run computes: the SHA-256 of the recipe, of the weights of a frozen base, and of
-    /// every encoded row.
+    /// Identifies what the run computes: the SHA-256 of the recipe, of the weights of a frozen base, of
+    /// every encoded row, and of the triangles.
     pub fn fingerprint(&self) -> String {
-        fingerprint(&self.plan, [&self.train, &self.dev])
+        fingerprint(&self.plan, [&self.train, &self.dev], &self.triangles)
     }
 
     /// Builds the model on a device.
     pub fn build(self, device: &Device) -> Result<Prepared, TrainError> {
-        let Self { plan, encoder, train, dev } = self;
+        let Self { plan, encoder, train, dev, triangles } = self;
         let model = RelevanceModel::zeros(plan.spec.clone(), &(**device).clone().autodiff())?;
         let seed = plan.recipe.seed;
         let model = match &plan.backbone {
@@ -116,7 +122,7 @@ impl Encoded {
                 "model.freeze leaves nothing to train; name fewer parameters".into(),
             ]));
         }
-        Ok(Prepared { plan, model, encoder, train, dev })
+        Ok(Prepared { plan, model, encoder, train, dev, triangles })
     }
 }
 
@@ -132,11 +138,11 @@ impl Prepared {
 
     /// See [`Encoded::fingerprint`].
     pub fn fingerprint(&self) -> String {
-        fingerprint(&self.plan, [&self.train, &self.dev])
+        fingerprint(&self.plan, [&self.train, &self.dev], &self.triangles)
     }
 }
 
-fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
+fn fingerprint(plan: &Plan, parts: [&Rows; 2], triangles: &Triangles) -> String {
     let mut hasher = Sha256::new();
     hasher.update(plan.recipe.identity());
     // Checkpoints do not hold a frozen base, so a run may resume only over the base that it was trained
@@ -158,6 +164,11 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2]) -> String {
             hasher.update(encoded.len().to_le_bytes());
             encoded.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
         }
+    }
+    for row in (0..triangles.len()).flat_map(|triangle| triangles.triangle(triangle)) {
+        hasher.update([row.task.index() as u8]);
+        hasher.update(row.len().to_le_bytes());
+        row.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));
     }
     sextant_files::hexadecimal(&hasher.finalize())
 }

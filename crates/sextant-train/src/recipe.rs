@@ -2,7 +2,9 @@
 //! [`crate::Plan`] checks the values.
 
 use crate::backbone_recipe::BackboneRecipe;
-use crate::{Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe};
+use crate::{
+    ConsistencyRecipe, Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe,
+};
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
@@ -42,6 +44,9 @@ pub struct Recipe {
     /// Whose probabilities to learn besides the grades; none unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<TeacherRecipe>,
+    /// A penalty on answers that contradict each other across tasks; none unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<ConsistencyRecipe>,
     /// How much each task counts.
     #[serde(default, skip_serializing_if = "TaskWeighting::is_default")]
     pub task_weighting: TaskWeighting,

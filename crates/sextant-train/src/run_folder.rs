@@ -28,6 +28,11 @@ impl RunFolder {
         self.0.join("log.jsonl")
     }
 
+    /// The page with the run's training curves, which whoever draws them writes.
+    pub fn curves(&self) -> PathBuf {
+        self.0.join(Self::CURVES)
+    }
+
     /// The file with the run's [`Summary`], as JSON.
     pub fn summary(&self) -> PathBuf {
         self.0.join("summary.json")
@@ -47,7 +52,9 @@ impl RunFolder {
     /// Those of `NAMES` that are folders.
     const FOLDERS: [&str; 2] = ["bundle", "checkpoint"];
     /// The names of the files and folders that a run writes.
-    const NAMES: [&str; 4] = ["bundle", "checkpoint", "log.jsonl", "summary.json"];
+    const NAMES: [&str; 5] = ["bundle", "checkpoint", Self::CURVES, "log.jsonl", "summary.json"];
+    /// The name of the page of curves.
+    pub const CURVES: &str = "curves.html";
 
     /// Checks, before any work is done, whether the user's own files have names that a run writes to.
     ///
@@ -77,6 +84,7 @@ impl RunFolder {
                 }
                 // The old bundle stays until the first look at the dev set gives a new one.
                 remove_folder(&self.checkpoint(), checkpoint::KIND)?;
+                own.remove(Self::CURVES)?;
                 own.remove("log.jsonl")?;
                 return Ok(own.remove("summary.json")?);
             }
@@ -112,10 +120,12 @@ impl RunFolder {
         manifest.provenance.get("step")?.as_u64().filter(|_| is_whole && ours)
     }
 
-    /// Records that the files that the run is about to write belong to this program.
+    /// Records that the files that the run is about to write belong to this program, whatever will be in
+    /// them. The page of curves is known by its content, since it is written whole.
     pub(crate) fn claim(&self) -> Result<(), TrainError> {
         let mut own = self.own()?;
-        Ok(Self::NAMES.iter().try_for_each(|name| own.claim(name))?)
+        let changing = Self::NAMES.iter().filter(|&&name| name != Self::CURVES);
+        Ok(changing.into_iter().try_for_each(|name| own.claim(name))?)
     }
 
     /// Refuses to go on with a run whose best weights are lost: a checkpoint holds only the newest weights,

@@ -63,30 +63,8 @@ pub fn run_pack(
     let input = PackInput::new(&pack, &device)?;
     let ctx = ForwardContext::training(options.precision, &planned.key).sharing(shared);
     let of_rows = |logits| losses_of(logits, &targets, options);
-    let total = |losses: &Tensor<1>| losses.clone().sum() / *divisor as f32;
-    let losses = if !learns(model, &pack) {
-        of_rows(model.forward(&input, &ctx)?)
-    } else if options.checkpointing {
-        let mut found = None;
-        let loss = |logits| {
-            let losses = of_rows(logits);
-            let loss = total(&losses);
-            found = Some(losses);
-            loss
-        };
-        let part = |part| each(Gradients::found(model, part));
-        model.backward_checkpointed(&input, &ctx, loss, part)?;
-        // `found` is `None` only if there was an error, and then this line is not reached.
-        found.unwrap_or_else(|| Tensor::zeros([0], &device))
-    } else {
-        let losses = of_rows(model.forward(&input, &ctx)?);
-        each(Gradients::found(model, total(&losses).backward()));
-        losses
-    };
-    if let Some(rows) = ctx.take_word_rows() {
-        each(Gradients::of_words(model, rows));
-    }
-    let losses: Vec<f32> = losses.inner().into_data().iter::<f32>().collect();
+    let packed = (&pack, &input, &ctx);
+    let losses = backward(model, packed, options.checkpointing, *divisor, of_rows, &mut each)?;
     let sum = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).sum::<f64>();
     let task_losses = pack.task_rows.clone().map(|rows| TaskLoss {
         sum: sum(&losses[rows.clone()]),
@@ -94,6 +72,43 @@ pub fn run_pack(
         rows: rows.len(),
     });
     Ok(PackLosses { task_losses, tokens: pack.token_count() })
+}
+
+/// Runs a pack forward and backward. `losses` computes some losses from the logits of the pack's rows, and the
+/// gradient is that of their sum divided by `divisor`. `each` is called as by [`run_pack()`]. Returns the
+/// losses.
+pub(crate) fn backward(
+    model: &RelevanceModel,
+    (pack, input, ctx): (&Pack, &PackInput, &ForwardContext),
+    checkpointing: bool,
+    divisor: f64,
+    losses: impl Fn(Tensor<2>) -> Tensor<1>,
+    mut each: impl FnMut(Gradients),
+) -> Result<Vec<f32>, TrainError> {
+    let total = |losses: &Tensor<1>| losses.clone().sum() / divisor as f32;
+    let losses = if !learns(model, pack) {
+        losses(model.forward(input, ctx)?)
+    } else if checkpointing {
+        let mut found = None;
+        let loss = |logits| {
+            let losses = losses(logits);
+            let loss = total(&losses);
+            found = Some(losses);
+            loss
+        };
+        let part = |part| each(Gradients::found(model, part));
+        model.backward_checkpointed(input, ctx, loss, part)?;
+        // `found` is `None` only if there was an error, and then this line is not reached.
+        found.unwrap_or_else(|| Tensor::zeros([0], &model.device()))
+    } else {
+        let losses = losses(model.forward(input, ctx)?);
+        each(Gradients::found(model, total(&losses).backward()));
+        losses
+    };
+    if let Some(rows) = ctx.take_word_rows() {
+        each(Gradients::of_words(model, rows));
+    }
+    Ok(losses.inner().into_data().iter::<f32>().collect())
 }
 
 /// The loss of each row: that of its grade and that of its teacher's answer, by their shares.

@@ -2,6 +2,7 @@
 
 use crate::best::particulars;
 use crate::checkpoint::{self, TrainingState};
+use crate::consistency::{self, Penalty};
 use crate::dev_metric::{is_better, look};
 use crate::pcgrad;
 use crate::step::{self, StepGradients};
@@ -9,7 +10,7 @@ use crate::target::StepOptions;
 use crate::weighting::weigh;
 use crate::{
     AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, RunFolder, Sampler, Schedule,
-    Start, StepReport, Summary, TeacherRecipe, TrainError, Weighting,
+    Start, StepReport, Summary, TeacherRecipe, TrainError, Triangles, Weighting,
 };
 use burn::module::Module;
 use sextant_eval::Scored;
@@ -40,6 +41,7 @@ struct Job {
     encoder: Encoder,
     train: Rows,
     dev: Rows,
+    triangles: Triangles,
     folder: RunFolder,
     /// Keeps other runs out of the folder until this one has ended.
     _lock: Arc<Lock>,
@@ -82,7 +84,7 @@ impl Trainer {
         existing: Existing,
     ) -> Result<Self, TrainError> {
         let fingerprint = prepared.fingerprint();
-        let Prepared { mut plan, mut model, encoder, train, dev } = prepared;
+        let Prepared { mut plan, mut model, encoder, train, dev, triangles } = prepared;
         let recipe = plan.recipe.clone();
         let batch = &recipe.batch;
         let mut sampler =
@@ -120,6 +122,7 @@ impl Trainer {
             encoder,
             train,
             dev,
+            triangles,
             folder,
             _lock: lock,
             optimizer,
@@ -262,8 +265,18 @@ impl Job {
             Weighting::Pcgrad => pcgrad::gradients(&model, &batch, options)?,
             _ => step::gradients(&model, &batch, options)?,
         };
-        let loss = found.loss();
-        let StepGradients { gradients, task_losses, tokens, .. } = found;
+        let mut loss = found.loss();
+        let StepGradients { mut gradients, task_losses, mut tokens, .. } = found;
+        let mut contradiction = None;
+        if let Some(wanted) = &recipe.consistency {
+            let chosen = self.triangles.draw(wanted.triangles, options.key);
+            let Penalty { gradients: penalty, mean, tokens: further } =
+                consistency::gradients(&model, &self.triangles, &chosen, wanted.weight, &options)?;
+            gradients.add(penalty);
+            loss += wanted.weight * mean;
+            tokens += further;
+            contradiction = Some(mean);
+        }
         let norm = gradients.norm();
         let step = self.state.step + 1;
         if !norm.is_finite() {
@@ -291,6 +304,7 @@ impl Job {
             rows: rows.len(),
             tokens,
             loss,
+            contradiction,
             task_losses,
             task_weights,
             gradient_norm: norm,

@@ -83,7 +83,8 @@ impl Demo {
         ));
         let files = ReportFiles::write(&lab, existing)?;
         say(&format!(
-            "\nReport, for a browser: {}\nBundles: {}\nTook {:.0} s, peak memory {} MiB",
+            "\n{}\n\nReport, for a browser: {}\nBundles: {}\nTook {:.0} s, peak memory {} MiB",
+            files.verdict,
             files.html.display(),
             self.out.join("runs/*/bundle").display(),
             start.elapsed().as_secs_f64(),

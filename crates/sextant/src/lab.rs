@@ -158,6 +158,9 @@ fn open(folder: &std::path::Path) -> anyhow::Result<Lab> {
 impl Report {
     fn run(self) -> anyhow::Result<()> {
         let files = ReportFiles::write(&open(&self.folder)?, self.overwrite.existing())?;
+        if !files.verdict.is_empty() {
+            say(&format!("{}\n", files.verdict));
+        }
         for path in [files.html, files.markdown, files.json, files.tables] {
             say(&path.display().to_string());
         }

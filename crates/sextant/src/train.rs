@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use sextant_cli::Progress;
 use sextant_files::Existing;
+use sextant_lab::leave_curves;
 use sextant_model::{Device, ParameterCounts};
 use sextant_train::{
     ExampleSource, JsonLog, Observers, Plan, Prepared, Recipe, RunFolder, Start, StoppableSource,
@@ -16,6 +17,7 @@ use sextant_train::{
 };
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// `train`
 #[derive(Debug, Args)]
@@ -103,7 +105,7 @@ fn train(
     (start, existing): (Start, Existing),
     device: &Device,
 ) -> anyhow::Result<Summary> {
-    let name = recipe.name.clone();
+    let (name, metric) = (recipe.name.clone(), recipe.dev.metric.to_string());
     let plan = Plan::new(recipe, get::resolve)?;
     let source = StoppableSource::new(source, &interrupt::flow);
     let prepared = Prepared::new(plan, &source, device)?;
@@ -117,10 +119,17 @@ fn train(
         counts.all,
         100.0 * counts.trainable as f64 / counts.all as f64
     );
-    let trainer = Trainer::new(prepared, folder, start, existing)?;
+    // The folder stays locked until the curves are drawn.
+    let lock = folder.lock()?;
+    let trainer = Trainer::locked(prepared, folder.clone(), Arc::clone(&lock), start, existing)?;
     let log = JsonLog::open(&trainer)?;
     let progress = Progress::new(&name);
     let mut observers =
         Observers(vec![Box::new(progress), Box::new(log), Box::new(interrupt::Stop)]);
-    Ok(trainer.run(&mut observers)?)
+    let outcome = trainer.run(&mut observers);
+    if matches!(outcome, Ok(_) | Err(TrainError::Interrupted { .. })) {
+        leave_curves(&folder, &name, &metric, existing);
+    }
+    drop(lock);
+    Ok(outcome?)
 }

@@ -41,12 +41,11 @@ fn headline(findings: &Findings) -> Section {
             findings.alpha, table.tests
         ));
     }
-    let first = ["backbone", "routing", "seeds", "parameters"];
+    let first = ["system", "seeds", "parameters"];
     let rows = table.rows.iter().map(|row| {
         let seeds: Vec<_> = row.seeds.iter().map(u64::to_string).collect();
         let mut entries = vec![
-            Entry::word(&row.backbone),
-            Entry::word(&row.routing),
+            Entry::word(&row.system),
             Entry::number(seeds.join(" ")),
             Entry::number(count(row.parameters)),
         ];

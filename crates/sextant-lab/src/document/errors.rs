@@ -44,7 +44,7 @@ impl Document {
             mistakes(analysis, rows),
             slices(&analysis.slices),
         ];
-        Self { title: title.to_owned(), lead, sections, recipe: None }
+        Self { title: title.to_owned(), verdict: None, lead, sections, recipe: None }
     }
 }
 

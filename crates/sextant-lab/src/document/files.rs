@@ -10,7 +10,7 @@ use sextant_infer::EnsembleManifest;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// The paths of a report's files.
+/// The paths of a report's files, and its verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportFiles {
     /// The report for a browser.
@@ -21,6 +21,8 @@ pub struct ReportFiles {
     pub json: PathBuf,
     /// The folder with a CSV for each table, and `scores.csv` with exact numbers.
     pub tables: PathBuf,
+    /// The report's verdict in words, for a terminal.
+    pub verdict: String,
 }
 
 impl ReportFiles {
@@ -40,6 +42,7 @@ impl ReportFiles {
             markdown: folder.join("report.md"),
             json: folder.join("report.json"),
             tables: folder.join("tables"),
+            verdict: document.verdict(),
         };
         let mut texts = vec![
             ("report.html".to_owned(), document.to_html()?),

@@ -5,13 +5,35 @@ use crate::render::{escaped, markdown};
 use std::fmt::Write;
 
 impl Document {
+    /// The verdict for a terminal; empty where there is none.
+    pub fn verdict(&self) -> String {
+        let Some(words) = &self.verdict else { return String::new() };
+        let mut text = words.headline.replace('`', "");
+        for (heading, sentences) in &words.statements {
+            let _ = write!(text, "\n\n{heading}");
+            for sentence in sentences {
+                let _ = write!(text, "\n  {}", sentence.replace('`', ""));
+            }
+        }
+        text
+    }
+
     /// The document as GitHub Markdown.
     pub fn to_markdown(&self) -> String {
         let mut text = format!("# {}\n", self.title);
+        if let Some(words) = &self.verdict {
+            let _ = write!(text, "\n**{}**\n", words.headline);
+            for (heading, sentences) in &words.statements {
+                let _ = write!(text, "\n**{heading}.** {}\n", sentences.join(" "));
+            }
+        }
         for paragraph in &self.lead {
             let _ = write!(text, "\n{paragraph}\n");
         }
-        for section in &self.sections {
+        // A section of plots alone would be words about nothing.
+        let shown =
+            |section: &&super::Section| section.plots.is_empty() || !section.tables.is_empty();
+        for section in self.sections.iter().filter(shown) {
             let _ = write!(text, "\n## {}\n", section.title);
             for paragraph in &section.text {
                 let _ = write!(text, "\n{paragraph}\n");

@@ -5,13 +5,18 @@ mod behaviour;
 mod differences;
 mod errors;
 mod files;
+mod forest;
+mod glance;
 mod html;
 mod markdown;
 mod plot;
 mod record;
+mod training;
+mod verdict;
 
 pub use errors::ErrorRow;
 pub use files::ReportFiles;
+pub use training::leave_curves;
 
 use crate::findings::{AccuracyColumn, Findings};
 use crate::recipe::LabRecipe;
@@ -24,11 +29,29 @@ use sextant_eval::Estimate;
 #[derive(Debug, Clone, Serialize)]
 pub struct Document {
     title: String,
-    /// Paragraphs below the title.
+    /// What to make of it all, which comes before everything else.
+    verdict: Option<Words>,
+    /// Paragraphs below the title and the verdict.
     lead: Vec<String>,
     sections: Vec<Section>,
     /// The recipe that makes the report again, as TOML, where a lab made it.
     recipe: Option<String>,
+}
+
+/// A verdict in words.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Words {
+    /// The verdict in a sentence.
+    headline: String,
+    /// What is to be said about it: headings with sentences.
+    statements: Vec<(&'static str, Vec<String>)>,
+}
+
+/// Plots that are shown only when they are unfolded.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FoldedPlots {
+    caption: String,
+    plots: Vec<Plot>,
 }
 
 /// A chapter.
@@ -39,6 +62,7 @@ pub(crate) struct Section {
     /// Paragraphs that explain the numbers.
     text: Vec<String>,
     plots: Vec<Plot>,
+    more_plots: Option<FoldedPlots>,
     tables: Vec<Table>,
 }
 
@@ -111,7 +135,7 @@ impl Entry {
 impl Section {
     fn new(id: &'static str, title: &'static str, text: &[&str]) -> Self {
         let text = text.iter().map(|&text| text.to_owned()).collect();
-        Self { id, title, text, plots: Vec::new(), tables: Vec::new() }
+        Self { id, title, text, plots: Vec::new(), more_plots: None, tables: Vec::new() }
     }
 }
 
@@ -157,11 +181,14 @@ impl Document {
         if finished < runs {
             lead.push("The grid is not finished: means may be over different numbers of seeds, as the tables say.".into());
         }
-        let mut sections = accuracy::sections(findings)?;
+        let mut sections = glance::sections(findings)?;
+        sections.extend(training::section(findings)?);
+        sections.extend(accuracy::sections(findings)?);
         sections.extend(behaviour::sections(findings)?);
         sections.extend(record::sections(findings));
         Ok(Self {
             title: findings.name.clone(),
+            verdict: verdict::words(findings),
             lead,
             sections,
             recipe: Some(written(&findings.recipe)?),

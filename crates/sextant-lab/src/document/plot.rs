@@ -8,8 +8,8 @@ use std::fmt::Write;
 /// A plot: its options, and its SVG once it is drawn.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Plot {
-    title: String,
-    x: String,
+    pub(super) title: String,
+    pub(super) x: String,
     y: String,
     svg: String,
     /// Names of the series with the numbers of their colour and their mark.
@@ -20,6 +20,8 @@ pub(crate) struct Plot {
     diagonal: bool,
     #[serde(skip)]
     zero: bool,
+    #[serde(skip)]
+    size: (u32, u32),
 }
 
 /// Points of one colour.
@@ -52,20 +54,26 @@ impl Series {
     }
 }
 
-const SIZE: (u32, u32) = (560, 340);
+/// The height of a line of text; letters are about four fifths of it.
+pub(super) const TEXT: u32 = 16;
+/// The size of a plot in units of its text's height: on a phone, which shows the whole width of a plot, text
+/// is still read.
+const SIZE: (u32, u32) = (440, 300);
+/// The size of plots of which many stand side by side.
+const COMPACT: (u32, u32) = (340, 220);
 /// Number of colours for series that the page defines.
 pub(crate) const COLOURS: usize = 8;
 /// Number of kinds of marks (dots, rings and triangles), which tell series of the same colour apart.
 const MARKS: usize = 3;
 /// Stand-in colours that the page's colours replace: these for text and grid, `stand_in` for series.
-const INK: RGBColor = RGBColor(1, 1, 1);
-const GRID: RGBColor = RGBColor(2, 2, 2);
+pub(super) const INK: RGBColor = RGBColor(1, 1, 1);
+pub(super) const GRID: RGBColor = RGBColor(2, 2, 2);
 
 fn mark(series: usize) -> usize {
     series / COLOURS % MARKS
 }
 
-fn stand_in(series: usize) -> RGBColor {
+pub(super) fn stand_in(series: usize) -> RGBColor {
     RGBColor(3, 3, (series % COLOURS) as u8)
 }
 
@@ -80,7 +88,20 @@ impl Plot {
             log_x: false,
             diagonal: false,
             zero: false,
+            size: SIZE,
         }
+    }
+
+    /// A plot of which many stand side by side.
+    pub(crate) fn compact(self) -> Self {
+        Self { size: COMPACT, ..self }
+    }
+
+    /// A plot that somebody else has drawn in the stand-in colours, with the names of colours.
+    pub(super) fn drawn(self, svg: &str, size: (u32, u32), legend: Vec<(String, usize)>) -> Self {
+        let svg = themed(svg, &self.title, size);
+        let legend = legend.into_iter().map(|(name, colour)| (name, colour, 0)).collect();
+        Self { svg, legend, size, ..self }
     }
 
     /// A logarithmic x axis.
@@ -98,14 +119,20 @@ impl Plot {
         Self { zero: true, ..self }
     }
 
-    /// Draws the series.
+    /// Draws the series. Those of one name have one colour and one place in the legend.
     pub(crate) fn draw(mut self, series: &[Series]) -> Result<Self, LabError> {
+        let mut names: Vec<&str> = Vec::new();
+        for series in series {
+            if !names.contains(&series.name.as_str()) {
+                names.push(&series.name);
+            }
+        }
         let mut svg = String::new();
-        self.paint(&mut svg, series)
+        self.paint(&mut svg, series, &names)
             .map_err(|reason| LabError::Plot { title: self.title.clone(), reason })?;
-        self.svg = themed(&svg, &self.title);
-        let named = series.iter().enumerate();
-        self.legend = named.map(|(i, s)| (s.name.clone(), i % COLOURS, mark(i))).collect();
+        self.svg = themed(&svg, &self.title, self.size);
+        let named = names.iter().enumerate();
+        self.legend = named.map(|(i, &name)| (name.to_owned(), i % COLOURS, mark(i))).collect();
         Ok(self)
     }
 
@@ -113,9 +140,9 @@ impl Plot {
         if self.log_x { x.max(1e-300).log10() } else { x }
     }
 
-    fn paint(&self, svg: &mut String, series: &[Series]) -> Result<(), String> {
+    fn paint(&self, svg: &mut String, series: &[Series], names: &[&str]) -> Result<(), String> {
         let failed = |error: &dyn std::fmt::Display| error.to_string();
-        let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let root = SVGBackend::with_string(svg, self.size).into_drawing_area();
         let xs = series.iter().flat_map(|s| s.points.iter().map(|point| self.place(point.0)));
         let ends = series.iter().flat_map(|s| s.intervals.iter().flat_map(|(_, ends)| *ends));
         let ys = series.iter().flat_map(|s| s.points.iter().map(|point| point.1)).chain(ends);
@@ -123,12 +150,12 @@ impl Plot {
         let (x, y) = if self.diagonal { (0.0..1.0, 0.0..1.0) } else { (range(xs), range(ys)) };
         let mut chart = ChartBuilder::on(&root)
             .margin(8)
-            .margin_right(16) // the last label of the x axis is centred on its end
-            .x_label_area_size(42)
-            .y_label_area_size(52)
+            .margin_right(20) // the last label of the x axis is centred on its end
+            .x_label_area_size(46)
+            .y_label_area_size(58)
             .build_cartesian_2d(x.clone(), y.clone())
             .map_err(|e| failed(&e))?;
-        let text = ("sans-serif", 13).into_font().color(&INK);
+        let text = ("sans-serif", TEXT).into_font().color(&INK);
         let log = self.log_x;
         chart
             .configure_mesh()
@@ -153,7 +180,8 @@ impl Plot {
             let line = LineSeries::new(guide, INK.stroke_width(1));
             chart.draw_series(line).map_err(|e| failed(&e))?;
         }
-        for (index, series) in series.iter().enumerate() {
+        for series in series {
+            let index = names.iter().position(|&name| name == series.name).unwrap_or(0);
             let colour = stand_in(index);
             let points: Vec<(f64, f64)> =
                 series.points.iter().map(|&(x, y)| (self.place(x), y)).collect();
@@ -188,7 +216,7 @@ impl Plot {
 }
 
 /// The range of the finite values with a margin at both ends; 0 to 1 if there are none.
-fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
+pub(super) fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
     let finite = values.filter(|value| value.is_finite());
     let (low, high) =
         finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
@@ -200,7 +228,7 @@ fn range(values: impl Iterator<Item = f64>) -> std::ops::Range<f64> {
 }
 
 /// `0.25`, `12`, `3.4k`, `1.2e15`.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let size = value.abs();
     let text = match size {
         s if s >= 1e6 => format!("{value:.1e}"),
@@ -214,7 +242,7 @@ fn short(value: f64) -> String {
 }
 
 /// Puts the page's colours in place of the stand-ins, and lets the plot fit its column.
-fn themed(svg: &str, title: &str) -> String {
+fn themed(svg: &str, title: &str, (width, height): (u32, u32)) -> String {
     let mut themed = svg.to_owned();
     let mut replace = |colour: RGBColor, with: &str| {
         let hexadecimal = format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2);
@@ -228,7 +256,9 @@ fn themed(svg: &str, title: &str) -> String {
     for series in 0..COLOURS {
         replace(stand_in(series), &format!("var(--c{series})"));
     }
-    let (width, height) = SIZE;
+    // Lines without width are most of what a mesh writes, and nobody sees them; all else is opaque anyway.
+    let seen = themed.lines().filter(|line| !line.contains("stroke-width=\"0\""));
+    let themed = seen.collect::<Vec<_>>().join("\n").replace(" opacity=\"1\"", "");
     let open = themed.find("<svg").unwrap_or(0);
     let end = themed[open..].find('>').map_or(open, |end| open + end + 1);
     let mut svg = String::new();
@@ -254,7 +284,9 @@ mod tests {
         assert_eq!(plot.svg.matches("<circle").count(), 2);
         assert!(plot.svg.contains("aria-label=\"a &lt; b\""));
         assert!(!plot.svg.contains("=\"#"), "{}", plot.svg);
-        assert!(!plot.svg.contains("width=\"560\" height=\"340\" viewBox"), "{}", plot.svg);
+        // What is not seen is not written.
+        assert!(!plot.svg.contains("stroke-width=\"0\"") && plot.svg.len() < 7000, "{}", plot.svg);
+        assert!(!plot.svg.contains("width=\"440\" height=\"300\" viewBox"), "{}", plot.svg);
     }
 
     #[test]
@@ -278,6 +310,22 @@ mod tests {
         assert_eq!(count("circle", "fill:var(--c0)"), 2);
         assert_eq!(count("circle", "stroke:var(--c0)"), 2);
         assert_eq!(count("polygon", "fill:var(--c0)"), 2);
+    }
+
+    #[test]
+    fn series_of_one_name_have_one_colour() {
+        let series: Vec<Series> = ["a", "b", "a"]
+            .iter()
+            .enumerate()
+            .map(|(i, name)| {
+                let mut series = Series::dots(name);
+                series.add(1.0, i as f64, None);
+                series
+            })
+            .collect();
+        let plot = Plot::new("shared", "x", "y").compact().draw(&series).unwrap();
+        assert_eq!(plot.legend, [("a".to_owned(), 0, 0), ("b".to_owned(), 1, 0)]);
+        assert_eq!(plot.svg.matches("fill:var(--c0)").count(), 2);
     }
 
     #[test]

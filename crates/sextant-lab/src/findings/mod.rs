@@ -12,6 +12,8 @@ mod ensembles;
 mod gain;
 mod headline;
 mod systems;
+mod training;
+mod verdict;
 
 pub use ablation::{Ablation, Asymmetry, Drop};
 pub use calibration::Calibration;
@@ -20,6 +22,9 @@ pub use cost::Cost;
 pub use ensembles::{EnsembleRow, Ensembles};
 pub use gain::{Curve, CurvePoint, Gain};
 pub use headline::{Headline, HeadlineRow};
+pub(crate) use training::POINTS;
+pub use training::TrainingCurve;
+pub use verdict::{Behind, Contender, EnsembleOffer, TaskLead, Verdict, VerdictOutcome};
 
 use crate::ledger::LedgerEntry;
 use crate::run::{Lab, code_version};
@@ -46,6 +51,10 @@ pub struct Findings {
     pub replicates: usize,
     /// The family-wise error rate at which differences are marked.
     pub alpha: f64,
+    /// What to ship, and how sure that is; absent if no system answers all test rows.
+    pub verdict: Option<Verdict>,
+    /// How every finished run went.
+    pub training: Vec<TrainingCurve>,
     /// The headline table, which is that of the paper.
     pub headline: Headline,
     /// Ensembles of models.
@@ -96,7 +105,15 @@ impl Findings {
             lab.grid.cells.iter().filter_map(|cell| lab.entry(cell).cloned()).collect();
         let (path, options) = lab.grid.data().ok_or_else(|| LabError::Recipe(Vec::new()))?;
         let search = Search::new(&lab.grid.recipe)?;
-        let ensembles = &recipe.ensembles;
+        let ensembles = ensembles::ensembles(
+            &systems,
+            &recipe.ensembles.mixed,
+            &recipe.ensembles.rules,
+            &judge,
+            &lab.data.dataset.dev,
+        )?;
+        let costs = cost::costs(&systems, &judge);
+        let train = &lab.data.dataset.train;
         Ok(Self {
             name: recipe.name.clone(),
             code: code_version(),
@@ -104,20 +121,16 @@ impl Findings {
             runs: (lab.grid.cells.len(), finished.len()),
             replicates: recipe.report.replicates,
             alpha,
+            verdict: verdict::verdict(&systems, &judge, train, &costs, &ensembles, &recipe.report)?,
+            training: training::curves(lab, search.as_ref())?,
             headline: headline::headline(&systems, &judge, reference, &recipe.report)?,
-            ensembles: ensembles::ensembles(
-                &systems,
-                &ensembles.mixed,
-                &ensembles.rules,
-                &judge,
-                &lab.data.dataset.dev,
-            )?,
+            ensembles,
             ablation: ablation::ablation(&systems, &judge)?,
             gains: gain::gains(&systems, &judge)?,
             curves: gain::curves(lab, &judge)?,
             calibration: calibration::calibration(&systems, &judge, &lab.data.dataset.dev)?,
             consistency: consistency::consistency(&systems, &judge),
-            costs: cost::costs(&systems, &judge),
+            costs,
             search: search.map_or_else(Vec::new, |search| search.trace(|cell| lab.entry(cell))),
             data: DataCard::read(path, &options)?,
             ledger: finished,

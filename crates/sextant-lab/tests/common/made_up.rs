@@ -1,5 +1,6 @@
 //! A finished grid whose answers are made up, so that every number of its report is known.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(dead_code, reason = "not every test makes up a grid of its own")]
 
 use sextant_core::{Example, Grade, Prediction, Split, Task};
 use sextant_data::{Dataset, Format};
@@ -62,21 +63,37 @@ fn dataset() -> Dataset {
     dataset
 }
 
-/// The number of rows that a run gets right out of every 20.
-fn right_of_20(cell: &Cell, task: Task) -> usize {
-    let seed = cell.recipe.seed as usize;
-    match (cell.role, cell.routing.as_str(), task) {
-        (Role::Single { .. }, _, Task::QueryType) => 14,
-        (Role::Single { .. }, _, _) => 16,
-        (_, "prefix", _) => 15 + seed, // seeds differ
-        (_, "shared", _) => 10,
-        (_, "mhp-1+prefix", _) => 18,
-        _ => 17,
-    }
+/// What is made up of runs.
+pub(crate) struct MadeUp {
+    /// Changes of the recipe.
+    pub(crate) settings: &'static [&'static str],
+    /// The number of rows that a run gets right out of every 20, and by how much the places of these rows
+    /// differ from one 20 to the next: systems with other numbers are wrong on other rows.
+    pub(crate) right_of_20: fn(&Cell, Task) -> (usize, usize),
+    /// The number of parameters of a run.
+    pub(crate) parameters: fn(&Cell) -> u64,
 }
 
+/// A grid in which nearly everything differs.
+const USUAL: MadeUp = MadeUp {
+    settings: &[],
+    right_of_20: |cell, task| {
+        let seed = cell.recipe.seed as usize;
+        let right = match (cell.role, cell.routing.as_str(), task) {
+            (Role::Single { .. }, _, Task::QueryType) => 14,
+            (Role::Single { .. }, _, _) => 16,
+            (_, "prefix", _) => 15 + seed, // seeds differ
+            (_, "shared", _) => 10,
+            (_, "mhp-1+prefix", _) => 18,
+            _ => 17,
+        };
+        (right, 0)
+    },
+    parameters: |_| 1000,
+};
+
 /// Writes the files of a finished run, and its line in the ledger.
-fn finish(lab: &mut Lab, cell: &Cell) {
+fn finish(lab: &mut Lab, cell: &Cell, made_up: &MadeUp) {
     let folder = lab.run_folder(cell.name()).0;
     std::fs::create_dir_all(folder.join("bundle")).unwrap();
     let tasks = &cell.recipe.tasks;
@@ -89,16 +106,34 @@ fn finish(lab: &mut Lab, cell: &Cell) {
             if !tasks.contains(&task) {
                 continue;
             }
-            let right = row * 7 % 20 < right_of_20(cell, task);
+            let (number, begin) = (made_up.right_of_20)(cell, task);
+            let right = (row * 7 + begin * (row / 20)) % 20 < number;
             let mut probs = [0.05; 3];
             let grade = example.grade.index();
             probs[if right { grade } else { (grade + 1) % 3 }] = 0.9;
             found.rows.push(row);
             found.predictions.push(Prediction::new(probs));
-            by_task.insert(task, right_of_20(cell, task) as f64 / 20.0);
+            by_task.insert(task, number as f64 / 20.0);
         }
         found.write(&folder, split, examples).unwrap();
     }
+    let mut log = String::new();
+    for step in 1..=200 {
+        let loss = 0.3 + (-f64::from(step) / 40.0).exp();
+        let line = serde_json::json!({
+            "event": "step", "step": step, "loss": loss, "learning_rate": 1e-3, "gradient_norm": 1.5,
+        });
+        log.push_str(&line.to_string());
+        log.push('\n');
+        if step % 20 == 0 {
+            let value = 1.0 - loss;
+            let line =
+                serde_json::json!({"event": "dev", "step": step, "value": value, "best": true});
+            log.push_str(&line.to_string());
+            log.push('\n');
+        }
+    }
+    std::fs::write(folder.join("log.jsonl"), log).unwrap();
     let accuracy = by_task.values().sum::<f64>() / by_task.len() as f64;
     let entry = LedgerEntry {
         name: cell.name().into(),
@@ -117,7 +152,7 @@ fn finish(lab: &mut Lab, cell: &Cell) {
         flops: 1e9 * tasks.len() as f64,
         seconds: 2.5,
         peak_memory_bytes: Some(200 << 20),
-        parameters: 1000,
+        parameters: (made_up.parameters)(cell),
         trainable_parameters: 1000,
         dev: Some(accuracy),
         dev_step: Some(2),
@@ -129,22 +164,29 @@ fn finish(lab: &mut Lab, cell: &Cell) {
     lab.ledger.add(entry).unwrap();
 }
 
-fn lab(folder: &Path) -> Lab {
+fn lab(folder: &Path, made_up: &MadeUp) -> Lab {
     let data = folder.join("data");
     dataset().save(&data, Format::Jsonl, Existing::Refuse).unwrap();
     let text = RECIPE.replace("DATA", data.to_str().unwrap());
-    let grid = Grid::new(LabRecipe::parse(&text, "lab.toml", &[]).unwrap(), resolve).unwrap();
-    let mut lab = Lab::open(grid, &folder.join("lab"), resolve).unwrap();
+    let settings: Vec<String> = made_up.settings.iter().map(|&text| text.to_owned()).collect();
+    let recipe = LabRecipe::parse(&text, "lab.toml", &settings).unwrap();
+    let mut lab =
+        Lab::open(Grid::new(recipe, resolve).unwrap(), &folder.join("lab"), resolve).unwrap();
     for cell in lab.grid.cells.clone() {
-        finish(&mut lab, &cell);
+        finish(&mut lab, &cell, made_up);
     }
     lab
 }
 
-/// The findings of this grid.
+/// The findings of the usual grid.
 pub(crate) fn findings() -> Findings {
+    findings_of(&USUAL)
+}
+
+/// The findings of a grid.
+pub(crate) fn findings_of(made_up: &MadeUp) -> Findings {
     let folder = tempfile::tempdir().unwrap();
-    let mut findings = Findings::new(&lab(folder.path())).unwrap();
+    let mut findings = Findings::new(&lab(folder.path(), made_up)).unwrap();
     // These differ from machine to machine.
     findings.code = "0.0.0".into();
     let _ = findings.recipe.base.remove("data");

@@ -61,6 +61,23 @@ function look() {
     const box = e.getBoundingClientRect();
     if (box.width < 1 || box.height < 1) wrong.push(`${describe(e)} has no size`);
   }
+  // A table that is wider than its frame scrolls within it, and its first column stays where it is.
+  let scrolled = 0;
+  for (const frame of document.querySelectorAll(".scroll")) {
+    if (frame.scrollWidth <= frame.clientWidth + 1) continue;
+    frame.scrollLeft = frame.scrollWidth;
+    const left = frame.getBoundingClientRect().left;
+    for (const row of frame.querySelectorAll("tr")) {
+      const first = row.children[0];
+      const box = first.getBoundingClientRect();
+      if (Math.abs(box.left - left) > 1) wrong.push(`${describe(first)} scrolls away`);
+      if (box.width > 0.6 * frame.clientWidth) wrong.push(`${describe(first)} fills its frame`);
+      const alpha = parse(getComputedStyle(first).backgroundColor).alpha;
+      if (alpha < 1) wrong.push(`${describe(first)} lets other columns shine through`);
+    }
+    frame.scrollLeft = 0;
+    scrolled += 1;
+  }
   for (const svg of document.querySelectorAll("svg")) {
     const frame = svg.getBoundingClientRect();
     const texts = [...svg.querySelectorAll("text")].filter((t) => t.textContent.trim());
@@ -106,6 +123,7 @@ function look() {
     plots: document.querySelectorAll("svg").length,
     tables: document.querySelectorAll("table").length,
     texts,
+    scrolled,
     wrong: wrong.concat(errors),
   };
 }

@@ -5,6 +5,7 @@ mod bf16;
 mod bundle;
 mod checkpoints;
 mod concurrency;
+mod contradiction;
 mod distillation;
 mod export;
 mod exported_pairs;

@@ -3,6 +3,7 @@
 
 mod accumulation;
 mod common;
+mod consistency;
 mod failure;
 mod learning;
 mod lora;

@@ -27,8 +27,10 @@ fn a_trained_bundle_evaluates_scores_and_explains_itself() {
     let place = WorkFolder::with_bundle();
     assert_eq!(
         place.names("runs/tiny"),
-        [".sextant-files", "bundle", "checkpoint", "log.jsonl", "summary.json"]
+        [".sextant-files", "bundle", "checkpoint", "curves.html", "log.jsonl", "summary.json"]
     );
+    let curves = place.read("runs/tiny/curves.html");
+    assert!(curves.contains("Training of tiny") && curves.matches("<svg").count() == 4);
     assert_eq!(
         place.names("runs/tiny/bundle"),
         ["bundle.json", "model.safetensors", "tokenizer.json"]

@@ -127,6 +127,12 @@ fn a_killed_run_that_weighs_its_tasks_ends_in_the_same_bytes() {
     }
 }
 
+#[test]
+fn a_killed_run_with_a_penalty_ends_in_the_same_bytes() {
+    let extra = ["consistency={weight=2.0,triangles=4}", "batch.mixing=\"mixed\""];
+    ends_in_the_same_bytes(&extra, &["model.safetensors"]);
+}
+
 /// The model is wide enough for moments of a table and of layers to be stored in fewer bits, which the
 /// checkpoint holds as they are.
 #[test]
