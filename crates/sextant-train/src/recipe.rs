@@ -2,7 +2,10 @@
 //! [`crate::Plan`] checks the values.
 
 use crate::backbone_recipe::BackboneRecipe;
-use crate::{Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe};
+use crate::{
+    AffinityRecipe, BehaviourRecipe, Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting,
+    TeacherRecipe,
+};
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
@@ -42,6 +45,12 @@ pub struct Recipe {
     /// Whose probabilities to learn besides the grades; none unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<TeacherRecipe>,
+    /// How counts of clicks, carts and purchases are learned besides the grades; not at all unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<BehaviourRecipe>,
+    /// Measures how far the gradients of tasks agree, for `sextant lab affinity`; not unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<AffinityRecipe>,
     /// How much each task counts.
     #[serde(default, skip_serializing_if = "TaskWeighting::is_default")]
     pub task_weighting: TaskWeighting,

@@ -1,6 +1,7 @@
 //! A report as a document: sections of text, tables and plots, the same in every form.
 
 mod accuracy;
+mod affinity;
 mod behaviour;
 mod differences;
 mod errors;
@@ -9,7 +10,9 @@ mod html;
 mod markdown;
 mod plot;
 mod record;
+mod terminal;
 
+pub use affinity::AffinityReport;
 pub use errors::ErrorRow;
 pub use files::ReportFiles;
 
@@ -158,6 +161,7 @@ impl Document {
             lead.push("The grid is not finished: means may be over different numbers of seeds, as the tables say.".into());
         }
         let mut sections = accuracy::sections(findings)?;
+        sections.extend(affinity::section(&findings.affinities));
         sections.extend(behaviour::sections(findings)?);
         sections.extend(record::sections(findings));
         Ok(Self {
