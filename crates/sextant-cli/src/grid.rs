@@ -69,7 +69,10 @@ impl Watcher for Terminal {
             }
             LabEvent::Finished(entry) => {
                 self.grid.inc(1);
-                let whole = !matches!(entry.role, Role::Single { .. } | Role::EqualSteps { .. });
+                let whole = !matches!(
+                    entry.role,
+                    Role::Single { .. } | Role::EqualSteps { .. } | Role::Pair { .. }
+                );
                 if let Some(dev) = entry.dev.filter(|_| whole)
                     && self.best.as_ref().is_none_or(|(best, _)| dev > *best)
                 {

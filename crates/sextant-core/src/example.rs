@@ -1,7 +1,7 @@
 //! A pair of entities, and the labelled example that training and evaluation read.
 
 use crate::name::named;
-use crate::{Entity, Grade, Task};
+use crate::{Behaviour, Entity, Grade, Task};
 use serde::{Deserialize, Serialize};
 
 /// Two entities to compare.
@@ -77,6 +77,8 @@ pub struct Example {
     pub origin: Option<LabelOrigin>,
     /// The part of the data set that the row belongs to, if the file states one.
     pub split: Option<Split>,
+    /// What people did when they were shown the pair, if that was counted.
+    pub behaviour: Option<Box<Behaviour>>,
 }
 
 impl Example {
@@ -96,6 +98,7 @@ impl Example {
             source: None,
             origin: None,
             split: None,
+            behaviour: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Nothing here computes: there are no tensors, no files and no randomness. A type belongs here only if two
 //! crates must agree on its meaning. The function [`guarded`] is here for the same reason.
 
+mod behaviour;
 mod borrowed;
 mod decision;
 mod entity;
@@ -15,6 +16,7 @@ mod prediction;
 mod product_json;
 mod task;
 
+pub use behaviour::{Behaviour, BehaviourProblem, Event};
 pub use borrowed::{EntityRef, PairRef};
 pub use decision::{DecisionRule, Decisions};
 pub use entity::{Entity, Product};

@@ -5,7 +5,7 @@ mod quote;
 pub(crate) use quote::FaultKind;
 pub use quote::QuoteError;
 
-use sextant_core::{EntityKind, Split, Task, UnknownName};
+use sextant_core::{BehaviourProblem, EntityKind, Split, Task, UnknownName};
 use std::path::{Path, PathBuf};
 
 /// Why reading, checking or writing data failed.
@@ -299,6 +299,9 @@ pub enum RowProblem {
         /// What was found.
         found: String,
     },
+    /// Counts of behaviour, or a propensity, that cannot be.
+    #[error(transparent)]
+    BadBehaviour(#[from] BehaviourProblem),
     /// A value has the wrong JSON type.
     #[error("found {found}; expected {expected}")]
     WrongType {

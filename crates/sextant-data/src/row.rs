@@ -1,7 +1,7 @@
 //! One row of a file: a pair, and the row's other values.
 
 use serde_json::Value;
-use sextant_core::{Example, Grade, LabelOrigin, Pair, Split};
+use sextant_core::{Behaviour, Example, Grade, LabelOrigin, Pair, Split};
 
 /// One row of a data file, labelled or not.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Row {
     pub origin: Option<LabelOrigin>,
     /// The split of the data set that the row belongs to.
     pub split: Option<Split>,
+    /// What people did when they were shown the pair; absent unless the row states how often it was shown.
+    pub behaviour: Option<Box<Behaviour>>,
     /// The names and texts of columns without a meaning, if [`ReadOptions::further`](crate::ReadOptions::further)
     /// asks for them. Empty and absent values are left out.
     pub further: Vec<(String, String)>,
@@ -31,8 +33,23 @@ pub struct Row {
 
 impl Row {
     /// The columns that Sextant interprets, in the order in which they are written.
-    pub const COLUMNS: [&str; 10] =
-        ["id", "task", "left", "right", "grade", "group", "weight", "source", "origin", "split"];
+    pub const COLUMNS: [&str; 15] = [
+        "id",
+        "task",
+        "left",
+        "right",
+        "grade",
+        "group",
+        "weight",
+        "source",
+        "origin",
+        "split",
+        "impressions",
+        "clicks",
+        "add_to_carts",
+        "purchases",
+        "propensity",
+    ];
 
     /// The row as an example of this grade.
     pub fn with_grade(self, grade: Grade) -> Example {
@@ -45,6 +62,7 @@ impl Row {
             source: self.source,
             origin: self.origin,
             split: self.split,
+            behaviour: self.behaviour,
         }
     }
 }

@@ -37,6 +37,13 @@ pub enum Role {
         /// Whether the model is trained on this task alone.
         single: bool,
     },
+    /// A model of two tasks, by which the gain of each from the other is measured.
+    Pair {
+        /// The tasks.
+        tasks: [Task; 2],
+    },
+    /// A multi-task model that measures on its way how far the gradients of its tasks agree.
+    Gradients,
     /// A trial of the search.
     Trial {
         /// The number of the trial's settings in the order of drawing, from 0.

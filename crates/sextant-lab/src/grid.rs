@@ -73,6 +73,23 @@ impl Grid {
         }
     }
 
+    /// The same grid with only those runs that show which tasks help which, as `[affinity]` of the recipe states them.
+    #[must_use]
+    pub fn of_affinity(mut self) -> Self {
+        let measured: BTreeSet<(String, u64)> = self
+            .cells
+            .iter()
+            .filter(|cell| cell.role == Role::Gradients)
+            .map(|cell| (cell.backbone.clone(), cell.recipe.seed))
+            .collect();
+        self.cells.retain(|cell| match cell.role {
+            Role::Gradients | Role::Pair { .. } => true,
+            Role::Single { .. } => measured.contains(&(cell.backbone.clone(), cell.recipe.seed)),
+            _ => false,
+        });
+        self
+    }
+
     /// Where the rows are and how to read them: the same for all runs.
     pub fn data(&self) -> Option<(&std::path::Path, ReadOptions)> {
         let data = &self.cells.first()?.recipe.data;
@@ -81,11 +98,9 @@ impl Grid {
 
     /// The tasks of the multi-task models.
     pub fn tasks(&self) -> Vec<Task> {
-        let tasks = self.cells.first().map(|cell| cell.recipe.tasks.clone());
-        Task::ALL
-            .into_iter()
-            .filter(|task| tasks.as_ref().is_some_and(|t| t.contains(task)))
-            .collect()
+        // The first run is that of a multi-task model, unless only some of the runs are left.
+        let has = |task: &Task| self.cells.iter().any(|cell| cell.recipe.tasks.contains(task));
+        Task::ALL.into_iter().filter(has).collect()
     }
 
     /// Sets the number of steps of each equal-steps model to that of the multi-task model of the same
@@ -131,6 +146,9 @@ impl Layout<'_> {
         let labels: BTreeSet<String> = grid.backbones.iter().map(BackboneAxis::label).collect();
         let curves = self.recipe.learning_curves.iter();
         let curves = curves.map(|c| ("learning_curves".to_owned(), c.backbones.as_ref()));
+        let affinity = self.recipe.affinity.iter();
+        let affinity = affinity.map(|a| ("affinity".to_owned(), a.backbones.as_ref()));
+        let curves = curves.chain(affinity);
         let variants = grid.variants.iter();
         let variants =
             variants.map(|v| (format!("grid.variants, `{}`", v.label), v.backbones.as_ref()));
@@ -199,6 +217,7 @@ impl Layout<'_> {
             self.singles(turn, true);
         }
         self.curves();
+        self.affinity();
     }
 
     fn seeds<'s>(&'s self, axis: &'s BackboneAxis) -> &'s [u64] {
@@ -223,7 +242,7 @@ impl Layout<'_> {
                 } else {
                     (format!("single-{task}"), Role::Single { task })
                 };
-                self.add(axis, &label, ALONE, seed, role, &[&only(task)]);
+                self.add(axis, &label, ALONE, seed, role, &[&only(&[task])]);
             }
         }
     }
@@ -252,7 +271,47 @@ impl Layout<'_> {
                         self.add(axis, &label, routing, seed, role, &[&set]);
                         let label = format!("single-{task}-{percent}pct");
                         let role = Role::Curve { task, share, single: true };
-                        self.add(axis, &label, ALONE, seed, role, &[&set, &only(task)]);
+                        self.add(axis, &label, ALONE, seed, role, &[&set, &only(&[task])]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The runs that show which tasks help which: each task alone, unless the grid has these runs already, all tasks
+    /// together, and each pair of tasks.
+    fn affinity(&mut self) {
+        let grid = &self.recipe.grid;
+        let Some(affinity) = &self.recipe.affinity else { return };
+        let Some(routing) = affinity.routing.or_else(|| grid.routings.first().copied()) else {
+            return;
+        };
+        let tasks = self.base_tasks();
+        if tasks.len() < 2 {
+            self.mistakes.push("affinity: there are no two tasks to compare".into());
+        }
+        let mut look = toml::Table::new();
+        let every = i64::try_from(affinity.every).unwrap_or(i64::MAX);
+        look.insert("every".into(), every.into());
+        let mut looking = toml::Table::new();
+        looking.insert("affinity".into(), look.into());
+        let wanted = |axis: &&BackboneAxis| axis.is_named_in(affinity.backbones.as_deref());
+        for axis in grid.backbones.iter().filter(wanted) {
+            let seeds = affinity.seeds.clone().unwrap_or_else(|| self.seeds(axis).to_vec());
+            for seed in seeds {
+                for &task in &tasks {
+                    if !(grid.single_task && self.seeds(axis).contains(&seed)) {
+                        let (label, role) = (format!("single-{task}"), Role::Single { task });
+                        self.add(axis, &label, ALONE, seed, role, &[&only(&[task])]);
+                    }
+                }
+                let label = format!("{}-gradients", routing.label());
+                self.add(axis, &label, routing, seed, Role::Gradients, &[&looking]);
+                for (place, &one) in tasks.iter().enumerate() {
+                    for &other in &tasks[place + 1..] {
+                        let role = Role::Pair { tasks: [one, other] };
+                        let label = format!("pair-{one}+{other}");
+                        self.add(axis, &label, routing, seed, role, &[&only(&[one, other])]);
                     }
                 }
             }
@@ -275,9 +334,10 @@ impl Layout<'_> {
     }
 }
 
-/// The keys of the training recipe that restrict a model to one task.
-fn only(task: Task) -> toml::Table {
+/// The keys of the training recipe that restrict a model to some tasks.
+fn only(tasks: &[Task]) -> toml::Table {
     let mut set = toml::Table::new();
-    set.insert("tasks".into(), toml::Value::Array(vec![task.to_string().into()]));
+    let tasks = tasks.iter().map(|task| task.to_string().into()).collect();
+    set.insert("tasks".into(), toml::Value::Array(tasks));
     set
 }

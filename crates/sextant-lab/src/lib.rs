@@ -2,7 +2,7 @@
 //! what it cost.
 //!
 //! A [`LabRecipe`] states a grid: backbones, routings, seeds, single-task baselines, variants, learning
-//! curves, a [`Search`]. A [`Grid`] lays it out as ordinary recipes, all checked before anything runs. A
+//! curves, pairs of tasks, a [`Search`]. A [`Grid`] lays it out as ordinary recipes, all checked before anything runs. A
 //! [`Lab`] trains the missing runs in a folder, alone or beside other processes, keeps every run's
 //! answers to test and dev rows, and writes a line of the [`Ledger`] for each. [`Findings`] are computed
 //! from the kept answers alone; a [`Document`] lays them out, and [`ReportFiles`] are the report as
@@ -40,7 +40,7 @@ mod weights;
 pub use cell::{Cell, Resolve, Role};
 pub use compared::Compared;
 pub use comparison::{Baseline, Comparison, Run};
-pub use document::{Document, ErrorRow, ReportFiles, leave_curves};
+pub use document::{AffinityReport, Document, ErrorRow, ReportFiles, leave_curves};
 pub use error::LabError;
 pub use evaluated::{
     evaluate_rows, full_report, labelled_rows, predict_labelled, retain_tasks, scored,
@@ -52,8 +52,8 @@ pub use ledger::{Ledger, LedgerEntry};
 pub use named_model::NamedModel;
 pub use paired::{Difference, PairedTable};
 pub use recipe::{
-    BackboneAxis, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, GridRecipe, LabRecipe,
-    ReportRecipe, Scheduler, SearchRecipe, Variant,
+    AffinityGrid, BackboneAxis, CurveRecipe, Draw, EnsembleRecipe, EqualSteps, GridRecipe,
+    LabRecipe, ReportRecipe, Scheduler, SearchRecipe, Variant,
 };
 pub use report::Report;
 pub use run::{

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_eval::Vote;
 use sextant_model::Routing;
-use sextant_train::parse_toml;
+use sextant_train::{AffinityRecipe, parse_toml};
 use std::path::Path;
 
 /// A lab recipe, as a TOML file states it.
@@ -23,6 +23,9 @@ pub struct LabRecipe {
     /// Runs that show how accuracy depends on the number of training rows of a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learning_curves: Option<CurveRecipe>,
+    /// Runs that show which tasks help which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<AffinityGrid>,
     /// Ensembles of the trained models.
     #[serde(default)]
     pub ensembles: EnsembleRecipe,
@@ -140,6 +143,30 @@ pub struct CurveRecipe {
     /// The labels of the backbones; all unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbones: Option<Vec<String>>,
+}
+
+/// `[affinity]`: a model of each pair of tasks, one of each task alone, and one of all tasks whose gradients are
+/// compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AffinityGrid {
+    /// The routing of the models of several tasks; the grid's first unless stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
+    /// Seeds; the grid's unless stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Vec<u64>>,
+    /// The labels of the backbones; all unless stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backbones: Option<Vec<String>>,
+    /// Steps between two looks at the gradients.
+    pub every: u64,
+}
+
+impl Default for AffinityGrid {
+    fn default() -> Self {
+        Self { routing: None, seeds: None, backbones: None, every: AffinityRecipe::default().every }
+    }
 }
 
 /// `[ensembles]`

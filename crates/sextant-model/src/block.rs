@@ -46,6 +46,8 @@ pub struct Block {
 /// The settings of a block that are not parameters.
 #[derive(Debug, Clone)]
 struct Options {
+    /// The block's place in the backbone, from 1.
+    layer: usize,
     heads: usize,
     kv_heads: usize,
     head_dim: usize,
@@ -143,6 +145,7 @@ impl Block {
             down: build.projection("down", inner, hidden, biases.mlp),
             output_norm: norm(after, hidden),
             options: Options {
+                layer: layer + 1,
                 heads,
                 kv_heads,
                 head_dim,
@@ -188,7 +191,16 @@ impl Block {
             self.up.forward(inner, self.options.activation, pass)
         };
         let output = self.down.forward(inner, Activation::None, pass);
-        self.sum(output, x, self.output_norm.as_ref(), pass)
+        let output = self.sum(output, x, self.output_norm.as_ref(), pass);
+        if let Some(layers) = pass.layers() {
+            layers.keep_hidden(self.options.layer, &output);
+        }
+        output
+    }
+
+    /// Whether a pass keeps the block's output for all tokens.
+    pub(crate) fn is_kept(&self, pass: &ForwardContext) -> bool {
+        pass.layers().is_some_and(|layers| layers.wants_hidden(self.options.layer))
     }
 
     /// The outputs of the attention heads, `[tokens, heads · head_dim]`.
@@ -235,6 +247,9 @@ impl Block {
                 None => self.qkv.forward(table, Activation::None, pass).narrow(1, 0, columns),
             };
             return kernels::relative_attention(qkv, projected, segments, spec, positions);
+        }
+        if let Some(layers) = pass.layers() {
+            layers.keep_attention(options.layer, &qkv, spec, options.soft_cap);
         }
         match options.soft_cap {
             Some(cap) => kernels::capped_attention(qkv, segments, spec, cap),

@@ -120,11 +120,13 @@ pub(crate) fn run_and_pool(
         Some(shared) => keep.map(|tokens| shared.nodes_of(tokens)),
         None => keep,
     };
+    // A pass that keeps the last block's output needs it for all tokens.
+    let early = blocks.last().is_some_and(|last| !last.is_kept(ctx.pass));
     for (i, block) in blocks.iter().enumerate() {
-        let keep = if i + 1 == blocks.len() { keep.as_ref() } else { None };
+        let keep = if early && i + 1 == blocks.len() { keep.as_ref() } else { None };
         x = block.forward(x, keep, ctx);
     }
-    if let (Some(tokens), []) = (&keep, blocks) {
+    if let (Some(tokens), false) = (&keep, early) {
         x = x.select(0, tokens.clone());
     }
     if let Some(norm) = norm {

@@ -1,6 +1,7 @@
 //! The settings and the state of one forward pass, besides its input.
 
-use crate::{PackedWeights, StepShared};
+use crate::kept_layers::LayerKeeper;
+use crate::{KeptLayers, PackedWeights, StepShared, WantedLayers};
 use burn::module::{Param, ParamId};
 use burn::tensor::{Int, Tensor};
 use sextant_kernels::{
@@ -24,13 +25,14 @@ pub struct ForwardContext {
     /// Where the backward pass leaves the gradient of the word table, if the pass belongs to a training step.
     word_rows: RowGradientSink,
     packed: Option<Arc<PackedWeights>>,
+    layers: Option<LayerKeeper>,
 }
 
 impl ForwardContext {
     /// A pass without dropout and with weights that are not packed, so that gradients can be computed.
     pub fn inference(precision: Precision) -> Self {
         let word_rows = RowGradientSink::new();
-        Self { precision, seeds: None, step: None, word_rows, packed: None }
+        Self { precision, seeds: None, step: None, word_rows, packed: None, layers: None }
     }
 
     /// A pass that scores with packed weights. The model must be on a device without autodiff.
@@ -51,6 +53,23 @@ impl ForwardContext {
     #[must_use]
     pub fn sharing(self, step: &Arc<StepShared>) -> Self {
         Self { step: Some(Arc::clone(step)), ..self }
+    }
+
+    /// Keeps the outputs of layers for [`ForwardContext::take_layers`]. Rows must not share leading tokens
+    /// ([`PackInput::sharing_prefixes`](crate::PackInput::sharing_prefixes)).
+    #[must_use]
+    pub fn keeping(self, layers: WantedLayers) -> Self {
+        Self { layers: Some(LayerKeeper::new(layers)), ..self }
+    }
+
+    /// What the pass kept of its layers; nothing unless it was asked to keep some.
+    pub fn take_layers(&self) -> KeptLayers {
+        self.layers.as_ref().map(LayerKeeper::take).unwrap_or_default()
+    }
+
+    /// Where layers are kept, if the pass keeps any.
+    pub(crate) fn layers(&self) -> Option<&LayerKeeper> {
+        self.layers.as_ref()
     }
 
     /// The rows of the word table's gradient that the backward pass left. `None` if the pass does not belong

@@ -15,6 +15,7 @@
 mod answer;
 pub mod backbone;
 mod base;
+mod behaviour;
 mod block;
 mod block_config;
 mod branch;
@@ -34,6 +35,8 @@ mod gguf;
 mod imported;
 mod input;
 mod json;
+mod kept_layers;
+mod layer_distillation;
 mod layers;
 mod lora;
 mod loss;
@@ -61,6 +64,7 @@ mod weights;
 
 pub use answer::{answer_rows, predict_rows};
 pub use base::SharedBases;
+pub use behaviour::{EventRates, ObservedRates, behaviour_losses};
 pub use block::{Block, BlockContext};
 pub use block_config::{
     Biases, BlockConfig, MlpActivation, NormKind, NormPlace, RelativeConfig, RotaryConfig,
@@ -77,13 +81,17 @@ pub use error::{ModelError, NonFinite};
 pub use frozen::frozen_weights;
 pub use imported::Imported;
 pub use input::PackInput;
+pub use kept_layers::{KeptLayers, WantedLayers};
+pub use layer_distillation::{
+    LayerDistillation, LayerLesson, LayerMap, initial_projection, layer_losses,
+};
 pub use layers::{Linear, Norm};
 pub use lora::{LoraConfig, LoraPart};
 pub use loss::{LossConfig, LossKind, row_losses};
 pub use merge::merge;
 pub use mimetic::initialize_mimetic;
 pub use mixture::{MixtureConfig, SharedLevel, TaskLevel};
-pub use model::RelevanceModel;
+pub use model::{RelevanceModel, grade_probabilities};
 pub use packed_weights::PackedWeights;
 pub use params::{
     ParamInfo, ParameterCounts, dump, freeze, initialize, initialize_frozen, is_trained, load,

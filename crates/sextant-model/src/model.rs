@@ -135,7 +135,11 @@ impl RelevanceModel {
         ctx: &ForwardContext,
     ) -> Result<Tensor<2>, ModelError> {
         self.parts(input)?; // fails for an unknown task before anything is computed
-        self.finish(self.embeddings.forward(input, ctx), 0, input, ctx)
+        let embedded = self.embeddings.forward(input, ctx);
+        if let Some(layers) = ctx.layers() {
+            layers.keep_hidden(0, &embedded);
+        }
+        self.finish(embedded, 0, input, ctx)
     }
 
     /// The vector of each token after the trunk, `[tokens, hidden]`, with the backbone's final norm applied
@@ -229,20 +233,25 @@ impl RelevanceModel {
 
     /// Probabilities of the grades, in the order of the logits' rows.
     pub fn predictions(&self, logits: Tensor<2>) -> Vec<Prediction> {
-        let probs = match self.spec.head {
-            HeadKind::Softmax => activation::softmax(logits, 1),
-            HeadKind::Cumulative => {
-                let at_least = activation::sigmoid(logits);
-                let (one, two) = (at_least.clone().narrow(1, 0, 1), at_least.narrow(1, 1, 1));
-                Tensor::cat(vec![one.ones_like() - one.clone(), one - two.clone(), two], 1)
-            }
-        };
+        let probs = grade_probabilities(logits, self.spec.head);
         let data = probs.into_data().convert::<f32>();
         data.iter::<f32>()
             .collect::<Vec<_>>()
             .chunks_exact(3)
             .map(|p| Prediction::new([p[0], p[1], p[2]]))
             .collect()
+    }
+}
+
+/// The probabilities of the grades by the logits of a head, `[rows, 3]`.
+pub fn grade_probabilities(logits: Tensor<2>, head: HeadKind) -> Tensor<2> {
+    match head {
+        HeadKind::Softmax => activation::softmax(logits, 1),
+        HeadKind::Cumulative => {
+            let at_least = activation::sigmoid(logits);
+            let (one, two) = (at_least.clone().narrow(1, 0, 1), at_least.narrow(1, 1, 1));
+            Tensor::cat(vec![one.ones_like() - one.clone(), one - two.clone(), two], 1)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::batch::{ADDED_COLUMNS, added_fields, prediction_columns};
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{DataType, Field};
 use sextant_core::{Example, Prediction};
-use sextant_data::{DataError, Format, Output, RowView, RowsWriter, used_by};
+use sextant_data::{DataError, Format, Output, Row, RowView, RowsWriter, used_by};
 use std::sync::Arc;
 
 /// The most rows of a batch.
@@ -22,8 +22,11 @@ pub fn write_predictions(
     predictions: &[Prediction],
     further: &[(String, Vec<Option<String>>)],
 ) -> Result<(), DataError> {
-    let further: Vec<_> =
-        further.iter().filter(|(name, _)| !ADDED_COLUMNS.contains(&name.as_str())).collect();
+    let used = used_by(examples);
+    // Columns of behaviour are both among those of rows and among the others.
+    let written =
+        |name: &str| ADDED_COLUMNS.contains(&name) || Row::COLUMNS.contains(&name) && used(name);
+    let further: Vec<_> = further.iter().filter(|(name, _)| !written(name)).collect();
     let fields = further.iter().map(|(name, _)| Field::new(name, DataType::Utf8, true));
     let fields = fields.chain(added_fields());
     let mut writer = RowsWriter::create(output, format, used_by(examples), fields)?;

@@ -7,7 +7,8 @@
 use crate::moments::ParameterState;
 use crate::moments_file;
 use crate::recipe::by_name;
-use crate::{AdamW, SamplerState, TrainError, WeightingState};
+use crate::{AdamW, SamplerState, TaskAffinity, TrainError, WeightingState};
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use sextant_files::{Existing, FolderKind, replace_folder};
 use sextant_kernels::Precision;
@@ -56,14 +57,22 @@ pub struct TrainingState {
     /// What task weighting has learned.
     #[serde(default)]
     pub weighting: WeightingState,
+    /// What looks at the gradients of tasks have found.
+    #[serde(default, skip_serializing_if = "TaskAffinity::is_empty")]
+    pub affinity: TaskAffinity,
     /// For the name of each parameter, the number of steps that updated it.
     pub parameter_steps: BTreeMap<String, u64>,
 }
 
-/// Saves a checkpoint in place of the one at `folder`.
+/// Where the parameter that does not belong to the model stands, in the file of the optimizer.
+const FURTHER: &str = "further";
+
+/// Saves a checkpoint in place of the one at `folder`. `further` is a parameter that is trained but does not belong
+/// to the model.
 pub fn save(
     folder: &Path,
     model: &RelevanceModel,
+    further: Option<&Tensor<2>>,
     optimizer: &AdamW,
     mut state: TrainingState,
 ) -> Result<(), TrainError> {
@@ -73,6 +82,9 @@ pub fn save(
         let Some(entry) = entry else { continue };
         state.parameter_steps.insert(name.to_owned(), entry.steps);
         moments_file::add(&mut moments, name, layout, &entry.moments);
+    }
+    if let Some(matrix) = further {
+        moments.push((FURTHER.to_owned(), Box::new(matrix.clone().inner())));
     }
     replace_folder(folder, Existing::Own, KIND, |staging| {
         Archive::write_model(&staging.join(WEIGHTS), model)?;
@@ -105,11 +117,12 @@ pub fn read_state(folder: &Path) -> Result<Option<TrainingState>, TrainError> {
     })
 }
 
-/// Loads the checkpoint's weights into the model and its moments into the optimizer.
+/// Loads the checkpoint's weights into the model and into `further`, and its moments into the optimizer.
 pub fn load(
     folder: &Path,
     state: &TrainingState,
     model: RelevanceModel,
+    further: Option<&mut Tensor<2>>,
     optimizer: &mut AdamW,
 ) -> Result<RelevanceModel, TrainError> {
     let model = bundle::load_weights(model, &folder.join(WEIGHTS))?;
@@ -120,5 +133,11 @@ pub fn load(
         let moments = moments_file::read(&archive, name, layout, &device)?;
         Ok::<_, ModelError>(Some(ParameterState { steps, moments }))
     })?;
+    if let Some(matrix) = further {
+        let shape = matrix.dims();
+        let values = archive.get(FURTHER, &shape)?.into_owned();
+        let values = Tensor::<2>::from_data(TensorData::new(values, shape), &matrix.device());
+        *matrix = values.require_grad();
+    }
     Ok(model)
 }

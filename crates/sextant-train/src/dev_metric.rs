@@ -1,7 +1,8 @@
 //! The metric that chooses the best weights.
 
-use crate::{Recipe, TrainError};
+use crate::{Recipe, Rows, TrainError};
 use sextant_eval::{EvalOptions, EvalReport, Metric, Scored, evaluate, undefined_on};
+use sextant_model::ModelError;
 
 /// Refuses, before any training, a recipe whose dev metric is undefined on the dev rows. The predictions in
 /// `rows` do not matter for this.
@@ -40,4 +41,15 @@ pub(crate) fn look(metric: Metric, rows: &[Scored<'_>]) -> Result<(EvalReport, f
 /// Whether a value of the metric is better than the best one so far. Any value is better than none.
 pub(crate) fn is_better(metric: Metric, value: f64, best: Option<f64>) -> bool {
     best.is_none_or(|best| if metric.higher_is_better() { value > best } else { value < best })
+}
+
+/// The error of a look at the dev set after a step. An answer that is not finite shows that the weights have diverged
+/// since the last look.
+pub(crate) fn failed_look(error: ModelError, step: u64, dev: &Rows) -> TrainError {
+    match error {
+        ModelError::NonFinite { row, fault } => {
+            TrainError::DivergedAtDev { step, row: dev.origin(row), fault }
+        }
+        other => other.into(),
+    }
 }

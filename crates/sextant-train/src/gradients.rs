@@ -111,6 +111,15 @@ impl Gradients {
         Self { parts: collector.parts }
     }
 
+    /// These gradients, and after them that of a parameter which does not belong to the model.
+    pub(crate) fn and(mut self, further: Option<Tensor<2>>) -> Self {
+        self.parts.push(further.map(|gradient| {
+            let length = gradient.shape().num_elements();
+            Gradient::Dense(gradient.reshape([length]))
+        }));
+        self
+    }
+
     /// The gradient of the word embedding table, from the rows that a backward pass left for it
     /// ([`ForwardContext::take_word_rows`](sextant_model::ForwardContext::take_word_rows)). No parameter
     /// gets a gradient if the table is frozen.

@@ -11,8 +11,10 @@
 //! was killed resumes to the same weights, bit for bit. An [`Observer`] receives every event and may break:
 //! the run then saves a checkpoint of its last step and ends with [`TrainError::Interrupted`].
 
+mod affinity;
 mod backbone_recipe;
 mod balance;
+mod behaviour;
 mod best;
 pub mod checkpoint;
 mod choose;
@@ -28,6 +30,7 @@ mod log;
 mod memory;
 mod moments;
 mod moments_file;
+mod observed;
 mod observer;
 mod optimizer;
 mod packs;
@@ -48,9 +51,12 @@ mod target;
 mod taught;
 mod teacher;
 mod trainer;
+mod ungraded;
 mod weighting;
 
+pub use affinity::{AffinityRecipe, TaskAffinity};
 pub use backbone_recipe::{BackboneRecipe, Initializer, ScratchRecipe};
+pub use behaviour::{BehaviourLoss, BehaviourRecipe, TargetOfBehaviour};
 pub use choose::{dev_positions, tasks_of, train_positions};
 pub use computation::{Computation, PrecisionChoice};
 pub use consistency::Triangles;
@@ -80,6 +86,6 @@ pub use sextant_data::{LoadedDataset, RowOrigin};
 pub use source::{DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source};
 pub use step::{StepGradients, gradients};
 pub use target::{StepOptions, Target, TargetOfTeacher, TaskLoss};
-pub use teacher::TeacherRecipe;
+pub use teacher::{LayerTeacher, LayersRecipe, PlannedLayers, TeacherRecipe};
 pub use trainer::{Trainer, steps};
 pub use weighting::{TaskWeighting, Weighting, WeightingState};

@@ -45,6 +45,21 @@ impl AdamW {
         Self { recipe, groups, states }
     }
 
+    /// Adds a parameter that does not belong to the model: a matrix, whose gradient follows those of the model's
+    /// parameters. It is updated by [`AdamW::step_with`], with the rate of heads.
+    pub(crate) fn add(&mut self, name: &str, matrix: &Tensor<2>) {
+        let info =
+            ParamInfo { name: name.to_owned(), shape: matrix.dims().to_vec(), trainable: true };
+        let recipe = &self.recipe;
+        self.groups.push(Group {
+            learning_rate: recipe.head_learning_rate.unwrap_or(recipe.learning_rate),
+            weight_decay: recipe.weight_decay,
+            layout: MomentLayout::new(&info, recipe.moments, &matrix.device()),
+            name: info.name,
+        });
+        self.states.push(None);
+    }
+
     /// Each parameter's name, how its moments are kept and, if a step has updated it, its state.
     pub(crate) fn states(
         &self,
@@ -73,6 +88,18 @@ impl AdamW {
         rate_factor: f64,
         gradient_factor: f64,
     ) -> RelevanceModel {
+        self.step_with(model, None, gradients, rate_factor, gradient_factor)
+    }
+
+    /// Does the same as [`AdamW::step`], and updates a `further` parameter that was [added](AdamW::add).
+    pub(crate) fn step_with(
+        &mut self,
+        model: RelevanceModel,
+        further: Option<&mut Tensor<2>>,
+        gradients: Gradients,
+        rate_factor: f64,
+        gradient_factor: f64,
+    ) -> RelevanceModel {
         struct Stepper<'a> {
             optimizer: &'a mut AdamW,
             gradients: std::vec::IntoIter<Option<Gradient>>,
@@ -80,15 +107,13 @@ impl AdamW {
             rate_factor: f64,
             gradient_factor: f64,
         }
-        impl ModuleMapper for Stepper<'_> {
-            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                let index = self.index;
-                self.index += 1;
-                let Some(gradient) = self.gradients.next().flatten() else { return param };
+        impl Stepper<'_> {
+            /// Updates the next parameter, if it has a gradient.
+            fn advance<const D: usize>(&mut self, old: Tensor<D>, gradient: Gradient) -> Tensor<D> {
                 let AdamW { recipe, groups, states } = &mut *self.optimizer;
-                let group = &groups[index];
-                let state = states[index]
-                    .get_or_insert_with(|| group.layout.zeros(&param.device().inner()));
+                let group = &groups[self.index];
+                let state = states[self.index]
+                    .get_or_insert_with(|| group.layout.zeros(&old.device().inner()));
                 state.steps += 1;
                 let step = AdamWStep {
                     lr: group.learning_rate * self.rate_factor,
@@ -99,20 +124,36 @@ impl AdamW {
                     step: state.steps,
                     grad_scale: self.gradient_factor as f32,
                 };
-                param.map(|tensor| {
-                    let shape = tensor.shape();
-                    let values = state.moments.advance(tensor.inner(), gradient, &step);
-                    Tensor::from_inner(values.reshape(shape)).require_grad()
-                })
+                let shape = old.shape();
+                let values = state.moments.advance(old.inner(), gradient, &step);
+                Tensor::from_inner(values.reshape(shape)).require_grad()
             }
         }
-        model.map(&mut Stepper {
+        impl ModuleMapper for Stepper<'_> {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                let param = match self.gradients.next().flatten() {
+                    Some(gradient) => param.map(|old| self.advance(old, gradient)),
+                    None => param,
+                };
+                self.index += 1;
+                param
+            }
+        }
+        let mut stepper = Stepper {
             optimizer: self,
             gradients: gradients.into_parts().into_iter(),
             index: 0,
             rate_factor,
             gradient_factor,
-        })
+        };
+        let model = model.map(&mut stepper);
+        if let (Some(further), Some(gradient)) = (further, stepper.gradients.next().flatten()) {
+            // Its numbers are updated in place, since nothing else holds them.
+            let none = Tensor::empty([0, 0], &further.device());
+            let old = std::mem::replace(further, none);
+            *further = stepper.advance(old, gradient);
+        }
+        model
     }
 }
 

@@ -1,10 +1,10 @@
 //! Gradient surgery: where the gradients of two tasks point against each other, the opposing components are
 //! removed (PCGrad, Yu et al. 2020, "Gradient Surgery for Multi-Task Learning", algorithm 1).
 
+use crate::affinity::of_tasks;
 use crate::gradients::Gradients;
-use crate::packs::{SumBy, plan_packs};
 use crate::reduction::Reduced;
-use crate::step::{StepGradients, run_in_order};
+use crate::step::StepGradients;
 use crate::target::StepOptions;
 use crate::{Target, TrainError};
 use rand::SeedableRng;
@@ -22,18 +22,10 @@ pub(crate) fn gradients(
     batch: &[Target<'_>],
     options: StepOptions<'_>,
 ) -> Result<StepGradients, TrainError> {
-    // The weights of each task's rows sum to 1, so with a divisor of 1 a task's gradient is that of its mean
-    // loss.
-    let options = StepOptions { divisor: Some(1.0), ..options };
-    let plan = plan_packs(batch, &options, SumBy::Task);
-    let reduced = run_in_order(model, batch, options, &plan)?;
+    let (reduced, products) = of_tasks(model, batch, options)?;
     let Reduced { sums: gradients, task_losses, tokens } = reduced;
     let tasks = gradients.len() as f64;
     let [seed, step] = options.key;
-    let products: Vec<Vec<f64>> = gradients
-        .iter()
-        .map(|one| gradients.iter().map(|other| one.dot_shared(other, &gradients)).collect())
-        .collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ step.rotate_left(32));
     let weights: Vec<f64> = project(&products, &mut rng).iter().map(|w| w / tasks).collect();
     let gradients = Gradients::combine(gradients, &weights, 1.0 / tasks);

@@ -1,8 +1,8 @@
 //! A recipe that was checked and resolved: a description of what will run.
 
 use crate::{
-    BackboneRecipe, Computation, Initializer, Recipe, Sampling, TaskWeighting, TrainError,
-    Weighting,
+    BackboneRecipe, Computation, Initializer, Mixing, PlannedLayers, Recipe, Sampling,
+    TaskWeighting, TrainError, Weighting,
 };
 use sextant_kernels::Processor;
 use sextant_model::backbone::Backbone;
@@ -62,6 +62,8 @@ pub struct Plan {
     pub backbone: BackboneSource,
     /// What the run computes with.
     pub computation: Computation,
+    /// The teacher whose layers the model learns, if it learns any.
+    pub layers: Option<PlannedLayers>,
 }
 
 impl Plan {
@@ -98,6 +100,9 @@ impl Plan {
         if let Some(consistency) = &recipe.consistency {
             mistakes.extend(consistency.mistakes(&recipe.tasks));
         }
+        if let Some(behaviour) = &recipe.behaviour {
+            mistakes.extend(behaviour.mistakes());
+        }
         if let Err(error) = recipe.loss.validate() {
             mistakes.push(format!("loss: {error}"));
         }
@@ -115,10 +120,22 @@ impl Plan {
             }
             text.max_tokens = text.max_tokens.min(spec.backbone.max_positions);
         }
+        let mut layers = None;
+        if let (Some(spec), Some(teacher)) = (&spec, &recipe.teacher)
+            && let Some(wanted) = &teacher.layers
+        {
+            match PlannedLayers::new(wanted, &teacher.sources, spec, &text) {
+                Ok(found) => layers = Some(found),
+                Err(mistake) => mistakes.push(mistake),
+            }
+            if recipe.model.gradient_checkpointing {
+                mistakes.push("teacher.layers: needs the activations of all layers; set model.gradient_checkpointing = false".into());
+            }
+        }
         match (spec, backbone) {
             (Some(spec), Some((_, backbone))) if mistakes.is_empty() => {
                 let computation = Computation::new(recipe.precision, Processor::detect());
-                Ok(Self { recipe, spec, text, backbone, computation })
+                Ok(Self { recipe, spec, text, backbone, computation, layers })
             }
             _ => Err(TrainError::Plan(mistakes)),
         }
@@ -238,6 +255,13 @@ fn check_numbers(recipe: &Recipe, mistakes: &mut Vec<String>) {
         &schedule.warmup,
         "in [0, 1]",
     );
+    if let Some(affinity) = recipe.affinity {
+        require(affinity.every > 0, "affinity.every", &affinity.every, "at least 1");
+        let mixed = batch.mixing == Mixing::Mixed;
+        require(mixed, "batch.mixing", &"single_task", "`mixed` where `affinity` compares tasks");
+        let several = recipe.tasks.len() > 1;
+        require(several, "affinity", &"{}", "left out where there are no two tasks to compare");
+    }
     require(batch.rows > 0, "batch.rows", &batch.rows, "at least 1");
     require(batch.pack_tokens > 0, "batch.pack_tokens", &batch.pack_tokens, "at least 1");
     if let Sampling::Temperature(t) = batch.sampling {

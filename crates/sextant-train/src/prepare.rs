@@ -2,11 +2,13 @@
 
 use crate::balance::balance;
 use crate::choose::Choice;
+use crate::observed::observed;
 use crate::rows::RowsBuilder;
-use crate::taught::{taught, unlabelled};
+use crate::taught::taught;
+use crate::ungraded::add_ungraded;
 use crate::{
-    BackboneSource, ExampleSource, Initializer, Plan, Rows, TargetOfTeacher, TrainError, Triangles,
-    dev_metric,
+    BackboneSource, BehaviourLoss, ExampleSource, Initializer, LayerTeacher, Plan, Rows,
+    TargetOfBehaviour, TargetOfTeacher, TrainError, Triangles, dev_metric,
 };
 use sextant_core::{Entity, Pair, Prediction, Split, Task};
 use sextant_model::{
@@ -28,6 +30,8 @@ pub struct Encoded {
     pub dev: Rows,
     /// The triangles of consistency training; none without it.
     pub triangles: Triangles,
+    /// The loss of behaviour, if the training rows have some that is learned.
+    pub behaviour: Option<BehaviourLoss>,
 }
 
 /// What a run starts from.
@@ -45,6 +49,10 @@ pub struct Prepared {
     pub dev: Rows,
     /// The triangles of consistency training; none without it.
     pub triangles: Triangles,
+    /// The teacher whose layers the model learns, if it learns any.
+    pub layers: Option<LayerTeacher>,
+    /// The loss of behaviour, if the training rows have some that is learned.
+    pub behaviour: Option<BehaviourLoss>,
 }
 
 impl Encoded {
@@ -75,23 +83,43 @@ impl Encoded {
             plan.spec.backbone.vocab_size = tokenizer.vocab_size();
         }
         let encoder = Encoder::new(tokenizer, plan.text.clone())?;
-        let mut train = RowsBuilder::new(&encoder, source.files(), choice.train.len());
+        let wanted = &plan.recipe.behaviour;
+        let mut train = RowsBuilder::new(&encoder, source.files(), choice.train.len())
+            .keeping_behaviour(wanted.is_some());
         let mut dev = RowsBuilder::new(&encoder, source.files(), choice.dev.len()).keeping_groups();
         choice.visit(source, &[Split::Train, Split::Dev], &mut |row| match row.split {
             Split::Dev => dev.push(row),
             _ => train.push(row),
         })?;
-        let unlabelled = unlabelled(&plan, &mut train)?;
+        let unlabelled = match plan.recipe.teacher.as_ref().and_then(|t| t.unlabelled.as_ref()) {
+            Some(path) => add_ungraded(&plan, path, &mut train)?,
+            None => Vec::new(),
+        };
+        let graded = train.len();
+        if let Some(path) = wanted.as_ref().and_then(|wanted| wanted.rows.as_ref()) {
+            add_ungraded(&plan, path, &mut train)?;
+        }
+        let behaviours = train.take_behaviours();
         let (mut train, dev) = (train.finish()?, dev.finish()?);
         if let Some(recipe) = &plan.recipe.teacher {
-            train.set_teacher(taught(recipe, source, &choice, unlabelled)?);
+            let mut said = taught(recipe, source, &choice, unlabelled)?;
+            // The teacher is not asked about pairs that are there for their behaviour.
+            said.resize(train.len(), None);
+            train.set_teacher(said);
         }
+        let behaviour = match (wanted, behaviours) {
+            (Some(recipe), Some(behaviours)) => {
+                let tasks = &plan.spec.tasks;
+                Some(observed(&mut train, &behaviours, graded, recipe, tasks)?)
+            }
+            _ => None,
+        };
         balance(&mut train, plan.recipe.loss.class_balance);
         let unanswered = Prediction::new([1.0, 0.0, 0.0]);
         let rows = (0..dev.len()).map(|row| dev.scored(row, unanswered));
         dev_metric::check(&plan.recipe, &rows.collect::<Vec<_>>())?;
         let triangles = Triangles::new(&plan, source, &choice, &encoder)?;
-        Ok(Self { plan, encoder, train, dev, triangles })
+        Ok(Self { plan, encoder, train, dev, triangles, behaviour })
     }
 
     /// Identifies what the run computes: the SHA-256 of the recipe, of the weights of a frozen base, of
@@ -102,7 +130,7 @@ impl Encoded {
 
     /// Builds the model on a device.
     pub fn build(self, device: &Device) -> Result<Prepared, TrainError> {
-        let Self { plan, encoder, train, dev, triangles } = self;
+        let Self { plan, encoder, train, dev, triangles, behaviour } = self;
         let model = RelevanceModel::zeros(plan.spec.clone(), &(**device).clone().autodiff())?;
         let seed = plan.recipe.seed;
         let model = match &plan.backbone {
@@ -122,7 +150,11 @@ impl Encoded {
                 "model.freeze leaves nothing to train; name fewer parameters".into(),
             ]));
         }
-        Ok(Prepared { plan, model, encoder, train, dev, triangles })
+        let layers = plan.layers.clone();
+        let layers = layers
+            .map(|layers| layers.open(model.spec(), encoder.tokenizer(), seed, device))
+            .transpose()?;
+        Ok(Prepared { plan, model, encoder, train, dev, triangles, layers, behaviour })
     }
 }
 
@@ -152,6 +184,9 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2], triangles: &Triangles) -> String 
     {
         hasher.update(backbone.weights_sha256().unwrap_or_default());
     }
+    if let Some(layers) = &plan.layers {
+        hasher.update(&layers.manifest_sha256);
+    }
     for rows in parts {
         hasher.update(rows.len().to_le_bytes());
         for (row, encoded) in rows.views().enumerate() {
@@ -160,6 +195,10 @@ fn fingerprint(plan: &Plan, parts: [&Rows; 2], triangles: &Triangles) -> String 
             hasher.update(weight.to_le_bytes());
             if let Some(TargetOfTeacher { probs, share }) = rows.teacher(row) {
                 probs.iter().chain([&share]).for_each(|number| hasher.update(number.to_le_bytes()));
+            }
+            if let Some(TargetOfBehaviour { rates, share }) = rows.behaviour(row) {
+                let numbers = rates.map(|rate| rate.unwrap_or(-1.0));
+                numbers.iter().chain([&share]).for_each(|n| hasher.update(n.to_le_bytes()));
             }
             hasher.update(encoded.len().to_le_bytes());
             encoded.ids.iter().for_each(|id| hasher.update(id.to_le_bytes()));

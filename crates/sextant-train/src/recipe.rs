@@ -3,7 +3,8 @@
 
 use crate::backbone_recipe::BackboneRecipe;
 use crate::{
-    ConsistencyRecipe, Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe,
+    AffinityRecipe, BehaviourRecipe, ConsistencyRecipe, Decay, Mixing, PrecisionChoice, Sampling,
+    TaskWeighting, TeacherRecipe,
 };
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
@@ -47,6 +48,12 @@ pub struct Recipe {
     /// A penalty on answers that contradict each other across tasks; none unless stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consistency: Option<ConsistencyRecipe>,
+    /// How counts of clicks, carts and purchases are learned besides the grades; not at all unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<BehaviourRecipe>,
+    /// Measures how far the gradients of tasks agree, for `sextant lab affinity`; not unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<AffinityRecipe>,
     /// How much each task counts.
     #[serde(default, skip_serializing_if = "TaskWeighting::is_default")]
     pub task_weighting: TaskWeighting,

@@ -2,8 +2,8 @@
 //! their texts.
 
 use crate::source::SourceRow;
-use crate::{Target, TargetOfTeacher, TrainError};
-use sextant_core::{Grade, Pair, Prediction, Task};
+use crate::{Target, TargetOfBehaviour, TargetOfTeacher, TrainError};
+use sextant_core::{Behaviour, Grade, Pair, Prediction, Task};
 use sextant_data::RowOrigin;
 use sextant_eval::Scored;
 use sextant_text::{CutCount, Encoder, RowArena, RowView, TextError};
@@ -17,6 +17,8 @@ pub struct Rows {
     groups: Option<Groups>,
     /// What a teacher says of each row; `None` if there is no teacher.
     teacher: Option<Vec<Option<TargetOfTeacher>>>,
+    /// What the behaviour of each row says; `None` if none is learned.
+    behaviour: Option<Vec<Option<TargetOfBehaviour>>>,
     /// The names of the files that rows come from, for messages.
     files: Vec<String>,
 }
@@ -62,9 +64,15 @@ impl Rows {
         (self.facts[row].grade, self.facts[row].weight)
     }
 
-    /// Whether a row's grade counts: it does unless the teacher's share is all of the row's loss.
+    /// Whether a row's grade counts: it does unless the share of a teacher or of behaviour is all of the row's loss.
     pub(crate) fn is_graded(&self, row: usize) -> bool {
         self.teacher(row).is_none_or(|teacher| teacher.share < 1.0)
+            && self.behaviour(row).is_none_or(|behaviour| behaviour.share < 1.0)
+    }
+
+    /// Multiplies the loss weight of a row.
+    pub(crate) fn scale(&mut self, row: usize, factor: f32) {
+        self.facts[row].weight *= factor;
     }
 
     /// Multiplies the loss weight of each row whose grade counts by the factor of its task and grade.
@@ -79,7 +87,8 @@ impl Rows {
     /// A row as a step learns from it: tokens, grade and weight.
     pub fn learn(&self, row: usize) -> Target<'_> {
         let (grade, weight) = self.target(row);
-        Target { row: self.view(row), grade, weight, teacher: self.teacher(row) }
+        let (teacher, behaviour) = (self.teacher(row), self.behaviour(row));
+        Target { row: self.view(row), grade, weight, teacher, behaviour }
     }
 
     /// What a teacher says of a row.
@@ -91,6 +100,17 @@ impl Rows {
     pub(crate) fn set_teacher(&mut self, teacher: Vec<Option<TargetOfTeacher>>) {
         debug_assert_eq!(teacher.len(), self.len());
         self.teacher = Some(teacher);
+    }
+
+    /// What the behaviour of a row says.
+    pub(crate) fn behaviour(&self, row: usize) -> Option<TargetOfBehaviour> {
+        self.behaviour.as_ref().and_then(|behaviour| behaviour[row])
+    }
+
+    /// Sets what the behaviour of each row says.
+    pub(crate) fn set_behaviour(&mut self, behaviour: Vec<Option<TargetOfBehaviour>>) {
+        debug_assert_eq!(behaviour.len(), self.len());
+        self.behaviour = Some(behaviour);
     }
 
     /// A row with a prediction for it, and with its group if groups are kept, as they are for dev rows.
@@ -126,6 +146,8 @@ pub(crate) struct RowsBuilder<'e> {
     rows: Rows,
     numbers: HashMap<String, u32>,
     waiting: Vec<Pair>,
+    /// The behaviour of each row, if it is kept.
+    behaviours: Option<Vec<Option<Box<Behaviour>>>>,
 }
 
 impl<'e> RowsBuilder<'e> {
@@ -136,15 +158,32 @@ impl<'e> RowsBuilder<'e> {
             facts: Vec::with_capacity(rows),
             groups: None,
             teacher: None,
+            behaviour: None,
             files,
         };
-        Self { encoder, rows, numbers: HashMap::new(), waiting: Vec::new() }
+        Self { encoder, rows, numbers: HashMap::new(), waiting: Vec::new(), behaviours: None }
     }
 
     /// Makes the builder keep the group of each row, too.
     pub(crate) fn keeping_groups(mut self) -> Self {
         self.rows.groups = Some(Groups::default());
         self
+    }
+
+    /// Makes the builder keep the behaviour of each row, too, if it is `wanted`.
+    pub(crate) fn keeping_behaviour(mut self, wanted: bool) -> Self {
+        self.behaviours = wanted.then(Vec::new);
+        self
+    }
+
+    /// How many rows were added.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.facts.len()
+    }
+
+    /// The behaviour of each row so far, if it was kept.
+    pub(crate) fn take_behaviours(&mut self) -> Option<Vec<Option<Box<Behaviour>>>> {
+        self.behaviours.take()
     }
 
     /// Adds a row. Errors are about this row or one that came before it, and name its place.
@@ -159,6 +198,9 @@ impl<'e> RowsBuilder<'e> {
                 })
             });
             groups.of_rows.push(number);
+        }
+        if let Some(behaviours) = &mut self.behaviours {
+            behaviours.push(example.behaviour);
         }
         self.rows.facts.push(Facts { weight: example.weight, origin, grade: example.grade });
         self.waiting.push(example.pair);

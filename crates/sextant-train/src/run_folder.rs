@@ -1,7 +1,7 @@
 //! A run's folder, and what is in it.
 
-use crate::TrainError;
 use crate::checkpoint::{self, TrainingState};
+use crate::{TaskAffinity, TrainError};
 use serde::{Deserialize, Serialize};
 use sextant_files::{AtomicFile, Existing, Lock, OwnFiles, remove_folder, sha256};
 use sextant_model::bundle;
@@ -189,6 +189,9 @@ pub struct Summary {
     pub seconds: f64,
     /// The best value of the dev metric, and the step after which it was found.
     pub best: Option<(f64, u64)>,
+    /// How far the gradients of tasks agreed, if the recipe asked for it.
+    #[serde(default, skip_serializing_if = "TaskAffinity::is_empty")]
+    pub affinity: TaskAffinity,
     /// The most memory that the process held, in bytes, where the operating system reports it.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,

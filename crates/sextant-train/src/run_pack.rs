@@ -2,12 +2,13 @@
 
 use crate::packs::{PlannedPack, StepPlan};
 use crate::target::{StepOptions, Target, TaskLoss};
-use crate::{Gradients, TrainError};
+use crate::{Gradients, LayerTeacher, TrainError};
 use burn::tensor::Tensor;
-use sextant_core::{Grade, Task};
+use sextant_core::{Event, Grade, Task};
+use sextant_kernels::Precision;
 use sextant_model::{
-    ForwardContext, PackInput, RelevanceModel, StepShared, distillation_losses, parameters,
-    row_losses,
+    ForwardContext, HeadKind, ObservedRates, PackInput, RelevanceModel, StepShared,
+    behaviour_losses, distillation_losses, parameters, row_losses,
 };
 use sextant_text::Pack;
 use std::sync::Arc;
@@ -59,12 +60,17 @@ pub fn run_pack(
     let pack = Pack::new(&members);
     let targets: Vec<&Target<'_>> = pack.rows.iter().map(|&row| &batch[row]).collect();
     let weights: Vec<f32> = targets.iter().map(|target| target.weight).collect();
-    let device = model.device();
-    let input = PackInput::new(&pack, &device)?;
-    let ctx = ForwardContext::training(options.precision, &planned.key).sharing(shared);
-    let of_rows = |logits| losses_of(logits, &targets, options);
+    let input = PackInput::new(&pack, &model.device())?;
+    let mut ctx = ForwardContext::training(options.precision, &planned.key).sharing(shared);
+    if let Some(layers) = options.layers {
+        ctx = layers.keeping(ctx);
+    }
+    let head = model.spec().head;
+    let of_rows = |logits| losses_of(logits, &targets, head, options);
     let packed = (&pack, &input, &ctx);
-    let losses = backward(model, packed, options.checkpointing, *divisor, of_rows, &mut each)?;
+    let layers = options.layers.map(|layers| (layers, &weights[..], options.precision));
+    let losses =
+        backward(model, packed, options.checkpointing, *divisor, of_rows, layers, &mut each)?;
     let sum = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).sum::<f64>();
     let task_losses = pack.task_rows.clone().map(|rows| TaskLoss {
         sum: sum(&losses[rows.clone()]),
@@ -75,19 +81,27 @@ pub fn run_pack(
 }
 
 /// Runs a pack forward and backward. `losses` computes some losses from the logits of the pack's rows, and the
-/// gradient is that of their sum divided by `divisor`. `each` is called as by [`run_pack()`]. Returns the
-/// losses.
+/// gradient is that of their sum divided by `divisor`; with `layers`, the rows also have the losses of these layers,
+/// by their weights. `each` is called as by [`run_pack()`]. Returns the losses.
 pub(crate) fn backward(
     model: &RelevanceModel,
     (pack, input, ctx): (&Pack, &PackInput, &ForwardContext),
     checkpointing: bool,
     divisor: f64,
     losses: impl Fn(Tensor<2>) -> Tensor<1>,
+    layers: Option<(&LayerTeacher, &[f32], Precision)>,
     mut each: impl FnMut(Gradients),
 ) -> Result<Vec<f32>, TrainError> {
     let total = |losses: &Tensor<1>| losses.clone().sum() / divisor as f32;
+    // The losses of all rows after a forward pass that computed these logits.
+    let all = |logits| {
+        let losses = losses(logits);
+        let Some((layers, weights, precision)) = layers else { return Ok(losses) };
+        let of_layers = layers.losses(&ctx.take_layers(), pack, weights, precision)?;
+        Ok::<_, TrainError>(losses + of_layers)
+    };
     let losses = if !learns(model, pack) {
-        losses(model.forward(input, ctx)?)
+        all(model.forward(input, ctx)?)?
     } else if checkpointing {
         let mut found = None;
         let loss = |logits| {
@@ -101,8 +115,14 @@ pub(crate) fn backward(
         // `found` is `None` only if there was an error, and then this line is not reached.
         found.unwrap_or_else(|| Tensor::zeros([0], &model.device()))
     } else {
-        let losses = losses(model.forward(input, ctx)?);
-        each(Gradients::found(model, total(&losses).backward()));
+        let losses = all(model.forward(input, ctx)?)?;
+        let mut found = total(&losses).backward();
+        let further = layers.map(|(layers, ..)| layers.projection.grad_remove(&mut found));
+        let gradients = Gradients::found(model, found);
+        each(match further {
+            Some(further) => gradients.and(further),
+            None => gradients,
+        });
         losses
     };
     if let Some(rows) = ctx.take_word_rows() {
@@ -111,24 +131,40 @@ pub(crate) fn backward(
     Ok(losses.inner().into_data().iter::<f32>().collect())
 }
 
-/// The loss of each row: that of its grade and that of its teacher's answer, by their shares.
-fn losses_of(logits: Tensor<2>, targets: &[&Target<'_>], options: &StepOptions<'_>) -> Tensor<1> {
-    let grades: Vec<Grade> = targets.iter().map(|target| target.grade).collect();
-    let (of_grades, of_teacher): (Vec<f32>, Vec<f32>) =
-        targets.iter().map(|target| target.weights().into()).unzip();
-    let taught = of_teacher.iter().any(|&weight| weight > 0.0);
-    let Some(config) = options.distillation.filter(|_| taught) else {
-        return row_losses(logits, &grades, &of_grades, options.loss);
-    };
-    // A row without a teacher's answer has weight 0 here, whatever its probabilities.
-    let even = [1.0 / Grade::COUNT as f32; Grade::COUNT];
-    let answer = |target: &&Target<'_>| target.teacher.map_or(even, |teacher| teacher.probs);
-    let teacher: Vec<_> = targets.iter().map(answer).collect();
-    let distilled = distillation_losses(logits.clone(), &teacher, &of_teacher, &config);
-    if of_grades.iter().all(|&weight| weight == 0.0) {
-        return distilled;
+/// The loss of each row: that of its grade, that of its teacher's answer and that of its behaviour, by their shares.
+fn losses_of(
+    logits: Tensor<2>,
+    targets: &[&Target<'_>],
+    head: HeadKind,
+    options: &StepOptions<'_>,
+) -> Tensor<1> {
+    let weights =
+        |part: usize| -> Vec<f32> { targets.iter().map(|target| target.weights()[part]).collect() };
+    let [of_grades, of_teacher, of_behaviour] = [0, 1, 2].map(weights);
+    let counts = |weights: &[f32]| weights.iter().any(|&weight| weight > 0.0);
+    let mut parts = Vec::new();
+    if let Some(config) = options.distillation.filter(|_| counts(&of_teacher)) {
+        // A row without a teacher's answer has weight 0 here, whatever its probabilities.
+        let even = [1.0 / Grade::COUNT as f32; Grade::COUNT];
+        let answer = |target: &&Target<'_>| target.teacher.map_or(even, |teacher| teacher.probs);
+        let teacher: Vec<_> = targets.iter().map(answer).collect();
+        parts.push(distillation_losses(logits.clone(), &teacher, &of_teacher, &config));
     }
-    row_losses(logits, &grades, &of_grades, options.loss) + distilled
+    if let Some(config) = options.behaviour.filter(|_| counts(&of_behaviour)) {
+        let observed = |(target, &weight): (&&Target<'_>, &f32)| ObservedRates {
+            rates: target.behaviour.map_or([None; Event::COUNT], |behaviour| behaviour.rates),
+            by_grade: &config.rates[target.row.task.index()],
+            weight,
+        };
+        let observed: Vec<_> = targets.iter().zip(&of_behaviour).map(observed).collect();
+        parts.push(behaviour_losses(logits.clone(), head, &observed, &config.events));
+    }
+    if parts.is_empty() || counts(&of_grades) {
+        let grades: Vec<Grade> = targets.iter().map(|target| target.grade).collect();
+        parts.insert(0, row_losses(logits.clone(), &grades, &of_grades, options.loss));
+    }
+    let sum = parts.into_iter().reduce(|sum, part| sum + part);
+    sum.unwrap_or_else(|| Tensor::zeros([targets.len()], &logits.device()))
 }
 
 /// Whether the rows of a pack pass through a parameter that is trained. If they do not, for example because

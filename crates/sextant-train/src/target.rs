@@ -1,5 +1,6 @@
 //! The parts of a step: the rows to learn from, the options, and the losses.
 
+use crate::{BehaviourLoss, LayerTeacher, TargetOfBehaviour};
 use sextant_core::Grade;
 use sextant_kernels::Precision;
 use sextant_model::{Distillation, LossConfig};
@@ -16,18 +17,23 @@ pub struct Target<'a> {
     pub weight: f32,
     /// What a teacher says of the row, if it is learned from one.
     pub teacher: Option<TargetOfTeacher>,
+    /// What people did when they were shown the pair, if that is learned.
+    pub behaviour: Option<TargetOfBehaviour>,
 }
 
 impl<'a> Target<'a> {
     /// A row that is learned from its grade alone, with weight 1.
     pub fn graded(row: RowView<'a>, grade: Grade) -> Self {
-        Self { row, grade, weight: 1.0, teacher: None }
+        Self { row, grade, weight: 1.0, teacher: None, behaviour: None }
     }
 
-    /// The factors of the loss of the grade, and of the loss of the teacher's answer.
-    pub(crate) fn weights(&self) -> [f32; 2] {
-        let share = self.teacher.map_or(0.0, |teacher| teacher.share);
-        [self.weight * (1.0 - share), self.weight * share]
+    /// The factors of the loss of the grade, of the loss of the teacher's answer and of that of behaviour. Behaviour
+    /// has its share of the row, and the teacher its share of the rest.
+    pub(crate) fn weights(&self) -> [f32; 3] {
+        let of_behaviour = self.behaviour.map_or(0.0, |behaviour| behaviour.share);
+        let of_teacher = self.teacher.map_or(0.0, |teacher| teacher.share);
+        let rest = self.weight * (1.0 - of_behaviour);
+        [rest * (1.0 - of_teacher), rest * of_teacher, self.weight * of_behaviour]
     }
 }
 
@@ -49,6 +55,10 @@ pub struct StepOptions<'a> {
     pub loss: &'a LossConfig,
     /// How the answers of a teacher are learned; rows are learned from their grades alone if absent.
     pub distillation: Option<Distillation>,
+    /// The loss of behaviour, if rows have some that is learned.
+    pub behaviour: Option<&'a BehaviourLoss>,
+    /// The teacher whose layers are learned besides, if there is one.
+    pub layers: Option<&'a LayerTeacher>,
     /// The most tokens in a pack.
     pub pack_tokens: usize,
     /// The run's seed and the step's number, which determine the dropout masks.

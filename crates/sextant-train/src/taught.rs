@@ -1,43 +1,12 @@
 //! The rows of a run that learn from a teacher, and what it says of them.
 
 use crate::choose::Choice;
-use crate::rows::RowsBuilder;
-use crate::source::SourceRow;
 use crate::teacher::Teacher;
-use crate::{ExampleSource, Plan, TargetOfTeacher, TeacherRecipe, TrainError};
-use sextant_core::{Grade, Pair, Split};
-use sextant_data::{DataFiles, Labels, ReadOptions, RowOrigin, RowReader};
-use std::borrow::Cow;
+use crate::{ExampleSource, TargetOfTeacher, TeacherRecipe, TrainError};
+use sextant_core::{Pair, Split};
 
 /// The number of pairs about which a teacher is asked at a time. Only the texts of so many are held.
 const BATCH: usize = 4096;
-
-/// Adds the pairs of `teacher.unlabelled` of the plan's tasks to the training rows, and returns them; their grades
-/// do not count.
-pub(crate) fn unlabelled(
-    plan: &Plan,
-    train: &mut RowsBuilder<'_>,
-) -> Result<Vec<Pair>, TrainError> {
-    let wanted = plan.recipe.teacher.as_ref().and_then(|teacher| teacher.unlabelled.as_ref());
-    let Some(path) = wanted else { return Ok(Vec::new()) };
-    let options = ReadOptions { labels: Labels::Optional, ..plan.recipe.data.read_options() };
-    let mut pairs = Vec::new();
-    for (_, path) in DataFiles::find(path)?.parts {
-        let reader = RowReader::open(&path, &options)?;
-        let file = train.add_file(format!("{} {}", path.display(), reader.unit()));
-        for row in reader {
-            let row = row?;
-            if !plan.spec.tasks.contains(&row.pair.task) {
-                continue;
-            }
-            pairs.push(row.pair.clone());
-            let origin = RowOrigin::new(file, row.line);
-            let example = Cow::Owned(row.with_grade(Grade::Irrelevant));
-            train.push(SourceRow { split: Split::Train, origin, example })?;
-        }
-    }
-    Ok(pairs)
-}
 
 /// What the teacher says of each training row, followed by what it says of the `unlabelled` pairs.
 ///

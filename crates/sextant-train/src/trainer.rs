@@ -3,14 +3,15 @@
 use crate::best::particulars;
 use crate::checkpoint::{self, TrainingState};
 use crate::consistency::{self, Penalty};
-use crate::dev_metric::{is_better, look};
+use crate::dev_metric::{failed_look, is_better, look};
 use crate::pcgrad;
 use crate::step::{self, StepGradients};
 use crate::target::StepOptions;
 use crate::weighting::weigh;
 use crate::{
-    AdamW, DevEvaluation, Event, Observer, Plan, Prepared, Rows, RunFolder, Sampler, Schedule,
-    Start, StepReport, Summary, TeacherRecipe, TrainError, Triangles, Weighting,
+    AdamW, BehaviourLoss, DevEvaluation, Event, LayerTeacher, Observer, Plan, Prepared, Rows,
+    RunFolder, Sampler, Schedule, Start, StepReport, Summary, TeacherRecipe, TrainError, Triangles,
+    Weighting,
 };
 use burn::module::Module;
 use sextant_eval::Scored;
@@ -46,6 +47,8 @@ struct Job {
     /// Keeps other runs out of the folder until this one has ended.
     _lock: Arc<Lock>,
     optimizer: AdamW,
+    layers: Option<LayerTeacher>,
+    behaviour: Option<BehaviourLoss>,
     sampler: Sampler,
     schedule: Schedule,
     dev_every: u64,
@@ -84,7 +87,8 @@ impl Trainer {
         existing: Existing,
     ) -> Result<Self, TrainError> {
         let fingerprint = prepared.fingerprint();
-        let Prepared { mut plan, mut model, encoder, train, dev, triangles } = prepared;
+        let Prepared { mut plan, mut model, encoder, train, dev, triangles, mut layers, behaviour } =
+            prepared;
         let recipe = plan.recipe.clone();
         let batch = &recipe.batch;
         let mut sampler =
@@ -92,6 +96,9 @@ impl Trainer {
         let epoch = sampler.batches_per_epoch() as f64;
         let steps = steps(&recipe, epoch);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
+        if let Some(layers) = &layers {
+            optimizer.add(LayerTeacher::PROJECTION, &layers.projection);
+        }
         let mut state = TrainingState { fingerprint, ..TrainingState::default() };
         let found = match start {
             Start::Resume => checkpoint::read_state(&folder.checkpoint())?,
@@ -107,7 +114,13 @@ impl Trainer {
                 }
                 plan.computation.go_on_in(found.precision, &folder.checkpoint())?;
                 folder.check_best(&found)?;
-                model = checkpoint::load(&folder.checkpoint(), &found, model, &mut optimizer)?;
+                model = checkpoint::load(
+                    &folder.checkpoint(),
+                    &found,
+                    model,
+                    layers.as_mut().map(|layers| &mut layers.projection),
+                    &mut optimizer,
+                )?;
                 sampler.restore(found.sampler.clone());
                 state = found;
             }
@@ -126,6 +139,8 @@ impl Trainer {
             folder,
             _lock: lock,
             optimizer,
+            layers,
+            behaviour,
             sampler,
             state,
             saved: Instant::now(),
@@ -215,7 +230,9 @@ impl Job {
     fn save_checkpoint(&mut self, model: &RelevanceModel) -> Result<(), TrainError> {
         self.state.sampler = self.sampler.state().clone();
         self.state.peak_memory_bytes = self.state.peak_memory_bytes.max(crate::peak_memory());
-        checkpoint::save(&self.folder.checkpoint(), model, &self.optimizer, self.state.clone())?;
+        let further = self.layers.as_ref().map(|layers| &layers.projection);
+        let (folder, state) = (self.folder.checkpoint(), self.state.clone());
+        checkpoint::save(&folder, model, further, &self.optimizer, state)?;
         self.saved = Instant::now();
         Ok(())
     }
@@ -256,11 +273,18 @@ impl Job {
             precision: self.plan.computation.precision,
             loss: &recipe.loss,
             distillation: recipe.teacher.as_ref().map(TeacherRecipe::distillation),
+            behaviour: self.behaviour.as_ref(),
+            layers: self.layers.as_ref(),
             pack_tokens: recipe.batch.pack_tokens,
             key: [recipe.seed, self.state.step],
             checkpointing: recipe.model.gradient_checkpointing,
             divisor: tasks.map(|tasks| tasks as f64),
         };
+        let rate_factor = self.schedule.factor(self.state.step);
+        let learning_rate = recipe.optimizer.learning_rate * rate_factor;
+        if recipe.affinity.is_some_and(|affinity| self.state.step.is_multiple_of(affinity.every)) {
+            self.state.affinity.look(&model, &batch, options, learning_rate)?;
+        }
         let found = match weighting.kind {
             Weighting::Pcgrad => pcgrad::gradients(&model, &batch, options)?,
             _ => step::gradients(&model, &batch, options)?,
@@ -285,9 +309,9 @@ impl Job {
         let clip = recipe.optimizer.clip_norm;
         // PyTorch's `clip_grad_norm_` adds 1e-6, too.
         let gradient_factor = if clip > 0.0 { (clip / (norm + 1e-6)).min(1.0) } else { 1.0 };
-        let rate_factor = self.schedule.factor(self.state.step);
-        let learning_rate = recipe.optimizer.learning_rate * rate_factor;
-        let model = self.optimizer.step(model, gradients, rate_factor, gradient_factor);
+        let further = self.layers.as_mut().map(|layers| &mut layers.projection);
+        let model =
+            self.optimizer.step_with(model, further, gradients, rate_factor, gradient_factor);
         let head_rate =
             recipe.optimizer.head_learning_rate.unwrap_or(recipe.optimizer.learning_rate);
         let epoch = self.sampler.batches_per_epoch() as u64;
@@ -335,7 +359,7 @@ impl Job {
         release_free_blocks();
         let predictions = match predictions {
             Err(ModelError::Stopped) => return Ok(None),
-            found => found.map_err(|error| self.diverged(error))?,
+            found => found.map_err(|error| failed_look(error, self.state.step, &self.dev))?,
         };
         let scored: Vec<_> = predictions
             .into_iter()
@@ -356,22 +380,10 @@ impl Job {
         Ok(Some(DevEvaluation { step: self.state.step, value, best, report }))
     }
 
-    /// The error of a look at the dev set. An answer that is not finite shows that the weights have diverged
-    /// since the last look.
-    fn diverged(&self, error: ModelError) -> TrainError {
-        match error {
-            ModelError::NonFinite { row, fault } => TrainError::DivergedAtDev {
-                step: self.state.step,
-                row: self.dev.origin(row),
-                fault,
-            },
-            other => other.into(),
-        }
-    }
-
     /// Saves the bundle. `dev` has the dev rows with the model's answers to them.
     fn save_bundle(&self, model: &RelevanceModel, dev: &[Scored<'_>]) -> Result<(), TrainError> {
-        let about = particulars(&self.plan, &self.state, &self.train, dev);
+        let behaviour = self.behaviour.as_ref();
+        let about = particulars(&self.plan, &self.state, &self.train, behaviour, dev);
         bundle::save(&self.folder.bundle(), Existing::Own, model, &self.encoder, about)?;
         Ok(())
     }
@@ -392,6 +404,7 @@ impl Job {
             tokens: self.state.tokens,
             seconds: self.state.seconds,
             best: self.state.best,
+            affinity: self.state.affinity,
             peak_memory_bytes: self.state.peak_memory_bytes.max(crate::peak_memory()),
         };
         summary.write(&self.folder.summary())?;

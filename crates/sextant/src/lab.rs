@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 use sextant_cli::{Machine, Terminal};
 use sextant_files::Existing;
 use sextant_lab::{
-    Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles, RunState, Search,
-    Share, Watcher,
+    AffinityReport, Cell, Grid, Lab, LabEvent, LabRecipe, LedgerEntry, Outcome, ReportFiles,
+    RunState, Search, Share, Watcher,
 };
 use sextant_model::Device;
 use sextant_train::{Observer, Observers};
@@ -24,6 +24,8 @@ use std::time::Duration;
 pub(crate) enum LabCommand {
     /// Train and evaluate what a lab recipe asks for and is not finished yet
     Run(Run),
+    /// Train what shows which tasks help which, and print the gain of every task from every other
+    Affinity(Affinity),
     /// Write the report of a lab's folder: HTML, Markdown, JSON and CSV
     Report(Report),
     /// Show the state of each run of a lab's folder
@@ -57,6 +59,21 @@ pub(crate) struct Run {
     on: DeviceArgs,
 }
 
+/// `lab affinity`: a lab recipe without `[affinity]` is read as if it had an empty one.
+#[derive(Debug, Args)]
+pub(crate) struct Affinity {
+    #[command(flatten)]
+    run: Run,
+}
+
+/// Which runs of a recipe a command trains.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Part {
+    All,
+    /// Those that show which tasks help which.
+    Affinity,
+}
+
 /// `lab status`
 #[derive(Debug, Args)]
 pub(crate) struct Status {
@@ -79,7 +96,8 @@ pub(crate) struct Report {
 impl LabCommand {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Run(command) => command.run(),
+            Self::Run(command) => command.run(Part::All),
+            Self::Affinity(command) => command.run.run(Part::Affinity),
             Self::Report(command) => command.run(),
             Self::Status(command) => command.run(),
         }
@@ -87,21 +105,34 @@ impl LabCommand {
 }
 
 impl Run {
-    fn run(self) -> anyhow::Result<()> {
-        let recipe = LabRecipe::read(&self.recipe, &self.settings)?;
+    fn run(self, part: Part) -> anyhow::Result<()> {
+        let mut recipe = LabRecipe::read(&self.recipe, &self.settings)?;
+        if part == Part::Affinity {
+            recipe.affinity.get_or_insert_default();
+        }
         let out = self.out.unwrap_or_else(|| PathBuf::from("labs").join(&recipe.name));
         let grid = Grid::new(recipe, get::resolve)?;
+        let grid = if part == Part::Affinity { grid.of_affinity() } else { grid };
         let mut lab = Lab::open(grid, &out, get::resolve)?.with_share(self.shard);
         let watcher: Box<dyn Watcher> =
             if self.json { Box::new(Machine) } else { Box::new(Terminal::new()) };
         let existing = self.overwrite.existing();
         let end = run_all(&mut lab, &self.on.device, self.budget, existing, watcher)?;
         if !self.json {
-            let part = match self.shard {
+            let share = match self.shard {
                 Share::ALL => String::new(),
-                part => format!(" (part {part})"),
+                share => format!(" (part {share})"),
             };
-            say(&format!("{}{part}: {end}", out.display()));
+            say(&format!("{}{share}: {end}", out.display()));
+        }
+        if part == Part::Affinity {
+            let report = AffinityReport::new(&lab)?;
+            if self.json {
+                say(&serde_json::json!({"event": "affinity", "affinities": report.to_json()})
+                    .to_string());
+            } else if let Some(text) = report.to_text() {
+                say(&text);
+            }
         }
         Ok(())
     }

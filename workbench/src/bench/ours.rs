@@ -259,6 +259,8 @@ fn one_step(
         precision,
         loss: &loss,
         distillation: None,
+        behaviour: None,
+        layers: None,
         pack_tokens: 8192,
         key: [1, step],
         checkpointing: false,

@@ -220,6 +220,8 @@ pub struct RowSpec {
     pub group: Option<String>,
     /// The weight of the row's loss.
     pub weight: Option<String>,
+    /// The columns of what people did when they were shown the pair.
+    pub behaviour: Option<BehaviourSpec>,
     /// The split, by any of its names or by `splits`.
     pub split: Option<String>,
     /// The split that each value of the column `split` means.
@@ -231,6 +233,32 @@ pub struct RowSpec {
     /// Columns that are passed through under their own names.
     #[serde(default)]
     pub keep: Vec<String>,
+}
+
+/// Columns of counts of behaviour, which become the columns of these names.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BehaviourSpec {
+    /// How often the pair was shown.
+    pub impressions: String,
+    /// After how many impressions it was clicked.
+    pub clicks: Option<String>,
+    /// After how many impressions it was put into a cart.
+    pub add_to_carts: Option<String>,
+    /// After how many impressions it was bought.
+    pub purchases: Option<String>,
+    /// The probability that an impression of the pair was looked at.
+    pub propensity: Option<String>,
+}
+
+impl BehaviourSpec {
+    /// The columns in the order of [`Behaviour::COLUMNS`](sextant_core::Behaviour::COLUMNS).
+    pub(super) fn columns(&self) -> [Option<&str>; 5] {
+        let Self { impressions, clicks, add_to_carts, purchases, propensity } = self;
+        let further = [clicks, add_to_carts, purchases, propensity].map(|name| name.as_deref());
+        let [clicks, add_to_carts, purchases, propensity] = further;
+        [Some(impressions.as_str()), clicks, add_to_carts, purchases, propensity]
+    }
 }
 
 /// A condition that a row of the ratings must meet.

@@ -32,12 +32,14 @@ pub(super) struct RowPlan {
     pub(super) group: Option<Place>,
     pub(super) weight: Option<Place>,
     pub(super) split: Option<Place>,
+    /// The columns of behaviour in the order of [`sextant_core::Behaviour::COLUMNS`], if there are any.
+    pub(super) behaviour: Option<[Option<Place>; 5]>,
     /// Further columns by their names in the output.
     pub(super) further: Vec<(String, Place)>,
 }
 
 /// Column names that a column which is passed through must not have.
-const TAKEN: [&str; 10] = crate::Row::COLUMNS;
+const TAKEN: [&str; 15] = crate::Row::COLUMNS;
 
 impl Plan {
     pub(super) fn new(map: &ImportMap) -> Result<Self, ImportError> {
@@ -129,6 +131,11 @@ impl RowPlan {
         let mut place = |name: &Option<String>| name.as_ref().map(|name| wanted.column(name));
         let [id, group] = [&spec.id, &spec.group].map(&mut place);
         let [weight, split] = [&spec.weight, &spec.split].map(&mut place);
+        let behaviour = spec
+            .behaviour
+            .as_ref()
+            .map(|spec| spec.columns().map(|name| name.map(|name| wanted.column(name))));
+        let mut place = |name: &Option<String>| name.as_ref().map(|name| wanted.column(name));
         let mut further = Vec::new();
         for (name, column) in [("query_id", &spec.query_id), ("doc_id", &spec.doc_id)] {
             further.extend(place(column).map(|place| (name.to_owned(), place)));
@@ -146,6 +153,6 @@ impl RowPlan {
             }
             further.push((name.to_owned(), at));
         }
-        Ok(Self { id, group, weight, split, further })
+        Ok(Self { id, group, weight, split, behaviour, further })
     }
 }

@@ -14,7 +14,7 @@ use super::watch::{Progress, Watch};
 use crate::{Format, Output, PairKey, Row, RowView, RowsWriter};
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{DataType, Field};
-use sextant_core::{Grade, Pair, Split};
+use sextant_core::{Behaviour, Grade, Pair, Split};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
@@ -67,7 +67,10 @@ pub fn import(
         "group" => plan.row.group.is_some(),
         "weight" => plan.row.weight.is_some(),
         "split" => plan.row.split.is_some(),
-        _ => true,
+        _ => match Behaviour::COLUMNS.iter().position(|column| *column == name) {
+            Some(at) => plan.row.behaviour.is_some_and(|places| places[at].is_some()),
+            None => true,
+        },
     };
     let writer = RowsWriter::create(output, format, has, further)?;
     let mut rows = Rows { map, plan: &plan, joined, grades, seen: HashMap::new(), report, writer };
@@ -237,6 +240,14 @@ impl Rows<'_> {
                 self.split(source.raw(at))
                     .map_err(|p| batch.error(row, map.row.split.as_deref(), p))
             })?,
+            behaviour: match (plan.row.behaviour, &map.row.behaviour) {
+                (Some(places), Some(spec)) => {
+                    let texts = places.map(|place| place.and_then(|place| source.raw(place)));
+                    behaviour(texts)
+                        .map_err(|(at, problem)| batch.error(row, spec.columns()[at], problem))?
+                }
+                _ => None,
+            },
         };
         Ok(Some((row, further)))
     }
@@ -333,4 +344,26 @@ fn weight(text: Option<&str>) -> Result<f32, String> {
     let Some(text) = text else { return Ok(1.0) };
     let number = text.parse::<f32>().ok().filter(|number| number.is_finite() && *number > 0.0);
     number.ok_or_else(|| format!("weight `{text}` is not a finite number above 0"))
+}
+
+/// What the cells of [`Behaviour::COLUMNS`] say; `None` if the pair has no count of impressions. An error is about
+/// the cell at its index.
+fn behaviour(texts: [Option<&str>; 5]) -> Result<Option<Box<Behaviour>>, (usize, String)> {
+    let mut numbers = [None; 5];
+    for (at, text) in texts.into_iter().enumerate() {
+        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { continue };
+        numbers[at] =
+            Some(text.parse::<f64>().map_err(|_| (at, format!("`{text}` is not a number")))?);
+    }
+    let [Some(impressions), clicks, add_to_carts, purchases, propensity] = numbers else {
+        return Ok(None);
+    };
+    let made = Behaviour::new(impressions, [clicks, add_to_carts, purchases], propensity);
+    made.map(|made| Some(Box::new(made))).map_err(|problem| {
+        let named = |column: &&str| *column == problem.column();
+        (
+            Behaviour::COLUMNS.iter().position(|column| named(&column)).unwrap_or(0),
+            problem.to_string(),
+        )
+    })
 }

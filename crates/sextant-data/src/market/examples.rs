@@ -196,6 +196,7 @@ impl<'a> Sampler<'a> {
                 source: Some("synthetic-market".to_owned()),
                 origin: Some(LabelOrigin::Derived),
                 split: Some(anchor.split),
+                behaviour: None,
             });
         };
         push(anchor, found);

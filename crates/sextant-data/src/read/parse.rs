@@ -1,9 +1,9 @@
 //! Interprets the values of a record, by one set of rules for all formats.
 
-use super::{Record, RowFile, Value};
+use super::{Map, Record, RowFile, Value};
 use crate::read_options::{Labels, ReadOptions};
 use crate::{DataError, Format, Row, RowProblem, entity};
-use sextant_core::{Entity, EntityKind, Grade, Pair, Split, Task, UnknownName};
+use sextant_core::{Behaviour, Entity, EntityKind, Event, Grade, Pair, Split, Task, UnknownName};
 use std::str::FromStr;
 
 type Field<T> = Result<T, RowProblem>;
@@ -15,7 +15,7 @@ pub(super) fn row(
 ) -> Result<Row, DataError> {
     let Record { line, mut fields } = record;
     let cells_are_text = row_file.format != Format::Jsonl;
-    let mut take = |name: &str| {
+    let take = |fields: &mut Map<String, Value>, name: &str| {
         fields.shift_remove(name).filter(|value| {
             // An empty text and a null both count as an absent value. Only in JSONL is an empty side told
             // from an absent one.
@@ -27,11 +27,26 @@ pub(super) fn row(
         move |problem: RowProblem| row_file.error(line, Some(column), problem)
     };
 
-    let task = task(take("task"), options.default_task).map_err(at("task"))?;
+    let task = task(take(&mut fields, "task"), options.default_task).map_err(at("task"))?;
     let (left_kind, right_kind) = task.kinds();
-    let left = side(take("left"), task, left_kind, cells_are_text).map_err(at("left"))?;
-    let right = side(take("right"), task, right_kind, cells_are_text).map_err(at("right"))?;
+    let left =
+        side(take(&mut fields, "left"), task, left_kind, cells_are_text).map_err(at("left"))?;
+    let right =
+        side(take(&mut fields, "right"), task, right_kind, cells_are_text).map_err(at("right"))?;
     let pair = Pair { task, left, right };
+    // Columns of behaviour stay among those without a meaning, too: tables had columns of these names before they
+    // meant something.
+    let number = |name: &'static str| fields.get(name).map_or(Ok(None), count).map_err(at(name));
+    let behaviour = match number("impressions")? {
+        Some(impressions) => {
+            let [clicks, carts, purchases] = Event::ALL.map(|event| number(event.as_str()));
+            let counts = [clicks?, carts?, purchases?];
+            let made = Behaviour::new(impressions, counts, number("propensity")?);
+            Some(Box::new(made.map_err(|problem| at(problem.column())(problem.into()))?))
+        }
+        None => None,
+    };
+    let mut take = |name: &str| take(&mut fields, name);
     let grade = take("grade").map(grade).transpose().map_err(at("grade"))?;
     if grade.is_none() && options.labels == Labels::Required {
         return Err(at("grade")(RowProblem::Missing { task: false }));
@@ -46,6 +61,7 @@ pub(super) fn row(
         source: take("source").map(label).transpose().map_err(at("source"))?.flatten(),
         origin: take("origin").map(named).transpose().map_err(at("origin"))?,
         split: take("split").map(split).transpose().map_err(at("split"))?,
+        behaviour,
         further: Vec::new(),
     };
     if options.further {
@@ -149,6 +165,18 @@ fn weight(value: Value) -> Field<f32> {
         let found = value.as_str().map_or_else(|| entity::shorten(&value), |s| format!("`{s}`"));
         RowProblem::BadWeight { found }
     })
+}
+
+/// A number of behaviour; `None` if the value is absent.
+fn count(value: &Value) -> Field<Option<f64>> {
+    let number = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.map(Some).ok_or_else(|| wrong_type(value, "a number"))
 }
 
 fn wrong_type(value: &Value, expected: &'static str) -> RowProblem {

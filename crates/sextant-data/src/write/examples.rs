@@ -2,7 +2,7 @@
 
 use super::{Output, RowView, RowsWriter};
 use crate::{DataError, Format};
-use sextant_core::Example;
+use sextant_core::{Behaviour, Event, Example};
 use sextant_files::Existing;
 use std::path::Path;
 
@@ -42,6 +42,9 @@ pub(crate) fn write_to(
 pub fn used_by(examples: &[Example]) -> impl Fn(&str) -> bool {
     move |name| {
         let any = |test: fn(&Example) -> bool| examples.iter().any(test);
+        let any_behaviour = |test: &dyn Fn(&Behaviour) -> bool| {
+            examples.iter().filter_map(|example| example.behaviour.as_deref()).any(test)
+        };
         match name {
             "id" => any(|example| example.id.is_some()),
             "group" => any(|example| example.group.is_some()),
@@ -49,7 +52,11 @@ pub fn used_by(examples: &[Example]) -> impl Fn(&str) -> bool {
             "source" => any(|example| example.source.is_some()),
             "origin" => any(|example| example.origin.is_some()),
             "split" => any(|example| example.split.is_some()),
-            _ => true,
+            "impressions" => any(|example| example.behaviour.is_some()),
+            "propensity" => any_behaviour(&|behaviour| behaviour.propensity().is_some()),
+            _ => name
+                .parse::<Event>()
+                .map_or(true, |event| any_behaviour(&|behaviour| behaviour.count(event).is_some())),
         }
     }
 }

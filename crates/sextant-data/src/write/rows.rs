@@ -6,7 +6,7 @@ use crate::row::json_number;
 use crate::{DataError, Format, Row, RowError, RowUnit, entity, json_text};
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use sextant_core::{Entity, Example, Grade, LabelOrigin, Pair, Split};
+use sextant_core::{Behaviour, Entity, Event, Example, Grade, LabelOrigin, Pair, Split};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct RowView<'a> {
     pub origin: Option<LabelOrigin>,
     /// The split that the row belongs to.
     pub split: Option<Split>,
+    /// What people did when they were shown the pair.
+    pub behaviour: Option<&'a Behaviour>,
 }
 
 impl<'a> From<&'a Example> for RowView<'a> {
@@ -42,6 +44,7 @@ impl<'a> From<&'a Example> for RowView<'a> {
             source: example.source.as_deref(),
             origin: example.origin,
             split: example.split,
+            behaviour: example.behaviour.as_deref(),
         }
     }
 }
@@ -57,6 +60,7 @@ impl<'a> From<&'a Row> for RowView<'a> {
             source: row.source.as_deref(),
             origin: row.origin,
             split: row.split,
+            behaviour: row.behaviour.as_deref(),
         }
     }
 }
@@ -127,7 +131,9 @@ impl RowsWriter {
 fn field(name: &str, format: Format) -> Field {
     match name {
         "grade" => Field::new(name, DataType::Int64, true),
-        "weight" => Field::new(name, DataType::Float64, true),
+        _ if name == "weight" || Behaviour::COLUMNS.contains(&name) => {
+            Field::new(name, DataType::Float64, true)
+        }
         "left" | "right" if format == Format::Jsonl => json_text::field(name),
         _ => Field::new(name, DataType::Utf8, true),
     }
@@ -139,6 +145,10 @@ fn column(name: &str, rows: &[RowView<'_>], format: Format) -> ArrayRef {
         value: impl Fn(&RowView<'a>) -> Option<&'a str>,
     ) -> ArrayRef {
         Arc::new(rows.iter().map(value).collect::<StringArray>())
+    }
+    fn numbers(rows: &[RowView<'_>], value: impl Fn(&Behaviour) -> Option<f64>) -> ArrayRef {
+        let cells = rows.iter().map(|row| row.behaviour.and_then(&value));
+        Arc::new(cells.collect::<Float64Array>())
     }
     let sides = |side: for<'a> fn(&'a Pair) -> &'a Entity| -> ArrayRef {
         let cells = rows.iter().map(|row| match side(row.pair) {
@@ -165,6 +175,11 @@ fn column(name: &str, rows: &[RowView<'_>], format: Format) -> ArrayRef {
         "source" => texts(rows, |row| row.source),
         "origin" => texts(rows, |row| row.origin.map(LabelOrigin::as_str)),
         "split" => texts(rows, |row| row.split.map(Split::as_str)),
+        "impressions" => numbers(rows, |behaviour| Some(behaviour.impressions())),
+        "propensity" => numbers(rows, Behaviour::propensity),
+        "clicks" => numbers(rows, |behaviour| behaviour.count(Event::Clicks)),
+        "add_to_carts" => numbers(rows, |behaviour| behaviour.count(Event::AddToCarts)),
+        "purchases" => numbers(rows, |behaviour| behaviour.count(Event::Purchases)),
         other => unreachable!("`{other}` is no column of a row"),
     }
 }

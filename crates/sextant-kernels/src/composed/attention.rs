@@ -5,6 +5,52 @@ use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use super::{full, with_dtype};
 use crate::{AttentionSpec, Mask, RelativePositions, Segments};
 
+/// The scores of some rows of a pack, which are padded to the longest of them: products of queries and keys, scaled
+/// and perhaps capped, before the softmax.
+#[derive(Debug, Clone)]
+pub struct AttentionScores {
+    /// The index of each row in its pack.
+    pub rows: Vec<usize>,
+    /// `[rows, heads, longest, longest]`, by query and key.
+    pub scores: Tensor<4>,
+    /// 1 where a query of the row sees a key, 0 elsewhere and in padding: `[rows, 1, longest, longest]`.
+    pub visible: Tensor<4>,
+}
+
+/// The scores of [`crate::attention`], or of [`crate::capped_attention`] if there is a cap. Which rows are together
+/// depends on the lengths of the pack's rows alone, so that scores of several models over one pack can be compared.
+///
+/// There is no kernel for them: only distillation asks for scores.
+pub fn attention_scores(
+    qkv: Tensor<2>,
+    segments: &Segments,
+    spec: &AttentionSpec,
+    cap: Option<f32>,
+) -> Vec<AttentionScores> {
+    let qkv = full(qkv);
+    let device = qkv.device();
+    let of_chunk = |rows: Vec<Range<usize>>| {
+        let longest = rows[0].len();
+        let [query, key, _] = padded(&qkv, &rows, spec);
+        let product = query.matmul(key.swap_dims(2, 3)) * spec.scale;
+        let scores = match cap {
+            Some(cap) => activation::tanh(product / cap) * cap,
+            None => product,
+        };
+        let lines = rows.iter().flat_map(|row| {
+            (0..longest).map(move |place| if place < row.len() { 1.0 } else { 0.0 })
+        });
+        let lines = TensorData::new(lines.collect::<Vec<f32>>(), [rows.len(), 1, longest, 1]);
+        let seen = hidden(&rows, spec, &device).greater_equal_elem(0.0).float();
+        let visible = seen * Tensor::<4>::from_data(lines, &device);
+        // A pack has no empty rows, so that a row is known by its first token.
+        let index =
+            |row: &Range<usize>| segments.cu().partition_point(|&at| (at as usize) < row.start);
+        AttentionScores { rows: rows.iter().map(index).collect(), scores, visible }
+    };
+    chunks(segments).into_iter().map(of_chunk).collect()
+}
+
 /// Rows up to this length are padded to each other, however much padding that takes.
 const SHORT: usize = 16;
 
@@ -134,6 +180,20 @@ fn attend(
     score: impl Fn(Tensor<4>, Tensor<4>) -> Tensor<4>,
 ) -> Tensor<2> {
     let (device, count, longest) = (qkv.device(), rows.len(), rows[0].len());
+    let [query, key, value] = padded(qkv, rows, spec);
+    let mut probabilities = activation::softmax(score(query, key) + hidden(rows, spec, &device), 3);
+    if spec.dropout.is_some() {
+        let shape = [count, spec.heads, longest, longest];
+        let factors = TensorData::new(dropout_factors(rows, spec), shape);
+        probabilities = probabilities * Tensor::<4>::from_data(factors, &device);
+    }
+    probabilities.matmul(value).swap_dims(1, 2).reshape([count * longest, spec.width()])
+}
+
+/// Queries, keys and values of rows that are padded to the first of them, which is the longest:
+/// `[rows, heads, longest, head_dim]`.
+fn padded(qkv: &Tensor<2>, rows: &[Range<usize>], spec: &AttentionSpec) -> [Tensor<4>; 3] {
+    let (device, count, longest) = (qkv.device(), rows.len(), rows[0].len());
     let (dim, group) = (spec.head_dim, spec.group());
     // padding repeats the row's first token; the mask hides it
     let token = |row: &Range<usize>, i: usize| row.start + if i < row.len() { i } else { 0 };
@@ -157,17 +217,9 @@ fn attend(
                 .reshape([count, spec.heads, longest, dim])
         }
     };
-    let query = part(0, spec.heads);
     let key = repeat(part(spec.heads, spec.kv_heads));
     let value = repeat(part(spec.heads + spec.kv_heads, spec.kv_heads));
-
-    let mut probabilities = activation::softmax(score(query, key) + hidden(rows, spec, &device), 3);
-    if spec.dropout.is_some() {
-        let shape = [count, spec.heads, longest, longest];
-        let factors = TensorData::new(dropout_factors(rows, spec), shape);
-        probabilities = probabilities * Tensor::<4>::from_data(factors, &device);
-    }
-    probabilities.matmul(value).swap_dims(1, 2).reshape([count * longest, spec.width()])
+    [part(0, spec.heads), key, value]
 }
 
 /// The mask to be added to scores: 0 where a query attends to a key, a large negative number elsewhere. A

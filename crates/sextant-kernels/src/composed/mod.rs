@@ -12,7 +12,9 @@ mod packed;
 mod pointwise;
 mod rotary;
 
-pub use attention::{attention, capped_attention, relative_attention};
+pub use attention::{
+    AttentionScores, attention, attention_scores, capped_attention, relative_attention,
+};
 pub use cross_entropy::cross_entropy;
 pub use instead::instead_of_kernels;
 pub use optimizer::{adamw, dot};

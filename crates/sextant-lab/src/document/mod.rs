@@ -1,6 +1,7 @@
 //! A report as a document: sections of text, tables and plots, the same in every form.
 
 mod accuracy;
+mod affinity;
 mod behaviour;
 mod differences;
 mod errors;
@@ -11,9 +12,11 @@ mod html;
 mod markdown;
 mod plot;
 mod record;
+mod terminal;
 mod training;
 mod verdict;
 
+pub use affinity::AffinityReport;
 pub use errors::ErrorRow;
 pub use files::ReportFiles;
 pub use training::leave_curves;
@@ -184,6 +187,7 @@ impl Document {
         let mut sections = glance::sections(findings)?;
         sections.extend(training::section(findings)?);
         sections.extend(accuracy::sections(findings)?);
+        sections.extend(affinity::section(&findings.affinities));
         sections.extend(behaviour::sections(findings)?);
         sections.extend(record::sections(findings));
         Ok(Self {

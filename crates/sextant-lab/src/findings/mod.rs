@@ -5,6 +5,7 @@
 //! [`sextant_eval::row_mean`]); the standard deviation over seeds is stated beside them.
 
 mod ablation;
+mod affinity;
 mod calibration;
 mod consistency;
 mod cost;
@@ -16,6 +17,7 @@ mod training;
 mod verdict;
 
 pub use ablation::{Ablation, Asymmetry, Drop};
+pub use affinity::{Affinity, Forecast, Grouping, TaskMatrix};
 pub use calibration::Calibration;
 pub use consistency::Consistency;
 pub use cost::Cost;
@@ -65,6 +67,8 @@ pub struct Findings {
     pub gains: Vec<Gain>,
     /// Learning curves: accuracies and gains by the number of training rows.
     pub curves: Vec<Curve>,
+    /// Which tasks help which.
+    pub affinities: Vec<Affinity>,
     /// Calibration and confusions of the systems.
     pub calibration: Vec<Calibration>,
     /// Whether answers of different tasks contradict each other.
@@ -128,6 +132,7 @@ impl Findings {
             ablation: ablation::ablation(&systems, &judge)?,
             gains: gain::gains(&systems, &judge)?,
             curves: gain::curves(lab, &judge)?,
+            affinities: affinity::affinities(lab, &judge)?,
             calibration: calibration::calibration(&systems, &judge, &lab.data.dataset.dev)?,
             consistency: consistency::consistency(&systems, &judge),
             costs,

@@ -144,7 +144,9 @@ pub(crate) fn systems(lab: &Lab) -> Result<Vec<System>, LabError> {
                 }
                 Role::Single { .. } => (1, "single-task".to_owned(), None),
                 Role::EqualSteps { .. } => (2, "single-task, equal steps".to_owned(), None),
-                Role::Curve { .. } | Role::Trial { .. } => continue,
+                Role::Curve { .. } | Role::Pair { .. } | Role::Gradients | Role::Trial { .. } => {
+                    continue;
+                }
             };
             if turn == wanted {
                 add(&mut systems, lab, cell, &routing_label, routing)?;

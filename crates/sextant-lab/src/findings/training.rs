@@ -50,6 +50,7 @@ fn group(cell: &Cell) -> String {
         Role::Single { .. } => format!("{backbone}-single-task"),
         Role::EqualSteps { .. } => format!("{backbone}-single-task, equal steps"),
         Role::Curve { .. } => format!("{backbone}, learning curves"),
+        Role::Pair { .. } | Role::Gradients => format!("{backbone}, affinity"),
         Role::Trial { .. } => format!("{backbone}, search"),
     }
 }

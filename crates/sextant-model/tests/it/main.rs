@@ -1,6 +1,7 @@
 //! What the model crate promises, checked through its public interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod behaviour;
 mod bf16;
 mod bundle;
 mod checkpoints;
@@ -11,6 +12,7 @@ mod export;
 mod exported_pairs;
 mod families;
 mod goldens;
+mod layer_distillation;
 mod lora;
 mod loss;
 mod minilm;

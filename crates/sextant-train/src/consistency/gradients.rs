@@ -62,6 +62,7 @@ pub(crate) fn gradients(
             options.checkpointing,
             divisor,
             |logits| contradiction_losses(logits, &sides, head),
+            None,
             |part| found.gradients.add(part),
         )?;
         found.mean += losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();

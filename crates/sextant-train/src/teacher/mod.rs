@@ -2,9 +2,11 @@
 //! place of, their grades.
 
 mod cache;
+mod layers;
 mod recipe;
 mod source;
 
+pub use layers::{LayerTeacher, LayersRecipe, PlannedLayers};
 pub use recipe::TeacherRecipe;
 
 use crate::TrainError;

@@ -1,5 +1,6 @@
 //! `[teacher]` of a recipe.
 
+use super::layers::LayersRecipe;
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_model::{Distillation, DistillationKind};
@@ -32,6 +33,9 @@ pub struct TeacherRecipe {
     /// A file or data set of further pairs, with or without grades, for which only the teacher's answers count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlabelled: Option<PathBuf>,
+    /// What to learn of the layers of a teacher besides its answers; nothing unless stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<LayersRecipe>,
     /// Where the answers of models are kept, by hash, for other runs; in the user's cache unless stated. This
     /// does not change the results of a run, so it is left out wherever a recipe is written.
     #[serde(default, skip_serializing)]

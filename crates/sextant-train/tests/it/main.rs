@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod accumulation;
+mod behaviour;
 mod common;
 mod consistency;
 mod failure;

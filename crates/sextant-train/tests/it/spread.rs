@@ -21,6 +21,8 @@ fn options(prepared: &Prepared, checkpointing: bool) -> StepOptions<'_> {
         precision: prepared.plan.computation.precision,
         loss: &prepared.plan.recipe.loss,
         distillation: None,
+        behaviour: None,
+        layers: None,
         pack_tokens: 100,
         key: [7, 3],
         checkpointing,

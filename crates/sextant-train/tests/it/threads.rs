@@ -37,6 +37,8 @@ fn train(precision: Precision, moments: MomentFormat) -> BTreeMap<String, Values
             precision,
             loss,
             distillation: None,
+            behaviour: None,
+            layers: None,
             pack_tokens: tokens * 2 / 3,
             key: [1, step],
             checkpointing: false,

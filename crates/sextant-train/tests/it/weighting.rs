@@ -48,6 +48,8 @@ fn a_divisor_replaces_the_sum_of_weights() {
         precision: prepared.plan.computation.precision,
         loss: &recipe.loss,
         distillation: None,
+        behaviour: None,
+        layers: None,
         pack_tokens: 64,
         key: [1, 0],
         checkpointing: false,

@@ -16,6 +16,8 @@ fn every_command_explains_itself() {
         let text = place.ok(&["data", command, "--help"]);
         insta::assert_snapshot!(format!("help-data-{command}"), text);
     }
+    insta::assert_snapshot!("help-lab", place.ok(&["lab", "--help"]));
+    insta::assert_snapshot!("help-lab-affinity", place.ok(&["lab", "affinity", "--help"]));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The command line as its users run it: real processes, real files.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod affinity;
 mod bad_input;
 mod bad_rows;
 mod batches;
+mod behaviour;
 mod data;
 mod decisions;
 mod examples;

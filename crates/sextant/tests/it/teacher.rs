@@ -81,3 +81,60 @@ fn models_learn_from_models_files_and_pairs_without_grades() {
         place.fails(&[&["train", "tiny.toml", "--out", "runs/wrong"][..], &ordinal].concat());
     assert!(error.contains("softmax head"), "{error}");
 }
+
+#[test]
+fn layers_are_learned_where_they_fit_and_refused_where_not() {
+    let place = WorkFolder::with_bundle();
+    // A wider and deeper teacher with the same vocabulary, and one that fits in nothing.
+    let wide = "model.backbone={ vocab_size = 400, hidden_size = 24, layers = 4, attention_heads = 2, intermediate_size = 32 }";
+    place.ok(&["train", "tiny.toml", "--out", "runs/wide", "--set", wide]);
+    let other = "model.backbone={ vocab_size = 300, hidden_size = 24, layers = 4, attention_heads = 3, intermediate_size = 32 }";
+    let prefix = "model.routing={ prefix = true, heads = \"shared\" }";
+    let prefix = ["--set", prefix, "--set", "text.max_tokens=64"];
+    let settings = ["train", "tiny.toml", "--out", "runs/other", "--set", other];
+    place.ok(&[&settings[..], &prefix].concat());
+    let one_task = ["--set", "tasks=[\"query-type\"]", "--set", wide];
+    place.ok(&[&["train", "tiny.toml", "--out", "runs/one"][..], &one_task].concat());
+
+    let student = |out: &str, setting: &str| {
+        place.ok(&["train", "tiny.toml", "--out", out, "--set", setting]);
+        weights(&place, out)
+    };
+    let answers = "teacher={ sources = [\"runs/wide\"] }";
+    let layers = "teacher={ sources = [\"runs/wide\"], layers = {} }";
+    let (answers, learned) = (student("runs/answers", answers), student("runs/layers", layers));
+    assert_ne!(answers, learned);
+    assert_eq!(student("runs/again", layers), learned);
+    let last =
+        "teacher={ sources = [\"runs/wide\"], layers = { map = \"last\", attention = 0.0 } }";
+    assert_ne!(student("runs/last", last), learned);
+    // A bundle says nothing of the matrix: it is a bundle like any other.
+    place.ok(&["eval", "runs/layers/bundle", "market"]);
+
+    for (setting, expected) in [
+        ("sources = [\"runs/other\"], layers = {}", "3 attention heads and the student 2"),
+        ("sources = [\"runs/other\"], layers = { attention = 0.0 }", "reads other texts"),
+        ("sources = [\"runs/one\"], layers = {}", "has no task"),
+        ("sources = [\"runs/wide\", \"runs/one\"], layers = {}", "name the run or bundle"),
+        (
+            "sources = [\"runs/wide\"], layers = { model = \"market\" }",
+            "neither a run nor a bundle",
+        ),
+        ("sources = [\"runs/wide\"], layers = { hidden = -1.0 }", "`hidden` -1"),
+        ("sources = [\"runs/wide\"], layers = { map = \"first\" }", "unknown variant `first`"),
+    ] {
+        let setting = format!("teacher={{ {setting} }}");
+        let error = place.fails(&["train", "tiny.toml", "--set", &setting, "--out", "runs/wrong"]);
+        assert!(error.contains(expected), "{setting}: {error}");
+    }
+    let deep = "model.backbone.layers=6";
+    let settings = ["train", "tiny.toml", "--set", layers, "--set", deep, "--out", "runs/wrong"];
+    let error = place.fails(&settings);
+    assert!(error.contains("the teacher has 4 layers and the student 6"), "{error}");
+    let small = ["--set", "model.backbone.vocab_size=300"];
+    let error = place.fails(&[&settings[..4], &small, &["--out", "runs/wrong"]].concat());
+    assert!(error.contains("another vocabulary") && error.contains("token"), "{error}");
+    let again = ["--set", "model.gradient_checkpointing=true", "--out", "runs/wrong"];
+    let error = place.fails(&[&settings[..4], &again].concat());
+    assert!(error.contains("model.gradient_checkpointing = false"), "{error}");
+}
