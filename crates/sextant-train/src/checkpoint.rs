@@ -7,7 +7,9 @@
 use crate::moments::ParameterState;
 use crate::moments_file;
 use crate::recipe::by_name;
-use crate::{AdamW, SamplerState, TrainError, WeightingState};
+use crate::sharded_moments;
+use crate::spread::agree;
+use crate::{AdamW, Reducer, SamplerState, TrainError, WeightingState};
 use serde::{Deserialize, Serialize};
 use sextant_files::{Existing, FolderKind, replace_folder};
 use sextant_kernels::Precision;
@@ -56,23 +58,62 @@ pub struct TrainingState {
     /// What task weighting has learned.
     #[serde(default)]
     pub weighting: WeightingState,
+    /// The number of processes that trained together when the checkpoint was saved. Checkpoints of one process
+    /// do not say it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: usize,
     /// For the name of each parameter, the number of steps that updated it.
     pub parameter_steps: BTreeMap<String, u64>,
 }
 
-/// Saves a checkpoint in place of the one at `folder`.
-pub fn save(
+fn one() -> usize {
+    1
+}
+
+fn is_one(ranks: &usize) -> bool {
+    *ranks == 1
+}
+
+/// Saves a checkpoint in place of the one at `folder`, which rank 0 writes. All ranks call this, since each may
+/// keep a share of the moments.
+pub(crate) fn save(
+    folder: &Path,
+    model: &RelevanceModel,
+    optimizer: &AdamW,
+    state: TrainingState,
+    reducer: &dyn Reducer,
+) -> Result<(), TrainError> {
+    let sharded = optimizer.shard().is_some();
+    let saved = match reducer.rank() {
+        0 => {
+            let written = write(folder, model, optimizer, state, reducer);
+            if sharded { sharded_moments::finish(reducer).and(written) } else { written }
+        }
+        _ if sharded => sharded_moments::serve(optimizer, reducer),
+        _ => Ok(()),
+    };
+    agree(reducer, saved)
+}
+
+fn write(
     folder: &Path,
     model: &RelevanceModel,
     optimizer: &AdamW,
     mut state: TrainingState,
+    reducer: &dyn Reducer,
 ) -> Result<(), TrainError> {
     let mut moments = Vec::new();
     state.parameter_steps.clear();
-    for (name, layout, entry) in optimizer.states() {
+    for (index, (name, layout, entry)) in optimizer.states().enumerate() {
         let Some(entry) = entry else { continue };
         state.parameter_steps.insert(name.to_owned(), entry.steps);
-        moments_file::add(&mut moments, name, layout, &entry.moments);
+        match optimizer.shard() {
+            None => moments_file::add(&mut moments, name, layout, &entry.moments),
+            Some(_) => {
+                let parameter = (index, name, layout);
+                sharded_moments::add(&mut moments, parameter, &entry.moments, reducer);
+            }
+        }
     }
     replace_folder(folder, Existing::Own, KIND, |staging| {
         Archive::write_model(&staging.join(WEIGHTS), model)?;

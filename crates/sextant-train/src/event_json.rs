@@ -1,6 +1,6 @@
 //! The events of a run as JSON, for logs and for other languages.
 
-use crate::Event;
+use crate::{Communication, Event};
 use serde_json::{Map, Value, json};
 use sextant_core::Task;
 use sextant_eval::Metric;
@@ -26,11 +26,15 @@ impl Event<'_> {
                         Some((task.to_string(), entry))
                     })
                     .collect();
-                json!({
+                let mut line = json!({
                     "event": "step", "step": report.step, "loss": report.loss, "rows": report.rows,
                     "tokens": report.tokens, "gradient_norm": report.gradient_norm,
                     "learning_rate": report.learning_rate, "seconds": report.seconds, "tasks": tasks,
-                })
+                });
+                if let Some(Communication { bytes, seconds }) = report.communication {
+                    line["communication"] = json!({"bytes": bytes, "seconds": seconds});
+                }
+                line
             }
             Event::Dev(dev) => {
                 let tasks: Map<String, Value> = dev

@@ -2,6 +2,7 @@
 
 use crate::gradients::Gradient;
 use crate::moments::{MomentLayout, ParameterState};
+use crate::shard::Shard;
 use crate::{Gradients, OptimizerRecipe};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
@@ -26,6 +27,8 @@ pub struct AdamW {
     recipe: OptimizerRecipe,
     groups: Vec<Group>,
     states: Vec<Option<ParameterState>>,
+    /// This rank's share of the states; all of them unless stated.
+    shard: Option<Shard>,
 }
 
 impl AdamW {
@@ -42,7 +45,21 @@ impl AdamW {
             })
             .collect();
         let states = groups.iter().map(|_| None).collect();
-        Self { recipe, groups, states }
+        Self { recipe, groups, states, shard: None }
+    }
+
+    /// Keeps the states of a share of the parameters only, that of one of several ranks. A step then updates these
+    /// parameters alone, and the caller brings the others from the ranks that have updated them.
+    #[must_use]
+    pub(crate) fn sharded(self, rank: usize, ranks: usize) -> Self {
+        let layouts = self.groups.iter().map(|group| group.layout);
+        let shard = Some(Shard::new(layouts, rank, ranks));
+        Self { shard, ..self }
+    }
+
+    /// This rank's share of the states; `None` if it keeps all.
+    pub(crate) fn shard(&self) -> Option<&Shard> {
+        self.shard.as_ref()
     }
 
     /// Each parameter's name, how its moments are kept and, if a step has updated it, its state.
@@ -58,8 +75,11 @@ impl AdamW {
         &mut self,
         mut source: impl FnMut(&str, MomentLayout) -> Result<Option<ParameterState>, E>,
     ) -> Result<(), E> {
-        for (group, state) in self.groups.iter().zip(&mut self.states) {
+        for (index, (group, state)) in self.groups.iter().zip(&mut self.states).enumerate() {
             *state = source(&group.name, group.layout)?;
+            if let (Some(shard), Some(state)) = (&self.shard, state) {
+                state.moments.keep(shard.keeps(index), |row| shard.keeps_row(row));
+            }
         }
         Ok(())
     }
@@ -85,11 +105,23 @@ impl AdamW {
                 let index = self.index;
                 self.index += 1;
                 let Some(gradient) = self.gradients.next().flatten() else { return param };
-                let AdamW { recipe, groups, states } = &mut *self.optimizer;
+                let AdamW { recipe, groups, states, shard } = &mut *self.optimizer;
                 let group = &groups[index];
-                let state = states[index]
-                    .get_or_insert_with(|| group.layout.zeros(&param.device().inner()));
+                let keeps = shard.as_ref().is_none_or(|shard| shard.keeps(index));
+                let state = states[index].get_or_insert_with(|| match keeps {
+                    true => group.layout.zeros(&param.device().inner()),
+                    false => ParameterState::ELSEWHERE,
+                });
                 state.steps += 1;
+                if !keeps {
+                    return param;
+                }
+                let gradient = match (gradient, &*shard) {
+                    (Gradient::Rows(rows), Some(shard)) => {
+                        Gradient::Rows(rows.filter(|row| shard.keeps_row(row as usize)))
+                    }
+                    (gradient, _) => gradient,
+                };
                 let step = AdamWStep {
                     lr: group.learning_rate * self.rate_factor,
                     beta1: recipe.beta1,

@@ -4,7 +4,8 @@
 use crate::gradients::Gradients;
 use crate::packs::{SumBy, plan_packs};
 use crate::reduction::Reduced;
-use crate::step::{StepGradients, run_in_order};
+use crate::spread::Spread;
+use crate::step::{StepGradients, run_packs};
 use crate::target::StepOptions;
 use crate::{Target, TrainError};
 use rand::SeedableRng;
@@ -21,12 +22,13 @@ pub(crate) fn gradients(
     model: &RelevanceModel,
     batch: &[Target<'_>],
     options: StepOptions<'_>,
+    spread: Spread<'_>,
 ) -> Result<StepGradients, TrainError> {
     // The weights of each task's rows sum to 1, so with a divisor of 1 a task's gradient is that of its mean
     // loss.
     let options = StepOptions { divisor: Some(1.0), ..options };
     let plan = plan_packs(batch, &options, SumBy::Task);
-    let reduced = run_in_order(model, batch, options, &plan)?;
+    let reduced = run_packs(model, batch, options, &plan, spread)?;
     let Reduced { sums: gradients, task_losses, tokens } = reduced;
     let tasks = gradients.len() as f64;
     let [seed, step] = options.key;

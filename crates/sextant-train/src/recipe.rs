@@ -2,7 +2,9 @@
 //! [`crate::Plan`] checks the values.
 
 use crate::backbone_recipe::BackboneRecipe;
-use crate::{Decay, Mixing, PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe};
+use crate::{
+    Decay, DistributedRecipe, Mixing, PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe,
+};
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
@@ -57,6 +59,9 @@ pub struct Recipe {
     /// When to look at the dev set, and what to do then.
     #[serde(default)]
     pub dev: DevRecipe,
+    /// How a training in several processes adds up and shares its memory.
+    #[serde(default, skip_serializing_if = "DistributedRecipe::is_default")]
+    pub distributed: DistributedRecipe,
     /// When to save a checkpoint, besides after each look at the dev set. This does not change the results
     /// of a run, so it is left out wherever a recipe is written: a run is the same run with any value, and
     /// can be resumed with another.
