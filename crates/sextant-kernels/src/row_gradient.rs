@@ -63,6 +63,17 @@ impl RowGradient {
         self.width
     }
 
+    /// Only the rows whose ids are wanted.
+    #[must_use]
+    pub fn filter(&self, wanted: impl Fn(i32) -> bool) -> Self {
+        let mut kept = Self { width: self.width, ..Self::default() };
+        for (place, &id) in self.ids.iter().enumerate().filter(|(_, id)| wanted(**id)) {
+            kept.ids.push(id);
+            kept.values.extend_from_slice(&self.values[place * self.width..][..self.width]);
+        }
+        kept
+    }
+
     /// The gradient multiplied by a factor.
     #[must_use]
     pub fn scaled(mut self, factor: f32) -> Self {
@@ -117,6 +128,8 @@ mod tests {
         assert_eq!(rows.sum_of_squares(), 100.0 + 400.0 + 10201.0 + 40804.0);
         let others = RowGradient::from_tokens(&[1, 7, 9], &[5.0, 5.0, 1.0, -1.0, 8.0, 8.0], 2);
         assert_eq!((rows.dot(&others), others.dot(&rows)), (101.0 - 202.0, 101.0 - 202.0));
+        let odd = others.filter(|id| id % 3 == 0);
+        assert_eq!((odd.ids(), odd.values()), (&[9][..], &[-1.0, 8.0][..]));
         assert_eq!(others.scaled(2.0).values(), [10.0, 10.0, 2.0, -2.0, 16.0, 16.0]);
 
         let sink = RowGradientSink::new();

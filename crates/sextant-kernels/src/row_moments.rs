@@ -41,6 +41,24 @@ impl RowMoments {
         moments
     }
 
+    /// The moments of the rows that are wanted; those of the others count as zero.
+    #[must_use]
+    pub fn filter(&self, wanted: impl Fn(usize) -> bool) -> Self {
+        let mut kept = Self::new(self.format, self.rows(), self.width);
+        for row in (0..self.rows()).filter(|&row| wanted(row)) {
+            if let Some((segment, line)) = self.place(row) {
+                let (to, at) = kept.add(row);
+                kept.segments[to].copy_line(at, &self.segments[segment], line);
+            }
+        }
+        kept
+    }
+
+    /// The rows that have had a gradient, in ascending order.
+    pub fn touched(&self) -> impl Iterator<Item = usize> {
+        (0..self.rows()).filter(|&row| self.place(row).is_some())
+    }
+
     /// The number of rows of the table.
     pub fn rows(&self) -> usize {
         self.slots.len()

@@ -3,7 +3,7 @@
 
 use crate::packs::{SumBy, plan_packs};
 use crate::reduction::Reduced;
-use crate::step::run_in_order;
+use crate::step::run_packs;
 use crate::target::StepOptions;
 use crate::weighting::weigh;
 use crate::{Target, TrainError};
@@ -100,7 +100,7 @@ impl TaskAffinity {
     ) -> Result<(), TrainError> {
         let mut batch = batch.to_vec();
         weigh(&mut batch, &[1.0; Task::COUNT]);
-        let (reduced, products) = of_tasks(model, &batch, options)?;
+        let (reduced, products) = of_tasks(model, &batch, options, Spread::ALONE)?;
         let found = Task::ALL
             .into_iter()
             .filter_map(|task| Some((task, reduced.task_losses[task.index()].mean()?)));
@@ -116,11 +116,12 @@ pub(crate) fn of_tasks(
     model: &RelevanceModel,
     batch: &[Target<'_>],
     options: StepOptions<'_>,
+    spread: Spread<'_>,
 ) -> Result<(Reduced, Vec<Vec<f64>>), TrainError> {
     // With a divisor of 1 a task's gradient is that of its mean loss.
     let options = StepOptions { divisor: Some(1.0), ..options };
     let plan = plan_packs(batch, &options, SumBy::Task);
-    let reduced = run_in_order(model, batch, options, &plan)?;
+    let reduced = run_packs(model, batch, options, &plan, spread)?;
     let sums = &reduced.sums;
     let products =
         sums.iter().map(|one| sums.iter().map(|other| one.dot_shared(other, sums)).collect());

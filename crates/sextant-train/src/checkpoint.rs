@@ -7,7 +7,9 @@
 use crate::moments::ParameterState;
 use crate::moments_file;
 use crate::recipe::by_name;
-use crate::{AdamW, SamplerState, TaskAffinity, TrainError, WeightingState};
+use crate::sharded_moments;
+use crate::spread::agree;
+use crate::{AdamW, Reducer, SamplerState, TaskAffinity, TrainError, WeightingState};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use sextant_files::{Existing, FolderKind, replace_folder};
@@ -60,6 +62,10 @@ pub struct TrainingState {
     /// What looks at the gradients of tasks have found.
     #[serde(default, skip_serializing_if = "TaskAffinity::is_empty")]
     pub affinity: TaskAffinity,
+    /// The number of processes that trained together when the checkpoint was saved. Checkpoints of one process
+    /// do not say it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: usize,
     /// For the name of each parameter, the number of steps that updated it.
     pub parameter_steps: BTreeMap<String, u64>,
 }
@@ -67,21 +73,54 @@ pub struct TrainingState {
 /// Where the parameter that does not belong to the model stands, in the file of the optimizer.
 const FURTHER: &str = "further";
 
-/// Saves a checkpoint in place of the one at `folder`. `further` is a parameter that is trained but does not belong
-/// to the model.
-pub fn save(
+fn one() -> usize {
+    1
+}
+
+fn is_one(ranks: &usize) -> bool {
+    *ranks == 1
+}
+
+/// Saves a checkpoint in place of the one at `folder`, which rank 0 writes. All ranks call this, since each may
+/// keep a share of the moments. `further` is a parameter that is trained but does not belong to the model.
+pub(crate) fn save(
     folder: &Path,
-    model: &RelevanceModel,
-    further: Option<&Tensor<2>>,
+    (model, further): (&RelevanceModel, Option<&Tensor<2>>),
+    optimizer: &AdamW,
+    state: TrainingState,
+    reducer: &dyn Reducer,
+) -> Result<(), TrainError> {
+    let sharded = optimizer.shard().is_some();
+    let saved = match reducer.rank() {
+        0 => {
+            let written = write(folder, (model, further), optimizer, state, reducer);
+            if sharded { sharded_moments::finish(reducer).and(written) } else { written }
+        }
+        _ if sharded => sharded_moments::serve(optimizer, reducer),
+        _ => Ok(()),
+    };
+    agree(reducer, saved)
+}
+
+fn write(
+    folder: &Path,
+    (model, further): (&RelevanceModel, Option<&Tensor<2>>),
     optimizer: &AdamW,
     mut state: TrainingState,
+    reducer: &dyn Reducer,
 ) -> Result<(), TrainError> {
     let mut moments = Vec::new();
     state.parameter_steps.clear();
-    for (name, layout, entry) in optimizer.states() {
+    for (index, (name, layout, entry)) in optimizer.states().enumerate() {
         let Some(entry) = entry else { continue };
         state.parameter_steps.insert(name.to_owned(), entry.steps);
-        moments_file::add(&mut moments, name, layout, &entry.moments);
+        match optimizer.shard() {
+            None => moments_file::add(&mut moments, name, layout, &entry.moments),
+            Some(_) => {
+                let parameter = (index, name, layout);
+                sharded_moments::add(&mut moments, parameter, &entry.moments, reducer);
+            }
+        }
     }
     if let Some(matrix) = further {
         moments.push((FURTHER.to_owned(), Box::new(matrix.clone().inner())));

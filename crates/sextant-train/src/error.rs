@@ -70,6 +70,25 @@ pub enum TrainError {
         /// What is not finite in the answer.
         fault: sextant_model::NonFinite,
     },
+    /// Another process of the same training has failed; it says more.
+    #[error("rank {rank} has failed: {problem}")]
+    OtherRank {
+        /// The number of the process.
+        rank: usize,
+        /// What it said.
+        problem: String,
+    },
+    /// The processes of a training do not belong together.
+    #[error("rank {rank} {problem}")]
+    Ranks {
+        /// The first process that differs from rank 0.
+        rank: usize,
+        /// How it differs, and what to do.
+        problem: String,
+    },
+    /// The processes of a training have lost each other.
+    #[error("the other processes of this training are gone: {0}; start them again with `--resume`")]
+    Reduce(#[from] crate::ReduceError),
     /// A row whose pair cannot be encoded.
     #[error("{place}: {source}")]
     Row {

@@ -1,6 +1,6 @@
 //! The events of a run as JSON, for logs and for other languages.
 
-use crate::Event;
+use crate::{Communication, Event};
 use serde_json::{Map, Value, json};
 use sextant_core::Task;
 use sextant_eval::Metric;
@@ -33,6 +33,9 @@ impl Event<'_> {
                 });
                 if let Some(contradiction) = report.contradiction {
                     line["contradiction"] = contradiction.into();
+                }
+                if let Some(Communication { bytes, seconds }) = report.communication {
+                    line["communication"] = json!({"bytes": bytes, "seconds": seconds});
                 }
                 line
             }

@@ -162,6 +162,33 @@ impl Gradients {
         }
     }
 
+    /// The gradients of both, if no parameter has a gradient in both.
+    ///
+    /// # Errors
+    /// Some parameter has; the other gradients are returned as they were.
+    pub(crate) fn join(&mut self, other: Self) -> Result<(), Self> {
+        let both = self
+            .parts
+            .iter()
+            .zip(&other.parts)
+            .any(|(one, other)| one.is_some() && other.is_some());
+        if both {
+            return Err(other);
+        }
+        self.add(other);
+        Ok(())
+    }
+
+    /// Gradients by parameter, in the order of the model.
+    pub(crate) fn from_parts(parts: Vec<Option<Gradient>>) -> Self {
+        Self { parts }
+    }
+
+    /// The gradient of each parameter, in the order of the model; those at the end may be missing.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&Gradient>> {
+        self.parts.iter().map(Option::as_ref)
+    }
+
     /// The norm of all gradients taken as one vector.
     pub fn norm(&self) -> f64 {
         self.parts.iter().flatten().map(Gradient::sum_of_squares).sum::<f64>().sqrt()

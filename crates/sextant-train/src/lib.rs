@@ -6,6 +6,9 @@
 //! step's rows and clipped by their global norm; and [`AdamW`] applies them with a learning rate per
 //! parameter group.
 //!
+//! A step's packs may run in several processes, which a [`Reducer`] connects: the weights are the same, bit for
+//! bit. A process alone is one of them, with the reducer [`Alone`].
+//!
 //! Everything random is a function of the recipe's seed and of counters. The state of a run is therefore
 //! only its weights, the optimizer's moments and a few integers. A [`checkpoint`] holds them, and a run that
 //! was killed resumes to the same weights, bit for bit. An [`Observer`] receives every event and may break:
@@ -22,10 +25,12 @@ mod computation;
 mod consistency;
 mod consistency_recipe;
 mod dev_metric;
+mod distributed;
 mod error;
 mod event_json;
 mod gradients;
 mod history;
+mod job;
 mod log;
 mod memory;
 mod moments;
@@ -45,7 +50,10 @@ mod run_pack;
 mod sampler;
 mod schedule;
 mod settings;
+mod shard;
+mod sharded_moments;
 mod source;
+mod spread;
 mod step;
 mod target;
 mod taught;
@@ -61,6 +69,7 @@ pub use choose::{dev_positions, tasks_of, train_positions};
 pub use computation::{Computation, PrecisionChoice};
 pub use consistency::Triangles;
 pub use consistency_recipe::ConsistencyRecipe;
+pub use distributed::{DistributedRecipe, ReductionOrder};
 pub use error::TrainError;
 pub use gradients::Gradients;
 pub use history::{History, LoggedLook, LoggedStep};
@@ -84,6 +93,7 @@ pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
 pub use sextant_data::{LoadedDataset, RowOrigin};
 pub use source::{DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source};
+pub use spread::{Alone, Communication, Received, ReduceError, Reducer, agree, rank_0_first};
 pub use step::{StepGradients, gradients};
 pub use target::{StepOptions, Target, TargetOfTeacher, TaskLoss};
 pub use teacher::{LayerTeacher, LayersRecipe, PlannedLayers, TeacherRecipe};

@@ -29,6 +29,8 @@ pub(crate) enum ParameterMoments {
     Stored(Moments),
     /// Those of the rows of a table that ever had a gradient.
     Rows(RowMoments),
+    /// Another rank keeps them, and updates the parameter.
+    Elsewhere,
 }
 
 /// How the moments of a parameter are kept.
@@ -69,11 +71,25 @@ impl MomentLayout {
     }
 }
 
+impl ParameterState {
+    /// The state, before the first step, of a parameter that another rank updates.
+    pub(crate) const ELSEWHERE: Self = Self { steps: 0, moments: ParameterMoments::Elsewhere };
+}
+
 impl ParameterMoments {
+    /// Lets go of what other ranks keep: everything, or the rows of a table that are not wanted.
+    pub(crate) fn keep(&mut self, keeps: bool, row: impl Fn(usize) -> bool) {
+        match self {
+            _ if !keeps => *self = Self::Elsewhere,
+            Self::Rows(moments) => *moments = moments.filter(row),
+            _ => {}
+        }
+    }
+
     /// One line of one moment: `None` for a row of a table that never had a gradient, and for tensors.
     pub(crate) fn line(&self, moment: Moment, line: usize) -> Option<MomentLine<'_>> {
         match self {
-            Self::Tensors(_) => None,
+            Self::Tensors(_) | Self::Elsewhere => None,
             Self::Stored(moments) => Some(moments.line(moment, line)),
             Self::Rows(moments) => moments.line(moment, line),
         }
@@ -88,6 +104,7 @@ impl ParameterMoments {
     ) -> Tensor<1> {
         let length = values.shape().num_elements();
         match (self, gradient) {
+            (Self::Elsewhere, _) => values.reshape([length]),
             (Self::Tensors(moments), Gradient::Dense(gradient)) => {
                 // Moments that nothing else holds are updated in place.
                 let none = || Tensor::empty([0], &gradient.device());

@@ -12,7 +12,8 @@ use sextant_kernels::{Moment, MomentFormat, MomentLine, MomentNumbers, Moments, 
 use sextant_model::{Archive, ModelError, Writable};
 use std::io;
 
-const MOMENTS: [(&str, Moment); 2] = [("first", Moment::First), ("second", Moment::Second)];
+pub(crate) const MOMENTS: [(&str, Moment); 2] =
+    [("first", Moment::First), ("second", Moment::Second)];
 /// How many numbers are converted to bytes at a time.
 const PIECE: usize = 1 << 14;
 
@@ -30,12 +31,65 @@ pub(crate) fn add<'a>(
         return;
     }
     for (kind, moment) in MOMENTS {
-        let part = |scales| Box::new(Part { moments, layout, moment, scales });
-        file.push((format!("{kind}.{name}"), part(false)));
-        if layout.format == MomentFormat::Int8 {
-            file.push((format!("{kind}_scale.{name}"), part(true)));
+        for (suffix, scales) in parts(layout.format) {
+            let part = Part { moments, layout, moment, scales };
+            file.push((format!("{kind}{suffix}.{name}"), Box::new(part)));
         }
     }
+}
+
+/// What there is of a moment in this format, by what is added to its name, and whether it is the scales.
+pub(crate) fn parts(format: MomentFormat) -> impl Iterator<Item = (&'static str, bool)> {
+    let scales = (format == MomentFormat::Int8).then_some(("_scale", true));
+    std::iter::once(("", false)).chain(scales)
+}
+
+impl MomentLayout {
+    /// How many numbers a line has, or how many scales.
+    pub(crate) fn line_width(self, scales: bool) -> usize {
+        if scales { Moments::blocks(self.width) } else { self.width }
+    }
+
+    /// The type in which the numbers are stored, or the scales.
+    pub(crate) fn dtype(self, scales: bool) -> Dtype {
+        match self.format {
+            MomentFormat::Int8 if !scales => Dtype::U8,
+            MomentFormat::Bf16 => Dtype::BF16,
+            MomentFormat::F32 | MomentFormat::Int8 => Dtype::F32,
+        }
+    }
+
+    /// How many bytes a line has.
+    pub(crate) fn line_bytes(self, scales: bool) -> usize {
+        self.line_width(scales) * self.dtype(scales).bitsize() / 8
+    }
+}
+
+/// The lines that there are of one moment of a parameter, each with its bytes.
+pub(crate) fn held_lines(
+    moments: &ParameterMoments,
+    layout: MomentLayout,
+    moment: Moment,
+    scales: bool,
+) -> Vec<(usize, Vec<u8>)> {
+    if let ParameterMoments::Tensors(tensors) = moments {
+        let [first, second] = &**tensors;
+        let tensor = if moment == Moment::First { first } else { second };
+        let bytes = tensor.to_data().iter::<f32>().flat_map(f32::to_le_bytes).collect();
+        return vec![(0, bytes)];
+    }
+    let part = Part { moments, layout, moment, scales };
+    let held = |line| {
+        let mut bytes = Vec::with_capacity(layout.line_bytes(scales));
+        let mut keep = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        };
+        // Memory is written to, which does not fail.
+        let _ = part.write_line(moments.line(moment, line)?, &mut keep);
+        Some((line, bytes))
+    };
+    (0..layout.lines).filter_map(held).collect()
 }
 
 /// The numbers of one moment of a parameter, or their scales.
@@ -47,43 +101,37 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// How many numbers a line has.
-    fn width(&self) -> usize {
-        if self.scales { Moments::blocks(self.layout.width) } else { self.layout.width }
+    fn write_line(
+        &self,
+        line: MomentLine<'_>,
+        write: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match line {
+            MomentLine::F32(numbers) => write_floats(numbers, write),
+            MomentLine::Bf16(numbers) => numbers.chunks(PIECE).try_for_each(|piece| {
+                write(&piece.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+            }),
+            MomentLine::Int8 { scales, .. } if self.scales => write_floats(scales, write),
+            MomentLine::Int8 { codes, .. } => write(codes),
+        }
     }
 }
 
 impl Writable for Part<'_> {
     fn dtype(&self) -> Dtype {
-        match self.layout.format {
-            MomentFormat::Int8 if !self.scales => Dtype::U8,
-            MomentFormat::Bf16 => Dtype::BF16,
-            MomentFormat::F32 | MomentFormat::Int8 => Dtype::F32,
-        }
+        self.layout.dtype(self.scales)
     }
 
     fn shape(&self) -> Vec<usize> {
-        vec![self.layout.lines * self.width()]
+        vec![self.layout.lines * self.layout.line_width(self.scales)]
     }
 
     fn pieces(&self, write: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        let nothing = vec![0; self.width() * self.dtype().bitsize() / 8];
-        for line in 0..self.layout.lines {
-            match self.moments.line(self.moment, line) {
-                None => write(&nothing)?,
-                Some(MomentLine::F32(numbers)) => write_floats(numbers, write)?,
-                Some(MomentLine::Bf16(numbers)) => {
-                    for piece in numbers.chunks(PIECE) {
-                        write(&piece.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())?;
-                    }
-                }
-                Some(MomentLine::Int8 { scales, .. }) if self.scales => {
-                    write_floats(scales, write)?;
-                }
-                Some(MomentLine::Int8 { codes, .. }) => write(codes)?,
-            }
-        }
-        Ok(())
+        let nothing = vec![0; self.layout.line_bytes(self.scales)];
+        (0..self.layout.lines).try_for_each(|line| match self.moments.line(self.moment, line) {
+            None => write(&nothing),
+            Some(line) => self.write_line(line, write),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The events of a run, and the trait of those who receive them.
 
-use crate::{Computation, TaskLoss};
+use crate::{Communication, Computation, TaskLoss};
 use sextant_core::Task;
 use sextant_eval::EvalReport;
 use std::ops::ControlFlow;
@@ -31,6 +31,8 @@ pub struct StepReport {
     pub learning_rate: f64,
     /// Seconds that the step took.
     pub seconds: f64,
+    /// What this process has exchanged with the others of the training; `None` if it is alone.
+    pub communication: Option<Communication>,
 }
 
 /// One look at the dev set.

@@ -2,6 +2,7 @@
 
 use crate::gradients::Gradient;
 use crate::moments::{MomentLayout, ParameterState};
+use crate::shard::Shard;
 use crate::{Gradients, OptimizerRecipe};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
@@ -26,6 +27,8 @@ pub struct AdamW {
     recipe: OptimizerRecipe,
     groups: Vec<Group>,
     states: Vec<Option<ParameterState>>,
+    /// This rank's share of the states; all of them unless stated.
+    shard: Option<Shard>,
 }
 
 impl AdamW {
@@ -42,7 +45,21 @@ impl AdamW {
             })
             .collect();
         let states = groups.iter().map(|_| None).collect();
-        Self { recipe, groups, states }
+        Self { recipe, groups, states, shard: None }
+    }
+
+    /// Keeps the states of a share of the parameters only, that of one of several ranks. A step then updates these
+    /// parameters alone, and the caller brings the others from the ranks that have updated them.
+    #[must_use]
+    pub(crate) fn sharded(self, rank: usize, ranks: usize) -> Self {
+        let layouts = self.groups.iter().map(|group| group.layout);
+        let shard = Some(Shard::new(layouts, rank, ranks));
+        Self { shard, ..self }
+    }
+
+    /// This rank's share of the states; `None` if it keeps all.
+    pub(crate) fn shard(&self) -> Option<&Shard> {
+        self.shard.as_ref()
     }
 
     /// Adds a parameter that does not belong to the model: a matrix, whose gradient follows those of the model's
@@ -73,8 +90,11 @@ impl AdamW {
         &mut self,
         mut source: impl FnMut(&str, MomentLayout) -> Result<Option<ParameterState>, E>,
     ) -> Result<(), E> {
-        for (group, state) in self.groups.iter().zip(&mut self.states) {
+        for (index, (group, state)) in self.groups.iter().zip(&mut self.states).enumerate() {
             *state = source(&group.name, group.layout)?;
+            if let (Some(shard), Some(state)) = (&self.shard, state) {
+                state.moments.keep(shard.keeps(index), |row| shard.keeps_row(row));
+            }
         }
         Ok(())
     }
@@ -108,13 +128,26 @@ impl AdamW {
             gradient_factor: f64,
         }
         impl Stepper<'_> {
-            /// Updates the next parameter, if it has a gradient.
+            /// Updates the next parameter by its gradient, if this rank keeps the parameter's state.
             fn advance<const D: usize>(&mut self, old: Tensor<D>, gradient: Gradient) -> Tensor<D> {
-                let AdamW { recipe, groups, states } = &mut *self.optimizer;
-                let group = &groups[self.index];
-                let state = states[self.index]
-                    .get_or_insert_with(|| group.layout.zeros(&old.device().inner()));
+                let index = self.index;
+                let AdamW { recipe, groups, states, shard } = &mut *self.optimizer;
+                let group = &groups[index];
+                let keeps = shard.as_ref().is_none_or(|shard| shard.keeps(index));
+                let state = states[index].get_or_insert_with(|| match keeps {
+                    true => group.layout.zeros(&old.device().inner()),
+                    false => ParameterState::ELSEWHERE,
+                });
                 state.steps += 1;
+                if !keeps {
+                    return old;
+                }
+                let gradient = match (gradient, &*shard) {
+                    (Gradient::Rows(rows), Some(shard)) => {
+                        Gradient::Rows(rows.filter(|row| shard.keeps_row(row as usize)))
+                    }
+                    (gradient, _) => gradient,
+                };
                 let step = AdamWStep {
                     lr: group.learning_rate * self.rate_factor,
                     beta1: recipe.beta1,

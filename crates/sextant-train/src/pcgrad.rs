@@ -4,6 +4,7 @@
 use crate::affinity::of_tasks;
 use crate::gradients::Gradients;
 use crate::reduction::Reduced;
+use crate::spread::Spread;
 use crate::step::StepGradients;
 use crate::target::StepOptions;
 use crate::{Target, TrainError};
@@ -21,8 +22,9 @@ pub(crate) fn gradients(
     model: &RelevanceModel,
     batch: &[Target<'_>],
     options: StepOptions<'_>,
+    spread: Spread<'_>,
 ) -> Result<StepGradients, TrainError> {
-    let (reduced, products) = of_tasks(model, batch, options)?;
+    let (reduced, products) = of_tasks(model, batch, options, spread)?;
     let Reduced { sums: gradients, task_losses, tokens } = reduced;
     let tasks = gradients.len() as f64;
     let [seed, step] = options.key;

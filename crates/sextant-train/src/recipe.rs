@@ -3,8 +3,8 @@
 
 use crate::backbone_recipe::BackboneRecipe;
 use crate::{
-    AffinityRecipe, BehaviourRecipe, ConsistencyRecipe, Decay, Mixing, PrecisionChoice, Sampling,
-    TaskWeighting, TeacherRecipe,
+    AffinityRecipe, BehaviourRecipe, ConsistencyRecipe, Decay, DistributedRecipe, Mixing,
+    PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe,
 };
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
@@ -69,6 +69,9 @@ pub struct Recipe {
     /// When to look at the dev set, and what to do then.
     #[serde(default)]
     pub dev: DevRecipe,
+    /// How a training in several processes adds up and shares its memory.
+    #[serde(default, skip_serializing_if = "DistributedRecipe::is_default")]
+    pub distributed: DistributedRecipe,
     /// When to save a checkpoint, besides after each look at the dev set. This does not change the results
     /// of a run, so it is left out wherever a recipe is written: a run is the same run with any value, and
     /// can be resumed with another.

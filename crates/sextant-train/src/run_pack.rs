@@ -31,7 +31,18 @@ impl<'a> StepPass<'a> {
         options: StepOptions<'a>,
         plan: &StepPlan,
     ) -> Self {
-        let shared = Arc::new(StepShared::of(plan.packs.len()));
+        Self::of_packs(model, batch, options, plan, plan.packs.len())
+    }
+
+    /// A pass of which this process runs so many packs only.
+    pub(crate) fn of_packs(
+        model: &'a RelevanceModel,
+        batch: &'a [Target<'a>],
+        options: StepOptions<'a>,
+        plan: &StepPlan,
+        packs: usize,
+    ) -> Self {
+        let shared = Arc::new(StepShared::of(packs));
         Self { model, batch, options, divisor: plan.divisor, shared }
     }
 }

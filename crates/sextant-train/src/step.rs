@@ -7,11 +7,12 @@
 
 use crate::packs::{StepPlan, SumBy, plan_packs};
 use crate::reduction::{Reduced, Reduction};
-use crate::run_pack::{StepPass, run_pack};
+use crate::run_pack::{PackLosses, StepPass, run_pack};
+use crate::spread::{Spread, SpreadSums, rounds};
 use crate::target::{StepOptions, Target, TaskLoss};
 use crate::{Gradients, TrainError};
 use sextant_core::Task;
-use sextant_model::RelevanceModel;
+use sextant_model::{RelevanceModel, parameters};
 
 /// The gradients and losses of a step's rows.
 #[derive(Debug, Default)]
@@ -43,25 +44,90 @@ pub fn gradients(
     batch: &[Target<'_>],
     options: StepOptions<'_>,
 ) -> Result<StepGradients, TrainError> {
+    spread_gradients(model, batch, options, Spread::ALONE)
+}
+
+/// [`gradients`], of packs that several ranks may run.
+pub(crate) fn spread_gradients(
+    model: &RelevanceModel,
+    batch: &[Target<'_>],
+    options: StepOptions<'_>,
+    spread: Spread<'_>,
+) -> Result<StepGradients, TrainError> {
     let plan = plan_packs(batch, &options, SumBy::Step);
-    let Reduced { mut sums, task_losses, tokens } = run_in_order(model, batch, options, &plan)?;
+    let Reduced { mut sums, task_losses, tokens } =
+        run_packs(model, batch, options, &plan, spread)?;
     let gradients = sums.pop().unwrap_or_default();
     Ok(StepGradients { gradients, task_losses, weight: plan.divisor, tokens })
 }
 
-/// Runs every pack of a plan on this thread, one after another, so that the activations of only one pack are
-/// in memory at a time.
-pub(crate) fn run_in_order(
+/// Runs those packs of a plan that are this rank's, one after another, so that the activations of only one
+/// pack are in memory at a time, and returns the sums over the packs of all ranks.
+pub(crate) fn run_packs(
     model: &RelevanceModel,
     batch: &[Target<'_>],
     options: StepOptions<'_>,
     plan: &StepPlan,
+    spread: Spread<'_>,
 ) -> Result<Reduced, TrainError> {
-    let pass = StepPass::new(model, batch, options, plan);
-    let mut reduction = Reduction::new(plan);
-    for (index, pack) in plan.packs.iter().enumerate() {
-        let losses = run_pack(&pass, pack, |found| reduction.add(index, found))?;
-        reduction.end_pack(index, losses);
+    let (rank, ranks) = (spread.reducer.rank(), spread.reducer.ranks());
+    let of_pack = |rows: &[usize]| rows.iter().map(|&row| batch[row].row.len()).sum();
+    let tokens: Vec<usize> = plan.packs.iter().map(|pack| of_pack(&pack.rows)).collect();
+    let rounds = rounds(&tokens, ranks, spread.order);
+    let mine = rounds.iter().map(|round| round[rank].len()).sum();
+    let pass = StepPass::of_packs(model, batch, options, plan, mine);
+    let lengths: Vec<usize>;
+    let mut sums = if ranks == 1 {
+        Sums::Here(Reduction::new(plan))
+    } else {
+        lengths = parameters(model).iter().map(sextant_model::ParamInfo::len).collect();
+        Sums::Spread(SpreadSums::new(plan, &lengths, model.device().inner(), spread))
+    };
+    for round in rounds {
+        let ran = round[rank].iter().try_for_each(|&pack| {
+            let losses = run_pack(&pass, &plan.packs[pack], |found| sums.add(pack, found))?;
+            sums.end_pack(pack, losses);
+            Ok(())
+        });
+        sums.end_round(ran)?;
     }
-    Ok(reduction.finish())
+    sums.finish()
+}
+
+/// Where the packs' results are summed. Both ways give the same sums if packs are added in their order.
+enum Sums<'a> {
+    /// In this process, which runs all packs.
+    Here(Reduction),
+    /// With those of other ranks.
+    Spread(SpreadSums<'a>),
+}
+
+impl Sums<'_> {
+    fn add(&mut self, pack: usize, found: Gradients) {
+        match self {
+            Self::Here(sums) => sums.add(pack, found),
+            Self::Spread(sums) => sums.add(pack, found),
+        }
+    }
+
+    fn end_pack(&mut self, pack: usize, losses: PackLosses) {
+        match self {
+            Self::Here(sums) => sums.end_pack(pack, losses),
+            Self::Spread(sums) => sums.end_pack(pack, losses),
+        }
+    }
+
+    fn end_round(&mut self, ran: Result<(), TrainError>) -> Result<(), TrainError> {
+        match self {
+            Self::Here(_) => ran,
+            Self::Spread(sums) => sums.end_round(ran),
+        }
+    }
+
+    fn finish(self) -> Result<Reduced, TrainError> {
+        match self {
+            Self::Here(sums) => Ok(sums.finish()),
+            Self::Spread(sums) => sums.finish(),
+        }
+    }
 }

@@ -25,6 +25,7 @@ mod judge;
 mod lab;
 mod merge;
 mod progress;
+mod ranks;
 mod say;
 mod score;
 mod scoring;
@@ -62,6 +63,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             say::complain(&message(&error));
             interrupt::EXIT_CODE
         }
+        // The process that failed says why.
+        Err(error) if ranks::is_of_another(&error) => FAILURE,
         Err(error) => {
             say::complain(&format!("error: {}", message(&error)));
             FAILURE

@@ -4,6 +4,7 @@ use crate::arguments::Overwrite;
 use crate::device::DeviceArgs;
 use crate::get;
 use crate::interrupt::{self, Stopped};
+use crate::ranks;
 use crate::say::{complain, say};
 use anyhow::Context;
 use clap::Args;
@@ -12,8 +13,9 @@ use sextant_files::Existing;
 use sextant_lab::leave_curves;
 use sextant_model::{Device, ParameterCounts};
 use sextant_train::{
-    ExampleSource, JsonLog, Observers, Plan, Prepared, Recipe, RunFolder, Start, StoppableSource,
-    Summary, TrainError, Trainer, open_source, parse_recipe, peak_memory,
+    ExampleSource, JsonLog, Observers, Plan, Prepared, Recipe, Reducer, RunFolder, Start,
+    StoppableSource, Summary, TrainError, Trainer, agree, open_source, parse_recipe, peak_memory,
+    rank_0_first,
 };
 use std::io::Write;
 use std::path::PathBuf;
@@ -47,7 +49,9 @@ impl Train {
         let recipe = parse_recipe(&text, &origin, &self.settings)?;
         let folder =
             RunFolder(self.out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name)));
-        let source = open_source(&recipe.data.path, &recipe.data.read_options())?;
+        let reducer = ranks::join()?;
+        let leads = reducer.rank() == 0;
+        let source = agree(&*reducer, open_source(&recipe.data.path, &recipe.data.read_options()))?;
         let device = &self.on.device;
         // Signals are caught only once the source is open: until then standard input may stay silent for
         // any length of time, and a signal must end the program at once.
@@ -58,7 +62,7 @@ impl Train {
             Existing::Refuse => Start::New,
             Existing::Overwrite | Existing::Own => Start::Again,
         };
-        if self.resume && !folder.checkpoint().exists() {
+        if self.resume && leads && !folder.checkpoint().exists() {
             complain(&format!(
                 "{}: there is no checkpoint to go on from; the run begins at its start",
                 folder.0.display()
@@ -69,8 +73,12 @@ impl Train {
         } else {
             "add `--resume` to the same command to go on from there"
         };
-        let summary = train(recipe, source.as_ref(), folder.clone(), (start, existing), device)
-            .map_err(|error| interrupted(error, &folder, how))?;
+        let summary =
+            train(recipe, source.as_ref(), folder.clone(), (start, existing), device, reducer)
+                .map_err(|error| interrupted(error, &folder, how))?;
+        if !leads {
+            return Ok(()); // rank 0 says it
+        }
         say(&format!(
             "{}: {} steps, {:.0} rows/s, best dev {} at step {}, peak memory {} MiB",
             folder.bundle().display(),
@@ -104,32 +112,53 @@ fn train(
     folder: RunFolder,
     (start, existing): (Start, Existing),
     device: &Device,
+    reducer: Arc<dyn Reducer>,
 ) -> anyhow::Result<Summary> {
     let (name, metric) = (recipe.name.clone(), recipe.dev.metric.to_string());
-    let plan = Plan::new(recipe, get::resolve)?;
+    let has_teacher = recipe.teacher.is_some();
+    let plan = rank_0_first(&*reducer, || Plan::new(recipe, get::resolve))?;
     let source = StoppableSource::new(source, &interrupt::flow);
-    let prepared = Prepared::new(plan, &source, device)?;
+    let prepare = || Prepared::new(plan, &source, device);
+    let prepared = match has_teacher {
+        true => rank_0_first(&*reducer, prepare)?,
+        false => agree(&*reducer, prepare())?,
+    };
     let counts = ParameterCounts::of(&prepared.model);
-    // This is shown like progress, which follows it: if it cannot be shown, that is no reason to end a
-    // run.
-    let _ = writeln!(
-        std::io::stderr(),
-        "{name}: {} of {} parameters are trained ({:.2} %)",
-        counts.trainable,
-        counts.all,
-        100.0 * counts.trainable as f64 / counts.all as f64
-    );
+    let mut observers = Observers(vec![Box::new(interrupt::Stop)]);
+    if reducer.rank() == 0 {
+        let spread = match reducer.ranks() {
+            1 => String::new(),
+            ranks => format!(", by {ranks} processes"),
+        };
+        // This is shown like progress, which follows it: if it cannot be shown, that is no reason to end a
+        // run.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{name}: {} of {} parameters are trained ({:.2} %){spread}",
+            counts.trainable,
+            counts.all,
+            100.0 * counts.trainable as f64 / counts.all as f64
+        );
+    }
     // The folder stays locked until the curves are drawn.
-    let lock = folder.lock()?;
-    let trainer = Trainer::locked(prepared, folder.clone(), Arc::clone(&lock), start, existing)?;
-    let log = JsonLog::open(&trainer)?;
-    let progress = Progress::new(&name);
-    let mut observers =
-        Observers(vec![Box::new(progress), Box::new(log), Box::new(interrupt::Stop)]);
+    let lock = agree(&*reducer, (reducer.rank() == 0).then(|| folder.lock()).transpose())?;
+    let start = (start, existing);
+    let ranks = Arc::clone(&reducer);
+    let trainer = Trainer::spread_locked(prepared, folder.clone(), lock.clone(), start, ranks)?;
+    if let Some(log) = agree(&*reducer, rank_0_opens(&*reducer, &trainer))? {
+        observers.0.insert(0, Box::new(log));
+        observers.0.insert(0, Box::new(Progress::new(&name)));
+    }
     let outcome = trainer.run(&mut observers);
-    if matches!(outcome, Ok(_) | Err(TrainError::Interrupted { .. })) {
+    let ended = matches!(outcome, Ok(_) | Err(TrainError::Interrupted { .. }));
+    if ended && reducer.rank() == 0 {
         leave_curves(&folder, &name, &metric, existing);
     }
     drop(lock);
     Ok(outcome?)
+}
+
+/// The log of the run, which rank 0 alone writes.
+fn rank_0_opens(reducer: &dyn Reducer, trainer: &Trainer) -> Result<Option<JsonLog>, TrainError> {
+    (reducer.rank() == 0).then(|| JsonLog::open(trainer)).transpose()
 }

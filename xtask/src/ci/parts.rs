@@ -21,7 +21,7 @@ pub(super) const fn part(name: &'static str, command: &'static str) -> Part {
 }
 
 /// All parts, in the order in which they run: those that fail soonest come first.
-pub(super) const PARTS: [Part; 11] = [
+pub(super) const PARTS: [Part; 12] = [
     part("fmt", "cargo fmt --all --check"),
     part("typos", "typos"),
     // Advisories need a database that cannot be fetched on a machine without internet access.
@@ -48,6 +48,8 @@ pub(super) const PARTS: [Part; 11] = [
     part("demo", "cargo run -- demo"),
     // The Python package: installs it with what the demo has built, and runs its own tests.
     part("python", "bash .ci/python"),
+    // Training in several processes, which needs an MPI library.
+    Part { runs_tests: true, ..part("mpi", "bash .ci/mpi") },
     // The development profile leaves the standard library's checks of pointers out of the kernels; this
     // part runs with them.
     part(

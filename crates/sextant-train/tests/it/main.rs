@@ -9,6 +9,7 @@ mod failure;
 mod learning;
 mod lora;
 mod parameters;
+mod ranks;
 mod resume;
 mod sampler;
 mod spread;

@@ -151,7 +151,8 @@ impl WorkFolder {
         self.spawn(shell.args(["-c", script]).arg(program).args(args))
     }
 
-    fn spawn(&self, command: &mut std::process::Command) -> Running {
+    /// Starts a program beside the test.
+    pub(crate) fn spawn(&self, command: &mut std::process::Command) -> Running {
         let said = NamedTempFile::new().unwrap();
         let output = File::options().append(true).open(said.path()).unwrap();
         let child = command
