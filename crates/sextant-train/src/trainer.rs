@@ -93,7 +93,7 @@ impl Trainer {
         let Prepared { mut plan, mut model, encoder, train, dev, triangles, mut layers, behaviour } =
             prepared;
         if layers.is_some() && ranks.ranks() > 1 {
-            return Err(TrainError::Recipe(vec![
+            return Err(TrainError::Plan(vec![
                 "teacher.layers cannot be learned by several processes yet, whose gradients are those of the model's own parameters; train in one".into(),
             ]));
         }
