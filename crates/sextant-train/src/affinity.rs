@@ -3,6 +3,7 @@
 
 use crate::packs::{SumBy, plan_packs};
 use crate::reduction::Reduced;
+use crate::spread::Spread;
 use crate::step::run_packs;
 use crate::target::StepOptions;
 use crate::weighting::weigh;

@@ -268,7 +268,7 @@ impl Job {
             tokens: self.state.tokens,
             seconds: self.state.seconds,
             best: self.state.best,
-            affinity: self.state.affinity,
+            affinity: self.state.affinity.clone(),
             peak_memory_bytes: self.state.peak_memory_bytes.max(crate::peak_memory()),
         };
         let written = if self.leads() { summary.write(&self.folder.summary()) } else { Ok(()) };

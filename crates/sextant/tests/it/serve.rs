@@ -62,7 +62,7 @@ fn signals_reload_and_end_a_server() {
 fn texts_are_logged_if_asked_for() {
     let place = WorkFolder::with_bundle();
     for (setting, logged) in [("log_texts=true", true), ("log_texts=false", false)] {
-        let (mut server, address) = start(&place, setting);
+        let (server, address) = start(&place, setting);
         let body = r#"{"query": "crimson armchair", "documents": ["a lamp of brass"]}"#;
         let answer = ask(&address, "POST", "/v2/rerank", body);
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
