@@ -1,12 +1,13 @@
 //! One step, one look at the dev set, one checkpoint of a run.
 
+use crate::agree::{agree, any};
 use crate::best::particulars;
 use crate::checkpoint::{self, TrainingState};
 use crate::dev_metric::{is_better, look};
+use crate::metered::Metered;
 use crate::pcgrad;
 use crate::spread::{
-    Kind, Metered, Spread, agree, any, bring_parameters, check_weights, gather_predictions,
-    predict_dev,
+    Kind, Spread, bring_parameters, check_weights, gather_predictions, predict_dev,
 };
 use crate::step::{self, StepGradients};
 use crate::target::StepOptions;

@@ -14,6 +14,7 @@
 //! was killed resumes to the same weights, bit for bit. An [`Observer`] receives every event and may break:
 //! the run then saves a checkpoint of its last step and ends with [`TrainError::Interrupted`].
 
+mod agree;
 mod backbone_recipe;
 mod balance;
 mod best;
@@ -28,6 +29,7 @@ mod gradients;
 mod job;
 mod log;
 mod memory;
+mod metered;
 mod moments;
 mod moments_file;
 mod observer;
@@ -37,6 +39,7 @@ mod pcgrad;
 mod plan;
 mod prepare;
 mod recipe;
+mod reducer;
 mod reduction;
 mod rows;
 mod run_folder;
@@ -55,6 +58,7 @@ mod teacher;
 mod trainer;
 mod weighting;
 
+pub use agree::{agree, rank_0_first};
 pub use backbone_recipe::{BackboneRecipe, Initializer, ScratchRecipe};
 pub use choose::{dev_positions, tasks_of, train_positions};
 pub use computation::{Computation, PrecisionChoice};
@@ -63,6 +67,7 @@ pub use error::TrainError;
 pub use gradients::Gradients;
 pub use log::JsonLog;
 pub use memory::{peak_memory, reset_peak_memory};
+pub use metered::Communication;
 pub use observer::{DevEvaluation, Event, Observer, Observers, StepReport};
 pub use optimizer::AdamW;
 pub use packs::{PlannedPack, StepPlan, SumBy, plan_packs};
@@ -72,6 +77,7 @@ pub use recipe::{
     BatchRecipe, CheckpointRecipe, DataRecipe, DevRecipe, ModelRecipe, OptimizerRecipe, Recipe,
     ScheduleRecipe, TextRecipe,
 };
+pub use reducer::{Alone, Received, ReduceError, Reducer};
 pub use reduction::{Reduced, Reduction};
 pub use rows::Rows;
 pub use run_folder::{RunFolder, Start, Summary};
@@ -81,7 +87,6 @@ pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
 pub use sextant_data::{LoadedDataset, RowOrigin};
 pub use source::{DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source};
-pub use spread::{Alone, Communication, Received, ReduceError, Reducer, agree, rank_0_first};
 pub use step::{StepGradients, gradients};
 pub use target::{StepOptions, Target, TargetOfTeacher, TaskLoss};
 pub use teacher::TeacherRecipe;
