@@ -8,6 +8,7 @@ mod bench;
 mod fuzz;
 mod lengths;
 mod prove;
+mod scaling;
 mod serving;
 
 use clap::{Args, Parser, Subcommand};
@@ -53,12 +54,15 @@ enum What {
     /// Measure the server under load, beside other servers
     #[command(subcommand)]
     Serve(serving::ServeBench),
+    /// Measure one training by one process and by several, in turns
+    Scale(scaling::Scale),
 }
 
 impl Measure {
     fn run(self) -> anyhow::Result<()> {
         match self.what {
             Some(What::Serve(serve)) => serve.run(),
+            Some(What::Scale(scale)) => scale.run(),
             None => self.bench.run(),
         }
     }

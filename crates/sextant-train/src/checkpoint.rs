@@ -4,11 +4,11 @@
 //! Random streams need no state of their own: they are functions of the recipe's seed and of counters that a
 //! checkpoint stores.
 
+use crate::agree::agree;
 use crate::moments::ParameterState;
 use crate::moments_file;
 use crate::recipe::by_name;
 use crate::sharded_moments;
-use crate::spread::agree;
 use crate::{AdamW, Reducer, SamplerState, TaskAffinity, TrainError, WeightingState};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};

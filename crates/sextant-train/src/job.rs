@@ -1,13 +1,14 @@
 //! One step, one look at the dev set, one checkpoint of a run.
 
+use crate::agree::{agree, any};
 use crate::best::particulars;
 use crate::checkpoint::{self, TrainingState};
 use crate::consistency::{self, Penalty};
 use crate::dev_metric::{failed_look, is_better, look};
+use crate::metered::Metered;
 use crate::pcgrad;
 use crate::spread::{
-    Kind, Metered, Spread, agree, any, bring_parameters, check_weights, gather_predictions,
-    predict_dev,
+    Kind, Spread, bring_parameters, check_weights, gather_predictions, predict_dev,
 };
 use crate::step::{self, StepGradients};
 use crate::target::StepOptions;

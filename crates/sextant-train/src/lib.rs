@@ -15,6 +15,7 @@
 //! the run then saves a checkpoint of its last step and ends with [`TrainError::Interrupted`].
 
 mod affinity;
+mod agree;
 mod backbone_recipe;
 mod balance;
 mod behaviour;
@@ -33,6 +34,7 @@ mod history;
 mod job;
 mod log;
 mod memory;
+mod metered;
 mod moments;
 mod moments_file;
 mod observed;
@@ -43,6 +45,7 @@ mod pcgrad;
 mod plan;
 mod prepare;
 mod recipe;
+mod reducer;
 mod reduction;
 mod rows;
 mod run_folder;
@@ -63,6 +66,7 @@ mod ungraded;
 mod weighting;
 
 pub use affinity::{AffinityRecipe, TaskAffinity};
+pub use agree::{agree, rank_0_first};
 pub use backbone_recipe::{BackboneRecipe, Initializer, ScratchRecipe};
 pub use behaviour::{BehaviourLoss, BehaviourRecipe, TargetOfBehaviour};
 pub use choose::{dev_positions, tasks_of, train_positions};
@@ -75,6 +79,7 @@ pub use gradients::Gradients;
 pub use history::{History, LoggedLook, LoggedStep};
 pub use log::JsonLog;
 pub use memory::{peak_memory, reset_peak_memory};
+pub use metered::Communication;
 pub use observer::{DevEvaluation, Event, Observer, Observers, StepReport};
 pub use optimizer::AdamW;
 pub use packs::{PlannedPack, StepPlan, SumBy, plan_packs};
@@ -84,6 +89,7 @@ pub use recipe::{
     BatchRecipe, CheckpointRecipe, DataRecipe, DevRecipe, ModelRecipe, OptimizerRecipe, Recipe,
     ScheduleRecipe, TextRecipe,
 };
+pub use reducer::{Alone, Received, ReduceError, Reducer};
 pub use reduction::{Reduced, Reduction};
 pub use rows::Rows;
 pub use run_folder::{RunFolder, Start, Summary};
@@ -93,7 +99,6 @@ pub use schedule::{Decay, Schedule};
 pub use settings::{parse_recipe, parse_toml};
 pub use sextant_data::{LoadedDataset, RowOrigin};
 pub use source::{DatasetFiles, ExampleSource, SourceRow, StoppableSource, Visit, open_source};
-pub use spread::{Alone, Communication, Received, ReduceError, Reducer, agree, rank_0_first};
 pub use step::{StepGradients, gradients};
 pub use target::{StepOptions, Target, TargetOfTeacher, TaskLoss};
 pub use teacher::{LayerTeacher, LayersRecipe, PlannedLayers, TeacherRecipe};

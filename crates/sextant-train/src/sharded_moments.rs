@@ -1,9 +1,9 @@
 //! Moments that several ranks keep, on their way into a checkpoint, which rank 0 writes: it asks for one moment of
 //! one parameter after another, so that it never holds more than that of the others'.
 
+use crate::agree::gather_json;
 use crate::moments::{MomentLayout, ParameterMoments};
 use crate::moments_file::{MOMENTS, held_lines, parts};
-use crate::spread::gather_json;
 use crate::{AdamW, Reducer, TrainError};
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};

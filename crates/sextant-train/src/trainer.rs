@@ -1,8 +1,10 @@
 //! The training loop.
 
+use crate::agree::agree;
 use crate::checkpoint::{self, TrainingState};
 use crate::job::Job;
-use crate::spread::{Metered, agree, check_alike, check_checkpoint, warn_of_idle_ranks};
+use crate::metered::Metered;
+use crate::spread::{check_alike, check_checkpoint, warn_of_idle_ranks};
 use crate::{
     AdamW, Alone, Event, LayerTeacher, Observer, Prepared, Reducer, RunFolder, Sampler, Schedule,
     Start, Summary, TrainError,

@@ -1,6 +1,7 @@
 //! Checks that the processes of a training do the same.
 
-use super::{Reducer, gather_json};
+use crate::Reducer;
+use crate::agree::gather_json;
 use crate::checkpoint::TrainingState;
 use crate::{BatchRecipe, Computation, ReductionOrder, Rows, RunFolder, TrainError};
 use burn::module::{Module, ModuleVisitor, Param};

@@ -1,6 +1,7 @@
 //! A look at the dev set by several ranks: each answers a part of the rows, and tells the others.
 
-use super::{Reducer, agree, any};
+use crate::Reducer;
+use crate::agree::{agree, any};
 use crate::{Rows, TrainError};
 use sextant_core::{Grade, Prediction};
 use sextant_model::{ModelError, PackedWeights, Predictor, RelevanceModel, predict_rows};

@@ -9,29 +9,21 @@
 //! A [`Reducer`] is how ranks talk: what one process does alone is the body [`Alone`], and other bodies are
 //! the business of other crates.
 
-mod agree;
 mod alike;
 mod dev;
-mod metered;
 mod packets;
 mod parameters;
-mod reducer;
 mod rounds;
 mod sums;
 
-pub use agree::{agree, rank_0_first};
-pub(crate) use agree::{any, gather_json};
 pub(crate) use alike::{check_alike, check_checkpoint, check_weights, warn_of_idle_ranks};
 pub(crate) use dev::{gather_predictions, predict_dev};
-pub use metered::Communication;
-pub(crate) use metered::Metered;
 pub(crate) use packets::Kind;
 pub(crate) use parameters::bring_parameters;
-pub use reducer::{Alone, Received, ReduceError, Reducer};
 pub(crate) use rounds::rounds;
 pub(crate) use sums::SpreadSums;
 
-use crate::ReductionOrder;
+use crate::{Alone, Reducer, ReductionOrder};
 
 /// How the packs of a step are spread.
 #[derive(Debug, Clone, Copy)]

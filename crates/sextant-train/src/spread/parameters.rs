@@ -1,7 +1,8 @@
 //! Brings the parameters that other ranks have updated, if each rank updates only a share of them.
 
+use super::Kind;
 use super::packets::{buckets, read_rows, write_rows};
-use super::{Kind, Reducer};
+use crate::Reducer;
 use crate::moments::ParameterMoments;
 use crate::{AdamW, TrainError};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};

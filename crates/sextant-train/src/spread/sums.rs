@@ -6,11 +6,13 @@
 //! (a reduce-scatter); when all packs have run, every rank tells the others its sums (an all-gather). What is
 //! added, and in which order, is known to all ranks beforehand, so that all have the same sums, bit for bit.
 
+use super::Spread;
 use super::packets::{
     AboutAddend, Announcement, Kind, Losses, buckets, chunk, in_order, numbers, read_rows,
     write_rows,
 };
-use super::{Reducer, Spread, gather_json};
+use crate::Reducer;
+use crate::agree::gather_json;
 use crate::gradients::Gradient;
 use crate::packs::StepPlan;
 use crate::reduction::Reduced;

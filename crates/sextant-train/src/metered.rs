@@ -1,6 +1,6 @@
 //! How much ranks tell each other, and how long that takes.
 
-use super::{Received, ReduceError, Reducer};
+use crate::{Received, ReduceError, Reducer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;

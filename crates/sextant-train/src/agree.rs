@@ -1,7 +1,6 @@
 //! What ranks tell each other besides numbers: small values, as JSON.
 
-use super::{ReduceError, Reducer};
-use crate::TrainError;
+use crate::{ReduceError, Reducer, TrainError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
