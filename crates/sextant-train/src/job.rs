@@ -12,6 +12,7 @@ use crate::spread::{
 };
 use crate::step::{self, StepGradients};
 use crate::target::StepOptions;
+use crate::task_gradients;
 use crate::weighting::weigh;
 use crate::{
     AdamW, BehaviourLoss, DevEvaluation, Event, LayerTeacher, Observer, Plan, Reducer, Rows,
@@ -139,9 +140,9 @@ impl Job {
         };
         let rate_factor = self.schedule.factor(self.state.step);
         let learning_rate = recipe.optimizer.learning_rate * rate_factor;
-        // What few rows a look and a penalty have, every rank computes whole: they are the same rows on all.
         if recipe.affinity.is_some_and(|affinity| self.state.step.is_multiple_of(affinity.every)) {
-            self.state.affinity.look(&model, &batch, options, learning_rate)?;
+            let affinity = &mut self.state.affinity;
+            task_gradients::look(affinity, &model, &batch, options, learning_rate)?;
         }
         let spread = Spread { reducer: &self.reducer, order: recipe.distributed.reduction };
         let found = match weighting.kind {

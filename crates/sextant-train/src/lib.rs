@@ -59,6 +59,7 @@ mod source;
 mod spread;
 mod step;
 mod target;
+mod task_gradients;
 mod taught;
 mod teacher;
 mod trainer;

@@ -1,12 +1,12 @@
 //! Gradient surgery: where the gradients of two tasks point against each other, the opposing components are
 //! removed (PCGrad, Yu et al. 2020, "Gradient Surgery for Multi-Task Learning", algorithm 1).
 
-use crate::affinity::of_tasks;
 use crate::gradients::Gradients;
 use crate::reduction::Reduced;
 use crate::spread::Spread;
 use crate::step::StepGradients;
 use crate::target::StepOptions;
+use crate::task_gradients::of_tasks;
 use crate::{Target, TrainError};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

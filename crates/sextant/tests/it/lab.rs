@@ -183,7 +183,7 @@ fn report(place: &WorkFolder) {
         assert!(html.contains(&format!("<section id=\"{id}\">")), "{id}");
     }
     let markdown = place.read("whole/report.md");
-    assert!(markdown.contains("| tiny | mhp-1 | 1 2 |"), "{markdown}");
+    assert!(markdown.contains("| tiny-mhp-1 | 1 2 |"), "{markdown}");
     for table in ["accuracy", "scores", "gains", "ensembles", "cost", "runs", "search"] {
         assert!(place.read(&format!("whole/tables/{table}.csv")).lines().count() > 1, "{table}");
     }
