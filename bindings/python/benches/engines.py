@@ -54,7 +54,8 @@ def ray(bundle: str, path: str, out: str, options: argparse.Namespace) -> Callab
     ray.data.DataContext.get_current().enable_progress_bars = False
 
     def run() -> None:
-        rows = ray.data.read_parquet(path)
+        # Ray cuts a small file into one block unless told otherwise, and gives it to one worker.
+        rows = ray.data.read_parquet(path, override_num_blocks=8)
         scored = sextant.ray.score(rows, bundle, task=options.task, precision=options.precision, workers=2, batch_size=1024)
         scored.write_parquet(out)
 
@@ -105,10 +106,10 @@ def duckdb(bundle: str, path: str, out: str, options: argparse.Namespace) -> Cal
 
 def scores(out: str) -> list[float]:
     """The scores that a contender wrote, in the order of the rows' numbers."""
-    table = pq.read_table(out).sort_by("number")
-    if "r" in table.column_names:
-        table = table.append_column("score", pa.array([answer["score"] for answer in table["r"].to_pylist()]))
-    return table["score"].to_pylist()
+    table = pq.read_table(out)
+    answers = table["r"].to_pylist() if "r" in table.column_names else table.select(["score"]).to_pylist()
+    found = dict(zip(table["number"].to_pylist(), (answer["score"] for answer in answers), strict=True))
+    return [found[number] for number in range(len(found))]
 
 
 def main() -> None:

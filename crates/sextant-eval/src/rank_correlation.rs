@@ -9,7 +9,7 @@ pub fn spearman(one: &[f64], other: &[f64]) -> Option<f64> {
         return None;
     }
     let (one, other) = (ranks(one), ranks(other));
-    let mean = (one.len() as f64 + 1.0) / 2.0;
+    let mean = f64::midpoint(one.len() as f64, 1.0);
     let product = |a: &[f64], b: &[f64]| -> f64 {
         a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum()
     };
@@ -27,7 +27,7 @@ fn ranks(numbers: &[f64]) -> Vec<f64> {
         let equal = |&&at: &&usize| numbers[at] == numbers[order[first]];
         let count = order[first..].iter().take_while(equal).count();
         for &at in &order[first..first + count] {
-            ranks[at] = first as f64 + (count as f64 + 1.0) / 2.0;
+            ranks[at] = first as f64 + f64::midpoint(count as f64, 1.0);
         }
         first += count;
     }

@@ -128,7 +128,7 @@ impl LayerLesson {
 /// have one width, else random numbers of variance 1 / `student`.
 pub fn initial_projection(student: usize, teacher: usize, seed: u64) -> Vec<f32> {
     if student == teacher {
-        let entry = |i: usize| if i % (student + 1) == 0 { 1.0 } else { 0.0 };
+        let entry = |i: usize| if i.is_multiple_of(student + 1) { 1.0 } else { 0.0 };
         return (0..student * teacher).map(entry).collect();
     }
     let mut rng = crate::params::generator(seed, "teacher.projection");

@@ -72,13 +72,11 @@ impl Reader {
     /// The next line, which has so much time to come: a sender of one blank now and then is silent, too.
     async fn within_time(&mut self) -> Option<Line> {
         let patience = self.limits.patience;
-        match tokio::time::timeout(patience, self.next()).await {
-            Ok(line) => line,
-            Err(_) => {
-                let message = format!("no line came for {} s", patience.as_secs());
-                self.fail(ApiError::new(ErrorCode::Timeout, message))
-            }
+        if let Ok(line) = tokio::time::timeout(patience, self.next()).await {
+            return line;
         }
+        let message = format!("no line came for {} s", patience.as_secs());
+        Some(self.fail(ApiError::new(ErrorCode::Timeout, message)))
     }
 
     async fn next(&mut self) -> Option<Line> {
@@ -94,7 +92,7 @@ impl Reader {
                         "more than {} bytes came without a pair; send pairs",
                         self.limits.line_bytes
                     );
-                    return self.fail(ApiError::new(ErrorCode::TooLarge, message));
+                    return Some(self.fail(ApiError::new(ErrorCode::TooLarge, message)));
                 }
                 // Other connections have their turn, however long the blank goes on.
                 tokio::task::consume_budget().await;
@@ -105,17 +103,17 @@ impl Reader {
             }
             tokio::task::consume_budget().await;
             if let Err(error) = self.read().await {
-                return self.fail(error);
+                return Some(self.fail(error));
             }
         }
     }
 
     /// The last thing that is handed out.
-    fn fail(&mut self, error: ApiError) -> Option<Line> {
+    fn fail(&mut self, error: ApiError) -> Line {
         self.ended = true;
         self.buffer = Vec::new();
         (self.start, self.scanned) = (0, 0);
-        Some(Err(error))
+        Err(error)
     }
 
     /// The next whole line of the buffer; at the body's end, what is left of it.

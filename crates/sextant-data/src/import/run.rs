@@ -361,9 +361,6 @@ fn behaviour(texts: [Option<&str>; 5]) -> Result<Option<Box<Behaviour>>, (usize,
     let made = Behaviour::new(impressions, [clicks, add_to_carts, purchases], propensity);
     made.map(|made| Some(Box::new(made))).map_err(|problem| {
         let named = |column: &&str| *column == problem.column();
-        (
-            Behaviour::COLUMNS.iter().position(|column| named(&column)).unwrap_or(0),
-            problem.to_string(),
-        )
+        (Behaviour::COLUMNS.iter().position(named).unwrap_or(0), problem.to_string())
     })
 }

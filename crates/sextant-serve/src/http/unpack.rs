@@ -44,19 +44,19 @@ pub(crate) async fn unpack(mut request: Request, next: Next) -> Response {
         let error = ApiError::new(ErrorCode::InvalidRequest, message);
         return ApiError { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..error }.into_response();
     };
-    if matches!(packing, Packing::None) {
-        return next.run(request).await;
-    }
-    let packed = std::mem::take(request.body_mut()).into_data_stream();
-    let packed = StreamReader::new(packed.map_err(io::Error::other));
+    let packed = |request: &mut Request| {
+        let packed = std::mem::take(request.body_mut()).into_data_stream();
+        StreamReader::new(packed.map_err(io::Error::other))
+    };
     *request.body_mut() = match packing {
-        Packing::Zstd => {
-            let mut decoder = ZstdDecoder::new(packed);
+        Packing::None => return next.run(request).await,
+        Packing::Gzip => {
+            let mut decoder = GzipDecoder::new(packed(&mut request));
             decoder.multiple_members(true);
             Body::from_stream(ReaderStream::with_capacity(decoder, PART))
         }
-        _ => {
-            let mut decoder = GzipDecoder::new(packed);
+        Packing::Zstd => {
+            let mut decoder = ZstdDecoder::new(packed(&mut request));
             decoder.multiple_members(true);
             Body::from_stream(ReaderStream::with_capacity(decoder, PART))
         }
