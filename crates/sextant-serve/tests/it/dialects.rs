@@ -246,11 +246,48 @@ fn decisions_are_grades_and_other_questions_are_refused() {
             json!({"type": "predicate", "instructions": "The query is polite."}),
             "read no instructions",
         ),
+        (
+            json!({"type": "predicate", "instructions": "The product is not relevant to the query."}),
+            "does not plainly ask for relevance",
+        ),
+        (json!({"type": "predicate", "name": "irrelevant"}), "its opposite"),
+        (
+            json!({"type": "score", "instructions": "How polite is the query?", "levels": levels}),
+            "does not plainly ask for relevance",
+        ),
+        (
+            json!({"type": "score", "levels": [{"label": "rude"}, {"label": "neutral"}, {"label": "polite"}]}),
+            "are others than those",
+        ),
+        (
+            json!({"type": "score", "levels": [{"label": "relevant"}, {"label": "partial"}, {"label": "irrelevant"}]}),
+            "do not rise",
+        ),
+        (
+            json!({"type": "score", "levels": [
+                {"label": "0", "description": "rude"}, {"label": "1", "description": "neutral"}, {"label": "2", "description": "polite"}]}),
+            "are others than those",
+        ),
         (json!({"type": "choice", "instructions": "Which?", "choices": []}), "cannot answer"),
     ] {
         let refused = ask(pair.clone(), json!([question]));
         assert_eq!(refused.status, 400, "{}", refused.text);
         assert!(refused.text.contains(why), "{}", refused.text);
+    }
+    for (question, why) in [
+        (json!({"irrelevant": {"type": "noul"}}), "its opposite"),
+        (
+            json!({"q": {"type": "score", "criteria": ["rude", "neutral", "polite"]}}),
+            "are others than those",
+        ),
+        (
+            json!({"relevant": {"type": "noul", "criteria": {"true": "the text is polite"}}}),
+            "`criteria`",
+        ),
+    ] {
+        let refused = server
+            .post("/v1/systemone", &json!({"state": pair, "model": "x", "questions": question}));
+        assert!(refused.status == 400 && refused.text.contains(why), "{}", refused.text);
     }
     let refused = ask(json!("red sofa"), json!([score]));
     assert!(refused.status == 400 && refused.text.contains("is no pair"), "{}", refused.text);
