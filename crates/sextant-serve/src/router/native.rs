@@ -21,6 +21,7 @@ const NDJSON: &str = "application/x-ndjson";
 
 /// What the address of a stream may say.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct StreamQuery {
     /// The model that answers; of streams only.
     model: Option<String>,
