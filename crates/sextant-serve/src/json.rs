@@ -107,6 +107,16 @@ mod tests {
                 "`title` is not a text",
             ),
             (r#"{"pairs":[{"left":{"secret":1},"right":"b"}]}"#, "`pairs[0].left`", "title, brand"),
+            (
+                r#"{"pairs":[{"left":{"title":"a","title":"secret"},"right":"b"}]}"#,
+                "`pairs[0].left",
+                "stands twice",
+            ),
+            (
+                r#"{"pairs":[{"left":{"title":"a","attributes":{"secret":1,"secret":2}},"right":"b"}]}"#,
+                "`pairs[0].left",
+                "stands twice",
+            ),
             (r#"{"pairs":[{"left":"a","right":"secret}"#, "", "not whole, correct JSON"),
             (
                 r#"{"pairs":[],"timeout_ms":-1}"#,

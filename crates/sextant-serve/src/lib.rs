@@ -27,6 +27,7 @@ mod settings;
 mod shadow;
 mod tls;
 mod traces;
+mod unrepeated;
 
 pub use engine::EngineConfig;
 pub use http::{Access, KeyProblem};
