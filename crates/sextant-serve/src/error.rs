@@ -1,7 +1,7 @@
 //! Errors of requests: a status for machines, a code for programs, a message for people.
 
 use crate::engine::{PairFault, Refused};
-use crate::native::{ErrorBody, ErrorCode, ErrorDetail};
+use crate::native::{ErrorBody, ErrorCode, ErrorDetail, Unreadable};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -51,6 +51,13 @@ impl ApiError {
     /// A fault of the server, which its log tells.
     pub(crate) fn internal() -> Self {
         Self::new(ErrorCode::Internal, "a fault of the server; its log says more")
+    }
+
+    /// A part of a request that cannot be read, such as `pairs[3]`.
+    pub(crate) fn of_part(list: &str, index: usize, unreadable: &Unreadable) -> Self {
+        let Unreadable { place, problem, .. } = unreadable;
+        let dot = if place.is_empty() || place.starts_with('[') { "" } else { "." };
+        Self::invalid(format!("`{list}[{index}]{dot}{place}`: {problem}"))
     }
 
     /// The answer was not ready in time.

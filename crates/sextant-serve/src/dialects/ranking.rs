@@ -87,7 +87,7 @@ pub(super) async fn rank(
     let Ranking { model, task, query, documents, fields, top } = ranking;
     let task = task.map_or(service.default_task, |TaskName(task)| task);
     let (left, right) = sides(task, &query, &documents, fields.as_deref())?;
-    let pairs = right.into_iter().map(|right| pair(left.clone(), right));
+    let pairs = right.into_iter().map(|right| pair(left.clone(), right).into());
     let request = RelevanceRequest {
         model,
         task: Some(TaskName(task)),

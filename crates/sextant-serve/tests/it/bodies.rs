@@ -40,16 +40,15 @@ fn every_error_has_the_message_where_clients_look_for_it_and_no_text_of_the_requ
     let place = bundle();
     let server = serve(place.path(), &[]);
     for (path, body, status) in [
-        ("/v1/relevance", r#"{"pairs":[{"left":"secret","right":3}]}"#, 400),
+        (
+            "/v1/relevance",
+            r#"{"pairs":[{"left":"secret","right":{"title":"a","title":"b"}}]}"#,
+            400,
+        ),
         ("/v1/relevance", r#"{"pairs":[{"left":"secret","right":"secret"}]}"#, 400),
         ("/v1/relevance", r#"{"secret":1}"#, 400),
         ("/v1/relevance", "secret", 400),
         ("/v1/relevance", "", 400),
-        (
-            "/v1/relevance",
-            r#"{"task":"query-type","pairs":[{"left":{"title":"secret"},"right":"b"}]}"#,
-            400,
-        ),
         ("/v2/rerank", r#"{"query":"secret"}"#, 400),
         ("/v1/rerank", r#"{"query":" ","documents":["secret"]}"#, 422),
         ("/v1/rerank", r#"{"query":"a","documents":[{"secret":"secret"}]}"#, 400),
