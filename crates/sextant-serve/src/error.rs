@@ -1,11 +1,12 @@
 //! Errors of requests: a status for machines, a code for programs, a message for people.
 
 use crate::engine::{PairFault, Refused};
-use crate::native::{ErrorBody, ErrorCode, ErrorDetail};
+use crate::native::{ErrorBody, ErrorCode, ErrorDetail, Unreadable};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sextant_core::Task;
+use sextant_text::Side;
 use std::time::Duration;
 
 /// Why a request has no answer. The message says what, where and how to mend it; it repeats no text of the
@@ -20,6 +21,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     /// When to try again.
     pub(crate) retry_after: Option<Duration>,
+    /// The side of a pair that is blank.
+    pub(crate) blank: Option<Side>,
 }
 
 impl ApiError {
@@ -37,7 +40,7 @@ impl ApiError {
             ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::NoAnswer | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, code, message: message.into(), retry_after: None }
+        Self { status, code, message: message.into(), retry_after: None, blank: None }
     }
 
     /// A request that is not what the API expects.
@@ -48,6 +51,13 @@ impl ApiError {
     /// A fault of the server, which its log tells.
     pub(crate) fn internal() -> Self {
         Self::new(ErrorCode::Internal, "a fault of the server; its log says more")
+    }
+
+    /// A part of a request that cannot be read, such as `pairs[3]`.
+    pub(crate) fn of_part(list: &str, index: usize, unreadable: &Unreadable) -> Self {
+        let Unreadable { place, problem, .. } = unreadable;
+        let dot = if place.is_empty() || place.starts_with('[') { "" } else { "." };
+        Self::invalid(format!("`{list}[{index}]{dot}{place}`: {problem}"))
     }
 
     /// The answer was not ready in time.
@@ -72,18 +82,18 @@ impl ApiError {
 
     /// The error without its status, as it stands beside a single pair.
     pub(crate) fn detail(self) -> ErrorDetail {
-        ErrorDetail { code: self.code, message: self.message }
+        ErrorDetail { code: self.code, message: self.message, blank: self.blank }
     }
 
     /// Why a pair has no answer.
     pub(crate) fn of_pair(fault: &PairFault, task: Task) -> Self {
         match fault {
-            PairFault::Empty(side) => Self::new(
-                ErrorCode::EmptyText,
-                format!(
+            PairFault::Empty(side) => {
+                let message = format!(
                     "the {side} text of the {task} pair has no word; give a text that is not blank"
-                ),
-            ),
+                );
+                Self { blank: Some(*side), ..Self::new(ErrorCode::EmptyText, message) }
+            }
             PairFault::UnknownTask => Self::new(
                 ErrorCode::UnknownTask,
                 format!(
@@ -125,7 +135,7 @@ impl From<Refused> for ApiError {
 /// its own form.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let error = ErrorDetail { code: self.code, message: self.message.clone() };
+        let error = self.clone().detail();
         let body = ErrorBody { error, message: self.message.clone(), detail: self.message.clone() };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(after) = self.retry_after {

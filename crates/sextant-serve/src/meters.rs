@@ -59,6 +59,11 @@ impl Meters {
             ("sextant_cache_misses_total", "Pairs that the cache did not have"),
             ("sextant_key_pairs_total", "Pairs taken, by the name of the API key"),
             ("sextant_key_refused_total", "Requests beyond the allowance of an API key"),
+            ("sextant_model_reloads_total", "Models replaced by what their folders hold"),
+            (
+                "sextant_model_reload_failures_total",
+                "Models that could not be replaced, so that the ones before them answer",
+            ),
             ("sextant_shadow_rows_total", "Pairs that the shadow model answered, too"),
             ("sextant_shadow_disagreements_total", "Thereof with another grade"),
             ("sextant_shadow_left_out_total", "Pairs for which the shadow model was too slow"),
@@ -167,6 +172,16 @@ impl Meters {
         };
         self.gauge("sextant_score_drift", labels()).set(*index);
         self.gauge("sextant_score_drift_alarm", labels()).set(f64::from(u8::from(*alarm)));
+    }
+
+    /// A model was replaced by what its folder holds, or could not be.
+    pub(crate) fn reloaded(&self, model: &str, replaced: bool) {
+        let name = if replaced {
+            "sextant_model_reloads_total"
+        } else {
+            "sextant_model_reload_failures_total"
+        };
+        self.counter(name, vec![label("model", model.to_owned())]).increment(1);
     }
 
     /// The holder of a key asked for pairs, and was let in or not.

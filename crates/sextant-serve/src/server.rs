@@ -133,6 +133,7 @@ pub struct Server {
 #[derive(Clone)]
 pub struct Reloader {
     models: Vec<Arc<Registry>>,
+    meters: Arc<Meters>,
     access: Arc<ArcSwap<Access>>,
 }
 
@@ -143,7 +144,7 @@ impl Reloader {
     pub async fn reload(&self) {
         self.reload_keys();
         for models in &self.models {
-            models.reload().await;
+            models.reload(&self.meters).await;
         }
     }
 
@@ -216,7 +217,8 @@ impl Server {
     /// What reloads the models and keys of this server, also while it runs.
     pub fn reloader(&self) -> Reloader {
         let models = self.registries().cloned().collect();
-        Reloader { models, access: Arc::clone(&self.access) }
+        let meters = Arc::clone(&self.service.meters);
+        Reloader { models, meters, access: Arc::clone(&self.access) }
     }
 
     fn registries(&self) -> impl Iterator<Item = &Arc<Registry>> {
@@ -232,7 +234,8 @@ impl Server {
         let mut tasks = tokio::task::JoinSet::new();
         if let Some(interval) = self.config.watch {
             for registry in self.registries() {
-                tasks.spawn(watch(Arc::clone(registry), interval));
+                let meters = Arc::clone(&self.service.meters);
+                tasks.spawn(watch(Arc::clone(registry), interval, meters));
             }
             let keys = self.reloader();
             tasks.spawn(async move {

@@ -2,10 +2,11 @@
 //!
 //! An encoder reads no instructions. It answers two questions only: how relevant two entities are to each other, on
 //! a scale of three levels from the lowest to the highest, and whether they are relevant at all. Any other
-//! question is refused with the reason, rather than answered by something that was not asked.
+//! question is refused with the reason, rather than answered by something that was not asked ([`super::question`]).
 
 use super::document::Document;
 use super::pairs::classify;
+use super::question::{Levels, asks_how_relevant, level_names, levels, says_relevant};
 use crate::error::ApiError;
 use crate::native::{PairAnswer, RelevanceResponse, TaskName};
 use crate::service::Service;
@@ -74,30 +75,60 @@ fn no_pair(task: Task) -> ApiError {
     ))
 }
 
-/// Checks that a question about levels can be answered.
+/// Checks that a question about levels asks how relevant the two are, with the three levels in rising order.
 ///
 /// # Errors
-/// There are not three levels.
-pub(super) fn check_levels(question: &str, levels: usize) -> Result<(), ApiError> {
-    if levels == 3 {
-        return Ok(());
+/// The levels are others or in another order, or the question is another one.
+pub(super) fn check_levels(
+    question: &str,
+    name: &str,
+    instructions: &Value,
+    names: &[&str],
+) -> Result<(), ApiError> {
+    let Ok(three) = <&[&str; 3]>::try_from(names) else {
+        return Err(ApiError::invalid(format!(
+            "{question} has {} levels, and the models of this server know three: irrelevant, partial, relevant; give three levels from the lowest to the highest",
+            names.len()
+        )));
+    };
+    match levels(three) {
+        Levels::Rising if asks_how_relevant(name, instructions, three) => Ok(()),
+        Levels::Rising => Err(other_question(
+            question,
+            "ask how relevant the two are to each other, in plain words, or leave the instructions out",
+        )),
+        Levels::Disordered => Err(ApiError::invalid(format!(
+            "the levels of {question} do not rise; give them from the lowest to the highest: irrelevant, partial, relevant"
+        ))),
+        Levels::Foreign => Err(ApiError::invalid(format!(
+            "the levels of {question} are others than those that the models of this server know; call them irrelevant, partial and relevant, or by one of these names ({})",
+            level_names()
+        ))),
     }
-    Err(ApiError::invalid(format!(
-        "{question} has {levels} levels, and the models of this server know three: irrelevant, partially relevant, relevant; give three levels from the lowest to the highest"
-    )))
 }
 
-/// Checks that a question about a statement is about relevance.
+/// Checks that a question about a statement is whether the two are relevant to each other.
 ///
 /// # Errors
-/// Neither the question's name nor its instructions speak of relevance.
-pub(super) fn check_predicate(question: &str, texts: [&str; 2]) -> Result<(), ApiError> {
-    if texts.iter().any(|text| text.to_lowercase().contains("relevan")) {
+/// The question is another one, or its opposite.
+pub(super) fn check_predicate(
+    question: &str,
+    name: &str,
+    instructions: &Value,
+) -> Result<(), ApiError> {
+    if says_relevant(name, instructions) {
         return Ok(());
     }
-    Err(ApiError::invalid(format!(
-        "{question} does not ask for relevance, and the models of this server read no instructions; ask whether the two are relevant to each other"
-    )))
+    Err(other_question(
+        question,
+        "state that the two are relevant to each other and nothing else, such as \"The product is relevant to the query.\"",
+    ))
+}
+
+fn other_question(question: &str, instead: &str) -> ApiError {
+    ApiError::invalid(format!(
+        "{question} does not plainly ask for relevance, or asks for its opposite, and the models of this server read no instructions; {instead}"
+    ))
 }
 
 /// Refuses a kind of question.

@@ -14,6 +14,7 @@ mod jina;
 mod mixedbread;
 mod openai;
 mod pairs;
+mod question;
 mod ranking;
 mod tei;
 mod typesafe;

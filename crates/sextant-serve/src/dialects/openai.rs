@@ -37,6 +37,15 @@ struct Question {
 #[derive(Debug, Deserialize)]
 struct Level {
     label: String,
+    description: Option<String>,
+}
+
+impl Level {
+    /// What the level is: its label, or the description of a number.
+    fn meaning(&self) -> &str {
+        let number = self.label.trim().parse::<f64>().is_ok();
+        self.description.as_deref().filter(|_| number).unwrap_or(&self.label)
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -126,12 +135,15 @@ fn content(input: Value) -> Value {
 
 fn check(index: usize, question: &Question) -> Result<(), ApiError> {
     let place = format!("`questions[{index}]`");
-    match question.kind.as_str() {
-        "score" => check_levels(&place, question.levels.as_ref().map_or(0, Vec::len)),
-        "predicate" => {
-            let name = question.name.as_deref().unwrap_or_default();
-            check_predicate(&place, [name, &question.instructions.to_string()])
+    let Question { kind, name, instructions, levels } = question;
+    let name = name.as_deref().unwrap_or_default();
+    match kind.as_str() {
+        "score" => {
+            let levels = levels.as_deref().unwrap_or_default();
+            let names: Vec<_> = levels.iter().map(Level::meaning).collect();
+            check_levels(&place, name, instructions, &names)
         }
+        "predicate" => check_predicate(&place, name, instructions),
         _ => Err(refuse_kind(&place)),
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn classify(
         let at = |problem| ApiError::invalid(format!("pair {index} (counted from 0): {problem}"));
         let left = EntityInput(left.entity(left_kind, None).map_err(at)?);
         let right = EntityInput(right.entity(right_kind, None).map_err(at)?);
-        Ok(PairInput { task: None, left, right, id: None })
+        Ok(PairInput { task: None, left, right, id: None }.into())
     });
     let request = RelevanceRequest {
         model,

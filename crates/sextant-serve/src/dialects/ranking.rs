@@ -9,6 +9,7 @@ use crate::service::Service;
 use serde::Serialize;
 use serde_json::Value;
 use sextant_core::{Entity, Task};
+use sextant_text::Side;
 
 /// A rerank request of any dialect.
 pub(super) struct Ranking {
@@ -86,7 +87,7 @@ pub(super) async fn rank(
     let Ranking { model, task, query, documents, fields, top } = ranking;
     let task = task.map_or(service.default_task, |TaskName(task)| task);
     let (left, right) = sides(task, &query, &documents, fields.as_deref())?;
-    let pairs = right.into_iter().map(|right| pair(left.clone(), right));
+    let pairs = right.into_iter().map(|right| pair(left.clone(), right).into());
     let request = RelevanceRequest {
         model,
         task: Some(TaskName(task)),
@@ -102,6 +103,10 @@ pub(super) async fn rank(
         let index = outcome.index;
         let score = match (outcome.answer, outcome.error) {
             (Some(answer), _) => answer.score,
+            (None, Some(error)) if error.blank == Some(Side::Left) => {
+                let message = "the query has no word that can be read; give a text";
+                return Err(ApiError::new(ErrorCode::EmptyText, message));
+            }
             (None, Some(error)) if error.code == ErrorCode::EmptyText => {
                 blank.push(index);
                 0.0
@@ -110,11 +115,6 @@ pub(super) async fn rank(
             (None, None) => return Err(ApiError::internal()),
         };
         order.push(Place { index, score });
-    }
-    if !blank.is_empty() && blank.len() == documents.len() {
-        // A word-less query leaves every document without an answer, too.
-        let message = "neither the query nor any document can be read as words; give texts that are not blank";
-        return Err(ApiError::new(ErrorCode::EmptyText, message));
     }
     order.sort_by(|a, b| b.score.total_cmp(&a.score));
     order.truncate(top.unwrap_or(usize::MAX));

@@ -81,9 +81,20 @@ async fn system_one(
 /// names.
 fn check(number: usize, name: &str, question: &Question) -> Result<(), ApiError> {
     let place = format!("question {} (in the order of their names)", number + 1);
-    match question.kind.as_str() {
-        "score" => check_levels(&place, question.criteria.as_array().map_or(0, Vec::len)),
-        "noul" => check_predicate(&place, [name, &question.instructions.to_string()]),
+    let Question { kind, instructions, criteria } = question;
+    match kind.as_str() {
+        "score" => {
+            let levels = criteria.as_array().map(Vec::as_slice).unwrap_or_default();
+            // A level that is no text has no name that is known.
+            let names: Vec<_> =
+                levels.iter().map(|level| level.as_str().unwrap_or_default()).collect();
+            check_levels(&place, name, instructions, &names)
+        }
+        // Criteria of a statement are a statement of their own.
+        "noul" if criteria.is_null() => check_predicate(&place, name, instructions),
+        "noul" => Err(ApiError::invalid(format!(
+            "{place} has `criteria`, and the models of this server read none for a statement; leave them out"
+        ))),
         _ => Err(refuse_kind(&place)),
     }
 }

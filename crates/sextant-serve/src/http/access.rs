@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::native::ErrorCode;
 use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -110,7 +110,9 @@ pub(crate) async fn require_key(
         return next.run(request).await;
     }
     let message = "an API key is needed: `Authorization: Bearer KEY`";
-    ApiError::new(ErrorCode::Unauthorized, message).into_response()
+    let mut refused = ApiError::new(ErrorCode::Unauthorized, message).into_response();
+    refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    refused
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(crate) async fn observe(
     let status = response.status().as_u16();
     service.meters.request(dialect, status, took);
     span.in_scope(|| {
-        let ms = took.as_secs_f64() * 1e3;
+        let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
         let key = context.caller_name();
         if let Some(ApiError { code, .. }) = response.extensions().get::<ApiError>() {
             tracing::info!(status, ms, key, ?code, "refused");

@@ -1,5 +1,6 @@
 //! The models of a server: bundles and ensembles with names, opened, replaced and refused.
 
+mod folder;
 mod open;
 mod registry;
 mod slot;

@@ -2,6 +2,7 @@
 
 use super::open::ModelSettings;
 use super::slot::{Reload, Slot};
+use crate::meters::Meters;
 use sextant_model::SharedBases;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -99,21 +100,25 @@ impl Registry {
 
     /// Reloads every model, one after another, and tells the log what came of it. A model that cannot be opened
     /// leaves the old one in its place.
-    pub(crate) async fn reload(&self) {
+    pub(crate) async fn reload(&self, meters: &Meters) {
         for slot in self.slots() {
-            reload(slot).await;
+            reload(slot, meters).await;
         }
     }
 }
 
-/// Reloads a model and tells the log what came of it.
-pub(super) async fn reload(slot: &Arc<Slot>) {
+/// Reloads a model, and tells the log and the meters what came of it.
+pub(super) async fn reload(slot: &Arc<Slot>, meters: &Meters) {
     let name = slot.name();
     match slot.reload().await {
-        Ok(Reload::Replaced) => tracing::info!("model `{name}` was replaced"),
+        Ok(Reload::Replaced) => {
+            meters.reloaded(name, true);
+            tracing::info!("model `{name}` was replaced");
+        }
         Ok(Reload::Same) => tracing::info!("model `{name}` is open already as its folder has it"),
         Ok(Reload::StillClosed) => {}
         Err(error) => {
+            meters.reloaded(name, false);
             tracing::error!(
                 "model `{name}` was not replaced, and the one before it answers: {error}"
             );

@@ -1,10 +1,10 @@
 //! A name, and the model that answers under it.
 
+use super::folder::FolderState;
 use super::open::{ModelSettings, OpenModel};
 use crate::native::{ModelInfo, ModelState, TaskName};
 use arc_swap::ArcSwapOption;
-use sextant_infer::EnsembleManifest;
-use sextant_model::{ModelError, SharedBases, bundle};
+use sextant_model::{ModelError, SharedBases};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ pub(crate) struct Slot {
     settings: ModelSettings,
     bases: Arc<Mutex<SharedBases>>,
     open: ArcSwapOption<OpenModel>,
+    /// What the folder held before the open model was opened from it.
+    opened_from: Mutex<Option<FolderState>>,
     /// Held while the model is opened, so that it is opened once however many requests come.
     opening: AsyncMutex<()>,
     /// When the last attempt to open or reload the model failed, if it did.
@@ -46,7 +48,8 @@ impl Slot {
     ) -> Self {
         let (open, opening, failed) =
             (ArcSwapOption::empty(), AsyncMutex::new(()), Mutex::new(None));
-        Self { name, folder, settings, bases, open, opening, failed }
+        let opened_from = Mutex::new(None);
+        Self { name, folder, settings, bases, open, opened_from, opening, failed }
     }
 
     /// The name by which requests ask for the model.
@@ -85,9 +88,10 @@ impl Slot {
     /// The model cannot be opened.
     pub(crate) async fn reload(self: &Arc<Self>) -> Result<Reload, ModelError> {
         let _opening = self.opening.lock().await;
-        let Some(old) = self.opened() else { return Ok(Reload::StillClosed) };
-        let found = self.manifest_sha256();
-        if found.as_ref().is_ok_and(|found| found == old.scorer().manifest_sha256()) {
+        if self.opened().is_none() {
+            return Ok(Reload::StillClosed);
+        }
+        if self.look().is_ok_and(|found| self.is_open_as(&found)) {
             self.note(false);
             return Ok(Reload::Same);
         }
@@ -95,24 +99,37 @@ impl Slot {
         Ok(Reload::Replaced)
     }
 
-    /// The SHA-256 of the manifest in the folder now.
-    pub(super) fn manifest_sha256(&self) -> Result<String, ModelError> {
-        if EnsembleManifest::is_at(&self.folder) {
-            return Ok(EnsembleManifest::read_hashed(&self.folder)?.1);
-        }
-        Ok(bundle::read_manifest_hashed(&self.folder)?.1)
+    /// What the folder holds now.
+    pub(super) fn look(&self) -> std::io::Result<FolderState> {
+        FolderState::of(&self.folder)
+    }
+
+    /// Whether the open model was opened from what was found in the folder.
+    pub(super) fn is_open_as(&self, found: &FolderState) -> bool {
+        let opened = self.opened_from.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.as_ref() == Some(found)
+    }
+
+    /// Whether the last attempt to open or reload the model failed.
+    pub(super) fn has_problem(&self) -> bool {
+        self.failed().is_some()
     }
 
     async fn replace(self: &Arc<Self>) -> Result<Arc<OpenModel>, ModelError> {
         let slot = Arc::clone(self);
         let opened = tokio::task::spawn_blocking(move || {
-            OpenModel::open(&slot.name, &slot.folder, &slot.settings, &slot.bases)
+            // Before it is opened, so that what changes meanwhile is seen as a change afterwards.
+            let found = slot.look().ok();
+            let model = OpenModel::open(&slot.name, &slot.folder, &slot.settings, &slot.bases)?;
+            Ok((model, found))
         });
         let opened = opened.await.unwrap_or_else(|error| {
             Err(ModelError::Config(format!("opening model `{}` panicked: {error}", self.name)))
         });
         self.note(opened.is_err());
-        let opened = Arc::new(opened?);
+        let (opened, found) = opened?;
+        let opened = Arc::new(opened);
+        *self.opened_from.lock().unwrap_or_else(PoisonError::into_inner) = found;
         self.open.store(Some(Arc::clone(&opened)));
         Ok(opened)
     }

@@ -1,6 +1,6 @@
 //! `POST /v1/consistency`: do the answers about three related entities contradict each other?
 
-use super::{EntityInput, ErrorDetail, PairAnswer, TaskName, Timing, Usage};
+use super::{EntityInput, ErrorDetail, PairAnswer, Readable, TaskName, Timing, Usage};
 use serde::{Deserialize, Serialize};
 use sextant_eval::TripleKind;
 use utoipa::ToSchema;
@@ -13,8 +13,9 @@ pub struct ConsistencyRequest {
     #[serde(default)]
     #[schema(example = "default")]
     pub model: Option<String>,
-    /// The triples.
-    pub triples: Vec<Triple>,
+    /// The triples. One that cannot be read gets an error in its place.
+    #[schema(value_type = Vec<Triple>)]
+    pub triples: Vec<Readable<Triple>>,
     /// After how many milliseconds the answer is of no use any more.
     #[serde(default)]
     pub timeout_ms: Option<u64>,

@@ -1,5 +1,6 @@
 //! Entities and names of tasks in requests.
 
+use crate::unrepeated::Unrepeated;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -15,7 +16,8 @@ pub struct EntityInput(pub Entity);
 
 impl<'de> Deserialize<'de> for EntityInput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
+        let Unrepeated(value) = Unrepeated::deserialize(deserializer)?;
+        match value {
             Value::String(text) => Ok(Self(text.into())),
             Value::Object(fields) => {
                 let product = Product::from_json(fields)

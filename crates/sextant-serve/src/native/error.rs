@@ -1,6 +1,7 @@
 //! Errors as they stand in answers.
 
 use serde::Serialize;
+use sextant_text::Side;
 use utoipa::ToSchema;
 
 /// The kind of an error, for programs.
@@ -44,6 +45,9 @@ pub struct ErrorDetail {
     pub code: ErrorCode,
     /// What is wrong, where, and how to mend it. It repeats no text of the request.
     pub message: String,
+    /// The side of the pair that is blank, for answers that have other names for it.
+    #[serde(skip)]
+    pub(crate) blank: Option<Side>,
 }
 
 /// The body of an answer with an error status. The message stands in three places, because clients look for it

@@ -7,6 +7,7 @@ mod consistency;
 mod entity;
 mod error;
 mod model;
+mod readable;
 mod request;
 
 pub use answer::{
@@ -18,4 +19,5 @@ pub use consistency::{
 pub use entity::{EntityInput, TaskName};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use model::{MemberInfo, ModelInfo, ModelList, ModelState, ServerInfo};
+pub use readable::{Readable, Unreadable};
 pub use request::{PairInput, RelevanceRequest};

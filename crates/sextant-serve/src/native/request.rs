@@ -1,6 +1,6 @@
 //! `POST /v1/relevance`: what is asked.
 
-use super::{EntityInput, TaskName};
+use super::{EntityInput, Readable, TaskName};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -15,8 +15,9 @@ pub struct RelevanceRequest {
     /// The task of pairs that name none.
     #[serde(default)]
     pub task: Option<TaskName>,
-    /// The pairs. They may be of several tasks.
-    pub pairs: Vec<PairInput>,
+    /// The pairs. They may be of several tasks. One that cannot be read gets an error in its place.
+    #[schema(value_type = Vec<PairInput>)]
+    pub pairs: Vec<Readable<PairInput>>,
     /// Whether to add what each member of an ensemble answered.
     #[serde(default)]
     pub votes: Option<bool>,

@@ -52,6 +52,7 @@ pub(crate) fn router(
         .split_for_parts();
     let (open, of_open) = open.split_for_parts();
     document.merge(of_open);
+    docs::complete(&mut document);
     closed
         .merge(open)
         .merge(docs::routes(document))

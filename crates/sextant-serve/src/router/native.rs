@@ -9,7 +9,7 @@ use crate::native::{
 use crate::service::{Service, StreamOptions, UnknownModel, stream};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,8 @@ const NDJSON: &str = "application/x-ndjson";
 
 /// What the address of a stream may say.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct StreamQuery {
     /// The model that answers; of streams only.
     model: Option<String>,
@@ -60,12 +62,17 @@ pub(super) async fn relevance(
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| {
         ApiError::invalid(
-            "the address cannot be read: `model` and `task` are texts, `votes` is true or false",
+            "the address cannot be read: it may have `model` and `task`, which are texts, and `votes`, which is true or false, each once and nothing else",
         )
     })?;
     if is_stream(&headers) {
         return Ok(([(header::CONTENT_TYPE, NDJSON)], streamed(service, query, request).await?)
             .into_response());
+    }
+    if query.model.is_some() || query.task.is_some() || query.votes.is_some() {
+        return Err(ApiError::invalid(
+            "`model`, `task` and `votes` stand in the address of streams (application/x-ndjson) only; put them into the body",
+        ));
     }
     let Parsed(body) = Parsed::<RelevanceRequest>::from_request(request, &service).await?;
     Ok(Json(service.relevance(body, UnknownModel::Refuse).await?).into_response())
@@ -125,8 +132,10 @@ pub(super) async fn models(State(service): State<Arc<Service>>) -> Json<ModelLis
 )]
 pub(super) async fn model(
     State(service): State<Arc<Service>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ModelInfo>, ApiError> {
+    let Path(name) =
+        name.map_err(|_| ApiError::invalid("the model's name in the address is not UTF-8"))?;
     service.model_info(&name).map(Json)
 }
 

@@ -5,7 +5,7 @@ use crate::engine::RowOutcome;
 use crate::error::ApiError;
 use crate::models::OpenModel;
 use crate::native::{
-    ConsistencyRequest, ConsistencyResponse, EntityInput, TaskName, Triple, TripleAnswer,
+    ConsistencyRequest, ConsistencyResponse, EntityInput, Readable, TaskName, Triple, TripleAnswer,
     TripleOutcome,
 };
 use sextant_core::{Entity, Pair};
@@ -27,12 +27,22 @@ impl Service {
         self.check_count(3 * triples.len(), "pairs in its triples")?;
         let mut pairs = Vec::with_capacity(3 * triples.len());
         let mut named = Vec::with_capacity(triples.len());
-        for (index, Triple { query, product, product_type, other_query, id }) in
-            triples.into_iter().enumerate()
-        {
-            let at = |problem: String| ApiError::invalid(format!("`triples[{index}]`: {problem}"));
-            let kind = sides(query, product, product_type, other_query, &mut pairs).map_err(at)?;
-            named.push((kind, id));
+        for (index, Readable(triple)) in triples.into_iter().enumerate() {
+            named.push(match triple {
+                Ok(Triple { query, product, product_type, other_query, id }) => {
+                    let kind = sides(query, product, product_type, other_query);
+                    let at = |problem| ApiError::invalid(format!("`triples[{index}]`: {problem}"));
+                    let kind = kind.map_err(at).map(|(kind, three)| {
+                        pairs.extend(three);
+                        kind
+                    });
+                    (id, kind)
+                }
+                Err(unreadable) => {
+                    let error = ApiError::of_part("triples", index, &unreadable);
+                    (unreadable.id, Err(error))
+                }
+            });
         }
         let model = self.model(model.as_deref(), UnknownModel::Refuse).await?;
         self.charge(pairs.len())?;
@@ -41,12 +51,18 @@ impl Service {
         let answers = self.engine.submit(Arc::clone(&model), pairs, deadline)?;
         let outcomes = within(deadline, answers).await?;
         present::note(&outcomes, arrived);
-        let results: Vec<TripleOutcome> = named
-            .into_iter()
-            .zip(outcomes.chunks_exact(3))
-            .enumerate()
-            .map(|(index, ((kind, id), outcomes))| outcome(&model, index, id, kind, outcomes))
-            .collect();
+        let mut threes = outcomes.chunks_exact(3);
+        let mut usage = present::usage(&outcomes);
+        let results = named.into_iter().enumerate().map(|(index, (id, kind))| match kind {
+            // There are three outcomes for each triple that was asked.
+            Ok(kind) => outcome(&model, index, id, kind, threes.next().unwrap_or_default()),
+            Err(error) => {
+                usage.pairs += 3;
+                usage.errors += 3;
+                TripleOutcome { index, id, answer: None, error: Some(error.detail()) }
+            }
+        });
+        let results: Vec<TripleOutcome> = results.collect();
         let contradicts = |outcome: &&TripleOutcome| {
             outcome.answer.as_ref().is_some_and(|answer| answer.contradictory)
         };
@@ -55,20 +71,19 @@ impl Service {
             sha256: model.scorer().manifest_sha256().to_owned(),
             contradictory: results.iter().filter(contradicts).count(),
             results,
-            usage: present::usage(&outcomes),
+            usage,
             timing: present::timing(&outcomes, arrived),
         })
     }
 }
 
-/// Adds the three pairs of a triple, in the order of its kind's tasks.
+/// The three pairs of a triple, in the order of its kind's tasks.
 fn sides(
     EntityInput(query): EntityInput,
     EntityInput(product): EntityInput,
     product_type: Option<EntityInput>,
     other_query: Option<EntityInput>,
-    pairs: &mut Vec<Pair>,
-) -> Result<TripleKind, String> {
+) -> Result<(TripleKind, Vec<Pair>), String> {
     let (kind, third) = match (product_type, other_query) {
         (Some(EntityInput(third)), None) => (TripleKind::QueryProductType, third),
         (None, Some(EntityInput(third))) => (TripleKind::QueryQueryProduct, third),
@@ -78,10 +93,9 @@ fn sides(
         TripleKind::QueryProductType => [(&query, &product), (&query, &third), (&product, &third)],
         TripleKind::QueryQueryProduct => [(&query, &third), (&query, &product), (&third, &product)],
     };
-    for (task, (left, right)) in kind.tasks().into_iter().zip(sides) {
-        pairs.push(pair(task, left.clone(), right.clone())?);
-    }
-    Ok(kind)
+    let pairs = kind.tasks().into_iter().zip(sides);
+    let pairs = pairs.map(|(task, (left, right))| pair(task, left.clone(), right.clone()));
+    Ok((kind, pairs.collect::<Result<_, _>>()?))
 }
 
 fn outcome(

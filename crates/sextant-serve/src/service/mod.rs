@@ -15,7 +15,8 @@ use crate::error::ApiError;
 use crate::meters::Meters;
 use crate::models::{OpenModel, Registry};
 use crate::native::{
-    ErrorCode, ModelInfo, ModelList, RelevanceRequest, RelevanceResponse, ServerInfo, TaskName,
+    ErrorCode, ModelInfo, ModelList, PairInput, Readable, RelevanceRequest, RelevanceResponse,
+    ServerInfo, TaskName,
 };
 use crate::shadow::Shadow;
 use crate::traces::Traces;
@@ -72,12 +73,19 @@ pub(crate) struct Service {
     pub(crate) stopping: AtomicBool,
 }
 
+/// A pair of a request: the caller's name for it, and its task or why it cannot be asked.
+struct Asked {
+    id: Option<String>,
+    task: Result<Task, ApiError>,
+}
+
 /// A request that was checked: pairs, and the model that answers them.
 struct Checked {
     model: Arc<OpenModel>,
+    /// The pairs that can be asked.
     pairs: Vec<Pair>,
-    /// The callers' names of the pairs.
-    ids: Vec<Option<String>>,
+    /// What all pairs of the request are.
+    asked: Vec<Asked>,
     votes: bool,
     deadline: Duration,
 }
@@ -93,8 +101,7 @@ impl Service {
         unknown: UnknownModel,
     ) -> Result<RelevanceResponse, ApiError> {
         let arrived = Instant::now();
-        let Checked { model, pairs, ids, votes, deadline } = self.check(request, unknown).await?;
-        let tasks: Vec<Task> = pairs.iter().map(|pair| pair.task).collect();
+        let Checked { model, pairs, asked, votes, deadline } = self.check(request, unknown).await?;
         let shadowed = self.shadow.as_ref().and_then(|shadow| shadow.sample(&pairs));
         let answers = self.engine.submit(Arc::clone(&model), pairs, deadline)?;
         let outcomes = within(deadline, answers).await?;
@@ -102,7 +109,7 @@ impl Service {
         if let (Some(shadow), Some(pairs)) = (&self.shadow, shadowed) {
             shadow.compare(pairs, &outcomes);
         }
-        Ok(present::response(&model, &tasks, ids, votes, outcomes, arrived))
+        Ok(present::response(&model, asked, votes, outcomes, arrived))
     }
 
     /// Resolves names and checks limits.
@@ -113,19 +120,38 @@ impl Service {
     ) -> Result<Checked, ApiError> {
         let RelevanceRequest { model, task, pairs: inputs, votes, timeout_ms } = request;
         self.check_count(inputs.len(), "pairs")?;
+        if task.is_none() && names_no_task(&inputs) {
+            // This is a mistake of the request rather than of each pair.
+            return Err(ApiError::invalid(
+                "no pair names a task, and the request has none for all pairs; give `task`",
+            ));
+        }
         let mut pairs = Vec::with_capacity(inputs.len());
-        let mut ids = Vec::with_capacity(inputs.len());
-        for (index, input) in inputs.into_iter().enumerate() {
-            let Some(TaskName(task)) = input.task.or(task) else {
-                return Err(ApiError::invalid(format!(
-                    "`pairs[{index}]` names no task, and the request has none for all pairs; give `task`"
-                )));
+        let mut asked = Vec::with_capacity(inputs.len());
+        for (index, Readable(input)) in inputs.into_iter().enumerate() {
+            let (id, read) = match input {
+                Ok(PairInput { task: own, left, right, id }) => {
+                    let task = own.or(task).ok_or_else(|| {
+                        "it names no task, and the request has none for all pairs; give `task`"
+                            .to_owned()
+                    });
+                    let read = task.and_then(|TaskName(task)| pair(task, left.0, right.0));
+                    let at = |problem| ApiError::invalid(format!("`pairs[{index}]`: {problem}"));
+                    (id, read.map_err(at))
+                }
+                Err(unreadable) => {
+                    let error = ApiError::of_part("pairs", index, &unreadable);
+                    (unreadable.id, Err(error))
+                }
             };
-            pairs
-                .push(pair(task, input.left.0, input.right.0).map_err(|problem| {
-                    ApiError::invalid(format!("`pairs[{index}]`: {problem}"))
-                })?);
-            ids.push(input.id);
+            asked.push(Asked {
+                id,
+                task: read.map(|pair| {
+                    let task = pair.task;
+                    pairs.push(pair);
+                    task
+                }),
+            });
         }
         let model = self.model(model.as_deref(), unknown).await?;
         self.charge(pairs.len())?;
@@ -133,7 +159,7 @@ impl Service {
         Ok(Checked {
             model,
             pairs,
-            ids,
+            asked,
             votes: votes.unwrap_or(false),
             deadline: self.deadline(timeout_ms),
         })
@@ -266,6 +292,12 @@ impl Service {
         }
         self.meters.render()
     }
+}
+
+/// Whether there are pairs that can be read, and none of them names a task.
+fn names_no_task(inputs: &[Readable<PairInput>]) -> bool {
+    let mut read = inputs.iter().filter_map(|Readable(input)| input.as_ref().ok()).peekable();
+    read.peek().is_some() && read.all(|input| input.task.is_none())
 }
 
 /// A pair, if its sides are of the kinds that the task has.

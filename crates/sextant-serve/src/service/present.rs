@@ -1,7 +1,8 @@
 //! Answers of the engine in the form of the native API.
 
+use super::Asked;
 use crate::context::{self, Work};
-use crate::engine::{RowAnswer, RowOutcome};
+use crate::engine::{PairFault, RowAnswer, RowOutcome};
 use crate::error::ApiError;
 use crate::models::OpenModel;
 use crate::native::{
@@ -10,24 +11,30 @@ use crate::native::{
 use sextant_core::Task;
 use std::time::{Duration, Instant};
 
-/// The response to a request of pairs.
+/// The response to a request of pairs: the outcomes of those that were asked, and errors in the places of others.
 pub(super) fn response(
     model: &OpenModel,
-    tasks: &[Task],
-    ids: Vec<Option<String>>,
+    asked: Vec<Asked>,
     votes: bool,
     outcomes: Vec<RowOutcome>,
     arrived: Instant,
 ) -> RelevanceResponse {
-    let (usage, timing) = (usage(&outcomes), timing(&outcomes, arrived));
-    let rows = tasks.iter().zip(ids).zip(outcomes).enumerate();
-    let results = rows
-        .map(|(index, ((&task, id), outcome))| pair(model, index, id, task, outcome, votes))
-        .collect();
+    let (mut usage, timing) = (usage(&outcomes), timing(&outcomes, arrived));
+    usage.errors += asked.len() - outcomes.len();
+    usage.pairs = asked.len();
+    let mut outcomes = outcomes.into_iter();
+    let results = asked.into_iter().enumerate().map(|(index, Asked { id, task })| match task {
+        Ok(task) => {
+            // There is an outcome for each pair that was asked.
+            let outcome = outcomes.next().unwrap_or(Err(PairFault::Internal));
+            pair(model, index, id, task, outcome, votes)
+        }
+        Err(error) => PairOutcome { index, id, answer: None, error: Some(error.detail()) },
+    });
     RelevanceResponse {
         model: model.name().to_owned(),
         sha256: model.scorer().manifest_sha256().to_owned(),
-        results,
+        results: results.collect(),
         usage,
         timing,
     }
@@ -52,7 +59,8 @@ pub(super) fn pair(
 /// The answer to a pair.
 pub(super) fn answer(model: &OpenModel, task: Task, row: &RowAnswer, votes: bool) -> PairAnswer {
     let prediction = row.voted.prediction;
-    let votes = votes.then(|| {
+    // The vote of a bundle that answers alone is the answer.
+    let votes = (votes && model.scorer().rule().is_some()).then(|| {
         let named = row.voted.votes.iter().filter_map(|(number, vote)| {
             let member = model.members().get(*number)?;
             Some(MemberVote {

@@ -161,11 +161,11 @@ fn the_errors_of_the_server_are_shown_as_they_are() {
     browser.show(&link(&server, &[("left", QUERY), ("list", "lamp"), ("model", "gone")]));
     assert!(browser.text("#problem").contains("unknown_model"));
     assert_eq!(browser.value("document.getElementById('model').value"), json!("gone"));
-    // A mistake in a product's fields is the server's to tell; the page adds which line it is.
+    // A mistake in a product's fields is the server's to tell, in the row of its line.
     let list = "lamp\n{\"title\": \"x\", \"attributes\": 3}";
     browser.show(&link(&server, &[("left", QUERY), ("list", list)]));
-    let told = browser.text("#problem");
-    assert!(told.contains("pairs[1]") && told.contains("This is line 2 of the list."), "{told}");
+    let told = browser.text("tr[data-line='2']");
+    assert!(told.contains("`attributes` is not"), "{told}");
     browser.show(&link(&server, &[("left", "{\"title\""), ("list", "lamp")]));
     assert!(browser.text("#problem").contains("Query: this opens like a JSON object"));
 }

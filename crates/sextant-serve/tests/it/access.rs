@@ -18,8 +18,9 @@ fn without_a_key_only_health_and_the_pages_are_shown() {
         ("/info", false),
         ("/metrics", false),
     ] {
-        let status = server.get(path).status;
-        assert_eq!(status, if open { 200 } else { 401 }, "{path}");
+        let answer = server.get(path);
+        assert_eq!(answer.status, if open { 200 } else { 401 }, "{path}");
+        assert_eq!(answer.header("www-authenticate"), if open { "" } else { "Bearer" }, "{path}");
         assert_eq!(
             server.get_with(path, &[("authorization", "Bearer second")]).status,
             200,

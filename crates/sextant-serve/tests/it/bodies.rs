@@ -66,16 +66,15 @@ fn every_error_has_the_message_where_clients_look_for_it_and_no_text_of_the_requ
     let place = bundle();
     let server = serve(place.path(), &[]);
     for (path, body, status) in [
-        ("/v1/relevance", r#"{"pairs":[{"left":"secret","right":3}]}"#, 400),
+        (
+            "/v1/relevance",
+            r#"{"pairs":[{"left":"secret","right":{"title":"a","title":"b"}}]}"#,
+            400,
+        ),
         ("/v1/relevance", r#"{"pairs":[{"left":"secret","right":"secret"}]}"#, 400),
         ("/v1/relevance", r#"{"secret":1}"#, 400),
         ("/v1/relevance", "secret", 400),
         ("/v1/relevance", "", 400),
-        (
-            "/v1/relevance",
-            r#"{"task":"query-type","pairs":[{"left":{"title":"secret"},"right":"b"}]}"#,
-            400,
-        ),
         ("/v2/rerank", r#"{"query":"secret"}"#, 400),
         ("/v1/rerank", r#"{"query":" ","documents":["secret"]}"#, 422),
         ("/v1/rerank", r#"{"query":"a","documents":[{"secret":"secret"}]}"#, 400),
@@ -92,6 +91,15 @@ fn every_error_has_the_message_where_clients_look_for_it_and_no_text_of_the_requ
         assert!(!refused.text.contains(place.path().to_str().unwrap()));
     }
     assert_eq!(server.get("/v1/relevance").status, 405);
+    let name = server.get("/v1/models/%ff");
+    assert_eq!((name.status, &name.json()["error"]["code"]), (400, &json!("invalid_request")));
+    for (path, why) in [
+        ("/v1/relevance?task=query-type", "only; put them into the body"),
+        ("/v1/relevance?tasks=query-type", "nothing else"),
+    ] {
+        let refused = server.send(path, &[], b"{\"pairs\":[]}");
+        assert!(refused.status == 400 && refused.text.contains(why), "{}", refused.text);
+    }
     for (body, expected) in [
         (r#"["main", "query-type", []]"#, "expected an object"),
         (r#"{"pairs":[],"timeout_ms":-5}"#, "a whole number"),

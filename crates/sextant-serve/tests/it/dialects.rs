@@ -135,7 +135,18 @@ fn blank_documents_come_last_and_blank_queries_are_refused() {
     assert_eq!(order, [1, 0, 2]);
     assert_eq!(answer["results"][1]["relevance_score"], 0.0);
     assert!(answer["meta"]["warnings"][0].as_str().unwrap().contains("2 documents have no text"));
-    assert_eq!(server.post("/v2/rerank", &json!({"query": " ", "documents": ["a"]})).status, 422);
+    let all = server.post("/v2/rerank", &json!({"query": "red sofa", "documents": [" ", ""]}));
+    let all = &all.good()["results"];
+    assert_eq!((&all[0]["relevance_score"], &all[1]["index"]), (&json!(0.0), &json!(1)));
+    // The first is blank; the second has nothing that the tokenizer can read.
+    for query in [" ", "\u{ad}"] {
+        for documents in [json!(["a"]), json!([" "])] {
+            let refused =
+                server.post("/v2/rerank", &json!({"query": query, "documents": documents}));
+            assert_eq!(refused.status, 422, "{query:?}: {}", refused.text);
+            assert!(refused.text.contains("the query"), "{}", refused.text);
+        }
+    }
     assert_eq!(
         server.post("/v2/rerank", &json!({"query": "a", "documents": []})).good()["results"],
         json!([])
@@ -246,11 +257,48 @@ fn decisions_are_grades_and_other_questions_are_refused() {
             json!({"type": "predicate", "instructions": "The query is polite."}),
             "read no instructions",
         ),
+        (
+            json!({"type": "predicate", "instructions": "The product is not relevant to the query."}),
+            "does not plainly ask for relevance",
+        ),
+        (json!({"type": "predicate", "name": "irrelevant"}), "its opposite"),
+        (
+            json!({"type": "score", "instructions": "How polite is the query?", "levels": levels}),
+            "does not plainly ask for relevance",
+        ),
+        (
+            json!({"type": "score", "levels": [{"label": "rude"}, {"label": "neutral"}, {"label": "polite"}]}),
+            "are others than those",
+        ),
+        (
+            json!({"type": "score", "levels": [{"label": "relevant"}, {"label": "partial"}, {"label": "irrelevant"}]}),
+            "do not rise",
+        ),
+        (
+            json!({"type": "score", "levels": [
+                {"label": "0", "description": "rude"}, {"label": "1", "description": "neutral"}, {"label": "2", "description": "polite"}]}),
+            "are others than those",
+        ),
         (json!({"type": "choice", "instructions": "Which?", "choices": []}), "cannot answer"),
     ] {
         let refused = ask(pair.clone(), json!([question]));
         assert_eq!(refused.status, 400, "{}", refused.text);
         assert!(refused.text.contains(why), "{}", refused.text);
+    }
+    for (question, why) in [
+        (json!({"irrelevant": {"type": "noul"}}), "its opposite"),
+        (
+            json!({"q": {"type": "score", "criteria": ["rude", "neutral", "polite"]}}),
+            "are others than those",
+        ),
+        (
+            json!({"relevant": {"type": "noul", "criteria": {"true": "the text is polite"}}}),
+            "`criteria`",
+        ),
+    ] {
+        let refused = server
+            .post("/v1/systemone", &json!({"state": pair, "model": "x", "questions": question}));
+        assert!(refused.status == 400 && refused.text.contains(why), "{}", refused.text);
     }
     let refused = ask(json!("red sofa"), json!([score]));
     assert!(refused.status == 400 && refused.text.contains("is no pair"), "{}", refused.text);

@@ -59,3 +59,55 @@ fn pages_need_no_other_server() {
     }
     assert_eq!(server.get("/assets/none.js").status, 404);
 }
+
+#[test]
+fn every_operation_has_its_parameters_keys_and_errors() {
+    let place = bundle();
+    let server = serve(place.path(), &[]);
+    let document = server.get("/openapi.json").good();
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(
+        (&schemes["bearer"]["type"], &schemes["bearer"]["scheme"]),
+        (&"http".into(), &"bearer".into())
+    );
+    assert_eq!(
+        (&schemes["x-api-key"]["in"], &schemes["x-api-key"]["name"]),
+        (&"header".into(), &"x-api-key".into())
+    );
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let of_path: Vec<&str> =
+            path.split('{').skip(1).map(|part| part.split('}').next().unwrap()).collect();
+        for (method, operation) in item.as_object().unwrap() {
+            let none = Vec::new();
+            let parameters = operation["parameters"].as_array().unwrap_or(&none);
+            let named: Vec<&str> = parameters
+                .iter()
+                .filter(|parameter| parameter["in"] == "path")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            assert_eq!(named, of_path, "{method} {path}");
+            for parameter in parameters {
+                assert!(
+                    ["path", "query"].contains(&parameter["in"].as_str().unwrap()),
+                    "{parameter}"
+                );
+                assert_eq!(parameter["required"] == true, parameter["in"] == "path", "{parameter}");
+            }
+            let answers = operation["responses"].as_object().unwrap();
+            let errors: Vec<_> =
+                answers.iter().filter(|(status, _)| status.starts_with('4')).collect();
+            assert!(!errors.is_empty(), "{method} {path}");
+            for (status, answer) in errors {
+                let schema = &answer["content"]["application/json"]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/ErrorBody", "{method} {path} {status}");
+            }
+            let open = ["/health", "/ready"].contains(&path.as_str());
+            assert_eq!(operation["security"].is_array(), !open, "{method} {path}");
+            assert_eq!(answers.contains_key("401"), !open, "{method} {path}");
+        }
+    }
+    let stream = document["paths"]["/v1/relevance"]["post"]["parameters"].as_array().unwrap();
+    let names: Vec<_> =
+        stream.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["model", "task", "votes"]);
+}

@@ -76,8 +76,15 @@ fn one_bad_pair_does_not_spoil_the_others() {
             {"left": "red sofa", "right": "sofas", "id": "a"},
             {"left": "red sofa", "right": " "},
             {"left": "blue", "right": "lamp", "task": "type-type", "id": "c"},
+            {"left": "secret", "id": "d"},
+            {"left": "blue", "right": {"title": "secret"}},
+            {"left": "blue", "right": {"brand": "secret"}, "task": "query-product"},
+            {"left": "blue", "right": "lamp", "secret": 1},
+            "secret",
+            {"left": "red sofa", "right": "sofas", "id": "last"},
         ]}),
     );
+    assert!(!answer.text.contains("secret"), "{}", answer.text);
     let answer = answer.good();
     let results = answer["results"].as_array().unwrap();
     assert_eq!((&results[0]["id"], results[0].get("error")), (&json!("a"), None));
@@ -85,7 +92,21 @@ fn one_bad_pair_does_not_spoil_the_others() {
     assert_eq!(results[2]["error"]["code"], "unknown_task");
     assert_eq!(results[2]["id"], "c");
     assert!(results[1].get("grade").is_none());
-    assert_eq!(answer["usage"]["errors"], 2);
+    assert_eq!(results[3]["id"], "d");
+    for (row, expected) in [
+        (3, "`pairs[3]`: missing field `right`"),
+        (4, "`pairs[4]`: the right side of query-type is a"),
+        (5, "`pairs[5].right`: a product needs a `title`"),
+        (6, "`pairs[6]`: expected one of `task`"),
+        (7, "`pairs[7]`: expected an object"),
+    ] {
+        let error = &results[row]["error"];
+        assert_eq!(error["code"], "invalid_request");
+        assert!(error["message"].as_str().unwrap().starts_with(expected), "{error}");
+    }
+    assert_eq!(results[8]["id"], "last");
+    assert_eq!(results[8]["probabilities"], results[0]["probabilities"]);
+    assert_eq!((&answer["usage"]["errors"], &answer["usage"]["pairs"]), (&json!(7), &json!(9)));
 }
 
 #[test]
@@ -111,6 +132,8 @@ fn members_of_an_ensemble_show_their_votes() {
         assert_eq!(probabilities(found), expected.probs);
     }
     assert_eq!(answer["results"][1]["votes"].as_array().unwrap().len(), 1);
+    let single = serve(&folders[0], &[]);
+    assert!(single.post("/v1/relevance", &body).good()["results"][0].get("votes").is_none());
     let info = &server.get("/v1/models/main").good();
     assert_eq!((&info["rule"], info["members"].as_array().unwrap().len()), (&json!("soft"), 2));
 }

@@ -3,6 +3,7 @@
 use crate::bundles;
 use crate::support::{Running, TASKS, bundle, serve};
 use serde_json::{Value, json};
+use sextant_eval::Vote;
 
 fn asked(server: &Running) -> (Value, Value) {
     let body = json!({"task": "query-type", "pairs": [{"left": "red sofa", "right": "lamp"}]});
@@ -79,4 +80,63 @@ fn a_shadow_model_is_compared_off_the_critical_path() {
     let disagreements = server.metric("sextant_shadow_disagreements_total");
     assert!(disagreements == 0.0 || disagreements == 5.0, "{disagreements}");
     assert_eq!(server.get("/v1/models").good()["data"].as_array().unwrap().len(), 1);
+}
+
+fn problem(server: &Running) -> Option<String> {
+    server.get("/v1/models/main").good().get("problem").map(Value::to_string)
+}
+
+#[test]
+fn a_watched_rollback_takes_the_problem_away_and_failures_are_counted() {
+    let place = tempfile::tempdir().unwrap();
+    let [live, good, broken] = ["live", "good", "broken"].map(|name| place.path().join(name));
+    bundles::saved(&live, &TASKS, 1, false, None);
+    bundles::saved(&broken, &TASKS, 2, false, None);
+    std::fs::write(broken.join("bundle.json"), b"{").unwrap();
+    let server = serve(&live, &["watch_seconds=1"]);
+    let old = asked(&server);
+    std::fs::rename(&live, &good).unwrap();
+    std::fs::rename(&broken, &live).unwrap();
+    server.until("the broken one is a problem", |server| problem(server).is_some());
+    assert_eq!(asked(&server), old);
+    assert_eq!(server.metric("sextant_model_reload_failures_total"), 1.0);
+    std::fs::rename(&live, &broken).unwrap();
+    std::fs::rename(&good, &live).unwrap();
+    server.until("the problem is gone", |server| problem(server).is_none());
+    assert_eq!(asked(&server), old);
+    assert_eq!(server.metric("sextant_model_reloads_total"), 0.0);
+}
+
+#[test]
+fn weights_that_changed_beside_their_manifest_are_not_taken_for_the_open_model() {
+    let place = bundle();
+    let server = serve(place.path(), &[]);
+    let old = asked(&server);
+    let weights = place.path().join("model.safetensors");
+    let whole = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
+    server.reload();
+    assert!(problem(&server).is_some());
+    assert_eq!(asked(&server), old);
+    std::fs::write(&weights, &whole).unwrap();
+    server.reload();
+    assert!(problem(&server).is_none());
+    assert_eq!(asked(&server), old);
+}
+
+#[test]
+fn a_member_of_an_ensemble_that_was_replaced_is_a_problem_until_the_manifest_names_it() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = ["a", "b"].map(|name| place.path().join(name));
+    bundles::saved(&folders[0], &TASKS, 1, false, None);
+    bundles::saved(&folders[1], &TASKS, 2, false, None);
+    let vote = bundles::ensemble(&place, &folders, Vote::Soft);
+    let server = serve(&vote, &["watch_seconds=1"]);
+    let old = asked(&server);
+    bundles::saved(&folders[1], &TASKS, 3, false, None);
+    server.until("the other member is a problem", |server| problem(server).is_some());
+    assert_eq!(asked(&server), old);
+    bundles::saved(&folders[1], &TASKS, 2, false, None);
+    server.until("the problem is gone", |server| problem(server).is_none());
+    assert_eq!(asked(&server), old);
 }
