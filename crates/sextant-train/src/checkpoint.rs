@@ -77,6 +77,7 @@ fn one() -> usize {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_one(ranks: &usize) -> bool {
     *ranks == 1
 }
@@ -114,12 +115,11 @@ fn write(
     for (index, (name, layout, entry)) in optimizer.states().enumerate() {
         let Some(entry) = entry else { continue };
         state.parameter_steps.insert(name.to_owned(), entry.steps);
-        match optimizer.shard() {
-            None => moments_file::add(&mut moments, name, layout, &entry.moments),
-            Some(_) => {
-                let parameter = (index, name, layout);
-                sharded_moments::add(&mut moments, parameter, &entry.moments, reducer);
-            }
+        if optimizer.shard().is_none() {
+            moments_file::add(&mut moments, name, layout, &entry.moments);
+        } else {
+            let parameter = (index, name, layout);
+            sharded_moments::add(&mut moments, parameter, &entry.moments, reducer);
         }
     }
     if let Some(matrix) = further {

@@ -18,6 +18,7 @@ pub enum ReductionOrder {
 }
 
 impl ReductionOrder {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -40,6 +41,7 @@ pub struct DistributedRecipe {
 
 impl DistributedRecipe {
     /// Whether nothing of this is part of a run's identity.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(crate) fn is_default(&self) -> bool {
         self.reduction.is_default()
     }

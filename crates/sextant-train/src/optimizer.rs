@@ -134,9 +134,12 @@ impl AdamW {
                 let AdamW { recipe, groups, states, shard } = &mut *self.optimizer;
                 let group = &groups[index];
                 let keeps = shard.as_ref().is_none_or(|shard| shard.keeps(index));
-                let state = states[index].get_or_insert_with(|| match keeps {
-                    true => group.layout.zeros(&old.device().inner()),
-                    false => ParameterState::ELSEWHERE,
+                let state = states[index].get_or_insert_with(|| {
+                    if keeps {
+                        group.layout.zeros(&old.device().inner())
+                    } else {
+                        ParameterState::ELSEWHERE
+                    }
                 });
                 state.steps += 1;
                 if !keeps {

@@ -121,39 +121,28 @@ impl Trainer {
             },
         )?;
         check_checkpoint(ranks, found.as_ref(), &folder, recipe.distributed.reduction)?;
-        match found {
-            Some(found) => {
-                let load = || {
-                    if found.fingerprint != state.fingerprint {
-                        return Err(TrainError::Run {
+        if let Some(found) = found {
+            let load = || {
+                if found.fingerprint != state.fingerprint {
+                    return Err(TrainError::Run {
                             path: folder.checkpoint(),
                             problem: "was made by another recipe or from other data; start again in another folder with `--out`".into(),
                         });
-                    }
-                    plan.computation.go_on_in(found.precision, &folder.checkpoint())?;
-                    if leads {
-                        folder.check_best(&found)?;
-                    }
-                    let projection = layers.as_mut().map(|layers| &mut layers.projection);
-                    checkpoint::load(
-                        &folder.checkpoint(),
-                        &found,
-                        model,
-                        projection,
-                        &mut optimizer,
-                    )
-                };
-                model = agree(ranks, load())?;
-                sampler.restore(found.sampler.clone());
-                state = found;
-            }
-            None => {
-                let made_room = match leads {
-                    true => folder.make_room(start, existing, &state.fingerprint),
-                    false => Ok(()),
-                };
-                agree(ranks, made_room)?;
-            }
+                }
+                plan.computation.go_on_in(found.precision, &folder.checkpoint())?;
+                if leads {
+                    folder.check_best(&found)?;
+                }
+                let projection = layers.as_mut().map(|layers| &mut layers.projection);
+                checkpoint::load(&folder.checkpoint(), &found, model, projection, &mut optimizer)
+            };
+            model = agree(ranks, load())?;
+            sampler.restore(found.sampler.clone());
+            state = found;
+        } else {
+            let made_room =
+                if leads { folder.make_room(start, existing, &state.fingerprint) } else { Ok(()) };
+            agree(ranks, made_room)?;
         }
         warn_of_idle_ranks(ranks, &train, &recipe.batch);
         state.precision = plan.computation.precision;

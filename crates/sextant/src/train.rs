@@ -119,10 +119,8 @@ fn train(
     let plan = rank_0_first(&*reducer, || Plan::new(recipe, get::resolve))?;
     let source = StoppableSource::new(source, &interrupt::flow);
     let prepare = || Prepared::new(plan, &source, device);
-    let prepared = match has_teacher {
-        true => rank_0_first(&*reducer, prepare)?,
-        false => agree(&*reducer, prepare())?,
-    };
+    let prepared =
+        if has_teacher { rank_0_first(&*reducer, prepare)? } else { agree(&*reducer, prepare())? };
     let counts = ParameterCounts::of(&prepared.model);
     let mut observers = Observers(vec![Box::new(interrupt::Stop)]);
     if reducer.rank() == 0 {

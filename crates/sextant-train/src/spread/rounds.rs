@@ -60,7 +60,9 @@ fn balance(tokens: &[usize], packs: std::ops::Range<usize>, ranks: usize) -> Rou
         round[least].push(pack);
         loads[least] += tokens[pack];
     }
-    round.iter_mut().for_each(|packs| packs.sort_unstable());
+    for packs in &mut round {
+        packs.sort_unstable();
+    }
     round
 }
 

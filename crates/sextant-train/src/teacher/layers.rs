@@ -56,11 +56,8 @@ impl PlannedLayers {
         student: &ModelSpec,
         text: &TextConfig,
     ) -> Result<Self, String> {
-        let path = match (&recipe.model, sources) {
-            (Some(path), _) | (None, [path]) => path,
-            (None, _) => {
-                return Err("teacher.layers.model: name the run or bundle whose layers are to be learned; `teacher.sources` has several".into());
-            }
+        let ((Some(path), _) | (None, [path])) = (&recipe.model, sources) else {
+            return Err("teacher.layers.model: name the run or bundle whose layers are to be learned; `teacher.sources` has several".into());
         };
         let folder = bundle_of(path).ok_or_else(|| {
             format!(

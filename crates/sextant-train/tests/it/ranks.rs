@@ -16,7 +16,7 @@ use tempfile::TempDir;
 /// A rank that is a thread of this process.
 #[derive(Debug)]
 struct Rank {
-    rank: usize,
+    number: usize,
     to: Vec<Sender<Vec<u32>>>,
     from: Mutex<Vec<Receiver<Vec<u32>>>>,
 }
@@ -33,12 +33,12 @@ fn ranks(count: usize) -> Vec<Rank> {
         }
     }
     let both = to.into_iter().zip(from).enumerate();
-    both.map(|(rank, (to, from))| Rank { rank, to, from: Mutex::new(from) }).collect()
+    both.map(|(rank, (to, from))| Rank { number: rank, to, from: Mutex::new(from) }).collect()
 }
 
 impl Reducer for Rank {
     fn rank(&self) -> usize {
-        self.rank
+        self.number
     }
 
     fn ranks(&self) -> usize {

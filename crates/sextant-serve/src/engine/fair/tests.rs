@@ -127,10 +127,11 @@ fn later_turns_are_larger() {
 /// What is late comes first, the longest late before others, whole, whatever turns say.
 #[test]
 fn late_flows_come_before_turns() {
-    let now = Instant::now();
     let second = Duration::from_secs(1);
+    let earlier = Instant::now();
+    let now = earlier + second;
     let mut queue = FairQueue::new(1);
-    for (key, late) in [(1, never()), (2, now), (3, now - second), (4, now + second)] {
+    for (key, late) in [(1, never()), (2, now), (3, earlier), (4, now + second)] {
         (0..5).for_each(|item| queue.push(flow(key), late, 1, (key, item)));
     }
     let keys = |pack: Vec<(u64, usize)>| pack.iter().map(|(key, _)| *key).collect::<Vec<_>>();
@@ -148,15 +149,16 @@ fn late_flows_come_before_turns() {
 /// However much a stream sends, its turns are alike, and only what has waited for long is late.
 #[test]
 fn a_stream_has_one_turn_at_a_time() {
-    let now = Instant::now();
     let second = Duration::from_secs(1);
+    let earlier = Instant::now();
+    let now = earlier + second;
     let stream = Flow { number: 7, grows: false };
     let mut queue = FairQueue::new(2);
     for item in 0..100 {
         queue.push(stream, now + second * item, 1, 7);
     }
     queue.push(flow(1), never(), 1, 1);
-    let early = now - second;
+    let early = earlier;
     let mut taken = Vec::new();
     for _ in 0..4 {
         queue.push(flow(1), never(), 1, 1);
