@@ -1,8 +1,8 @@
 //! JSON of requests, read with errors that repeat no text.
 
 use crate::error::ApiError;
+use crate::mistake::place_and_expectation;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::error::Category;
 
 /// Reads a value from JSON. An error names the place and what is expected there; it does not repeat what was
@@ -19,18 +19,12 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let mut place: Vec<String> = error.path().iter().map(ToString::to_string).collect();
+        let (place, said) = place_and_expectation(&error);
         let error = error.into_inner();
-        let said = error.to_string();
-        if said.starts_with("unknown field") {
-            // The last part is the key that is not known.
-            place.pop();
-        }
-        let place = joined(&place);
         let position = format!("(line {}, column {})", error.line(), error.column());
         let message = match error.classify() {
-            Category::Data if place.is_empty() => format!("{} {position}", expectation(&said)),
-            Category::Data => format!("`{place}`: {} {position}", expectation(&said)),
+            Category::Data if place.is_empty() => format!("{said} {position}"),
+            Category::Data => format!("`{place}`: {said} {position}"),
             _ => format!("the body is not whole, correct JSON {position}"),
         };
         ApiError::invalid(message)
@@ -40,60 +34,6 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         ApiError::invalid(format!("something follows the JSON (line {line}, column {column})"))
     })?;
     Ok(value)
-}
-
-/// Reads a value from a part of a request. An error is the place in the part and what is wrong there.
-pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, (String, String)> {
-    if !value.is_object() {
-        return Err((String::new(), "expected an object".to_owned()));
-    }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let mut place: Vec<String> = error.path().iter().map(ToString::to_string).collect();
-        let said = error.into_inner().to_string();
-        if said.starts_with("unknown field") {
-            place.pop();
-        }
-        (joined(&place), expectation(&said))
-    })
-}
-
-/// The parts of a place as one text: `pairs[3].left`.
-fn joined(parts: &[String]) -> String {
-    parts.iter().fold(String::new(), |mut joined, part| {
-        // Positions in lists are in brackets.
-        if !joined.is_empty() && !part.starts_with('[') {
-            joined.push('.');
-        }
-        joined + part
-    })
-}
-
-/// What is expected, of a message of serde that may repeat what was found.
-fn expectation(message: &str) -> String {
-    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    let repeats =
-        ["invalid type", "invalid value", "invalid length", "unknown field", "unknown variant"];
-    if !repeats.iter().any(|start| message.starts_with(start)) {
-        return message.to_owned();
-    }
-    // What is expected is a text of this program, so that the last match is not in what was found.
-    let expected = message.rfind(", expected ").map(|at| &message[at + ", expected ".len()..]);
-    expected.map_or("something else is expected here".to_owned(), |expected| {
-        format!("expected {}", in_words_of_json(expected))
-    })
-}
-
-/// What is expected, without names of Rust's types.
-fn in_words_of_json(expected: &str) -> &str {
-    match expected {
-        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number, 0 or more",
-        "f32" | "f64" => "a number",
-        "a sequence" => "a list",
-        "a boolean" => "true or false",
-        "a string" => "a text in quotes",
-        _ if expected.starts_with("struct ") => "an object",
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod json;
 mod lines;
 mod listen;
 mod meters;
+mod mistake;
 mod models;
 pub mod native;
 mod router;

@@ -102,8 +102,8 @@ mod tests {
         near(found.cosine(a, b), 0.3);
         near(found.cosine(b, a), 0.3);
         near(found.cosine(c, b), -0.8);
-        near(found.lookahead(a, b), (0.1 * 3.0 / 2.0 + 0.0) / 2.0);
-        near(found.lookahead(b, a), (0.1 * 3.0 / 1.0 + 0.0) / 2.0);
+        near(found.lookahead(a, b), 0.1 * 3.0 / 4.0);
+        near(found.lookahead(b, a), 0.1 * 3.0 / 2.0);
         near(found.lookahead(b, c), 0.1 * -8.0 / 0.5);
         assert_eq!((found.looks(a, b), found.looks(b, c), found.looks(a, a)), (2, 1, 0));
         assert!(!found.is_empty());

@@ -30,12 +30,12 @@ fn expected(z: &[f32], head: HeadKind, row: &ObservedRates<'_>, events: &[f32; 3
     let z: Vec<f64> = z.iter().map(|&z| f64::from(z)).collect();
     let probs = probabilities(&z, head);
     let (mut sum, mut total) = (0.0, 0.0);
-    for event in 0..3 {
+    for (event, weight) in events.iter().map(|&weight| f64::from(weight)).enumerate() {
         let Some(t) = row.rates[event].map(f64::from) else { continue };
         let rates = row.by_grade[event].iter().zip(probs);
         let q: f64 = rates.map(|(r, p)| f64::from(*r) * p).sum();
-        sum -= f64::from(events[event]) * (t * q.ln() + (1.0 - t) * (1.0 - q).ln());
-        total += f64::from(events[event]);
+        sum -= weight * (t * q.ln() + (1.0 - t) * (1.0 - q).ln());
+        total += weight;
     }
     if total > 0.0 { f64::from(row.weight) * sum / total } else { 0.0 }
 }

@@ -1,6 +1,6 @@
 //! Parts of a request, one of which may be bad without spoiling the others.
 
-use crate::json::from_value;
+use crate::mistake::from_value;
 use crate::unrepeated::Unrepeated;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
