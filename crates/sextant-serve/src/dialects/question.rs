@@ -233,7 +233,7 @@ mod tests {
             ("", "Is the product relevant to children?"),
             ("", "How relevant is the product to the query?"),
             ("", "The query is polite."),
-            ("", "Das Produkt ist nicht relevant."),
+            ("", "Le produit est pertinent."),
             ("irrelevant", ""),
             ("irrelevant", "The product is relevant to the query."),
             ("not_relevant", "The product is relevant to the query."),

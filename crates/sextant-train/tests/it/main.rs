@@ -13,5 +13,6 @@ mod ranks;
 mod resume;
 mod sampler;
 mod spread;
+mod thread_ranks;
 mod threads;
 mod weighting;
