@@ -50,7 +50,7 @@ impl Place {
             folder => format!("{:?}", Path::new(folder).canonicalize()?.display().to_string()),
         };
         let recipe = format!(
-            "name = \"scale\"\nprecision = \"f32\"\n[data]\npath = \"market\"\ndev_rows = 12\n[model]\nbackbone = {backbone}\nrouting = {{ prefix = false, heads = \"per_task\" }}\n[text]\nmax_tokens = 96\n[batch]\nrows = {rows}\npack_tokens = {pack_tokens}\n[checkpoint]\nminutes = 0\n"
+            "name = \"scale\"\nprecision = \"f32\"\n[data]\npath = \"market\"\ndev_rows = 1200\n[model]\nbackbone = {backbone}\nrouting = {{ prefix = false, heads = \"per_task\" }}\n[text]\nmax_tokens = 96\n[batch]\nrows = {rows}\npack_tokens = {pack_tokens}\n[checkpoint]\nminutes = 0\n"
         );
         std::fs::write(folder.path().join("scale.toml"), recipe)?;
         Ok(Self { folder, program })
