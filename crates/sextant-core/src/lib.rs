@@ -15,6 +15,7 @@ mod name;
 mod prediction;
 mod product_json;
 mod task;
+mod unrepeated;
 
 pub use behaviour::{Behaviour, BehaviourProblem, Event};
 pub use borrowed::{EntityRef, PairRef};
@@ -27,3 +28,4 @@ pub use name::UnknownName;
 pub use prediction::Prediction;
 pub use product_json::ProductProblem;
 pub use task::{EntityKind, Task};
+pub use unrepeated::Unrepeated;

@@ -2,7 +2,7 @@
 
 use crate::RowProblem;
 use serde_json::Value;
-use sextant_core::{Entity, Product, ProductProblem};
+use sextant_core::{Entity, Product, ProductProblem, Unrepeated};
 use std::borrow::Cow;
 
 /// Reads one side of a pair.
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 pub(crate) fn from_json(value: Value, cells_are_text: bool) -> Result<Entity, RowProblem> {
     let entity = match value {
         Value::String(text) if cells_are_text && looks_like_object(&text) => {
-            let value = serde_json::from_str(text.trim())
+            let Unrepeated(value) = serde_json::from_str(text.trim())
                 .map_err(|error| RowProblem::BadProduct(error.to_string()))?;
             return from_json(value, false);
         }

@@ -6,7 +6,7 @@ use crate::{RowProblem, json_text};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use serde_json::Value;
-use sextant_core::{Pair, Task};
+use sextant_core::{Pair, Task, Unrepeated};
 
 /// Why a row of a batch is not a pair.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -69,6 +69,7 @@ impl Cells {
     fn next(&mut self) -> Result<Option<Value>, RowProblem> {
         let value = match self.values.next() {
             Some(Value::String(raw)) if self.raw => serde_json::from_str(&raw)
+                .map(|Unrepeated(value)| value)
                 .map_err(|error| RowProblem::BadJson(parse::without_line(&error)))?,
             value => value.unwrap_or_default(),
         };

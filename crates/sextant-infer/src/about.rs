@@ -1,9 +1,9 @@
 //! What a scorer consists of, for those who show it to people.
 
-use crate::{Cascade, Scorer};
+use crate::{Cascade, EnsembleManifest, Scorer};
 use sextant_core::Task;
 use sextant_eval::Vote;
-use sextant_model::ModelSpec;
+use sextant_model::{ModelError, ModelSpec, bundle};
 use sextant_text::Encoder;
 use std::path::Path;
 
@@ -22,6 +22,21 @@ pub struct AboutModel<'a> {
     pub spec: &'a ModelSpec,
     /// The encoder, which turns pairs into rows of tokens.
     pub encoder: &'a Encoder,
+}
+
+/// The tasks that the bundle or the ensemble in a folder answers, in the order of [`Task::ALL`]. Only the manifest is
+/// read, so that this costs nothing beside opening the model.
+///
+/// # Errors
+/// The folder is neither, or its manifest cannot be read.
+pub fn tasks_in(folder: &Path) -> Result<Vec<Task>, ModelError> {
+    let answered: Vec<Task> = if EnsembleManifest::is_at(folder) {
+        let members = EnsembleManifest::read(folder)?.members;
+        members.into_iter().flat_map(|member| member.tasks).collect()
+    } else {
+        bundle::read_manifest(folder)?.spec.tasks
+    };
+    Ok(Task::ALL.into_iter().filter(|task| answered.contains(task)).collect())
 }
 
 impl Scorer {

@@ -29,7 +29,7 @@ mod scorer;
 mod threads;
 mod warm_up;
 
-pub use about::AboutModel;
+pub use about::{AboutModel, tasks_in};
 pub use cascade::{Cascade, confidence};
 pub use manifest::{EnsembleManifest, Member};
 pub use row::{ScorerRow, Voted};

@@ -29,7 +29,6 @@ mod shadow;
 mod stall;
 mod tls;
 mod traces;
-mod unrepeated;
 
 pub use engine::EngineConfig;
 pub use http::{Access, KeyProblem};

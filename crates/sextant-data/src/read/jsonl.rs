@@ -5,6 +5,7 @@ use super::lines::Lines;
 use super::parse::without_line;
 use super::{Map, Opened, Record, RowFile, Value};
 use crate::{DataError, RowProblem};
+use sextant_core::Unrepeated;
 use std::collections::BTreeSet;
 use std::io::BufRead;
 
@@ -62,17 +63,19 @@ impl<R: BufRead> JsonLines<R> {
 
 /// The object on a line.
 pub(super) fn parse(text: &str) -> Result<Map<String, Value>, RowProblem> {
-    let object: Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| RowProblem::BadJson(without_line(&error)))?;
-    // The parsed object has only the last value of a repeated key, so repetitions are found in the text.
+    // A key of the row itself is named, one within a value is not.
     let (mut keys, mut repeated) = (BTreeSet::new(), None);
     fields(text, |key, _| {
         if !keys.insert(key.clone()) {
             repeated.get_or_insert(key.into_owned());
         }
     });
-    match repeated {
-        Some(key) => Err(RowProblem::RepeatedKey(key)),
-        None => Ok(object),
+    if let Some(key) = repeated {
+        return Err(RowProblem::RepeatedKey(key));
+    }
+    match serde_json::from_str(text) {
+        Ok(Unrepeated(Value::Object(object))) => Ok(object),
+        Ok(_) => Err(RowProblem::BadJson("not an object".to_owned())),
+        Err(error) => Err(RowProblem::BadJson(without_line(&error))),
     }
 }

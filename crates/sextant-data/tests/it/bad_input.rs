@@ -113,12 +113,16 @@ fn broken_lines_of_jsonl() {
     let good = r#"{"task": "query-query", "left": "a", "right": "b", "grade": 1}"#;
     for (line, part) in [
         (&br#"{"task": "query-query", "left": "a"#[..], "line 3: bad JSON: EOF"),
-        (b"[1, 2]", "line 3: bad JSON: invalid type: sequence"),
+        (b"[1, 2]", "line 3: bad JSON: not an object"),
         (b"{\"left\": \"a\xff\"}", "line 3: byte 12 is not UTF-8; save the file as UTF-8"),
         (b"{\"left\": \"a\"} {}", "line 3: bad JSON: trailing characters at character 15"),
         (
             b"{\"left\": \"a\", \"left\": \"z\"}",
             "line 3: the key `left` stands in the object twice",
+        ),
+        (
+            br#"{"left": {"title": "a", "brand": "b", "brand": "c"}}"#,
+            "line 3: bad JSON: a key stands twice in an object; give it once at character",
         ),
         (b"{\"x\": 1, \"\\u0078\": 2}", "line 3: the key `x` stands in the object twice"),
     ] {

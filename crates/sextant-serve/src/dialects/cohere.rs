@@ -81,7 +81,8 @@ async fn answer(
     return_documents: bool,
 ) -> Result<Json<Response>, ApiError> {
     let Request { model, task, query, documents, top_n, rank_fields, .. } = request;
-    let ranking = Ranking { model, task, query, documents, fields: rank_fields, top: top_n };
+    let ranking =
+        Ranking { model, task, query, documents, fields: rank_fields, top: top_n, cutting: true };
     let (ranked, documents) = rank(service, ranking).await?;
     let warnings = warnings(&ranked);
     let results = ranked.items(documents, return_documents, Document::object);

@@ -1,13 +1,19 @@
 //! Queries and documents of rerank requests: texts or objects.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use sextant_core::{Entity, EntityKind, Product};
+use sextant_core::{Entity, EntityKind, Product, Unrepeated};
 
 /// A query or a document, as it came.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub(super) struct Document(Value);
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Unrepeated::deserialize(deserializer).map(|Unrepeated(value)| Self(value))
+    }
+}
 
 impl Document {
     /// The entity that the document stands for, where the task has an entity of `kind`.

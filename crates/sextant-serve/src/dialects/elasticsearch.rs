@@ -42,7 +42,8 @@ async fn rerank(
     Parsed(request): Parsed<Request>,
 ) -> Result<Json<Vec<Item>>, ApiError> {
     let Request { task, query, documents, top_n, return_text } = request;
-    let ranking = Ranking { model: None, task, query, documents, fields: None, top: top_n };
+    let ranking =
+        Ranking { model: None, task, query, documents, fields: None, top: top_n, cutting: true };
     let (ranked, documents) = rank(&service, ranking).await?;
     let repeated = return_text.unwrap_or(false);
     let items = ranked.order.into_iter().map(|place| Item {

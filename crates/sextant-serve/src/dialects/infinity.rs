@@ -51,7 +51,8 @@ async fn rerank(
     Parsed(request): Parsed<Request>,
 ) -> Result<Json<Response>, ApiError> {
     let Request { model, task, query, documents, top_n, return_documents } = request;
-    let ranking = Ranking { model, task, query, documents, fields: None, top: top_n };
+    let ranking =
+        Ranking { model, task, query, documents, fields: None, top: top_n, cutting: true };
     let (ranked, documents) = rank(&service, ranking).await?;
     let repeated = return_documents.unwrap_or(false);
     let results = ranked.order.into_iter().map(|place| Item {

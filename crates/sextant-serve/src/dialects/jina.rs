@@ -70,7 +70,8 @@ async fn rerank(
 /// Answers a request. Documents are repeated unless they are not wanted.
 pub(super) async fn answer(service: &Service, request: Request) -> Result<Response, ApiError> {
     let Request { model, task, query, documents, top_n, rank_fields, return_documents } = request;
-    let ranking = Ranking { model, task, query, documents, fields: rank_fields, top: top_n };
+    let ranking =
+        Ranking { model, task, query, documents, fields: rank_fields, top: top_n, cutting: true };
     let (ranked, documents) = rank(service, ranking).await?;
     let repeated = return_documents.unwrap_or(true);
     let results = ranked.items(documents, repeated, Document::object);

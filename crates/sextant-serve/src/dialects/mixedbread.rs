@@ -52,7 +52,15 @@ async fn rerank(
     Parsed(request): Parsed<Request>,
 ) -> Result<Json<Response>, ApiError> {
     let Request { model, task, query, input, rank_fields, top_k, return_input } = request;
-    let ranking = Ranking { model, task, query, documents: input, fields: rank_fields, top: top_k };
+    let ranking = Ranking {
+        model,
+        task,
+        query,
+        documents: input,
+        fields: rank_fields,
+        top: top_k,
+        cutting: true,
+    };
     let (ranked, inputs) = rank(&service, ranking).await?;
     let return_input = return_input.unwrap_or(false);
     let data: Vec<Item> = ranked

@@ -6,19 +6,21 @@ use crate::native::{
     EntityInput, PairAnswer, PairInput, RelevanceRequest, RelevanceResponse, TaskName,
 };
 use crate::service::Service;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use sextant_core::Unrepeated;
 
 /// The inputs of a classifier, as Hugging Face's APIs write them: a pair is a list of two texts or an object.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 pub(super) enum Sides {
-    /// Several pairs. This stands first, since two pairs could be taken for one.
+    /// Several pairs.
     Many(Vec<Pair>),
     /// One pair.
     One(Pair),
+    /// Several pairs, of which the one in this place is none.
+    Bad(usize),
     /// A text alone, or several of them, which no model of this server can judge.
-    Alone(IgnoredAny),
+    Alone,
 }
 
 /// One pair.
@@ -29,17 +31,50 @@ pub(super) enum Pair {
     Named { text: Document, text_pair: Document },
 }
 
+impl<'de> Deserialize<'de> for Sides {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Unrepeated(value) = Unrepeated::deserialize(deserializer)?;
+        Ok(match value {
+            Value::Array(list) if list.iter().any(is_pair) => {
+                let mut pairs = Vec::with_capacity(list.len());
+                for (index, pair) in list.into_iter().enumerate() {
+                    match Pair::deserialize(pair) {
+                        Ok(pair) => pairs.push(pair),
+                        Err(_) => return Ok(Self::Bad(index)),
+                    }
+                }
+                Self::Many(pairs)
+            }
+            // No inputs at all are no pairs, and not a text alone.
+            Value::Array(list) if list.is_empty() => Self::Many(Vec::new()),
+            one => Pair::deserialize(one).map_or(Self::Alone, Self::One),
+        })
+    }
+}
+
+/// Whether a value in a list looks like a pair: two products or texts side by side do not.
+fn is_pair(value: &Value) -> bool {
+    value.is_array() || value.get("text_pair").is_some()
+}
+
+/// How pairs are written.
+const FORMS: &str =
+    "[\"left\", \"right\"], {\"text\": …, \"text_pair\": …}, or a list of such pairs";
+
 impl Sides {
     /// The pairs. `key` names them in an error.
     ///
     /// # Errors
-    /// A text stands alone.
+    /// A text stands alone, or a part of a list is no pair.
     pub(super) fn into_pairs(self, key: &str) -> Result<Vec<(Document, Document)>, ApiError> {
         match self {
             Self::One(pair) => Ok(vec![pair.into()]),
             Self::Many(pairs) => Ok(pairs.into_iter().map(Into::into).collect()),
-            Self::Alone(_) => Err(ApiError::invalid(format!(
-                "`{key}` is no pair, and the models of this server compare two texts; give [\"left\", \"right\"], {{\"text\": …, \"text_pair\": …}}, or a list of such pairs"
+            Self::Bad(index) => Err(ApiError::invalid(format!(
+                "pair {index} of `{key}` (counted from 0) is no pair of two texts or products; give {FORMS}"
+            ))),
+            Self::Alone => Err(ApiError::invalid(format!(
+                "`{key}` is no pair, and the models of this server compare two texts; give {FORMS}"
             ))),
         }
     }

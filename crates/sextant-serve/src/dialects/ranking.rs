@@ -21,6 +21,8 @@ pub(super) struct Ranking {
     pub(super) fields: Option<Vec<String>>,
     /// The most documents of the answer.
     pub(super) top: Option<usize>,
+    /// Whether texts that are too long may be cut; if not, the request is refused.
+    pub(super) cutting: bool,
 }
 
 /// Documents from the most to the least relevant.
@@ -79,12 +81,13 @@ pub(super) struct Place {
 /// APIs of rerankers know no error of a single document.
 ///
 /// # Errors
-/// The query has no text, or the model answers a document with something that is no number.
+/// The query has no text, a text is too long and must not be cut, or the model answers a document with something
+/// that is no number.
 pub(super) async fn rank(
     service: &Service,
     ranking: Ranking,
 ) -> Result<(Ranked, Vec<Document>), ApiError> {
-    let Ranking { model, task, query, documents, fields, top } = ranking;
+    let Ranking { model, task, query, documents, fields, top, cutting } = ranking;
     let task = task.map_or(service.default_task, |TaskName(task)| task);
     let (left, right) = sides(task, &query, &documents, fields.as_deref())?;
     let pairs = right.into_iter().map(|right| pair(left.clone(), right).into());
@@ -102,6 +105,12 @@ pub(super) async fn rank(
     for outcome in results {
         let index = outcome.index;
         let score = match (outcome.answer, outcome.error) {
+            (Some(answer), _) if answer.cut.is_some() && !cutting => {
+                let message = format!(
+                    "the query and document {index} (counted from 0) are longer together than the model reads; shorten them, or allow that they are cut"
+                );
+                return Err(ApiError::new(ErrorCode::TooLarge, message));
+            }
             (Some(answer), _) => answer.score,
             (None, Some(error)) if error.blank == Some(Side::Left) => {
                 let message = "the query has no word that can be read; give a text";

@@ -25,6 +25,7 @@ pub(super) struct Request {
     documents: Vec<Document>,
     top_k: Option<usize>,
     return_documents: Option<bool>,
+    truncation: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,8 +45,9 @@ async fn rerank(
 
 /// Answers a request. Documents are not repeated unless they are wanted.
 pub(super) async fn answer(service: &Service, request: Request) -> Result<Response, ApiError> {
-    let Request { model, task, query, documents, top_k, return_documents } = request;
-    let ranking = Ranking { model, task, query, documents, fields: None, top: top_k };
+    let Request { model, task, query, documents, top_k, return_documents, truncation } = request;
+    let cutting = truncation.unwrap_or(true);
+    let ranking = Ranking { model, task, query, documents, fields: None, top: top_k, cutting };
     let (ranked, documents) = rank(service, ranking).await?;
     let repeated = return_documents.unwrap_or(false);
     let data = ranked.items(documents, repeated, |document| document.text().into());

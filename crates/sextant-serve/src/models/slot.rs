@@ -143,7 +143,8 @@ impl Slot {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the API says of the model. Of a model that is not open, only the name is known.
+    /// What the API says of the model. Of a model that is not open, only the name is known, and what tasks it will
+    /// answer, if its folder says so.
     pub(crate) fn info(&self) -> ModelInfo {
         let opened = self.opened();
         let state = match (&opened, self.failed().is_some()) {
@@ -156,6 +157,10 @@ impl Slot {
             format!("the model in the folder could not be opened{kept}; the server's log says why")
         });
         let scorer = opened.as_ref().map(|model| model.scorer());
+        let tasks = scorer.map_or_else(
+            || sextant_infer::tasks_in(&self.folder).unwrap_or_default(),
+            sextant_infer::Scorer::tasks,
+        );
         ModelInfo {
             id: self.name.clone(),
             object: "model",
@@ -163,8 +168,7 @@ impl Slot {
             owned_by: "sextant",
             state,
             sha256: scorer.map(|scorer| scorer.manifest_sha256().to_owned()),
-            tasks: scorer
-                .map_or_else(Vec::new, |scorer| scorer.tasks().into_iter().map(TaskName).collect()),
+            tasks: tasks.into_iter().map(TaskName).collect(),
             rule: scorer.and_then(sextant_infer::Scorer::rule).map(|rule| rule.as_str().to_owned()),
             precision: self.settings.precision.as_str().to_owned(),
             members: opened.as_ref().map_or_else(Vec::new, |model| model.members().to_vec()),

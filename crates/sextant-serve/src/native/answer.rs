@@ -56,7 +56,8 @@ pub struct PairAnswer {
     /// How many tokens the models read for this pair.
     pub tokens: usize,
     /// How many tokens were cut from each side because the pair is too long. All are counted for the member
-    /// that lost most.
+    /// that lost most. Of a text many times longer than the model reads, only a part is tokenized, and what lies
+    /// behind that part is not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<CutTokens>,
     /// Whether the answer came from the cache.

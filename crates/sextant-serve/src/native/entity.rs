@@ -1,10 +1,9 @@
 //! Entities and names of tasks in requests.
 
-use crate::unrepeated::Unrepeated;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use sextant_core::{Entity, Product, ProductProblem, Task};
+use sextant_core::{Entity, Product, ProductProblem, Task, Unrepeated};
 use std::borrow::Cow;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Schema, Type};

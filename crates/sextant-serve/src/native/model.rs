@@ -45,7 +45,7 @@ pub struct ModelInfo {
     /// The SHA-256 of the manifest of the bundle or ensemble, in hexadecimal; absent if it is not open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// The tasks that the model answers.
+    /// The tasks that the model answers; none if it is not open and its folder does not say.
     pub tasks: Vec<TaskName>,
     /// How members' answers are combined; absent for a single bundle.
     #[serde(skip_serializing_if = "Option::is_none")]

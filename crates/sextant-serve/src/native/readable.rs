@@ -1,9 +1,9 @@
 //! Parts of a request, one of which may be bad without spoiling the others.
 
 use crate::mistake::from_value;
-use crate::unrepeated::Unrepeated;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use sextant_core::Unrepeated;
 
 /// A pair or a triple of a request, or why it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -139,7 +139,7 @@ impl Settings {
 
     fn get<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
         let read = self.value(key)?.clone().try_into();
-        read.map_err(|error: toml::de::Error| self.mistake(key, error.message())).ok()
+        read.map_err(|error: toml::de::Error| self.mistake(key, plainly(error.message()))).ok()
     }
 
     fn named<T: FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
@@ -166,6 +166,17 @@ impl Settings {
         }
         (form == "json", level)
     }
+}
+
+/// A message about a value of another type, without names of Rust's types.
+fn plainly(message: &str) -> String {
+    let names = [
+        ("a nonzero usize", "a whole number above 0"),
+        ("a nonzero u64", "a whole number above 0"),
+        ("usize", "a whole number, 0 or more"),
+        ("u64", "a whole number, 0 or more"),
+    ];
+    names.iter().fold(message.to_owned(), |text, (type_name, words)| text.replace(type_name, words))
 }
 
 /// Makes paths of a file relative to the folder of that file.
@@ -203,7 +214,7 @@ mod tests {
         let text = "listen = \"here\"\nworkers = 0\nworker_threads = 2\nprecision = \"f16\"\nmax_pairs = \"many\"\n\
             default_task = \"query-brand\"\nunknown_models = \"guess\"\napi_keys_file = \"none.txt\"\n\
             cors_origins = [\"example.com\"]\ntls_key = \"key.pem\"\nqueue_tokens = 10\nmax_request_tokens = 20\n\
-            log = \"xml\"\n";
+            log = \"xml\"\nmodels = [\"a=.\", \"a=.\", \"b=none/here\"]\nshadow = \"none/there\"\n";
         std::fs::write(&file, text).unwrap();
         let mut settings = Settings::default();
         settings.read(&file);
@@ -222,23 +233,35 @@ mod tests {
             "tls_certificate",
             "max_request_tokens",
             "log",
-            "models",
+            "shadow",
             "drain_seconds",
         ] {
             let naming = mistakes.iter().filter(|mistake| mistake.contains(&format!("`{key}`")));
             assert!(naming.count() >= 1, "{key} of {mistakes:#?}");
         }
+        for said in [
+            "`workers`: invalid value: integer `0`, expected a whole number above 0;",
+            "`models`: two models are called `a`;",
+            "`models`: there is no folder",
+        ] {
+            let naming = mistakes.iter().filter(|mistake| mistake.starts_with(said));
+            assert_eq!(naming.count(), 1, "{said} in {mistakes:#?}");
+        }
+        let mistakes = Settings::default().resolve().unwrap_err();
+        assert!(mistakes.to_string().contains("no model is named"), "{mistakes}");
     }
 
     #[test]
     fn the_command_line_goes_over_the_file_and_paths_are_relative_to_it() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("serve.toml");
-        std::fs::write(
-            &file,
-            "listen = \"0.0.0.0:80\"\nmodels = [\"main=runs/a\", \"/abs\"]\nworkers = 3\n",
-        )
-        .unwrap();
+        let other = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(place.path().join("runs/a")).unwrap();
+        let text = format!(
+            "listen = \"0.0.0.0:80\"\nmodels = [\"main=runs/a\", {:?}]\nworkers = 3\n",
+            other.path()
+        );
+        std::fs::write(&file, text).unwrap();
         let mut settings = Settings::default();
         settings.read(&file);
         settings.set("listen=127.0.0.1:0");
@@ -250,14 +273,14 @@ mod tests {
         assert_eq!(config.settings.precision, ScorePrecision::Int8);
         assert_eq!(config.models[0].name, "main");
         assert_eq!(config.models[0].folder, place.path().join("runs/a"));
-        assert_eq!(config.models[1].folder, Path::new("/abs"));
+        assert_eq!(config.models[1].folder, other.path());
     }
 
     #[test]
     fn an_address_may_have_a_name_and_threads_have_a_bound() {
         let of = |setting: &str| {
             let mut settings = Settings::default();
-            settings.set("models=[\"x\"]");
+            settings.set("models=[\".\"]");
             settings.set(setting);
             settings.resolve().map_err(|mistakes| mistakes.to_string())
         };

@@ -4,7 +4,7 @@ use super::{Mistakes, Settings};
 use crate::engine::EngineConfig;
 use crate::http::Access;
 use crate::listen::Connections;
-use crate::models::{ModelSettings, ModelSource};
+use crate::models::{ModelSettings, ModelSource, SourceProblem};
 use crate::router::Surface;
 use crate::server::{ServerConfig, ShadowConfig};
 use crate::service::{Limits, UnknownModel};
@@ -15,7 +15,7 @@ use sextant_kernels::ScorePrecision;
 use sextant_model::Device;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 impl Settings {
@@ -126,6 +126,12 @@ impl Settings {
                 Err(problem) => self.mistake("models", problem),
             }
         }
+        for (index, ModelSource { name, folder }) in sources.iter().enumerate() {
+            self.must_be_folder("models", folder);
+            if sources[..index].iter().any(|other| other.name == *name) {
+                self.mistake("models", SourceProblem::Twice(name.clone()));
+            }
+        }
         if self.value("models").is_none() {
             self.mistake("models", "no model is named");
         }
@@ -134,7 +140,16 @@ impl Settings {
 
     fn shadow(&mut self) -> Option<ShadowConfig> {
         let every = self.get("shadow_every").unwrap_or(NonZeroU64::MIN);
-        self.get::<PathBuf>("shadow").map(|folder| ShadowConfig { folder, every })
+        let folder: PathBuf = self.get("shadow")?;
+        self.must_be_folder("shadow", &folder);
+        Some(ShadowConfig { folder, every })
+    }
+
+    /// A model may also be opened later, but a folder that is not there is a slip of the pen.
+    fn must_be_folder(&mut self, key: &str, folder: &Path) {
+        if !folder.is_dir() {
+            self.mistake(key, format!("there is no folder {}", folder.display()));
+        }
     }
 
     fn unknown_model(&mut self) -> UnknownModel {

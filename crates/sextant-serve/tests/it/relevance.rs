@@ -228,7 +228,10 @@ fn models_are_asked_for_by_name() {
 fn lazy_models_open_at_their_first_request() {
     let place = bundle();
     let server = serve(place.path(), &["lazy=true"]);
-    assert_eq!(server.get("/v1/models/main").good()["state"], "closed");
+    let closed = server.get("/v1/models/main").good();
+    assert_eq!(closed["state"], "closed");
+    // The manifest says them, so that nobody asks a closed model for others.
+    assert_eq!(closed["tasks"], json!(TASKS.map(Task::as_str)));
     let pair = Pair { task: Task::QueryType, left: "red sofa".into(), right: "lamp".into() };
     server.post("/v1/relevance", &asked(&[pair])).good();
     assert_eq!(server.get("/v1/models/main").good()["state"], "ready");

@@ -47,7 +47,7 @@ fn a_server_with_a_certificate_answers_those_who_trust_it() {
 /// The error of a server with these files.
 fn refused(certificate: &str, key: &str) -> String {
     let mut settings = Settings::default();
-    settings.set("models=[\"main=none\"]");
+    settings.set("models=[\"main=.\"]");
     settings.set(&format!("tls_certificate={certificate}"));
     settings.set(&format!("tls_key={key}"));
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -84,7 +84,7 @@ fn every_mistake_of_the_settings_is_told_at_once() {
         assert!(error.contains(key), "{key}: {error}");
     }
     let error = place.fails(&["serve", "nothing", "--listen", "127.0.0.1:0"]);
-    assert!(error.contains("model `default`: nothing: does not exist"), "{error}");
+    assert!(error.contains("`models`: there is no folder nothing;"), "{error}");
 }
 
 /// The file in `deploy` has every key, and holds what holds without it.

@@ -46,6 +46,7 @@ pub(super) struct RerankRequest {
     texts: Vec<Document>,
     raw_scores: Option<bool>,
     return_text: Option<bool>,
+    truncate: Option<bool>,
     /// TEI answers every text, but litellm sends this, and expects it to be heeded.
     top_n: Option<usize>,
 }
@@ -70,9 +71,12 @@ pub(super) async fn answer(
     service: &Service,
     request: RerankRequest,
 ) -> Result<Response, ApiError> {
-    let RerankRequest { model, task, query, texts, raw_scores, return_text, top_n } = request;
+    let RerankRequest { model, task, query, texts, raw_scores, return_text, truncate, top_n } =
+        request;
     let characters = query.characters() + texts.iter().map(Document::characters).sum::<usize>();
-    let ranking = Ranking { model, task, query, documents: texts, fields: None, top: top_n };
+    let cutting = truncate.unwrap_or(true);
+    let ranking =
+        Ranking { model, task, query, documents: texts, fields: None, top: top_n, cutting };
     let (ranked, texts) = rank(service, ranking).await?;
     let (raw, repeated) = (raw_scores.unwrap_or(false), return_text.unwrap_or(false));
     let items = ranked.order.iter().map(|place| Rank {

@@ -4,8 +4,10 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// A value in which no object has a key twice: of two, one would be lost in silence.
-pub(crate) struct Unrepeated(pub(crate) Value);
+/// A JSON value in which no object, however deep, has a key twice: of two values, one would be lost in silence. JSON
+/// text with such an object is an error, whose message does not repeat the key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unrepeated(pub Value);
 
 impl<'de> Deserialize<'de> for Unrepeated {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
