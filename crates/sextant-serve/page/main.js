@@ -137,6 +137,8 @@ async function run() {
       else answers.push({ answer: nothingAsked(name), waited: 0 });
     }
     drawAnswers(view, planned, answers);
+    // What was opened for this request has more to tell now.
+    if (models.some((model) => model.state === "closed" && names.includes(model.id))) loadModels();
     // On a phone the results lie below the form.
     const results = byId("results");
     if (results.getBoundingClientRect().top > innerHeight * 0.8) results.scrollIntoView();

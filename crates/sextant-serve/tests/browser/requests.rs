@@ -169,3 +169,20 @@ fn the_errors_of_the_server_are_shown_as_they_are() {
     browser.show(&link(&server, &[("left", "{\"title\""), ("list", "lamp")]));
     assert!(browser.text("#problem").contains("Query: this opens like a JSON object"));
 }
+
+#[test]
+fn a_model_that_was_opened_for_a_request_is_shown_as_open() {
+    let Some(mut browser) = Browser::start() else { return };
+    let place = bundle();
+    let server = serve(place.path(), &["lazy=true"]);
+    browser.open(&address(&server));
+    browser.until("document.getElementById('model').value");
+    assert!(browser.text("#model-note").contains("opened at its first request"));
+    let lacking = "[...document.getElementById('task').options].filter((task) => task.text.includes('not of')).length";
+    assert_eq!(browser.value(lacking), json!(3), "the tasks of a closed model are known");
+    browser.value("document.getElementById('example').click()");
+    browser.press("Enter", 13, true);
+    browser.answered();
+    browser.until("document.getElementById('model-note').textContent.includes('hash')");
+    assert!(!browser.text("#model-note").contains("first request"));
+}
