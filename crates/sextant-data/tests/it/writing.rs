@@ -1,7 +1,7 @@
 //! Written rows are read back unchanged.
 
 use proptest::prelude::*;
-use sextant_core::{Entity, Example, Grade, LabelOrigin, Product, Split, Task};
+use sextant_core::{Behaviour, Entity, Example, Grade, LabelOrigin, Product, Split, Task};
 use sextant_data::{Format, ReadOptions, RowReader, read_examples, write_examples};
 use sextant_files::Existing;
 
@@ -20,19 +20,33 @@ fn product() -> impl Strategy<Value = Entity> {
     })
 }
 
+/// Counts, of which any but the impressions may be absent. They need not be whole numbers: some are estimates.
+fn behaviour() -> impl Strategy<Value = Behaviour> {
+    let share = || prop::option::of(0.0_f64..=1.0);
+    let whole = prop_oneof![(0_u32..1_000_000).prop_map(f64::from), 0.0_f64..1e9];
+    (whole, [share(), share(), share()], prop::option::of(1e-6_f64..=1.0)).prop_map(
+        |(impressions, shares, propensity)| {
+            let counts = shares.map(|share| share.map(|share| share * impressions));
+            Behaviour::new(impressions, counts, propensity).unwrap()
+        },
+    )
+}
+
 fn example() -> impl Strategy<Value = Example> {
     // Identifiers are read without the white space around them.
     let group = text().prop_map(|text| text.trim().to_owned());
     let names = (prop::option::of("[a-z0-9]{1,4}"), prop::option::of(group));
-    let rest = (0.001_f32..1e6, 0_usize..3, 0_usize..3, 0_usize..4);
+    let behaviour = prop::option::of(behaviour().prop_map(Box::new));
+    let rest = (0.001_f32..1e6, 0_usize..3, 0_usize..3, 0_usize..4, behaviour);
     (text(), prop_oneof![product(), text().prop_map(Entity::from)], names, rest).prop_map(
-        |(left, right, (id, group), (weight, grade, origin, split))| Example {
+        |(left, right, (id, group), (weight, grade, origin, split, behaviour))| Example {
             id,
             group,
             weight,
             source: None,
             origin: LabelOrigin::ALL.get(origin).copied(),
             split: Split::ALL.get(split).copied(),
+            behaviour,
             ..Example::new(Task::QueryProduct, left, right, Grade::from_index(grade).unwrap())
         },
     )
