@@ -107,9 +107,9 @@ impl Scale {
                 }
                 found.entry(index).or_default().push(ran);
             }
-            println!("round {round} of {}", self.rounds);
+            println!("\nafter round {round} of {}:", self.rounds);
+            print(&cases, &found);
         }
-        print(&cases, &found);
         Ok(())
     }
 

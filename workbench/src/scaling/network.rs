@@ -18,6 +18,11 @@ fn namespace(rank: usize) -> String {
     format!("sextant-{rank}")
 }
 
+/// The end of a namespace's link that lies outside it.
+fn link(rank: usize) -> String {
+    format!("sxt-veth{rank}")
+}
+
 /// The address of a namespace; the bridge has the first one.
 fn address(rank: usize) -> String {
     format!("10.77.19.{}", rank + 2)
@@ -38,7 +43,7 @@ impl Network {
         run(&format!("ip addr add 10.77.19.1/24 dev {BRIDGE}"))?;
         run(&format!("ip link set {BRIDGE} up"))?;
         for rank in 0..ranks {
-            let (name, outer) = (namespace(rank), format!("sxt-veth{rank}"));
+            let (name, outer) = (namespace(rank), link(rank));
             run(&format!("ip netns add {name}"))?;
             run(&format!("ip link add {outer} type veth peer name eth0 netns {name}"))?;
             run(&format!("ip link set {outer} master {BRIDGE} up"))?;
@@ -75,6 +80,8 @@ impl Network {
 
     fn remove(&self) {
         for rank in 0..self.ranks {
+            // The link goes with its namespace, but only some time later, and the next network needs its name.
+            let _ = run(&format!("ip link del {}", link(rank)));
             let _ = run(&format!("ip netns del {}", namespace(rank)));
         }
         let _ = run(&format!("ip link del {BRIDGE}"));
