@@ -73,13 +73,13 @@ def score(
 def _send(context: Any, folder: str, name: str) -> str:
     """Gives the bundle to all executors under a name, once for each bundle and context; returns the place of the
     bundle in what they get."""
-    packed = _engine.packed(folder)
-    if not any(f"{name}.tar" in archive for archive in context.listArchives):
-        scratch = tempfile.mkdtemp(prefix="sextant-spark-")
-        # Executors that start later fetch the archive from the driver, so that it stays as long as the driver.
-        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-        archive = os.path.join(scratch, f"{name}.tar")
-        with open(archive, "wb") as file:
-            file.write(packed.archive)
-        context.addArchive(f"{archive}#{name}")
-    return packed.inner
+    if any(f"{name}.tar" in archive for archive in context.listArchives):
+        return _engine.place_in_archive(folder)
+    scratch = tempfile.mkdtemp(prefix="sextant-spark-")
+    # Executors that start later fetch the archive from the driver, so that it stays as long as the driver.
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    archive = os.path.join(scratch, f"{name}.tar")
+    with open(archive, "wb") as file:
+        inner = _engine.write_archive(folder, file)
+    context.addArchive(f"{archive}#{name}")
+    return inner
