@@ -1,14 +1,19 @@
 """What engines add to the time of the plain command, with two workers on one machine.
 
-    python bindings/python/benches/engines.py BUNDLE ROWS.parquet --task query-product [--rows 20000] [--rounds 3]
+    python bindings/python/benches/engines.py BUNDLE ROWS.parquet --task query-product [--rows 6000 24000] [--rounds 2]
+        [--engines spark ray daft datafusion duckdb]
 
-Each contender scores the same rows once in each round, one after another, and writes what it found to Parquet where the
-command writes it. Time runs from the call to the last row, opening the model included; an engine's own start is not.
-Engines that are not installed are left out. All answers must be those of the command.
+Each contender scores the same rows, one contender after another, and writes what it found to Parquet: first the smaller
+number once as a warm-up (for engines whose workers live on, this is the run that starts them), then in each round both
+numbers. The difference of the two gives the time per row, and what is left the time that is the same for any number of
+rows: the command's is opening the model, an engine's its planning, its workers and their opening as well. Time runs from
+the call to the last row; an engine's own start (a JVM, Ray's processes) is not in it. Engines that are not installed are
+left out. All answers must be those of the command.
 """
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -50,13 +55,13 @@ def ray(bundle: str, path: str, out: str, options: argparse.Namespace) -> Callab
 
     import sextant.ray
 
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, object_store_memory=200 << 20)
+    # Two for the workers and one that reads.
+    ray.init(num_cpus=3, ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, object_store_memory=200 << 20)
     ray.data.DataContext.get_current().enable_progress_bars = False
 
     def run() -> None:
-        # Ray cuts a small file into one block unless told otherwise, and gives it to one worker.
-        rows = ray.data.read_parquet(path, override_num_blocks=8)
-        scored = sextant.ray.score(rows, bundle, task=options.task, precision=options.precision, workers=2, batch_size=1024)
+        rows = ray.data.read_parquet(path)
+        scored = sextant.ray.score(rows, bundle, task=options.task, precision=options.precision, workers=2)
         scored.write_parquet(out)
 
     return run
@@ -104,6 +109,15 @@ def duckdb(bundle: str, path: str, out: str, options: argparse.Namespace) -> Cal
     return run
 
 
+def command(bundle: str, path: str, out: str, options: argparse.Namespace) -> Callable[[], None]:
+    arguments = [sys.executable, "-m", "sextant", "score", bundle, path, out, "--overwrite"]
+    arguments += ["--task", options.task, "--precision", options.precision]
+    return lambda: subprocess.run(arguments, check=True, capture_output=True) and None
+
+
+ENGINES = (spark, ray, daft, datafusion, duckdb)
+
+
 def scores(out: str) -> list[float]:
     """The scores that a contender wrote, in the order of the rows' numbers."""
     table = pq.read_table(out)
@@ -112,49 +126,70 @@ def scores(out: str) -> list[float]:
     return [found[number] for number in range(len(found))]
 
 
+def rows_of(path: str, count: int, out: str) -> None:
+    """Writes so many pairs, with numbers, in eight row groups."""
+    table = pq.read_table(path, columns=["left", "right"])
+    table = pa.concat_tables([table] * (count // table.num_rows + 1)).slice(0, count)
+    table = table.append_column("number", pa.array(range(count)))
+    pq.write_table(table, out, row_group_size=-(-count // 8))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("bundle")
     parser.add_argument("path")
     parser.add_argument("--task", required=True)
-    parser.add_argument("--rows", type=int, default=20000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, nargs=2, default=[6000, 24000])
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--precision", default="int8")
+    parser.add_argument("--engines", nargs="*", default=[make.__name__ for make in ENGINES])
     options = parser.parse_args()
+    small, large = options.rows
+    bundle = os.path.abspath(options.bundle)
     with tempfile.TemporaryDirectory() as place:
-        path = f"{place}/rows.parquet"
-        table = pq.read_table(options.path, columns=["left", "right"])
-        table = pa.concat_tables([table] * (options.rows // table.num_rows + 1)).slice(0, options.rows)
-        table = table.append_column("number", pa.array(range(options.rows)))
-        pq.write_table(table, path, row_group_size=max(1, options.rows // 8))
-        bundle = os.path.abspath(options.bundle)
-
-        def command(out: str) -> Callable[[], None]:
-            arguments = [sys.executable, "-m", "sextant", "score", bundle, path, out, "--overwrite"]
-            arguments += ["--task", options.task, "--precision", options.precision]
-            return lambda: subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) and None
-
-        contenders = {"sextant score": (command(f"{place}/command.parquet"), f"{place}/command.parquet")}
-        for make in (spark, ray, daft, datafusion, duckdb):
-            out = f"{place}/{make.__name__}" + (".parquet" if make is duckdb else "")
+        paths = {rows: f"{place}/rows-{rows}.parquet" for rows in options.rows}
+        for rows, path in paths.items():
+            rows_of(options.path, rows, path)
+        # Per contender and number of rows: what to run, and where it writes.
+        contenders: dict[str, dict[int, tuple[Callable[[], None], str]]] = {}
+        for make in (command, *(make for make in ENGINES if make.__name__ in options.engines)):
+            name = "sextant score" if make is command else make.__name__
             try:
-                contenders[make.__name__] = (make(bundle, path, out, options), out)
+                for rows, path in paths.items():
+                    out = f"{place}/{make.__name__}-{rows}" + (".parquet" if make in (command, duckdb) else "")
+                    contenders.setdefault(name, {})[rows] = (make(bundle, path, out, options), out)
             except ImportError as error:
-                print(f"{make.__name__} is left out: {error}", file=sys.stderr)
-        times: dict[str, list[float]] = {name: [] for name in contenders}
+                print(f"{name} is left out: {error}", file=sys.stderr)
+
+        def timed(name: str, rows: int, what: str) -> float:
+            run, out = contenders[name][rows]
+            # Some engines add files to a folder that is there.
+            shutil.rmtree(out, ignore_errors=True)
+            before = time.perf_counter()
+            run()
+            took = time.perf_counter() - before
+            print(f"{what}, {name}, {rows} rows: {took:.2f} s, {rows / took:.0f} rows/s", file=sys.stderr)
+            expected = scores(contenders["sextant score"][rows][1])
+            assert what != "warm-up" or scores(out) == expected, f"{name} answers otherwise"
+            return took
+
+        first = {name: timed(name, small, "warm-up") for name in contenders}
+        times: dict[tuple[str, int], list[float]] = {}
         for round in range(options.rounds):
-            for name, (run, out) in contenders.items():
-                before = time.perf_counter()
-                run()
-                took = time.perf_counter() - before
-                times[name].append(took)
-                print(f"round {round}, {name}: {options.rows / took:.0f} rows/s", file=sys.stderr)
-                if round == 0:
-                    assert scores(out) == scores(f"{place}/command.parquet"), f"{name} answers otherwise"
-        print("| | rows/s | time of the command's |\n|---|---:|---:|")
-        for name, took in times.items():
-            ratio = statistics.median(mine / plain for mine, plain in zip(took, times["sextant score"]))
-            print(f"| {name} | {options.rows / statistics.median(took):.0f} | {ratio:.2f} |")
+            for name in contenders:
+                for rows in options.rows:
+                    times.setdefault((name, rows), []).append(timed(name, rows, f"round {round}"))
+        print("| | first run | fixed, later | ms per row | per row, over the command's | rows/s in all, later |")
+        print("|---|---:|---:|---:|---:|---:|")
+        plain = 0.0
+        for name in contenders:
+            few, many = (statistics.median(times[name, rows]) for rows in options.rows)
+            per_row = (many - few) / (large - small)
+            plain = plain or per_row
+            print(
+                f"| {name} | {first[name]:.1f} s | {few - per_row * small:.1f} s | {per_row * 1000:.3f} "
+                f"| {per_row / plain - 1:+.0%} | {large / many:.0f} |"
+            )
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ fn stated_length(folder: &Path) -> Option<usize> {
     config.get("model_max_length")?.as_f64().map(|length| length as usize)
 }
 
-/// Writes the bundle of a published reranker, and returns the reranker's folder. `name` is that folder, or a name
-/// that was fetched.
+/// Writes the bundle of a published reranker. Returns the reranker's folder, and its labels in its own numbering, the
+/// lowest grade first. `name` is that folder, or a name that was fetched.
 #[pyfunction]
 #[pyo3(signature = (name, out, max_tokens=None))]
 pub(crate) fn import_classifier(
@@ -26,7 +26,7 @@ pub(crate) fn import_classifier(
     name: &str,
     out: PathBuf,
     max_tokens: Option<usize>,
-) -> PyResult<OsString> {
+) -> PyResult<(OsString, Vec<usize>)> {
     let folder = Store::from_environment()
         .resolve(name)
         .map_err(|error| ModelError::new_err(error.to_string()))?;
@@ -35,8 +35,10 @@ pub(crate) fn import_classifier(
     let written = interruptible::run_silently(py, || {
         let imported = Imported::classifier(&folder)?;
         let stated = stated.map(|stated| stated.min(imported.max_positions()));
-        imported.save(&out, Existing::Refuse, max_tokens.or(stated), provenance)
+        let labels = imported.labels().to_vec();
+        imported.save(&out, Existing::Refuse, max_tokens.or(stated), provenance)?;
+        Ok(labels)
     })?;
-    written.map_err(|error| raised(&error))?;
-    Ok(folder.into_os_string())
+    let labels = written.map_err(|error: sextant_model::ModelError| raised(&error))?;
+    Ok((folder.into_os_string(), labels))
 }

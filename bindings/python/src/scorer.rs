@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use sextant_core::{Prediction, Task};
 use sextant_infer::Threads;
-use sextant_kernels::ScorePrecision;
+use sextant_kernels::{ScorePrecision, release_free_blocks};
 use sextant_model::Device;
 use sextant_score::{BatchError, append, predict_batch, scored_schema};
 use std::num::NonZeroUsize;
@@ -53,7 +53,10 @@ impl Scorer {
         let opened = interruptible::run_silently(py, || {
             sextant_infer::Scorer::open(&path, &device, precision)?.with_threads(threads)
         })?;
-        Ok(Self { scorer: opened.map_err(|error| raised(&error))? })
+        let scorer = opened.map_err(|error| raised(&error))?;
+        // What packing the weights has left, which a worker of an engine would hold beside the model.
+        release_free_blocks();
+        Ok(Self { scorer })
     }
 
     /// The tasks that the model answers.

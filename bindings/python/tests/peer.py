@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -16,13 +17,81 @@ SMALL = {
     "intermediate_size": 64,
     "max_position_embeddings": 128,
 }
+HEADS = {"num_key_value_heads": 2, "head_dim": 8}
+WINDOW = {"sliding_window": 8, "query_pre_attn_scalar": 24}
+DECODERS = {
+    "llama": {"num_key_value_heads": 2},
+    "mistral": HEADS | {"sliding_window": 8},
+    "qwen2": {"num_key_value_heads": 2},
+    "qwen3": HEADS,
+    "gemma": HEADS,
+    "gemma2": HEADS | WINDOW,
+    "gemma3_text": HEADS | WINDOW,
+}
+"""Decoders, and what each asks for besides the small sizes."""
+
+
+QWEN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""How Qwen's tokenizers split texts. (From version 5 on, transformers splits so whatever the file says.)"""
+
+
+def bytewise(special: list[str], texts: list[str], split: str | None = None) -> Any:
+    """A tokenizer of bytes and merges, without a post-processor."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    built = Tokenizer(models.BPE())
+    built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if split is not None:
+        built.normalizer = normalizers.NFC()
+        words = pre_tokenizers.Split(Regex(split), "isolated")
+        in_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        built.pre_tokenizer = pre_tokenizers.Sequence([words, in_bytes])
+    built.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    built.train_from_iterator(texts * 3, trainer)
+    return built
+
+
+def decoder_tokenizer(family: str, texts: list[str]) -> "transformers.PreTrainedTokenizerFast":
+    """A small tokenizer that lays out pairs as the family's published ones do: each side after the token that begins
+    a text, or, in Qwen, one side after the other and nothing else."""
+    from tokenizers import processors
+
+    if family.startswith("qwen"):
+        special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+        names = {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>"}
+    elif family == "llama":
+        special = ["<|begin_of_text|>", "<|end_of_text|>"]
+        # Rows that are padded with the token that ends a text, as many are.
+        names = {"bos_token": special[0], "eos_token": special[1], "pad_token": special[1]}
+    elif family == "mistral":
+        special = ["<unk>", "<s>", "</s>"]
+        names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<unk>"}
+    else:
+        special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+        names = {"bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    built = bytewise(special, texts, QWEN if family.startswith("qwen") else None)
+    begin = names.get("bos_token")
+    if begin is not None:
+        end = f" {names['eos_token']}:1" if family == "llama" else ""
+        built.post_processor = processors.TemplateProcessing(
+            single=f"{begin} $A",
+            pair=f"{begin} $A {begin}:1 $B:1{end}",
+            special_tokens=[(token, built.token_to_id(token)) for token in {begin, names["eos_token"]}],
+        )
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=built, model_max_length=128, **names)
 
 
 def tokenizer(family: str, pairs: list[list[str]]) -> "transformers.PreTrainedTokenizerFast":
     """A small tokenizer of the family's kind, trained on the pairs."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
     texts = [text for pair in pairs for text in pair]
+    if family in DECODERS:
+        return decoder_tokenizer(family, texts)
     if family in ("bert", "electra", "distilbert"):
         built = Tokenizer(models.WordPiece(unk_token="[UNK]"))
         built.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -40,16 +109,13 @@ def tokenizer(family: str, pairs: list[list[str]]) -> "transformers.PreTrainedTo
         unknown = "<unk>" if family == "xlm-roberta" else "[UNK]"
         trainer = trainers.UnigramTrainer(vocab_size=200, special_tokens=special, unk_token=unknown)
     else:
-        built = Tokenizer(models.BPE())
-        built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        built.decoder = decoders.ByteLevel()
         special = {
             "roberta": ["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
             "modernbert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
         }[family]
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
-    built.train_from_iterator(texts * 3, trainer)
+        built = bytewise(special, texts)
+    if family not in ("roberta", "modernbert"):
+        built.train_from_iterator(texts * 3, trainer)
     number = built.token_to_id
     if family in ("roberta", "xlm-roberta"):
         layout = processors.RobertaProcessing(("</s>", number("</s>")), ("<s>", number("<s>")), add_prefix_space=False)
@@ -76,8 +142,9 @@ def tokenizer(family: str, pairs: list[list[str]]) -> "transformers.PreTrainedTo
     return kind(tokenizer_object=built, model_max_length=128, **names)
 
 
-def make(kind: str, pairs: list[list[str]], folder: Path, identity: bool) -> None:
-    """Writes a reranker with one label: random of a family, or the backbone of a folder with a random head."""
+def make(kind: str, pairs: list[list[str]], folder: Path, identity: bool, labels: list[str]) -> None:
+    """Writes a reranker, with one label unless several are named: random of a family, or the backbone of a folder with
+    a random head."""
     torch.manual_seed(7)
     if Path(kind).is_dir():
         words = transformers.AutoTokenizer.from_pretrained(kind)
@@ -102,10 +169,14 @@ def make(kind: str, pairs: list[list[str]], folder: Path, identity: bool) -> Non
                 "position_biased_input": False,
                 "type_vocab_size": 0,
             }
+        small |= DECODERS.get(kind, {})
         special = {"pad_token_id": words.pad_token_id}
         for name in ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"):
             special[name] = getattr(words, name)
         config = transformers.AutoConfig.for_model(kind, vocab_size=len(words), num_labels=1, **small, **special)
+        if labels:
+            config.id2label = dict(enumerate(labels))
+            config.label2id = {label: number for number, label in enumerate(labels)}
         model = transformers.AutoModelForSequenceClassification.from_config(config)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -121,11 +192,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--make")
     parser.add_argument("--identity", action="store_true")
+    parser.add_argument("--labels", nargs="*", default=[])
     arguments = parser.parse_args()
     pairs = json.load(sys.stdin)
     if arguments.make:
-        make(arguments.make, pairs, arguments.folder, arguments.identity)
+        make(arguments.make, pairs, arguments.folder, arguments.identity, arguments.labels)
     encoder = CrossEncoder(str(arguments.folder), device="cpu")
+    if len(arguments.labels) > 1:
+        print(json.dumps({"shares": encoder.predict(pairs, apply_softmax=True).tolist()}))
+        return
     scores = encoder.predict(pairs)
     logits = encoder.predict(pairs, activation_fn=torch.nn.Identity())
     ranked = encoder.rank(pairs[0][0], [right for _, right in pairs])

@@ -144,6 +144,26 @@ def test_spark(spark: Any, files: tuple[Place, str, pa.Table]) -> None:
     assert few.count() == 20
 
 
+def test_spark_gives_a_worker_as_many_threads_as_a_task_has_cores(
+    spark: Any, files: tuple[Place, str, pa.Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sextant.spark
+
+    place, path, _ = files
+    made = sextant.spark._engine.job
+    asked: list[int | None] = []
+
+    def job(*arguments: Any) -> Any:
+        asked.append(arguments[-1])
+        return made(*arguments)
+
+    monkeypatch.setattr(sextant.spark._engine, "job", job)
+    df = spark.read.parquet(path).limit(20)
+    for threads in (None, 2):
+        sextant.spark.score(df, place.path("engines"), task="query-type", threads=threads)
+    assert asked == [1, 2]
+
+
 def test_spark_with_a_killed_worker(spark: Any, files: tuple[Place, str, pa.Table]) -> None:
     import sextant.spark
 
@@ -223,7 +243,7 @@ def test_daft(files: tuple[Place, str, pa.Table]) -> None:
     place, path, expected = files
     df = daft.read_parquet(path)
     for workers in (1, 2):
-        scored = sextant.daft.score(df, place.path("engines"), task="query-type", workers=workers)
+        scored = sextant.daft.score(df, place.path("engines"), task="query-type", workers=workers, batch_size=500)
         found = scored.to_arrow()
         assert found.schema.field("small").type == pa.int16()
         check(found, expected)

@@ -215,6 +215,8 @@ def test_a_lab_is_that_of_the_command_line_and_shards_share_it(place: Place, mon
     seen: list[str] = []
     lab = sextant.Lab("grid.toml", out="python")
     assert len(lab.runs) == 4
+    before = lab.status()
+    assert before["run"].tolist() == lab.runs and set(before["state"]) == {"waiting"} and "waiting" in lab._repr_html_()
     assert lab.run(callbacks=[lambda event: seen.append(event["event"])], progress=False)
     assert seen.count("opened") == 1 and seen.count("step") == 80
     assert set(lab.status()["state"]) == {"finished"}

@@ -1,6 +1,8 @@
 """How a bundle travels to workers, without any engine."""
 
 import dataclasses
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,3 +47,18 @@ def test_mistakes_are_found_before_anything_is_sent(shared: Place) -> None:
         _engine.check_columns(["left", "right"], "left", "title", "query-type")
     with pytest.raises(ValueError, match="name the task of all rows"):
         _engine.check_columns(["left", "right"], "left", "right", None)
+
+
+def test_engines_are_there_without_an_import_of_their_own() -> None:
+    code = """
+import sys, sextant
+assert not hasattr(sextant, "spork")
+sys.modules["pyspark"] = None
+try:
+    sextant.spark
+except ModuleNotFoundError as error:
+    assert "`sextant.spark` needs the library `pyspark`" in str(error), error
+else:
+    raise AssertionError("pyspark is absent")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

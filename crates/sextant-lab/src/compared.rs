@@ -33,7 +33,8 @@ impl Compared {
     ) -> Result<Self, LabError> {
         let examples = loaded.dataset.part(split);
         if examples.is_empty() {
-            return Err(LabError::Compare(format!("{path}: no {split} rows")));
+            let mend = "name another part: `--split`, in Python `split=`";
+            return Err(LabError::Compare(format!("{path}: no {split} rows; {mend}")));
         }
         let name = format!("{path}, {split}");
         let pairs: Vec<Pair> = examples.iter().map(|example| example.pair.clone()).collect();

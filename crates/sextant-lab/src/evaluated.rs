@@ -37,7 +37,8 @@ pub fn labelled_rows(
         }
     }
     if rows.examples().is_empty() {
-        let problem = format!("there are no {part} rows; `--split` names another part");
+        let problem =
+            format!("there are no {part} rows; name another part: `--split`, in Python `split=`");
         return Err(LabError::unusable(path, problem));
     }
     Ok(rows)

@@ -21,19 +21,21 @@ pub struct Imported {
     tokenizer: Tokenizer,
     /// How texts are written, if the model states it.
     text: Option<TextConfig>,
+    labels: Vec<usize>,
 }
 
 impl Imported {
     /// Reads a sequence classifier that judges relevance, such as a published reranker, from a folder in Hugging
-    /// Face layout. It answers all tasks alike.
+    /// Face layout. It answers all tasks alike. Rows of a decoder are laid out as its tokenizer lays out pairs,
+    /// because that is what the model was trained on.
     ///
     /// # Errors
     /// The folder holds no model of a known family, or its head does not judge relevance.
     pub fn classifier(folder: &Path) -> Result<Self, ModelError> {
         let backbone = Backbone::open(folder)?;
         backbone.check()?;
-        backbone.check_relevance_head()?;
-        let tokenizer = backbone.tokenizer()?;
+        let labels = backbone.check_relevance_head()?;
+        let tokenizer = backbone.tokenizer_of_classifier()?;
         let spec = ModelSpec {
             backbone: backbone.config().clone(),
             tasks: Task::ALL.to_vec(),
@@ -46,7 +48,7 @@ impl Imported {
             lora: None,
         };
         let model = initialize(RelevanceModel::zeros(spec, &Device::cpu())?, 0);
-        Ok(Self { model: backbone.load_into(model)?, tokenizer, text: None })
+        Ok(Self { model: backbone.load_into(model)?, tokenizer, text: None, labels })
     }
 
     /// Reads a PEFT LoRA adapter of a folder, over its base, which is stored in the given format.
@@ -65,7 +67,13 @@ impl Imported {
             None => backbone.tokenizer()?,
         };
         let model = adapter.model(&backbone, base_format, &Device::cpu())?;
-        Ok(Self { model, tokenizer, text: adapter.text().cloned() })
+        Ok(Self { model, tokenizer, text: adapter.text().cloned(), labels: Vec::new() })
+    }
+
+    /// The labels of a classifier in its own numbering, the lowest grade first: one, two or three; none of an
+    /// adapter.
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
     }
 
     /// The most tokens that a row may have.

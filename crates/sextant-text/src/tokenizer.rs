@@ -82,6 +82,42 @@ impl Tokenizer {
         rows_by(&self.inner, formats, origin)
     }
 
+    /// The same tokenizer with rows as its file lays out a pair of texts: with the special tokens that the file's
+    /// post-processor writes around and between the sides, or with none if it has no post-processor. Tokens named
+    /// in `fill` that end a row are left out: a model that pools at the last token that is not padding reads
+    /// nothing after it.
+    ///
+    /// # Errors
+    /// The tokenizer fails, or its post-processor does not write the left side before the right one.
+    pub fn with_rows_of_its_file(self, fill: Option<u32>) -> Result<Self, TextError> {
+        let mut inner = self.inner.clone();
+        inner.with_post_processor(self.post_processor.clone());
+        let row = guarded(|| inner.encode(("a", "b"), true)).map_err(TextError::Tokenizer)?;
+        // The special tokens before, between and after the sides, and in which of these places the row is.
+        let (mut parts, mut place) = ([Vec::new(), Vec::new(), Vec::new()], 0);
+        let mut in_order = true;
+        for (&id, side) in row.get_ids().iter().zip(row.get_sequence_ids()) {
+            match side {
+                None => parts[place].push(id),
+                Some(side) if side == place || side + 1 == place => place = side + 1,
+                Some(_) => in_order = false,
+            }
+        }
+        if !in_order || place != 2 {
+            return Err(TextError::Tokenizer(
+                "its post-processor does not write a pair as the left side and then the right side"
+                    .to_owned(),
+            ));
+        }
+        let [open, between, mut close] = parts;
+        while close.last().is_some_and(|&last| Some(last) == fill) {
+            close.pop();
+        }
+        let layout = RowLayout { open, between, close, right_segment: self.layout.right_segment };
+        let fill = fill.filter(|&id| self.token(id).is_some());
+        Ok(Self { layout, pad_id: fill.unwrap_or(self.pad_id), ..self })
+    }
+
     /// The tokenizer as `tokenizer.json`, for a bundle: the same tokenizer always gives the same
     /// bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TextError> {

@@ -136,3 +136,34 @@ fn rows_are_those_of_the_stated_format() {
     let error = Tokenizer::with_layout(json.as_bytes(), "t.json", layout, 9).unwrap_err();
     assert!(error.to_string().contains("the id 9, which no token has"), "{error}");
 }
+
+#[test]
+fn rows_may_be_those_of_the_files_post_processor() {
+    let rows = |processor: Value, fill: Option<u32>| {
+        let bytes = edited(|json| json["post_processor"] = processor);
+        let tokenizer = Tokenizer::from_bytes(&bytes, "test", &[RowFormat::BERT])?;
+        tokenizer.with_rows_of_its_file(fill).map(|tokenizer| tokenizer.layout().clone())
+    };
+    let raw = common::tokenizer();
+    let id = |token: &str| (0..9).find(|&id| raw.token(id).as_deref() == Some(token)).unwrap();
+    let (cls, sep) = (id("[CLS]"), id("[SEP]"));
+    let piece = |token: &str| json!({ "SpecialToken": { "id": token, "type_id": 0 } });
+    let text = |side: &str| json!({ "Sequence": { "id": side, "type_id": 0 } });
+    let template = |pair: Vec<Value>| {
+        let token = |name: &str, id: u32| json!({ "id": name, "ids": [id], "tokens": [name] });
+        json!({
+            "type": "TemplateProcessing", "single": [text("A")], "pair": pair,
+            "special_tokens": { "[CLS]": token("[CLS]", cls), "[SEP]": token("[SEP]", sep) },
+        })
+    };
+    // No post-processor: nothing but the two sides.
+    let plain = rows(Value::Null, None).unwrap();
+    assert_eq!(plain.special_count(), 0);
+    let pair = vec![piece("[CLS]"), text("A"), piece("[CLS]"), text("B"), piece("[SEP]")];
+    let both = rows(template(pair.clone()), None).unwrap();
+    assert_eq!((both.open, both.between, both.close), (vec![cls], vec![cls], vec![sep]));
+    // Where rows end with the token for padding, a model that pools at the last other token reads nothing of it.
+    assert_eq!(rows(template(pair), Some(sep)).unwrap().close, Vec::<u32>::new());
+    let error = rows(template(vec![text("B"), piece("[SEP]"), text("A")]), None).unwrap_err();
+    assert!(error.to_string().contains("the left side and then the right side"), "{error}");
+}

@@ -6,7 +6,7 @@
 array([1.87], dtype=float32)
 
 What the package offers is imported when it is first used, so that ``import sextant`` is quick. Adapters and
-engines are modules of their own: ``sextant.langchain``, ``sextant.llama_index``, ``sextant.haystack``,
+engines are modules of their own, which need their libraries: ``sextant.langchain``, ``sextant.llama_index``, ``sextant.haystack``,
 ``sextant.rerankers``, ``sextant.mteb``, ``sextant.sklearn``; ``sextant.spark``, ``sextant.ray``, ``sextant.daft``,
 ``sextant.sql``.
 """
@@ -49,6 +49,11 @@ _WHERE = {
     "train": "training",
 }
 
+_MODULES = (
+    *("daft", "ray", "spark", "sql"),
+    *("haystack", "langchain", "llama_index", "mteb", "rerankers", "sklearn"),
+)
+
 __all__ = [
     "GRADES",
     "TASKS",
@@ -71,6 +76,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        try:
+            return _import_module(f".{name}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("sextant"):
+                raise
+            message = f"`sextant.{name}` needs the library `{error.name}`: install it with pip"
+            raise ModuleNotFoundError(message, name=error.name) from error
     if name not in _WHERE:
         raise AttributeError(f"module `sextant` has no attribute `{name}`")
     return getattr(_import_module(f".{_WHERE[name]}", __name__), name)

@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from .relevance import ADDED_COLUMNS, Relevance
 
@@ -33,9 +33,8 @@ class Job:
         Raises:
             RuntimeError: the folder does not hold the bundle that was sent.
         """
-        key = (self.sha256, self.precision, self.threads)
         with _lock:
-            model = _open.get(key)
+            model = _open.get(self._key)
             if model is None:
                 model = Relevance.load(folder, self.precision, threads=self.threads)
                 if model.manifest_sha256 != self.sha256:
@@ -43,8 +42,17 @@ class Job:
                         f"{folder}: the bundle's hash is {model.manifest_sha256[:12]}, but the job is for "
                         f"{self.sha256[:12]}; a worker has another bundle than the driver"
                     )
-                _open[key] = model
+                _open[self._key] = model
         return model
+
+    def keep(self, model: Relevance) -> None:
+        """Has :meth:`model` give this model in this process, which opened it already."""
+        with _lock:
+            _open.setdefault(self._key, model)
+
+    @property
+    def _key(self) -> tuple[str, str, int | None]:
+        return self.sha256, self.precision, self.threads
 
     def score(self, model: Relevance, table: Any) -> Any:
         """A ``pyarrow.Table`` with the columns of the prediction appended."""
@@ -58,15 +66,20 @@ def job(
     left: str,
     right: str,
     threads: int | None,
+    *,
+    here: bool = False,
 ) -> tuple[Job, str]:
     """The job, and the folder of the bundle on this machine. The bundle is opened here once, so that mistakes
-    are found before anything is sent."""
+    are found before anything is sent; and kept, if this process will compute."""
     model = Relevance.load(bundle, precision, threads=threads)
     if task is None and len(model.tasks) == 1:
         task = model.tasks[0]
     if task is not None and task not in model.tasks:
         raise ValueError(f"the model does not answer `{task}`; it answers {', '.join(model.tasks)}")
-    return Job(model.manifest_sha256, precision, task, left, right, threads), model.path
+    made = Job(model.manifest_sha256, precision, task, left, right, threads)
+    if here:
+        made.keep(model)
+    return made, model.path
 
 
 def check_columns(names: list[str], left: str, right: str, task: str | None) -> None:
@@ -89,16 +102,33 @@ def kept(names: list[str]) -> list[str]:
 
 
 def packed(folder: str) -> "Packed":
-    """A bundle or an ensemble with its members, as an uncompressed tar archive. (Weights do not compress.)"""
+    """A bundle or an ensemble with its members, as an archive in memory."""
+    buffer = io.BytesIO()
+    return Packed(inner=write_archive(folder, buffer), archive=buffer.getvalue())
+
+
+def write_archive(folder: str, file: IO[bytes]) -> str:
+    """Writes a bundle, or an ensemble with its members, as an uncompressed tar archive. (Weights do not compress.)
+    Returns the bundle's folder in the archive."""
+    root, folders, inner = _layout(folder)
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for path in folders:
+            archive.add(path, arcname=os.path.relpath(path, root))
+    return inner
+
+
+def place_in_archive(folder: str) -> str:
+    """The bundle's folder in the archive that :func:`write_archive` writes."""
+    return _layout(folder)[2]
+
+
+def _layout(folder: str) -> tuple[str, list[str], str]:
+    """The folder that holds all that travels, the folders that do, and the bundle's place there."""
     folder = os.path.realpath(folder)
     folders = [folder, *_members(folder)]
     # An ensemble names its members by relative paths, which must lead to them there as well.
     root = os.path.commonpath([os.path.dirname(path) for path in folders])
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in folders:
-            archive.add(path, arcname=os.path.relpath(path, root))
-    return Packed(buffer.getvalue(), os.path.relpath(folder, root))
+    return root, folders, os.path.relpath(folder, root)
 
 
 def _members(folder: str) -> list[str]:

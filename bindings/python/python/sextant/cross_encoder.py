@@ -16,6 +16,9 @@ from .relevance import Relevance, expected_grade
 
 _IDENTITY = "torch.nn.modules.linear.Identity"
 _SIGMOID = "torch.nn.modules.activation.Sigmoid"
+_ONE_LABEL = (
+    "`activation_fn` is for rerankers with one label; `apply_softmax=True` gives the probability of each of several"
+)
 
 
 class CrossEncoder:
@@ -27,7 +30,8 @@ class CrossEncoder:
     * a **published reranker**: a folder in Hugging Face layout, or a name that ``sextant get`` fetched, of any
       supported family. A reranker with one label gets the scores that sentence-transformers gives it: the
       logit after the activation that its configuration states, which is the sigmoid unless stated. Other
-      classifiers of relevance give the expected grade / 2.
+      classifiers of relevance, of two or three labels, give the expected grade / 2, and with
+      ``apply_softmax=True`` the probability of each label.
 
     Args:
         model_name_or_path: what to open.
@@ -61,6 +65,7 @@ class CrossEncoder:
         self.source = name
         """The folder of what was opened."""
         self._activation: str | Callable[[Any], Any] | None = None
+        self._labels = [0, 1, 2]  # in the numbering of what was opened, the lowest grade first
         if _is_sextant(name):
             if max_length is not None:
                 raise ValueError("`max_length` is for published rerankers; a bundle states its own")
@@ -71,11 +76,11 @@ class CrossEncoder:
             scratch = tempfile.mkdtemp(prefix="sextant-")
             self._finalizer = weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
             bundle = os.path.join(scratch, "bundle")
-            self.source = _sextant.import_classifier(name, bundle, max_length)
-            if _labels(self.source) == 1:
+            self.source, self._labels = _sextant.import_classifier(name, bundle, max_length)
+            if len(self._labels) == 1:
                 self._activation = activation_fn or _stated_activation(self.source)
             elif activation_fn is not None:
-                raise ValueError("`activation_fn` is for rerankers with one label")
+                raise ValueError(_ONE_LABEL)
             self.model = Relevance.load(bundle, precision, threads=threads)
         if task is None and "query-product" in self.model.tasks:
             task = "query-product"
@@ -100,14 +105,17 @@ class CrossEncoder:
     ) -> Any:
         """The score of each pair: an array ``[n]`` of ``float32``, or one number for one pair.
 
-        ``batch_size``, ``apply_softmax``, ``device``, ``pool`` and ``chunk_size`` are accepted for
-        compatibility: rows are packed without padding, and the answer does not depend on how.
+        ``batch_size``, ``device``, ``pool`` and ``chunk_size`` are accepted for compatibility: rows are packed
+        without padding, and the answer does not depend on how.
 
         Args:
             inputs: a pair, or pairs in any form that :class:`Relevance` takes.
             prompt: a text in front of the left sides.
             show_progress_bar: whether to show a bar; unless given, one appears when the call takes long.
             activation_fn: as in the constructor, for this call.
+            apply_softmax: the probability of each label, ``[n, labels]`` in the model's own numbering of them (for
+                bundles: irrelevant, partial, relevant), in place of one score. It changes nothing for a reranker
+                with one label, and the logits of several are not to be had.
             convert_to_numpy: ``False`` gives a list of numbers.
             convert_to_tensor: gives a torch tensor.
 
@@ -123,14 +131,18 @@ class CrossEncoder:
         pairs = [inputs] if single else inputs
         if prompt:
             pairs = [(prompt + pair[0], pair[1]) for pair in pairs]
+        shares = bool(apply_softmax) and len(self._labels) > 1
         if hasattr(pairs, "__len__") and len(pairs) == 0:
-            return self._returned(np.zeros(0, dtype=np.float32), convert_to_numpy, convert_to_tensor)
+            nothing = np.zeros((0, len(self._labels)) if shares else 0, dtype=np.float32)
+            return self._returned(nothing, convert_to_numpy, convert_to_tensor)
         found = self.model.probabilities(pairs, self.task, progress=show_progress_bar)
         activation = activation_fn or self._activation
-        if activation is None:
+        if shares and activation is None:
+            scores = _shares(found, self._labels)
+        elif activation is None:
             scores = expected_grade(found) / np.float32(2)
         elif self._activation is None:
-            raise ValueError("`activation_fn` is for rerankers with one label")
+            raise ValueError(_ONE_LABEL)
         else:
             scores = _activated(_logits(found), activation)
         if single:
@@ -169,6 +181,8 @@ class CrossEncoder:
         if not documents:
             return []
         scores = np.asarray(self.predict([(query, document) for document in documents], **arguments))
+        if scores.ndim != 1:
+            raise ValueError("documents are ranked by one score; leave out `apply_softmax`")
         order = np.argsort(-scores, kind="stable")[:top_k]
         return [
             {
@@ -224,11 +238,6 @@ def _config(folder: str) -> dict[str, Any]:
     return found
 
 
-def _labels(folder: str) -> int:
-    config = _config(folder)
-    return len(config.get("id2label") or range(config.get("num_labels", 2)))
-
-
 def _stated_activation(folder: str) -> str:
     """The activation that a reranker's configuration states, as sentence-transformers reads it."""
     config = _config(folder)
@@ -246,6 +255,18 @@ def _logits(probabilities: Any) -> Any:
     tiny = np.finfo(np.float32).tiny
     clipped = np.maximum(probabilities.astype(np.float64), tiny)
     return (0.5 * (np.log(clipped[:, 2]) - np.log(clipped[:, 0]))).astype(np.float32)
+
+
+def _shares(probabilities: Any, labels: list[int]) -> Any:
+    """The probability of each label, in the model's own numbering; ``labels`` are its numbers by rising grade."""
+    found = np.empty((len(probabilities), len(labels)), dtype=np.float32)
+    if len(labels) == 2:
+        # The head was read as that of a reranker whose logit is the difference of the two.
+        higher = _activated(_logits(probabilities), _SIGMOID)
+        found[:, labels[0]], found[:, labels[1]] = 1 - higher, higher
+    else:
+        found[:, labels] = probabilities
+    return found
 
 
 def _activated(logits: Any, activation: str | Callable[[Any], Any]) -> Any:

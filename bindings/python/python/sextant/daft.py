@@ -33,7 +33,7 @@ def score(
     precision: str = "f32",
     workers: int = 1,
     threads: int | None = None,
-    batch_size: int = 4096,
+    batch_size: int = 1024,
 ) -> "daft.DataFrame":
     """The data frame with the columns of ``sextant score`` appended; lazily, as Daft does everything.
 
@@ -44,18 +44,21 @@ def score(
         left: the column of the left sides: texts, or structs for products.
         right: the column of the right sides.
         precision: of the products: ``f32``, ``bf16`` or ``int8``.
-        workers: how many processes; with one, Daft's own process computes.
+        workers: how many processes. With one, Daft's own process computes, and all of its threads share the model;
+            with more, each has its own.
         threads: of each worker; all that the machine has unless given.
-        batch_size: how many rows a worker gets at a time.
+        batch_size: the most rows that are scored in one call. Daft's threads divide the calls among them.
 
     Raises:
         ValueError: a column is missing, or the model does not answer the task.
         ModelError: the bundle cannot be opened.
     """
-    job, folder = _engine.job(bundle, precision, task, left, right, threads)
+    on_ray = daft.get_or_infer_runner_type() == "ray"
+    here = workers == 1 and not on_ray
+    job, folder = _engine.job(bundle, precision, task, left, right, threads, here=here)
     _engine.check_columns(df.column_names, left, right, job.task)
     columns = [left, right] + (["task"] if "task" in df.column_names else [])
-    packed = _engine.packed(folder) if daft.get_or_infer_runner_type() == "ray" else None
+    packed = _engine.packed(folder) if on_ray else None
 
     class SextantScorer:
         def __init__(self) -> None:
@@ -69,10 +72,7 @@ def score(
             arrays = [scored.column(name).combine_chunks() for name in ADDED_COLUMNS]
             return pa.StructArray.from_arrays(arrays, names=list(ADDED_COLUMNS))
 
-    scorer: Any = daft.cls(
-        SextantScorer,
-        max_concurrency=workers,
-        use_process=workers > 1,
-    )()
+    # Whenever it is stated, the concurrency is that of processes.
+    scorer: Any = daft.cls(SextantScorer, max_concurrency=None if here else workers, use_process=not here)()
     names = _engine.kept(df.column_names)
     return df.select(*names, scorer.score(*(df[name] for name in columns)))

@@ -102,9 +102,12 @@ class Lab:
         return ended == "complete"
 
     def status(self) -> Any:
-        """The runs of the grid as a pandas frame: ``run``, ``state``, ``holder``, and the ledger's numbers."""
+        """The runs of the grid as a pandas frame: ``run``, ``state``, ``holder``, and the ledger's numbers. Before
+        anything has run, all are ``waiting``."""
         import pandas as pd
 
+        if not os.path.exists(os.path.join(self.path, "lab.toml")):
+            return pd.DataFrame({"run": self.runs, "state": "waiting", "holder": None})
         return pd.json_normalize(json.loads(_sextant.lab_status(self.path)))
 
     def report(self, *, overwrite: bool = False) -> LabReport:

@@ -38,7 +38,7 @@ def score(
     precision: str = "f32",
     workers: int | tuple[int, int] = 2,
     threads: int = 1,
-    batch_size: int = 4096,
+    batch_size: int = 1024,
 ) -> "ray.data.Dataset":
     """The dataset with the columns of ``sextant score`` appended; lazily, as Ray Data does everything.
 
@@ -56,7 +56,8 @@ def score(
         workers: how many actors, or the least and the most.
         threads: of each actor, for which Ray reserves as many CPUs. Leave some for reading, without which there
             is nothing to score: a warning says so when the actors take all that the cluster has.
-        batch_size: how many rows an actor gets at a time.
+        batch_size: how many rows an actor gets at a time. Larger blocks are divided, so that all actors have work
+            however few blocks the dataset has.
 
     Raises:
         ValueError: a column is missing, or the model does not answer the task.
@@ -75,13 +76,16 @@ def score(
             "left for reading the rows, and the job waits forever; lower `workers` or `threads`",
             stacklevel=2,
         )
+    # Ray reads a small file as one block, which one actor would score alone. (This streams; nothing is shuffled.)
+    dataset = dataset.repartition(target_num_rows_per_block=batch_size)
     return dataset.map_batches(
         _Scorer,
         # In a list, so that the actor gets the reference and not, once more, the bytes.
         fn_constructor_args=(job, [archive]),
         batch_format="pyarrow",
         batch_size=batch_size,
-        compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most),
+        # One batch to score and one that waits: an actor that is ready first does not take the others' work.
+        compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most, max_tasks_in_flight_per_actor=2),
         num_cpus=threads,
         max_restarts=-1,
         max_task_retries=-1,

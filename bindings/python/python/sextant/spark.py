@@ -35,7 +35,7 @@ def score(
     left: str = "left",
     right: str = "right",
     precision: str = "f32",
-    threads: int | None = 1,
+    threads: int | None = None,
 ) -> DataFrame:
     """The data frame with the columns of ``sextant score`` appended; lazily, as Spark does everything.
 
@@ -50,16 +50,21 @@ def score(
         left: the column of the left sides: texts, or structs for products.
         right: the column of the right sides.
         precision: of the products: ``f32``, ``bf16`` or ``int8``.
-        threads: of each Python worker, of which Spark runs as many as the executor has cores.
+        threads: of each Python worker, which share one model; as many as Spark gives a task unless stated. Spark runs
+            a Python worker for every ``spark.task.cpus`` cores of an executor: with 1, its default, each core has a
+            worker with a model of its own; with as many as the executor has cores, they share one.
 
     Raises:
         ValueError: a column is missing, or the model does not answer the task.
         ModelError: the bundle cannot be opened.
     """
+    context = df.sparkSession.sparkContext
+    if threads is None:
+        threads = int(context.getConf().get("spark.task.cpus", "1") or 1)
     job, folder = _engine.job(bundle, precision, task, left, right, threads)
     _engine.check_columns(df.columns, left, right, job.task)
     name = f"sextant-{job.sha256[:16]}"
-    inner = _send(df.sparkSession.sparkContext, folder, name)
+    inner = _send(context, folder, name)
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
         model = job.model(os.path.join(SparkFiles.get(name), inner))
@@ -73,13 +78,13 @@ def score(
 def _send(context: Any, folder: str, name: str) -> str:
     """Gives the bundle to all executors under a name, once for each bundle and context; returns the place of the
     bundle in what they get."""
-    packed = _engine.packed(folder)
-    if not any(f"{name}.tar" in archive for archive in context.listArchives):
-        scratch = tempfile.mkdtemp(prefix="sextant-spark-")
-        # Executors that start later fetch the archive from the driver, so that it stays as long as the driver.
-        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-        archive = os.path.join(scratch, f"{name}.tar")
-        with open(archive, "wb") as file:
-            file.write(packed.archive)
-        context.addArchive(f"{archive}#{name}")
-    return packed.inner
+    if any(f"{name}.tar" in archive for archive in context.listArchives):
+        return _engine.place_in_archive(folder)
+    scratch = tempfile.mkdtemp(prefix="sextant-spark-")
+    # Executors that start later fetch the archive from the driver, so that it stays as long as the driver.
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    archive = os.path.join(scratch, f"{name}.tar")
+    with open(archive, "wb") as file:
+        inner = _engine.write_archive(folder, file)
+    context.addArchive(f"{archive}#{name}")
+    return inner

@@ -26,7 +26,8 @@ pub(super) enum Found {
 pub(super) struct Head {
     weight: Vec<f32>,
     bias: Vec<f32>,
-    labels: usize,
+    /// The labels in the checkpoint's numbering, the lowest grade first.
+    order: Vec<usize>,
 }
 
 /// The names in the plain backbone of the parameters between the backbone and the logits that exist with this
@@ -104,7 +105,12 @@ impl Head {
             .map(|(input, row)| matrix[row * inputs + input])
             .collect();
         let bias = rows.iter().map(|&row| shifts[row]).collect();
-        Ok(Found::Relevance(Self { weight, bias, labels: count }))
+        Ok(Found::Relevance(Self { weight, bias, order: rows }))
+    }
+
+    /// The labels in the checkpoint's numbering, the lowest grade first.
+    pub(super) fn into_order(self) -> Vec<usize> {
+        self.order
     }
 
     /// The values for the weight `[hidden, outputs]` or the bias `[outputs]` of a head of the model; `None`
@@ -116,10 +122,10 @@ impl Head {
     ) -> Result<Option<Vec<f32>>, ModelError> {
         let Some(&outputs) = shape.last() else { return Ok(None) };
         let values = if canonical.ends_with("weight") { &self.weight } else { &self.bias };
-        if values.len() / self.labels * outputs != shape.iter().product::<usize>() {
+        if values.len() / self.order.len() * outputs != shape.iter().product::<usize>() {
             return Err(ModelError::Config(format!(
                 "the checkpoint's head reads {} numbers, the model's {}",
-                self.weight.len() / self.labels,
+                self.weight.len() / self.order.len(),
                 shape[0]
             )));
         }
@@ -137,7 +143,8 @@ impl Head {
                 _ => None,
             }
         };
-        let columns: Option<Vec<Vec<f32>>> = values.chunks_exact(self.labels).map(spread).collect();
+        let columns: Option<Vec<Vec<f32>>> =
+            values.chunks_exact(self.order.len()).map(spread).collect();
         Ok(columns.map(|columns| columns.concat()))
     }
 }

@@ -25,6 +25,8 @@ pub struct Backbone {
     config: Box<BackboneConfig>,
     labels: Labels,
     pooling: Pooling,
+    /// The token for padding that `config.json` states.
+    fill: Option<u32>,
     archive: OnceLock<Arc<Archive>>,
 }
 
@@ -65,6 +67,10 @@ impl Backbone {
             config: Box::new(config),
             labels: Labels::read(&file),
             pooling,
+            fill: file
+                .get("pad_token_id")
+                .and_then(Value::as_u64)
+                .and_then(|id| id.try_into().ok()),
             archive: OnceLock::new(),
         })
     }
@@ -147,16 +153,16 @@ impl Backbone {
     }
 
     /// Checks that the checkpoint has a complete classification head that judges relevance, from which a
-    /// model can start.
+    /// model can start. Returns which label of the checkpoint is the lowest grade, which the next one, and so on.
     ///
     /// # Errors
     /// No head, a head of which a tensor is missing or has a wrong shape, or a head of other labels, which
     /// the error names.
-    pub fn check_relevance_head(&self) -> Result<(), ModelError> {
+    pub fn check_relevance_head(&self) -> Result<Vec<usize>, ModelError> {
         let archive = self.archive()?;
         let format = self.format();
         match Head::find(format, &archive, &self.config, &self.labels)? {
-            Found::Relevance(_) => Ok(()),
+            Found::Relevance(head) => Ok(head.into_order()),
             Found::Absent => {
                 let wanted = head::tensor(format, &archive, "classifier.weight");
                 let first: Vec<&str> = archive.names().take(3).collect();
@@ -189,6 +195,23 @@ impl Backbone {
     pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
         let files = TokenizerFiles::find(&self.folder, self.format())?;
         self.checked(files.read(self.format())?, files.path())
+    }
+
+    /// The tokenizer of a classifier that was trained with `transformers`, whose rows are those that the model
+    /// saw. A decoder's rows are laid out as its tokenizer lays out pairs, with no more special tokens than that
+    /// writes; an encoder's are those of its family.
+    ///
+    /// # Errors
+    /// Those of [`Backbone::tokenizer`], and a tokenizer that does not write pairs in their order.
+    pub fn tokenizer_of_classifier(&self) -> Result<Tokenizer, ModelError> {
+        let tokenizer = self.tokenizer()?;
+        if !self.config.block.causal {
+            return Ok(tokenizer);
+        }
+        tokenizer.with_rows_of_its_file(self.fill).map_err(|error| ModelError::Weights {
+            path: self.tokenizer_path(),
+            problem: error.to_string(),
+        })
     }
 
     /// The tokenizer for this backbone that another folder holds, such as an adapter's; `None` if it holds
