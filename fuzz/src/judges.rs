@@ -2,7 +2,7 @@
 
 use crate::{Scratch, is_read};
 use sextant_core::{Pair, Task};
-use sextant_judge::{Answer, Ledger, Prompt, pair_key};
+use sextant_judge::{Answer, Judge, Ledger, Prompt, pair_key};
 
 /// A prompt, with which a pair is asked about.
 pub(crate) fn prompt(_: &Scratch, bytes: &[u8]) -> bool {
@@ -18,7 +18,8 @@ pub(crate) fn prompt(_: &Scratch, bytes: &[u8]) -> bool {
 /// The answers of a judge.
 pub(crate) fn answers(scratch: &Scratch, bytes: &[u8]) -> bool {
     let path = scratch.file("answers.jsonl", bytes);
-    let ledger = Ledger::open(&path, "m", "p", None);
+    let judge = Judge { model: "m", prompt: "p", method: None, votes: 1 };
+    let ledger = Ledger::open(&path, judge);
     if let Ok(ledger) = &ledger {
         let pair = Pair { task: Task::QueryType, left: "a".into(), right: "b".into() };
         drop(format!("{:?}", ledger.get(&pair_key(&pair)).map(Answer::prediction)));

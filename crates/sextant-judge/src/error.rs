@@ -71,6 +71,11 @@ pub enum JudgeError {
         /// Each way with what came of it, one a line.
         tried: String,
     },
+    /// The budget ended while examples were tried.
+    #[error(
+        "the budget is met before all sets of examples were tried, and nothing is judged yet; every answer so far is kept: run the command again with a larger one to go on"
+    )]
+    Budget,
     /// The observer stopped the run.
     #[error("stopped; every answer so far is kept: run the command again to go on")]
     Stopped,

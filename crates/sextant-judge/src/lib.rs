@@ -32,7 +32,7 @@ pub use agreed::Agreed;
 pub use budget::{Budget, Prices, Spent};
 pub use client::{Client, Retries};
 pub use error::JudgeError;
-pub use ledger::{Answer, Ledger, pair_key};
+pub use ledger::{Answer, Gradeless, Judge, Ledger, gradeless_path, pair_key};
 pub use method::Method;
 pub use pace::Pace;
 pub use prompt::{Level, Prompt, Shot};

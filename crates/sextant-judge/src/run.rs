@@ -1,15 +1,16 @@
 //! Asks about many pairs at once, and keeps every answer as soon as it is there.
 
-use crate::ask::{Questioner, Reply};
+use crate::ask::{Asked, Questioner};
+use crate::budget::Purse;
 use crate::{
-    Answer, Budget, Client, JudgeError, Ledger, Method, Pace, Prompt, Shot, Spent, pair_key,
+    Answer, Budget, Client, Gradeless, Judge, JudgeError, Ledger, Method, Pace, Prompt, Shot,
+    Spent, pair_key,
 };
 use sextant_core::Pair;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often the observer is asked whether to go on while no answer comes.
@@ -36,6 +37,13 @@ pub struct Settings {
     pub budget: Budget,
 }
 
+impl Settings {
+    /// Who judges; `prompt` is the hash of the prompt with its examples.
+    pub fn judge<'a>(&'a self, prompt: &'a str) -> Judge<'a> {
+        Judge { model: &self.model, prompt, method: self.method, votes: self.votes }
+    }
+}
+
 /// The connection that judging uses.
 #[derive(Debug, Clone, Copy)]
 pub struct Judging<'a> {
@@ -59,7 +67,7 @@ pub struct Judged {
     /// The positions of pairs whose answers hold no grade, with the reason. They are asked about again by the
     /// next run.
     pub failed: Vec<(usize, String)>,
-    /// What all answers of the ledger took.
+    /// What all that was asked took, with what the ledger holds.
     pub spent: Spent,
 }
 
@@ -104,22 +112,45 @@ pub fn run(
         seed: settings.seed,
     };
     let prompt = settings.prompt.hash(&settings.shots);
-    let record = |key: &str, method: Method, reply: Reply| Answer {
-        key: key.to_owned(),
-        prompt: prompt.clone(),
-        model: settings.model.clone(),
-        method,
-        probs: reply.probs,
-        label_mass: reply.label_mass,
-        spent: reply.spent,
-        raw: reply.raw,
+    let keep = |ledger: &mut Ledger, key: &str, method: Method, asked: Asked| {
+        let Asked { raw, spent, outcome } = asked;
+        let key = key.to_owned();
+        match outcome {
+            Ok(reply) => {
+                let answer = Answer {
+                    key,
+                    prompt: prompt.clone(),
+                    model: settings.model.clone(),
+                    method,
+                    probs: reply.probs,
+                    label_mass: reply.label_mass,
+                    spent,
+                    raw,
+                };
+                ledger.add(answer)
+            }
+            // What was paid for is kept, also if it is worth nothing.
+            Err(error) if raw.is_empty() => Err(error),
+            Err(error) => {
+                let problem = error.to_string();
+                ledger.add_gradeless(&Gradeless { key, method, problem, spent, raw })?;
+                Err(error)
+            }
+        }
     };
+    let purse = Purse::new(settings.budget, ledger.spent(), ledger.largest());
     let method = if let Some(method) = settings.method.or(ledger.method()) {
         method
     } else {
         let (index, key) = &todo[0];
-        let (method, reply) = probe(&questioner, &pairs[*index])?;
-        ledger.add(record(key, method, reply))?;
+        let found = probe(&questioner, &pairs[*index], &purse, |method, asked| {
+            keep(ledger, key, method, asked)
+        })?;
+        let Some(method) = found else {
+            judged.left = todo.len();
+            judged.spent = ledger.spent();
+            return Ok(judged);
+        };
         todo.remove(0);
         judged.asked += 1;
         let _ = observer(1); // asked again below
@@ -127,33 +158,27 @@ pub fn run(
     };
     judged.method = Some(method);
 
-    let (next, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
-    // Counted where answers come, not where they are recorded, so that a budget is not met too late.
-    let spent = Mutex::new(ledger.spent());
+    let next = AtomicUsize::new(0);
     let mut outcome = Ok(());
     std::thread::scope(|scope| {
         // Without room for answers that wait to be recorded, asking does not run ahead of recording.
         let (sender, replies) = sync_channel(0);
         for _ in 0..settings.concurrency.clamp(1, todo.len().max(1)) {
             let sender = sender.clone();
-            let (questioner, todo, next, enough) = (&questioner, &todo, &next, &enough);
-            let (spent, budget) = (&spent, &settings.budget);
+            let (questioner, todo, next, purse) = (&questioner, &todo, &next, &purse);
             scope.spawn(move || {
-                while !enough.load(Ordering::Relaxed) {
-                    let Some((index, _)) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                while next.load(Ordering::Relaxed) < todo.len() && purse.reserve() {
+                    let row = todo.get(next.fetch_add(1, Ordering::Relaxed));
+                    let Some((index, _)) = row else {
+                        purse.settle(Spent::default());
                         return;
                     };
-                    let reply = questioner.ask(method, &pairs[*index]);
-                    let ends = match &reply {
-                        Ok(reply) => {
-                            let mut spent = spent.lock().unwrap_or_else(PoisonError::into_inner);
-                            *spent += reply.spent;
-                            budget.is_met(*spent)
-                        }
-                        Err(error) => !error.is_of_row(),
-                    };
-                    enough.fetch_or(ends, Ordering::Relaxed);
-                    if sender.send((*index, reply)).is_err() {
+                    let asked = questioner.ask(method, &pairs[*index]);
+                    purse.settle(asked.spent);
+                    if asked.outcome.as_ref().is_err_and(|error| !error.is_of_row()) {
+                        purse.close();
+                    }
+                    if sender.send((*index, asked)).is_err() {
                         return;
                     }
                 }
@@ -162,7 +187,7 @@ pub fn run(
         drop(sender);
         let end = |outcome: &mut Result<(), JudgeError>, error: JudgeError| {
             // What is under way is stopped; the first error is the cause of the others.
-            enough.store(true, Ordering::Relaxed);
+            purse.close();
             judging.pace.stop();
             if outcome.is_ok() {
                 *outcome = Err(error);
@@ -172,21 +197,15 @@ pub fn run(
             let answered = match replies.recv_timeout(PATIENCE) {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => 0,
-                Ok((index, Ok(reply))) => {
-                    let answer = record(&pair_key(&pairs[index]), method, reply);
-                    match ledger.add(answer) {
+                Ok((index, asked)) => {
+                    match keep(ledger, &pair_key(&pairs[index]), method, asked) {
                         Ok(()) => judged.asked += 1,
+                        Err(error) if error.is_of_row() => {
+                            judged.failed.push((index, error.to_string()));
+                        }
                         Err(error) => end(&mut outcome, error),
                     }
                     1
-                }
-                Ok((index, Err(error))) if error.is_of_row() => {
-                    judged.failed.push((index, error.to_string()));
-                    1
-                }
-                Ok((_, Err(error))) => {
-                    end(&mut outcome, error);
-                    0
                 }
             };
             if observer(answered).is_break() {
@@ -202,14 +221,30 @@ pub fn run(
     Ok(judged)
 }
 
-/// The best method that the server offers, with its answer about a pair.
-fn probe(questioner: &Questioner<'_>, pair: &Pair) -> Result<(Method, Reply), JudgeError> {
+/// The best method that the server offers, whose answer about the pair was handed to `keep`, as were those of methods that
+/// gave no grade. `None` if the budget ends before one is found.
+fn probe(
+    questioner: &Questioner<'_>,
+    pair: &Pair,
+    purse: &Purse,
+    mut keep: impl FnMut(Method, Asked) -> Result<(), JudgeError>,
+) -> Result<Option<Method>, JudgeError> {
     let mut tried = Vec::new();
     for method in Method::ALL {
-        match questioner.ask(method, pair) {
-            Ok(reply) => return Ok((method, reply)),
+        if !purse.reserve() {
+            return Ok(None);
+        }
+        let asked = questioner.ask(method, pair);
+        purse.settle(asked.spent);
+        match keep(method, asked) {
+            Ok(()) => return Ok(Some(method)),
             // No other way would help against these.
-            Err(error @ (JudgeError::Unreachable { .. } | JudgeError::Stopped)) => {
+            Err(
+                error @ (JudgeError::Unreachable { .. }
+                | JudgeError::Stopped
+                | JudgeError::File(_)
+                | JudgeError::Unusable { .. }),
+            ) => {
                 return Err(error);
             }
             Err(error @ JudgeError::Refused { status: 0 | 401 | 403, .. }) => return Err(error),

@@ -1,6 +1,6 @@
 //! Chooses worked examples by how well the judge agrees with people when it is shown them.
 
-use crate::{Budget, JudgeError, Judging, Ledger, Settings, Shot, Spent, pair_key, run};
+use crate::{JudgeError, Judging, Ledger, Settings, Shot, Spent, pair_key, run};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -34,14 +34,15 @@ pub struct Trial {
 }
 
 /// Tries the empty set and sets of labelled examples `from` the training rows, and returns all trials, the best
-/// one first. Of equal ones, the one with fewer examples is first.
+/// one first, with what they took. Of equal ones, the one with fewer examples is first.
 ///
 /// Each set is judged on the same `dev` rows, with a ledger of its own in `folder`, so that a choice that was
 /// killed goes on where it was. The examples of a set are drawn so that every grade is there as often as it can
 /// be.
 ///
 /// # Errors
-/// Those of [`run`]; [`JudgeError::NoGrade`] if no dev row got a grade.
+/// Those of [`run`]; [`JudgeError::NoGrade`] if no dev row got a grade; [`JudgeError::Budget`] if the budget ends
+/// before all sets were tried, since a choice among some of them would be another one than with a larger budget.
 pub fn choose_shots(
     judging: Judging<'_>,
     settings: &Settings,
@@ -50,7 +51,7 @@ pub fn choose_shots(
     dev: &[Example],
     folder: &Path,
     mut observer: impl FnMut(usize) -> ControlFlow<()>,
-) -> Result<Vec<Trial>, JudgeError> {
+) -> Result<(Vec<Trial>, Spent), JudgeError> {
     let pairs: Vec<Pair> = dev.iter().map(|example| example.pair.clone()).collect();
     let mut spent = Spent::default();
     let mut trials: Vec<Trial> = Vec::new();
@@ -61,13 +62,16 @@ pub fn choose_shots(
         }
         let settings = Settings {
             shots: shots.clone(),
-            budget: less(settings.budget, spent),
+            budget: settings.budget.less(spent),
             ..settings.clone()
         };
         let prompt = settings.prompt.hash(&shots);
         let path = folder.join(format!("shots-{}.jsonl", &prompt[..12]));
-        let mut ledger = Ledger::open(&path, &settings.model, &prompt, settings.method)?;
-        run(judging, &settings, &pairs, &mut ledger, &mut observer)?;
+        let mut ledger = Ledger::open(&path, settings.judge(&prompt))?;
+        let judged = run(judging, &settings, &pairs, &mut ledger, &mut observer)?;
+        if judged.left > 0 {
+            return Err(JudgeError::Budget);
+        }
         spent += ledger.spent();
         let answered = dev.iter().filter_map(|example| {
             let answer = ledger.get(&pair_key(&example.pair))?;
@@ -89,14 +93,7 @@ pub fn choose_shots(
             "no dev row got a grade, so that examples cannot be chosen by agreement".to_owned(),
         ));
     }
-    Ok(trials)
-}
-
-/// The budget that is left.
-fn less(budget: Budget, spent: Spent) -> Budget {
-    let cost = budget.cost.map(|most| most - budget.prices.cost(spent));
-    let tokens = budget.tokens.map(|most| most.saturating_sub(spent.tokens()));
-    Budget { tokens, cost, ..budget }
+    Ok((trials, spent))
 }
 
 /// A set of examples for each task of the dev rows: of each grade in turn, as far as there are some.

@@ -2,7 +2,7 @@
 
 use super::judgements::{cell, json};
 use super::{ExchangeError, JudgementRow, Judgements};
-use crate::RowUnit;
+use crate::{DataError, RowUnit};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -31,6 +31,9 @@ struct Annotation {
 
 #[derive(Debug, Deserialize)]
 struct Answer {
+    /// The control that it was given by.
+    #[serde(default)]
+    from_name: String,
     #[serde(default)]
     value: Map<String, Value>,
 }
@@ -50,12 +53,12 @@ pub(super) fn read(path: &Path) -> Result<Judgements, ExchangeError> {
     for (index, task) in tasks.iter().enumerate() {
         // Skipped tasks are no answers.
         for annotation in task.annotations.iter().filter(|annotation| !annotation.was_cancelled) {
-            let mut cells = vec![
-                cell(&task.id),
-                cell(&annotation.id),
-                annotator(annotation),
-                label(annotation),
-            ];
+            let label = label(annotation).map_err(|problem| {
+                let place = format!("task {}, annotation {}", index + 1, annotation.id);
+                DataError::unusable(path, format!("{place}: {problem}"))
+            })?;
+            let mut cells =
+                vec![cell(&task.id), cell(&annotation.id), annotator(annotation), label];
             let data = columns[COLUMNS.len()..].iter();
             cells.extend(data.map(|name| task.data.get(name).and_then(cell)));
             rows.push(JudgementRow { line: index as u64 + 1, cells });
@@ -73,11 +76,40 @@ fn annotator(annotation: &Annotation) -> Option<String> {
     }
 }
 
-/// The first answer that is a choice, a number of stars or a number.
-fn label(annotation: &Annotation) -> Option<String> {
-    annotation.result.iter().find_map(|answer| {
-        let value = |name: &str| answer.value.get(name);
-        let choice = value("choices").and_then(|choices| choices.get(0)).and_then(cell);
-        choice.or_else(|| value("rating").and_then(cell)).or_else(|| value("number").and_then(cell))
-    })
+/// The control whose answers are labels, where there are several.
+const CONTROL: &str = "grade";
+
+/// The answer of the control `grade`, or of the only one whose answers are choices, stars or numbers.
+///
+/// # Errors
+/// There are several such controls, none of which is called so, or several answers.
+fn label(annotation: &Annotation) -> Result<Option<String>, String> {
+    let mut found: Vec<(&str, Vec<String>)> = Vec::new();
+    for Answer { from_name, value } in &annotation.result {
+        let single = ["rating", "number"].iter().find_map(|name| value.get(*name));
+        let chosen = value.get("choices").and_then(Value::as_array);
+        let values = chosen
+            .map_or_else(|| single.into_iter().collect(), |list| list.iter().collect::<Vec<_>>());
+        let values: Vec<String> = values.into_iter().filter_map(cell).collect();
+        if !values.is_empty() {
+            found.push((from_name, values));
+        }
+    }
+    if found.iter().any(|(control, _)| *control == CONTROL) {
+        found.retain(|(control, _)| *control == CONTROL);
+    }
+    match &mut found[..] {
+        [] => Ok(None),
+        [(_, values)] if values.len() == 1 => Ok(values.pop()),
+        several => {
+            let answers = several
+                .iter()
+                .map(|(control, values)| format!("`{control}`: {}", values.join(", ")));
+            let answers: Vec<String> = answers.collect();
+            Err(format!(
+                "it has several answers ({}), and one is the label; call the control with the label `{CONTROL}`, and allow one choice",
+                answers.join("; ")
+            ))
+        }
+    }
 }

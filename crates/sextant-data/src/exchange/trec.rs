@@ -11,6 +11,9 @@ pub type Qrels = BTreeMap<String, BTreeMap<String, i64>>;
 /// A run: for each query, the score of each document that was retrieved.
 pub type Run = BTreeMap<String, BTreeMap<String, f64>>;
 
+/// The highest grade that is read.
+const MOST_GRADE: i64 = 100;
+
 /// Reads judgements.
 ///
 /// # Errors
@@ -19,6 +22,12 @@ pub fn read_qrels(path: &Path) -> Result<Qrels, ExchangeError> {
     let mut qrels = Qrels::new();
     for (line, words) in lines(path, &QRELS)? {
         let grade: i64 = number(path, line, "grade", &words[3], "a whole number")?;
+        if !(-MOST_GRADE..=MOST_GRADE).contains(&grade) {
+            let problem = format!(
+                "grade {grade}: grades go from -{MOST_GRADE} to {MOST_GRADE}; a gain of 2 to such a power is no number"
+            );
+            return Err(ExchangeError::line(path, line, problem));
+        }
         let [query, _, document, _] = words;
         if qrels.entry(query.clone()).or_default().insert(document.clone(), grade).is_some() {
             return Err(twice(path, line, &query, &document));

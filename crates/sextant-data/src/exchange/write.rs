@@ -6,7 +6,7 @@ use super::{ExchangeError, ExchangeFormat};
 use crate::{DataError, Output, entity};
 use serde_json::{Value, json};
 use sextant_core::{Entity, Grade, Pair};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
 /// A row with the identifiers of its query and document.
@@ -55,6 +55,9 @@ pub fn write(
 
 fn check(rows: &[Judged], format: ExchangeFormat) -> Result<(), ExchangeError> {
     let is_trec = matches!(format, ExchangeFormat::TrecQrels | ExchangeFormat::TrecRun);
+    // These have one text for each query, and the others none or one for each row.
+    let one_text = matches!(format, ExchangeFormat::Elasticsearch | ExchangeFormat::Opensearch);
+    let mut texts: HashMap<&str, &str> = HashMap::new();
     let mut seen = HashSet::new();
     for (index, row) in rows.iter().enumerate() {
         let fail = |problem: String| Err(ExchangeError::Row { row: index as u64 + 1, problem });
@@ -78,6 +81,14 @@ fn check(rows: &[Judged], format: ExchangeFormat) -> Result<(), ExchangeError> {
                 row.query_id, row.doc_id
             ));
         }
+        let text = row.pair.left.text();
+        let known = *texts.entry(&row.query_id).or_insert(text);
+        if one_text && known != text {
+            return fail(format!(
+                "query `{}` has the text `{text}` here and `{known}` before; name a column with an identifier for each query",
+                row.query_id
+            ));
+        }
     }
     Ok(())
 }
@@ -95,7 +106,7 @@ fn qrels(rows: &[Judged], output: &mut Output) -> std::io::Result<()> {
 /// Queries in the order of their first rows, with the numbers of their rows.
 fn by_query(rows: &[Judged]) -> Vec<(&str, Vec<&Judged>)> {
     let mut queries: Vec<(&str, Vec<&Judged>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+    let mut places = HashMap::new();
     for row in rows {
         let place = *places.entry(row.query_id.as_str()).or_insert_with(|| {
             queries.push((&row.query_id, Vec::new()));

@@ -158,11 +158,17 @@ impl ColumnLook {
     }
 }
 
+/// Whether a label is how programs and people write that there is none.
+pub fn is_no_label(label: &str) -> bool {
+    let plain = label.trim().to_ascii_lowercase();
+    ["", "nan", "na", "n/a", "null", "none", "-", "?"].contains(&plain.as_str())
+}
+
 /// How labels become grades in a draft.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DraftLabels {
-    /// The grade of each label.
-    Values(Vec<(String, Grade)>),
+    /// The grade of each label; without one, rows with the label are left out.
+    Values(Vec<(String, Option<Grade>)>),
     /// Two thresholds.
     Thresholds([f64; 2]),
 }
@@ -247,11 +253,21 @@ impl Draft {
                     );
                 }
                 DraftLabels::Values(values) => {
-                    let values = values.iter();
-                    let values: Vec<_> = values
-                        .map(|(label, grade)| format!("{} = {}", quoted(label), grade.index()))
-                        .collect();
-                    let _ = writeln!(out, "values = {{ {} }}", values.join(", "));
+                    let (mut grades, mut skipped) = (Vec::new(), Vec::new());
+                    for (label, grade) in values {
+                        match grade {
+                            Some(grade) => {
+                                grades.push(format!("{} = {}", quoted(label), grade.index()));
+                            }
+                            None => skipped.push(quoted(label)),
+                        }
+                    }
+                    let _ = writeln!(out, "values = {{ {} }}", grades.join(", "));
+                    if !skipped.is_empty() {
+                        let skipped = skipped.join(", ");
+                        let _ =
+                            writeln!(out, "skip = [{skipped}]   # rows with these are left out");
+                    }
                 }
             }
         }

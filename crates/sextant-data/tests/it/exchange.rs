@@ -132,6 +132,25 @@ fn published_documents_are_read() {
         [["7", "1", "a@b.c", "irrelevant", "drill", "3"], ["7", "3", "6", "4", "drill", "3"]]
     );
 
+    // Of several controls, the one called so has the label, wherever it stands.
+    let flags = r#"{"from_name": "flags", "value": {"choices": ["irrelevant"]}}"#;
+    let of = |answers: &str| {
+        let text = format!(
+            r#"[{{"id": 1, "data": {{}}, "annotations": [{{"id": 9, "result": [{answers}]}}]}}]"#
+        );
+        let (_folder, path) = file("export.json", text);
+        read(&path, ExchangeFormat::LabelStudio)
+    };
+    let grade = r#"{"from_name": "grade", "value": {"choices": ["partial"]}}"#;
+    let table = of(&format!("{flags}, {grade}")).unwrap();
+    assert_eq!(columns(&table, &["label"]), [["partial"]]);
+    let other = r#"{"from_name": "other", "value": {"rating": 3}}"#;
+    let both = r#"{"from_name": "grade", "value": {"choices": ["partial", "irrelevant"]}}"#;
+    for answers in [&format!("{flags}, {other}"), both] {
+        let error = of(answers).unwrap_err().to_string();
+        assert!(error.contains("task 1, annotation 9: it has several answers"), "{error}");
+    }
+
     let (_folder, path) = file("quepid.csv", "Query Text,Doc ID,Rating\nsaw,4,1\n");
     let table = read(&path, ExchangeFormat::Quepid).unwrap();
     assert_eq!(columns(&table, &["query", "docid", "rating"]), [["saw", "4", "1"]]);
@@ -164,6 +183,8 @@ fn faults_name_line_and_fix() {
     );
     let (_folder, path) = file("qrels", "q 0 d 1.5\n");
     assert!(read_qrels(&path).unwrap_err().to_string().contains("`1.5` is not a whole number"));
+    let (_folder, path) = file("qrels", "q 0 d 99999\n");
+    assert!(read_qrels(&path).unwrap_err().to_string().contains("grades go from -100 to 100"));
 
     let folder = tempfile::tempdir().unwrap();
     let fails = |change: fn(&mut Judged), format, expected: &str| {
@@ -178,6 +199,8 @@ fn faults_name_line_and_fix() {
     fails(|row| row.grade = None, ExchangeFormat::Quepid, "no grade");
     fails(|row| row.score = None, ExchangeFormat::TrecRun, "no score");
     fails(|row| row.query_id = "q1".into(), ExchangeFormat::Opensearch, "already");
+    let another_text = |row: &mut Judged| (row.query_id, row.doc_id) = ("q1".into(), "d9".into());
+    fails(another_text, ExchangeFormat::Elasticsearch, "has the text `drill` here");
 }
 
 #[test]

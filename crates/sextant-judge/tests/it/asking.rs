@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sextant_core::{Pair, Task};
 use sextant_judge::{
     Budget, Client, JudgeError, Judged, Judging, Ledger, Method, Pace, Prices, Prompt, Retries,
-    Settings, pair_key, run,
+    Settings, gradeless_path, pair_key, run,
 };
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -44,7 +44,7 @@ fn judge(
 ) -> (Result<Judged, JudgeError>, Ledger) {
     let (client, pace) = (client(server), Pace::new(None, None));
     let hash = settings.prompt.hash(&settings.shots);
-    let mut ledger = Ledger::open(path, &settings.model, &hash, settings.method).unwrap();
+    let mut ledger = Ledger::open(path, settings.judge(&hash)).unwrap();
     let judging = Judging { client: &client, pace: &pace };
     let found = run(judging, settings, pairs, &mut ledger, |_| ControlFlow::Continue(()));
     (found, ledger)
@@ -252,13 +252,49 @@ fn a_budget_ends_a_run_and_a_larger_one_goes_on() {
     };
     let tokens = with(Budget { tokens: Some(120), ..Budget::default() });
     let found = judge(&server, &tokens, &pairs(9), &path).0.unwrap();
-    // 51 tokens each: the third one meets the budget.
-    assert_eq!((found.asked, found.left), (3, 6));
+    // 51 tokens each: a third one would go beyond the budget.
+    assert_eq!((found.asked, found.left), (2, 7));
     assert_eq!(judge(&server, &tokens, &pairs(9), &path).0.unwrap().asked, 0);
     let prices = Prices { input: 2.0, output: 10.0 }; // 110 millionths each
     let cost = with(Budget { cost: Some(0.0007), prices, ..Budget::default() });
     let found = judge(&server, &cost, &pairs(9), &path).0.unwrap();
-    assert_eq!((found.asked, found.left), (4, 2));
+    assert_eq!((found.asked, found.left), (4, 3));
+    assert!(prices.cost(found.spent) <= 0.0007);
+}
+
+/// However many requests are under way, whatever was asked in vain, and whether or not the server says what it took.
+#[test]
+fn no_more_is_spent_than_the_budget() {
+    let usage = json!({"prompt_tokens": 90, "completion_tokens": 10});
+    let answers: [(&str, Value); 4] = [
+        ("2", usage.clone()),
+        ("I cannot say", usage),
+        ("2", json!(null)),
+        ("2", json!({"prompt_tokens": -5, "completion_tokens": u64::MAX})),
+    ];
+    for (text, usage) in answers {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("answers.jsonl");
+        let body = json!({"choices": [{"message": {"content": text}}], "usage": usage});
+        let server = Server::start(move |_, _| good(body.clone()));
+        let budget = Budget { tokens: Some(2000), ..Budget::default() };
+        let method = Some(Method::Votes);
+        let settings = Settings { method, votes: 2, concurrency: 8, budget, ..settings() };
+        let (found, ledger) = judge(&server, &settings, &pairs(200), &path);
+        let (found, asked) = (found.unwrap(), server.requests().len());
+        assert!(found.left > 0 && found.spent.tokens() <= 2000, "{text}: {found:?}");
+        assert!(asked >= 2, "{text}");
+        if found.failed.is_empty() {
+            assert_eq!(ledger.len() * 2, asked);
+        } else {
+            let kept = std::fs::read_to_string(gradeless_path(&path)).unwrap();
+            assert!(kept.lines().count() * 2 == asked && kept.contains("I cannot say"), "{kept}");
+            assert_eq!((asked, found.spent.tokens()), (20, 2000));
+        }
+        // What is spent stays spent.
+        judge(&server, &settings, &pairs(200), &path).0.unwrap();
+        assert_eq!(server.requests().len(), asked, "{text}");
+    }
 }
 
 #[test]
@@ -268,7 +304,7 @@ fn a_stop_is_heeded_while_the_server_is_silent() {
     let settings = Settings { method: Some(Method::Constrained), ..settings() };
     let (client, pace) = (client(&server), Pace::new(None, None));
     let hash = settings.prompt.hash(&[]);
-    let mut ledger = Ledger::open(&place.path().join("a"), "m", &hash, None).unwrap();
+    let mut ledger = Ledger::open(&place.path().join("a"), settings.judge(&hash)).unwrap();
     let start = Instant::now();
     let judging = Judging { client: &client, pace: &pace };
     let found = run(judging, &settings, &pairs(3), &mut ledger, |_| ControlFlow::Break(()));

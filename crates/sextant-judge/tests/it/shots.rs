@@ -4,7 +4,9 @@ use crate::asking::{pairs, settings};
 use crate::server::Server;
 use serde_json::json;
 use sextant_core::{Example, Grade, Pair, Task};
-use sextant_judge::{Client, Judging, Method, Pace, Retries, Settings, ShotChoice, choose_shots};
+use sextant_judge::{
+    Budget, Client, JudgeError, Judging, Method, Pace, Retries, Settings, ShotChoice, choose_shots,
+};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -43,9 +45,9 @@ fn the_set_after_which_the_judge_agrees_best_is_chosen() {
     let choose = || {
         let judging = Judging { client: &client, pace: &pace };
         let go_on = |_| ControlFlow::Continue(());
-        choose_shots(judging, &settings, choice, train, dev, place.path(), go_on).unwrap()
+        choose_shots(judging, &settings, choice, train, dev, place.path(), go_on)
     };
-    let trials = choose();
+    let (trials, spent) = choose().unwrap();
     assert_eq!(trials.len(), 3);
     let best = &trials[0];
     assert_eq!((best.agreement, best.rows), (1.0, 30));
@@ -57,5 +59,13 @@ fn the_set_after_which_the_judge_agrees_best_is_chosen() {
     assert!(trials[2].shots.is_empty() && trials[2].agreement == 0.0);
     // A second choice finds every answer in its ledgers.
     let asked = server.requests().len();
-    assert_eq!((choose(), server.requests().len()), (trials, asked));
+    assert_eq!((choose().unwrap(), server.requests().len()), ((trials, spent), asked));
+    // A choice among some of the sets would be another one than among all.
+    let budget = Budget { tokens: Some(spent.tokens() / 2), ..Budget::default() };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let settings = Settings { budget, ..settings };
+    let go_on = |_| ControlFlow::Continue(());
+    let judging = Judging { client: &client, pace: &pace };
+    let few = choose_shots(judging, &settings, choice, train, dev, elsewhere.path(), go_on);
+    assert!(matches!(few, Err(JudgeError::Budget)), "{few:?}");
 }

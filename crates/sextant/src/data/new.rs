@@ -5,7 +5,7 @@ use crate::say::{complain, say};
 use anyhow::{Context, bail};
 use clap::Args;
 use sextant_core::{EntityKind, Grade, Task};
-use sextant_data::import::{Draft, DraftLabels, DraftSide, TableLook, likely_grades};
+use sextant_data::import::{Draft, DraftLabels, DraftSide, TableLook, is_no_label, likely_grades};
 use sextant_files::AtomicFile;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -269,17 +269,27 @@ impl Asker<'_> {
             );
         };
         let labels: Vec<String> = values.keys().cloned().collect();
-        let likely = likely_grades(&labels);
+        let meant: Vec<String> =
+            labels.iter().filter(|label| !is_no_label(label)).cloned().collect();
+        let likely = likely_grades(&meant);
         let mut grades = Vec::new();
-        for (index, label) in labels.into_iter().enumerate() {
-            let guess =
-                likely.as_ref().map_or(String::new(), |likely| likely[index].index().to_string());
+        for label in labels {
+            let known = meant.iter().position(|known| *known == label);
+            let guess = match (known, &likely) {
+                (None, _) => "skip".to_owned(),
+                (Some(index), Some(likely)) => likely[index].index().to_string(),
+                (Some(_), None) => String::new(),
+            };
             let question = format!(
-                "Which grade is `{label}` ({} rows)? 0 irrelevant, 1 partial, 2 relevant",
+                "Which grade is `{label}` ({} rows)? 0 irrelevant, 1 partial, 2 relevant, skip to leave them out",
                 values[&label]
             );
-            let grade: Grade = self.until(&question, &guess, |answer| {
-                answer.parse().map_err(|error: sextant_core::UnknownName| error.to_string())
+            let grade: Option<Grade> = self.until(&question, &guess, |answer| match answer {
+                "skip" => Ok(None),
+                grade => grade
+                    .parse()
+                    .map(Some)
+                    .map_err(|error: sextant_core::UnknownName| error.to_string()),
             })?;
             grades.push((label, grade));
         }

@@ -2,7 +2,7 @@
 
 use super::judged_file;
 use crate::arguments::{Overwrite, Reading};
-use crate::say::say;
+use crate::say::{complain, say};
 use crate::scoring::{Scoring, at_row, bundle_at};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -14,7 +14,7 @@ use sextant_files::AtomicFile;
 use sextant_judge::{
     AgreeOptions, Agreed, JudgeAgreement, TaskAgreement, agree, load_rows, pair_key,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -55,9 +55,21 @@ pub(crate) struct AgreeCommand {
 #[derive(Deserialize)]
 struct Judged {
     probs: [f32; Grade::COUNT],
+    /// The grade that `sextant score` and `eval` write, which a rule may have decided.
+    predicted_grade: Option<Grade>,
     #[serde(default = "one")]
     label_mass: f64,
     people: Option<Grade>,
+}
+
+/// What is equal for two rows of the same pair: the sides of a task whose sides are alike may change places.
+fn unordered_key(pair: &Pair) -> String {
+    let key = pair_key(pair);
+    if !pair.task.is_symmetric() {
+        return key;
+    }
+    let (left, right) = (pair.right.clone(), pair.left.clone());
+    key.min(pair_key(&Pair { task: pair.task, left, right }))
 }
 
 fn one() -> f64 {
@@ -108,11 +120,19 @@ impl AgreeCommand {
         let mut people: HashMap<String, Example> = HashMap::new();
         if let Some(data) = &self.people {
             for row in load_rows(data, &options, self.split)? {
-                if let Some(grade) = row.grade {
-                    people.insert(pair_key(&row.pair), row.with_grade(grade));
-                }
+                let Some(grade) = row.grade else { continue };
+                let line = row.line;
+                let before = people.insert(unordered_key(&row.pair), row.with_grade(grade));
+                ensure!(
+                    before.as_ref().is_none_or(|before| before.grade == grade),
+                    "{} line {line}: the pair was labelled {} before and {grade} here; make one grade of several raters first (`sextant data import`, docs/import.md)",
+                    data.display(),
+                    before.map_or(grade, |before| before.grade)
+                );
             }
         }
+        let mut partners: HashSet<String> = HashSet::new();
+        let mut repeated = 0;
         // The readers of rows pass over the judge's own columns, which are read from the same lines.
         let read = ReadOptions { format: Some(sextant_data::Format::Jsonl), ..options };
         let pairs = load_rows(&path, &read, None)?;
@@ -127,12 +147,33 @@ impl AgreeCommand {
             let at = || format!("{} line {}", path.display(), row.line);
             let judged: Judged = serde_json::from_str(&line.with_context(at)?).with_context(at)?;
             let pair = row.pair.clone();
+            let key = unordered_key(&pair);
+            if !partners.insert(key.clone()) && self.people.is_some() {
+                // One label of people is one label, however often the judge was asked.
+                repeated += 1;
+                continue;
+            }
             let own = match self.people {
-                Some(_) => people.get(&pair_key(&pair)).cloned(),
+                Some(_) => people.get(&key).cloned(),
                 None => judged.people.map(|grade| row.with_grade(grade)),
             };
-            let (answer, label_mass) = (Prediction::new(judged.probs), judged.label_mass);
+            let answer = Prediction::new(judged.probs);
+            let decided = judged.predicted_grade.filter(|grade| *grade != answer.grade());
+            let (answer, label_mass) = (answer.decided_as(decided), judged.label_mass);
             rows.push(Row { pair, answer, label_mass, people: own });
+        }
+        if repeated > 0 {
+            complain(&format!(
+                "{}: {repeated} rows repeat a pair and are left out; the first answer counts",
+                path.display()
+            ));
+        }
+        let alone = people.keys().filter(|key| !partners.contains(*key)).count();
+        if alone > 0 {
+            complain(&format!(
+                "{alone} of {} labelled pairs are not among the judge's rows, and say nothing here",
+                people.len()
+            ));
         }
         Ok(rows)
     }
@@ -178,10 +219,10 @@ impl AgreeCommand {
             found.effective_labels,
             found.reliance
         ));
-        let number = |n: Option<f64>| n.map_or("no number".to_owned(), |n| format!("{n:.0}"));
+        let number = |n: Option<f64>| n.map_or("no number of".to_owned(), |n| format!("{n:.0}"));
         let [without, with] = found.labels_needed(self.difference);
         say(&format!(
-            "  to settle a difference of {}: {} labels of people alone, {} beside the judge's",
+            "  to settle a difference of {}: {} labels of people alone, {} labels of people beside the judge's",
             self.difference,
             number(without),
             number(with)

@@ -14,16 +14,17 @@ use sextant_core::{Example, Pair, Split};
 use sextant_data::{Labels, Row};
 use sextant_files::{Existing, Lock, OwnFiles};
 use sextant_judge::{
-    JudgeError, Judged, Judging, Ledger, Prompt, Settings, ShotChoice, Trial, choose_shots,
+    JudgeError, Judged, Judging, Ledger, Prompt, Settings, ShotChoice, Spent, Trial, choose_shots,
     load_rows, run, write_judged,
 };
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The files of a judge's folder: who judges, every answer, and the rows with grades.
+/// The files of a judge's folder: who judges, every answer, what held no grade, and the rows with grades.
 const HEAD: &str = "judge.json";
 const ANSWERS: &str = "answers.jsonl";
+const GRADELESS: &str = "answers-without-grade.jsonl";
 const ROWS: &str = "rows.jsonl";
 /// The most rows without a grade that are named.
 const NAMED: usize = 10;
@@ -96,7 +97,7 @@ impl Grading {
         std::fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         let _lock = Lock::folder(out)?;
         let mut own = OwnFiles::of(out)?;
-        own.admit([HEAD, ANSWERS, ROWS], existing)?;
+        own.admit([HEAD, ANSWERS, GRADELESS, ROWS], existing)?;
         let mut rows =
             load_rows(self.data()?, &self.reading.options(Labels::Optional), self.split)?;
         rows.truncate(self.limit.unwrap_or(rows.len()));
@@ -119,6 +120,12 @@ impl Grading {
             ran => ran?,
         };
         self.report(out, &judged, &rows, written);
+        // A program that runs this must see that it is not done.
+        ensure!(
+            judged.left == 0,
+            "the budget is met with {} rows left; run the command again with a larger one to go on",
+            judged.left
+        );
         Ok(())
     }
 
@@ -132,19 +139,22 @@ impl Grading {
         existing: Existing,
         observer: &mut dyn FnMut(usize) -> std::ops::ControlFlow<()>,
     ) -> anyhow::Result<(Judged, usize)> {
-        let mut trials = Vec::new();
+        let (mut trials, mut tried) = (Vec::new(), Spent::default());
         if let Some(choice) = self.examples.choice(settings.seed)? {
-            trials = self.choose(judging, settings, choice, own, &mut *observer)?;
+            (trials, tried) = self.choose(judging, settings, choice, own, &mut *observer)?;
             settings.shots.clone_from(&trials[0].shots);
+            settings.budget = settings.budget.less(tried);
         }
         let hash = settings.prompt.hash(&settings.shots);
         own.claim(ANSWERS)?;
-        let mut ledger =
-            Ledger::open(&self.out()?.join(ANSWERS), &settings.model, &hash, settings.method)?;
+        own.claim(GRADELESS)?;
+        let mut ledger = Ledger::open(&self.out()?.join(ANSWERS), settings.judge(&hash))?;
         let pairs: Vec<Pair> = rows.iter().map(|row| row.pair.clone()).collect();
         let ran = run(judging, settings, &pairs, &mut ledger, &mut *observer);
         // What was answered is written out also if the run ends early.
-        self.write_head(own, existing, settings, &hash, &ledger, &trials)?;
+        let mut spent = ledger.spent();
+        spent += tried;
+        self.write_head(own, existing, settings, (&hash, &ledger), (&trials, spent))?;
         let mut file = own.create(ROWS, existing)?;
         let written = {
             let mut out = std::io::BufWriter::new(&mut file);
@@ -153,7 +163,7 @@ impl Grading {
             written
         };
         file.commit()?;
-        Ok((ran?, written))
+        Ok((Judged { spent, ..ran? }, written))
     }
 
     fn choose(
@@ -163,8 +173,8 @@ impl Grading {
         choice: ShotChoice,
         own: &mut OwnFiles,
         observer: &mut dyn FnMut(usize) -> std::ops::ControlFlow<()>,
-    ) -> anyhow::Result<Vec<Trial>> {
-        let Some(from) = &self.examples.examples_from else { return Ok(Vec::new()) };
+    ) -> anyhow::Result<(Vec<Trial>, Spent)> {
+        let Some(from) = &self.examples.examples_from else { return Ok(Default::default()) };
         let options = self.reading.options(Labels::Required);
         let of = |split| -> anyhow::Result<Vec<Example>> {
             let rows = load_rows(from, &options, Some(split))?;
@@ -181,7 +191,8 @@ impl Grading {
         let folder = self.out()?.join(name);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
-        let trials = choose_shots(judging, settings, choice, &train, &dev, &folder, observer)?;
+        let (trials, spent) =
+            choose_shots(judging, settings, choice, &train, &dev, &folder, observer)?;
         for trial in &trials {
             complain(&format!(
                 "{} examples: agreement {:.3} on {} dev rows",
@@ -190,7 +201,7 @@ impl Grading {
                 trial.rows
             ));
         }
-        Ok(trials)
+        Ok((trials, spent))
     }
 
     fn write_head(
@@ -198,11 +209,9 @@ impl Grading {
         own: &mut OwnFiles,
         existing: Existing,
         settings: &Settings,
-        hash: &str,
-        ledger: &Ledger,
-        trials: &[Trial],
+        (hash, ledger): (&str, &Ledger),
+        (trials, spent): (&[Trial], Spent),
     ) -> anyhow::Result<()> {
-        let spent = ledger.spent();
         let head = serde_json::json!({
             "endpoint": self.asking.endpoint()?, "model": settings.model, "data": self.data,
             "method": ledger.method(), "votes": settings.votes, "seed": settings.seed,
@@ -234,12 +243,6 @@ impl Grading {
         ));
         for (index, problem) in judged.failed.iter().take(NAMED) {
             complain(&format!("row {}: {problem}", rows[*index].line));
-        }
-        if judged.left > 0 {
-            complain(&format!(
-                "the budget is met with {} rows left; run the command again with a larger one to go on",
-                judged.left
-            ));
         }
     }
 }

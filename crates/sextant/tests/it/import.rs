@@ -33,6 +33,19 @@ fn questions_about_a_table_become_a_map_that_imports_it() {
 }
 
 #[test]
+fn what_is_no_label_is_left_out_and_not_guessed() {
+    let place = WorkFolder::empty();
+    place.write("a.csv", "query,title,rating\nsaw,Saw,1\nsaw,Axe,2\nsaw,Pen,3\nsaw,Cup,nan\n");
+    place.ok(&["data", "new", "a.csv", "--yes"]);
+    let map = place.read("a.map.toml");
+    assert!(map.contains(r#"values = { "1" = 0, "2" = 1, "3" = 2 }"#), "{map}");
+    assert!(map.contains(r#"skip = ["nan"]"#), "{map}");
+    let json = place.ok(&["data", "import", "a.map.toml", "--out", "rows.jsonl", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&report["read"], &report["written"]), (&4.into(), &3.into()));
+}
+
+#[test]
 fn a_map_with_a_mistake_is_told_by_its_file_and_key() {
     let place = WorkFolder::empty();
     place.write("map.toml", "name = \"a\"\ntask = \"query-product\"\n[ratings]\npath = \"a.csv\"\n[left]\ntext = \"q\"\n[right]\nheadline = \"t\"\n");

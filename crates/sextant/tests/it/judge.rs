@@ -106,8 +106,21 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
     // People's labels of the dev rows only, and a bundle whose accuracy is wanted.
     let powered = ["judge", "agree", "judged", "market", "--split", "dev", "--bundle", "runs/tiny"];
     let said = place.ok(&powered);
-    let dev = place.lines("market/dev.jsonl");
-    assert!(said.contains(&format!("from {dev} labels of people")), "{said}");
+    // One label of people is one, however many rows have its pair, and in whichever order.
+    let dev: std::collections::BTreeSet<_> = place
+        .read("market/dev.jsonl")
+        .lines()
+        .map(|line| {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let symmetric = ["query-query", "product-product", "type-type"];
+            let mut sides = [row["left"].to_string(), row["right"].to_string()];
+            if symmetric.contains(&row["task"].as_str().unwrap()) {
+                sides.sort();
+            }
+            (row["task"].to_string(), sides)
+        })
+        .collect();
+    assert!(said.contains(&format!("from {} labels of people", dev.len())), "{said}");
     assert!(said.contains("to settle a difference of 0.02"), "{said}");
     place.ok(&[&powered[..], &["--against", "runs/judged"]].concat());
 
@@ -223,4 +236,54 @@ fn examples_are_chosen_on_dev_rows() {
     let head: Value = serde_json::from_str(&place.read("judged/judge.json")).unwrap();
     assert_eq!(head["trials"].as_array().unwrap().len(), 2);
     assert_eq!(place.names("judged/trials").len(), 2);
+}
+
+#[test]
+fn a_budget_that_is_met_is_an_error_and_what_was_answered_is_kept() {
+    let place = WorkFolder::with_market();
+    let base = judge_server();
+    // 91 tokens each.
+    let args = ["judge", "market", "--endpoint", &base, "--model", "words", "--out", "judged"];
+    let error = place.fails(&[&args[..], &["--budget-tokens", "300"]].concat());
+    assert!(error.contains("the budget is met with"), "{error}");
+    assert_eq!((place.lines("judged/answers.jsonl"), place.lines("judged/rows.jsonl")), (3, 3));
+    let examples = ["--examples-from", "market", "--example-sets", "1", "--example-rows", "12"];
+    let few = ["judge", "market", "--endpoint", &base, "--model", "words", "--out", "few"];
+    let budget = ["--budget-tokens", "500"];
+    let error = place.fails(&[&few[..], &examples, &budget].concat());
+    assert!(error.contains("before all sets of examples were tried"), "{error}");
+    assert!(!place.names("few").contains(&"answers.jsonl".to_owned()));
+    let said = place.ok(&[&few[..], &examples, &["--limit", "5"]].concat());
+    let head: Value = serde_json::from_str(&place.read("few/judge.json")).unwrap();
+    assert!(head["spent"]["input_tokens"].as_u64().unwrap() > 5 * 90, "{said}");
+}
+
+#[test]
+fn agreement_is_that_of_the_grades_in_the_file_on_pairs_labelled_once() {
+    let place = WorkFolder::empty();
+    let judged = |left: &str, right: &str| {
+        json!({"task": "query-query", "left": left, "right": right, "probs": [0.5, 0.1, 0.4],
+            "predicted_grade": 2})
+    };
+    let people = |left: &str, right: &str, grade: u8| json!({"task": "query-query", "left": left, "right": right, "grade": grade});
+    let lines = |rows: &[Value]| rows.iter().map(|row| format!("{row}\n")).collect::<String>();
+    let rows = [judged("a", "b"), judged("c", "d"), judged("c", "d"), judged("e", "f")];
+    place.write("judged.jsonl", lines(&rows));
+    // The sides of this task may change places, and one pair is not the judge's.
+    place.write(
+        "people.jsonl",
+        lines(&[people("b", "a", 2), people("c", "d", 2), people("x", "y", 0)]),
+    );
+    let output =
+        place.command(&["judge", "agree", "judged.jsonl", "people.jsonl", "--out", "a.json"]);
+    let output = { output }.assert().success().get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("1 rows repeat a pair"), "{said}");
+    assert!(said.contains("1 of 3 labelled pairs are not among the judge's rows"), "{said}");
+    let found: Value = serde_json::from_str(&place.read("a.json")).unwrap();
+    let pooled = &found["agreement"]["pooled"];
+    assert_eq!((&pooled["rows"], &pooled["agreement"]["value"]), (&json!(2), &json!(1.0)));
+    place.write("two.jsonl", lines(&[people("a", "b", 2), people("b", "a", 0)]));
+    let error = place.fails(&["judge", "agree", "judged.jsonl", "two.jsonl"]);
+    assert!(error.contains("two.jsonl line 2: the pair was labelled"), "{error}");
 }
