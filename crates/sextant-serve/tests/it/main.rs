@@ -13,6 +13,7 @@ mod documents;
 mod drift;
 mod limits;
 mod recorded;
+mod refusals;
 mod relevance;
 mod reload;
 mod shapes;

@@ -266,7 +266,8 @@ fn agreement_is_that_of_the_grades_in_the_file_on_pairs_labelled_once() {
             "predicted_grade": 2})
     };
     let people = |left: &str, right: &str, grade: u8| json!({"task": "query-query", "left": left, "right": right, "grade": grade});
-    let lines = |rows: &[Value]| rows.iter().map(|row| format!("{row}\n")).collect::<String>();
+    let lines =
+        |rows: &[Value]| rows.iter().map(|row| format!("{row}\n")).collect::<Vec<_>>().concat();
     let rows = [judged("a", "b"), judged("c", "d"), judged("c", "d"), judged("e", "f")];
     place.write("judged.jsonl", lines(&rows));
     // The sides of this task may change places, and one pair is not the judge's.
