@@ -129,15 +129,18 @@ impl Client {
         let text = text.map_err(passing)?;
         match status {
             200..=299 => serde_json::from_str(&text).map_err(|error| {
-                Fault::Passing(format!("the answer is not JSON ({error}): {}", cut(&text)), None)
+                Fault::Passing(
+                    format!("the answer is not JSON ({error}): {}", self.shown(&text)),
+                    None,
+                )
             }),
             408 | 409 | 425 | 429 | 500 | 502..=504 | 529 => {
-                Err(Fault::Passing(format!("status {status}: {}", cut(&text)), stated))
+                Err(Fault::Passing(format!("status {status}: {}", self.shown(&text)), stated))
             }
             _ => Err(Fault::Final(JudgeError::Refused {
                 url: url.to_owned(),
                 status,
-                body: cut(&text),
+                body: self.shown(&text),
                 hint: match status {
                     401 | 403 => {
                         "; the key is read from the environment variable that `--key-env` names"
@@ -145,10 +148,24 @@ impl Client {
                     404 => {
                         "; does the endpoint end where the API begins, such as in /v1, and does it know the model?"
                     }
+                    300..=399 => {
+                        "; it sends elsewhere, where the key is not taken: name that address as the endpoint"
+                    }
                     _ => "",
                 },
             })),
         }
+    }
+
+    /// The beginning of what a server said, without the key, which some repeat.
+    fn shown(&self, text: &str) -> String {
+        let text = text.trim();
+        let text = match &self.key {
+            Some(key) if !key.is_empty() => text.replace(key.as_str(), "[the key]"),
+            _ => text.to_owned(),
+        };
+        let shown: String = text.chars().take(SHOWN).collect();
+        if shown.len() < text.len() { format!("{shown}…") } else { shown }
     }
 }
 
@@ -156,10 +173,4 @@ impl Client {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
-}
-
-fn cut(text: &str) -> String {
-    let text = text.trim();
-    let shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() { format!("{shown}…") } else { shown }
 }

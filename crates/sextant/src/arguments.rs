@@ -20,7 +20,7 @@ impl Overwrite {
         if self.overwrite { Existing::Overwrite } else { Existing::Refuse }
     }
 
-    /// Whether an existing output folder that is made from the folder `source` may be replaced.
+    /// Whether an existing output that is made from the file or folder `source` may be replaced.
     ///
     /// # Errors
     /// The output may not be replaced, or it is the source itself, which would be gone afterwards.
@@ -30,7 +30,7 @@ impl Overwrite {
         if let (Ok(output), Ok(source)) = (output.canonicalize(), source.canonicalize()) {
             anyhow::ensure!(
                 output != source,
-                "{}: the output would replace what it is made from; name another folder with `--out`",
+                "{}: the output would replace what it is made from; name another one",
                 output.display()
             );
         }

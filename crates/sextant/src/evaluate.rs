@@ -10,7 +10,7 @@ use crate::scoring::Scoring;
 use anyhow::{Context, bail};
 use clap::Args;
 use sextant_core::Split;
-use sextant_data::{DataError, Format, Labels, Output, ReadOptions};
+use sextant_data::{DataError, DataFiles, Format, Labels, Output, ReadOptions};
 use sextant_files::AtomicFile;
 use sextant_lab::{full_report, labelled_rows, predict_labelled, retain_tasks, scored};
 use sextant_score::write_predictions;
@@ -61,6 +61,13 @@ impl Eval {
             return self.of_ranking(bundle, data, qrels);
         }
         let existing = self.overwrite.existing();
+        let outputs = [&self.errors, &self.predictions, &self.out];
+        for output in outputs.into_iter().flatten() {
+            let parts = DataFiles::find(data).map(|found| found.parts).unwrap_or_default();
+            for source in parts.iter().map(|(_, part)| part).chain([data, bundle]) {
+                self.overwrite.of(output, source)?;
+            }
+        }
         let page =
             self.errors.as_ref().map(|page| AtomicFile::create(page, existing)).transpose()?;
         let predictions = self.predictions.as_ref();

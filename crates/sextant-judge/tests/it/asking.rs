@@ -194,6 +194,11 @@ fn a_busy_server_is_asked_again_and_a_refusal_is_final() {
         assert!(!error.to_string().contains("secret"));
         assert_eq!(server.requests().len(), 1);
     }
+    // A server that repeats the key does not bring it into a log.
+    let server = Server::start(|_, _| (401, "", "bad key Bearer secret".into()));
+    let error = judge(&server, &settings, &pairs(1), &place.path().join("e")).0.unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("Bearer [the key]") && !error.contains("secret"), "{error}");
     // Without a stated way, all are tried, and what came of each is told.
     let server = Server::start(|_, _| missing());
     let any = Settings { method: None, ..settings.clone() };

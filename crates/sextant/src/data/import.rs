@@ -61,6 +61,10 @@ impl Import {
             }
         };
         let temporary = self.temporary.unwrap_or_else(beside);
+        let tables = map.tables.values().map(|table| &table.path).chain([&map.ratings.path]);
+        for source in tables.map(|table| sources.join(table)).chain([self.map.clone()]) {
+            self.overwrite.of(&self.out, &source)?;
+        }
         let output = Output::open(&self.out, existing)?;
         interrupt::install()?;
         let mut progress = RowProgress::new("read");

@@ -157,7 +157,9 @@ impl Asker<'_> {
         for _ in 0..20 {
             match read(&self.ask(question, likely)?) {
                 Ok(value) => return Ok(value),
-                Err(problem) if self.yes => bail!("{problem}; leave out --yes to say it"),
+                Err(problem) if self.yes => {
+                    bail!("{question} {problem}; leave out --yes to say it")
+                }
                 Err(problem) => complain(&problem),
             }
         }
@@ -193,6 +195,9 @@ impl Asker<'_> {
             }
             match names.iter().find(|name| *name == answer) {
                 Some(name) => Ok(Some(name.clone())),
+                None if answer.is_empty() => {
+                    Err(format!("No name tells; there are the columns {}", names.join(", ")))
+                }
                 None => Err(format!("no column `{answer}`; there are {}", names.join(", "))),
             }
         })

@@ -92,6 +92,11 @@ impl Asking {
                 return Err(error).with_context(|| format!("the variable {}", self.key_env));
             }
         };
+        ensure!(
+            key.as_ref().is_none_or(|key| key.bytes().all(|byte| byte.is_ascii_graphic())),
+            "the variable {}: the key has white space or other characters that no key has; is there more than the key in it?",
+            self.key_env
+        );
         let web = ["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme));
         ensure!(
             web,

@@ -263,3 +263,20 @@ fn adapters_that_cannot_be_used() {
     contains_all(&error, &["no adapters"]);
     assert!(!place.path("out").exists());
 }
+
+#[test]
+fn what_eval_writes_does_not_replace_the_rows_that_it_reads() {
+    let place = WorkFolder::with_bundle();
+    let rows = place.read("market/test.jsonl");
+    for (data, option) in [
+        ("market/test.jsonl", "--predictions"),
+        ("market", "--predictions"),
+        ("market/test.jsonl", "--out"),
+        ("market", "--errors"),
+    ] {
+        let args = ["eval", "runs/tiny/bundle", data, "--overwrite", option, "market/test.jsonl"];
+        let said = place.fails(&args);
+        assert!(said.contains("would replace what it is made from"), "{args:?}: {said}");
+        assert_eq!(place.read("market/test.jsonl"), rows);
+    }
+}

@@ -33,6 +33,23 @@ fn questions_about_a_table_become_a_map_that_imports_it() {
 }
 
 #[test]
+fn a_table_is_not_replaced_by_its_own_rows() {
+    let place = WorkFolder::empty();
+    place.write("a.csv", "query,title,rating\nsaw,Saw,1\nsaw,Axe,2\nsaw,Pen,3\n");
+    place.ok(&["data", "new", "a.csv", "--yes"]);
+    for own in ["a.csv", "a.map.toml"] {
+        let before = place.read(own);
+        let args = ["data", "import", "a.map.toml", "--out", own, "--overwrite"];
+        let error = place.fails(&[&args[..], &["--output-format", "csv"]].concat());
+        assert!(error.contains("would replace what it is made from"), "{error}");
+        assert_eq!(place.read(own), before);
+    }
+    place.write("b.csv", "one,two\nsaw,Saw\n");
+    let error = place.fails(&["data", "new", "b.csv", "--yes"]);
+    assert!(error.contains("No name tells; there are the columns one, two"), "{error}");
+}
+
+#[test]
 fn what_is_no_label_is_left_out_and_not_guessed() {
     let place = WorkFolder::empty();
     place.write("a.csv", "query,title,rating\nsaw,Saw,1\nsaw,Axe,2\nsaw,Pen,3\nsaw,Cup,nan\n");
