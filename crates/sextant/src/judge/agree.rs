@@ -8,12 +8,10 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
 use sextant_core::{Example, Grade, Pair, Prediction, Split};
-use sextant_data::{Labels, ReadOptions};
+use sextant_data::{Labels, PairKey, ReadOptions};
 use sextant_eval::{Estimate, PredictionPowered};
 use sextant_files::AtomicFile;
-use sextant_judge::{
-    AgreeOptions, Agreed, JudgeAgreement, TaskAgreement, agree, load_rows, pair_key,
-};
+use sextant_judge::{AgreeOptions, Agreed, JudgeAgreement, TaskAgreement, agree, load_rows};
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -62,16 +60,6 @@ struct Judged {
     people: Option<Grade>,
 }
 
-/// What is equal for two rows of the same pair: the sides of a task whose sides are alike may change places.
-fn unordered_key(pair: &Pair) -> String {
-    let key = pair_key(pair);
-    if !pair.task.is_symmetric() {
-        return key;
-    }
-    let (left, right) = (pair.right.clone(), pair.left.clone());
-    key.min(pair_key(&Pair { task: pair.task, left, right }))
-}
-
 fn one() -> f64 {
     1.0
 }
@@ -117,12 +105,12 @@ impl AgreeCommand {
     fn rows(&self) -> anyhow::Result<Vec<Row>> {
         let path = judged_file(&self.judged)?;
         let options = self.reading.options(Labels::Optional);
-        let mut people: HashMap<String, Example> = HashMap::new();
+        let mut people: HashMap<PairKey, Example> = HashMap::new();
         if let Some(data) = &self.people {
             for row in load_rows(data, &options, self.split)? {
                 let Some(grade) = row.grade else { continue };
                 let line = row.line;
-                let before = people.insert(unordered_key(&row.pair), row.with_grade(grade));
+                let before = people.insert(PairKey::of(&row.pair), row.with_grade(grade));
                 ensure!(
                     before.as_ref().is_none_or(|before| before.grade == grade),
                     "{} line {line}: the pair was labelled {} before and {grade} here; make one grade of several raters first (`sextant data import`, docs/import.md)",
@@ -131,7 +119,7 @@ impl AgreeCommand {
                 );
             }
         }
-        let mut partners: HashSet<String> = HashSet::new();
+        let mut partners: HashSet<PairKey> = HashSet::new();
         let mut repeated = 0;
         // The readers of rows pass over the judge's own columns, which are read from the same lines.
         let read = ReadOptions { format: Some(sextant_data::Format::Jsonl), ..options };
@@ -147,7 +135,7 @@ impl AgreeCommand {
             let at = || format!("{} line {}", path.display(), row.line);
             let judged: Judged = serde_json::from_str(&line.with_context(at)?).with_context(at)?;
             let pair = row.pair.clone();
-            let key = unordered_key(&pair);
+            let key = PairKey::of(&pair);
             if !partners.insert(key.clone()) && self.people.is_some() {
                 // One label of people is one label, however often the judge was asked.
                 repeated += 1;
