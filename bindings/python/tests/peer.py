@@ -187,6 +187,28 @@ def make(kind: str, pairs: list[list[str]], folder: Path, identity: bool, labels
     words.save_pretrained(folder)
 
 
+def cut_otherwise(encoder: CrossEncoder, left: str, right: str) -> list[float]:
+    """The scores of a pair that is too long, cut to as many tokens as the peer does: as the peer shares them between
+    the sides, and with one more token of the one side or of the other."""
+    tokenizer = encoder.tokenizer
+    row = tokenizer(left, right, truncation="longest_first", max_length=tokenizer.model_max_length)
+    sides = row.sequence_ids(0)
+    ends = [max(place for place, side in enumerate(sides) if side == which) for which in (0, 1)]
+    rows = [{key: list(row[key]) for key in row}]
+    for longer, shorter in ((0, 1), (1, 0)):
+        whole = tokenizer((left, right)[longer], add_special_tokens=False)["input_ids"]
+        if sides.count(longer) == len(whole):
+            continue
+        changed = {key: list(row[key]) for key in row}
+        for key, values in changed.items():
+            values.insert(ends[longer] + 1, whole[sides.count(longer)] if key == "input_ids" else values[ends[longer]])
+            del values[ends[shorter] + (shorter > longer)]
+        rows.append(changed)
+    with torch.inference_mode():
+        logits = [encoder.model(**{key: torch.tensor([values]) for key, values in row.items()}).logits for row in rows]
+    return [torch.sigmoid(logit)[0, 0].item() for logit in logits]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -209,6 +231,8 @@ def main() -> None:
         "logits": logits.tolist(),
         "ranking": [entry["corpus_id"] for entry in ranked],
     }
+    if arguments.make not in DECODERS:
+        found["cut"] = cut_otherwise(encoder, *pairs[-1])
     print(json.dumps(found))
 
 

@@ -62,8 +62,8 @@ impl Eval {
         }
         let existing = self.overwrite.existing();
         let outputs = [&self.errors, &self.predictions, &self.out];
+        let parts = DataFiles::find(data).map(|found| found.parts).unwrap_or_default();
         for output in outputs.into_iter().flatten() {
-            let parts = DataFiles::find(data).map(|found| found.parts).unwrap_or_default();
             for source in parts.iter().map(|(_, part)| part).chain([data, bundle]) {
                 self.overwrite.of(output, source)?;
             }
