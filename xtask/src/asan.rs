@@ -8,7 +8,11 @@ use std::process::Command;
 #[derive(Debug, Args)]
 pub(crate) struct Asan {
     /// Levels of instructions to run, as `SEXTANT_SIMD` names them (one that this machine lacks runs as its best)
-    #[arg(long, value_delimiter = ',', default_value = "portable,avx2,avxvnni,avx512,avx512bf16")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "portable,avx2,avxvnni,avx512,avx512bf16,amx"
+    )]
     levels: Vec<String>,
     /// Where to build: instrumented code is kept apart
     #[arg(long, default_value = "target/asan")]

@@ -35,15 +35,17 @@ impl Processor {
     /// numbers of `f32`, and `f32` elsewhere:
     ///
     /// * AMD's Zen 4 and Zen 5 do so. A training step took two thirds of the time on Zen 4.
-    /// * Intel's processors with `avx512_bf16` multiply pairs at a quarter of that rate, so that kernels do not use
-    ///   these instructions there ([`Level::best`](simd::Level::best)).
+    /// * Intel's processors with tile registers (AMX: Sapphire Rapids and later) multiply pairs at a multiple of that
+    ///   rate with them.
+    /// * Intel's other processors with `avx512_bf16` multiply pairs at a quarter of that rate, so that kernels do not
+    ///   use these instructions there ([`Level::best`](simd::Level::best)).
     /// * Where the instructions are missing or not used, numbers are rounded and multiplied as `f32`, at most as
     ///   fast.
     ///
     /// This is a table and not a measurement, so that a machine always gives the same answer.
     pub fn fastest_precision(&self) -> Precision {
         let pairs_at_full_rate = self.model.starts_with("AuthenticAMD ");
-        if self.level == "avx512bf16" && pairs_at_full_rate {
+        if self.level == "amx" || self.level == "avx512bf16" && pairs_at_full_rate {
             Precision::Bf16
         } else {
             Precision::F32
@@ -99,7 +101,11 @@ mod x86 {
             "avx512bf16" => "avx512_bf16",
             "avx512fp16" => "avx512_fp16",
         ];
-        all.into_iter().filter_map(|(found, shown)| found.then_some(shown)).collect()
+        let tiles = crate::simd::tile_features();
+        all.into_iter()
+            .filter_map(|(found, shown)| found.then_some(shown))
+            .chain(tiles.iter().copied())
+            .collect()
     }
 }
 
@@ -118,7 +124,8 @@ mod tests {
             ("AuthenticAMD 26.68", "avx512bf16", Precision::Bf16), // Zen 5
             ("AuthenticAMD 26.68", "avx512", Precision::F32),      // asked for by SEXTANT_SIMD
             ("AuthenticAMD 25.1", "avx2", Precision::F32),         // Zen 3
-            ("GenuineIntel 6.207", "avx512bf16", Precision::F32),  // Emerald Rapids
+            ("GenuineIntel 6.207", "amx", Precision::Bf16),        // Emerald Rapids
+            ("GenuineIntel 6.207", "avx512bf16", Precision::F32),  // asked for by SEXTANT_SIMD
             ("GenuineIntel 6.106", "avx512", Precision::F32),      // Ice Lake
             ("aarch64", "portable", Precision::F32),
         ] {
@@ -131,9 +138,12 @@ mod tests {
     fn this_processor_has_a_name_and_what_its_level_needs() {
         let found = Processor::detect();
         assert!(!found.name.is_empty() && !found.model.is_empty(), "{found:?}");
-        for (level, feature) in
-            [("avx2", "avx2"), ("avx512", "avx512_vnni"), ("avx512bf16", "avx512_bf16")]
-        {
+        for (level, feature) in [
+            ("avx2", "avx2"),
+            ("avx512", "avx512_vnni"),
+            ("avx512bf16", "avx512_bf16"),
+            ("amx", "amx_bf16"),
+        ] {
             assert!(found.level != level || found.features.contains(&feature), "{found:?}");
         }
     }

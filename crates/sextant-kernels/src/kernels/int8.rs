@@ -14,10 +14,10 @@ use std::marker::PhantomData;
 
 use super::activation::activate;
 use super::floats::{FloatPtr, Floats};
-use super::gemm::{Bytes, Start, Strip, panel_width};
+use super::gemm::{Bytes, Product, Start, Strip, panel_width};
 use super::parallel::{self, Room, Scratch};
 use crate::Activation;
-use crate::simd::{Kernel, Level, Simd, launch};
+use crate::simd::{Kernel, Level, Simd, Tiles, launch};
 
 /// The greatest absolute value of an activation in 8 bits.
 const GREATEST: f32 = 127.0;
@@ -35,6 +35,8 @@ pub(crate) struct Weight {
     starts: Vec<u32>,
     scales: Vec<f32>,
     inputs: usize,
+    /// Words of an output, with those that fill its last tile.
+    words: usize,
     level: Level,
 }
 
@@ -42,7 +44,7 @@ impl Weight {
     /// Rounds a weight of `[inputs, outputs]` to what the level multiplies exactly.
     pub(crate) fn round(level: Level, weight: &[f32], outputs: usize) -> Self {
         // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
-        let (_, greatest) = unsafe { launch(level, Sizes(outputs)) };
+        let Size { greatest, .. } = unsafe { launch(level, Sizes([0, outputs])) };
         let (values, scales) = quantise(weight, outputs, greatest);
         Self::new(level, &values, &scales)
     }
@@ -53,8 +55,7 @@ impl Weight {
         let inputs = values.len() / outputs.max(1);
         assert_eq!(values.len(), inputs * outputs, "int8: length of the weight");
         // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
-        let (width, _) = unsafe { launch(level, Sizes(outputs)) };
-        let words = inputs.div_ceil(BYTES);
+        let Size { width, words, .. } = unsafe { launch(level, Sizes([inputs, outputs])) };
         let mut panels = vec![0u32; outputs.div_ceil(width) * words * width];
         let mut sums = vec![0i32; outputs];
         for (input, line) in values.chunks_exact(outputs.max(1)).enumerate() {
@@ -72,13 +73,14 @@ impl Weight {
             starts: sums.into_iter().map(|sum| (-128 * sum) as u32).collect(),
             scales: scales.to_vec(),
             inputs,
+            words,
             level,
         }
     }
 
     /// The values that were given to [`Weight::new`], `[inputs, outputs]` row-major.
     pub(crate) fn values(&self) -> Vec<i8> {
-        let (outputs, words) = (self.scales.len(), self.words());
+        let (outputs, words) = (self.scales.len(), self.words);
         let value = |input: usize, output: usize| {
             let panel = output / self.width * words * self.width;
             let at = panel + input / BYTES * self.width + output % self.width;
@@ -94,21 +96,28 @@ impl Weight {
     pub(crate) fn scales(&self) -> &[f32] {
         &self.scales
     }
-
-    fn words(&self) -> usize {
-        self.inputs.div_ceil(BYTES)
-    }
 }
 
-/// Returns the width of the panels of a weight with so many outputs, and the greatest absolute value that its
-/// bytes may have.
-struct Sizes(usize);
+/// Returns the [`Size`] of a weight with so many inputs and outputs.
+struct Sizes([usize; 2]);
+
+/// What depends on the level.
+struct Size {
+    /// Columns of a panel.
+    width: usize,
+    /// Words of an output.
+    words: usize,
+    /// The greatest absolute value that a weight's bytes may have.
+    greatest: f32,
+}
 
 impl Kernel for Sizes {
-    type Output = (usize, f32);
+    type Output = Size;
     #[inline(always)]
-    unsafe fn run<S: Simd>(self, _: S) -> (usize, f32) {
-        (panel_width::<S>(self.0), S::WEIGHT_BYTE)
+    unsafe fn run<S: Simd>(self, _: S) -> Size {
+        let [inputs, outputs] = self.0;
+        let (width, words) = (panel_width::<S, Bytes>(outputs), Bytes::words::<S>(inputs));
+        Size { width, words, greatest: S::WEIGHT_BYTE }
     }
 }
 
@@ -192,7 +201,7 @@ impl Kernel for Block<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
         let weight = self.weight;
-        let (words, width) = (weight.words(), weight.width);
+        let (words, width) = (weight.words, weight.width);
         let outputs = weight.scales.len();
         #[cfg(feature = "profile")]
         let _span = {
@@ -201,6 +210,7 @@ impl Kernel for Block<'_> {
             let operations = 2 * self.rows * columns * weight.inputs;
             crate::profile::Span::new(crate::profile::Part::Products, operations)
         };
+        let mut tiles = Tiles::default();
         let mut scratch = Scratch::take(self.rows * (words + width + 1));
         let bytes = scratch.start();
         // SAFETY: the scratch holds `words` words of bytes, `width` sums and a scale for each row. The caller
@@ -234,7 +244,7 @@ impl Kernel for Block<'_> {
                     start: Start::Row(weight.starts[first..].as_ptr().cast()),
                     product: PhantomData,
                 }
-                .run(simd);
+                .run(simd, &mut tiles);
                 for row in 0..self.rows {
                     let row_scale = simd.splat(*scales.add(row));
                     for column in (0..columns).step_by(S::LANES) {

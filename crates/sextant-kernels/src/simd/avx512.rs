@@ -7,19 +7,21 @@ use half::bf16;
 
 use super::turn::{turn_eight, turn_sixteen};
 use super::{Kernel, Simd};
+#[cfg(target_os = "linux")]
+use super::{TileBlock, TileWords, Tiles};
 use crate::dropout::{MIX_1, MIX_2, RowKey};
 
-/// 512-bit vectors with 8-bit dot products, and with bf16 dot products if `BF16` is true. Only `detect` creates
-/// a value, which so proves that the machine has these instructions.
+/// 512-bit vectors with 8-bit dot products, with bf16 dot products if `BF16` is true, and with tile registers if
+/// `TILES` is. Only `detect` creates a value, which so proves that the machine has these instructions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Avx512<const BF16: bool>(());
+pub(super) struct Avx512<const BF16: bool, const TILES: bool>(());
 
 type V = __m512;
 
 /// # Safety
 /// The requirements of [`Kernel::run`] are met.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-unsafe fn enter<K: Kernel>(simd: Avx512<false>, kernel: K) -> K::Output {
+unsafe fn enter<K: Kernel>(simd: Avx512<false, false>, kernel: K) -> K::Output {
     // SAFETY: the caller promises that the requirements of `Kernel::run` are met.
     unsafe { kernel.run(simd) }
 }
@@ -27,12 +29,15 @@ unsafe fn enter<K: Kernel>(simd: Avx512<false>, kernel: K) -> K::Output {
 /// # Safety
 /// The requirements of [`Kernel::run`] are met.
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni")]
-unsafe fn enter_bf16<K: Kernel>(simd: Avx512<true>, kernel: K) -> K::Output {
+unsafe fn enter_bf16<K: Kernel, const TILES: bool>(
+    simd: Avx512<true, TILES>,
+    kernel: K,
+) -> K::Output {
     // SAFETY: the caller promises that the requirements of `Kernel::run` are met.
     unsafe { kernel.run(simd) }
 }
 
-impl Avx512<false> {
+impl Avx512<false, false> {
     /// The proof that the machine has the instructions, if it has them.
     pub(super) fn detect() -> Option<Self> {
         let found = is_x86_feature_detected!("avx2")
@@ -46,10 +51,20 @@ impl Avx512<false> {
     }
 }
 
-impl Avx512<true> {
+impl Avx512<true, false> {
     /// The proof that the machine has the instructions, if it has them.
     pub(super) fn detect() -> Option<Self> {
-        let found = Avx512::<false>::detect().is_some() && is_x86_feature_detected!("avx512bf16");
+        let found =
+            Avx512::<false, false>::detect().is_some() && is_x86_feature_detected!("avx512bf16");
+        found.then_some(Self(()))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Avx512<true, true> {
+    /// The proof that the machine has the instructions and that this process may use the tile registers, if so.
+    pub(super) fn detect() -> Option<Self> {
+        let found = Avx512::<true, false>::detect().is_some() && super::amx::usable();
         found.then_some(Self(()))
     }
 }
@@ -60,7 +75,7 @@ fn first(n: usize) -> u16 {
     ((1u32 << n) - 1) as u16
 }
 
-impl<const BF16: bool> Simd for Avx512<BF16> {
+impl<const BF16: bool, const TILES: bool> Simd for Avx512<BF16, TILES> {
     type V = V;
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
@@ -68,13 +83,20 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
     const DEPTH: usize = 128;
     const GROUP: usize = 8;
     const BF16: bool = BF16;
+    const TILES: bool = TILES;
 
     #[inline(always)]
     unsafe fn call<K: Kernel>(self, kernel: K) -> K::Output {
         // SAFETY: `self` exists only where the machine has the features of its `BF16`, with which the entry
         // point chosen here is compiled. So a value of the same type may be created. The caller promises that
         // the requirements of `Kernel::run` are met.
-        unsafe { if BF16 { enter_bf16(Avx512(()), kernel) } else { enter(Avx512(()), kernel) } }
+        unsafe {
+            if BF16 {
+                enter_bf16::<K, TILES>(Avx512(()), kernel)
+            } else {
+                enter(Avx512(()), kernel)
+            }
+        }
     }
 
     #[inline(always)]
@@ -326,6 +348,16 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
             let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
             _mm512_castsi512_ps(_mm512_dpbusd_epi32(_mm512_castps_si512(acc), a, b))
         }
+    }
+    #[cfg(target_os = "linux")]
+    #[inline(always)]
+    unsafe fn multiply_tiles(self, words: TileWords, tiles: &mut Tiles, block: &TileBlock) {
+        if !TILES {
+            unreachable!("this level has no tile registers");
+        }
+        // SAFETY: `self` exists with `TILES` only where tile registers are usable, and the caller promises that the
+        // pointers of the block are valid for its sizes.
+        unsafe { super::amx::multiply(words, tiles, block) }
     }
     #[inline(always)]
     unsafe fn turn_group(self, from: *const f32, row: usize, to: *mut f32) {

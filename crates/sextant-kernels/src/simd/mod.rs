@@ -1,10 +1,10 @@
-//! One kernel source for five instruction sets.
+//! One kernel source for six instruction sets.
 //!
 //! A `Kernel` is written once, over the small vector trait `Simd`, and all of its code is
 //! `#[inline(always)]`. `launch` compiles it into one entry point per [`Level`], with that level's target
 //! features. The level is chosen at run time: [`Level::best`], unless the
-//! environment variable `SEXTANT_SIMD` (`portable`, `avx2`, `avxvnni`, `avx512` or `avx512bf16`) or [`with_level`]
-//! asks for another one.
+//! environment variable `SEXTANT_SIMD` (`portable`, `avx2`, `avxvnni`, `avx512`, `avx512bf16` or `amx`) or
+//! [`with_level`] asks for another one.
 //!
 //! A [`Level`] is a proof that the machine has its instructions: it holds an empty value of a type for its
 //! instruction set, which only detection creates. So the type system ensures that code with such a value may
@@ -12,8 +12,11 @@
 
 mod math;
 mod portable;
+mod tiles;
 mod vector;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
+mod amx;
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 mod avx2;
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
@@ -29,6 +32,7 @@ pub(crate) use math::{
     exp, gelu, gelu_derivative, gelu_tanh, gelu_tanh_derivative, sigmoid, silu_derivative, tanh,
 };
 use portable::Portable;
+pub(crate) use tiles::{SIDE, TileBlock, TileWords, Tiles};
 pub(crate) use vector::Simd;
 
 /// A set of vector instructions that the kernels are compiled for and this machine has.
@@ -50,11 +54,14 @@ enum Token {
     AvxVnni(avx2::Avx2<true>),
     /// 512-bit vectors with 8-bit dot products (Cascade Lake, Ice Lake and later).
     #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-    Avx512(avx512::Avx512<false>),
+    Avx512(avx512::Avx512<false, false>),
     /// The instructions of [`Token::Avx512`] and bf16 dot products (Cooper Lake, Sapphire Rapids, Zen 4 and
     /// later).
     #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-    Avx512Bf16(avx512::Avx512<true>),
+    Avx512Bf16(avx512::Avx512<true, false>),
+    /// The instructions of [`Token::Avx512Bf16`] and products on tile registers (Sapphire Rapids and later).
+    #[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
+    Amx(avx512::Avx512<true, true>),
 }
 
 impl Level {
@@ -67,8 +74,10 @@ impl Level {
         let detected = [
             avx2::Avx2::<false>::detect().map(Token::Avx2),
             avx2::Avx2::<true>::detect().map(Token::AvxVnni),
-            avx512::Avx512::<false>::detect().map(Token::Avx512),
-            avx512::Avx512::<true>::detect().map(Token::Avx512Bf16),
+            avx512::Avx512::<false, false>::detect().map(Token::Avx512),
+            avx512::Avx512::<true, false>::detect().map(Token::Avx512Bf16),
+            #[cfg(target_os = "linux")]
+            avx512::Avx512::<true, true>::detect().map(Token::Amx),
         ];
         #[cfg(not(all(target_arch = "x86_64", not(feature = "portable"))))]
         let detected: [Option<Token>; 0] = [];
@@ -77,7 +86,7 @@ impl Level {
     }
 
     /// The level at which this machine multiplies fastest: the highest one, but not `avx512bf16` on Intel's
-    /// processors. There, dot products of bf16 pairs have half the rate of `f32` (on model 207, 160 GFLOP/s in place
+    /// processors, of which those with tile registers use `amx`. There, dot products of bf16 pairs have half the rate of `f32` (on model 207, 160 GFLOP/s in place
     /// of the 290 at `avx512`, which rounds the same numbers to bf16 and multiplies them as `f32`). On AMD's
     /// processors they have twice the rate.
     pub fn best() -> Self {
@@ -106,6 +115,8 @@ impl Level {
             Token::Avx512(_) => "avx512",
             #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
             Token::Avx512Bf16(_) => "avx512bf16",
+            #[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
+            Token::Amx(_) => "amx",
         }
     }
 }
@@ -123,6 +134,16 @@ pub(crate) fn maker() -> String {
     let found = std::arch::x86_64::__cpuid(0);
     let bytes = [found.ebx, found.edx, found.ecx].map(u32::to_le_bytes);
     String::from_utf8_lossy(bytes.as_flattened()).into_owned()
+}
+
+/// The features of tile registers, by the names of Linux, if this process can use them.
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+pub(crate) fn tile_features() -> &'static [&'static str] {
+    #[cfg(target_os = "linux")]
+    if amx::usable() {
+        return &["amx_tile", "amx_bf16", "amx_int8"];
+    }
+    &[]
 }
 
 thread_local! {
@@ -176,6 +197,8 @@ pub(crate) unsafe fn launch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     // The machine has the level's instructions, because `level` holds the proof of that.
     unsafe {
         match level.0 {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
+            Token::Amx(simd) => simd.call(kernel),
             #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
             Token::Avx512Bf16(simd) => simd.call(kernel),
             #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]

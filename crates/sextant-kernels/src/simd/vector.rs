@@ -1,6 +1,6 @@
 use half::bf16;
 
-use super::Kernel;
+use super::{Kernel, TileBlock, TileWords, Tiles};
 use crate::dropout::RowKey;
 
 /// Instructions on vectors of 32-bit lanes.
@@ -35,6 +35,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// The greatest magnitude of a signed byte with which [`Self::dot_bytes`] is exact: 127, or 64 where sums of two
     /// products must fit into 16 bits.
     const WEIGHT_BYTE: f32 = 127.0;
+
+    /// Whether products of pairs of bf16 numbers and of bytes run on tile registers, with
+    /// [`Self::multiply_tiles`].
+    const TILES: bool = false;
 
     /// Whether matrix products in bf16 multiply pairs of bf16 numbers. On other levels, numbers are rounded to
     /// bf16 and multiplied as `f32`, which gives the same products.
@@ -118,6 +122,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `b` signed and not greater than [`Self::WEIGHT_BYTE`]; `acc` and the result are lanes of `i32`. The result is
     /// exact while sums fit into an `i32`.
     fn dot_bytes(self, acc: Self::V, a: Self::V, b: Self::V) -> Self::V;
+    /// Computes a block of a product on tile registers. Sums of bytes are exact, as those of [`Self::dot_bytes`].
+    /// May panic on levels without [`Self::TILES`].
+    #[inline(always)]
+    unsafe fn multiply_tiles(self, _words: TileWords, _tiles: &mut Tiles, _block: &TileBlock) {
+        unreachable!("this level has no tile registers")
+    }
     /// Lanes of `i32` as `f32`.
     fn convert_i32(self, a: Self::V) -> Self::V;
 

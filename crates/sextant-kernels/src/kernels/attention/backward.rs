@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::super::floats::{FloatMut, FloatRoom, FloatVec, Floats};
-use super::super::gemm::{Start, panel_width};
+use super::super::gemm::{F32, Start, panel_width};
 use super::super::parallel::{self, Room, Scratch};
 use super::distances::{Distances, OF_KEYS, OF_QUERIES, Side};
 use super::line::score_gradients;
@@ -137,7 +137,7 @@ impl Kernel for Backward<'_> {
         let (spec, length) = (self.spec, self.task.length);
         let (dim, stride) = (spec.head_dim, spec.qkv_width());
         let block = BLOCK.min(length);
-        let score_row = length.next_multiple_of(panel_width::<S>(length));
+        let score_row = length.next_multiple_of(panel_width::<S, F32>(length));
         let turned = Panels::size::<S>(dim, length);
         let upright = Panels::size::<S>(length, dim);
         let block_rows = Panels::size::<S>(block, dim);

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::super::floats::{FloatMut, FloatPtr, FloatRoom, FloatVec};
-use super::super::gemm::{Start, panel_width};
+use super::super::gemm::{F32, Start, panel_width};
 use super::super::layer_norm::factors;
 use super::super::parallel::{self, Room, Scratch, SharedMut};
 use super::distances::{Distances, OF_KEYS, OF_QUERIES, Side};
@@ -66,7 +66,7 @@ impl Kernel for Forward<'_> {
     unsafe fn run<S: Simd>(self, simd: S) {
         let (spec, length) = (self.spec, self.task.length);
         let (dim, stride) = (spec.head_dim, spec.qkv_width());
-        let key_width = panel_width::<S>(length);
+        let key_width = panel_width::<S, F32>(length);
         let score_row = length.next_multiple_of(key_width);
         let (keys, values) = (Panels::size::<S>(dim, length), Panels::size::<S>(length, dim));
         let block = BLOCK.min(length);

@@ -18,7 +18,7 @@ use std::ops::Range;
 use super::floats::{FloatMut, FloatPtr, Floats, copy_line};
 use super::gemm::{F32, Start, Strip, pack_panel, panel_width};
 use super::parallel::SharedMut;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, Tiles};
 use crate::{AttentionSpec, Mask, RelativePositions, Segments};
 
 pub(crate) use backward::{Saved, backward};
@@ -144,7 +144,7 @@ impl Panels {
     /// The room that a packed matrix takes, in numbers.
     #[inline(always)]
     fn size<S: Simd>(depth: usize, columns: usize) -> usize {
-        let width = panel_width::<S>(columns);
+        let width = panel_width::<S, F32>(columns);
         columns.div_ceil(width) * width * depth
     }
 
@@ -162,7 +162,7 @@ impl Panels {
         depth: usize,
         columns: usize,
     ) -> Self {
-        let width = panel_width::<S>(columns);
+        let width = panel_width::<S, F32>(columns);
         for panel in 0..columns.div_ceil(width) {
             let first = panel * width;
             // SAFETY: the panel's columns are columns of the matrix, which the caller promises can be read. The
@@ -189,7 +189,7 @@ impl Panels {
     /// any of its `columns` on.
     #[inline(always)]
     fn rows<S: Simd>(data: *const f32, step: usize, columns: usize) -> Self {
-        let width = panel_width::<S>(columns);
+        let width = panel_width::<S, F32>(columns);
         Self { data, width, step, panel: width }
     }
 }
@@ -305,7 +305,7 @@ impl Kernel for MatrixProduct {
             };
             // SAFETY: the caller promises pointers that are valid for the whole product, of which the strip is the
             // part with the columns of one panel, at most `width` of them.
-            unsafe { strip.run(simd) };
+            unsafe { strip.run(simd, &mut Tiles::default()) };
         }
     }
 }

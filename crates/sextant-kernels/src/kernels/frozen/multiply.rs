@@ -6,7 +6,7 @@ use crate::kernels::activation::activate;
 use crate::kernels::floats::{FloatPtr, Floats};
 use crate::kernels::gemm::{Init, Left, Matrix, Product, Start, Strip, pack_panel, panel_width};
 use crate::kernels::parallel::{self, Room, Scratch, SharedMut};
-use crate::simd::{Kernel, Level, Simd, launch};
+use crate::simd::{Kernel, Level, Simd, Tiles, launch};
 
 /// The most words along the depth that are decoded at a time. A pass continues the sums of the pass before
 /// it, so that the order of additions is that of the dense product, whatever the size of the passes.
@@ -110,7 +110,7 @@ unsafe fn multiply<P: Product>(
     // were one block.
     let left = Left::<P>::new(level, Matrix::rows(a, depth), [rows, depth, 0], COPIED_ROWS);
     // SAFETY: `launch` asks that the kernel's pointers are valid, and `Width` holds none.
-    let width = unsafe { launch(level, Width(columns)) };
+    let width = unsafe { launch(level, Width::<P>(columns, PhantomData)) };
     parallel::for_each(columns.div_ceil(width), rows * columns * depth, |panel| {
         let first = panel * width;
         let panel = Panel {
@@ -135,13 +135,13 @@ unsafe fn multiply<P: Product>(
 }
 
 /// A kernel that returns the width of the panels for so many columns.
-struct Width(usize);
+struct Width<P>(usize, PhantomData<P>);
 
-impl Kernel for Width {
+impl<P: Product> Kernel for Width<P> {
     type Output = usize;
     #[inline(always)]
     unsafe fn run<S: Simd>(self, _: S) -> usize {
-        panel_width::<S>(self.0)
+        panel_width::<S, P>(self.0)
     }
 }
 
@@ -169,7 +169,8 @@ impl<P: Product> Kernel for Panel<'_, P> {
     unsafe fn run<S: Simd>(self, simd: S) {
         let per_word = P::per_word::<S>();
         let (width, inside) = (self.width, self.inside);
-        let all = self.depth.div_ceil(per_word);
+        let all = P::words::<S>(self.depth);
+        let mut tiles = Tiles::default();
         let most = DEPTH.min(all) * per_word;
         // The scratch holds the decoded numbers, followed by the panel that is packed from them.
         let mut scratch = Scratch::take(most * width * 2);
@@ -232,7 +233,7 @@ impl<P: Product> Kernel for Panel<'_, P> {
                     start,
                     product: PhantomData,
                 };
-                strip.run_in_blocks(simd);
+                strip.run_in_blocks(simd, &mut tiles);
             }
             done += words;
             if done >= all {

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use crate::simd::{Kernel, Level, Simd, launch};
+use crate::simd::{Kernel, Level, SIDE, Simd, launch};
 
 use super::super::floats::{FloatPtr, Floats};
 use super::super::parallel::{self, Room};
@@ -53,8 +53,11 @@ impl<'a, P: Product> Left<'a, P> {
         matrix.check(rows, depth);
         let along = matrix.column == 1;
         // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
-        let Size { per_word, group, .. } = unsafe { launch(level, Sizes::<P>(1, PhantomData)) };
-        let borrowed = as_words::<P>(matrix, depth, per_word).filter(|_| along);
+        let Size { per_word, words, group, tiled, .. } =
+            unsafe { launch(level, Sizes::<P>([depth, 1], PhantomData)) };
+        // Tiles are whole, so that rows which end within one must be copied, with zeros at their end.
+        let whole = !tiled || depth == words * per_word;
+        let borrowed = as_words::<P>(matrix, depth, per_word).filter(|_| along && whole);
         if let Some(data) = borrowed
             && (columns < COPY_FROM || !(matrix.row / per_word * 4).is_multiple_of(COLLIDING))
         {
@@ -68,13 +71,14 @@ impl<'a, P: Product> Left<'a, P> {
                 product: PhantomData,
             };
         }
-        let words = depth.div_ceil(per_word);
-        let in_groups = borrowed.is_some() || !along;
+        let in_groups = !tiled && (borrowed.is_some() || !along);
         let (per_block, per_row, per_step) = if in_groups {
             // Whole groups are written, so each block has room for these.
             (words * block.next_multiple_of(group), 1, group)
         } else {
-            (block * words, words, 1)
+            let collides = tiled && words > 0 && (words * 4).is_multiple_of(COLLIDING / 4);
+            let row = words + if collides { SIDE } else { 0 };
+            (block * row, row, 1)
         };
         let blocks = rows.div_ceil(block.max(1));
         let mut data = Room::new(blocks * per_block);
@@ -89,7 +93,8 @@ impl<'a, P: Product> Left<'a, P> {
                 depth,
                 to: to.at(i * per_block),
                 words,
-                is_words: borrowed.is_some(),
+                to_row: per_row,
+                groups_words: in_groups && borrowed.is_some(),
                 product: PhantomData,
             };
             // SAFETY: `matrix.check` has found that the matrix lies within its data, so the kernel reads valid
@@ -145,8 +150,10 @@ struct Copy<P> {
     depth: usize,
     to: *mut f32,
     words: usize,
-    /// Whether the matrix already consists of words, in rows.
-    is_words: bool,
+    /// The distance from one row of words to the next, if the words are not in groups.
+    to_row: usize,
+    /// Whether the matrix already consists of words, in rows, which are brought into groups.
+    groups_words: bool,
     product: PhantomData<P>,
 }
 
@@ -154,16 +161,18 @@ impl<P: Product> Kernel for Copy<P> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
-        let Self { from, matrix: (row, column), rows, depth, to, words, is_words, .. } = self;
+        let Self { from, matrix: (row, column), rows, depth, to, words, to_row, .. } = self;
         // SAFETY: the caller promises that the rows can be read and that the block has room for their words,
-        // in whole groups where the matrix consists of words or is transposed. Where `column` is not 1, the
+        // in whole groups where the matrix consists of words or is transposed, and in whole tiles. Where `column` is not 1, the
         // other stride is, as `Matrix::check` found.
         unsafe {
-            if is_words {
+            if self.groups_words {
                 let per_word = P::per_word::<S>();
                 group_rows(simd, from.words(), row / per_word, rows, words, to);
             } else if column == 1 {
-                convert_rows::<S, P>(simd, from, row, rows, depth, to, words);
+                convert_rows::<S, P>(simd, from, row, rows, depth, to, to_row);
+            } else if P::tiled::<S>() {
+                turn_rows::<S, P>(simd, from, column, rows, depth, to, to_row);
             } else {
                 group_columns::<S, P>(simd, from, column, rows, depth, to);
             }
@@ -201,6 +210,49 @@ unsafe fn group_rows<S: Simd>(
                 for i in 0..inside {
                     *to.add(word * S::GROUP + i) = *from.add(i * row + word);
                 }
+            }
+        }
+    }
+}
+
+/// Copies a transposed matrix, whose memory has a line of `rows` numbers for each step of the depth, into rows of
+/// words, `to_row` apart, for tile registers. Rows that the last tile lacks are filled with zeros, and so are words.
+///
+/// # Safety
+/// `from` is valid for `depth` lines of `rows` numbers, `line` apart, and `to` for the words of as many rows as tiles
+/// have. The level's vectors have as many lanes as a tile has rows.
+#[inline(always)]
+unsafe fn turn_rows<S: Simd, P: Product>(
+    simd: S,
+    from: FloatPtr,
+    line: usize,
+    rows: usize,
+    depth: usize,
+    to: *mut f32,
+    to_row: usize,
+) {
+    let per_word = P::per_word::<S>();
+    debug_assert!(S::LANES == SIDE && per_word == 2);
+    let mut lines = [0.0f32; SIDE * SIDE];
+    for word in (0..P::words::<S>(depth)).step_by(SIDE) {
+        for first in (0..rows).step_by(SIDE) {
+            let inside = SIDE.min(rows - first);
+            // SAFETY: the caller promises that the lines can be read, and of each at most the `inside` rows that are
+            // left are. It promises room for whole tiles, of which this writes one.
+            unsafe {
+                for (i, words) in lines.chunks_exact_mut(SIDE).enumerate() {
+                    let k = per_word * (word + i);
+                    let number = |k: usize| {
+                        if k < depth {
+                            from.add(k * line).load(simd, first, inside)
+                        } else {
+                            simd.splat(0.0)
+                        }
+                    };
+                    simd.store(words.as_mut_ptr(), simd.pair_bf16(number(k), number(k + 1)));
+                }
+                let to = to.wrapping_add(first * to_row + word);
+                simd.transpose(lines.as_ptr(), SIDE, to, to_row);
             }
         }
     }

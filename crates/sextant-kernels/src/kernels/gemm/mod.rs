@@ -11,7 +11,7 @@ mod left;
 mod pack;
 mod tile;
 
-use crate::simd::{Kernel, Simd, launch};
+use crate::simd::{Kernel, SIDE, Simd, Tiles, launch};
 use crate::{Activation, Precision};
 
 use super::activation::activate;
@@ -137,7 +137,7 @@ fn run<P: Product>(
     // keep the threads evenly busy.
     // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
     let Size { group, .. } =
-        unsafe { launch(level, Sizes::<P>(columns, std::marker::PhantomData)) };
+        unsafe { launch(level, Sizes::<P>([depth, columns], std::marker::PhantomData)) };
     let block = rows.div_ceil(rows.div_ceil(ROWS)).next_multiple_of(group);
     let row_tasks = rows.div_ceil(block);
     let column_tasks = TASKS.div_ceil(row_tasks).min(b.panels());
@@ -201,6 +201,8 @@ impl<P: Product> Kernel for Block<'_, P> {
             FloatMut::Bf16(_) => Some(Scratch::take(self.panels.len() * self.rows * width)),
         };
         let step = words.div_ceil(words.div_ceil(S::DEPTH).max(1));
+        let step = if P::tiled::<S>() { step.next_multiple_of(SIDE) } else { step };
+        let mut tiles = Tiles::default();
         let mut done = 0;
         loop {
             let depth = step.min(words - done);
@@ -240,7 +242,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                 // SAFETY: the caller promises a valid block. The strip reads `depth` words from word `done`
                 // on of its rows of A and of the panel, both of which have `words` words, and the `inside`
                 // columns that it writes exist in the sums: in C, or in the scratch of this task.
-                unsafe { strip.run(simd) };
+                unsafe { strip.run(simd, &mut tiles) };
                 if last {
                     let complete = Done {
                         sums,

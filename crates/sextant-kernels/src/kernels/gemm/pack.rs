@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use crate::simd::{Kernel, Level, Simd, launch};
+use crate::simd::{Kernel, Level, SIDE, Simd, launch};
 
 use super::super::floats::FloatPtr;
 use super::super::parallel::{self, Room};
@@ -25,9 +25,8 @@ impl<P: Product> Packed<P> {
     pub(crate) fn new(level: Level, matrix: Matrix<'_>, depth: usize, columns: usize) -> Self {
         matrix.check(depth, columns);
         // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
-        let Size { width, per_word, .. } =
-            unsafe { launch(level, Sizes::<P>(columns, PhantomData)) };
-        let words = depth.div_ceil(per_word);
+        let Size { width, words, .. } =
+            unsafe { launch(level, Sizes::<P>([depth, columns], PhantomData)) };
         let panels = columns.div_ceil(width);
         let mut data = Room::new(panels * words * width);
         let to = data.shared();
@@ -78,8 +77,9 @@ impl<P: Product> Packed<P> {
     }
 }
 
-/// A kernel that returns the [`Size`]s of its level for a matrix with so many columns.
-pub(super) struct Sizes<P>(pub(super) usize, pub(super) PhantomData<P>);
+/// A kernel that returns the [`Size`]s of its level for a product of so much depth and a right factor with so many
+/// columns.
+pub(super) struct Sizes<P>(pub(super) [usize; 2], pub(super) PhantomData<P>);
 
 /// The sizes that packing depends on.
 pub(super) struct Size {
@@ -87,24 +87,37 @@ pub(super) struct Size {
     pub(super) width: usize,
     /// Numbers in a word.
     pub(super) per_word: usize,
-    /// Rows of a group of the left factor.
+    /// Words along the depth.
+    pub(super) words: usize,
+    /// Rows that are multiplied at once where there are so many: those of a group of the left factor, or of a tile.
     pub(super) group: usize,
+    /// Whether the product runs on tile registers.
+    pub(super) tiled: bool,
 }
 
 impl<P: Product> Kernel for Sizes<P> {
     type Output = Size;
     #[inline(always)]
     unsafe fn run<S: Simd>(self, _: S) -> Size {
-        Size { width: panel_width::<S>(self.0), per_word: P::per_word::<S>(), group: S::GROUP }
+        let [depth, columns] = self.0;
+        let tiled = P::tiled::<S>();
+        Size {
+            width: panel_width::<S, P>(columns),
+            per_word: P::per_word::<S>(),
+            words: P::words::<S>(depth),
+            group: if tiled { SIDE } else { S::GROUP },
+            tiled,
+        }
     }
 }
 
 /// The width of the panels of a matrix with so many columns. A panel has at most as many vectors as a tile,
 /// and fewer where the vectors of a narrow matrix are spread evenly over its panels.
 #[inline(always)]
-pub(crate) fn panel_width<S: Simd>(columns: usize) -> usize {
+pub(crate) fn panel_width<S: Simd, P: Product>(columns: usize) -> usize {
     let vectors = columns.div_ceil(S::LANES).max(1);
-    let panels = vectors.div_ceil(S::PANEL);
+    // Four of the eight tile registers hold sums: two by two.
+    let panels = vectors.div_ceil(if P::tiled::<S>() { 2 } else { S::PANEL });
     vectors.div_ceil(panels) * S::LANES
 }
 
@@ -158,8 +171,7 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
     to: *mut f32,
     width: usize,
 ) {
-    let per_word = P::per_word::<S>();
-    let words = depth.div_ceil(per_word);
+    let (per_word, words) = (P::per_word::<S>(), P::words::<S>(depth));
     // SAFETY: the caller promises that the columns can be read, and where fewer columns are left than a vector
     // has lanes, only those are read; the second row of a pair is read only if it exists. The caller also
     // promises room for `[words][width]`, and `width` is a whole number of vectors, so whole vectors may be
@@ -169,7 +181,9 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
             let inside = columns.saturating_sub(v);
             if column == 1 {
                 for word in 0..words {
-                    let x = if per_word == 1 {
+                    let x = if word * per_word >= depth {
+                        simd.splat(0.0)
+                    } else if per_word == 1 {
                         P::single(simd, load_row(simd, from.add(word * step + v), inside))
                     } else {
                         let low = from.add(2 * word * step + v);
@@ -221,8 +235,7 @@ unsafe fn transpose_block<S: Simd, P: Product>(
     to: *mut f32,
     width: usize,
 ) {
-    let per_word = P::per_word::<S>();
-    let words = depth.div_ceil(per_word);
+    let (per_word, words) = (P::per_word::<S>(), P::words::<S>(depth));
     let n = S::LANES;
     // No level has vectors of more than 16 lanes.
     let mut lines = [0.0f32; 16 * 16];
@@ -290,10 +303,10 @@ unsafe fn pair_along<S: Simd>(simd: S, from: FloatPtr, left: usize) -> S::V {
     }
 }
 
-/// Converts rows of `depth` numbers, `row` apart, into rows of words, `words` apart.
+/// Converts rows of `depth` numbers, `row` apart, into rows of words, `to_row` apart.
 ///
 /// # Safety
-/// `from` is valid for `rows` rows of `depth` numbers, and `to` for as many rows of `words` words.
+/// `from` is valid for `rows` rows of `depth` numbers, and `to` for as many rows of their words.
 #[inline(always)]
 pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
     simd: S,
@@ -302,7 +315,7 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
     rows: usize,
     depth: usize,
     to: *mut f32,
-    words: usize,
+    to_row: usize,
 ) {
     if P::per_word::<S>() == 1 {
         for i in 0..rows {
@@ -312,12 +325,13 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
                 // one number here; no more than `left` of either are touched.
                 unsafe {
                     let x = P::single(simd, from.load(simd, i * row + k, left));
-                    simd.store_upto(to.add(i * words + k), left, x);
+                    simd.store_upto(to.add(i * to_row + k), left, x);
                 }
             }
         }
         return;
     }
+    let words = P::words::<S>(depth);
     for i in 0..rows {
         for word in (0..words).step_by(S::LANES) {
             let left = depth - 2 * word;
@@ -325,7 +339,7 @@ pub(super) unsafe fn convert_rows<S: Simd, P: Product>(
             // words, of which `words - word` are left; no more of either are touched.
             unsafe {
                 let x = pair_along(simd, from.add(i * row + 2 * word), left);
-                simd.store_upto(to.add(i * words + word), words - word, x);
+                simd.store_upto(to.add(i * to_row + word), words - word, x);
             }
         }
     }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::simd::Level;
+use crate::simd::{Level, TileWords};
 use half::bf16;
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -56,6 +56,7 @@ struct Pairs;
 
 impl Product for Pairs {
     const PLAIN: bool = false;
+    const TILES: Option<TileWords> = None;
     fn per_word<S: Simd>() -> usize {
         2
     }

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, SIDE, Simd, TileBlock, TileWords, Tiles};
 
 /// The most rows that are multiplied by one panel before the next.
 pub(crate) const ROWS: usize = 192;
@@ -10,8 +10,24 @@ pub(crate) trait Product: Copy + Send + Sync + 'static {
     /// Whether words are the `f32` numbers themselves.
     const PLAIN: bool;
 
+    /// What the words hold for a level's tile registers ([`Simd::TILES`]), if they multiply such words.
+    const TILES: Option<TileWords>;
+
     /// Numbers in a word.
     fn per_word<S: Simd>() -> usize;
+
+    /// Whether products run on tile registers.
+    #[inline(always)]
+    fn tiled<S: Simd>() -> bool {
+        S::TILES && Self::TILES.is_some()
+    }
+
+    /// Words along a depth. On tile registers they fill whole tiles, with zeros at the end.
+    #[inline(always)]
+    fn words<S: Simd>(depth: usize) -> usize {
+        let words = depth.div_ceil(Self::per_word::<S>());
+        if Self::tiled::<S>() { words.next_multiple_of(SIDE) } else { words }
+    }
 
     /// A vector of words from a vector of numbers, for products whose words hold one number.
     #[inline(always)]
@@ -29,6 +45,7 @@ pub(crate) struct F32;
 
 impl Product for F32 {
     const PLAIN: bool = true;
+    const TILES: Option<TileWords> = None;
     #[inline(always)]
     fn per_word<S: Simd>() -> usize {
         1
@@ -46,6 +63,7 @@ pub(crate) struct Bf16;
 
 impl Product for Bf16 {
     const PLAIN: bool = false;
+    const TILES: Option<TileWords> = Some(TileWords::Pairs);
     #[inline(always)]
     fn per_word<S: Simd>() -> usize {
         if S::BF16 { 2 } else { 1 }
@@ -66,6 +84,7 @@ pub(crate) struct Bytes;
 
 impl Product for Bytes {
     const PLAIN: bool = false;
+    const TILES: Option<TileWords> = Some(TileWords::Bytes);
     #[inline(always)]
     fn per_word<S: Simd>() -> usize {
         4
@@ -99,8 +118,9 @@ pub(crate) enum Start {
 ///
 /// The word of `A` at row `i`, depth `k` is `a[i * a_row + k * a_step]`, or, where `A` is in groups of `g` rows,
 /// `a[i / g * step + i % g + k * g]`; the panel has `b_step`
-/// columns at each depth, a whole number of vectors up to [`Simd::PANEL`], all readable; `columns`
-/// of them are stored.
+/// columns at each depth, a whole number of vectors up to a panel's ([`panel_width`](super::panel_width)), all
+/// readable; `columns` of them are stored. On tile registers the depth is a multiple of [`SIDE`], and `A` is in rows:
+/// `a_step` is 1.
 #[derive(Clone, Copy)]
 pub(crate) struct Strip<P> {
     pub(crate) rows: usize,
@@ -120,10 +140,18 @@ pub(crate) struct Strip<P> {
 }
 
 impl<P: Product> Strip<P> {
+    /// `tiles` are those of the kernel.
+    ///
     /// # Safety
     /// `a`, `b` and `c` are valid for the sizes of the strip, and nothing else accesses this part of `c`.
     #[inline(always)]
-    pub(crate) unsafe fn run<S: Simd>(self, simd: S) {
+    pub(crate) unsafe fn run<S: Simd>(self, simd: S, tiles: &mut Tiles) {
+        if let Some(words) = P::TILES
+            && S::TILES
+        {
+            // SAFETY: the caller promises what `run_tiles` requires.
+            return unsafe { self.run_tiles(simd, words, tiles) };
+        }
         let vectors = self.columns.div_ceil(S::LANES);
         debug_assert!(vectors > 0 && vectors <= S::PANEL);
         debug_assert!(self.b_step.is_multiple_of(S::LANES) && self.b_step >= vectors * S::LANES);
@@ -150,13 +178,47 @@ impl<P: Product> Strip<P> {
         }
     }
 
+    /// [`Strip::run`] on tile registers.
+    ///
+    /// # Safety
+    /// As for [`Strip::run`].
+    #[inline(always)]
+    unsafe fn run_tiles<S: Simd>(self, simd: S, words: TileWords, tiles: &mut Tiles) {
+        const ZEROS: [f32; 2 * SIDE] = [0.0; 2 * SIDE];
+        debug_assert!(self.a_step == 1 && self.a_group.is_none());
+        for first in (0..self.rows).step_by(2 * SIDE) {
+            let c = self.c.wrapping_add(first * self.c_row);
+            let (start, start_row) = match self.start {
+                Start::Zero => (ZEROS.as_ptr(), 0),
+                Start::Row(row) => (row, 0),
+                Start::Accumulate => (c.cast_const(), self.c_row),
+            };
+            let block = TileBlock {
+                rows: (self.rows - first).min(2 * SIDE),
+                columns: self.columns,
+                depth: self.depth,
+                a: self.a.wrapping_add(first * self.a_row),
+                a_row: self.a_row,
+                b: self.b,
+                b_row: self.b_step,
+                start,
+                start_row,
+                c,
+                c_row: self.c_row,
+            };
+            // SAFETY: the caller promises a valid strip, and the block is the part of it from row `first` on. A
+            // starting row of zeros has as many numbers as a block has columns at most.
+            unsafe { simd.multiply_tiles(words, tiles, &block) };
+        }
+    }
+
     /// [`Strip::run`] for any number of rows and any depth, where `A` is not in groups: in blocks whose factors and sums
     /// stay in the caches. The sums are formed in the same order.
     ///
     /// # Safety
     /// As for [`Strip::run`].
     #[inline(always)]
-    pub(crate) unsafe fn run_in_blocks<S: Simd>(self, simd: S) {
+    pub(crate) unsafe fn run_in_blocks<S: Simd>(self, simd: S, tiles: &mut Tiles) {
         debug_assert!(self.a_group.is_none());
         for first in (0..self.rows).step_by(ROWS) {
             let mut done = 0;
@@ -174,7 +236,7 @@ impl<P: Product> Strip<P> {
                 };
                 // SAFETY: the caller promises a valid strip, and the block is the part of it from row `first` and
                 // word `done` on.
-                unsafe { block.run(simd) };
+                unsafe { block.run(simd, tiles) };
                 done += depth;
                 if done >= self.depth {
                     break;
