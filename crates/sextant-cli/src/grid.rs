@@ -79,9 +79,11 @@ impl Watcher for Terminal {
                     self.best = Some((dev, entry.name.clone()));
                 }
                 self.line(&format!(
-                    "{}: test accuracy {:.4}, dev {}, {} steps in {}",
+                    "{}: {}dev {}, {} steps in {}",
                     entry.name,
-                    entry.test_accuracy,
+                    entry
+                        .test_accuracy
+                        .map_or_else(String::new, |found| format!("test accuracy {found:.4}, ")),
                     entry.dev.map_or_else(|| "–".into(), |dev| format!("{dev:.4}")),
                     entry.steps,
                     spoken_duration(entry.seconds)

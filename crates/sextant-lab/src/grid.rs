@@ -90,10 +90,16 @@ impl Grid {
         self
     }
 
-    /// Where the rows are and how to read them: the same for all runs.
-    pub fn data(&self) -> Option<(&std::path::Path, ReadOptions)> {
-        let data = &self.cells.first()?.recipe.data;
-        Some((&data.path, data.read_options()))
+    /// Where the rows are and how to read them: the same for all runs, those of a search among them. `None` if there
+    /// are no runs.
+    ///
+    /// # Errors
+    /// A search of keys that are no keys of a training recipe.
+    pub fn data(&self) -> Result<Option<(std::path::PathBuf, ReadOptions)>, LabError> {
+        let search = search::Search::new(&self.recipe)?;
+        let cells = self.cells.iter().chain(search.iter().flat_map(search::Search::cells));
+        let mut data = cells.map(|cell| &cell.recipe.data);
+        Ok(data.next().map(|data| (data.path.clone(), data.read_options())))
     }
 
     /// The tasks of the multi-task models.
@@ -134,9 +140,16 @@ impl Layout<'_> {
     /// Checks the axes themselves.
     fn axes(&mut self) {
         let grid = &self.recipe.grid;
+        // A lab may consist of a search or of variants alone, which state their routings themselves.
+        let elsewhere = !grid.variants.is_empty()
+            || self.recipe.search.as_ref().is_some_and(|search| search.routing.is_some())
+            || grid
+                .backbones
+                .iter()
+                .any(|axis| axis.routings.as_ref().is_some_and(|r| !r.is_empty()));
         for (key, empty) in [
             ("grid.backbones", grid.backbones.is_empty()),
-            ("grid.routings", grid.routings.is_empty()),
+            ("grid.routings", grid.routings.is_empty() && !elsewhere),
             ("grid.seeds", grid.seeds.is_empty()),
         ] {
             if empty {

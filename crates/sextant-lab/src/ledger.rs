@@ -51,8 +51,9 @@ pub struct LedgerEntry {
     pub dev: Option<f64>,
     /// The step at which the best dev value was reached.
     pub dev_step: Option<u64>,
-    /// Accuracy on the test rows of the model's tasks, all together.
-    pub test_accuracy: f64,
+    /// Accuracy on the test rows of the model's tasks, all together; `None` for the trials of a search, which do not
+    /// answer them.
+    pub test_accuracy: Option<f64>,
     /// Accuracy on the test rows of each task.
     pub test_accuracy_by_task: BTreeMap<Task, f64>,
     /// Seconds for predicting the test rows.

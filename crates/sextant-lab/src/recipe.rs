@@ -5,6 +5,7 @@ use crate::LabError;
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_eval::Vote;
+use sextant_kernels::ScorePrecision;
 use sextant_model::Routing;
 use sextant_train::{AffinityRecipe, parse_toml};
 use std::path::Path;
@@ -18,6 +19,9 @@ pub struct LabRecipe {
     /// An ordinary training recipe, whose `name`, `seed`, `tasks`, `model.backbone` and
     /// `model.routing` each run sets for itself.
     pub base: toml::Table,
+    /// The precision in which finished runs answer the dev and test rows, as `--precision` of `sextant score`.
+    #[serde(default, skip_serializing_if = "is_f32", with = "as_name")]
+    pub score_precision: ScorePrecision,
     /// What to train.
     pub grid: GridRecipe,
     /// Runs that show how accuracy depends on the number of training rows of a task.
@@ -35,6 +39,32 @@ pub struct LabRecipe {
     /// What the report compares.
     #[serde(default)]
     pub report: ReportRecipe,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_f32(precision: &ScorePrecision) -> bool {
+    *precision == ScorePrecision::F32
+}
+
+/// A value in a recipe that is written as its name.
+mod as_name {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<T, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
 }
 
 /// `[grid]`: every backbone with every routing and every seed.

@@ -66,6 +66,25 @@ fn every_recipe_is_a_plan_or_a_grid() {
     assert!(found >= 4, "{found}");
 }
 
+/// A lab may be a search alone, which states its routing. Without any routing, nothing could be trained.
+#[test]
+fn a_search_needs_no_grid() {
+    let base = read("paper.toml").split("[grid]").next().unwrap().to_owned();
+    let rest = |routing: &str| {
+        format!(
+            "{base}[grid]\nseeds = [1]\nroutings = []\n[[grid.backbones]]\nbackbone = \"minilm\"\n\
+             [search]\ntrials = 2\n{routing}\n\
+             keys = {{ \"optimizer.learning_rate\" = {{ choice = [1e-4] }} }}\n"
+        )
+    };
+    let lab =
+        |text: String| Grid::new(LabRecipe::parse(&text, "search.toml", &[]).unwrap(), backbone);
+    let found = lab(rest("routing = { prefix = true, heads = \"shared\" }")).unwrap();
+    assert!(found.cells.is_empty());
+    let refused = lab(rest("")).err().unwrap().to_string();
+    assert!(refused.contains("grid.routings is empty"), "{refused}");
+}
+
 /// The paper's grid has the same runs in the same order as those that were trained one by one, and with
 /// the same recipes, so that finished runs still count.
 #[test]

@@ -149,11 +149,15 @@ fn backbone(
     match &recipe.model.backbone {
         BackboneRecipe::Pretrained(name) => {
             let folder = resolve(name)?;
-            let opened = Backbone::open(&folder);
+            let opened = Backbone::open(&folder).and_then(|backbone| match recipe.model.layers {
+                Some(layers) => backbone.first_layers(layers),
+                None => Ok(backbone),
+            });
             let backbone = opened.and_then(|backbone| backbone.check().map(|()| backbone));
             let backbone = backbone.map_err(|error| error.to_string())?;
             Ok((backbone.config().clone(), BackboneSource::Pretrained(backbone)))
         }
+        BackboneRecipe::Scratch(_) if recipe.model.layers.is_some() => Err("model.layers: keeps layers of a pretrained backbone; a fresh one has `layers` in model.backbone".into()),
         BackboneRecipe::Scratch(sizes) => {
             let config =
                 BackboneConfig {

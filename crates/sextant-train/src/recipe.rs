@@ -186,6 +186,10 @@ impl DataRecipe {
 pub struct ModelRecipe {
     /// Where the weights come from.
     pub backbone: BackboneRecipe,
+    /// How many of a pretrained backbone's layers are kept, from the first on; all unless stated. A model of fewer
+    /// layers costs less in proportion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<usize>,
     /// How the model learns the task of a row.
     pub routing: Routing,
     /// Which vector of a row its head reads: `cls`, `mean` or `last`; unless stated `last` for a decoder,

@@ -256,7 +256,12 @@ impl<'a> Line<'a> {
             return format!("{:9} {name}  by {holder}", "running");
         }
         let result = self.entry.map_or_else(String::new, |entry| {
-            format!("  test accuracy {:.4}, {:.0} s", entry.test_accuracy, entry.seconds)
+            let found = match (entry.test_accuracy, entry.dev) {
+                (Some(found), _) => format!("test accuracy {found:.4}, "),
+                (None, Some(found)) => format!("dev {found:.4}, "),
+                (None, None) => String::new(),
+            };
+            format!("  {found}{:.0} s", entry.seconds)
         });
         format!("{:9} {name}{result}", self.state.as_str())
     }

@@ -97,7 +97,7 @@ fn runs(findings: &Findings) -> Section {
     let rows = findings.ledger.iter().map(|run| {
         vec![
             Entry::word(&run.name),
-            Entry::number(percent(run.test_accuracy)),
+            Entry::number(run.test_accuracy.map_or_else(String::new, percent)),
             Entry::number(run.dev.map_or_else(String::new, |dev| format!("{dev:.4}"))),
             Entry::number(run.train_rows.to_string()),
             Entry::number(run.steps.to_string()),

@@ -107,7 +107,7 @@ impl Findings {
         let alpha = recipe.report.alpha;
         let finished: Vec<LedgerEntry> =
             lab.grid.cells.iter().filter_map(|cell| lab.entry(cell).cloned()).collect();
-        let (path, options) = lab.grid.data().ok_or_else(|| LabError::Recipe(Vec::new()))?;
+        let (path, options) = lab.grid.data()?.ok_or_else(|| LabError::Recipe(Vec::new()))?;
         let search = Search::new(&lab.grid.recipe)?;
         let ensembles = ensembles::ensembles(
             &systems,
@@ -137,7 +137,7 @@ impl Findings {
             consistency: consistency::consistency(&systems, &judge),
             costs,
             search: search.map_or_else(Vec::new, |search| search.trace(|cell| lab.entry(cell))),
-            data: DataCard::read(path, &options)?,
+            data: DataCard::read(&path, &options)?,
             ledger: finished,
             recipe: recipe.clone(),
         })

@@ -1,13 +1,12 @@
 //! One run of a grid: it is trained, predicts the dev and test rows, and is summed up in a line of the
 //! ledger.
 
-use super::{Lab, LabEvent, Predictions, Watcher, code_version, recipe_hash, training_flops};
+use super::{Lab, LabEvent, Predictions, Watcher, code_version, predicted, training_flops};
 use crate::LabError;
 use crate::cell::Cell;
 use crate::ledger::LedgerEntry;
 use sextant_core::{Example, Split, Task};
 use sextant_files::{Existing, Lock};
-use sextant_kernels::ScorePrecision;
 use sextant_model::{Device, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters};
 use sextant_train::{
     Encoded, ExampleSource, JsonLog, LoadedDataset, Observers, Plan, RunFolder, Start,
@@ -66,15 +65,24 @@ impl Lab {
             shape: weight.dims().to_vec(),
             trainable: false,
         }));
-        let predictor = Predictor::new(bundle, ScorePrecision::F32);
+        let predictor = Predictor::new(bundle, self.grid.recipe.score_precision);
         let tasks = spec.tasks.clone();
-        let dev = dev_positions(&tasks_of(&self.data.dataset.dev), &cell.recipe, &tasks);
-        predict(&predictor, &self.data, Split::Dev, dev, &folder, watcher)?;
-        let rows = positions(&self.data.dataset.test, &tasks);
-        let start = Instant::now();
-        let test = predict(&predictor, &self.data, Split::Test, rows, &folder, watcher)?;
-        let test_seconds = start.elapsed().as_secs_f64();
+        let (mut test, mut test_seconds) = (None, 0.0);
+        for &split in predicted(cell) {
+            let rows = match split {
+                Split::Dev => {
+                    dev_positions(&tasks_of(&self.data.dataset.dev), &cell.recipe, &tasks)
+                }
+                split => positions(self.data.dataset.part(split), &tasks),
+            };
+            let start = Instant::now();
+            let found = predict(&predictor, &self.data, split, rows, &folder, watcher)?;
+            if split == Split::Test {
+                (test, test_seconds) = (Some(found), start.elapsed().as_secs_f64());
+            }
+        }
         let right = |task: Option<Task>| {
+            let test = test.as_ref()?;
             let rows = test.rows.iter().zip(&test.predictions);
             let mine = rows.filter(|&(&row, _)| {
                 task.is_none_or(|task| self.data.dataset.test[row].pair.task == task)
@@ -91,7 +99,7 @@ impl Lab {
             backbone: cell.backbone.clone(),
             routing: cell.routing.clone(),
             role: cell.role,
-            recipe_sha256: recipe_hash(&cell.recipe),
+            recipe_sha256: self.recipe_hash(cell),
             fingerprint: summary.fingerprint,
             data_sha256: self.data_sha256.clone(),
             code: code_version(),
@@ -107,13 +115,13 @@ impl Lab {
             trainable_parameters: summary.trainable_parameters,
             dev: summary.best.map(|(value, _)| value),
             dev_step: summary.best.map(|(_, step)| step),
-            test_accuracy: right(None).unwrap_or(0.0),
+            test_accuracy: right(None),
             test_accuracy_by_task: tasks
                 .iter()
                 .filter_map(|&task| Some((task, right(Some(task))?)))
                 .collect(),
             test_seconds,
-            test_rows: test.rows.len(),
+            test_rows: test.as_ref().map_or(0, |test| test.rows.len()),
         })
     }
 }

@@ -15,13 +15,14 @@ use predictions::file_name;
 pub use watch::{LabEvent, Watcher};
 
 use crate::LabError;
-use crate::cell::{Cell, Resolve};
+use crate::cell::{Cell, Resolve, Role};
 use crate::grid::Grid;
 use crate::ledger::{Ledger, LedgerEntry};
 use crate::share::Share;
 use sextant_core::Split;
 use sextant_data::{DataError, Dataset};
 use sextant_files::{Existing, OwnFiles, hexadecimal, sha256};
+use sextant_kernels::ScorePrecision;
 use sextant_train::{Encoded, ExampleSource, LoadedDataset, Plan, Recipe, RunFolder, Summary};
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -93,9 +94,9 @@ impl Lab {
     /// Data that cannot be read, or a folder that belongs to a grid of another name.
     pub fn open(mut grid: Grid, folder: &Path, resolve: Resolve) -> Result<Self, LabError> {
         let (path, options) =
-            grid.data().ok_or_else(|| LabError::Recipe(vec!["there are no runs".into()]))?;
-        let data_sha256 = data_hash(path)?;
-        let data = LoadedDataset::load(path, &options)?;
+            grid.data()?.ok_or_else(|| LabError::Recipe(vec!["there are no runs".into()]))?;
+        let data_sha256 = data_hash(&path)?;
+        let data = LoadedDataset::load(&path, &options)?;
         grid.settle_steps(&data.dataset.train);
         std::fs::create_dir_all(folder.join("runs")).map_err(LabError::io("create", folder))?;
         let place = folder.join(RECIPE);
@@ -160,9 +161,17 @@ impl Lab {
     /// The ledger's entry of a cell, if the entry is of exactly this recipe and this data.
     pub fn entry(&self, cell: &Cell) -> Option<&LedgerEntry> {
         self.ledger.get(cell.name()).filter(|entry| {
-            entry.recipe_sha256 == recipe_hash(&cell.recipe)
-                && entry.data_sha256 == self.data_sha256
+            entry.recipe_sha256 == self.recipe_hash(cell) && entry.data_sha256 == self.data_sha256
         })
+    }
+
+    /// The hash of what a run is of: its recipe, and the precision of its answers unless that is `f32`.
+    fn recipe_hash(&self, cell: &Cell) -> String {
+        let recipe = recipe_hash(&cell.recipe);
+        match self.grid.recipe.score_precision {
+            ScorePrecision::F32 => recipe,
+            precision => hexadecimal(&Sha256::digest(format!("{recipe} {precision}"))),
+        }
     }
 
     /// How far a cell's run has come. A run of another recipe or other rows in its folder is an error,
@@ -197,9 +206,18 @@ impl Lab {
             }
             return Ok(RunState::Trained);
         }
-        let both = [Split::Test, Split::Dev];
-        let kept = both.iter().all(|&split| folder.0.join(file_name(split)).exists());
+        let splits = predicted(cell);
+        let kept = splits.iter().all(|&split| folder.0.join(file_name(split)).exists());
         Ok(if kept { RunState::Finished } else { RunState::Trained })
+    }
+}
+
+/// The splits that a finished run answers. Trials of a search answer none: the dev value of their training decides,
+/// and nobody should look at the test rows before.
+fn predicted(cell: &Cell) -> &'static [Split] {
+    match cell.role {
+        Role::Trial { .. } => &[],
+        _ => &[Split::Dev, Split::Test],
     }
 }
 

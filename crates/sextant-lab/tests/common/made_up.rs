@@ -156,7 +156,7 @@ fn finish(lab: &mut Lab, cell: &Cell, made_up: &MadeUp) {
         trainable_parameters: 1000,
         dev: Some(accuracy),
         dev_step: Some(2),
-        test_accuracy: accuracy,
+        test_accuracy: Some(accuracy),
         test_accuracy_by_task: by_task,
         test_seconds: 0.5,
         test_rows: 200 * tasks.len(),

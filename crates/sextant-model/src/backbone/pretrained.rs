@@ -14,6 +14,7 @@ use sextant_core::Grade;
 use sextant_kernels::FrozenWeight;
 use sextant_text::Tokenizer;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -27,6 +28,8 @@ pub struct Backbone {
     pooling: Pooling,
     /// The token for padding that `config.json` states.
     fill: Option<u32>,
+    /// Layers of the checkpoint that are left out: [`Backbone::first_layers`].
+    left_out: Range<usize>,
     archive: OnceLock<Arc<Archive>>,
 }
 
@@ -64,6 +67,7 @@ impl Backbone {
         };
         Ok(Self {
             folder: folder.to_owned(),
+            left_out: config.layers..config.layers,
             config: Box::new(config),
             labels: Labels::read(&file),
             pooling,
@@ -73,6 +77,24 @@ impl Backbone {
                 .and_then(|id| id.try_into().ok()),
             archive: OnceLock::new(),
         })
+    }
+
+    /// The same backbone with its first `layers` layers alone, as `num_hidden_layers` gives it in `transformers`.
+    ///
+    /// # Errors
+    /// The checkpoint has fewer layers, or none is wanted.
+    pub fn first_layers(mut self, layers: usize) -> Result<Self, ModelError> {
+        let all = self.config.layers;
+        if layers == 0 || layers > all {
+            return Err(ModelError::Config(format!(
+                "{layers} layers of {} are wanted; it has {all}, of which 1 to {all} can be kept",
+                self.folder.display()
+            )));
+        }
+        self.config.layers = layers;
+        self.config.block.windowed_layers.truncate(layers);
+        self.left_out = layers..all;
+        Ok(self)
     }
 
     fn format(&self) -> &'static Format {
@@ -324,9 +346,12 @@ impl Backbone {
             let values = source.read_by_outputs(&archive, &spec.backbone, old.dims(), place)?;
             Ok(FrozenWeight::new(&values, old.dims(), old.format(), &device))
         })?;
+        let left_out = self.left_out_prefixes(place);
+        let is_left_out = |name: &str| left_out.iter().any(|prefix| name.starts_with(prefix));
         let unknown: Vec<&str> = archive
             .names()
             .filter(|name| !used.contains(*name) && !format.is_passed_over(name))
+            .filter(|name| !is_left_out(name))
             .map(|name| archive.original(name))
             .collect();
         if !unknown.is_empty() {
@@ -339,6 +364,19 @@ impl Backbone {
         }
         archive.check_unchanged()?;
         Ok(model)
+    }
+
+    /// How the names of tensors of the layers begin that are left out, such as `encoder.layer.4.`: up to the index
+    /// in the name of a tensor that every layer has.
+    fn left_out_prefixes(&self, place: impl Fn(&str) -> String) -> Vec<String> {
+        let of_layer = |layer: usize| {
+            let source = (self.format().source)(&format!("layers.{layer}.qkv.weight"))?;
+            let name = place(source.names().first()?);
+            let index = format!(".{layer}.");
+            let end = name.find(&index)? + index.len();
+            Some(name[..end].to_owned())
+        };
+        self.left_out.clone().filter_map(of_layer).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The formats of checkpoints, and errors in them.
 
-use crate::families::{Golden, folder, loaded, plain};
+use crate::families::{Golden, all, folder, loaded, plain};
 use crate::support::{assert_close, floats, forward, pack};
 use burn::tensor::Device;
 use sextant_core::Task;
@@ -249,4 +249,33 @@ fn an_onnx_export_is_read_by_its_initialisers() {
     std::fs::write(place.path().join("model.onnx"), &bytes[..bytes.len() / 2]).unwrap();
     let error = load(place.path()).unwrap_err().to_string();
     assert!(error.contains("model.onnx") && error.contains("ONNX"), "{error}");
+}
+
+/// The first layers of a backbone are those of the whole one, in every family; a checkpoint of other layers than
+/// `config.json` states is still refused.
+#[test]
+fn the_first_layers_can_be_kept() {
+    for family in all() {
+        let open = || Backbone::open(&folder(family)).unwrap();
+        let load = |backbone: &Backbone| {
+            let zeros = RelevanceModel::zeros(plain(backbone), &Device::flex()).unwrap();
+            dump(&backbone.load_into(zeros).unwrap_or_else(|error| panic!("{family}: {error}")))
+        };
+        let (all, whole) = (open().config().layers, load(&open()));
+        assert!(all > 1, "{family}");
+        let first = load(&open().first_layers(all - 1).unwrap());
+        assert!(first.len() < whole.len(), "{family}");
+        for (name, values) in &first {
+            assert!(whole[name] == *values, "{family}: {name}");
+        }
+        for wrong in [0, all + 1] {
+            let error = open().first_layers(wrong).unwrap_err().to_string();
+            assert!(error.contains(&format!("{wrong} layers of")), "{family}: {error}");
+        }
+    }
+    let place = configured("bert", |json| json["num_hidden_layers"] = 1.into());
+    std::fs::copy(folder("bert").join("model.safetensors"), place.path().join("model.safetensors"))
+        .unwrap();
+    let error = load(place.path()).unwrap_err().to_string();
+    assert!(error.contains("is not part of this architecture"), "{error}");
 }

@@ -53,8 +53,13 @@ pub(crate) fn results(place: &WorkFolder, out: &str) -> Vec<String> {
             let keys = ["name", "fingerprint", "dev", "test_accuracy", "steps", "rows", "flops"];
             let facts: Vec<String> = keys.iter().map(|key| entry[key].to_string()).collect();
             let name = entry["name"].as_str().unwrap();
-            let kept = ["test", "dev"]
-                .map(|split| place.read(&format!("{out}/runs/{name}/predictions-{split}.jsonl")));
+            // Trials of the search answer neither split.
+            let is_trial = !entry["role"]["trial"].is_null();
+            let kept = ["test", "dev"].map(|split| {
+                let file = format!("{out}/runs/{name}/predictions-{split}.jsonl");
+                assert_eq!(place.path(&file).exists(), !is_trial, "{file}");
+                if is_trial { String::new() } else { place.read(&file) }
+            });
             format!("{} {}", facts.join(" "), kept.concat())
         })
         .collect();
