@@ -36,7 +36,7 @@ pub use ledger::{Answer, Gradeless, Judge, Ledger, gradeless_path, pair_key};
 pub use method::Method;
 pub use pace::Pace;
 pub use prompt::{Level, Prompt, Shot};
-pub use rows::{load_rows, write_judged};
+pub use rows::{load_rows, rows_of_other_data, write_judged};
 pub use run::{Judged, Judging, Settings, run};
 pub use shots::{ShotChoice, Trial, choose_shots};
 pub use slices::Slice;

@@ -2,8 +2,9 @@
 
 use crate::{Answer, JudgeError, Ledger, pair_key};
 use serde_json::{Map, Value, json};
-use sextant_core::{LabelOrigin, Split};
+use sextant_core::{LabelOrigin, Pair, Split};
 use sextant_data::{DataError, DataFiles, ReadOptions, Row, RowReader, json_number};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -61,6 +62,37 @@ pub fn write_judged(
         written += 1;
     }
     Ok(written)
+}
+
+/// The lines of a file that [`write_judged`] has written whose pairs are not among `rows`: those of other data, which
+/// the same judge was asked about before. None if there is no file.
+///
+/// # Errors
+/// The file cannot be read, or a line is no row of a judge.
+pub fn rows_of_other_data(path: &Path, rows: &[Row]) -> Result<Vec<String>, JudgeError> {
+    let unusable = |problem: String| JudgeError::Unusable { path: path.to_owned(), problem };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unusable(format!("cannot read it: {error}"))),
+    };
+    let mine: HashSet<String> = rows.iter().map(|row| pair_key(&row.pair)).collect();
+    let mut kept = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let pair: Pair = serde_json::from_str::<Value>(line)
+            .and_then(|row| {
+                let part = |name: &str| row.get(name).cloned().unwrap_or_default();
+                let (task, left, right) = (part("task"), part("left"), part("right"));
+                serde_json::from_value(json!({ "task": task, "left": left, "right": right }))
+            })
+            .map_err(|error| {
+                unusable(format!("line {}: is no row of a judge: {error}; remove it", index + 1))
+            })?;
+        if !mine.contains(&pair_key(&pair)) {
+            kept.push(line.to_owned());
+        }
+    }
+    Ok(kept)
 }
 
 fn judged(row: &Row, answer: &Answer) -> Value {

@@ -7,7 +7,7 @@ use crate::{LabError, search};
 use sextant_core::{Example, Task};
 use sextant_data::ReadOptions;
 use sextant_model::Routing;
-use sextant_train::{Sampler, steps, tasks_of, train_positions};
+use sextant_train::{Sampler, candidates, steps, train_positions};
 use std::collections::BTreeSet;
 
 /// The routing of a single-task model: a shared head and no prefix, since there are no tasks to tell
@@ -118,9 +118,9 @@ impl Grid {
                 continue;
             }
             let recipe = &mut cell.recipe;
-            let of = tasks_of(train);
-            let rows: Vec<Task> =
-                train_positions(&of, recipe, &tasks).into_iter().map(|row| of[row]).collect();
+            let of = candidates(train, recipe);
+            let chosen = train_positions(&of, recipe, &tasks);
+            let rows: Vec<Task> = chosen.into_iter().filter_map(|row| of[row]).collect();
             let batch = &recipe.batch;
             let sampler =
                 Sampler::new(&rows, batch.rows, batch.sampling, batch.mixing, recipe.seed);

@@ -30,12 +30,16 @@ impl Choice {
         tasks: &[Task],
     ) -> Result<Self, TrainError> {
         let (mut train, mut dev) = (Vec::new(), Vec::new());
+        let mut absent = recipe.data.leave_out.clone();
         // Test rows are visited although training does not use them, so that a data set with any row that
         // cannot be read is refused.
         source.visit(&Split::ALL, &mut |SourceRow { split, example, .. }| {
+            if let Some(source) = &example.source {
+                absent.remove(source);
+            }
             match split {
-                Split::Train => train.push(example.pair.task),
-                Split::Dev => dev.push(example.pair.task),
+                Split::Train => train.push(recipe.data.candidate(&example)),
+                Split::Dev => dev.push(recipe.data.candidate(&example)),
                 Split::Test => {}
             }
             Ok(())
@@ -46,10 +50,13 @@ impl Choice {
             rows: [train.len(), dev.len()],
             name: recipe.data.path.display().to_string(),
         };
-        let mut mistakes = Vec::new();
+        let mut mistakes: Vec<String> = absent
+            .iter()
+            .map(|source| format!("data.leave_out: no row has the source `{source}`"))
+            .collect();
         for (part, rows, of) in [("train", &choice.train, &train), ("dev", &choice.dev, &dev)] {
             for task in tasks {
-                if !rows.iter().any(|&row| of[row] == *task) {
+                if !rows.iter().any(|&row| of[row] == Some(*task)) {
                     mistakes.push(format!(
                         "data.path = {}: no {part} rows of task `{task}`; add some, or leave it out of `tasks`",
                         choice.name
@@ -95,25 +102,27 @@ impl Choice {
     }
 }
 
-/// The positions of the training rows of `tasks` that a recipe asks for. `rows` holds the task of every
+/// The positions of the training rows of `tasks` that a recipe asks for. `rows` holds the [`candidate`] of every
 /// training row.
-pub fn train_positions(rows: &[Task], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
+///
+/// [`candidate`]: crate::DataRecipe::candidate
+pub fn train_positions(rows: &[Option<Task>], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
     let data = &recipe.data;
     take(rows, tasks, data.train_rows, &data.task_shares, recipe.seed)
 }
 
 /// The positions of the dev rows of `tasks` that a recipe asks for. They are the same for every seed, so
 /// that runs are compared on the same rows.
-pub fn dev_positions(rows: &[Task], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
+pub fn dev_positions(rows: &[Option<Task>], recipe: &Recipe, tasks: &[Task]) -> Vec<usize> {
     take(rows, tasks, recipe.data.dev_rows, &BTreeMap::new(), 0)
 }
 
-/// The task of each example.
-pub fn tasks_of(examples: &[Example]) -> Vec<Task> {
-    examples.iter().map(|example| example.pair.task).collect()
+/// The task of each example that a recipe does not leave out.
+pub fn candidates(examples: &[Example], recipe: &Recipe) -> Vec<Option<Task>> {
+    examples.iter().map(|example| recipe.data.candidate(example)).collect()
 }
 
-/// The positions of the rows of `tasks`, ascending; `of` holds the task of every row. If there are more than
+/// The positions of the rows of `tasks`, ascending; `of` holds the task of every row that may be chosen. If there are more than
 /// `limit` rows of all tasks together, `limit` of them are drawn at random first, and only then are tasks
 /// selected: a single-task model trains on exactly the rows of its task that a multi-task model of the same
 /// seed gets.
@@ -121,20 +130,21 @@ pub fn tasks_of(examples: &[Example]) -> Vec<Task> {
 /// Of a task in `shares`, only that share of its rows is kept, but at least one row. Which of them are kept
 /// depends only on the seed and the task.
 fn take(
-    of: &[Task],
+    of: &[Option<Task>],
     tasks: &[Task],
     limit: Option<usize>,
     shares: &BTreeMap<Task, f64>,
     seed: u64,
 ) -> Vec<usize> {
-    let mut rows: Vec<usize> = (0..of.len()).collect();
+    let mut rows: Vec<usize> = (0..of.len()).filter(|&row| of[row].is_some()).collect();
     if let Some(limit) = limit.filter(|&limit| limit < rows.len()) {
         rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         rows.truncate(limit);
         rows.sort_unstable();
     }
     for (&task, &share) in shares {
-        let mut of_task: Vec<usize> = rows.iter().copied().filter(|&row| of[row] == task).collect();
+        let mut of_task: Vec<usize> =
+            rows.iter().copied().filter(|&row| of[row] == Some(task)).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(1 + task.index() as u64);
         let keep = ((of_task.len() as f64 * share).ceil() as usize).min(of_task.len());
@@ -142,6 +152,6 @@ fn take(
         let dropped: BTreeSet<usize> = of_task.split_off(keep).into_iter().collect();
         rows.retain(|row| !dropped.contains(row));
     }
-    rows.retain(|&row| tasks.contains(&of[row]));
+    rows.retain(|&row| of[row].is_some_and(|task| tasks.contains(&task)));
     rows
 }

@@ -70,7 +70,7 @@ pub use affinity::{AffinityRecipe, TaskAffinity};
 pub use agree::{agree, rank_0_first};
 pub use backbone_recipe::{BackboneRecipe, Initializer, ScratchRecipe};
 pub use behaviour::{BehaviourLoss, BehaviourRecipe, TargetOfBehaviour};
-pub use choose::{dev_positions, tasks_of, train_positions};
+pub use choose::{candidates, dev_positions, train_positions};
 pub use computation::{Computation, PrecisionChoice};
 pub use consistency::Triangles;
 pub use consistency_recipe::ConsistencyRecipe;

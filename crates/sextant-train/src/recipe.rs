@@ -7,13 +7,13 @@ use crate::{
     PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe,
 };
 use serde::{Deserialize, Serialize};
-use sextant_core::Task;
+use sextant_core::{Example, Task};
 use sextant_data::{Encoding, Format, Labels, Quoting, ReadOptions, Separator};
 use sextant_eval::{Metric, Objective};
 use sextant_kernels::{MomentFormat, Precision};
 use sextant_model::{LoraConfig, LossConfig, Pooling, Routing};
 use sextant_text::Templates;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// A training run, as a TOML file describes it.
@@ -148,6 +148,10 @@ pub struct DataRecipe {
     /// The task of rows that name none.
     #[serde(default)]
     pub task: Option<Task>,
+    /// Sources (`source` of a row) whose training and dev rows are left out, before any are drawn: how well a model
+    /// does on test rows of a source that it has never seen.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub leave_out: BTreeSet<String>,
     /// The most rows to train on; all unless stated. They are drawn at random from all tasks of the data set
     /// before those of `tasks` are chosen, so that a single-task baseline gets the rows of its task that the
     /// multi-task model gets.
@@ -164,6 +168,12 @@ pub struct DataRecipe {
 }
 
 impl DataRecipe {
+    /// The task of an example, unless its source is left out.
+    pub fn candidate(&self, example: &Example) -> Option<Task> {
+        let left_out = example.source.as_ref().is_some_and(|name| self.leave_out.contains(name));
+        (!left_out).then_some(example.pair.task)
+    }
+
     /// How to read the files.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions {

@@ -2,7 +2,7 @@
 
 use crate::{Recipe, TrainError};
 use serde::de::DeserializeOwned;
-use toml_edit::{DocumentMut, Item, Table, Value};
+use toml_edit::{DocumentMut, Item, Key, Table, Value};
 
 /// Reads a recipe's text, and replaces or adds the key of each `key=value` in `settings`.
 ///
@@ -41,10 +41,9 @@ const DEEPEST: usize = 32;
 
 fn set(document: &mut DocumentMut, key: &str, value: &str) -> Result<(), String> {
     let value: Value = value.parse().unwrap_or_else(|_| Value::from(value));
-    let mut parts: Vec<&str> = key.split('.').map(str::trim).collect();
-    if parts.iter().any(|part| part.is_empty()) {
-        return Err(format!("`{key}` is not a key"));
-    }
+    // A part in quotes may hold dots, as the keys of a search do: `search.keys."optimizer.learning_rate"`.
+    let parts = Key::parse(key).map_err(|_| format!("`{key}` is not a key"))?;
+    let mut parts: Vec<&str> = parts.iter().map(Key::get).collect();
     // Each level is written as a table with its whole path, so the text grows with the square of the number
     // of levels.
     if parts.len() > DEEPEST {
@@ -114,6 +113,16 @@ mod tests {
         assert_eq!(recipe.data.path.to_str(), Some("other/place"));
         assert_eq!(recipe.tasks, [sextant_core::Task::QueryType]);
         assert_eq!(recipe.batch.sampling, crate::Sampling::Temperature(2.0));
+    }
+
+    #[test]
+    fn a_quoted_part_may_hold_dots() {
+        let settings = ["keys.\"a.b\"=2", "keys.\"c.d\"={ choice = [1] }"].map(str::to_owned);
+        let found: toml::Table = parse_toml("[keys]\n\"a.b\" = 1", "r.toml", &settings).unwrap();
+        let expected = "keys = { \"a.b\" = 2, \"c.d\" = { choice = [1] } }".parse().unwrap();
+        assert_eq!(found, expected);
+        let error = parse(&["data..path=1"]).unwrap_err();
+        assert!(error.contains("`data..path` is not a key"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Lab;
 use crate::cell::Cell;
 use crate::ledger::LedgerEntry;
-use sextant_train::{tasks_of, train_positions};
+use sextant_train::{candidates, train_positions};
 
 impl Lab {
     /// The seconds that a cell may take, from finished runs of its backbone: the mean of those with the
@@ -44,7 +44,8 @@ impl Lab {
             return (steps * recipe.batch.rows as u64) as f64;
         }
         let rows =
-            train_positions(&tasks_of(&self.data.dataset.train), recipe, &recipe.tasks).len();
+            train_positions(&candidates(&self.data.dataset.train, recipe), recipe, &recipe.tasks)
+                .len();
         rows as f64 * recipe.schedule.epochs
     }
 }

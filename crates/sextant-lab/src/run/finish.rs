@@ -10,7 +10,7 @@ use sextant_files::{Existing, Lock};
 use sextant_model::{Device, ParamInfo, Predictor, bundle, frozen_weights, is_trained, parameters};
 use sextant_train::{
     Encoded, ExampleSource, JsonLog, LoadedDataset, Observers, Plan, RunFolder, Start,
-    StoppableSource, TrainError, Trainer, dev_positions, reset_peak_memory, tasks_of,
+    StoppableSource, TrainError, Trainer, candidates, dev_positions, reset_peak_memory,
 };
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -70,9 +70,11 @@ impl Lab {
         let (mut test, mut test_seconds) = (None, 0.0);
         for &split in predicted(cell) {
             let rows = match split {
-                Split::Dev => {
-                    dev_positions(&tasks_of(&self.data.dataset.dev), &cell.recipe, &tasks)
-                }
+                Split::Dev => dev_positions(
+                    &candidates(&self.data.dataset.dev, &cell.recipe),
+                    &cell.recipe,
+                    &tasks,
+                ),
                 split => positions(self.data.dataset.part(split), &tasks),
             };
             let start = Instant::now();

@@ -115,6 +115,34 @@ fn a_text_without_a_token_is_told_by_its_line() {
     assert_eq!(loaded.origin(Split::Train, 40), format!("{} line 42", path.display()));
 }
 
+/// Rows of a source that is left out are neither trained on nor looked at, and no others go with them; rows are
+/// drawn from those that are left.
+#[test]
+fn a_source_is_left_out() {
+    let mut market = market().clone();
+    let mark = |examples: &mut [sextant_core::Example]| {
+        for example in examples.iter_mut().step_by(2) {
+            example.source = Some("elsewhere".into());
+        }
+        examples.iter().filter(|example| example.source.as_deref() != Some("elsewhere")).count()
+    };
+    let kept = [mark(&mut market.train), mark(&mut market.dev)];
+    let of = |settings: &[&str]| Prepared::new(plan(settings).unwrap(), &market, &Device::cpu());
+    let found = of(&["data.leave_out=[\"elsewhere\"]"]).unwrap();
+    assert_eq!([found.train.len(), found.dev.len()], kept);
+    let mut alone = market.clone();
+    for examples in [&mut alone.train, &mut alone.dev] {
+        examples.retain(|example| example.source.as_deref() != Some("elsewhere"));
+    }
+    let drawn = of(&["data.leave_out=[\"elsewhere\"]", "data.train_rows=30"]).unwrap();
+    assert_eq!(drawn.train.len(), 30);
+    // Without that source the same rows are drawn, and the run is the same but for its recipe.
+    let expected = Prepared::new(plan(&["data.train_rows=30"]).unwrap(), &alone, &Device::cpu());
+    assert_eq!(drawn.train.tasks(), expected.unwrap().train.tasks());
+    let error = of(&["data.leave_out=[\"elsewere\"]"]).unwrap_err().to_string();
+    assert!(error.contains("data.leave_out: no row has the source `elsewere`"), "{error}");
+}
+
 /// Reading rows from files in several passes gives the same run as rows in memory.
 #[test]
 fn files_read_in_passes_give_the_run_of_a_data_set_in_memory() {

@@ -15,7 +15,7 @@ use sextant_data::{Labels, Row};
 use sextant_files::{Existing, Lock, OwnFiles};
 use sextant_judge::{
     JudgeError, Judged, Judging, Ledger, Prompt, Settings, ShotChoice, Spent, Trial, choose_shots,
-    load_rows, run, write_judged,
+    load_rows, rows_of_other_data, run, write_judged,
 };
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -106,6 +106,7 @@ impl Grading {
         let pace = self.asking.pace()?;
         let judging = Judging { client: &client, pace: &pace };
         let mut settings = self.asking.settings(prompt)?;
+        self.check_head(&settings)?;
         let mut progress = RowProgress::new("judged");
         let mut observer = |rows| {
             progress.add(rows);
@@ -149,6 +150,9 @@ impl Grading {
         own.claim(ANSWERS)?;
         own.claim(GRADELESS)?;
         let mut ledger = Ledger::open(&self.out()?.join(ANSWERS), settings.judge(&hash))?;
+        // Before anything is asked, so that a run that is killed leaves behind whose answers it has.
+        self.write_head(own, existing, settings, (&hash, &ledger), (&trials, ledger.spent()))?;
+        let others = rows_of_other_data(&self.out()?.join(ROWS), rows)?;
         let pairs: Vec<Pair> = rows.iter().map(|row| row.pair.clone()).collect();
         let ran = run(judging, settings, &pairs, &mut ledger, &mut *observer);
         // What was answered is written out also if the run ends early.
@@ -158,11 +162,20 @@ impl Grading {
         let mut file = own.create(ROWS, existing)?;
         let written = {
             let mut out = std::io::BufWriter::new(&mut file);
+            for line in &others {
+                writeln!(out, "{line}")?;
+            }
             let written = write_judged(&mut out, rows, &ledger)?;
             out.flush()?;
             written
         };
         file.commit()?;
+        if !others.is_empty() {
+            complain(&format!(
+                "{ROWS} keeps {} rows of other data that this judge has graded",
+                others.len()
+            ));
+        }
         Ok((Judged { spent, ..ran? }, written))
     }
 
@@ -202,6 +215,36 @@ impl Grading {
             ));
         }
         Ok((trials, spent))
+    }
+
+    /// Refuses a folder whose answers are of another endpoint or seed. The model, the prompt and the method are in
+    /// every answer, and compared with the ledger.
+    fn check_head(&self, settings: &Settings) -> anyhow::Result<()> {
+        let path = self.out()?.join(HEAD);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let head: serde_json::Value = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not what `judge` writes", path.display()))?;
+        let endpoint = self.asking.endpoint()?;
+        let there = head["endpoint"].as_str().unwrap_or(endpoint);
+        ensure!(
+            there == endpoint,
+            "{}: the answers here are of the endpoint {there}, not of {endpoint}; name another folder with `--out`, or, if the same server has moved, change `endpoint` in this file",
+            path.display()
+        );
+        let seed = head["seed"].as_u64().unwrap_or(settings.seed);
+        ensure!(
+            seed == settings.seed,
+            "{}: the answers here were had with `--seed {seed}`, not {}; name another folder with `--out`",
+            path.display(),
+            settings.seed
+        );
+        Ok(())
     }
 
     fn write_head(

@@ -199,6 +199,49 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
     assert!(error.contains("answers.jsonl: line 1"), "{error}");
 }
 
+/// A judge's folder keeps what was judged of other data, and takes no answers of another judge.
+#[test]
+fn a_folder_is_of_one_judge_and_keeps_all_of_its_rows() {
+    let place = WorkFolder::with_market();
+    let base = judge_server();
+    let args = |data: &'static str, base: &str| {
+        let args = ["judge", data, "--model", "words", "--out", "judged", "--endpoint", base];
+        args.map(str::to_owned)
+    };
+    let run = |data: &'static str, more: &[&str]| {
+        let args = args(data, &base);
+        place.ok(&args.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    run("market/train.jsonl", &["--limit", "10"]);
+    let first = place.read("judged/rows.jsonl");
+    run("market/dev.jsonl", &["--limit", "5"]);
+    let both = place.read("judged/rows.jsonl");
+    assert!(both.starts_with(&first), "{both}");
+    assert_eq!((first.lines().count(), both.lines().count()), (10, 15));
+    // The same rows again are not there twice.
+    run("market/train.jsonl", &["--limit", "10"]);
+    let mut again: Vec<String> =
+        place.read("judged/rows.jsonl").lines().map(str::to_owned).collect();
+    again.sort();
+    let mut expected: Vec<String> = both.lines().map(str::to_owned).collect();
+    expected.sort();
+    assert_eq!(again, expected);
+    let refused = |base: &str, more: &[&str]| {
+        let args = args("market/dev.jsonl", base);
+        place
+            .fails(&args.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let error = refused(&base, &["--seed", "7"]);
+    assert!(
+        error.contains("judge.json: the answers here were had with `--seed 0`, not 7"),
+        "{error}"
+    );
+    let other = judge_server();
+    let error = refused(&other, &[]);
+    assert!(error.contains(&format!("of the endpoint {base}, not of {other}")), "{error}");
+    assert_eq!(place.read("judged/rows.jsonl").lines().count(), 15);
+}
+
 #[test]
 fn examples_are_chosen_on_dev_rows() {
     let place = WorkFolder::with_market();

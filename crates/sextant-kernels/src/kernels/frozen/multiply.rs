@@ -1,10 +1,13 @@
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use super::Numbers;
 use crate::Activation;
 use crate::kernels::activation::activate;
 use crate::kernels::floats::{FloatPtr, Floats};
-use crate::kernels::gemm::{Init, Left, Matrix, Product, Start, Strip, pack_panel, panel_width};
+use crate::kernels::gemm::{
+    Init, Left, Matrix, Product, ROWS, Start, Strip, pack_panel, panel_width,
+};
 use crate::kernels::parallel::{self, Room, Scratch, SharedMut};
 use crate::simd::{Kernel, Level, Simd, Tiles, launch};
 
@@ -109,11 +112,15 @@ unsafe fn multiply<P: Product>(
     // The blocks follow each other without gaps, so that each panel can be multiplied with all rows as if they
     // were one block.
     let left = Left::<P>::new(level, Matrix::rows(a, depth), [rows, depth, 0], COPIED_ROWS);
-    // SAFETY: `launch` asks that the kernel's pointers are valid, and `Width` holds none.
-    let width = unsafe { launch(level, Width::<P>(columns, PhantomData)) };
-    parallel::for_each(columns.div_ceil(width), rows * columns * depth, |panel| {
-        let first = panel * width;
-        let panel = Panel {
+    // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
+    let (width, at_once) = unsafe { launch(level, Sizes::<P>(columns, PhantomData)) };
+    let panels = columns.div_ceil(width);
+    // An even number of tasks, which two threads finish together.
+    let tasks = panels.div_ceil(at_once).next_multiple_of(2).min(panels);
+    let share = panels.div_ceil(tasks);
+    parallel::for_each(panels.div_ceil(share), rows * columns * depth, |task| {
+        let first = task * share * width;
+        let task = Columns {
             rows,
             left: &left,
             weight,
@@ -121,7 +128,7 @@ unsafe fn multiply<P: Product>(
             side,
             depth,
             first,
-            inside: width.min(columns - first),
+            inside: (share * width).min(columns - first),
             width,
             init,
             activation,
@@ -130,23 +137,25 @@ unsafe fn multiply<P: Product>(
         };
         // SAFETY: the left factor has `rows * depth` numbers and the bias `columns`, as was checked above. The
         // caller promises room for all rows of C, and each task writes other columns of it.
-        unsafe { launch(level, panel) };
+        unsafe { launch(level, task) };
     });
 }
 
-/// A kernel that returns the width of the panels for so many columns.
-struct Width<P>(usize, PhantomData<P>);
+/// A kernel that returns the width of the panels for so many columns, and how many of them a task decodes at once.
+struct Sizes<P>(usize, PhantomData<P>);
 
-impl<P: Product> Kernel for Width<P> {
-    type Output = usize;
+impl<P: Product> Kernel for Sizes<P> {
+    type Output = (usize, usize);
     #[inline(always)]
-    unsafe fn run<S: Simd>(self, _: S) -> usize {
-        panel_width::<S, P>(self.0)
+    unsafe fn run<S: Simd>(self, _: S) -> (usize, usize) {
+        // Tile registers are done with a block of rows before the next one has come from a cache beyond the second,
+        // unless they multiply it by several panels.
+        (panel_width::<S, P>(self.0), if P::tiled::<S>() { 4 } else { 1 })
     }
 }
 
-/// The product of all rows and one panel of columns.
-struct Panel<'a, P: Product> {
+/// The product of all rows and some columns.
+struct Columns<'a, P: Product> {
     rows: usize,
     left: &'a Left<'a, P>,
     weight: &'a Numbers,
@@ -155,6 +164,7 @@ struct Panel<'a, P: Product> {
     depth: usize,
     first: usize,
     inside: usize,
+    /// Columns of a panel.
     width: usize,
     init: Init<'a>,
     activation: Activation,
@@ -162,94 +172,134 @@ struct Panel<'a, P: Product> {
     c_row: usize,
 }
 
-impl<P: Product> Kernel for Panel<'_, P> {
+impl<P: Product> Kernel for Columns<'_, P> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
         let per_word = P::per_word::<S>();
-        let (width, inside) = (self.width, self.inside);
+        let width = self.width;
         let all = P::words::<S>(self.depth);
         let mut tiles = Tiles::default();
         let most = DEPTH.min(all) * per_word;
-        // The scratch holds the decoded numbers, followed by the panel that is packed from them.
-        let mut scratch = Scratch::take(most * width * 2);
+        let panels = self.inside.div_ceil(width);
+        // The scratch holds the decoded numbers of a panel, followed by the panels that are packed from them.
+        let mut scratch = Scratch::take(most * width * (1 + panels));
         let decoded = scratch.start();
-        let packed = decoded.wrapping_add(most * width);
+        let packed = |panel: usize| decoded.wrapping_add(most * width * (1 + panel));
         let mut done = 0;
         // The loop runs at least once, because with a depth of 0 the initial value must still be written.
         loop {
             let words = DEPTH.min(all - done);
             let from = done * per_word;
             let numbers = (words * per_word).min(self.depth - from);
-            // SAFETY: the scratch holds `most * width` numbers twice, and a pass decodes and packs at most
-            // that many. Scratch is always initialized, so slices of it may be made; they do not overlap the
-            // packed panel. Decoding fills all that packing reads. The strip reads the words from `done` on
-            // of A's rows, which have `all` words, and the packed panel, and it writes `inside` columns of
-            // C, for which the caller promises that `c` is valid.
-            unsafe {
-                match self.side {
-                    Side::Weight => {
-                        for column in 0..inside {
-                            let to = decoded.add(column * numbers);
-                            let to = std::slice::from_raw_parts_mut(to, numbers);
-                            self.weight.decode(self.inputs, self.first + column, from, to);
-                        }
-                        let decoded = FloatPtr::F32(decoded);
-                        pack_panel::<S, P>(
-                            simd, decoded, 1, numbers, numbers, inside, packed, width,
-                        );
-                    }
-                    Side::Turned => {
-                        for k in 0..numbers {
-                            let to = decoded.add(k * inside);
-                            let to = std::slice::from_raw_parts_mut(to, inside);
-                            self.weight.decode(self.inputs, from + k, self.first, to);
-                        }
-                        let decoded = FloatPtr::F32(decoded);
-                        pack_panel::<S, P>(
-                            simd, decoded, inside, 1, numbers, inside, packed, width,
-                        );
-                    }
+            let last = done + words >= all;
+            for panel in 0..panels {
+                // SAFETY: the scratch holds `most * width` numbers for decoding and as many for each panel, and a
+                // pass decodes and packs at most that many.
+                unsafe { self.pack(simd, panel, from, numbers, decoded, packed(panel)) };
+            }
+            for first_row in (0..self.rows).step_by(ROWS) {
+                let rows = ROWS.min(self.rows - first_row);
+                for panel in 0..panels {
+                    let first = panel * width;
+                    let start = match self.init {
+                        _ if done > 0 => Start::Accumulate,
+                        Init::Accumulate => Start::Accumulate,
+                        Init::Bias(bias) => Start::Row(bias[self.first + first..].as_ptr()),
+                        Init::Zero => Start::Zero,
+                    };
+                    let strip = Strip::<P> {
+                        rows,
+                        columns: width.min(self.inside - first),
+                        depth: words,
+                        a: self.left.block(0).wrapping_add(first_row * self.left.per_row() + done),
+                        a_row: self.left.per_row(),
+                        a_step: 1,
+                        a_group: None,
+                        b: packed(panel),
+                        b_step: width,
+                        c: self.c.wrapping_add(first_row * self.c_row + first),
+                        c_row: self.c_row,
+                        start,
+                        product: PhantomData,
+                    };
+                    // SAFETY: the strip reads the words from `done` on of A's rows, which have `all` words, and a
+                    // packed panel, and it writes columns of C, for which the caller promises that `c` is valid.
+                    unsafe { strip.run_in_blocks(simd, &mut tiles) };
                 }
-                let start = match self.init {
-                    _ if done > 0 => Start::Accumulate,
-                    Init::Accumulate => Start::Accumulate,
-                    Init::Bias(bias) => Start::Row(bias[self.first..].as_ptr()),
-                    Init::Zero => Start::Zero,
-                };
-                let strip = Strip::<P> {
-                    rows: self.rows,
-                    columns: inside,
-                    depth: words,
-                    a: self.left.block(0).wrapping_add(done),
-                    a_row: self.left.per_row(),
-                    a_step: 1,
-                    a_group: None,
-                    b: packed,
-                    b_step: width,
-                    c: self.c,
-                    c_row: self.c_row,
-                    start,
-                    product: PhantomData,
-                };
-                strip.run_in_blocks(simd, &mut tiles);
+                if last && self.activation != Activation::None {
+                    // SAFETY: the caller promises that `c` is valid for these rows, and the strips have written them.
+                    unsafe { self.activate(simd, first_row..first_row + rows) };
+                }
             }
             done += words;
-            if done >= all {
+            if last {
                 break;
             }
         }
-        if self.activation != Activation::None {
-            for row in 0..self.rows {
-                for column in (0..inside).step_by(S::LANES) {
-                    // SAFETY: the caller promises that `c` holds `inside` columns of every row, which nothing else
-                    // accesses, and the strips above have written them. No lane past them is loaded or stored.
-                    unsafe {
-                        let (to, left) = (self.c.add(row * self.c_row + column), inside - column);
-                        let z = simd.load_upto(to, left);
-                        simd.store_upto(to, left, activate(simd, self.activation, z));
+    }
+}
+
+impl<P: Product> Columns<'_, P> {
+    /// Decodes `numbers` numbers along the depth, from `from` on, of the columns of a panel, and packs them.
+    ///
+    /// # Safety
+    /// `decoded` and `packed` have room for the panel, do not overlap, and hold initialized numbers.
+    #[inline(always)]
+    unsafe fn pack<S: Simd>(
+        &self,
+        simd: S,
+        panel: usize,
+        from: usize,
+        numbers: usize,
+        decoded: *mut f32,
+        packed: *mut f32,
+    ) {
+        let width = self.width;
+        let first = self.first + panel * width;
+        let inside = width.min(self.inside - panel * width);
+        // SAFETY: the caller promises room for the panel's numbers, which are initialized, so that slices of it may
+        // be made. Decoding fills all that packing reads.
+        unsafe {
+            match self.side {
+                Side::Weight => {
+                    for column in 0..inside {
+                        let to = decoded.add(column * numbers);
+                        let to = std::slice::from_raw_parts_mut(to, numbers);
+                        self.weight.decode(self.inputs, first + column, from, to);
                     }
+                    let decoded = FloatPtr::F32(decoded);
+                    pack_panel::<S, P>(simd, decoded, 1, numbers, numbers, inside, packed, width);
+                }
+                Side::Turned => {
+                    for k in 0..numbers {
+                        let to = decoded.add(k * inside);
+                        let to = std::slice::from_raw_parts_mut(to, inside);
+                        self.weight.decode(self.inputs, from + k, first, to);
+                    }
+                    let decoded = FloatPtr::F32(decoded);
+                    pack_panel::<S, P>(simd, decoded, inside, 1, numbers, inside, packed, width);
+                }
+            }
+        }
+    }
+
+    /// Applies the activation to some rows of C.
+    ///
+    /// # Safety
+    /// `c` holds initialized numbers in these rows, which nothing else accesses.
+    #[inline(always)]
+    unsafe fn activate<S: Simd>(&self, simd: S, rows: Range<usize>) {
+        for row in rows {
+            for column in (0..self.inside).step_by(S::LANES) {
+                // SAFETY: the caller promises that `c` holds `inside` columns of these rows. No lane past them is
+                // loaded or stored.
+                unsafe {
+                    let to = self.c.add(row * self.c_row + column);
+                    let left = self.inside - column;
+                    let z = simd.load_upto(to, left);
+                    simd.store_upto(to, left, activate(simd, self.activation, z));
                 }
             }
         }

@@ -20,8 +20,7 @@ use super::parallel::{self, Scratch, SharedMut};
 pub(crate) use left::Left;
 pub(crate) use pack::{Packed, pack_panel, panel_width};
 use pack::{Size, Sizes};
-use tile::ROWS;
-pub(crate) use tile::{Bf16, Bytes, F32, Product, Start, Strip};
+pub(crate) use tile::{Bf16, Bytes, F32, Product, ROWS, Start, Strip};
 
 /// A strided view of numbers: element `(i, j)` is at `i * row + j * column`.
 #[derive(Clone, Copy)]
