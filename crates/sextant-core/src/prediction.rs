@@ -36,6 +36,13 @@ impl Prediction {
         self.decided
     }
 
+    /// Whether the probabilities are finite numbers, none of them negative, that sum to 1 but for rounding (0.001).
+    pub fn is_distribution(&self) -> bool {
+        let sum: f64 = self.probs.iter().map(|&p| f64::from(p)).sum();
+        // Written so that NaN fails the check.
+        self.probs.iter().all(|&p| p >= 0.0) && (sum - 1.0).abs() <= 1e-3
+    }
+
     /// The most probable grade. Of equally probable grades, it is the lowest.
     pub fn most_probable(&self) -> Grade {
         let mut best = Grade::Irrelevant;

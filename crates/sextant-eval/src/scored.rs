@@ -3,9 +3,6 @@
 use crate::EvalError;
 use sextant_core::{Example, Grade, Prediction, Task};
 
-/// How far the three probabilities of a row may be from summing to 1.
-const SUM_TOLERANCE: f64 = 1e-3;
-
 /// A row's true grade beside the prediction for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scored<'a> {
@@ -46,11 +43,8 @@ impl<'a> Scored<'a> {
     /// Checks the row at `index` (for the message only): finite, non-negative probabilities that
     /// sum to 1, and a usable weight.
     pub(crate) fn check(&self, index: usize) -> Result<(), EvalError> {
-        let probs = self.prediction.probs;
-        let sum: f64 = probs.iter().map(|&p| f64::from(p)).sum();
-        // Written so that NaN fails the check.
-        let usable = probs.iter().all(|&p| p >= 0.0) && (sum - 1.0).abs() <= SUM_TOLERANCE;
-        if !usable {
+        if !self.prediction.is_distribution() {
+            let probs = self.prediction.probs;
             return Err(EvalError::Probabilities { index, task: self.task, probs });
         }
         if !(self.weight.is_finite() && self.weight > 0.0) {

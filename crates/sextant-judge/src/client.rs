@@ -9,6 +9,8 @@ use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 const MOST_BYTES: u64 = 16 << 20;
 /// The most characters of a refusal that an error repeats.
 const SHOWN: usize = 400;
+/// The least wait for a server that is said, so that nobody takes the program for stuck.
+const WORTH_SAYING: Duration = Duration::from_secs(10);
 /// The longest wait that a server is granted by its `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
@@ -95,6 +97,12 @@ impl Client {
                 Err(Fault::Passing(what, stated)) => {
                     problem = what;
                     let pause = stated.unwrap_or(wait).max(wait).min(LONGEST_WAIT);
+                    if attempt < attempts && pause >= WORTH_SAYING {
+                        tracing::warn!(
+                            "{url}: {problem}; it is asked again in {} s (attempt {attempt} of {attempts})",
+                            pause.as_secs()
+                        );
+                    }
                     if attempt < attempts && !pace.pause(pause) {
                         return Err(JudgeError::Stopped);
                     }

@@ -75,10 +75,10 @@ impl Display for QuoteError {
         write!(f, "{} line {}, {}", self.path.display(), self.line, self.finding())?;
         if self.backslash {
             return f.write_str(
-                "; quotes inside cells are written `\\\"` here: read the file with --quoting backslash (`data.quoting` in a recipe)",
+                "; quotes inside cells are written `\\\"` here: read the file with --quoting backslash (`data.quoting` in a recipe, `quoting` of the table in an import map)",
             );
         }
-        f.write_str("; if quotes are ordinary characters here, such as inch marks, read the file with --quoting none (`data.quoting` in a recipe)")?;
+        f.write_str("; if quotes are ordinary characters here, such as inch marks, read the file with --quoting none (`data.quoting` in a recipe, `quoting` of the table in an import map)")?;
         f.write_str(match self.kind {
             FaultKind::HoldsRows { .. } => {
                 "; if the cell really has all these lines, say --quoting rfc4180"

@@ -2,7 +2,7 @@
 
 use super::judgements::text;
 use super::{ExchangeError, JudgementRow, Judgements};
-use crate::RowUnit;
+use crate::{DataError, RowUnit};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -88,7 +88,7 @@ fn lines<const N: usize>(
 ) -> Result<Vec<(u64, [String; N])>, ExchangeError> {
     let text = text(path)?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
+    let lines: Vec<_> = lines
         .map(|(index, line)| {
             let found: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             let count = found.len();
@@ -98,7 +98,12 @@ fn lines<const N: usize>(
             })?;
             Ok((index as u64 + 1, found))
         })
-        .collect()
+        .collect::<Result<_, ExchangeError>>()?;
+    if lines.is_empty() {
+        let problem = format!("has no lines; expected lines of {}", words.join(" "));
+        return Err(DataError::unusable(path, problem).into());
+    }
+    Ok(lines)
 }
 
 fn score(path: &Path, line: u64, word: &str) -> Result<f64, ExchangeError> {

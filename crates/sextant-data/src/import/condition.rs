@@ -2,6 +2,7 @@
 
 use super::ImportError;
 use super::columns::Wanted;
+use super::digest::whole;
 use super::map::Condition;
 use super::table::TextBatch;
 
@@ -26,8 +27,8 @@ impl Test {
     pub(super) fn passes(&self, batch: &TextBatch, row: usize) -> Result<bool, ImportError> {
         let text = batch.get(self.column, row);
         let Condition { is, is_not, min, max, .. } = &self.spec;
-        let among =
-            |values: &Vec<String>| values.iter().any(|value| value == text.unwrap_or_default());
+        let found = whole(text.unwrap_or_default());
+        let among = |values: &Vec<String>| values.iter().any(|value| whole(value) == found);
         if is.as_ref().is_some_and(|values| !among(values)) || is_not.as_ref().is_some_and(among) {
             return Ok(false);
         }

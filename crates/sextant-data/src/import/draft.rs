@@ -198,6 +198,10 @@ pub struct Draft {
     pub group: Option<String>,
     /// The column of the document's identifier.
     pub doc_id: Option<String>,
+    /// The column of the row's identifier.
+    pub id: Option<String>,
+    /// The column of the split: train, dev or test.
+    pub split: Option<String>,
 }
 
 /// The columns of a side.
@@ -278,9 +282,15 @@ impl Draft {
                 quoted(rater)
             );
         }
-        if self.group.is_some() || self.doc_id.is_some() {
+        let of_row = [
+            ("id", &self.id),
+            ("group", &self.group),
+            ("split", &self.split),
+            ("doc_id", &self.doc_id),
+        ];
+        if of_row.iter().any(|(_, column)| column.is_some()) {
             let _ = writeln!(out, "\n[row]");
-            for (key, column) in [("group", &self.group), ("doc_id", &self.doc_id)] {
+            for (key, column) in of_row {
                 if let Some(column) = column {
                     let _ = writeln!(out, "{key} = {}", quoted(column));
                 }
@@ -290,8 +300,14 @@ impl Draft {
     }
 }
 
+/// The ends of the scale that numbers from `low` to `high` are most likely of: theirs, but a scale whose highest number
+/// is 5 begins at 1 (stars), also where nobody gave the lowest.
+pub fn likely_scale(low: f64, high: f64) -> (f64, f64) {
+    (if high == 5.0 && low > 1.0 { 1.0 } else { low }, high)
+}
+
 /// The grades that labels most likely mean, the lowest label first: known names by their meaning, and numbers by
-/// their thirds of the range. `None` where labels are other names.
+/// their thirds of the [likely scale](likely_scale). `None` where labels are other names.
 pub fn likely_grades(labels: &[String]) -> Option<Vec<Grade>> {
     let known = |label: &String| {
         Some(match &*label.to_ascii_lowercase() {
@@ -313,6 +329,7 @@ pub fn likely_grades(labels: &[String]) -> Option<Vec<Grade>> {
     let numbers: Vec<f64> = labels.iter().map(|label| label.parse().ok()).collect::<Option<_>>()?;
     let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
     let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (low, high) = likely_scale(low, high);
     let grade = |number: f64| match (number - low) / (high - low).max(f64::MIN_POSITIVE) {
         place if place < 1.0 / 3.0 => Grade::Irrelevant,
         place if place < 2.0 / 3.0 + 1e-9 => Grade::Partial,

@@ -4,7 +4,7 @@
 //! cleaned as they are written to the file: once for each product and not once for each rating.
 
 use super::ImportError;
-use super::digest::{KeyHash, hash};
+use super::digest::{KeyHash, hash, whole};
 use super::map::{JoinSpec, TextSpec};
 use super::table::{self, TextBatch};
 use super::text::clean;
@@ -57,7 +57,7 @@ impl Joined {
     /// The key of a rating; `None` if a part of it is empty.
     pub(super) fn key(&self, batch: &TextBatch, row: usize) -> Option<KeyHash> {
         let parts: Option<Vec<&str>> = self.on.iter().map(|&on| batch.get(on, row)).collect();
-        Some(hash(parts?))
+        Some(hash(parts?.into_iter().map(whole)))
     }
 
     /// Remembers that a rating needs a key.
@@ -91,7 +91,8 @@ impl Joined {
         table::read(&self.spec.table(), sources, &columns, watch, |batch| {
             for row in 0..batch.rows() {
                 let parts: Option<Vec<&str>> = (0..keys).map(|key| batch.get(key, row)).collect();
-                let Some(place) = parts.and_then(|parts| places.get_mut(&hash(parts))) else {
+                let key = parts.map(|parts| hash(parts.into_iter().map(whole)));
+                let Some(place) = key.and_then(|key| places.get_mut(&key)) else {
                     continue;
                 };
                 if long.is_none() && *place != NOWHERE {

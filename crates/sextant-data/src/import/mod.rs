@@ -25,7 +25,9 @@ mod table;
 mod text;
 mod watch;
 
-pub use draft::{ColumnLook, Draft, DraftLabels, DraftSide, TableLook, is_no_label, likely_grades};
+pub use draft::{
+    ColumnLook, Draft, DraftLabels, DraftSide, TableLook, is_no_label, likely_grades, likely_scale,
+};
 pub use error::ImportError;
 pub use gather::RaterReport;
 pub use map::*;

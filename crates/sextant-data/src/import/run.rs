@@ -77,6 +77,10 @@ pub fn import(
     let Wanted { ratings, .. } = &plan.wanted;
     watch.table("ratings")?;
     table::read(&map.ratings, &sources, ratings, &mut watch, |batch| rows.write(batch))?;
+    if rows.report.written == 0 {
+        let went = rows.report.to_string().trim_end().replace('\n', "; ");
+        return Err(ImportError::NothingLeft { went });
+    }
     rows.writer.finish()?;
     Ok(rows.report)
 }

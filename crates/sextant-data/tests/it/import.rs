@@ -106,6 +106,41 @@ doc_id = "doc_id"
     assert_eq!(further(&rows[2], "query_id"), Some("q2"));
 }
 
+/// Keys and conditions of a table whose whole numbers went through a column of floats are those of other tables.
+#[test]
+fn whole_numbers_meet_whatever_their_fraction() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "ratings.csv",
+        "query,product,grade,kept\nsaw,1.0,2,1\nsaw,2,0,1.0\nsaw,1.5,1,1\nsaw,1,1,0.0\n",
+    );
+    write("products.csv", "id,title\n1,Saw\n2.0,Sofa\n1.5,Half\n");
+    let map = r#"
+name = "floats"
+task = "query-product"
+[ratings]
+path = "ratings.csv"
+[[where]]
+column = "kept"
+is = ["1"]
+[tables.products]
+path = "products.csv"
+key = ["id"]
+on = ["product"]
+[left]
+text = "query"
+[right]
+title = "products.title"
+[label]
+column = "grade"
+"#;
+    let (rows, report) = run(map, folder.path(), Format::Jsonl).unwrap();
+    let titles: Vec<_> = rows.iter().map(|row| row.pair.right.text()).collect();
+    assert_eq!(titles, ["Saw", "Sofa", "Half"]);
+    assert_eq!((report.conditions, report.missing.len()), (1, 0));
+}
+
 #[test]
 fn languages_are_told_by_the_text() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,6 +17,9 @@ pub struct RankingReport {
     pub unanswered: usize,
     /// Queries of the run without judgements, which are left out.
     pub unjudged: usize,
+    /// The highest grade of the judgements.
+    #[serde(default)]
+    pub highest_grade: i64,
     /// Each measure, in the order in which they were asked for.
     pub measures: Vec<MeasureResult>,
     /// The values of the measures for each query.
@@ -63,6 +66,7 @@ pub fn evaluate_run(
         queries: by_query.len(),
         unanswered: qrels.keys().filter(|query| !run.contains_key(*query)).count(),
         unjudged: run.keys().filter(|query| !qrels.contains_key(*query)).count(),
+        highest_grade: qrels.values().flat_map(BTreeMap::values).copied().max().unwrap_or(0),
         measures: measures.collect::<Result<_, EvalError>>()?,
         by_query,
     })
@@ -90,6 +94,19 @@ impl fmt::Display for RankingReport {
                 self.unjudged
             )?;
         }
-        writeln!(f)
+        writeln!(f)?;
+        for MeasureResult { measure, .. } in &self.measures {
+            if let RankingMeasure::ExpectedReciprocalRank { max, cutoff } = *measure
+                && self.highest_grade > i64::from(max)
+            {
+                let highest = self.highest_grade;
+                let at = cutoff.map_or_else(String::new, |cutoff| format!("@{cutoff}"));
+                writeln!(
+                    f,
+                    "{measure} takes grades above {max} as {max}, and there are grades up to {highest}; `ERR(max={highest}){at}` tells them apart"
+                )?;
+            }
+        }
+        Ok(())
     }
 }

@@ -93,15 +93,6 @@ unsafe fn shape(tiles: &mut Tiles, rows: usize, columns: usize) {
     }
 }
 
-/// Empties the registers and forgets their shape.
-///
-/// # Safety
-/// The registers are [`usable`].
-pub(super) unsafe fn release() {
-    // SAFETY: the caller promises that the instruction exists and may be used.
-    unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
-}
-
 /// The assembly of a product: loads the start of each sum, adds the products of all tiles along the depth, and stores
 /// the sums. `$start`, `$step` and `$end` are the instructions for one number of tiles.
 macro_rules! product {

@@ -55,7 +55,9 @@ impl Drop for Tiles {
         #[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
         if self.shape != [0; 4] {
             // SAFETY: only a level that has tile registers sets a shape, and the kernel has finished with them.
-            unsafe { super::amx::release() };
+            unsafe {
+                std::arch::asm!("tilerelease", options(nostack, nomem, preserves_flags));
+            }
         }
     }
 }

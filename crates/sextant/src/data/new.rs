@@ -4,8 +4,10 @@ use crate::arguments::Overwrite;
 use crate::say::{complain, say};
 use anyhow::{Context, bail};
 use clap::Args;
-use sextant_core::{EntityKind, Grade, Task};
-use sextant_data::import::{Draft, DraftLabels, DraftSide, TableLook, is_no_label, likely_grades};
+use sextant_core::{EntityKind, Grade, Split, Task};
+use sextant_data::import::{
+    ColumnLook, Draft, DraftLabels, DraftSide, TableLook, is_no_label, likely_grades, likely_scale,
+};
 use sextant_files::AtomicFile;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -84,6 +86,11 @@ impl New {
             look.likely(&["docid", "productid", "productuid", "asin", "sku"]),
             true,
         )?;
+        let id = asker.named("id", "the identifier of a row", |_| true);
+        let split = asker.named("split", "the part of the data: train, dev or test", |column| {
+            let parts = column.values.as_ref();
+            parts.is_some_and(|parts| parts.keys().all(|part| part.parse::<Split>().is_ok()))
+        });
         let stem = self.table.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Draft {
             name: stem,
@@ -97,6 +104,8 @@ impl New {
             rater,
             group,
             doc_id,
+            id,
+            split,
         })
     }
 }
@@ -246,11 +255,31 @@ impl Asker<'_> {
         Ok(found)
     }
 
+    /// The scale that labels are read by, which is said where it is not that of the labels that were seen.
+    fn scale(&self, column: &str, low: f64, high: f64) -> (f64, f64) {
+        let scale = likely_scale(low, high);
+        if scale != (low, high) {
+            complain(&format!(
+                "`{column}` goes from {low} to {high}, which is read as a scale from {} to {}",
+                scale.0, scale.1
+            ));
+        }
+        scale
+    }
+
+    /// A column that is taken for what its name says, without a question.
+    fn named(&self, name: &str, what: &str, holds: impl Fn(&ColumnLook) -> bool) -> Option<String> {
+        let found = self.look.column(name).filter(|column| holds(column))?;
+        complain(&format!("`{}` is taken for {what}", found.name));
+        Some(found.name.clone())
+    }
+
     fn labels(&mut self, column: &str) -> anyhow::Result<DraftLabels> {
         let Some(found) = self.look.column(column) else { bail!("no column `{column}`") };
         if let (None | Some(_), Some((low, high))) = (&found.values, found.range)
             && found.values.as_ref().is_none_or(|values| values.len() > 5)
         {
+            let (low, high) = self.scale(column, low, high);
             let third = (high - low) / 3.0;
             let round = |number: f64| (number * 100.0).round() / 100.0;
             let likely = format!("{}, {}", round(low + third), round(low + 2.0 * third));
@@ -276,6 +305,9 @@ impl Asker<'_> {
         let labels: Vec<String> = values.keys().cloned().collect();
         let meant: Vec<String> =
             labels.iter().filter(|label| !is_no_label(label)).cloned().collect();
+        if let Some((low, high)) = found.range {
+            self.scale(column, low, high);
+        }
         let likely = likely_grades(&meant);
         let mut grades = Vec::new();
         for label in labels {

@@ -132,7 +132,8 @@ impl AgreeCommand {
             let Some((_, line)) = lines.find(|(number, _)| *number == wanted) else {
                 bail!("{}: changed while it was read", path.display());
             };
-            let at = || format!("{} line {}", path.display(), row.line);
+            let line_number = row.line;
+            let at = || format!("{} line {line_number}", path.display());
             let judged: Judged = serde_json::from_str(&line.with_context(at)?).with_context(at)?;
             let pair = row.pair.clone();
             let key = PairKey::of(&pair);
@@ -146,6 +147,12 @@ impl AgreeCommand {
                 None => judged.people.map(|grade| row.with_grade(grade)),
             };
             let answer = Prediction::new(judged.probs);
+            ensure!(
+                answer.is_distribution(),
+                "{}: `probs` are {:?}, which are no numbers of 0 or more that sum to 1; remove the line, and judge again",
+                at(),
+                judged.probs
+            );
             let decided = judged.predicted_grade.filter(|grade| *grade != answer.grade());
             let (answer, label_mass) = (answer.decided_as(decided), judged.label_mass);
             rows.push(Row { pair, answer, label_mass, people: own });

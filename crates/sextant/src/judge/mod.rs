@@ -158,7 +158,7 @@ impl Grading {
         // What was answered is written out also if the run ends early.
         let mut spent = ledger.spent();
         spent += tried;
-        self.write_head(own, existing, settings, (&hash, &ledger), (&trials, spent))?;
+        self.write_head(own, Existing::Own, settings, (&hash, &ledger), (&trials, spent))?;
         let mut file = own.create(ROWS, existing)?;
         let written = {
             let mut out = std::io::BufWriter::new(&mut file);

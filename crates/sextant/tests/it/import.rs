@@ -44,9 +44,40 @@ fn a_table_is_not_replaced_by_its_own_rows() {
         assert!(error.contains("would replace what it is made from"), "{error}");
         assert_eq!(place.read(own), before);
     }
+    // Without a row there is nothing to write, and no file.
+    place.write("a.csv", "query,title,rating\n");
+    let error = place.fails(&["data", "import", "a.map.toml", "--out", "none.jsonl"]);
+    assert!(error.contains("there is no row to write: 0 rows read, 0 written"), "{error}");
+    assert!(!place.path("none.jsonl").exists());
     place.write("b.csv", "one,two\nsaw,Saw\n");
     let error = place.fails(&["data", "new", "b.csv", "--yes"]);
     assert!(error.contains("No name tells; there are the columns one, two"), "{error}");
+}
+
+/// Stars of which the lowest are missing are read by their whole scale, which is said, and so are the columns that
+/// are taken without a question.
+#[test]
+fn a_scale_of_stars_and_columns_of_rows_are_recognised() {
+    let place = WorkFolder::empty();
+    let table =
+        "id,query,title,stars,split\nr1,saw,Saw,3,train\nr2,saw,Axe,4,test\nr3,saw,Pen,5,dev\n";
+    place.write("a.csv", table);
+    let output = place.command(&["data", "new", "a.csv", "--yes"]).assert().success();
+    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    for expected in [
+        "`stars` goes from 3 to 5, which is read as a scale from 1 to 5",
+        "`id` is taken for the identifier of a row",
+        "`split` is taken for the part of the data",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    place.ok(&["data", "import", "a.map.toml", "--out", "rows.jsonl"]);
+    let rows: Vec<serde_json::Value> =
+        place.read("rows.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let found: Vec<_> = rows.iter().map(|row| (&row["id"], &row["grade"], &row["split"])).collect();
+    let expected = [("r1", 1, "train"), ("r2", 2, "test"), ("r3", 2, "dev")];
+    let expected = expected.map(|(id, grade, split)| (id.into(), grade.into(), split.into()));
+    assert_eq!(found, expected.each_ref().map(|(a, b, c)| (a, b, c)));
 }
 
 #[test]
@@ -131,6 +162,17 @@ fn a_model_is_evaluated_by_judgements_and_its_run_again() {
         error.contains("no query of the judgements is in the run, such as `nobody`"),
         "{error}"
     );
+    place.write("empty.txt", "\n");
+    let error = place.fails(&["eval", "--run", "run.txt", "--qrels", "empty.txt"]);
+    assert!(error.contains("empty.txt: has no lines; expected lines of query"), "{error}");
+    // Grades that a measure cannot tell apart are said.
+    place.write("high.txt", "saw 0 d1 6\nsaw 0 d2 5\n");
+    place.write("high-run.txt", "saw Q0 d1 1 2 r\nsaw Q0 d2 2 1 r\n");
+    let high = ["eval", "--run", "high-run.txt", "--qrels", "high.txt", "--measure"];
+    let said = place.ok(&[&high[..], &["ERR@20"]].concat());
+    assert!(said.contains("grades up to 6; `ERR(max=6)@20` tells them apart"), "{said}");
+    let said = place.ok(&[&high[..], &["ERR(max=6)@20"]].concat());
+    assert!(!said.contains("tells them apart"), "{said}");
     let error = place.fails(&["eval", "--run", "run.txt"]);
     assert!(error.contains("--qrels"), "{error}");
     let error = place.fails(&["eval"]);

@@ -233,7 +233,7 @@ fn a_folder_is_of_one_judge_and_keeps_all_of_its_rows() {
     };
     let error = refused(&base, &["--seed", "7"]);
     assert!(
-        error.contains("judge.json: the answers here were had with `--seed 0`, not 7"),
+        error.contains("judge.json: the answers here were had with `--seed 1`, not 7"),
         "{error}"
     );
     let other = judge_server();
@@ -327,6 +327,11 @@ fn agreement_is_that_of_the_grades_in_the_file_on_pairs_labelled_once() {
     let found: Value = serde_json::from_str(&place.read("a.json")).unwrap();
     let pooled = &found["agreement"]["pooled"];
     assert_eq!((&pooled["rows"], &pooled["agreement"]["value"]), (&json!(2), &json!(1.0)));
+    let broken =
+        json!({"task": "query-query", "left": "g", "right": "h", "probs": [0.5, 0.6, 0.4]});
+    place.write("broken.jsonl", lines(&[judged("a", "b"), broken]));
+    let error = place.fails(&["judge", "agree", "broken.jsonl", "people.jsonl"]);
+    assert!(error.contains("broken.jsonl line 2: `probs` are [0.5, 0.6, 0.4]"), "{error}");
     place.write("two.jsonl", lines(&[people("a", "b", 2), people("b", "a", 0)]));
     let error = place.fails(&["judge", "agree", "judged.jsonl", "two.jsonl"]);
     assert!(error.contains("two.jsonl line 2: the pair was labelled"), "{error}");
