@@ -137,6 +137,18 @@ fn describe(look: &TableLook) {
     }
 }
 
+/// The scale that labels are read by, which is said where it is not that of the labels that were seen.
+fn read_as_scale(column: &str, low: f64, high: f64) -> (f64, f64) {
+    let scale = likely_scale(low, high);
+    if scale != (low, high) {
+        complain(&format!(
+            "`{column}` goes from {low} to {high}, which is read as a scale from {} to {}",
+            scale.0, scale.1
+        ));
+    }
+    scale
+}
+
 /// Asks on standard error and reads answers from standard input. An empty answer, or the end of the input, takes
 /// what is likely.
 struct Asker<'a> {
@@ -255,18 +267,6 @@ impl Asker<'_> {
         Ok(found)
     }
 
-    /// The scale that labels are read by, which is said where it is not that of the labels that were seen.
-    fn scale(&self, column: &str, low: f64, high: f64) -> (f64, f64) {
-        let scale = likely_scale(low, high);
-        if scale != (low, high) {
-            complain(&format!(
-                "`{column}` goes from {low} to {high}, which is read as a scale from {} to {}",
-                scale.0, scale.1
-            ));
-        }
-        scale
-    }
-
     /// A column that is taken for what its name says, without a question.
     fn named(&self, name: &str, what: &str, holds: impl Fn(&ColumnLook) -> bool) -> Option<String> {
         let found = self.look.column(name).filter(|column| holds(column))?;
@@ -279,7 +279,7 @@ impl Asker<'_> {
         if let (None | Some(_), Some((low, high))) = (&found.values, found.range)
             && found.values.as_ref().is_none_or(|values| values.len() > 5)
         {
-            let (low, high) = self.scale(column, low, high);
+            let (low, high) = read_as_scale(column, low, high);
             let third = (high - low) / 3.0;
             let round = |number: f64| (number * 100.0).round() / 100.0;
             let likely = format!("{}, {}", round(low + third), round(low + 2.0 * third));
@@ -306,7 +306,7 @@ impl Asker<'_> {
         let meant: Vec<String> =
             labels.iter().filter(|label| !is_no_label(label)).cloned().collect();
         if let Some((low, high)) = found.range {
-            self.scale(column, low, high);
+            read_as_scale(column, low, high);
         }
         let likely = likely_grades(&meant);
         let mut grades = Vec::new();
