@@ -73,6 +73,6 @@ pub enum EvalError {
         fix: &'static str,
     },
     /// Text that is not a report.
-    #[error("not an evaluation report: {0}; write one with `sextant eval --json`")]
+    #[error("not an evaluation report: {0}; write one with `sextant eval --out`")]
     Json(#[from] serde_json::Error),
 }
