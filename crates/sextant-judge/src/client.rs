@@ -82,7 +82,13 @@ impl Client {
             .max_redirects_will_error(false)
             .build()
             .into();
-        Self { agent, base: base.trim().trim_end_matches('/').to_owned(), key, retries, on_wait: None }
+        Self {
+            agent,
+            base: base.trim().trim_end_matches('/').to_owned(),
+            key,
+            retries,
+            on_wait: None,
+        }
     }
 
     /// Tells `hear` of every pause before a request is sent again, at the pause's begin.
