@@ -36,13 +36,14 @@ pub struct MeasureResult {
 /// query, `run` their scores.
 ///
 /// # Errors
-/// There is no judged query, or the bootstrap gives no interval.
+/// There is no judged query, a grade is above the highest one of a measure, or the bootstrap gives no interval.
 pub fn evaluate_run(
     qrels: &BTreeMap<String, BTreeMap<String, i64>>,
     run: &BTreeMap<String, BTreeMap<String, f64>>,
     measures: &[RankingMeasure],
     bootstrap: &Bootstrap,
 ) -> Result<RankingReport, EvalError> {
+    measures.iter().try_for_each(|&measure| check_grades(qrels, measure))?;
     let none = BTreeMap::new();
     let by_query: BTreeMap<String, Vec<f64>> = qrels
         .iter()
@@ -66,6 +67,24 @@ pub fn evaluate_run(
         measures: measures.collect::<Result<_, EvalError>>()?,
         by_query,
     })
+}
+
+/// Checks that no grade is above the highest one of a measure, where it has one: it would count as less than it is.
+fn check_grades(
+    qrels: &BTreeMap<String, BTreeMap<String, i64>>,
+    measure: RankingMeasure,
+) -> Result<(), EvalError> {
+    let RankingMeasure::ExpectedReciprocalRank { max, .. } = measure else { return Ok(()) };
+    let all = qrels.iter().flat_map(|(query, judged)| {
+        judged.iter().map(move |(document, &grade)| (grade, query, document))
+    });
+    match all.max_by_key(|(grade, ..)| *grade) {
+        Some((grade, query, document)) if grade > i64::from(max) => {
+            let (query, document) = (query.clone(), document.clone());
+            Err(EvalError::GradeAboveMax { measure, max, query, document, grade })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl fmt::Display for RankingReport {

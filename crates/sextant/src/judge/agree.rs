@@ -49,6 +49,9 @@ pub(crate) struct AgreeCommand {
     scoring: Scoring,
 }
 
+/// How far a sum of probabilities may be from 1 because they were rounded; that of an evaluation.
+const SUM_TOLERANCE: f32 = 1e-3;
+
 /// What is read of a judged row besides the pair.
 #[derive(Deserialize)]
 struct Judged {
@@ -58,6 +61,25 @@ struct Judged {
     #[serde(default = "one")]
     label_mass: f64,
     people: Option<Grade>,
+}
+
+impl Judged {
+    /// Checks that the numbers are probabilities: this is where the line is known.
+    fn check(&self) -> anyhow::Result<()> {
+        let sum: f32 = self.probs.iter().sum();
+        // Written so that NaN fails the check.
+        ensure!(
+            self.probs.iter().all(|&p| p >= 0.0) && (sum - 1.0).abs() <= SUM_TOLERANCE,
+            "`probs` {:?} are not probabilities that sum to 1; judge or score the row again, or remove the line",
+            self.probs
+        );
+        ensure!(
+            self.label_mass.is_finite() && self.label_mass >= 0.0,
+            "`label_mass` {} is not a number of 0 or more; correct it, or leave it out for 1",
+            self.label_mass
+        );
+        Ok(())
+    }
 }
 
 fn one() -> f64 {
@@ -134,6 +156,7 @@ impl AgreeCommand {
             };
             let at = || format!("{} line {}", path.display(), row.line);
             let judged: Judged = serde_json::from_str(&line.with_context(at)?).with_context(at)?;
+            judged.check().with_context(at)?;
             let pair = row.pair.clone();
             let key = PairKey::of(&pair);
             if !partners.insert(key.clone()) && self.people.is_some() {

@@ -131,6 +131,29 @@ fn a_model_is_evaluated_by_judgements_and_its_run_again() {
         error.contains("no query of the judgements is in the run, such as `nobody`"),
         "{error}"
     );
+    place.write("empty.txt", "");
+    for args in [
+        &["eval", bundle, "rows.jsonl", "--qrels", "empty.txt"][..],
+        &["eval", "--run", "run.txt", "--qrels", "empty.txt"],
+    ] {
+        let error = place.fails(args);
+        assert!(
+            error.contains("judgements of `--qrels`")
+                && error.contains("empty.txt: the file is empty"),
+            "{error}"
+        );
+    }
+    // Grades above those of ERR are not cut off in silence.
+    let graded = "q1 0 d1 5\nq1 0 d2 0\n";
+    place.write("five.txt", graded);
+    place.write("five-run.txt", "q1 Q0 d1 1 0.9 t\nq1 Q0 d2 2 0.8 t\n");
+    let five = ["eval", "--run", "five-run.txt", "--qrels", "five.txt"];
+    let output = place.command(&five).assert().success().get_output().clone();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(out.contains("ERR(max=5)@20"), "{out}");
+    assert!(err.contains("ERR(max=5)@20 in place of ERR@20"), "{err}");
+    let error = place.fails(&[&five[..], &["--measure", "ERR@20"]].concat());
+    assert!(error.contains("grade 5 is above 4"), "{error}");
     let error = place.fails(&["eval", "--run", "run.txt"]);
     assert!(error.contains("--qrels"), "{error}");
     let error = place.fails(&["eval"]);

@@ -293,3 +293,30 @@ fn agreement_is_that_of_the_grades_in_the_file_on_pairs_labelled_once() {
     let error = place.fails(&["judge", "agree", "judged.jsonl", "two.jsonl"]);
     assert!(error.contains("two.jsonl line 2: the pair was labelled"), "{error}");
 }
+
+#[test]
+fn numbers_that_are_no_probabilities_are_told_by_file_and_line() {
+    let place = WorkFolder::empty();
+    let row = |more: &str| {
+        let row = r#"{"task": "query-query", "left": "a", "right": "b", "people": 1"#;
+        format!("{row}, {more}}}\n")
+    };
+    let good = row(r#""probs": [0.2, 0.7, 0.1]"#);
+    for (bad, expected) in [
+        (r#""probs": [0.5, 0.9, 0.1]"#, "`probs` [0.5, 0.9, 0.1] are not probabilities"),
+        (r#""probs": [1.2, -0.3, 0.1]"#, "`probs` [1.2, -0.3, 0.1] are not probabilities"),
+        (r#""probs": [1e39, 0, 0]"#, "`probs` [inf, 0.0, 0.0] are not probabilities"),
+        (r#""probs": [null, null, null]"#, "null"),
+        (r#""probs": [0.2, 0.7, 0.1], "label_mass": -1"#, "`label_mass` -1 is not"),
+    ] {
+        place.write("judged.jsonl", format!("{good}{}", row(bad)));
+        let error = place.fails(&["judge", "agree", "judged.jsonl"]);
+        assert!(error.contains("judged.jsonl line 2") && error.contains(expected), "{error}");
+        assert!(!error.contains("learning rate"), "{error}");
+    }
+    place.write("judged.jsonl", good.repeat(2));
+    place.ok(&["judge", "agree", "judged.jsonl"]);
+    place.write("judged.jsonl", format!("{good}{}", row(r#""probs": [NaN, 0.5, 0.5]"#)));
+    let error = place.fails(&["judge", "agree", "judged.jsonl"]);
+    assert!(error.contains("judged.jsonl line 2") && !error.contains("learning rate"), "{error}");
+}
