@@ -1,6 +1,5 @@
 //! What can be wrong with the input of an evaluation, a comparison or a saved report.
 
-use crate::RankingMeasure;
 use sextant_core::{Grade, Task};
 
 /// Why an evaluation, a comparison or the reading of a report failed.
@@ -25,12 +24,11 @@ pub enum EvalError {
     },
     /// A grade above the highest one that a measure knows.
     #[error(
-        "query `{query}`, document `{document}`: grade {grade} is above {max}, the highest grade of {measure}; state that of the scale, as in {}",
-        measure.up_to(*grade).map_or("ERR(max=5)".to_owned(), |measure| measure.to_string())
+        "query `{query}`, document `{document}`: grade {grade} is above {max}, the highest grade of {measure}; {fix}"
     )]
     GradeAboveMax {
-        /// The measure.
-        measure: RankingMeasure,
+        /// The measure's name.
+        measure: String,
         /// The highest grade that it knows.
         max: u32,
         /// The judged query.
@@ -39,6 +37,8 @@ pub enum EvalError {
         document: String,
         /// Its grade.
         grade: i64,
+        /// What to do about it.
+        fix: String,
     },
     /// A weight that is not a finite positive number.
     #[error("row {index}: the weight {weight} is not a finite positive number")]

@@ -81,7 +81,12 @@ fn check_grades(
     match all.max_by_key(|(grade, ..)| *grade) {
         Some((grade, query, document)) if grade > i64::from(max) => {
             let (query, document) = (query.clone(), document.clone());
-            Err(EvalError::GradeAboveMax { measure, max, query, document, grade })
+            let fix = measure.up_to(grade).map_or_else(
+                || "leave the measure out".to_owned(),
+                |fitting| format!("state that of the scale, as in {fitting}"),
+            );
+            let measure = measure.to_string();
+            Err(EvalError::GradeAboveMax { measure, max, query, document, grade, fix })
         }
         _ => Ok(()),
     }

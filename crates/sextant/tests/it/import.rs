@@ -62,6 +62,60 @@ fn what_is_no_label_is_left_out_and_not_guessed() {
     assert_eq!((&report["read"], &report["written"]), (&4.into(), &3.into()));
 }
 
+/// What is guessed is said, and no column goes without a word.
+#[test]
+fn guesses_are_said_and_columns_are_carried_or_named() {
+    let place = WorkFolder::empty();
+    let rows = "id,query,title,stars,split,price\n\
+        r1,saw,Saw,5,train,9\nr2,saw,Axe,3,TEST,8\nr3,saw,Pen,4,validation,7\n";
+    place.write("a.csv", rows);
+    let said = |args: &[&str]| {
+        let output = place.command(args).assert().success().get_output().stderr.clone();
+        String::from_utf8(output).unwrap()
+    };
+    let guessed = said(&["data", "new", "a.csv", "--yes"]);
+    for expected in [
+        "`stars` is taken for a scale from 1 to 5, of which the first 3 rows have 3 to 5",
+        "labels of `stars`: `3` partial, `4` relevant, `5` relevant",
+        "nothing of the columns price;",
+    ] {
+        assert!(guessed.contains(expected), "{expected}: {guessed}");
+    }
+    place.ok(&["data", "import", "a.map.toml", "--out", "rows.jsonl"]);
+    let rows: Vec<serde_json::Value> =
+        place.read("rows.jsonl").lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let of = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("id"), ["r1", "r2", "r3"]);
+    assert_eq!(of("split"), ["train", "test", "dev"]);
+    assert_eq!(of("grade"), [2, 1, 2]);
+    // A split that is not one of ours is said, and left to people.
+    place.write("b.csv", "query,title,stars,fold\nsaw,Saw,1.5,1\nsaw,Axe,2,2\n");
+    let guessed = said(&["data", "new", "b.csv", "--yes"]);
+    assert!(guessed.contains("`fold` has other values than train, dev and test"), "{guessed}");
+    assert!(!place.read("b.map.toml").contains("split ="));
+    // The scale also counts where labels are too many to be named.
+    let rows: String =
+        (21..=50).map(|n| format!("saw,Saw {n},{}\n", f64::from(n) / 10.0)).collect();
+    place.write("c.csv", format!("query,title,stars\n{rows}"));
+    let guessed = said(&["data", "new", "c.csv", "--yes"]);
+    assert!(
+        guessed.contains("`stars` below 2.33 becomes irrelevant, below 3.67 partial"),
+        "{guessed}"
+    );
+    assert!(place.read("c.map.toml").contains("thresholds = [2.33, 3.67]"));
+}
+
+#[test]
+fn a_table_with_a_header_only_is_refused() {
+    let place = WorkFolder::empty();
+    place.write("a.csv", "query,title,rating\nsaw,Saw,1\nsaw,Axe,2\n");
+    place.ok(&["data", "new", "a.csv", "--yes"]);
+    place.write("a.csv", "query,title,rating\n");
+    let error = place.fails(&["data", "import", "a.map.toml", "--out", "rows.jsonl"]);
+    assert!(error.contains("a.csv: there are no rows to import"), "{error}");
+    assert_eq!(place.names("."), ["a.csv", "a.map.toml"]);
+}
+
 #[test]
 fn a_map_with_a_mistake_is_told_by_its_file_and_key() {
     let place = WorkFolder::empty();
