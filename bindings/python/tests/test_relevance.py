@@ -82,6 +82,28 @@ def test_a_batch_of_none_and_of_one(model: sextant.Relevance) -> None:
     assert np.array_equal(alone, model.probabilities(PAIRS, "query-type"))
 
 
+def test_one_pair_without_a_list_has_one_answer(model: sextant.Relevance) -> None:
+    """As sentence-transformers does. A list of two pairs is not taken for one."""
+    expected = model.predict(PAIRS[:1], "query-type")
+    left, right = PAIRS[0]
+    for pair in [(left, right), [left, right], {"left": left, "right": right}, ({"title": "Drill"}, "Drills")]:
+        task = "product-type" if isinstance(pair, tuple) and isinstance(pair[0], dict) else "query-type"
+        found = model.predict(pair, task)
+        assert isinstance(found, np.float32)
+        assert found == model.predict([pair], task)[0]
+        probabilities = model.probabilities(pair, task)
+        assert probabilities.shape == (3,) and found == probabilities[1] + 2 * probabilities[2]
+        grade = model.grade(pair, task)
+        assert isinstance(grade, np.int64) and grade == probabilities.argmax()
+    assert model.predict((left, right), "query-type") == expected[0]
+    assert model.predict(({"title": "Drill"}, {"title": "Saw"}), "product-type").shape == ()
+    named = [{"left": "red sofa", "right": "Sofas", "title": "a column"}] * 2
+    assert model.predict(named, "query-type").shape == (2,)
+    assert model.predict(PAIRS[:2], "query-type").shape == (2,)
+    with pytest.raises(sextant.RowError, match="the text is empty"):
+        model.predict(("red sofa", " "), "query-type")
+
+
 def test_answers_are_those_of_the_command_line(place: Place) -> None:
     """Structured products, JSON in text, a task for each row: bit for bit as `sextant score`."""
     rows = [row for row in place.rows() if row["task"] in ("query-type", "product-type")]

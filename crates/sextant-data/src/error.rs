@@ -2,8 +2,8 @@
 
 mod quote;
 
-pub(crate) use quote::FaultKind;
 pub use quote::QuoteError;
+pub(crate) use quote::{Advice, FaultKind};
 
 use sextant_core::{BehaviourProblem, EntityKind, Split, Task, UnknownName};
 use std::path::{Path, PathBuf};
@@ -171,7 +171,7 @@ impl DataError {
 }
 
 /// A size in the largest unit of which it is a whole multiple.
-fn bytes(count: usize) -> String {
+pub(crate) fn bytes(count: usize) -> String {
     match count {
         0 => "0 bytes".to_owned(),
         _ if count.is_multiple_of(1 << 20) => format!("{} MiB", count >> 20),
@@ -184,7 +184,7 @@ fn missing_fix(column: &str) -> &'static str {
     if column == "task" { " and no default task was given" } else { "" }
 }
 
-fn list(names: &[String]) -> String {
+pub(crate) fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "no columns".to_owned();
     }

@@ -11,7 +11,8 @@ pub enum EvalError {
     /// A prediction that is not a probability distribution.
     #[error(
         "row {index} (task {task}): the probabilities {probs:?} are not finite, non-negative numbers \
-         that sum to 1; a model that answers NaN has diverged: lower its learning rate"
+         that sum to 1{}",
+        diverged(probs)
     )]
     Probabilities {
         /// Position of the row in the input, from 0.
@@ -20,6 +21,24 @@ pub enum EvalError {
         task: Task,
         /// What was found.
         probs: [f32; Grade::COUNT],
+    },
+    /// A grade above the highest one that a measure knows.
+    #[error(
+        "query `{query}`, document `{document}`: grade {grade} is above {max}, the highest grade of {measure}; {fix}"
+    )]
+    GradeAboveMax {
+        /// The measure's name.
+        measure: String,
+        /// The highest grade that it knows.
+        max: u32,
+        /// The judged query.
+        query: String,
+        /// The judged document.
+        document: String,
+        /// Its grade.
+        grade: i64,
+        /// What to do about it.
+        fix: String,
     },
     /// A weight that is not a finite positive number.
     #[error("row {index}: the weight {weight} is not a finite positive number")]
@@ -73,6 +92,15 @@ pub enum EvalError {
         fix: &'static str,
     },
     /// Text that is not a report.
-    #[error("not an evaluation report: {0}; write one with `sextant eval --json`")]
+    #[error("not an evaluation report: {0}; write one with `sextant eval --out`")]
     Json(#[from] serde_json::Error),
+}
+
+/// What NaN among probabilities means where a model has answered; other numbers come from elsewhere.
+fn diverged(probs: &[f32]) -> &'static str {
+    if probs.iter().any(|p| p.is_nan()) {
+        "; a model that answers NaN has diverged: lower its learning rate"
+    } else {
+        "; are they of another program, or rounded?"
+    }
 }

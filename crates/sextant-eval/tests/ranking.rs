@@ -71,3 +71,28 @@ fn nothing_judged_is_an_error() {
     );
     assert!(none.unwrap_err().to_string().contains("no rows"));
 }
+
+#[test]
+fn a_grade_above_the_highest_of_a_measure_is_refused() {
+    let of = |pairs: &[(&str, i64)]| {
+        let judged = pairs.iter().map(|(document, grade)| ((*document).to_owned(), *grade));
+        BTreeMap::from([("q".to_owned(), judged.collect::<BTreeMap<_, _>>())])
+    };
+    let run = BTreeMap::from([("q".to_owned(), BTreeMap::from([("a".to_owned(), 1.0)]))]);
+    // Also where the run does not have the document: the scale is not what the measure says.
+    let qrels = of(&[("a", 2), ("b", 5)]);
+    let value = |measure: &str| {
+        let bootstrap = Bootstrap { replicates: 10, ..Bootstrap::default() };
+        let found = evaluate_run(&qrels, &run, &[measure.parse().unwrap()], &bootstrap);
+        found.map(|found| found.by_query["q"][0])
+    };
+    let error = value("ERR@20").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "query `q`, document `b`: grade 5 is above 4, the highest grade of ERR@20; state that of the scale, as in ERR(max=5)@20"
+    );
+    assert_eq!(value("ERR(max=5)@20").unwrap(), 3.0 / 32.0);
+    assert!(value("nDCG@10").is_ok());
+    let err: RankingMeasure = "ERR@20".parse().unwrap();
+    assert_eq!((err.up_to(3), err.up_to(31)), (Some(err), None));
+}

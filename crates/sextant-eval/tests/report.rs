@@ -159,6 +159,9 @@ fn rows_that_cannot_be_evaluated_are_named() {
         rows[2].prediction = Prediction::new(probs);
         let error = evaluate(&rows, &EvalOptions::quick()).unwrap_err();
         assert!(matches!(error, EvalError::Probabilities { index: 2, .. }), "{error}");
+        // Only an answer that is no number is a sign of training that went wrong.
+        let nan = probs.iter().any(|p| p.is_nan());
+        assert_eq!(error.to_string().contains("learning rate"), nan, "{error}");
     }
     for weight in [0.0, -1.0, f32::NAN, f32::INFINITY] {
         let mut rows = sample();

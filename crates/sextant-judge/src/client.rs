@@ -9,8 +9,6 @@ use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 const MOST_BYTES: u64 = 16 << 20;
 /// The most characters of a refusal that an error repeats.
 const SHOWN: usize = 400;
-/// The least wait for a server that is said, so that nobody takes the program for stuck.
-const WORTH_SAYING: Duration = Duration::from_secs(10);
 /// The longest wait that a server is granted by its `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
@@ -29,12 +27,27 @@ impl Default for Retries {
     }
 }
 
+/// A pause before a request is sent again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wait<'a> {
+    /// Why the last attempt gave no answer.
+    pub problem: &'a str,
+    /// How long the server asked to wait, if it did.
+    pub stated: Option<Duration>,
+    /// How long the pause is. It may be shorter than what the server asked for.
+    pub pause: Duration,
+}
+
+/// Who hears of pauses. Several threads may tell it at once.
+type OnWait = Box<dyn Fn(Wait<'_>) + Send + Sync>;
+
 /// A client of an OpenAI-compatible endpoint.
 pub struct Client {
     agent: ureq::Agent,
     base: String,
     key: Option<String>,
     retries: Retries,
+    on_wait: Option<OnWait>,
 }
 
 /// Does not show the key, because it is secret.
@@ -69,7 +82,19 @@ impl Client {
             .max_redirects_will_error(false)
             .build()
             .into();
-        Self { agent, base: base.trim().trim_end_matches('/').to_owned(), key, retries }
+        Self {
+            agent,
+            base: base.trim().trim_end_matches('/').to_owned(),
+            key,
+            retries,
+            on_wait: None,
+        }
+    }
+
+    /// Tells `hear` of every pause before a request is sent again, at the pause's begin.
+    #[must_use]
+    pub fn on_wait(self, hear: impl Fn(Wait<'_>) + Send + Sync + 'static) -> Self {
+        Self { on_wait: Some(Box::new(hear)), ..self }
     }
 
     /// The address of the endpoint.
@@ -97,14 +122,13 @@ impl Client {
                 Err(Fault::Passing(what, stated)) => {
                     problem = what;
                     let pause = stated.unwrap_or(wait).max(wait).min(LONGEST_WAIT);
-                    if attempt < attempts && pause >= WORTH_SAYING {
-                        tracing::warn!(
-                            "{url}: {problem}; it is asked again in {} s (attempt {attempt} of {attempts})",
-                            pause.as_secs()
-                        );
-                    }
-                    if attempt < attempts && !pace.pause(pause) {
-                        return Err(JudgeError::Stopped);
+                    if attempt < attempts {
+                        if let Some(hear) = &self.on_wait {
+                            hear(Wait { problem: &problem, stated, pause });
+                        }
+                        if !pace.pause(pause) {
+                            return Err(JudgeError::Stopped);
+                        }
                     }
                     wait *= 2;
                 }

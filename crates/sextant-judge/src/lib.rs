@@ -30,7 +30,7 @@ mod slices;
 pub use agree::{AgreeOptions, JudgeAgreement, TaskAgreement, agree};
 pub use agreed::Agreed;
 pub use budget::{Budget, Prices, Spent};
-pub use client::{Client, Retries};
+pub use client::{Client, Retries, Wait};
 pub use error::JudgeError;
 pub use ledger::{Answer, Gradeless, Judge, Ledger, gradeless_path, pair_key};
 pub use method::Method;

@@ -4,7 +4,7 @@ use crate::{Answer, JudgeError, Ledger, pair_key};
 use serde_json::{Map, Value, json};
 use sextant_core::{LabelOrigin, Pair, Split};
 use sextant_data::{DataError, DataFiles, ReadOptions, Row, RowReader, json_number};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -64,8 +64,9 @@ pub fn write_judged(
     Ok(written)
 }
 
-/// The lines of a file that [`write_judged`] has written whose pairs are not among `rows`: those of other data, which
-/// the same judge was asked about before. None if there is no file.
+/// The lines of a file that [`write_judged`] has written which are not those of `rows`: rows of other data, which the
+/// same judge was asked about before. A row is known by its pair; of a pair that the file has more often than `rows`,
+/// as after a run over fewer of them, the surplus is kept, too. None if there is no file.
 ///
 /// # Errors
 /// The file cannot be read, or a line is no row of a judge.
@@ -76,7 +77,11 @@ pub fn rows_of_other_data(path: &Path, rows: &[Row]) -> Result<Vec<String>, Judg
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(unusable(format!("cannot read it: {error}"))),
     };
-    let mine: HashSet<String> = rows.iter().map(|row| pair_key(&row.pair)).collect();
+    // How many lines of each pair are written anew.
+    let mut mine: HashMap<String, usize> = HashMap::new();
+    for row in rows {
+        *mine.entry(pair_key(&row.pair)).or_default() += 1;
+    }
     let mut kept = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let pair: Pair = serde_json::from_str::<Value>(line)
@@ -88,8 +93,9 @@ pub fn rows_of_other_data(path: &Path, rows: &[Row]) -> Result<Vec<String>, Judg
             .map_err(|error| {
                 unusable(format!("line {}: is no row of a judge: {error}; remove it", index + 1))
             })?;
-        if !mine.contains(&pair_key(&pair)) {
-            kept.push(line.to_owned());
+        match mine.get_mut(&pair_key(&pair)) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => kept.push(line.to_owned()),
         }
     }
     Ok(kept)

@@ -24,6 +24,8 @@ mod interrupt;
 mod judge;
 mod lab;
 mod merge;
+#[cfg(test)]
+mod named_options;
 mod progress;
 mod ranks;
 mod say;

@@ -41,6 +41,22 @@ def _column(frame: Any, name: str) -> list[Any]:
     return [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
 
 
+def is_pair(value: Any, left: str = "left", right: str = "right") -> bool:
+    """Whether a value is one pair and not several: two texts or products, or a dict with both sides.
+
+    A list of pairs never has a text as an element, and where its elements are dicts, these have both sides; a product
+    has a title.
+    """
+    if isinstance(value, dict):
+        return all(isinstance(value.get(side), str | dict) for side in (left, right))
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    return all(
+        isinstance(side, str) or (isinstance(side, dict) and "title" in side and not (left in side and right in side))
+        for side in value
+    )
+
+
 def of(pairs: Any, left: str, right: str) -> Sides | Table:
     """Makes one of the two forms of pairs.
 

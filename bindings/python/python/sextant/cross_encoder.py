@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _sextant
+from . import _inputs, _sextant
 from .relevance import Relevance, expected_grade
 
 _IDENTITY = "torch.nn.modules.linear.Identity"
@@ -127,7 +127,7 @@ class CrossEncoder:
             inputs = sentences
         if prompt_name is not None:
             raise ValueError("there are no named prompts; give the text: `prompt=`")
-        single = _is_pair(inputs)
+        single = _inputs.is_pair(inputs)
         pairs = [inputs] if single else inputs
         if prompt:
             pairs = [(prompt + pair[0], pair[1]) for pair in pairs]
@@ -221,15 +221,6 @@ class CrossEncoder:
 def _is_sextant(path: str) -> bool:
     names = ("bundle.json", "ensemble.json", os.path.join("bundle", "bundle.json"))
     return any(os.path.exists(os.path.join(path, name)) for name in names)
-
-
-def _is_pair(inputs: Any) -> bool:
-    return (
-        isinstance(inputs, list | tuple)
-        and len(inputs) == 2
-        and isinstance(inputs[0], str)
-        and isinstance(inputs[1], str | dict)
-    )
 
 
 def _config(folder: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from html import escape
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,10 @@ from . import GRADES, _inputs, _progress, _sextant
 
 ADDED_COLUMNS = ("predicted_grade", "predicted_label", "score", "probs")
 """The columns that scoring appends to a table."""
+
+
+OnePair: TypeAlias = tuple[str | dict[str, Any], str | dict[str, Any]] | list[str] | dict[str, Any]
+"""One pair: two texts or products, or a dict with both sides."""
 
 
 class Relevance:
@@ -25,7 +29,8 @@ class Relevance:
     * a list of dicts with ``left``, ``right`` and, if you like, ``task``;
     * a NumPy array ``[n, 2]`` of texts;
     * a table: pandas, polars, pyarrow (table, record batch or reader), ``datasets.Dataset``, or anything with
-      the Arrow C interface. ``left`` and ``right`` name its columns; a column ``task`` gives each row's task.
+      the Arrow C interface. ``left`` and ``right`` name its columns; a column ``task`` gives each row's task;
+    * or one pair, ``(left, right)`` or a dict: then the answer is that of the pair, and no array of answers.
 
     ``task`` is the task of pairs that name none; it may be left out for a model of one task. The answers are,
     bit for bit, those of ``sextant score``. Other Python threads run meanwhile, and Ctrl-C works.
@@ -100,21 +105,31 @@ class Relevance:
                 takes longer than two seconds.
 
         Returns:
-            An array ``[n, 3]`` of ``float32``, whose rows sum to 1.
+            An array ``[n, 3]`` of ``float32``, whose rows sum to 1; for one pair ``[3]``.
 
         Raises:
             RowError: a pair that cannot be answered: no text, a task that the model lacks. It names the row.
             ValueError: not pairs, or an unknown task.
         """
-        given = _inputs.of(pairs, left, right)
+        alone = _inputs.is_pair(pairs, left, right)
+        given = _inputs.of([pairs] if alone else pairs, left, right)
         if isinstance(given, _inputs.Table):
             with _progress.rows(given.rows, progress) as update:
                 flat = self._scorer.table(given.table, left, right, task, update)
         else:
             with _progress.rows(len(given), progress) as update:
                 flat = self._scorer.pairs(given.lefts, given.rights, given.tasks, task, update)
-        return np.frombuffer(flat, dtype=np.float32).reshape(-1, 3)
+        found = np.frombuffer(flat, dtype=np.float32).reshape(-1, 3)
+        return found[0] if alone else found
 
+    @overload
+    def predict(
+        self, pairs: OnePair, task: str | None = None, *, left: str = "left", right: str = "right", progress: bool | None = None
+    ) -> np.float32: ...
+    @overload
+    def predict(
+        self, pairs: Any, task: str | None = None, *, left: str = "left", right: str = "right", progress: bool | None = None
+    ) -> NDArray[np.float32]: ...
     def predict(
         self,
         pairs: Any,
@@ -123,14 +138,22 @@ class Relevance:
         left: str = "left",
         right: str = "right",
         progress: bool | None = None,
-    ) -> NDArray[np.float32]:
-        """The expected grade of each pair, in [0, 2]: an array ``[n]`` of ``float32``.
+    ) -> NDArray[np.float32] | np.float32:
+        """The expected grade of each pair, in [0, 2]: an array ``[n]`` of ``float32``, or one number for one pair.
 
         Arguments and errors are those of :meth:`probabilities`.
         """
         found = self.probabilities(pairs, task, left=left, right=right, progress=progress)
         return expected_grade(found)
 
+    @overload
+    def grade(
+        self, pairs: OnePair, task: str | None = None, *, left: str = "left", right: str = "right", progress: bool | None = None
+    ) -> np.int64: ...
+    @overload
+    def grade(
+        self, pairs: Any, task: str | None = None, *, left: str = "left", right: str = "right", progress: bool | None = None
+    ) -> NDArray[np.int64]: ...
     def grade(
         self,
         pairs: Any,
@@ -139,14 +162,14 @@ class Relevance:
         left: str = "left",
         right: str = "right",
         progress: bool | None = None,
-    ) -> NDArray[np.int64]:
-        """The most probable grade of each pair, 0, 1 or 2: an array ``[n]`` of ``int64``. Of equally probable
-        grades, it is the lowest.
+    ) -> NDArray[np.int64] | np.int64:
+        """The most probable grade of each pair, 0, 1 or 2: an array ``[n]`` of ``int64``, or one number for one
+        pair. Of equally probable grades, it is the lowest.
 
         Arguments and errors are those of :meth:`probabilities`.
         """
         found = self.probabilities(pairs, task, left=left, right=right, progress=progress)
-        grades: NDArray[np.int64] = found.argmax(axis=1)
+        grades: NDArray[np.int64] | np.int64 = found.argmax(axis=-1)
         return grades
 
     def rank(
@@ -258,8 +281,8 @@ def _load(path: str, precision: str, threads: int | None) -> Relevance:
 
 
 def expected_grade(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """P(partial) + 2 · P(relevant), of an array ``[n, 3]``."""
-    expected: NDArray[np.float32] = probabilities[:, 1] + np.float32(2) * probabilities[:, 2]
+    """P(partial) + 2 · P(relevant), of an array ``[n, 3]``; of ``[3]``, it is one number."""
+    expected: NDArray[np.float32] = probabilities[..., 1] + np.float32(2) * probabilities[..., 2]
     return expected
 
 

@@ -70,22 +70,59 @@ impl QuoteError {
     }
 }
 
+/// How the reader of a file can be told about its quotes, in words that continue a sentence.
+pub(crate) struct Advice {
+    /// Backslashes stand before quotes.
+    backslash: &'static str,
+    /// Quotes are ordinary characters.
+    none: &'static str,
+    /// Quotes are as in most files.
+    rfc4180: &'static str,
+    /// Rows are longer than expected.
+    longer: &'static str,
+}
+
+impl Advice {
+    /// For commands with options and for recipes.
+    const OPTIONS: Self = Self {
+        backslash: "read the file with --quoting backslash (`data.quoting` in a recipe)",
+        none: "read the file with --quoting none (`data.quoting` in a recipe)",
+        rfc4180: "say --quoting rfc4180",
+        longer: "raise --max-row-bytes (`data.max_row_bytes` in a recipe)",
+    };
+    /// For the tables of an import's map.
+    pub(crate) const MAP: Self = Self {
+        backslash: "say `quoting = \"backslash\"` for this table in the map",
+        none: "say `quoting = \"none\"` for this table in the map",
+        rfc4180: "say `quoting = \"rfc4180\"` for this table in the map",
+        longer: "shorten it, because an import reads no longer ones",
+    };
+}
+
+impl QuoteError {
+    /// What to do about the cell, after a semicolon.
+    pub(crate) fn advice(&self, advice: &Advice) -> String {
+        let Advice { backslash, none, rfc4180, longer } = advice;
+        if self.backslash {
+            return format!("; quotes inside cells are written `\\\"` here: {backslash}");
+        }
+        let further = match self.kind {
+            FaultKind::HoldsRows { .. } => {
+                format!("if the cell really has all these lines, {rfc4180}")
+            }
+            FaultKind::TooLong { .. } => format!("if the cell really is so long, {longer}"),
+            FaultKind::TextAfterQuote { .. } => "else double the quotes inside the cell".to_owned(),
+            FaultKind::Unclosed => {
+                "else close it, and double the quotes inside the cell".to_owned()
+            }
+        };
+        format!("; if quotes are ordinary characters here, such as inch marks, {none}; {further}")
+    }
+}
+
 impl Display for QuoteError {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} line {}, {}", self.path.display(), self.line, self.finding())?;
-        if self.backslash {
-            return f.write_str(
-                "; quotes inside cells are written `\\\"` here: read the file with --quoting backslash (`data.quoting` in a recipe, `quoting` of the table in an import map)",
-            );
-        }
-        f.write_str("; if quotes are ordinary characters here, such as inch marks, read the file with --quoting none (`data.quoting` in a recipe, `quoting` of the table in an import map)")?;
-        f.write_str(match self.kind {
-            FaultKind::HoldsRows { .. } => {
-                "; if the cell really has all these lines, say --quoting rfc4180"
-            }
-            FaultKind::TooLong { .. } => "; if the cell really is so long, raise --max-row-bytes (`data.max_row_bytes` in a recipe)",
-            FaultKind::TextAfterQuote { .. } => "; else double the quotes inside the cell",
-            FaultKind::Unclosed => "; else close it, and double the quotes inside the cell",
-        })
+        let advice = self.advice(&Advice::OPTIONS);
+        write!(f, "{} line {}, {}{advice}", self.path.display(), self.line, self.finding())
     }
 }

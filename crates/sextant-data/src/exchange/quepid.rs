@@ -1,6 +1,7 @@
 //! Quepid's CSV of judgements.
 
 use super::{ExchangeError, JudgementRow, Judgements};
+use crate::error::bytes;
 use crate::read::whole_table;
 use crate::{Content, DataError, Format, Input, ReadOptions, RowUnit};
 use std::path::Path;
@@ -13,7 +14,18 @@ pub(super) fn read(path: &Path) -> Result<Judgements, ExchangeError> {
     let Some(Content::Text(text)) = part.map(|part| part.content) else {
         return Err(DataError::unusable(path, "no CSV file; Quepid exports one").into());
     };
-    let table = whole_table(text, path, b',', &options)?;
+    let table = whole_table(text, path, b',', &options).map_err(|error| match error {
+        // Nothing says how to read these files but their format, so that there is no option to name.
+        DataError::Quote(error) => {
+            let problem = format!("{}; double the quotes inside cells", error.finding());
+            ExchangeError::line(path, error.line(), problem)
+        }
+        DataError::RowTooLong { line, limit, .. } => {
+            let problem = format!("the row is longer than {}", bytes(limit));
+            ExchangeError::line(path, line, problem + "; is a quote never closed?")
+        }
+        other => other.into(),
+    })?;
     // Quepid's own exports have been `Query Text,Doc ID,Rating` as well.
     let columns: Vec<String> = table.names.into_iter().map(plain_name).collect();
     if let Some(column) =

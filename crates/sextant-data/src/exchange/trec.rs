@@ -17,7 +17,7 @@ const MOST_GRADE: i64 = 100;
 /// Reads judgements.
 ///
 /// # Errors
-/// A line has not four words, a grade is no whole number, or a document is judged twice for a query.
+/// There is no line, a line has not four words, a grade is no whole number, or a document is judged twice for a query.
 pub fn read_qrels(path: &Path) -> Result<Qrels, ExchangeError> {
     let mut qrels = Qrels::new();
     for (line, words) in lines(path, &QRELS)? {
@@ -39,7 +39,7 @@ pub fn read_qrels(path: &Path) -> Result<Qrels, ExchangeError> {
 /// Reads a run. Ranks are ignored, as TREC's programs do: scores alone decide the order.
 ///
 /// # Errors
-/// A line has not six words, a score is no finite number, or a query has a document twice.
+/// There is no line, a line has not six words, a score is no finite number, or a query has a document twice.
 pub fn read_run(path: &Path) -> Result<Run, ExchangeError> {
     let mut run = Run::new();
     for (line, words) in lines(path, &RUN)? {
@@ -81,7 +81,8 @@ pub(super) fn run_table(path: &Path) -> Result<Judgements, ExchangeError> {
 const QRELS: [&str; 4] = ["query", "iteration", "document", "grade"];
 const RUN: [&str; 6] = ["query", "Q0", "document", "rank", "score", "tag"];
 
-/// The lines of a file, each of which must have these words. Blank lines are passed over.
+/// The lines of a file, each of which must have these words. Blank lines are passed over; a file without others is
+/// refused.
 fn lines<const N: usize>(
     path: &Path,
     words: &[&str; N],
@@ -100,7 +101,7 @@ fn lines<const N: usize>(
         })
         .collect::<Result<_, ExchangeError>>()?;
     if lines.is_empty() {
-        let problem = format!("has no lines; expected lines of {}", words.join(" "));
+        let problem = format!("the file is empty; each of its lines must be: {}", words.join(" "));
         return Err(DataError::unusable(path, problem).into());
     }
     Ok(lines)

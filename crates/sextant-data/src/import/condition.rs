@@ -2,8 +2,8 @@
 
 use super::ImportError;
 use super::columns::Wanted;
-use super::digest::whole;
 use super::map::Condition;
+use super::number::plain;
 use super::table::TextBatch;
 
 /// A condition, resolved.
@@ -27,8 +27,9 @@ impl Test {
     pub(super) fn passes(&self, batch: &TextBatch, row: usize) -> Result<bool, ImportError> {
         let text = batch.get(self.column, row);
         let Condition { is, is_not, min, max, .. } = &self.spec;
-        let found = whole(text.unwrap_or_default());
-        let among = |values: &Vec<String>| values.iter().any(|value| whole(value) == found);
+        // A number is the same however it is written: 1 in the map is 1.0 in the table.
+        let found = plain(text.unwrap_or_default());
+        let among = |values: &Vec<String>| values.iter().any(|value| plain(value) == found);
         if is.as_ref().is_some_and(|values| !among(values)) || is_not.as_ref().is_some_and(among) {
             return Ok(false);
         }

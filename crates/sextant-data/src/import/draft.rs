@@ -1,8 +1,9 @@
 //! A first map for one table: what its columns look like, and the text of a map that uses them.
 
 use super::ImportError;
-use crate::{BatchReader, DataError, Encoding, Format, ReadOptions, Separator};
-use sextant_core::{EntityKind, Grade, Task};
+use super::advice::for_maps;
+use crate::{BatchReader, DataError, Encoding, ReadOptions, Separator};
+use sextant_core::{EntityKind, Grade, Split, Task};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -47,23 +48,22 @@ impl TableLook {
     /// # Errors
     /// The table cannot be read or has no rows.
     pub fn new(path: &Path) -> Result<Self, ImportError> {
-        match Self::read(path, Encoding::Utf8) {
+        let found = match Self::read(path, Encoding::Utf8) {
             Err(ImportError::Data(error)) if is_encoding(&error) => {
                 Self::read(path, Encoding::Latin1)
             }
             found => found,
-        }
+        };
+        found.map_err(for_maps)
     }
 
     fn read(path: &Path, encoding: Encoding) -> Result<Self, ImportError> {
         let mut options = ReadOptions { encoding, any_columns: true, ..ReadOptions::default() };
         let mut reader = BatchReader::open(path, &options, &[])?;
-        if matches!(reader.format(), Format::Csv | Format::Tsv)
-            && let Some(layout) = reader.layout()
+        if let Some(layout) = reader.layout()
             && let [only] = &layout.schema.fields()[..]
-            && let Some(separator) = ["tab", ";", "|", ","]
-                .into_iter()
-                .find(|name| only.name().contains(if *name == "tab" { "\t" } else { name }))
+            && let Some(separator) =
+                super::table::likely_separator(only.name(), reader.format(), &options)
         {
             options.separator = separator.parse().ok();
             reader = BatchReader::open(path, &options, &[])?;
@@ -110,9 +110,6 @@ impl TableLook {
 
     /// The column whose name is likeliest to mean one of `words`, the first of which counts most.
     pub fn likely(&self, words: &[&str]) -> Option<&str> {
-        let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '-', ' '], "");
-        let exact =
-            words.iter().find_map(|word| self.columns.iter().find(|c| plain(&c.name) == *word));
         let part = || {
             words.iter().find_map(|word| {
                 self.columns
@@ -120,8 +117,19 @@ impl TableLook {
                     .find(|c| plain(&c.name).contains(word) && !plain(&c.name).ends_with("id"))
             })
         };
-        exact.or_else(part).map(|column| column.name.as_str())
+        self.named(words).or_else(|| part().map(|column| column.name.as_str()))
     }
+
+    /// The column whose name is one of `words`, the first of which counts most, but for case, spaces, `-` and `_`.
+    pub fn named(&self, words: &[&str]) -> Option<&str> {
+        let of = |word: &&str| self.columns.iter().find(|column| plain(&column.name) == **word);
+        words.iter().find_map(of).map(|column| column.name.as_str())
+    }
+}
+
+/// A name without what is written in one way here and in another way there.
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', '-', ' '], "")
 }
 
 fn is_encoding(error: &DataError) -> bool {
@@ -133,6 +141,12 @@ fn is_encoding(error: &DataError) -> bool {
 }
 
 impl ColumnLook {
+    /// Whether all values are names of splits.
+    pub fn has_splits(&self) -> bool {
+        let is_split = |text: &String| text.to_ascii_lowercase().parse::<Split>().is_ok();
+        self.values.as_ref().is_some_and(|values| values.keys().all(is_split))
+    }
+
     fn new(name: String, texts: Vec<String>) -> Self {
         let mut values = BTreeMap::new();
         for text in &texts {
@@ -156,12 +170,6 @@ impl ColumnLook {
             name,
         }
     }
-}
-
-/// Whether a label is how programs and people write that there is none.
-pub fn is_no_label(label: &str) -> bool {
-    let plain = label.trim().to_ascii_lowercase();
-    ["", "nan", "na", "n/a", "null", "none", "-", "?"].contains(&plain.as_str())
 }
 
 /// How labels become grades in a draft.
@@ -200,7 +208,7 @@ pub struct Draft {
     pub doc_id: Option<String>,
     /// The column of the row's identifier.
     pub id: Option<String>,
-    /// The column of the split: train, dev or test.
+    /// The column of the split.
     pub split: Option<String>,
 }
 
@@ -282,58 +290,32 @@ impl Draft {
                 quoted(rater)
             );
         }
-        let of_row = [
+        let row = [
             ("id", &self.id),
             ("group", &self.group),
             ("split", &self.split),
             ("doc_id", &self.doc_id),
         ];
-        if of_row.iter().any(|(_, column)| column.is_some()) {
+        let row: Vec<_> =
+            row.iter().filter_map(|(key, column)| Some((key, column.as_ref()?))).collect();
+        if !row.is_empty() {
             let _ = writeln!(out, "\n[row]");
-            for (key, column) in of_row {
-                if let Some(column) = column {
-                    let _ = writeln!(out, "{key} = {}", quoted(column));
-                }
+            for (key, column) in row {
+                let _ = writeln!(out, "{key} = {}", quoted(column));
             }
         }
         out
     }
-}
 
-/// The ends of the scale that numbers from `low` to `high` are most likely of: theirs, but a scale whose highest number
-/// is 5 begins at 1 (stars), also where nobody gave the lowest.
-pub fn likely_scale(low: f64, high: f64) -> (f64, f64) {
-    (if high == 5.0 && low > 1.0 { 1.0 } else { low }, high)
-}
-
-/// The grades that labels most likely mean, the lowest label first: known names by their meaning, and numbers by
-/// their thirds of the [likely scale](likely_scale). `None` where labels are other names.
-pub fn likely_grades(labels: &[String]) -> Option<Vec<Grade>> {
-    let known = |label: &String| {
-        Some(match &*label.to_ascii_lowercase() {
-            "e" | "exact" | "perfect" | "relevant" | "excellent" | "yes" | "true" => {
-                Grade::Relevant
-            }
-            "s" | "substitute" | "partial" | "good" | "fair" | "somewhat relevant" => {
-                Grade::Partial
-            }
-            "c" | "complement" | "i" | "irrelevant" | "bad" | "no" | "false" | "off-topic" => {
-                Grade::Irrelevant
-            }
-            _ => return None,
-        })
-    };
-    if let Some(grades) = labels.iter().map(known).collect() {
-        return Some(grades);
+    /// Whether the map has a column. The rows have nothing of those that it has not.
+    pub fn takes(&self, column: &str) -> bool {
+        let sides = [&self.left, &self.right];
+        let of_sides = sides.into_iter().flat_map(|side| {
+            [Some(&side.text), side.brand.as_ref(), side.description.as_ref()].into_iter().flatten()
+        });
+        let label = self.label.as_ref().map(|(column, _)| column);
+        let others = [&self.rater, &self.group, &self.doc_id, &self.id, &self.split];
+        let others = others.into_iter().flatten();
+        of_sides.chain(label).chain(others).any(|taken| taken == column)
     }
-    let numbers: Vec<f64> = labels.iter().map(|label| label.parse().ok()).collect::<Option<_>>()?;
-    let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let (low, high) = likely_scale(low, high);
-    let grade = |number: f64| match (number - low) / (high - low).max(f64::MIN_POSITIVE) {
-        place if place < 1.0 / 3.0 => Grade::Irrelevant,
-        place if place < 2.0 / 3.0 + 1e-9 => Grade::Partial,
-        _ => Grade::Relevant,
-    };
-    Some(numbers.into_iter().map(grade).collect())
 }

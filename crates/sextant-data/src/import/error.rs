@@ -58,12 +58,6 @@ pub enum ImportError {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// No row is left to write.
-    #[error("there is no row to write: {went}")]
-    NothingLeft {
-        /// Where the rows went, as the report of an import says it.
-        went: String,
-    },
     /// The observer asked for an end.
     #[error("stopped")]
     Stopped,

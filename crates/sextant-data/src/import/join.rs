@@ -4,11 +4,13 @@
 //! cleaned as they are written to the file: once for each product and not once for each rating.
 
 use super::ImportError;
-use super::digest::{KeyHash, hash, whole};
+use super::digest::{KeyHash, hash};
 use super::map::{JoinSpec, TextSpec};
+use super::number::whole;
 use super::table::{self, TextBatch};
 use super::text::clean;
 use super::watch::Watch;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -56,8 +58,7 @@ impl Joined {
 
     /// The key of a rating; `None` if a part of it is empty.
     pub(super) fn key(&self, batch: &TextBatch, row: usize) -> Option<KeyHash> {
-        let parts: Option<Vec<&str>> = self.on.iter().map(|&on| batch.get(on, row)).collect();
-        Some(hash(parts?.into_iter().map(whole)))
+        key_of(self.on.iter().map(|&on| batch.get(on, row)))
     }
 
     /// Remembers that a rating needs a key.
@@ -90,11 +91,8 @@ impl Joined {
         let mut bytes = Vec::new();
         table::read(&self.spec.table(), sources, &columns, watch, |batch| {
             for row in 0..batch.rows() {
-                let parts: Option<Vec<&str>> = (0..keys).map(|key| batch.get(key, row)).collect();
-                let key = parts.map(|parts| hash(parts.into_iter().map(whole)));
-                let Some(place) = key.and_then(|key| places.get_mut(&key)) else {
-                    continue;
-                };
+                let key = key_of((0..keys).map(|key| batch.get(key, row)));
+                let Some(place) = key.and_then(|key| places.get_mut(&key)) else { continue };
                 if long.is_none() && *place != NOWHERE {
                     *repeated += 1;
                     continue;
@@ -171,6 +169,13 @@ impl Joined {
             parts.map(|(name, &on)| format!("{name} `{}`", batch.get(on, row).unwrap_or("")));
         parts.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The key that cells make; `None` if one of them is empty. A whole number is the same however it is written: tables
+/// whose keys have gaps are often saved with floating-point numbers, 1.0 for 1.
+fn key_of<'a>(cells: impl Iterator<Item = Option<&'a str>>) -> Option<KeyHash> {
+    let parts: Vec<Cow<'a, str>> = cells.map(|cell| cell.map(whole)).collect::<Option<_>>()?;
+    Some(hash(parts.iter().map(|part| &**part)))
 }
 
 /// The error of a temporary file that does not hold what was written to it.

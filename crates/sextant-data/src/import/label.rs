@@ -2,6 +2,7 @@
 
 use super::ImportError;
 use super::map::LabelSpec;
+use super::number::plain;
 use sextant_core::Grade;
 use std::collections::BTreeMap;
 
@@ -38,7 +39,8 @@ impl LabelRule {
 
     /// Whether ratings with this label are left out; an absent label is an empty one.
     pub(super) fn skips(&self, label: Option<&str>) -> bool {
-        self.skip.iter().any(|skip| skip == label.unwrap_or_default())
+        let label = plain(label.unwrap_or_default());
+        self.skip.iter().any(|skip| plain(skip) == label)
     }
 
     /// The grade that a label means, and the number that a mean of labels is made of.

@@ -6,16 +6,19 @@
 //! the rows that are needed are kept, in a temporary file, and memory has their places alone. So an import takes
 //! memory by the number of pairs and products, and not by their texts.
 
+mod advice;
 mod columns;
 mod condition;
 mod digest;
 mod draft;
 mod error;
 mod gather;
+mod guess;
 mod join;
 mod label;
 mod language;
 mod map;
+mod number;
 mod plan;
 mod report;
 mod run;
@@ -25,11 +28,10 @@ mod table;
 mod text;
 mod watch;
 
-pub use draft::{
-    ColumnLook, Draft, DraftLabels, DraftSide, TableLook, is_no_label, likely_grades, likely_scale,
-};
+pub use draft::{ColumnLook, Draft, DraftLabels, DraftSide, TableLook};
 pub use error::ImportError;
 pub use gather::RaterReport;
+pub use guess::{is_no_label, likely_grades, likely_scale};
 pub use map::*;
 pub use report::ImportReport;
 pub use run::{ImportOptions, import};

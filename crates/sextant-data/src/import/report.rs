@@ -42,13 +42,9 @@ pub struct ImportReport {
     pub raters: Option<RaterReport>,
 }
 
-impl fmt::Display for ImportReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} rows read, {} written", self.read, self.written)?;
-        let [irrelevant, partial, relevant] = self.grades;
-        if irrelevant + partial + relevant > 0 {
-            writeln!(f, "grades: {irrelevant} irrelevant, {partial} partial, {relevant} relevant")?;
-        }
+impl ImportReport {
+    /// How many rows were left out for each reason for which some were.
+    pub fn left_out(&self) -> Vec<String> {
         let missing = self
             .missing
             .iter()
@@ -62,8 +58,20 @@ impl fmt::Display for ImportReport {
             ("of pairs with too few ratings".to_owned(), self.unrated),
             ("merged into the pair's first row".to_owned(), self.merged),
         ];
-        for (why, rows) in left_out.into_iter().chain(missing).filter(|(_, rows)| *rows > 0) {
-            writeln!(f, "left out: {rows} {why}")?;
+        let left_out = left_out.into_iter().chain(missing).filter(|(_, rows)| *rows > 0);
+        left_out.map(|(why, rows)| format!("{rows} {why}")).collect()
+    }
+}
+
+impl fmt::Display for ImportReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} rows read, {} written", self.read, self.written)?;
+        let [irrelevant, partial, relevant] = self.grades;
+        if irrelevant + partial + relevant > 0 {
+            writeln!(f, "grades: {irrelevant} irrelevant, {partial} partial, {relevant} relevant")?;
+        }
+        for left_out in self.left_out() {
+            writeln!(f, "left out: {left_out}")?;
         }
         if self.contradictions > 0 {
             writeln!(

@@ -6,12 +6,13 @@ use super::digest::{KeyHash, hash};
 use super::gather::{Gathered, Grades, Taken};
 use super::join::{Joined, Record};
 use super::map::{Duplicates, ImportMap, OnFault, OnMissing};
+use super::number::plain;
 use super::plan::Plan;
 use super::report::ImportReport;
 use super::side::Source;
 use super::table::{self, TextBatch};
 use super::watch::{Progress, Watch};
-use crate::{Format, Output, PairKey, Row, RowView, RowsWriter};
+use crate::{DataError, Format, Output, PairKey, Row, RowView, RowsWriter};
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{DataType, Field};
 use sextant_core::{Behaviour, Grade, Pair, Split};
@@ -78,8 +79,15 @@ pub fn import(
     watch.table("ratings")?;
     table::read(&map.ratings, &sources, ratings, &mut watch, |batch| rows.write(batch))?;
     if rows.report.written == 0 {
-        let went = rows.report.to_string().trim_end().replace('\n', "; ");
-        return Err(ImportError::NothingLeft { went });
+        // Other commands refuse data without rows, so that this one does not make any.
+        let problem = match rows.report.read {
+            0 => "there are no rows to import; is it the whole file?".to_owned(),
+            read => format!(
+                "none of its {read} rows is left: {}; change the map",
+                rows.report.left_out().join(", ")
+            ),
+        };
+        return Err(DataError::unusable(&sources.join(&map.ratings.path), problem).into());
     }
     rows.writer.finish()?;
     Ok(rows.report)
@@ -336,7 +344,12 @@ impl Rows<'_> {
 
     fn split(&self, text: Option<&str>) -> Result<Option<Split>, String> {
         let Some(text) = text else { return Ok(None) };
-        let known = self.map.row.splits.as_ref().and_then(|splits| splits.get(text)).copied();
+        let same = |name: &&String| plain(name) == plain(text);
+        let splits = self.map.row.splits.as_ref();
+        let known = splits.and_then(|splits| {
+            let (_, split) = splits.iter().find(|(name, _)| same(name))?;
+            Some(*split)
+        });
         let found = known.map_or_else(|| text.to_ascii_lowercase().parse::<Split>(), Ok);
         found
             .map(Some)

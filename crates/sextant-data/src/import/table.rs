@@ -1,11 +1,15 @@
 //! Reads a table of any format as texts: the columns that a map names, batch by batch.
 
 use super::ImportError;
+use super::advice::for_maps;
 use super::map::{TableFormat, TableSpec};
 use super::watch::Watch;
+use crate::error::list;
 use crate::exchange::{self, Judgements};
+use crate::read::separator_in;
 use crate::{
-    Batch, BatchReader, DataError, ReadOptions, RowProblem, RowUnit, arrow_values, json_text,
+    Batch, BatchReader, DataError, Format, ReadOptions, RowProblem, RowUnit, arrow_values,
+    json_text,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringArray};
@@ -57,6 +61,16 @@ pub(super) fn read(
     folder: &Path,
     columns: &[String],
     watch: &mut Watch<'_>,
+    each: impl FnMut(&TextBatch) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    read_batches(spec, folder, columns, watch, each).map_err(for_maps)
+}
+
+fn read_batches(
+    spec: &TableSpec,
+    folder: &Path,
+    columns: &[String],
+    watch: &mut Watch<'_>,
     mut each: impl FnMut(&TextBatch) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
     let path = folder.join(&spec.path);
@@ -81,7 +95,12 @@ pub(super) fn read(
     if let Some(layout) = reader.layout() {
         let names = || layout.schema.fields().iter().map(|field| field.name().clone()).collect();
         if let Some(column) = columns.iter().find(|c| layout.schema.column_with_name(c).is_none()) {
-            return Err(lacks(&path, column, all_columns(&path, &options).unwrap_or_else(names)));
+            let found = all_columns(&path, &options).unwrap_or_else(names);
+            let hint = match &found[..] {
+                [header] => separator_hint(header, reader.format(), &options),
+                _ => None,
+            };
+            return Err(lacks(&path, column, &found, &hint.unwrap_or_default()));
         }
     }
     let mut seen = vec![false; columns.len()];
@@ -99,7 +118,8 @@ pub(super) fn read(
     match seen.iter().position(|seen| !seen) {
         // A table without rows lacks nothing; in JSONL a key may be absent from every row by mistake only.
         Some(column) if reader.layout().is_none() && seen.iter().any(|&seen| seen) => {
-            Err(lacks(&path, &columns[column], Vec::new()))
+            let problem = format!("no row has the key `{}` that the map names", columns[column]);
+            Err(DataError::unusable(&path, problem).into())
         }
         _ => Ok(()),
     }
@@ -111,19 +131,35 @@ fn all_columns(path: &Path, options: &ReadOptions) -> Option<Vec<String>> {
     Some(reader.layout()?.schema.fields().iter().map(|field| field.name().clone()).collect())
 }
 
-fn lacks(path: &Path, column: &str, found: Vec<String>) -> ImportError {
-    let (path, column) = (path.to_owned(), column.to_owned());
-    if found.is_empty() {
-        let problem = format!("no row has the key `{column}` that the map names");
-        return DataError::unusable(&path, problem).into();
-    }
-    let hint = match &found[..] {
-        [one] if one.contains(['\t', ';', '|', ',']) => {
-            "; its cells have another separator: say `separator = \"tab\"` in the map".to_owned()
-        }
-        _ => String::new(),
+/// The error of a table without a column that the map names.
+fn lacks(path: &Path, column: &str, found: &[String], hint: &str) -> ImportError {
+    let problem = format!("no column `{column}`; it has {}{hint}", list(found));
+    DataError::unusable(path, problem).into()
+}
+
+/// A hint on a header that is read as one cell, probably because the table has another separator.
+fn separator_hint(header: &str, format: Format, options: &ReadOptions) -> Option<String> {
+    let separator = likely_separator(header, format, options)?;
+    let seen = if separator == "tab" { "tabs".to_owned() } else { format!("`{separator}`") };
+    Some(format!(
+        "; its cells are separated by {seen}: say `separator = \"{separator}\"` for this table in the map"
+    ))
+}
+
+/// The separator that a header which was read as one cell most likely has, as maps and options name it. `None` for
+/// formats without separators.
+pub(super) fn likely_separator(
+    header: &str,
+    format: Format,
+    options: &ReadOptions,
+) -> Option<String> {
+    let usual = match format {
+        Format::Csv => b',',
+        Format::Tsv => b'\t',
+        Format::Jsonl | Format::Parquet => return None,
     };
-    DataError::MissingColumn { path, column, found, hint }.into()
+    let separator = separator_in(header, options.separator.map_or(usual, u8::from))?;
+    Some(if separator == '\t' { "tab".to_owned() } else { separator.to_string() })
 }
 
 /// The columns of a batch as texts.
@@ -169,7 +205,7 @@ fn of_judgements(
 ) -> Result<TextBatch, ImportError> {
     let place = |name: &String| judgements.columns.iter().position(|column| column == name);
     let column = |name: &String| -> Result<Option<StringArray>, ImportError> {
-        let at = place(name).ok_or_else(|| lacks(path, name, judgements.columns.clone()))?;
+        let at = place(name).ok_or_else(|| lacks(path, name, &judgements.columns, ""))?;
         Ok(Some(judgements.rows.iter().map(|row| row.cells[at].as_deref()).collect()))
     };
     Ok(TextBatch {

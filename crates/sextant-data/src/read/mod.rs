@@ -12,7 +12,7 @@ mod parquet;
 pub(crate) mod parse;
 
 pub use batches::{Batch, BatchReader};
-pub(crate) use delimited::{TextTable, whole_table};
+pub(crate) use delimited::{TextTable, separator_in, whole_table};
 
 use crate::read_options::{Labels, ReadOptions};
 use crate::{Content, DataError, Format, Input, Part, Row, RowError, RowProblem, RowUnit};

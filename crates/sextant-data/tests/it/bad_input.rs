@@ -167,7 +167,7 @@ fn unclosed_quote() {
     let error = error_of("rows.csv", content.replace("x\n", "x\"\n"));
     let expected = "line 2, column `note`: the cell opens with a quote and holds lines that look like \
         rows, such as line 3; if quotes are ordinary characters here, such as inch marks, read the file \
-        with --quoting none (`data.quoting` in a recipe, `quoting` of the table in an import map); if the cell really has all these lines, say --quoting rfc4180";
+        with --quoting none (`data.quoting` in a recipe); if the cell really has all these lines, say --quoting rfc4180";
     assert!(error.contains(expected), "{error}");
 }
 
@@ -192,7 +192,7 @@ fn rows_are_not_swallowed_by_quotes() {
         let error = error_of(name, &content);
         let expected = "line 11, column `right`: the cell opens with a quote whose next quote, on line \
             901, is followed by text; if quotes are ordinary characters here, such as inch marks, read \
-            the file with --quoting none (`data.quoting` in a recipe, `quoting` of the table in an import map); else double the quotes inside the cell";
+            the file with --quoting none (`data.quoting` in a recipe); else double the quotes inside the cell";
         assert!(error.contains(expected), "{error}");
         // A title that ends with an inch mark closes the quoted cell, which is then well-formed.
         let error = error_of(name, with_inch_marks(separator, "32\""));

@@ -181,6 +181,23 @@ fn faults_name_line_and_fix() {
             .to_string()
             .contains("line 2: query `q` has document `d` twice")
     );
+    // No option says how Quepid's files are read.
+    let (_folder, path) = file("quepid.csv", "query,docid,rating\n\"a\" b,c,1\n");
+    let error = read(&path, ExchangeFormat::Quepid).unwrap_err().to_string();
+    assert!(error.contains("quepid.csv line 2") && error.contains("double the quotes"), "{error}");
+    assert!(!error.contains("--quoting"), "{error}");
+    let (_folder, path) = file("nothing.txt", "\n \n");
+    for (error, words) in [
+        (read_qrels(&path).unwrap_err(), "query iteration document grade"),
+        (read_run(&path).unwrap_err(), "query Q0 document rank score tag"),
+        (read(&path, ExchangeFormat::TrecQrels).unwrap_err(), "query iteration document grade"),
+    ] {
+        let error = error.to_string();
+        assert!(
+            error.contains("nothing.txt: the file is empty") && error.contains(words),
+            "{error}"
+        );
+    }
     let (_folder, path) = file("qrels", "q 0 d 1.5\n");
     assert!(read_qrels(&path).unwrap_err().to_string().contains("`1.5` is not a whole number"));
     let (_folder, path) = file("qrels", "q 0 d 99999\n");

@@ -2,7 +2,7 @@
 
 use crate::import_support::{esci, failure, further, grades, published, run};
 use sextant_data::import::{ImportError, ImportMap, ImportOptions, Progress, import};
-use sextant_data::{Format, Output};
+use sextant_data::{Format, Output, ReadOptions};
 use sextant_files::Existing;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -104,41 +104,6 @@ doc_id = "doc_id"
     assert_eq!(rows[2].pair.left.text(), "saw");
     assert_eq!(serde_json::to_value(&rows[0].pair.right).unwrap()["type_path"][1], "Drills");
     assert_eq!(further(&rows[2], "query_id"), Some("q2"));
-}
-
-/// Keys and conditions of a table whose whole numbers went through a column of floats are those of other tables.
-#[test]
-fn whole_numbers_meet_whatever_their_fraction() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write(
-        "ratings.csv",
-        "query,product,grade,kept\nsaw,1.0,2,1\nsaw,2,0,1.0\nsaw,1.5,1,1\nsaw,1,1,0.0\n",
-    );
-    write("products.csv", "id,title\n1,Saw\n2.0,Sofa\n1.5,Half\n");
-    let map = r#"
-name = "floats"
-task = "query-product"
-[ratings]
-path = "ratings.csv"
-[[where]]
-column = "kept"
-is = ["1"]
-[tables.products]
-path = "products.csv"
-key = ["id"]
-on = ["product"]
-[left]
-text = "query"
-[right]
-title = "products.title"
-[label]
-column = "grade"
-"#;
-    let (rows, report) = run(map, folder.path(), Format::Jsonl).unwrap();
-    let titles: Vec<_> = rows.iter().map(|row| row.pair.right.text()).collect();
-    assert_eq!(titles, ["Saw", "Sofa", "Half"]);
-    assert_eq!((report.conditions, report.missing.len()), (1, 0));
 }
 
 #[test]
@@ -253,4 +218,88 @@ fn an_observer_hears_every_table_and_may_stop() {
         ]
     );
     assert!(!folder.path().join("rows.jsonl").exists());
+}
+
+#[test]
+fn a_table_without_rows_is_refused_and_so_is_a_map_that_leaves_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let map = format!("{RATED}values = {{ 1 = 0 }}\nskip = [\"9\"]\n");
+    write("ratings.csv", "a,b,stars\n");
+    let error = failure(&map, folder.path());
+    assert!(error.contains("ratings.csv: there are no rows to import"), "{error}");
+    write("ratings.csv", "a,b,stars\nx,y,9\nx,z,9\nx,w,1\n");
+    let none = format!("{map}[[where]]\ncolumn = \"b\"\nis_not = [\"w\"]\n");
+    let error = failure(&none, folder.path());
+    assert!(
+        error.contains("none of its 3 rows is left: 1 by `where`, 2 with a label that is skipped"),
+        "{error}"
+    );
+    write("ratings.csv", "\n");
+    let trec = "[ratings]\npath = \"ratings.csv\"\nformat = \"trec-qrels\"\n";
+    let map = map.replace("[ratings]\npath = \"ratings.csv\"\n", trec);
+    let error = failure(&map, folder.path());
+    assert!(error.contains("ratings.csv: the file is empty"), "{error}");
+}
+
+/// Programs write a column of whole numbers with gaps as floating-point numbers.
+#[test]
+fn numbers_are_compared_by_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "ratings.csv",
+        "a,k,small,fold,stars\nx,1.0,1.0,2.0,1\ny,2.0,0.0,1.0,1\nz,007,1,2,1\nw,7,1,2,1\nv,8.0,1,1,-1.0\n",
+    );
+    write("t.csv", "k,v\n1,one\n2,two\n7,seven\n007,bond\n8,eight\n");
+    let map = RATED
+        .replace("[left]", "[tables.t]\npath = \"t.csv\"\nkey = [\"k\"]\n[left]")
+        .replace("text = \"b\"", "text = \"t.v\"");
+    let rest = "values = { 1 = 0 }\nskip = [\"-1\"]\n[row]\nsplit = \"fold\"\nsplits = { 1 = \"train\", 2 = \"test\" }\n";
+    let small = "[[where]]\ncolumn = \"small\"\nis = [\"1\"]\n";
+    let (rows, report) = run(&format!("{map}{rest}{small}"), folder.path(), Format::Jsonl).unwrap();
+    let texts: Vec<&str> = rows.iter().map(|row| row.pair.right.text()).collect();
+    // Codes with leading zeros are no numbers.
+    assert_eq!(texts, ["one", "bond", "seven"]);
+    assert!(rows.iter().all(|row| row.split.unwrap().as_str() == "test"));
+    assert_eq!((report.conditions, report.labels), (1, 1));
+    let large = small.replace("is = [\"1\"]", "is_not = [\"1.00\"]");
+    let (rows, _) = run(&format!("{map}{rest}{large}"), folder.path(), Format::Jsonl).unwrap();
+    assert_eq!(rows.iter().map(|row| row.pair.right.text()).collect::<Vec<_>>(), ["two"]);
+}
+
+/// What helps stands in the map: an import has no options for reading.
+#[test]
+fn advice_on_a_table_names_keys_of_the_map() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = format!("{RATED}values = {{ 1 = 0 }}\n");
+    let fails = |text: &str| {
+        std::fs::write(folder.path().join("ratings.csv"), text).unwrap();
+        let error = failure(&map, folder.path());
+        assert!(!error.contains("--") && !error.contains("recipe"), "{error}");
+        error
+    };
+    let error = fails("a,b,stars\n\"x\" 5,y,1\n");
+    assert!(error.contains("ratings.csv line 2: column `a`: the cell opens"), "{error}");
+    assert!(error.contains("say `quoting = \"none\"` for this table in the map"), "{error}");
+    let none = map.replace("path = \"ratings.csv\"", "path = \"ratings.csv\"\nquoting = \"none\"");
+    assert_eq!(run(&none, folder.path(), Format::Jsonl).unwrap().1.written, 1);
+    let error = fails("a,b,stars\n\"x \\\"5\\\" y\",y,1\n");
+    assert!(error.contains("say `quoting = \"backslash\"` for this table in the map"), "{error}");
+    for (separator, named) in [(";", ";"), ("\t", "tab"), ("|", "|")] {
+        let text = "a,b,stars\nx,y,1\n".replace(',', separator);
+        let error = fails(&text);
+        let advice = format!("separator = \"{named}\"");
+        assert!(error.contains(&format!("say `{advice}` for this table in the map")), "{error}");
+        let path = "path = \"ratings.csv\"";
+        let heeded = map.replace(path, &format!("{path}\n{advice}"));
+        assert_eq!(run(&heeded, folder.path(), Format::Jsonl).unwrap().1.written, 1);
+    }
+    // `task` is a column like any other here.
+    std::fs::write(folder.path().join("ratings.csv"), "a,b,stars\nx,y,1\n").unwrap();
+    let error = failure(&map.replace("text = \"a\"", "text = \"task\""), folder.path());
+    assert!(error.contains("no column `task`; it has `a`, `b`, `stars`"), "{error}");
+    let long = format!("a,b,stars\n{},y,1\n", "x".repeat(ReadOptions::MAX_ROW_BYTES));
+    let error = fails(&long);
+    assert!(error.contains("line 2: the row is longer than"), "{error}");
 }

@@ -25,7 +25,8 @@ impl RankedList {
         Self { grades: grades.collect(), judged: all }
     }
 
-    /// The value of a measure.
+    /// The value of a measure. Grades above the highest one of ERR count as that one;
+    /// [`evaluate_run`](crate::evaluate_run) refuses them.
     pub fn value(&self, measure: RankingMeasure) -> f64 {
         match measure {
             RankingMeasure::Ndcg { cutoff, gain } => self.ndcg(cutoff, gain),

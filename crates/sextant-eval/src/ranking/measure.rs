@@ -15,6 +15,9 @@ pub enum Gain {
     Exponential,
 }
 
+/// The most that the highest grade of a scale may be.
+const MOST_MAX: u32 = 30;
+
 /// A ranking measure. `cutoff` is how many documents count from the top, all if absent; `rel` the least grade that
 /// counts as relevant.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,6 +95,19 @@ impl RankingMeasure {
             Self::Judged { cutoff: 10 },
         ]
     }
+
+    /// The measure for a scale whose highest grade is at least `highest`. `None` if there is none, because two to the
+    /// power of such a grade makes all others worth nothing.
+    #[must_use]
+    pub fn up_to(self, highest: i64) -> Option<Self> {
+        match self {
+            Self::ExpectedReciprocalRank { cutoff, max } if highest > i64::from(max) => {
+                let max = u32::try_from(highest).ok().filter(|max| *max <= MOST_MAX)?;
+                Some(Self::ExpectedReciprocalRank { cutoff, max })
+            }
+            other => Some(other),
+        }
+    }
 }
 
 impl fmt::Display for RankingMeasure {
@@ -154,7 +170,7 @@ fn parse(text: &str) -> Option<RankingMeasure> {
         match key.trim() {
             "rel" => rel = Some(value.parse().ok()?),
             "p" => p = Some(value.parse().ok().filter(|p| (0.0..1.0).contains(p))?),
-            "max" => max = Some(value.parse().ok().filter(|max| (1..=30).contains(max))?),
+            "max" => max = Some(value.parse().ok().filter(|max| (1..=MOST_MAX).contains(max))?),
             "dcg" if value == "log2" => gain = Some(Gain::Linear),
             "dcg" if value == "exp-log2" => gain = Some(Gain::Exponential),
             _ => return None,

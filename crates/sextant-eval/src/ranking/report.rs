@@ -17,9 +17,6 @@ pub struct RankingReport {
     pub unanswered: usize,
     /// Queries of the run without judgements, which are left out.
     pub unjudged: usize,
-    /// The highest grade of the judgements.
-    #[serde(default)]
-    pub highest_grade: i64,
     /// Each measure, in the order in which they were asked for.
     pub measures: Vec<MeasureResult>,
     /// The values of the measures for each query.
@@ -39,13 +36,14 @@ pub struct MeasureResult {
 /// query, `run` their scores.
 ///
 /// # Errors
-/// There is no judged query, or the bootstrap gives no interval.
+/// There is no judged query, a grade is above the highest one of a measure, or the bootstrap gives no interval.
 pub fn evaluate_run(
     qrels: &BTreeMap<String, BTreeMap<String, i64>>,
     run: &BTreeMap<String, BTreeMap<String, f64>>,
     measures: &[RankingMeasure],
     bootstrap: &Bootstrap,
 ) -> Result<RankingReport, EvalError> {
+    measures.iter().try_for_each(|&measure| check_grades(qrels, measure))?;
     let none = BTreeMap::new();
     let by_query: BTreeMap<String, Vec<f64>> = qrels
         .iter()
@@ -66,10 +64,32 @@ pub fn evaluate_run(
         queries: by_query.len(),
         unanswered: qrels.keys().filter(|query| !run.contains_key(*query)).count(),
         unjudged: run.keys().filter(|query| !qrels.contains_key(*query)).count(),
-        highest_grade: qrels.values().flat_map(BTreeMap::values).copied().max().unwrap_or(0),
         measures: measures.collect::<Result<_, EvalError>>()?,
         by_query,
     })
+}
+
+/// Checks that no grade is above the highest one of a measure, where it has one: it would count as less than it is.
+fn check_grades(
+    qrels: &BTreeMap<String, BTreeMap<String, i64>>,
+    measure: RankingMeasure,
+) -> Result<(), EvalError> {
+    let RankingMeasure::ExpectedReciprocalRank { max, .. } = measure else { return Ok(()) };
+    let all = qrels.iter().flat_map(|(query, judged)| {
+        judged.iter().map(move |(document, &grade)| (grade, query, document))
+    });
+    match all.max_by_key(|(grade, ..)| *grade) {
+        Some((grade, query, document)) if grade > i64::from(max) => {
+            let (query, document) = (query.clone(), document.clone());
+            let fix = measure.up_to(grade).map_or_else(
+                || "leave the measure out".to_owned(),
+                |fitting| format!("state that of the scale, as in {fitting}"),
+            );
+            let measure = measure.to_string();
+            Err(EvalError::GradeAboveMax { measure, max, query, document, grade, fix })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl fmt::Display for RankingReport {
@@ -94,19 +114,6 @@ impl fmt::Display for RankingReport {
                 self.unjudged
             )?;
         }
-        writeln!(f)?;
-        for MeasureResult { measure, .. } in &self.measures {
-            if let RankingMeasure::ExpectedReciprocalRank { max, cutoff } = *measure
-                && self.highest_grade > i64::from(max)
-            {
-                let highest = self.highest_grade;
-                let at = cutoff.map_or_else(String::new, |cutoff| format!("@{cutoff}"));
-                writeln!(
-                    f,
-                    "{measure} takes grades above {max} as {max}, and there are grades up to {highest}; `ERR(max={highest}){at}` tells them apart"
-                )?;
-            }
-        }
-        Ok(())
+        writeln!(f)
     }
 }

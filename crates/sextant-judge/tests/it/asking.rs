@@ -9,6 +9,7 @@ use sextant_judge::{
 };
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub(crate) fn settings() -> Settings {
@@ -315,6 +316,32 @@ fn a_stop_is_heeded_while_the_server_is_silent() {
     let found = run(judging, &settings, &pairs(3), &mut ledger, |_| ControlFlow::Break(()));
     assert!(matches!(found, Err(JudgeError::Stopped)), "{found:?}");
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_pause_that_the_server_asks_for_is_told_before_it_begins() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::start(|_, _| (429, "Retry-After: 3600\r\n", "too many".into()));
+    let settings = Settings { method: Some(Method::Constrained), concurrency: 1, ..settings() };
+    let told: Arc<Mutex<Vec<(String, Option<Duration>, Duration)>>> = Arc::default();
+    let kept = Arc::clone(&told);
+    let client = client(&server).on_wait(move |wait| {
+        kept.lock().unwrap().push((wait.problem.to_owned(), wait.stated, wait.pause));
+    });
+    let pace = Pace::new(None, None);
+    let hash = settings.prompt.hash(&[]);
+    let mut ledger = Ledger::open(&place.path().join("a"), settings.judge(&hash)).unwrap();
+    let judging = Judging { client: &client, pace: &pace };
+    // The pause is two minutes long, so that the run ends only because the pause was told.
+    let found = run(judging, &settings, &pairs(1), &mut ledger, |_| {
+        let heard = !told.lock().unwrap().is_empty();
+        if heard { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(matches!(found, Err(JudgeError::Stopped)), "{found:?}");
+    let told = told.lock().unwrap();
+    let [(problem, stated, pause)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((*stated, *pause), (Some(Duration::from_hours(1)), Duration::from_mins(2)));
+    assert!(problem.contains("429: too many"), "{problem}");
 }
 
 /// Answers of a real llama.cpp server with SmolLM2-135M-Instruct: what it said is read as it was.

@@ -1,13 +1,13 @@
 //! `sextant data new`: asks a few questions about a table and writes a map.
 
+mod labels;
+
 use crate::arguments::Overwrite;
 use crate::say::{complain, say};
 use anyhow::{Context, bail};
 use clap::Args;
-use sextant_core::{EntityKind, Grade, Split, Task};
-use sextant_data::import::{
-    ColumnLook, Draft, DraftLabels, DraftSide, TableLook, is_no_label, likely_grades, likely_scale,
-};
+use sextant_core::{EntityKind, Task};
+use sextant_data::import::{ColumnLook, Draft, DraftSide, TableLook};
 use sextant_files::AtomicFile;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,14 @@ impl New {
         describe(&look);
         let mut asker = Asker { look: &look, yes: self.yes };
         let draft = self.draft(&mut asker, &out)?;
+        let names = look.columns.iter().map(|column| column.name.as_str());
+        let left: Vec<&str> = names.filter(|name| !draft.takes(name)).collect();
+        if !left.is_empty() {
+            complain(&format!(
+                "the rows will have nothing of the columns {}; `keep` under [row] of the map passes columns through",
+                left.join(", ")
+            ));
+        }
         file.write_all(draft.to_toml().as_bytes())
             .with_context(|| format!("cannot write {}", out.display()))?;
         file.commit()?;
@@ -86,11 +94,12 @@ impl New {
             look.likely(&["docid", "productid", "productuid", "asin", "sku"]),
             true,
         )?;
-        let id = asker.named("id", "the identifier of a row", |_| true);
-        let split = asker.named("split", "the part of the data: train, dev or test", |column| {
-            let parts = column.values.as_ref();
-            parts.is_some_and(|parts| parts.keys().all(|part| part.parse::<Split>().is_ok()))
-        });
+        let id = asker.column(
+            "Which column identifies the row? (none: there is none)",
+            look.named(&["id", "rowid", "ratingid", "exampleid", "pairid"]),
+            true,
+        )?;
+        let split = asker.split()?;
         let stem = self.table.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Draft {
             name: stem,
@@ -135,18 +144,6 @@ fn describe(look: &TableLook) {
         let examples = column.examples.iter().map(|text| format!("`{text}`"));
         complain(&format!("  {}: {}", column.name, examples.collect::<Vec<_>>().join(", ")));
     }
-}
-
-/// The scale that labels are read by, which is said where it is not that of the labels that were seen.
-fn read_as_scale(column: &str, low: f64, high: f64) -> (f64, f64) {
-    let scale = likely_scale(low, high);
-    if scale != (low, high) {
-        complain(&format!(
-            "`{column}` goes from {low} to {high}, which is read as a scale from {} to {}",
-            scale.0, scale.1
-        ));
-    }
-    scale
 }
 
 /// Asks on standard error and reads answers from standard input. An empty answer, or the end of the input, takes
@@ -224,6 +221,20 @@ impl Asker<'_> {
         })
     }
 
+    /// The column with the split, where its values are names of splits.
+    fn split(&mut self) -> anyhow::Result<Option<String>> {
+        let look = self.look;
+        let named = look.named(&["split", "fold", "subset", "partition"]);
+        let has_splits = |name: &&str| look.column(name).is_some_and(ColumnLook::has_splits);
+        let likely = named.filter(has_splits);
+        if let (Some(name), None) = (named, likely) {
+            complain(&format!(
+                "`{name}` has other values than train, dev and test: `split` and `splits` under [row] of the map say which is which"
+            ));
+        }
+        self.column("Which column has the split? (none: there is none)", likely, true)
+    }
+
     fn side(
         &mut self,
         side: &str,
@@ -265,71 +276,5 @@ impl Asker<'_> {
             )?;
         }
         Ok(found)
-    }
-
-    /// A column that is taken for what its name says, without a question.
-    fn named(&self, name: &str, what: &str, holds: impl Fn(&ColumnLook) -> bool) -> Option<String> {
-        let found = self.look.column(name).filter(|column| holds(column))?;
-        complain(&format!("`{}` is taken for {what}", found.name));
-        Some(found.name.clone())
-    }
-
-    fn labels(&mut self, column: &str) -> anyhow::Result<DraftLabels> {
-        let Some(found) = self.look.column(column) else { bail!("no column `{column}`") };
-        if let (None | Some(_), Some((low, high))) = (&found.values, found.range)
-            && found.values.as_ref().is_none_or(|values| values.len() > 5)
-        {
-            let (low, high) = read_as_scale(column, low, high);
-            let third = (high - low) / 3.0;
-            let round = |number: f64| (number * 100.0).round() / 100.0;
-            let likely = format!("{}, {}", round(low + third), round(low + 2.0 * third));
-            let question = format!(
-                "Labels are numbers from {low} to {high}. Below which is a pair irrelevant, and below which partial?"
-            );
-            let thresholds = self.until(&question, &likely, |answer| {
-                let numbers: Vec<f64> =
-                    answer.split([',', ' ']).filter_map(|part| part.trim().parse().ok()).collect();
-                match numbers[..] {
-                    [low, high] if low <= high => Ok([low, high]),
-                    _ => Err("two rising numbers, such as `1.6, 2.6`".to_owned()),
-                }
-            })?;
-            return Ok(DraftLabels::Thresholds(thresholds));
-        }
-        let Some(values) = &found.values else {
-            bail!(
-                "column `{column}` has more than a dozen labels that are no numbers, such as `{}`; choose another, or write [label] by hand",
-                found.examples.first().map_or("", String::as_str)
-            );
-        };
-        let labels: Vec<String> = values.keys().cloned().collect();
-        let meant: Vec<String> =
-            labels.iter().filter(|label| !is_no_label(label)).cloned().collect();
-        if let Some((low, high)) = found.range {
-            read_as_scale(column, low, high);
-        }
-        let likely = likely_grades(&meant);
-        let mut grades = Vec::new();
-        for label in labels {
-            let known = meant.iter().position(|known| *known == label);
-            let guess = match (known, &likely) {
-                (None, _) => "skip".to_owned(),
-                (Some(index), Some(likely)) => likely[index].index().to_string(),
-                (Some(_), None) => String::new(),
-            };
-            let question = format!(
-                "Which grade is `{label}` ({} rows)? 0 irrelevant, 1 partial, 2 relevant, skip to leave them out",
-                values[&label]
-            );
-            let grade: Option<Grade> = self.until(&question, &guess, |answer| match answer {
-                "skip" => Ok(None),
-                grade => grade
-                    .parse()
-                    .map(Some)
-                    .map_err(|error: sextant_core::UnknownName| error.to_string()),
-            })?;
-            grades.push((label, grade));
-        }
-        Ok(DraftLabels::Values(grades))
     }
 }

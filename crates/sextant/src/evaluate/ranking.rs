@@ -18,7 +18,7 @@ impl Eval {
             bail!("a run needs judgements; name them by --qrels")
         };
         let out = self.report_file()?;
-        let (qrels, run) = (exchange::read_qrels(qrels)?, exchange::read_run(run)?);
+        let (qrels, run) = (Self::judgements(qrels)?, exchange::read_run(run)?);
         self.finish(&qrels, &run, out)
     }
 
@@ -33,7 +33,7 @@ impl Eval {
         let out = self.report_file()?;
         let written = self.ranking.write_run.as_ref();
         let written = written.map(|path| Output::open(path, existing)).transpose()?;
-        let qrels = exchange::read_qrels(qrels)?;
+        let qrels = Self::judgements(qrels)?;
         let rows = self.candidates(data)?;
         let scorer = self.scoring.open(bundle)?;
         let tasks = scorer.tasks();
@@ -66,6 +66,11 @@ impl Eval {
             exchange::write(&judged, ExchangeFormat::TrecRun, "sextant", output)?;
         }
         self.finish(&qrels, &run, out)
+    }
+
+    /// The judgements that `--qrels` names.
+    fn judgements(qrels: &Path) -> anyhow::Result<Qrels> {
+        exchange::read_qrels(qrels).context("the judgements of `--qrels` cannot be used")
     }
 
     /// The rows to rank, with their places. They need no grades.
@@ -107,7 +112,7 @@ impl Eval {
 
     fn finish(&self, qrels: &Qrels, run: &Run, out: Option<AtomicFile>) -> anyhow::Result<()> {
         let measures = if self.ranking.measures.is_empty() {
-            RankingMeasure::usual()
+            usual(qrels)
         } else {
             self.ranking.measures.clone()
         };
@@ -126,4 +131,26 @@ impl Eval {
         }
         Ok(())
     }
+}
+
+/// The usual measures for the grades of these judgements, with a word on those that differ from the usual ones.
+fn usual(qrels: &Qrels) -> Vec<RankingMeasure> {
+    let highest = qrels.values().flat_map(|judged| judged.values()).copied().max().unwrap_or(0);
+    let mut measures = Vec::new();
+    for measure in RankingMeasure::usual() {
+        match measure.up_to(highest) {
+            Some(fitting) => {
+                if fitting != measure {
+                    complain(&format!(
+                        "{fitting} in place of {measure}, because the highest grade of the judgements is {highest}"
+                    ));
+                }
+                measures.push(fitting);
+            }
+            None => complain(&format!(
+                "without {measure}, which knows no grades as high as {highest}, the highest of the judgements"
+            )),
+        }
+    }
+    measures
 }

@@ -60,6 +60,23 @@ struct Judged {
     people: Option<Grade>,
 }
 
+impl Judged {
+    /// Checks that the numbers are probabilities: this is where the line is known.
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            Prediction::new(self.probs).is_distribution(),
+            "`probs` {:?} are not probabilities that sum to 1; judge or score the row again, or remove the line",
+            self.probs
+        );
+        ensure!(
+            self.label_mass.is_finite() && self.label_mass >= 0.0,
+            "`label_mass` {} is not a number of 0 or more; correct it, or leave it out for 1",
+            self.label_mass
+        );
+        Ok(())
+    }
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -132,9 +149,9 @@ impl AgreeCommand {
             let Some((_, line)) = lines.find(|(number, _)| *number == wanted) else {
                 bail!("{}: changed while it was read", path.display());
             };
-            let line_number = row.line;
-            let at = || format!("{} line {line_number}", path.display());
+            let at = || format!("{} line {}", path.display(), row.line);
             let judged: Judged = serde_json::from_str(&line.with_context(at)?).with_context(at)?;
+            judged.check().with_context(at)?;
             let pair = row.pair.clone();
             let key = PairKey::of(&pair);
             if !partners.insert(key.clone()) && self.people.is_some() {
@@ -147,12 +164,6 @@ impl AgreeCommand {
                 None => judged.people.map(|grade| row.with_grade(grade)),
             };
             let answer = Prediction::new(judged.probs);
-            ensure!(
-                answer.is_distribution(),
-                "{}: `probs` are {:?}, which are no numbers of 0 or more that sum to 1; remove the line, and judge again",
-                at(),
-                judged.probs
-            );
             let decided = judged.predicted_grade.filter(|grade| *grade != answer.grade());
             let (answer, label_mass) = (answer.decided_as(decided), judged.label_mass);
             rows.push(Row { pair, answer, label_mass, people: own });

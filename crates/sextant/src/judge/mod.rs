@@ -141,6 +141,15 @@ impl Grading {
         observer: &mut dyn FnMut(usize) -> std::ops::ControlFlow<()>,
     ) -> anyhow::Result<(Judged, usize)> {
         let (mut trials, mut tried) = (Vec::new(), Spent::default());
+        // It is written several times, and people may change the endpoint in it where the same server has moved.
+        own.claim(HEAD)?;
+        if !self.out()?.join(HEAD).exists() {
+            // Before anything is asked, also about examples, so that a run that is killed leaves behind whose answers
+            // it has.
+            let hash = settings.prompt.hash(&settings.shots);
+            let ledger = Ledger::open(&self.out()?.join(ANSWERS), settings.judge(&hash))?;
+            self.write_head(own, existing, settings, (&hash, &ledger), (&[], ledger.spent()))?;
+        }
         if let Some(choice) = self.examples.choice(settings.seed)? {
             (trials, tried) = self.choose(judging, settings, choice, own, &mut *observer)?;
             settings.shots.clone_from(&trials[0].shots);
@@ -150,7 +159,6 @@ impl Grading {
         own.claim(ANSWERS)?;
         own.claim(GRADELESS)?;
         let mut ledger = Ledger::open(&self.out()?.join(ANSWERS), settings.judge(&hash))?;
-        // Before anything is asked, so that a run that is killed leaves behind whose answers it has.
         self.write_head(own, existing, settings, (&hash, &ledger), (&trials, ledger.spent()))?;
         let others = rows_of_other_data(&self.out()?.join(ROWS), rows)?;
         let pairs: Vec<Pair> = rows.iter().map(|row| row.pair.clone()).collect();
@@ -158,14 +166,14 @@ impl Grading {
         // What was answered is written out also if the run ends early.
         let mut spent = ledger.spent();
         spent += tried;
-        self.write_head(own, Existing::Own, settings, (&hash, &ledger), (&trials, spent))?;
+        self.write_head(own, existing, settings, (&hash, &ledger), (&trials, spent))?;
         let mut file = own.create(ROWS, existing)?;
         let written = {
             let mut out = std::io::BufWriter::new(&mut file);
+            let written = write_judged(&mut out, rows, &ledger)?;
             for line in &others {
                 writeln!(out, "{line}")?;
             }
-            let written = write_judged(&mut out, rows, &ledger)?;
             out.flush()?;
             written
         };
@@ -223,17 +231,27 @@ impl Grading {
         let path = self.out()?.join(HEAD);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let answers = self.out()?.join(ANSWERS);
+                ensure!(
+                    !answers.exists(),
+                    "{}: there are answers, but no `{HEAD}` that says whose they are; name another folder with `--out`, or bring the file back",
+                    answers.display()
+                );
+                return Ok(());
+            }
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));
             }
         };
         let head: serde_json::Value = serde_json::from_str(&text)
             .with_context(|| format!("{} is not what `judge` writes", path.display()))?;
+        // A slash at the end makes no other address.
+        let plain = |address: &str| address.trim().trim_end_matches('/').to_owned();
         let endpoint = self.asking.endpoint()?;
         let there = head["endpoint"].as_str().unwrap_or(endpoint);
         ensure!(
-            there == endpoint,
+            plain(there) == plain(endpoint),
             "{}: the answers here are of the endpoint {there}, not of {endpoint}; name another folder with `--out`, or, if the same server has moved, change `endpoint` in this file",
             path.display()
         );

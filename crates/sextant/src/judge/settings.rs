@@ -1,10 +1,17 @@
 //! How a judge is asked, as arguments.
 
+use crate::say::complain;
 use anyhow::{Context, ensure};
 use clap::Args;
-use sextant_judge::{Budget, Client, Method, Pace, Prices, Prompt, Retries, Settings, ShotChoice};
+use sextant_judge::{
+    Budget, Client, Method, Pace, Prices, Prompt, Retries, Settings, ShotChoice, Wait,
+};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The shortest pause that people are told of: shorter ones end before they are wondered at.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
 
 /// Whom to ask, how, and for how much.
 #[derive(Debug, Clone, Args)]
@@ -104,7 +111,9 @@ impl Asking {
         );
         let retries = Retries { attempts: self.attempts, ..Retries::default() };
         let idle = Duration::from_secs(self.idle_timeout);
-        Ok(Client::new(endpoint, key, idle, retries))
+        // When the last pause that was told will end.
+        let told = Mutex::new(None);
+        Ok(Client::new(endpoint, key, idle, retries).on_wait(move |wait| tell(&told, wait)))
     }
 
     pub(crate) fn pace(&self) -> anyhow::Result<Pace> {
@@ -151,4 +160,28 @@ impl Shots {
         let (shots, sets) = (usize::from(self.examples), usize::from(self.example_sets));
         Ok(self.examples_from.is_some().then_some(ShotChoice { shots, sets, seed }))
     }
+}
+
+/// Says that a request waits, if the pause is long and no other request has said so for the same time.
+fn tell(told: &Mutex<Option<Instant>>, wait: Wait<'_>) {
+    let Wait { problem, stated, pause } = wait;
+    if pause < LONG_PAUSE {
+        return;
+    }
+    let now = Instant::now();
+    {
+        // An instant is whole also after a thread has panicked.
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|until| now < until) {
+            return;
+        }
+        *told = Some(now + pause);
+    }
+    let stated = stated.map_or_else(String::new, |stated| {
+        format!(", where the server asks for {:.0} s", stated.as_secs_f64())
+    });
+    complain(&format!(
+        "the endpoint is busy ({problem}): asked again after {:.0} s{stated}; every answer so far is kept, also if you stop here",
+        pause.as_secs_f64()
+    ));
 }

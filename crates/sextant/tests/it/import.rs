@@ -44,40 +44,9 @@ fn a_table_is_not_replaced_by_its_own_rows() {
         assert!(error.contains("would replace what it is made from"), "{error}");
         assert_eq!(place.read(own), before);
     }
-    // Without a row there is nothing to write, and no file.
-    place.write("a.csv", "query,title,rating\n");
-    let error = place.fails(&["data", "import", "a.map.toml", "--out", "none.jsonl"]);
-    assert!(error.contains("there is no row to write: 0 rows read, 0 written"), "{error}");
-    assert!(!place.path("none.jsonl").exists());
     place.write("b.csv", "one,two\nsaw,Saw\n");
     let error = place.fails(&["data", "new", "b.csv", "--yes"]);
     assert!(error.contains("No name tells; there are the columns one, two"), "{error}");
-}
-
-/// Stars of which the lowest are missing are read by their whole scale, which is said, and so are the columns that
-/// are taken without a question.
-#[test]
-fn a_scale_of_stars_and_columns_of_rows_are_recognised() {
-    let place = WorkFolder::empty();
-    let table =
-        "id,query,title,stars,split\nr1,saw,Saw,3,train\nr2,saw,Axe,4,test\nr3,saw,Pen,5,dev\n";
-    place.write("a.csv", table);
-    let output = place.command(&["data", "new", "a.csv", "--yes"]).assert().success();
-    let said = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
-    for expected in [
-        "`stars` goes from 3 to 5, which is read as a scale from 1 to 5",
-        "`id` is taken for the identifier of a row",
-        "`split` is taken for the part of the data",
-    ] {
-        assert!(said.contains(expected), "{said}");
-    }
-    place.ok(&["data", "import", "a.map.toml", "--out", "rows.jsonl"]);
-    let rows: Vec<serde_json::Value> =
-        place.read("rows.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let found: Vec<_> = rows.iter().map(|row| (&row["id"], &row["grade"], &row["split"])).collect();
-    let expected = [("r1", 1, "train"), ("r2", 2, "test"), ("r3", 2, "dev")];
-    let expected = expected.map(|(id, grade, split)| (id.into(), grade.into(), split.into()));
-    assert_eq!(found, expected.each_ref().map(|(a, b, c)| (a, b, c)));
 }
 
 #[test]
@@ -91,6 +60,60 @@ fn what_is_no_label_is_left_out_and_not_guessed() {
     let json = place.ok(&["data", "import", "a.map.toml", "--out", "rows.jsonl", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&report["read"], &report["written"]), (&4.into(), &3.into()));
+}
+
+/// What is guessed is said, and no column goes without a word.
+#[test]
+fn guesses_are_said_and_columns_are_carried_or_named() {
+    let place = WorkFolder::empty();
+    let rows = "id,query,title,stars,split,price\n\
+        r1,saw,Saw,5,train,9\nr2,saw,Axe,3,TEST,8\nr3,saw,Pen,4,validation,7\n";
+    place.write("a.csv", rows);
+    let said = |args: &[&str]| {
+        let output = place.command(args).assert().success().get_output().stderr.clone();
+        String::from_utf8(output).unwrap()
+    };
+    let guessed = said(&["data", "new", "a.csv", "--yes"]);
+    for expected in [
+        "`stars` is taken for a scale from 1 to 5, of which the first 3 rows have 3 to 5",
+        "labels of `stars`: `3` partial, `4` relevant, `5` relevant",
+        "nothing of the columns price;",
+    ] {
+        assert!(guessed.contains(expected), "{expected}: {guessed}");
+    }
+    place.ok(&["data", "import", "a.map.toml", "--out", "rows.jsonl"]);
+    let rows: Vec<serde_json::Value> =
+        place.read("rows.jsonl").lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    let of = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("id"), ["r1", "r2", "r3"]);
+    assert_eq!(of("split"), ["train", "test", "dev"]);
+    assert_eq!(of("grade"), [2, 1, 2]);
+    // A split that is not one of ours is said, and left to people.
+    place.write("b.csv", "query,title,stars,fold\nsaw,Saw,1.5,1\nsaw,Axe,2,2\n");
+    let guessed = said(&["data", "new", "b.csv", "--yes"]);
+    assert!(guessed.contains("`fold` has other values than train, dev and test"), "{guessed}");
+    assert!(!place.read("b.map.toml").contains("split ="));
+    // The scale also counts where labels are too many to be named.
+    let rows: String =
+        (21..=50).map(|n| format!("saw,Saw {n},{}\n", f64::from(n) / 10.0)).collect();
+    place.write("c.csv", format!("query,title,stars\n{rows}"));
+    let guessed = said(&["data", "new", "c.csv", "--yes"]);
+    assert!(
+        guessed.contains("`stars` below 2.33 becomes irrelevant, below 3.67 partial"),
+        "{guessed}"
+    );
+    assert!(place.read("c.map.toml").contains("thresholds = [2.33, 3.67]"));
+}
+
+#[test]
+fn a_table_with_a_header_only_is_refused() {
+    let place = WorkFolder::empty();
+    place.write("a.csv", "query,title,rating\nsaw,Saw,1\nsaw,Axe,2\n");
+    place.ok(&["data", "new", "a.csv", "--yes"]);
+    place.write("a.csv", "query,title,rating\n");
+    let error = place.fails(&["data", "import", "a.map.toml", "--out", "rows.jsonl"]);
+    assert!(error.contains("a.csv: there are no rows to import"), "{error}");
+    assert_eq!(place.names("."), ["a.csv", "a.map.toml"]);
 }
 
 #[test]
@@ -162,17 +185,29 @@ fn a_model_is_evaluated_by_judgements_and_its_run_again() {
         error.contains("no query of the judgements is in the run, such as `nobody`"),
         "{error}"
     );
-    place.write("empty.txt", "\n");
-    let error = place.fails(&["eval", "--run", "run.txt", "--qrels", "empty.txt"]);
-    assert!(error.contains("empty.txt: has no lines; expected lines of query"), "{error}");
-    // Grades that a measure cannot tell apart are said.
-    place.write("high.txt", "saw 0 d1 6\nsaw 0 d2 5\n");
-    place.write("high-run.txt", "saw Q0 d1 1 2 r\nsaw Q0 d2 2 1 r\n");
-    let high = ["eval", "--run", "high-run.txt", "--qrels", "high.txt", "--measure"];
-    let said = place.ok(&[&high[..], &["ERR@20"]].concat());
-    assert!(said.contains("grades up to 6; `ERR(max=6)@20` tells them apart"), "{said}");
-    let said = place.ok(&[&high[..], &["ERR(max=6)@20"]].concat());
-    assert!(!said.contains("tells them apart"), "{said}");
+    place.write("empty.txt", "");
+    for args in [
+        &["eval", bundle, "rows.jsonl", "--qrels", "empty.txt"][..],
+        &["eval", "--run", "run.txt", "--qrels", "empty.txt"],
+    ] {
+        let error = place.fails(args);
+        assert!(
+            error.contains("judgements of `--qrels`")
+                && error.contains("empty.txt: the file is empty"),
+            "{error}"
+        );
+    }
+    // Grades above those of ERR are not cut off in silence.
+    let graded = "q1 0 d1 5\nq1 0 d2 0\n";
+    place.write("five.txt", graded);
+    place.write("five-run.txt", "q1 Q0 d1 1 0.9 t\nq1 Q0 d2 2 0.8 t\n");
+    let five = ["eval", "--run", "five-run.txt", "--qrels", "five.txt"];
+    let output = place.command(&five).assert().success().get_output().clone();
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(out.contains("ERR(max=5)@20"), "{out}");
+    assert!(err.contains("ERR(max=5)@20 in place of ERR@20"), "{err}");
+    let error = place.fails(&[&five[..], &["--measure", "ERR@20"]].concat());
+    assert!(error.contains("grade 5 is above 4"), "{error}");
     let error = place.fails(&["eval", "--run", "run.txt"]);
     assert!(error.contains("--qrels"), "{error}");
     let error = place.fails(&["eval"]);

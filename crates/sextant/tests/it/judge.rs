@@ -6,18 +6,23 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 /// A server that grades by whether the sides share a word, with the probabilities of constrained sampling.
-fn judge_server() -> String {
+pub(crate) fn judge_server() -> String {
+    server(answer)
+}
+
+/// A server whose answers, headers and bodies, `answer` makes of paths and requests. It ends with the tests.
+pub(crate) fn server(answer: fn(&str, &Value) -> String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}/v1", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            std::thread::spawn(move || answer(stream.unwrap()));
+            std::thread::spawn(move || serve(stream.unwrap(), answer));
         }
     });
     base
 }
 
-fn answer(mut stream: TcpStream) {
+fn serve(mut stream: TcpStream, answer: fn(&str, &Value) -> String) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut lines = Vec::new();
     loop {
@@ -31,7 +36,11 @@ fn answer(mut stream: TcpStream) {
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).unwrap();
     let request: Value = serde_json::from_slice(&body).unwrap();
-    let chat = lines[0].contains("/chat/completions");
+    let _ = write!(stream, "HTTP/1.1 {}", answer(&lines[0], &request));
+}
+
+fn answer(path: &str, request: &Value) -> String {
+    let chat = path.contains("/chat/completions");
     let (status, body) = if chat {
         let messages = request["messages"].as_array().unwrap();
         let question = messages.last().unwrap()["content"].as_str().unwrap();
@@ -52,11 +61,7 @@ fn answer(mut stream: TcpStream) {
         (404, json!({"error": "no such path"}))
     };
     let body = body.to_string();
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
+    format!("{status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
 #[test]
@@ -199,49 +204,6 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
     assert!(error.contains("answers.jsonl: line 1"), "{error}");
 }
 
-/// A judge's folder keeps what was judged of other data, and takes no answers of another judge.
-#[test]
-fn a_folder_is_of_one_judge_and_keeps_all_of_its_rows() {
-    let place = WorkFolder::with_market();
-    let base = judge_server();
-    let args = |data: &'static str, base: &str| {
-        let args = ["judge", data, "--model", "words", "--out", "judged", "--endpoint", base];
-        args.map(str::to_owned)
-    };
-    let run = |data: &'static str, more: &[&str]| {
-        let args = args(data, &base);
-        place.ok(&args.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
-    };
-    run("market/train.jsonl", &["--limit", "10"]);
-    let first = place.read("judged/rows.jsonl");
-    run("market/dev.jsonl", &["--limit", "5"]);
-    let both = place.read("judged/rows.jsonl");
-    assert!(both.starts_with(&first), "{both}");
-    assert_eq!((first.lines().count(), both.lines().count()), (10, 15));
-    // The same rows again are not there twice.
-    run("market/train.jsonl", &["--limit", "10"]);
-    let mut again: Vec<String> =
-        place.read("judged/rows.jsonl").lines().map(str::to_owned).collect();
-    again.sort();
-    let mut expected: Vec<String> = both.lines().map(str::to_owned).collect();
-    expected.sort();
-    assert_eq!(again, expected);
-    let refused = |base: &str, more: &[&str]| {
-        let args = args("market/dev.jsonl", base);
-        place
-            .fails(&args.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
-    };
-    let error = refused(&base, &["--seed", "7"]);
-    assert!(
-        error.contains("judge.json: the answers here were had with `--seed 1`, not 7"),
-        "{error}"
-    );
-    let other = judge_server();
-    let error = refused(&other, &[]);
-    assert!(error.contains(&format!("of the endpoint {base}, not of {other}")), "{error}");
-    assert_eq!(place.read("judged/rows.jsonl").lines().count(), 15);
-}
-
 #[test]
 fn examples_are_chosen_on_dev_rows() {
     let place = WorkFolder::with_market();
@@ -327,12 +289,34 @@ fn agreement_is_that_of_the_grades_in_the_file_on_pairs_labelled_once() {
     let found: Value = serde_json::from_str(&place.read("a.json")).unwrap();
     let pooled = &found["agreement"]["pooled"];
     assert_eq!((&pooled["rows"], &pooled["agreement"]["value"]), (&json!(2), &json!(1.0)));
-    let broken =
-        json!({"task": "query-query", "left": "g", "right": "h", "probs": [0.5, 0.6, 0.4]});
-    place.write("broken.jsonl", lines(&[judged("a", "b"), broken]));
-    let error = place.fails(&["judge", "agree", "broken.jsonl", "people.jsonl"]);
-    assert!(error.contains("broken.jsonl line 2: `probs` are [0.5, 0.6, 0.4]"), "{error}");
     place.write("two.jsonl", lines(&[people("a", "b", 2), people("b", "a", 0)]));
     let error = place.fails(&["judge", "agree", "judged.jsonl", "two.jsonl"]);
     assert!(error.contains("two.jsonl line 2: the pair was labelled"), "{error}");
+}
+
+#[test]
+fn numbers_that_are_no_probabilities_are_told_by_file_and_line() {
+    let place = WorkFolder::empty();
+    let row = |more: &str| {
+        let row = r#"{"task": "query-query", "left": "a", "right": "b", "people": 1"#;
+        format!("{row}, {more}}}\n")
+    };
+    let good = row(r#""probs": [0.2, 0.7, 0.1]"#);
+    for (bad, expected) in [
+        (r#""probs": [0.5, 0.9, 0.1]"#, "`probs` [0.5, 0.9, 0.1] are not probabilities"),
+        (r#""probs": [1.2, -0.3, 0.1]"#, "`probs` [1.2, -0.3, 0.1] are not probabilities"),
+        (r#""probs": [1e39, 0, 0]"#, "`probs` [inf, 0.0, 0.0] are not probabilities"),
+        (r#""probs": [null, null, null]"#, "null"),
+        (r#""probs": [0.2, 0.7, 0.1], "label_mass": -1"#, "`label_mass` -1 is not"),
+    ] {
+        place.write("judged.jsonl", format!("{good}{}", row(bad)));
+        let error = place.fails(&["judge", "agree", "judged.jsonl"]);
+        assert!(error.contains("judged.jsonl line 2") && error.contains(expected), "{error}");
+        assert!(!error.contains("learning rate"), "{error}");
+    }
+    place.write("judged.jsonl", good.repeat(2));
+    place.ok(&["judge", "agree", "judged.jsonl"]);
+    place.write("judged.jsonl", format!("{good}{}", row(r#""probs": [NaN, 0.5, 0.5]"#)));
+    let error = place.fails(&["judge", "agree", "judged.jsonl"]);
+    assert!(error.contains("judged.jsonl line 2") && !error.contains("learning rate"), "{error}");
 }

@@ -14,6 +14,7 @@ mod get;
 mod help;
 mod import;
 mod judge;
+mod judge_folder;
 mod kill;
 mod lab;
 mod outputs;

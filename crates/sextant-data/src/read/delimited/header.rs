@@ -74,15 +74,22 @@ fn stated_separator(text: &mut impl BufRead) -> std::io::Result<Option<u8>> {
 /// A hint for a header that is read as one cell, probably because the file has another separator.
 pub(super) fn separator_hint(header: &Header) -> Option<String> {
     let [name] = &header.names[..] else { return None };
-    let candidates = [(';', "';'"), ('\t', "tab"), (',', "','"), ('|', "'|'")];
-    let (_, character, option) = candidates
-        .into_iter()
-        .filter(|&(character, _)| u32::from(character) != u32::from(header.separator))
-        .map(|(character, option)| (name.matches(character).count(), character, option))
-        .filter(|&(count, ..)| count > 0)
-        .max_by_key(|&(count, ..)| count)?;
-    let seen = if character == '\t' { "tabs".to_owned() } else { format!("`{character}`") };
+    let (seen, option) = match separator_in(name, header.separator)? {
+        '\t' => ("tabs".to_owned(), "tab".to_owned()),
+        character => (format!("`{character}`"), format!("'{character}'")),
+    };
     Some(format!(
         "; its cells are separated by {seen}: read the file with --separator {option} (`data.separator` in a recipe)"
     ))
+}
+
+/// The character that most likely separates the names in a header that was read as one cell, by `separator`.
+pub(crate) fn separator_in(header: &str, separator: u8) -> Option<char> {
+    let candidates = [';', '\t', ',', '|'].into_iter();
+    let (_, character) = candidates
+        .filter(|&character| u32::from(character) != u32::from(separator))
+        .map(|character| (header.matches(character).count(), character))
+        .filter(|&(count, _)| count > 0)
+        .max_by_key(|&(count, _)| count)?;
+    Some(character)
 }

@@ -13,6 +13,7 @@ use crate::read_options::ReadOptions;
 use crate::{DataError, Format, RowProblem};
 use cells::Cells;
 use header::Header;
+pub(crate) use header::separator_in;
 use scanner::Scanner;
 use std::io::BufRead;
 use std::path::Path;

@@ -1,0 +1,36 @@
+//! Advice on tables that cannot be read, in the words of maps: an import has no options for reading.
+
+use super::ImportError;
+use crate::error::{Advice, bytes};
+use crate::{DataError, RowProblem, RowUnit};
+
+/// The error of a table with the keys of the map in place of options that other commands have.
+pub(super) fn for_maps(error: ImportError) -> ImportError {
+    let too_long = |limit| {
+        format!(
+            "the row is longer than {}, the most that an import reads; is a quote never closed?",
+            bytes(limit)
+        )
+    };
+    let line = |path, row, problem| ImportError::Row {
+        path,
+        unit: RowUnit::Line,
+        row,
+        column: None,
+        problem,
+    };
+    match error {
+        ImportError::Data(DataError::Quote(error)) => {
+            let problem = error.finding() + &error.advice(&Advice::MAP);
+            line(error.path, error.line, problem)
+        }
+        ImportError::Data(DataError::RowTooLong { path, line: row, limit }) => {
+            line(path, row, too_long(limit))
+        }
+        ImportError::Data(DataError::Row(error)) => match error.problem {
+            RowProblem::TooLong { limit } => line(error.path, error.row, too_long(limit)),
+            _ => DataError::Row(error).into(),
+        },
+        other => other,
+    }
+}
