@@ -273,7 +273,10 @@ fn numbers_are_compared_by_value() {
 fn advice_on_a_table_names_keys_of_the_map() {
     let folder = tempfile::tempdir().unwrap();
     let map = format!("{RATED}values = {{ 1 = 0 }}\n");
+    let rows = folder.path().join("out.jsonl");
     let fails = |text: &str| {
+        // What an import before it has written is no file of this one.
+        let _ = std::fs::remove_file(&rows);
         std::fs::write(folder.path().join("ratings.csv"), text).unwrap();
         let error = failure(&map, folder.path());
         assert!(!error.contains("--") && !error.contains("recipe"), "{error}");
@@ -296,6 +299,7 @@ fn advice_on_a_table_names_keys_of_the_map() {
         assert_eq!(run(&heeded, folder.path(), Format::Jsonl).unwrap().1.written, 1);
     }
     // `task` is a column like any other here.
+    std::fs::remove_file(&rows).unwrap();
     std::fs::write(folder.path().join("ratings.csv"), "a,b,stars\nx,y,1\n").unwrap();
     let error = failure(&map.replace("text = \"a\"", "text = \"task\""), folder.path());
     assert!(error.contains("no column `task`; it has `a`, `b`, `stars`"), "{error}");
