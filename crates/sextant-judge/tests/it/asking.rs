@@ -320,10 +320,11 @@ fn a_stop_is_heeded_while_the_server_is_silent() {
 
 #[test]
 fn a_pause_that_the_server_asks_for_is_told_before_it_begins() {
+    type Told = (String, Option<Duration>, Duration);
     let place = tempfile::tempdir().unwrap();
     let server = Server::start(|_, _| (429, "Retry-After: 3600\r\n", "too many".into()));
     let settings = Settings { method: Some(Method::Constrained), concurrency: 1, ..settings() };
-    let told: Arc<Mutex<Vec<(String, Option<Duration>, Duration)>>> = Arc::default();
+    let told: Arc<Mutex<Vec<Told>>> = Arc::default();
     let kept = Arc::clone(&told);
     let client = client(&server).on_wait(move |wait| {
         kept.lock().unwrap().push((wait.problem.to_owned(), wait.stated, wait.pause));

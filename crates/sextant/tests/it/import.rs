@@ -94,9 +94,9 @@ fn guesses_are_said_and_columns_are_carried_or_named() {
     assert!(guessed.contains("`fold` has other values than train, dev and test"), "{guessed}");
     assert!(!place.read("b.map.toml").contains("split ="));
     // The scale also counts where labels are too many to be named.
-    let rows: String =
+    let rows: Vec<String> =
         (21..=50).map(|n| format!("saw,Saw {n},{}\n", f64::from(n) / 10.0)).collect();
-    place.write("c.csv", format!("query,title,stars\n{rows}"));
+    place.write("c.csv", format!("query,title,stars\n{}", rows.concat()));
     let guessed = said(&["data", "new", "c.csv", "--yes"]);
     assert!(
         guessed.contains("`stars` below 2.33 becomes irrelevant, below 3.67 partial"),
