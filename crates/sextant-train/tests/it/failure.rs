@@ -139,8 +139,8 @@ fn a_source_is_left_out() {
     // Without that source the same rows are drawn, and the run is the same but for its recipe.
     let expected = Prepared::new(plan(&["data.train_rows=30"]).unwrap(), &alone, &Device::cpu());
     assert_eq!(drawn.train.tasks(), expected.unwrap().train.tasks());
-    let error = of(&["data.leave_out=[\"elsewere\"]"]).unwrap_err().to_string();
-    assert!(error.contains("data.leave_out: no row has the source `elsewere`"), "{error}");
+    let error = of(&["data.leave_out=[\"nowhere\"]"]).unwrap_err().to_string();
+    assert!(error.contains("data.leave_out: no row has the source `nowhere`"), "{error}");
 }
 
 /// Reading rows from files in several passes gives the same run as rows in memory.
