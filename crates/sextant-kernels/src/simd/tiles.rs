@@ -16,6 +16,10 @@ pub(crate) enum TileWords {
 
 /// A product of up to two tiles by up to two tiles: `c = start + a · b`.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(
+    not(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable"))),
+    expect(dead_code, reason = "read by levels with tile registers")
+)]
 pub(crate) struct TileBlock {
     /// Rows of `a` and `c`, at most twice [`SIDE`].
     pub(crate) rows: usize,
@@ -44,6 +48,10 @@ pub(crate) struct TileBlock {
 #[derive(Debug, Default)]
 pub(crate) struct Tiles {
     /// The rows of the first and second tile of the left factor, and the columns of those of the right one.
+    #[cfg_attr(
+        not(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable"))),
+        expect(dead_code, reason = "read by levels with tile registers")
+    )]
     pub(super) shape: [u8; 4],
     /// The registers are those of a thread, so that this value must not leave it.
     thread: PhantomData<*const ()>,
