@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use super::tiles::{SIDE, TileBlock, TileWords, Tiles};
 
 /// Whether the processor has tile registers for products of bf16 pairs and of bytes, and Linux lets this process use
-/// them. It must be asked once, because programs whose signal stacks are too small for the registers may not.
+/// them. Linux is asked once, for all threads. It refuses where a thread's signal stack is too small to save them.
 pub(super) fn usable() -> bool {
     static USABLE: OnceLock<bool> = OnceLock::new();
     *USABLE.get_or_init(|| present() && permitted())
