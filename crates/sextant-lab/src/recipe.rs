@@ -7,7 +7,7 @@ use sextant_core::Task;
 use sextant_eval::Vote;
 use sextant_kernels::ScorePrecision;
 use sextant_model::Routing;
-use sextant_train::{AffinityRecipe, parse_toml};
+use sextant_train::{AffinityRecipe, by_name, parse_toml};
 use std::path::Path;
 
 /// A lab recipe, as a TOML file states it.
@@ -20,7 +20,7 @@ pub struct LabRecipe {
     /// `model.routing` each run sets for itself.
     pub base: toml::Table,
     /// The precision in which finished runs answer the dev and test rows, as `--precision` of `sextant score`.
-    #[serde(default, skip_serializing_if = "is_f32", with = "as_name")]
+    #[serde(default, skip_serializing_if = "by_name::is_default", with = "by_name")]
     pub score_precision: ScorePrecision,
     /// What to train.
     pub grid: GridRecipe,
@@ -39,32 +39,6 @@ pub struct LabRecipe {
     /// What the report compares.
     #[serde(default)]
     pub report: ReportRecipe,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_f32(precision: &ScorePrecision) -> bool {
-    *precision == ScorePrecision::F32
-}
-
-/// A value in a recipe that is written as its name.
-mod as_name {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    pub(super) fn serialize<T: Display, S: Serializer>(
-        value: &T,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_str(value)
-    }
-
-    pub(super) fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<T, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
 }
 
 /// `[grid]`: every backbone with every routing and every seed.

@@ -5,9 +5,9 @@
 //! checkpoint stores.
 
 use crate::agree::agree;
+use crate::by_name;
 use crate::moments::ParameterState;
 use crate::moments_file;
-use crate::recipe::by_name;
 use crate::sharded_moments;
 use crate::{AdamW, Reducer, SamplerState, TaskAffinity, TrainError, WeightingState};
 use burn::tensor::{Tensor, TensorData};

@@ -20,6 +20,7 @@ mod backbone_recipe;
 mod balance;
 mod behaviour;
 mod best;
+pub mod by_name;
 pub mod checkpoint;
 mod choose;
 mod computation;

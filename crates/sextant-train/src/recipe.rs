@@ -2,6 +2,7 @@
 //! [`crate::Plan`] checks the values.
 
 use crate::backbone_recipe::BackboneRecipe;
+use crate::by_name;
 use crate::{
     AffinityRecipe, BehaviourRecipe, ConsistencyRecipe, Decay, DistributedRecipe, Mixing,
     PrecisionChoice, Sampling, TaskWeighting, TeacherRecipe,
@@ -98,30 +99,6 @@ fn one() -> u64 {
 
 fn all_tasks() -> Vec<Task> {
     Task::ALL.to_vec()
-}
-
-/// Reads and writes a type of the kernels crate, which does not use serde, by its name.
-pub(crate) mod by_name {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    /// Whether a value is left out, because files that do not state it mean it.
-    pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-        *value == T::default()
-    }
-
-    pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(value)
-    }
-
-    pub(crate) fn deserialize<'de, T, D>(d: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-        D: Deserializer<'de>,
-    {
-        String::deserialize(d)?.parse().map_err(D::Error::custom)
-    }
 }
 
 /// `[data]`

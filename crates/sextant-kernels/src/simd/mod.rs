@@ -22,6 +22,8 @@ mod avx2;
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 mod avx512;
 #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
+mod avx512_proof;
+#[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
 mod turn;
 
 use std::cell::Cell;
@@ -54,14 +56,14 @@ enum Token {
     AvxVnni(avx2::Avx2<true>),
     /// 512-bit vectors with 8-bit dot products (Cascade Lake, Ice Lake and later).
     #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-    Avx512(avx512::Avx512<false, false>),
+    Avx512(avx512_proof::Avx512<false, false>),
     /// The instructions of [`Token::Avx512`] and bf16 dot products (Cooper Lake, Sapphire Rapids, Zen 4 and
     /// later).
     #[cfg(all(target_arch = "x86_64", not(feature = "portable")))]
-    Avx512Bf16(avx512::Avx512<true, false>),
+    Avx512Bf16(avx512_proof::Avx512<true, false>),
     /// The instructions of [`Token::Avx512Bf16`] and products on tile registers (Sapphire Rapids and later).
     #[cfg(all(target_arch = "x86_64", target_os = "linux", not(feature = "portable")))]
-    Amx(avx512::Avx512<true, true>),
+    Amx(avx512_proof::Avx512<true, true>),
 }
 
 impl Level {
@@ -74,10 +76,10 @@ impl Level {
         let detected = [
             avx2::Avx2::<false>::detect().map(Token::Avx2),
             avx2::Avx2::<true>::detect().map(Token::AvxVnni),
-            avx512::Avx512::<false, false>::detect().map(Token::Avx512),
-            avx512::Avx512::<true, false>::detect().map(Token::Avx512Bf16),
+            avx512_proof::Avx512::<false, false>::detect().map(Token::Avx512),
+            avx512_proof::Avx512::<true, false>::detect().map(Token::Avx512Bf16),
             #[cfg(target_os = "linux")]
-            avx512::Avx512::<true, true>::detect().map(Token::Amx),
+            avx512_proof::Avx512::<true, true>::detect().map(Token::Amx),
         ];
         #[cfg(not(all(target_arch = "x86_64", not(feature = "portable"))))]
         let detected: [Option<Token>; 0] = [];
