@@ -20,7 +20,7 @@ mod block;
 mod block_config;
 mod branch;
 pub mod bundle;
-mod checkpointed;
+mod by_blocks;
 mod config;
 mod context;
 mod contradiction;
@@ -71,6 +71,7 @@ pub use block_config::{
     RotaryScaling, Window,
 };
 pub use branch::Branch;
+pub use by_blocks::Activations;
 pub use config::{BackboneConfig, DenseActivation, DenseConfig, Family};
 pub use context::ForwardContext;
 pub use contradiction::contradiction_losses;

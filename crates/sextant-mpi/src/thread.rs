@@ -3,6 +3,7 @@
 use mpi::Threading;
 use mpi::collective::CommunicatorCollectives;
 use mpi::datatype::{Partition, PartitionMut};
+use mpi::request::{Request as Underway, Scope};
 use mpi::topology::{Communicator, SimpleCommunicator};
 use sextant_train::{Received, ReduceError};
 use std::sync::mpsc::{Receiver, Sender};
@@ -46,27 +47,44 @@ pub(crate) fn serve(place: &Sender<Place>, requests: &Receiver<Request>) {
 
 fn gather(world: &SimpleCommunicator, mine: &[u32]) -> Result<Received, ReduceError> {
     let ranks = world.size().unsigned_abs() as usize;
-    let mut counts = vec![0; ranks];
-    world.all_gather_into(&count(mine.len())?, &mut counts[..]);
+    let (length, mut counts) = (count(mine.len())?, vec![0; ranks]);
+    mpi::request::scope(|scope| {
+        end(world.immediate_all_gather_into(scope, &length, &mut counts[..]));
+    });
     let (starts, total) = starts(&counts)?;
     let mut words = vec![0; total];
     let mut partition = PartitionMut::new(&mut words[..], &counts[..], &starts[..]);
-    world.all_gather_varcount_into(mine, &mut partition);
+    mpi::request::scope(|scope| {
+        end(world.immediate_all_gather_varcount_into(scope, mine, &mut partition));
+    });
     Ok(received(words, &counts))
 }
 
 fn exchange(world: &SimpleCommunicator, outgoing: &[Vec<u32>]) -> Result<Received, ReduceError> {
     let sent = outgoing.iter().map(|words| count(words.len())).collect::<Result<Vec<_>, _>>()?;
     let mut counts = vec![0; sent.len()];
-    world.all_to_all_into(&sent[..], &mut counts[..]);
+    mpi::request::scope(|scope| {
+        end(world.immediate_all_to_all_into(scope, &sent[..], &mut counts[..]));
+    });
     let (sent_starts, _) = starts(&sent)?;
     let (starts, total) = starts(&counts)?;
     let outgoing = outgoing.concat();
     let mut words = vec![0; total];
     let mut partition = PartitionMut::new(&mut words[..], &counts[..], &starts[..]);
     let outgoing = Partition::new(&outgoing[..], &sent[..], &sent_starts[..]);
-    world.all_to_all_varcount_into(&outgoing, &mut partition);
+    mpi::request::scope(|scope| {
+        end(world.immediate_all_to_all_varcount_into(scope, &outgoing, &mut partition));
+    });
     Ok(received(words, &counts))
+}
+
+/// Waits until a collective operation has ended. MPI itself waits by asking again and again, which would take the core
+/// from the thread that computes meanwhile: here that thread comes first.
+fn end<'a, D: ?Sized, S: Scope<'a>>(mut underway: Underway<'a, D, S>) {
+    while let Err(unfinished) = underway.test() {
+        underway = unfinished;
+        std::thread::yield_now();
+    }
 }
 
 fn received(words: Vec<u32>, counts: &[i32]) -> Received {

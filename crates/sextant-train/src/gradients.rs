@@ -198,6 +198,11 @@ impl Gradients {
     pub(crate) fn into_parts(self) -> Vec<Option<Gradient>> {
         self.parts
     }
+
+    /// Takes out the gradients of some parameters.
+    pub(crate) fn take(&mut self, indices: &[usize]) -> Vec<Option<Gradient>> {
+        indices.iter().map(|&index| self.parts.get_mut(index)?.take()).collect()
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use sextant_core::{Event, Grade, Task};
 use sextant_kernels::Precision;
 use sextant_model::{
-    ForwardContext, HeadKind, ObservedRates, PackInput, RelevanceModel, StepShared,
+    Activations, ForwardContext, HeadKind, ObservedRates, PackInput, RelevanceModel, StepShared,
     behaviour_losses, distillation_losses, parameters, row_losses,
 };
 use sextant_text::Pack;
@@ -21,6 +21,7 @@ pub struct StepPass<'a> {
     options: StepOptions<'a>,
     divisor: f64,
     shared: Arc<StepShared>,
+    by_blocks: Option<Activations>,
 }
 
 impl<'a> StepPass<'a> {
@@ -43,7 +44,23 @@ impl<'a> StepPass<'a> {
         packs: usize,
     ) -> Self {
         let shared = Arc::new(StepShared::of(packs));
-        Self { model, batch, options, divisor: plan.divisor, shared }
+        let by_blocks = options.checkpointing.then_some(Activations::Recomputed);
+        Self { model, batch, options, divisor: plan.divisor, shared, by_blocks }
+    }
+
+    /// The same pass, whose gradients are found block by block if that changes no bit of their sums, or if `any` bits
+    /// will do, so that those of the first blocks can be sent while others are computed.
+    pub(crate) fn by_blocks(mut self, any: bool) -> Self {
+        let exact = any || !self.model.blocks_share_parameters();
+        if exact && self.options.layers.is_none() {
+            self.by_blocks.get_or_insert(Activations::Kept);
+        }
+        self
+    }
+
+    /// Whether the gradients of a pack are found block by block.
+    pub(crate) fn is_by_blocks(&self) -> bool {
+        self.by_blocks.is_some()
     }
 }
 
@@ -57,7 +74,8 @@ pub struct PackLosses {
 }
 
 /// Runs one pack forward and backward. `each` is called with gradients as they are computed, in an order
-/// that is always the same: all at once, or, if activations are computed again, a part for each block.
+/// that is always the same: all at once, or, in a pass by blocks, a part for each block, as by
+/// [`RelevanceModel::backward_by_blocks`].
 ///
 /// # Errors
 /// The model refuses the pack.
@@ -66,7 +84,7 @@ pub fn run_pack(
     planned: &PlannedPack,
     mut each: impl FnMut(Gradients),
 ) -> Result<PackLosses, TrainError> {
-    let StepPass { model, batch, options, divisor, shared } = pass;
+    let StepPass { model, batch, options, divisor, shared, by_blocks } = pass;
     let members: Vec<_> = planned.rows.iter().map(|&row| (row, batch[row].row)).collect();
     let pack = Pack::new(&members);
     let targets: Vec<&Target<'_>> = pack.rows.iter().map(|&row| &batch[row]).collect();
@@ -80,8 +98,7 @@ pub fn run_pack(
     let of_rows = |logits| losses_of(logits, &targets, head, options);
     let packed = (&pack, &input, &ctx);
     let layers = options.layers.map(|layers| (layers, &weights[..], options.precision));
-    let losses =
-        backward(model, packed, options.checkpointing, *divisor, of_rows, layers, &mut each)?;
+    let losses = backward(model, packed, *by_blocks, *divisor, of_rows, layers, &mut each)?;
     let sum = |numbers: &[f32]| numbers.iter().map(|&x| f64::from(x)).sum::<f64>();
     let task_losses = pack.task_rows.clone().map(|rows| TaskLoss {
         sum: sum(&losses[rows.clone()]),
@@ -97,7 +114,7 @@ pub fn run_pack(
 pub(crate) fn backward(
     model: &RelevanceModel,
     (pack, input, ctx): (&Pack, &PackInput, &ForwardContext),
-    checkpointing: bool,
+    by_blocks: Option<Activations>,
     divisor: f64,
     losses: impl Fn(Tensor<2>) -> Tensor<1>,
     layers: Option<(&LayerTeacher, &[f32], Precision)>,
@@ -113,7 +130,7 @@ pub(crate) fn backward(
     };
     let losses = if !learns(model, pack) {
         all(model.forward(input, ctx)?)?
-    } else if checkpointing {
+    } else if let Some(activations) = by_blocks {
         let mut found = None;
         let loss = |logits| {
             let losses = losses(logits);
@@ -122,7 +139,7 @@ pub(crate) fn backward(
             loss
         };
         let part = |part| each(Gradients::found(model, part));
-        model.backward_checkpointed(input, ctx, loss, part)?;
+        model.backward_by_blocks(input, ctx, activations, loss, part)?;
         // `found` is `None` only if there was an error, and then this line is not reached.
         found.unwrap_or_else(|| Tensor::zeros([0], &model.device()))
     } else {

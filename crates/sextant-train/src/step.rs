@@ -7,12 +7,12 @@
 
 use crate::packs::{StepPlan, SumBy, plan_packs};
 use crate::reduction::{Reduced, Reduction};
-use crate::run_pack::{PackLosses, StepPass, run_pack};
-use crate::spread::{Spread, SpreadSums, rounds};
+use crate::run_pack::{StepPass, run_pack};
+use crate::spread::{Exchange, Running, Spread, SpreadParameters, SpreadSums, rounds};
 use crate::target::{StepOptions, Target, TaskLoss};
-use crate::{Gradients, TrainError};
+use crate::{Gradients, ReductionOrder, TrainError};
 use sextant_core::Task;
-use sextant_model::{RelevanceModel, parameters};
+use sextant_model::RelevanceModel;
 
 /// The gradients and losses of a step's rows.
 #[derive(Debug, Default)]
@@ -76,58 +76,40 @@ pub(crate) fn run_packs(
     let rounds = rounds(&tokens, ranks, spread.order);
     let mine = rounds.iter().map(|round| round[rank].len()).sum();
     let pass = StepPass::of_packs(model, batch, options, plan, mine);
-    let lengths: Vec<usize>;
-    let mut sums = if ranks == 1 {
-        Sums::Here(Reduction::new(plan))
-    } else {
-        lengths = parameters(model).iter().map(sextant_model::ParamInfo::len).collect();
-        Sums::Spread(SpreadSums::new(plan, &lengths, model.device().inner(), spread))
-    };
-    for round in rounds {
-        let ran = round[rank].iter().try_for_each(|&pack| {
+    if ranks == 1 {
+        let mut sums = Reduction::new(plan);
+        for &pack in rounds.iter().flatten().flatten() {
             let losses = run_pack(&pass, &plan.packs[pack], |found| sums.add(pack, found))?;
             sums.end_pack(pack, losses);
-            Ok(())
-        });
-        sums.end_round(ran)?;
-    }
-    sums.finish()
-}
-
-/// Where the packs' results are summed. Both ways give the same sums if packs are added in their order.
-enum Sums<'a> {
-    /// In this process, which runs all packs.
-    Here(Reduction),
-    /// With those of other ranks.
-    Spread(SpreadSums<'a>),
-}
-
-impl Sums<'_> {
-    fn add(&mut self, pack: usize, found: Gradients) {
-        match self {
-            Self::Here(sums) => sums.add(pack, found),
-            Self::Spread(sums) => sums.add(pack, found),
         }
+        return Ok(sums.finish());
     }
-
-    fn end_pack(&mut self, pack: usize, losses: PackLosses) {
-        match self {
-            Self::Here(sums) => sums.end_pack(pack, losses),
-            Self::Spread(sums) => sums.end_pack(pack, losses),
+    let pass = pass.by_blocks(spread.order == ReductionOrder::Ring);
+    let parameters = SpreadParameters::of(model);
+    // Whoever computes waits when a round of packs is found before the stages of the one before were exchanged, so
+    // that gradients of one round at most are held besides.
+    let (turns, taken) = std::sync::mpsc::sync_channel(parameters.stages());
+    let exchange = Exchange::new(plan, &parameters, model.device().inner(), taken, spread);
+    let mut sums = SpreadSums::new(plan, &parameters, pass.is_by_blocks(), turns, spread);
+    std::thread::scope(|scope| {
+        let exchanged = scope.spawn(|| exchange.run());
+        let mut ran = Ok(());
+        for (number, round) in (1..).zip(&rounds) {
+            let (packs, last_round) = (&round[rank], number == rounds.len());
+            ran = packs.iter().try_for_each(|&pack| {
+                let last = packs.last() == Some(&pack);
+                sums.begin_pack(Running { pack, last, last_round, parts: 0 });
+                let losses = run_pack(&pass, &plan.packs[pack], |found| sums.add(found))?;
+                sums.end_pack(losses);
+                Ok(())
+            });
+            if !sums.end_round(&ran, last_round) {
+                break;
+            }
         }
-    }
-
-    fn end_round(&mut self, ran: Result<(), TrainError>) -> Result<(), TrainError> {
-        match self {
-            Self::Here(_) => ran,
-            Self::Spread(sums) => sums.end_round(ran),
-        }
-    }
-
-    fn finish(self) -> Result<Reduced, TrainError> {
-        match self {
-            Self::Here(sums) => Ok(sums.finish()),
-            Self::Spread(sums) => sums.finish(),
-        }
-    }
+        drop(sums); // there is nothing more to exchange
+        let exchanged = exchanged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // This rank's own error says more than that a rank has failed.
+        ran.and(exchanged)
+    })
 }

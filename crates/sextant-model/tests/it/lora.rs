@@ -9,8 +9,9 @@ use sextant_files::Existing;
 use sextant_kernels::{FrozenFormat, Precision};
 use sextant_model::backbone::Backbone;
 use sextant_model::{
-    ForwardContext, Heads, LoraConfig, ModelSpec, PackInput, Private, PrivateInit, RelevanceModel,
-    Routing, SharedBases, bundle, dump, freeze, frozen_weights, load, merge, parameters,
+    Activations, ForwardContext, Heads, LoraConfig, ModelSpec, PackInput, Private, PrivateInit,
+    RelevanceModel, Routing, SharedBases, bundle, dump, freeze, frozen_weights, load, merge,
+    parameters,
 };
 use sextant_text::{Encoder, TextConfig};
 
@@ -185,9 +186,10 @@ fn packed_rows_score_as_single_ones() {
     }
 }
 
-/// Gradient checkpointing gives the same bits as a plain backward pass, also with dropout.
+/// Going through the model block by block gives the same bits as a plain backward pass, also with dropout, whether
+/// activations are kept or computed again.
 #[test]
-fn checkpointing_changes_no_bit() {
+fn passes_by_blocks_change_no_bit() {
     let dropping = LoraConfig { dropout: 0.2, ..lora(FrozenFormat::F32) };
     let cases = [
         ("llama", PLAIN, Some(dropping.clone())),
@@ -207,31 +209,50 @@ fn checkpointing_changes_no_bit() {
         let loss = |logits: Tensor<2>| logits.powi_scalar(2).sum();
         let plain = loss(model.forward(&input, &context()).unwrap()).backward();
         let expected = gradients(&model, &plain);
-        let mut found = std::collections::BTreeMap::new();
-        let each = |part| {
-            for (name, gradient) in gradients(&model, &part) {
-                match found.entry(name) {
-                    std::collections::btree_map::Entry::Vacant(place) => {
-                        place.insert(gradient);
-                    }
-                    // Every block adds a gradient to the embeddings of relative positions.
-                    std::collections::btree_map::Entry::Occupied(mut place) => {
-                        let sum = place.get_mut().data.iter_mut().zip(gradient.data);
-                        sum.for_each(|(sum, x)| *sum += x);
+        let stages: std::collections::BTreeMap<String, usize> = sextant_model::parameters(&model)
+            .into_iter()
+            .map(|info| info.name)
+            .zip(model.backward_stages())
+            .collect();
+        for activations in [Activations::Kept, Activations::Recomputed] {
+            let mut found = std::collections::BTreeMap::new();
+            let mut stage = 0;
+            let each = |part| {
+                for (name, gradient) in gradients(&model, &part) {
+                    let last = stages[&name];
+                    let shared = name.starts_with("embeddings.relative");
+                    assert!(
+                        stage == last || (shared && stage < last),
+                        "{what} {name}: {stage} of {last}"
+                    );
+                    match found.entry(name) {
+                        std::collections::btree_map::Entry::Vacant(place) => {
+                            place.insert(gradient);
+                        }
+                        // Every block adds a gradient to the embeddings of relative positions.
+                        std::collections::btree_map::Entry::Occupied(mut place) => {
+                            let sum = place.get_mut().data.iter_mut().zip(gradient.data);
+                            sum.for_each(|(sum, x)| *sum += x);
+                        }
                     }
                 }
-            }
-        };
-        model.backward_checkpointed(&input, &context(), loss, each).unwrap();
-        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{what}");
-        for (name, gradient) in &expected {
-            let shared = name.starts_with("embeddings.relative");
-            let what = format!("{what} {name}");
-            if shared {
-                let bound = if precision == Precision::F32 { 1e-4 } else { 2e-2 };
-                assert_close(&found[name].data, &gradient.data, bound, &what);
-            } else {
-                assert!(found[name] == *gradient, "{what}");
+                stage += 1;
+            };
+            model.backward_by_blocks(&input, &context(), activations, loss, each).unwrap();
+            assert_eq!(
+                found.keys().collect::<Vec<_>>(),
+                expected.keys().collect::<Vec<_>>(),
+                "{what}"
+            );
+            for (name, gradient) in &expected {
+                let shared = name.starts_with("embeddings.relative");
+                let what = format!("{what} {name}");
+                if shared {
+                    let bound = if precision == Precision::F32 { 1e-4 } else { 2e-2 };
+                    assert_close(&found[name].data, &gradient.data, bound, &what);
+                } else {
+                    assert!(found[name] == *gradient, "{what}");
+                }
             }
         }
     }

@@ -4,7 +4,9 @@ use super::Triangles;
 use crate::run_pack::backward;
 use crate::target::StepOptions;
 use crate::{Gradients, TrainError};
-use sextant_model::{ForwardContext, PackInput, RelevanceModel, StepShared, contradiction_losses};
+use sextant_model::{
+    Activations, ForwardContext, PackInput, RelevanceModel, StepShared, contradiction_losses,
+};
 use sextant_text::{Pack, RowView, fill};
 use std::sync::Arc;
 
@@ -59,7 +61,7 @@ pub(crate) fn gradients(
         let losses = backward(
             model,
             (&pack, &input, &ctx),
-            options.checkpointing,
+            options.checkpointing.then_some(Activations::Recomputed),
             divisor,
             |logits| contradiction_losses(logits, &sides, head),
             None,

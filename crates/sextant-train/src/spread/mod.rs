@@ -11,6 +11,7 @@
 
 mod alike;
 mod dev;
+mod exchange;
 mod packets;
 mod parameters;
 mod rounds;
@@ -18,10 +19,11 @@ mod sums;
 
 pub(crate) use alike::{check_alike, check_checkpoint, check_weights, warn_of_idle_ranks};
 pub(crate) use dev::{gather_predictions, predict_dev};
+pub(crate) use exchange::Exchange;
 pub(crate) use packets::Kind;
 pub(crate) use parameters::bring_parameters;
 pub(crate) use rounds::rounds;
-pub(crate) use sums::SpreadSums;
+pub(crate) use sums::{Running, SpreadParameters, SpreadSums};
 
 use crate::{Alone, Reducer, ReductionOrder};
 

@@ -13,6 +13,33 @@ use std::ops::Range;
 /// The most numbers that are exchanged at a time. Buffers hold twice as many.
 const BUCKET: usize = 1 << 22;
 
+/// What a rank has found of one stage in a round of packs.
+pub(crate) struct Turn {
+    pub(super) stage: usize,
+    /// Whether no round of packs follows.
+    pub(super) last_round: bool,
+    pub(super) addends: Vec<Addend>,
+    /// The losses of the round's packs, with its last stage.
+    pub(super) losses: Vec<(usize, Losses)>,
+    /// Why the rank gives up.
+    pub(super) failed: Option<String>,
+}
+
+impl Turn {
+    /// A turn in which nothing was found.
+    pub(super) fn of(stage: usize, last_round: bool) -> Self {
+        Self { stage, last_round, addends: Vec::new(), losses: Vec::new(), failed: None }
+    }
+}
+
+/// Gradients of a stage's parameters that are added to a sum.
+pub(super) struct Addend {
+    /// Addends are added in ascending order of this: the pack, or the rank.
+    pub(super) key: usize,
+    pub(super) sum: usize,
+    pub(super) parts: Vec<Option<Gradient>>,
+}
+
 /// What a rank says before it sends gradients.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Announcement {
@@ -26,7 +53,7 @@ pub(super) struct Announcement {
 pub(super) struct AboutAddend {
     pub(super) key: usize,
     pub(super) sum: usize,
-    /// The kind of each parameter's gradient.
+    /// The kind of the gradient of each of the stage's parameters.
     pub(super) kinds: Vec<Kind>,
 }
 
