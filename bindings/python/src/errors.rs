@@ -41,7 +41,7 @@ create_exception!(
 
 /// The exception for an error of the crates below.
 pub(crate) fn raised(error: &(dyn Error + 'static)) -> PyErr {
-    let text = text(error);
+    let text = in_python(text(error));
     match kind(error) {
         Kind::Row => RowError::new_err(text),
         Kind::Data => DataError::new_err(text),
@@ -123,4 +123,24 @@ fn text(error: &dyn Error) -> String {
         cause = error.source();
     }
     message
+}
+
+/// Options of the command line that messages advise, beside the arguments that functions here have for them.
+const ARGUMENTS: [(&str, &str); 6] = [
+    ("`--split`, in Python `split=`", "`split=`"),
+    ("`--split`", "`split=`"),
+    ("`--out`", "`out=`"),
+    ("`--overwrite`", "`overwrite=True`"),
+    ("`--resume`", "`resume=True`"),
+    ("`--precision f32`", "`precision=\"f32\"`"),
+];
+
+/// A message whose advice names arguments in place of options.
+fn in_python(mut text: String) -> String {
+    for (option, argument) in ARGUMENTS {
+        if text.contains(option) {
+            text = text.replace(option, argument);
+        }
+    }
+    text
 }

@@ -105,6 +105,10 @@ def test_a_callback_stops_a_run_that_goes_on_to_the_same_weights(command: Place,
 
     with pytest.raises(sextant.Stopped, match="resume the run to go on"):
         sextant.train(command.path("run.toml"), rows, callbacks=[stop], **arguments)
+    # What to do is said in arguments, not in options of the command line.
+    with pytest.raises(sextant.SextantError, match=r"`resume=True` to go on.*`overwrite=True`.*`out=`") as refused:
+        sextant.train(command.path("run.toml"), rows, **arguments)
+    assert "--" not in str(refused.value)
     run = sextant.train(command.path("run.toml"), rows, resume=True, **arguments)
     assert run.events[0]["step"] > 0 and weights(run.path) == weights(command.path("cli"))
 

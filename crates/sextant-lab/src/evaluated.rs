@@ -33,7 +33,7 @@ pub fn labelled_rows(
             }
             rows.retain(|example| example.split == Some(part));
         } else if split.is_some() {
-            return Err(LabError::unusable(path, "no row says its split; leave --split out"));
+            return Err(LabError::unusable(path, "no row says its split; leave `--split` out"));
         }
     }
     if rows.examples().is_empty() {

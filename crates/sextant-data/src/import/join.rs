@@ -5,7 +5,7 @@
 
 use super::ImportError;
 use super::digest::{KeyHash, hash};
-use super::map::{JoinSpec, TextSpec};
+use super::map::{JoinSpec, OnMissing, TextSpec};
 use super::number::whole;
 use super::table::{self, TextBatch};
 use super::text::clean;
@@ -115,7 +115,21 @@ impl Joined {
         })?;
         let file = writer.into_inner().map_err(|error| spill(error.into_error()))?;
         self.file = Some(file);
-        Ok(())
+        self.refuse_useless()
+    }
+
+    /// Refuses a table that has none of the keys of the ratings, where ratings without a partner are taken: all would
+    /// be, without a word of what the table was to add. Where they are not taken, rows say it.
+    fn refuse_useless(&self) -> Result<(), ImportError> {
+        let keys = self.places.len();
+        let useful = keys == 0 || self.places.values().any(|&place| place != NOWHERE);
+        if useful || self.spec.missing != OnMissing::Empty {
+            return Ok(());
+        }
+        let problem = format!(
+            "none of the {keys} keys of the ratings is in it; do `key` and `on` name columns that hold the same keys?"
+        );
+        Err(ImportError::key(format!("tables.{}", self.name), problem))
     }
 
     /// The record of a rating; `None` if the table has none for it.

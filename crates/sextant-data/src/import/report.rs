@@ -22,6 +22,9 @@ pub struct ImportReport {
     /// Rows whose key a table lacks, by table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, u64>,
+    /// Rows that were taken although a table lacks their key, by table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unpartnered: BTreeMap<String, u64>,
     /// Rows of a table whose key an earlier row had, by table; the earlier row was taken.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub repeated_keys: BTreeMap<String, u64>,
@@ -79,6 +82,9 @@ impl fmt::Display for ImportReport {
                 "of the pairs that came before, {} have another grade there; `[raters]` makes one grade of several",
                 self.contradictions
             )?;
+        }
+        for (table, rows) in &self.unpartnered {
+            writeln!(f, "`{table}`: {rows} rows were taken without a partner in it")?;
         }
         for (table, rows) in &self.repeated_keys {
             writeln!(

@@ -308,7 +308,10 @@ impl Rows<'_> {
             let found = table.record(batch, row)?;
             match (found, table.spec.missing) {
                 (Some(record), _) => records.push(record),
-                (None, OnMissing::Empty) => records.push(Record::default()),
+                (None, OnMissing::Empty) => {
+                    *self.report.unpartnered.entry(table.name.clone()).or_default() += 1;
+                    records.push(Record::default());
+                }
                 (None, OnMissing::Skip) => {
                     *self.report.missing.entry(table.name.clone()).or_default() += 1;
                     return Ok(None);

@@ -8,8 +8,8 @@ use crate::error::list;
 use crate::exchange::{self, Judgements};
 use crate::read::separator_in;
 use crate::{
-    Batch, BatchReader, DataError, Format, ReadOptions, RowProblem, RowUnit, arrow_values,
-    json_text,
+    Batch, BatchReader, DataError, Encoding, Format, ReadOptions, RowProblem, RowUnit,
+    arrow_values, json_text,
 };
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringArray};
@@ -86,12 +86,19 @@ fn read_batches(
         ..ReadOptions::default()
     };
     if let Some(TableFormat::Judgements(format)) = spec.format {
+        refuse_unread(spec, &path, &format.to_string(), &["encoding", "quoting", "separator"])?;
         let judgements = exchange::read(&path, format)?;
         let batch = of_judgements(&judgements, &path, columns)?;
         watch.rows(batch.rows())?;
         return each(&batch);
     }
     let mut reader = BatchReader::open_columns(&path, &options, columns)?;
+    let unread: &[&str] = match reader.format() {
+        Format::Csv | Format::Tsv => &[],
+        Format::Jsonl => &["quoting", "separator"],
+        Format::Parquet => &["encoding", "quoting", "separator"],
+    };
+    refuse_unread(spec, &path, &reader.format().to_string(), unread)?;
     if let Some(layout) = reader.layout() {
         let names = || layout.schema.fields().iter().map(|field| field.name().clone()).collect();
         if let Some(column) = columns.iter().find(|c| layout.schema.column_with_name(c).is_none()) {
@@ -122,6 +129,29 @@ fn read_batches(
             Err(DataError::unusable(&path, problem).into())
         }
         _ => Ok(()),
+    }
+}
+
+/// Refuses keys that the map states for a table in whose format nothing is read by them.
+fn refuse_unread(
+    spec: &TableSpec,
+    path: &Path,
+    format: &str,
+    unread: &[&str],
+) -> Result<(), ImportError> {
+    let stated = [
+        ("encoding", spec.encoding != Encoding::default()),
+        ("quoting", spec.quoting.is_some()),
+        ("separator", spec.separator.is_some()),
+    ];
+    match stated.into_iter().find(|(key, stated)| *stated && unread.contains(key)) {
+        None => Ok(()),
+        Some((key, _)) => {
+            let problem = format!(
+                "the map states `{key}`, which {format} does not have; take it out, or state another `format`"
+            );
+            Err(DataError::unusable(path, problem).into())
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Imports: raters, judgements as tables, languages, and what goes wrong.
 
-use crate::import_support::{esci, failure, further, grades, published, run};
+use crate::import_support::{esci, failure, further, grades, parquet, published, run, texts};
 use sextant_data::import::{ImportError, ImportMap, ImportOptions, Progress, import};
 use sextant_data::{Format, Output, ReadOptions};
 use sextant_files::Existing;
@@ -306,4 +306,76 @@ fn advice_on_a_table_names_keys_of_the_map() {
     let long = format!("a,b,stars\n{},y,1\n", "x".repeat(ReadOptions::MAX_ROW_BYTES));
     let error = fails(&long);
     assert!(error.contains("line 2: the row is longer than"), "{error}");
+}
+
+/// A key of the map that changes nothing is a mistake of whoever wrote it.
+#[test]
+fn keys_by_which_a_format_is_not_read_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("rows.jsonl", "{\"a\": \"x\", \"b\": \"y\", \"stars\": 1}\n");
+    write("qrels.txt", "q1 0 d1 1\n");
+    let columns = vec![
+        ("a", texts(&[Some("x")])),
+        ("b", texts(&[Some("y")])),
+        ("stars", texts(&[Some("1")])),
+    ];
+    parquet(&folder.path().join("rows.parquet"), columns);
+    let cases = [
+        ("rows.jsonl", "jsonl", &["quoting = \"none\"", "separator = \";\""][..], true),
+        (
+            "rows.parquet",
+            "parquet",
+            &["quoting = \"none\"", "separator = \";\"", "encoding = \"latin-1\""],
+            true,
+        ),
+        (
+            "qrels.txt",
+            "trec-qrels",
+            &["quoting = \"none\"", "separator = \";\"", "encoding = \"latin-1\""],
+            false,
+        ),
+    ];
+    for (file, format, keys, by_name) in cases {
+        let map = format!("{RATED}values = {{ 1 = 0 }}\n").replace("ratings.csv", file);
+        let path = format!("path = \"{file}\"");
+        let stated = format!("{path}\nformat = \"{format}\"");
+        let map = if by_name { map } else { map.replace(&path, &stated) };
+        for key in keys {
+            let error = failure(&map.replace(&path, &format!("{path}\n{key}")), folder.path());
+            let name = key.split(' ').next().unwrap();
+            let expected = format!("{file}: the map states `{name}`, which {format} does not have");
+            assert!(error.contains(&expected), "expected {expected}\nfound {error}");
+        }
+        if by_name {
+            assert_eq!(run(&map, folder.path(), Format::Jsonl).unwrap().1.written, 1);
+            std::fs::remove_file(folder.path().join("out.jsonl")).unwrap();
+        }
+    }
+}
+
+/// Rows that are taken without a partner are counted, and a table that no row finds a partner in is a mistake.
+#[test]
+fn rows_taken_without_a_partner_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("ratings.csv", "a,b,stars\nx,1,1\ny,2,1\nz,3,1\n");
+    write("t.csv", "k,v\n2,two\n");
+    let map = format!("{RATED}values = {{ 1 = 0 }}\n")
+        .replace("[left]", "[tables.t]\npath = \"t.csv\"\nkey = [\"k\"]\non = [\"b\"]\nmissing = \"empty\"\n[left]")
+        .replace("text = \"b\"", "text = [\"b\", \"t.v\"]");
+    let (rows, report) = run(&map, folder.path(), Format::Jsonl).unwrap();
+    assert_eq!(
+        rows.iter().map(|row| row.pair.right.text()).collect::<Vec<_>>(),
+        ["1", "2 two", "3"]
+    );
+    assert_eq!(report.unpartnered["t"], 2);
+    assert!(report.to_string().contains("`t`: 2 rows were taken without a partner in it"));
+    std::fs::remove_file(folder.path().join("out.jsonl")).unwrap();
+    for table in ["k,v\n9,nine\n", "k,v\n"] {
+        write("t.csv", table);
+        let error = failure(&map, folder.path());
+        let expected = "key `tables.t` of the map: none of the 3 keys of the ratings is in it";
+        assert!(error.contains(expected), "{error}");
+    }
 }
