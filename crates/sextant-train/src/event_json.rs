@@ -34,8 +34,9 @@ impl Event<'_> {
                 if let Some(contradiction) = report.contradiction {
                     line["contradiction"] = contradiction.into();
                 }
-                if let Some(Communication { bytes, seconds }) = report.communication {
-                    line["communication"] = json!({"bytes": bytes, "seconds": seconds});
+                if let Some(Communication { bytes, seconds, waited }) = report.communication {
+                    line["communication"] =
+                        json!({"bytes": bytes, "seconds": seconds, "waited": waited});
                 }
                 line
             }

@@ -144,7 +144,9 @@ impl Job {
             let affinity = &mut self.state.affinity;
             task_gradients::look(affinity, &model, &batch, options, learning_rate)?;
         }
-        let spread = Spread { reducer: &self.reducer, order: recipe.distributed.reduction };
+        let reducer = &self.reducer;
+        let order = recipe.distributed.reduction;
+        let spread = Spread { reducer, order, waited: &reducer.waited };
         let found = match weighting.kind {
             Weighting::Pcgrad => pcgrad::gradients(&model, &batch, options, spread)?,
             _ => step::spread_gradients(&model, &batch, options, spread)?,

@@ -63,7 +63,7 @@ impl AdamW {
     }
 
     /// Adds a parameter that does not belong to the model: a matrix, whose gradient follows those of the model's
-    /// parameters. It is updated by [`AdamW::step_with`], with the rate of heads.
+    /// parameters. It is updated by [`AdamW::step_with`], with the rate of heads, and by all ranks.
     pub(crate) fn add(&mut self, name: &str, matrix: &Tensor<2>) {
         let info =
             ParamInfo { name: name.to_owned(), shape: matrix.dims().to_vec(), trainable: true };

@@ -34,14 +34,15 @@ impl Shard {
         Self { rank, ranks, owners }
     }
 
-    /// The rank that keeps the moments of a parameter; `None` if they are divided by rows.
+    /// The rank that keeps the moments of a parameter; `None` if they are divided by rows, or if all ranks keep them,
+    /// as those of a parameter that was added to the model's.
     pub(crate) fn owner(&self, parameter: usize) -> Option<usize> {
-        self.owners[parameter]
+        self.owners.get(parameter).copied().flatten()
     }
 
     /// Whether this rank keeps moments of a parameter.
     pub(crate) fn keeps(&self, parameter: usize) -> bool {
-        self.owners[parameter].is_none_or(|owner| owner == self.rank)
+        self.owner(parameter).is_none_or(|owner| owner == self.rank)
     }
 
     /// Whether this rank keeps the moments of a row of a table that is divided by rows.

@@ -85,7 +85,7 @@ pub(crate) fn run_packs(
         return Ok(sums.finish());
     }
     let pass = pass.by_blocks(spread.order == ReductionOrder::Ring);
-    let parameters = SpreadParameters::of(model);
+    let parameters = SpreadParameters::of(model, options.layers);
     // Whoever computes waits when a round of packs is found before the stages of the one before were exchanged, so
     // that gradients of one round at most are held besides.
     let (turns, taken) = std::sync::mpsc::sync_channel(parameters.stages());
@@ -108,7 +108,8 @@ pub(crate) fn run_packs(
             }
         }
         drop(sums); // there is nothing more to exchange
-        let exchanged = exchanged.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let exchanged = spread.waited.time(|| exchanged.join());
+        let exchanged = exchanged.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         // This rank's own error says more than that a rank has failed.
         ran.and(exchanged)
     })

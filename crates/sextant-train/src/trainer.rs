@@ -94,11 +94,6 @@ impl Trainer {
         check_alike(ranks, &fingerprint, &mut prepared.plan.computation)?;
         let Prepared { mut plan, mut model, encoder, train, dev, triangles, mut layers, behaviour } =
             prepared;
-        if layers.is_some() && ranks.ranks() > 1 {
-            return Err(TrainError::Plan(vec![
-                "teacher.layers cannot be learned by several processes yet, whose gradients are those of the model's own parameters; train in one".into(),
-            ]));
-        }
         let recipe = plan.recipe.clone();
         let batch = &recipe.batch;
         let mut sampler =
@@ -106,11 +101,11 @@ impl Trainer {
         let epoch = sampler.batches_per_epoch() as f64;
         let steps = steps(&recipe, epoch);
         let mut optimizer = AdamW::new(recipe.optimizer.clone(), &model);
-        if let Some(layers) = &layers {
-            optimizer.add(LayerTeacher::PROJECTION, &layers.projection);
-        }
         if recipe.distributed.shard_optimizer && ranks.ranks() > 1 {
             optimizer = optimizer.sharded(ranks.rank(), ranks.ranks());
+        }
+        if let Some(layers) = &layers {
+            optimizer.add(LayerTeacher::PROJECTION, &layers.projection);
         }
         let mut state = TrainingState { fingerprint, ..TrainingState::default() };
         let found = agree(

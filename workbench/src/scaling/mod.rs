@@ -131,15 +131,15 @@ impl Scale {
     }
 }
 
-/// The table: milliseconds of a step, of which exchanging; megabytes that a rank sends in a step; memory.
+/// The table: milliseconds of a step, of which exchanging, and waiting for that; megabytes that a rank sends in a step; memory.
 fn print(cases: &[Case], found: &BTreeMap<usize, Vec<Ran>>) {
     let median = |index: usize, number: fn(&Ran) -> f64| {
         crate::bench::median(&found[&index].iter().map(number).collect::<Vec<_>>())
     };
     println!(
-        "\n| case | ms a step | of the first case | of it exchanging, ms | sent by a rank, MB | memory of rank 0, MiB |"
+        "\n| case | ms a step | of the first case | of it exchanging, ms | waiting for that, ms | sent by a rank, MB | memory of rank 0, MiB |"
     );
-    println!("|---|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|");
     for (index, case) in cases.iter().enumerate() {
         let step = median(index, |ran| ran.step);
         // Runs of one round follow one another closely, so that ratios are taken within rounds.
@@ -149,11 +149,12 @@ fn print(cases: &[Case], found: &BTreeMap<usize, Vec<Ran>>) {
             .map(|(ran, first)| ran.step / first.step)
             .collect();
         println!(
-            "| {} | {:.0} | {:.3} | {:.0} | {:.1} | {:.0} |",
+            "| {} | {:.0} | {:.3} | {:.0} | {:.0} | {:.1} | {:.0} |",
             case.name,
             1e3 * step,
             crate::bench::median(&ratios),
             1e3 * median(index, |ran| ran.exchanging),
+            1e3 * median(index, |ran| ran.waited),
             median(index, |ran| ran.sent) / 1e6,
             median(index, |ran| ran.memory) / f64::from(1 << 20),
         );

@@ -18,6 +18,8 @@ pub(super) struct Ran {
     pub(super) step: f64,
     /// Seconds of a step in which rank 0 exchanged with others, or waited for them.
     pub(super) exchanging: f64,
+    /// Seconds of a step in which rank 0 waited for gradients without computing.
+    pub(super) waited: f64,
     /// Bytes that rank 0 sent in a step.
     pub(super) sent: f64,
     /// The most memory of rank 0, in bytes.
@@ -103,6 +105,7 @@ impl Place {
         Ok(Ran {
             step: median(|step| step["seconds"].as_f64()),
             exchanging: median(|step| step["communication"]["seconds"].as_f64()),
+            waited: median(|step| step["communication"]["waited"].as_f64()),
             sent: median(|step| step["communication"]["bytes"].as_f64()),
             memory: summary["peak_memory_bytes"].as_f64().unwrap_or(0.0),
             weights: sextant_files::sha256(&run.join("checkpoint/model.safetensors"))?,

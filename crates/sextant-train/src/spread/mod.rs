@@ -25,6 +25,7 @@ pub(crate) use parameters::bring_parameters;
 pub(crate) use rounds::rounds;
 pub(crate) use sums::{Running, SpreadParameters, SpreadSums};
 
+use crate::metered::Stopwatch;
 use crate::{Alone, Reducer, ReductionOrder};
 
 /// How the packs of a step are spread.
@@ -32,10 +33,15 @@ use crate::{Alone, Reducer, ReductionOrder};
 pub(crate) struct Spread<'a> {
     pub(crate) reducer: &'a dyn Reducer,
     pub(crate) order: ReductionOrder,
+    /// How long whoever computes has waited for gradients to be exchanged.
+    pub(crate) waited: &'a Stopwatch,
 }
+
+/// The time that a process alone waits for others.
+static NEVER: Stopwatch = Stopwatch::new();
 
 impl Spread<'_> {
     /// All packs run in this process.
     pub(crate) const ALONE: Spread<'static> =
-        Spread { reducer: &Alone, order: ReductionOrder::Fixed };
+        Spread { reducer: &Alone, order: ReductionOrder::Fixed, waited: &NEVER };
 }

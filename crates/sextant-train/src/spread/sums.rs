@@ -7,13 +7,14 @@
 
 use super::Spread;
 use super::packets::{Addend, Losses, Turn};
+use crate::metered::Stopwatch;
 use crate::packs::StepPlan;
 use crate::run_pack::PackLosses;
-use crate::{Gradients, ReductionOrder, TrainError};
+use crate::{Gradients, LayerTeacher, ReductionOrder, TrainError};
 use sextant_model::{RelevanceModel, parameters};
 use std::sync::mpsc::SyncSender;
 
-/// The parameters of a model, as ranks exchange their gradients.
+/// The parameters of a model, and what is learned besides, as ranks exchange their gradients.
 pub(crate) struct SpreadParameters {
     /// How many numbers each parameter has.
     pub(super) lengths: Vec<usize>,
@@ -22,9 +23,15 @@ pub(crate) struct SpreadParameters {
 }
 
 impl SpreadParameters {
-    pub(crate) fn of(model: &RelevanceModel) -> Self {
-        let lengths = parameters(model).iter().map(sextant_model::ParamInfo::len).collect();
-        let stage_of = model.backward_stages();
+    /// Those of a model, and of the teacher of its layers, if it has one.
+    pub(crate) fn of(model: &RelevanceModel, layers: Option<&LayerTeacher>) -> Self {
+        let mut lengths: Vec<usize> =
+            parameters(model).iter().map(sextant_model::ParamInfo::len).collect();
+        let mut stage_of = model.backward_stages();
+        if let Some(layers) = layers {
+            lengths.push(layers.projection.shape().num_elements());
+            stage_of.push(0);
+        }
         let last = stage_of.iter().copied().max().unwrap_or(0);
         let members = |stage: usize| {
             let of_stage = stage_of.iter().enumerate().filter(|(_, found)| **found == stage);
@@ -48,6 +55,7 @@ pub(crate) struct SpreadSums<'a> {
     by_blocks: bool,
     sum_of_pack: Vec<usize>,
     turns: SyncSender<Turn>,
+    waited: &'a Stopwatch,
     found: Vec<Found>,
     /// The losses of the packs that this rank has run in this round.
     losses: Vec<(usize, Losses)>,
@@ -86,7 +94,7 @@ impl<'a> SpreadSums<'a> {
         parameters: &'a SpreadParameters,
         by_blocks: bool,
         turns: SyncSender<Turn>,
-        spread: Spread<'_>,
+        spread: Spread<'a>,
     ) -> Self {
         Self {
             rank: spread.reducer.rank(),
@@ -95,6 +103,7 @@ impl<'a> SpreadSums<'a> {
             by_blocks,
             sum_of_pack: plan.packs.iter().map(|pack| pack.sum).collect(),
             turns,
+            waited: spread.waited,
             found: Vec::new(),
             losses: Vec::new(),
             pack: Running::default(),
@@ -172,6 +181,6 @@ impl<'a> SpreadSums<'a> {
         let losses = if ends { std::mem::take(&mut self.losses) } else { Vec::new() };
         let turn = Turn { addends, losses, ..Turn::of(self.stage, last_round) };
         self.stage += 1;
-        self.turns.send(turn).is_ok()
+        self.waited.time(|| self.turns.send(turn)).is_ok()
     }
 }

@@ -11,6 +11,7 @@ use sextant_train::{
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
@@ -124,4 +125,20 @@ impl Observer for Losses {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// A setting by which a model learns from the layers of a teacher, which is trained in `folder` if it is not there.
+pub(crate) fn learning_from_layers(folder: &Path, keys: &str) -> String {
+    let teacher = RunFolder(folder.join("teacher"));
+    if !teacher.bundle().exists() {
+        let settings = [
+            "schedule.steps=2",
+            "model.backbone={ vocab_size = 300, hidden_size = 48, layers = 3, attention_heads = 2, intermediate_size = 64 }",
+        ];
+        let trainer =
+            Trainer::new(prepared(&settings), teacher.clone(), Start::New, Existing::Refuse);
+        trainer.unwrap().run(&mut Silent).unwrap();
+    }
+    let (bundle, cache) = (teacher.bundle(), folder.join("cache"));
+    format!("teacher={{ sources = [{bundle:?}], cache = {cache:?}, layers = {{ {keys} }} }}")
 }

@@ -1,6 +1,6 @@
 //! One training in several processes, which are threads here: the same results as in one process.
 
-use crate::common::{Silent, checkpoint_values, folder, plan, prepared};
+use crate::common::{Silent, checkpoint_values, folder, learning_from_layers, plan, prepared};
 use crate::thread_ranks::on;
 use sextant_files::Existing;
 use sextant_model::{Device, dump};
@@ -107,7 +107,12 @@ fn spreads_with(extra: &[&str], on_ranks: &[&str]) {
                 let fields = line.as_object_mut().unwrap();
                 fields.remove("seconds");
                 let exchanged = fields.remove("communication");
-                assert!(exchanged.is_none_or(|found| found["bytes"].as_u64().unwrap() > 0));
+                assert!(exchanged.is_none_or(|found| {
+                    let seconds = |name: &str| found[name].as_f64().unwrap();
+                    found["bytes"].as_u64().unwrap() > 0
+                        && seconds("seconds") > 0.0
+                        && seconds("waited") >= 0.0
+                }));
                 line
             })
             .collect()
@@ -180,6 +185,16 @@ fn a_sharded_optimizer_gives_the_bits_of_one_process() {
         let wide = "model.backbone={ vocab_size = 300, hidden_size = 64, layers = 2, attention_heads = 2, intermediate_size = 64 }";
         spreads_with(&[&moments, wide], &shard);
     }
+}
+
+/// The matrix that leads from the student's width to the teacher's is learned by all ranks, also where moments are
+/// shared out.
+#[test]
+fn ranks_give_the_bits_of_one_process_with_a_teacher_of_layers() {
+    let temporary = TempDir::new().unwrap();
+    let layers = learning_from_layers(temporary.path(), "");
+    spreads(&[&layers]);
+    spreads_with(&[&layers], &["distributed.shard_optimizer=true"]);
 }
 
 /// What others call gradient accumulation: four packs on one rank, two on each of two, one on each of four.
