@@ -30,21 +30,23 @@ impl<P: Product> Packed<P> {
         let panels = columns.div_ceil(width);
         let mut data = Room::new(panels * words * width);
         let to = data.shared();
-        parallel::for_each(panels, depth * columns, |panel| {
+        let group = if matrix.column == 1 { group(panels) } else { 1 };
+        parallel::for_each(panels.div_ceil(group), depth * columns, |task| {
             #[cfg(feature = "profile")]
             let _span = crate::profile::Span::new(crate::profile::Part::Packing, 0);
-            let pack = PackPanel::<P> {
-                from: matrix.data.at(panel * width * matrix.column),
+            let first = task * group;
+            let pack = PackPanels::<P> {
+                from: matrix.data.at(first * width * matrix.column),
                 step: matrix.row,
                 column: matrix.column,
                 depth,
-                columns: width.min(columns - panel * width),
-                to: to.at(panel * words * width),
+                columns: (group * width).min(columns - first * width),
+                to: to.at(first * words * width),
                 width,
                 product: PhantomData,
             };
             // SAFETY: `matrix.check` has found that the matrix lies within its data, so the kernel reads valid
-            // numbers. The buffer has room for all panels, and each task writes another panel of it.
+            // numbers. The buffer has room for all panels, and each task writes other panels of it.
             unsafe { launch(level, pack) };
         });
         // SAFETY: every panel was packed, and packing writes a whole panel, with zeros in the columns past the
@@ -121,7 +123,16 @@ pub(crate) fn panel_width<S: Simd, P: Product>(columns: usize) -> usize {
     vectors.div_ceil(panels) * S::LANES
 }
 
-struct PackPanel<P> {
+/// How many panels one task packs of a matrix whose rows are contiguous. It reads rows in pieces as wide as its panels,
+/// and memory gives long pieces about twice as fast as single vectors; but each thread should have several tasks.
+fn group(panels: usize) -> usize {
+    /// Wider pieces are read no faster.
+    const MOST: usize = 4;
+    panels.div_ceil(4 * rayon::current_num_threads()).clamp(1, MOST)
+}
+
+/// Packs some panels that follow each other, of which the last may lack columns; one alone, unless rows are contiguous.
+struct PackPanels<P> {
     from: FloatPtr,
     step: usize,
     column: usize,
@@ -132,29 +143,20 @@ struct PackPanel<P> {
     product: PhantomData<P>,
 }
 
-impl<P: Product> Kernel for PackPanel<P> {
+impl<P: Product> Kernel for PackPanels<P> {
     type Output = ();
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
-        // SAFETY: the caller promises pointers that are valid for a panel of these sizes. One of the strides
+        let Self { from, step, column, depth, columns, to, width, .. } = self;
+        // SAFETY: the caller promises pointers that are valid for panels of these sizes. One of the strides
         // is 1, as `Matrix::check` found, and `width`, from `panel_width`, is a multiple of the lanes.
-        unsafe {
-            pack_panel::<S, P>(
-                simd,
-                self.from,
-                self.step,
-                self.column,
-                self.depth,
-                self.columns,
-                self.to,
-                self.width,
-            );
-        }
+        unsafe { pack_panel::<S, P>(simd, from, step, column, depth, columns, to, width) };
     }
 }
 
 /// Packs `columns` columns of `depth` numbers into `[words][width]`, with zeros in the columns
-/// that are missing. The number at depth `k` of column `j` is `from[k * step + j * column]`.
+/// that are missing. The number at depth `k` of column `j` is `from[k * step + j * column]`. Only where rows are
+/// contiguous may there be more columns than one panel has.
 ///
 /// # Safety
 /// One of the strides is 1, `width` is a whole number of vectors, `from` is valid for the columns, and `to` for
@@ -171,40 +173,67 @@ pub(crate) unsafe fn pack_panel<S: Simd, P: Product>(
     to: *mut f32,
     width: usize,
 ) {
-    let (per_word, words) = (P::per_word::<S>(), P::words::<S>(depth));
-    // SAFETY: the caller promises that the columns can be read, and where fewer columns are left than a vector
-    // has lanes, only those are read; the second row of a pair is read only if it exists. The caller also
-    // promises room for `[words][width]`, and `width` is a whole number of vectors, so whole vectors may be
-    // stored from every `v` on.
+    // SAFETY: the caller promises that the columns can be read, and room for `[words][width]`; `width` is a whole
+    // number of vectors, so whole vectors may be stored from every `v` on.
     unsafe {
+        if column == 1 {
+            return pack_rows::<S, P>(simd, from, step, depth, columns, to, width);
+        }
         for v in (0..width).step_by(S::LANES) {
             let inside = columns.saturating_sub(v);
-            if column == 1 {
-                for word in 0..words {
+            transpose_block::<S, P>(
+                simd,
+                from.add(v * column),
+                column,
+                depth,
+                inside.min(S::LANES),
+                to.add(v),
+                width,
+            );
+        }
+    }
+}
+
+/// Packs `columns` columns of a matrix whose rows are contiguous, `step` apart, into as many panels `[words][width]` as
+/// they fill, with zeros in the columns that are missing of the last. Without columns, one panel is filled with zeros.
+///
+/// # Safety
+/// `width` is a whole number of vectors, `from` is valid for the columns, and `to` for the panels.
+#[inline(always)]
+unsafe fn pack_rows<S: Simd, P: Product>(
+    simd: S,
+    from: FloatPtr,
+    step: usize,
+    depth: usize,
+    columns: usize,
+    to: *mut f32,
+    width: usize,
+) {
+    let (per_word, words) = (P::per_word::<S>(), P::words::<S>(depth));
+    let panels = columns.div_ceil(width).max(1);
+    for word in 0..words {
+        for panel in 0..panels {
+            for v in (0..width).step_by(S::LANES) {
+                let at = panel * width + v;
+                let inside = columns.saturating_sub(at);
+                // SAFETY: the caller promises that the columns can be read, and where fewer columns are left than a
+                // vector has lanes, only those are read; the second row of a pair is read only if it exists. The
+                // caller also promises room for the panels, whose lines are whole vectors.
+                unsafe {
                     let x = if word * per_word >= depth {
                         simd.splat(0.0)
                     } else if per_word == 1 {
-                        P::single(simd, load_row(simd, from.add(word * step + v), inside))
+                        P::single(simd, load_row(simd, from.add(word * step + at), inside))
                     } else {
-                        let low = from.add(2 * word * step + v);
+                        let low = from.add(2 * word * step + at);
                         let high = if 2 * word + 1 < depth { inside } else { 0 };
                         simd.pair_bf16(
                             load_row(simd, low, inside),
                             load_row(simd, low.add(step), high),
                         )
                     };
-                    simd.store(to.add(word * width + v), x);
+                    simd.store(to.add((panel * words + word) * width + v), x);
                 }
-            } else {
-                transpose_block::<S, P>(
-                    simd,
-                    from.add(v * column),
-                    column,
-                    depth,
-                    inside.min(S::LANES),
-                    to.add(v),
-                    width,
-                );
             }
         }
     }
