@@ -1,9 +1,10 @@
 //! Turns the texts of shops and scrapers, which have HTML in them, into plain text.
 
-/// `text` without HTML: script blocks, style blocks and tags are removed, common entities are decoded, and
-/// runs of white space become one space.
+/// `text` without HTML: script blocks, style blocks and tags are removed, entities are decoded, and runs of white space
+/// become one space.
 pub(crate) fn plain_text(text: &str) -> String {
-    collapse(&decode_entities(&without_tags(text)))
+    // Entities without a semicolon are decoded as in attributes: not where a letter follows, as in `?a=1&region=2`.
+    collapse(&htmlize::unescape_attribute(without_tags(text)))
 }
 
 /// `text` with each run of white space as one space, and without white space at its ends.
@@ -48,50 +49,6 @@ fn without_tags(text: &str) -> String {
     out
 }
 
-/// Decodes the HTML entities that occur in product data, numeric ones included. Others are left as they are.
-pub(crate) fn decode_entities(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find('&') {
-        out.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let entity = rest.find(';').filter(|&end| end <= 8).map(|end| &rest[1..end]);
-        if let Some(character) = entity.and_then(decode) {
-            out.push(character);
-            rest = &rest[entity.map_or(0, str::len) + 2..];
-        } else {
-            out.push('&');
-            rest = &rest[1..];
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn decode(entity: &str) -> Option<char> {
-    if let Some(number) = entity.strip_prefix('#') {
-        let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-            None => number.parse().ok()?,
-        };
-        return char::from_u32(code);
-    }
-    Some(match entity {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => ' ',
-        "reg" => '®',
-        "trade" => '™',
-        "deg" => '°',
-        "frac12" => '½',
-        "frac14" => '¼',
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +58,16 @@ mod tests {
         let html = "<p class='x'>Soft &amp; warm</p><style>p{color:red}</style> 5 < 6&nbsp;in&#39;";
         assert_eq!(plain_text(html), "Soft & warm 5 < 6 in'");
         assert_eq!(plain_text("cut <script>never closed"), "cut");
-        assert_eq!(plain_text("R&D; AT&T &unknown; &"), "R&D; AT&T &unknown; &");
+        assert_eq!(
+            plain_text("R&D; AT&T &unknown; & ?a=1&region=2"),
+            "R&D; AT&T &unknown; & ?a=1&region=2"
+        );
+        assert_eq!(
+            plain_text(
+                "Caf&eacute;&nbsp;&ldquo;N&#186; 5&rdquo; &mdash; 50&#x2009;&times;&#8201;70&AMP;&euro;3&hellip;"
+            ),
+            "Café “Nº 5” — 50 × 70&€3…"
+        );
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod input;
 mod json_text;
 mod layout;
 pub mod market;
+mod number;
 mod pairs;
 pub mod raters;
 mod read;
@@ -30,6 +31,7 @@ mod read_options;
 mod row;
 pub mod sources;
 pub mod split;
+mod surplus;
 mod table;
 mod write;
 
@@ -51,6 +53,7 @@ pub use pairs::{PairError, pairs};
 pub use read::{Batch, BatchReader, RowReader};
 pub use read_options::{Labels, Quoting, ReadOptions, Separator};
 pub use row::{Row, json_number};
+pub use surplus::surplus;
 pub use write::{
     BatchWriter, Output, RowView, RowsWriter, unwritable, unwritable_row, used_by, write_examples,
 };

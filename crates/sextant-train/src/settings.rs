@@ -29,11 +29,17 @@ pub fn parse_toml<T: DeserializeOwned>(
         set(&mut document, key.trim(), value.trim()).map_err(|reason| failed(&flag, reason))?;
     }
     // The changed document is parsed again from text, so that errors show the line that they are about.
-    toml::from_str(&document.to_string()).map_err(|error| {
+    let text = document.to_string();
+    let failed = |reason: String| {
         let flags = settings.iter().map(|setting| format!("--set {setting}"));
         let origin = std::iter::once(origin.to_owned()).chain(flags).collect::<Vec<_>>().join(" ");
-        failed(&origin, error.to_string())
-    })
+        failed(&origin, reason)
+    };
+    let read = toml::from_str(&text).map_err(|error| failed(error.to_string()))?;
+    match sextant_data::surplus::<T>(&text) {
+        Some((key, problem)) => Err(failed(format!("{key}: {problem}"))),
+        None => Ok(read),
+    }
 }
 
 /// The most parts that a dotted key may have, which is more than any key of a recipe has.
@@ -134,6 +140,15 @@ mod tests {
             ("name.x=1", "not a table"),
             ("model.pooling=max", "unknown variant `max`"),
             ("precision=f64", "f64"),
+            ("loss.class_weights=[1.0,2.0,1.0,9.0]", "loss.class_weights: invalid length 4"),
+            (
+                "dev.decide={cost=[[0,2,5,9],[1,0,1],[1,1,0]]}",
+                "dev.decide.cost[0]: invalid length 4",
+            ),
+            (
+                "behaviour.rates={clicks=[0.02,0.08,0.2,0.9]}",
+                "behaviour.rates.clicks: invalid length 4",
+            ),
         ] {
             let error = parse(&[setting]).unwrap_err();
             assert!(error.contains(expected), "{setting}: {error}");

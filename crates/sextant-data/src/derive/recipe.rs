@@ -161,6 +161,9 @@ impl Recipe {
             path: path.to_owned(),
             source: Box::new(source),
         })?;
+        if let Some((key, problem)) = crate::surplus::<Self>(&text) {
+            return Err(RecipeError::Value { key, problem });
+        }
         recipe.check()?;
         Ok(recipe)
     }

@@ -24,6 +24,14 @@ pub enum ExchangeError {
         /// What is wrong, and what would be right.
         problem: String,
     },
+    /// The name of what is written cannot be.
+    #[error("the name `{name}` {problem}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
     /// The file cannot be read or written.
     #[error(transparent)]
     Data(#[from] DataError),

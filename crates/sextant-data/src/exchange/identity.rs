@@ -1,6 +1,7 @@
 //! Stable identifiers of queries and documents, for formats that need them.
 
 use super::ExchangeError;
+use crate::number::whole;
 use crate::{Row, entity};
 use sextant_core::Entity;
 use sha2::{Digest, Sha256};
@@ -28,7 +29,8 @@ impl IdColumns {
             "group" => row.group.clone(),
             _ => {
                 let found = row.further.iter().find(|(known, _)| known == name);
-                found.map(|(_, text)| text.trim().to_owned())
+                // A whole number is one identifier, also where a table with gaps keeps it as 17.0.
+                found.map(|(_, text)| whole(text.trim()).into_owned())
             }
         };
         let find = |column: &Option<String>, usual: &str| match column {

@@ -39,6 +39,13 @@ pub fn write(
     output: Output,
 ) -> Result<(), ExchangeError> {
     check(rows, format)?;
+    if format == ExchangeFormat::TrecRun && (name.is_empty() || name.contains(char::is_whitespace))
+    {
+        return Err(ExchangeError::Name {
+            name: name.to_owned(),
+            problem: "is empty or has white space, which TREC separates words by; give the run another name".to_owned(),
+        });
+    }
     let path = output.path().to_owned();
     let mut output = output;
     let written = match format {
@@ -57,7 +64,10 @@ fn check(rows: &[Judged], format: ExchangeFormat) -> Result<(), ExchangeError> {
     let is_trec = matches!(format, ExchangeFormat::TrecQrels | ExchangeFormat::TrecRun);
     // These have one text for each query, and the others none or one for each row.
     let one_text = matches!(format, ExchangeFormat::Elasticsearch | ExchangeFormat::Opensearch);
+    // These know queries by their texts alone.
+    let by_text = matches!(format, ExchangeFormat::Quepid | ExchangeFormat::Opensearch);
     let mut texts: HashMap<&str, &str> = HashMap::new();
+    let mut queries: HashMap<&str, &str> = HashMap::new();
     let mut seen = HashSet::new();
     for (index, row) in rows.iter().enumerate() {
         let fail = |problem: String| Err(ExchangeError::Row { row: index as u64 + 1, problem });
@@ -82,6 +92,13 @@ fn check(rows: &[Judged], format: ExchangeFormat) -> Result<(), ExchangeError> {
             ));
         }
         let text = row.pair.left.text();
+        let other = *queries.entry(text).or_insert(&row.query_id);
+        if by_text && other != row.query_id {
+            return fail(format!(
+                "queries `{other}` and `{}` have one text, `{text}`, by which {format} knows them; give both the same identifier, or write another format",
+                row.query_id
+            ));
+        }
         let known = *texts.entry(&row.query_id).or_insert(text);
         if one_text && known != text {
             return fail(format!(
@@ -161,7 +178,8 @@ fn opensearch(rows: &[Judged], name: &str) -> Value {
 fn elasticsearch(rows: &[Judged], index: &str) -> Value {
     let requests = by_query(rows).into_iter().map(|(query, rows)| Request {
         id: query.to_owned(),
-        search: json!({"query": {"query_string": {"query": rows[0].pair.left.text()}}}),
+        // Not `query_string`, whose syntax gives a meaning to `/`, quotes, `-`, `(` and words such as OR.
+        search: json!({"query": {"simple_query_string": {"query": rows[0].pair.left.text(), "flags": "NONE"}}}),
         params: Value::Null,
         ratings: rows
             .iter()

@@ -2,7 +2,7 @@
 
 use super::ImportError;
 use crate::error::{Advice, bytes};
-use crate::{DataError, RowProblem, RowUnit};
+use crate::{DataError, Format, RowProblem, RowUnit};
 
 /// The error of a table with the keys of the map in place of options that other commands have.
 pub(super) fn for_maps(error: ImportError) -> ImportError {
@@ -31,6 +31,14 @@ pub(super) fn for_maps(error: ImportError) -> ImportError {
             RowProblem::TooLong { limit } => line(error.path, error.row, too_long(limit)),
             _ => DataError::Row(error).into(),
         },
+        ImportError::Data(DataError::Unusable { path, problem }) => {
+            let problem = Format::ALL.iter().fold(problem, |problem, format| {
+                let option = format!("`--input-format {format}`");
+                problem
+                    .replace(&option, &format!("`format = \"{format}\"` for this table in the map"))
+            });
+            DataError::Unusable { path, problem }.into()
+        }
         other => other,
     }
 }

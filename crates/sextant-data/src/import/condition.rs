@@ -3,8 +3,8 @@
 use super::ImportError;
 use super::columns::Wanted;
 use super::map::Condition;
-use super::number::plain;
 use super::table::TextBatch;
+use crate::number::plain;
 
 /// A condition, resolved.
 pub(super) struct Test {

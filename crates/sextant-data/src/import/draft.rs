@@ -26,6 +26,8 @@ pub struct ColumnLook {
     pub range: Option<(f64, f64)>,
     /// The mean number of words.
     pub words: f64,
+    /// How many rows have no value.
+    pub empty: usize,
 }
 
 /// A table, as its first rows show it.
@@ -99,7 +101,7 @@ impl TableLook {
             return Err(DataError::unusable(path, "there are no rows to look at").into());
         }
         let columns =
-            columns.into_iter().map(|(name, texts)| ColumnLook::new(name, texts)).collect();
+            columns.into_iter().map(|(name, texts)| ColumnLook::new(name, texts, rows)).collect();
         Ok(Self { columns, rows, encoding, separator: options.separator })
     }
 
@@ -147,7 +149,7 @@ impl ColumnLook {
         self.values.as_ref().is_some_and(|values| values.keys().all(is_split))
     }
 
-    fn new(name: String, texts: Vec<String>) -> Self {
+    fn new(name: String, texts: Vec<String>, rows: usize) -> Self {
         let mut values = BTreeMap::new();
         for text in &texts {
             if values.len() <= LABELS {
@@ -165,6 +167,7 @@ impl ColumnLook {
         Self {
             words: words as f64 / texts.len().max(1) as f64,
             values: (values.len() <= LABELS && !values.is_empty()).then_some(values),
+            empty: rows - texts.len(),
             examples,
             range,
             name,
@@ -200,6 +203,8 @@ pub struct Draft {
     pub right: DraftSide,
     /// The column of the label and what it means.
     pub label: Option<(String, DraftLabels)>,
+    /// Whether rows lack a label, and are left out.
+    pub without_label: bool,
     /// The column that names the rater of each row.
     pub rater: Option<String>,
     /// The column of the group.
@@ -257,6 +262,7 @@ impl Draft {
         }
         if let Some((column, labels)) = &self.label {
             let _ = writeln!(out, "\n[label]\ncolumn = {}", quoted(column));
+            let mut skipped = if self.without_label { vec![quoted("")] } else { Vec::new() };
             match labels {
                 DraftLabels::Thresholds([low, high]) => {
                     let _ = writeln!(
@@ -265,7 +271,7 @@ impl Draft {
                     );
                 }
                 DraftLabels::Values(values) => {
-                    let (mut grades, mut skipped) = (Vec::new(), Vec::new());
+                    let mut grades = Vec::new();
                     for (label, grade) in values {
                         match grade {
                             Some(grade) => {
@@ -275,12 +281,11 @@ impl Draft {
                         }
                     }
                     let _ = writeln!(out, "values = {{ {} }}", grades.join(", "));
-                    if !skipped.is_empty() {
-                        let skipped = skipped.join(", ");
-                        let _ =
-                            writeln!(out, "skip = [{skipped}]   # rows with these are left out");
-                    }
                 }
+            }
+            if !skipped.is_empty() {
+                let skipped = skipped.join(", ");
+                let _ = writeln!(out, "skip = [{skipped}]   # rows with these are left out");
             }
         }
         if let Some(rater) = &self.rater {

@@ -41,7 +41,9 @@ pub fn likely_grades(labels: &[String]) -> Option<Vec<Grade>> {
     if let Some(grades) = labels.iter().map(known).collect() {
         return Some(grades);
     }
-    let numbers: Vec<f64> = labels.iter().map(|label| label.parse().ok()).collect::<Option<_>>()?;
+    // An infinity is on no scale.
+    let number = |label: &String| label.parse().ok().filter(|number: &f64| number.is_finite());
+    let numbers: Vec<f64> = labels.iter().map(number).collect::<Option<_>>()?;
     let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
     let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let [low, high] = likely_scale(low, high);
@@ -78,6 +80,7 @@ mod tests {
             assert_eq!(found, expected, "{labels:?}");
         }
         assert_eq!(likely_scale(2.1, 4.8), [1.0, 5.0]);
+        assert_eq!(likely_grades(&["1", "2", "inf"].map(str::to_owned)), None);
         assert_eq!(likely_scale(11.0, 40.0), [11.0, 40.0]);
     }
 }

@@ -6,10 +6,10 @@
 use super::ImportError;
 use super::digest::{KeyHash, hash};
 use super::map::{JoinSpec, OnMissing, TextSpec};
-use super::number::whole;
 use super::table::{self, TextBatch};
 use super::text::clean;
 use super::watch::Watch;
+use crate::number::whole;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;

@@ -2,7 +2,7 @@
 
 use super::ImportError;
 use super::map::LabelSpec;
-use super::number::plain;
+use crate::number::plain;
 use sextant_core::Grade;
 use std::collections::BTreeMap;
 
@@ -26,9 +26,25 @@ impl LabelRule {
         if let Some([low, high]) = spec.thresholds
             && !(low.is_finite() && high.is_finite() && low <= high)
         {
-            let problem =
-                format!("[{low}, {high}] are not two rising numbers; write the lower first");
+            let problem = format!(
+                "[{low}, {high}] are not two numbers of which the second is at least the first; write the lower first"
+            );
             return Err(ImportError::key("label.thresholds", problem));
+        }
+        for values in spec.values.iter() {
+            let mut numbers: Vec<(f64, &String, Grade)> = Vec::new();
+            for (label, &grade) in values {
+                let Ok(number) = label.parse::<f64>() else { continue };
+                match numbers.iter().find(|(known, ..)| *known == number) {
+                    Some((_, other, known)) if *known != grade => {
+                        let problem = format!(
+                            "`{other}` and `{label}` are one number, and have two grades; remove one"
+                        );
+                        return Err(ImportError::key("label.values", problem));
+                    }
+                    _ => numbers.push((number, label, grade)),
+                }
+            }
         }
         Ok(Self {
             values: spec.values.clone(),

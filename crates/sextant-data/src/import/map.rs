@@ -3,8 +3,8 @@
 use super::ImportError;
 use super::side_spec::{Columns, SideSpec};
 use crate::exchange::ExchangeFormat;
-use crate::{Encoding, Format, Quoting, Separator};
-use serde::Deserialize;
+use crate::{Encoding, Format, Quoting, Separator, surplus};
+use serde::{Deserialize, Deserializer};
 use sextant_core::{Grade, LabelOrigin, Split, Task};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -175,7 +175,7 @@ pub struct LabelSpec {
     /// Two numbers: a label below the first is irrelevant, one below the second partial, any other relevant.
     pub thresholds: Option<[f64; 2]>,
     /// Labels whose ratings are left out and counted; an empty one is `""`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "cells")]
     pub skip: Vec<String>,
 }
 
@@ -268,13 +268,38 @@ pub struct Condition {
     /// The column.
     pub column: String,
     /// The values that are kept.
+    #[serde(default, deserialize_with = "some_cells")]
     pub is: Option<Vec<String>>,
     /// The values that are left out.
+    #[serde(default, deserialize_with = "some_cells")]
     pub is_not: Option<Vec<String>>,
     /// The least number that is kept.
     pub min: Option<f64>,
     /// The greatest number that is kept.
     pub max: Option<f64>,
+}
+
+/// The texts of cells, which a map may also write as numbers and truth values: `is = [1, 10]`.
+fn cells<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "texts, numbers, true or false")]
+    enum Cell {
+        Text(String),
+        Whole(i64),
+        Number(f64),
+        Truth(bool),
+    }
+    let cells = Vec::<Cell>::deserialize(deserializer)?.into_iter().map(|cell| match cell {
+        Cell::Text(text) => text,
+        Cell::Whole(number) => number.to_string(),
+        Cell::Number(number) => number.to_string(),
+        Cell::Truth(truth) => truth.to_string(),
+    });
+    Ok(cells.collect())
+}
+
+fn some_cells<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    cells(deserializer).map(Some)
 }
 
 /// The languages to which rows are restricted.
@@ -334,9 +359,13 @@ impl ImportMap {
     /// # Errors
     /// A key is unknown, missing or of the wrong type.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ImportError> {
-        toml::from_str(text).map_err(|source| ImportError::Parse {
+        let map = toml::from_str(text).map_err(|source| ImportError::Parse {
             path: path.to_owned(),
             source: Box::new(source),
-        })
+        })?;
+        match surplus::<Self>(text) {
+            Some((key, problem)) => Err(ImportError::Key { key, problem }),
+            None => Ok(map),
+        }
     }
 }

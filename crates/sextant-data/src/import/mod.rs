@@ -1,10 +1,10 @@
 //! Makes rows of other programs' tables, as a map says.
 //!
 //! A map ([`ImportMap`]) names columns; the plan gives each its place and finds mistakes before
-//! anything is read. The ratings are read twice where tables are joined or grades of several raters become one:
-//! first for the keys and the grades, then for the rows. A joined table is read once in between; of it, only
-//! the rows that are needed are kept, in a temporary file, and memory has their places alone. So an import takes
-//! memory by the number of pairs and products, and not by their texts.
+//! anything is read. The ratings are read for their keys where tables are joined, then for the grades of several raters
+//! where these become one, then for the rows. A joined table is read once, after the keys; of it, only the rows that
+//! are needed are kept, in a temporary file, and memory has their places alone. So an import takes memory by the number
+//! of pairs and products, and not by their texts.
 
 mod advice;
 mod columns;
@@ -18,7 +18,7 @@ mod join;
 mod label;
 mod language;
 mod map;
-mod number;
+mod pair;
 mod plan;
 mod report;
 mod run;

@@ -7,7 +7,6 @@ use super::label::LabelRule;
 use super::language::LanguageFilter;
 use super::map::{Aggregate, ImportMap};
 use super::side::SidePlan;
-use std::collections::BTreeSet;
 
 /// What an import does with each row.
 pub(super) struct Plan {
@@ -22,8 +21,6 @@ pub(super) struct Plan {
     pub(super) row: RowPlan,
     /// The key columns of each joined table, among those of the ratings.
     pub(super) on: Vec<Vec<usize>>,
-    /// The columns of the ratings that tell one pair from another.
-    pub(super) identity: Vec<usize>,
 }
 
 /// Where the columns come from that rows get beside pair and grade.
@@ -83,15 +80,7 @@ impl Plan {
         let tests = tests.collect::<Result<_, _>>()?;
         let language = map.language.as_ref().map(LanguageFilter::new).transpose()?;
         let row = RowPlan::new(map, &mut wanted)?;
-        let identity = left.places().into_iter().chain(right.places());
-        let identity: BTreeSet<usize> = identity
-            .flat_map(|place| match place {
-                Place::Ratings(column) => vec![column],
-                Place::Joined(table, _) => Vec::clone(&on[table]),
-            })
-            .collect();
-        let identity = identity.into_iter().collect();
-        Ok(Self { wanted, left, right, label, rater, tests, language, row, on, identity })
+        Ok(Self { wanted, left, right, label, rater, tests, language, row, on })
     }
 }
 

@@ -2,20 +2,21 @@
 
 use super::ImportError;
 use super::columns::Wanted;
-use super::digest::{KeyHash, hash};
+use super::digest::KeyHash;
 use super::gather::{Gathered, Grades, Taken};
-use super::join::{Joined, Record};
-use super::map::{Duplicates, ImportMap, OnFault, OnMissing};
-use super::number::plain;
+use super::join::Joined;
+use super::map::{Duplicates, ImportMap};
+use super::pair::{LeftOut, Made, Pairs};
 use super::plan::Plan;
 use super::report::ImportReport;
 use super::side::Source;
 use super::table::{self, TextBatch};
 use super::watch::{Progress, Watch};
-use crate::{DataError, Format, Output, PairKey, Row, RowView, RowsWriter};
+use crate::number::plain;
+use crate::{DataError, Format, Output, Row, RowView, RowsWriter};
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{DataType, Field};
-use sextant_core::{Behaviour, Grade, Pair, Split};
+use sextant_core::{Behaviour, Grade, Split};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
@@ -54,13 +55,21 @@ pub fn import(
         })
         .collect();
     let mut report = ImportReport::default();
-    let grades = first_reading(map, &plan, &mut joined, &sources, &mut watch, &mut report)?;
+    if !joined.is_empty() {
+        watch.table("keys of ratings")?;
+        need_keys(map, &plan, &mut joined, &sources, &mut watch)?;
+    }
     for table in &mut joined {
         table.load(&sources, &map.text, &mut watch)?;
         if table.repeated > 0 {
             report.repeated_keys.insert(table.name.clone(), table.repeated);
         }
     }
+    let unpartnered = std::collections::BTreeMap::new();
+    let mut pairs = Pairs { map, plan: &plan, joined, unpartnered };
+    let grades = gather(&mut pairs, &sources, &mut watch, &mut report)?;
+    // They are counted anew as rows are written.
+    pairs.unpartnered.clear();
     let further = plan.row.further.iter().map(|(name, _)| Field::new(name, DataType::Utf8, true));
     let has = |name: &str| match name {
         "grade" | "origin" => plan.label.is_some(),
@@ -74,7 +83,7 @@ pub fn import(
         },
     };
     let writer = RowsWriter::create(output, format, has, further)?;
-    let mut rows = Rows { map, plan: &plan, joined, grades, seen: HashMap::new(), report, writer };
+    let mut rows = Rows { pairs, grades, seen: HashMap::new(), report, writer };
     let Wanted { ratings, .. } = &plan.wanted;
     watch.table("ratings")?;
     table::read(&map.ratings, &sources, ratings, &mut watch, |batch| rows.write(batch))?;
@@ -90,53 +99,64 @@ pub fn import(
         return Err(DataError::unusable(&sources.join(&map.ratings.path), problem).into());
     }
     rows.writer.finish()?;
-    Ok(rows.report)
+    Ok(ImportReport { unpartnered: rows.pairs.unpartnered, ..rows.report })
 }
 
-/// Reads the ratings for the keys that joined tables must have, and for the grades of several raters. Without
-/// either, nothing is read.
-fn first_reading(
+/// Reads the ratings for the keys that joined tables must have.
+fn need_keys(
     map: &ImportMap,
     plan: &Plan,
     joined: &mut [Joined],
     sources: &Path,
     watch: &mut Watch<'_>,
+) -> Result<(), ImportError> {
+    table::read(&map.ratings, sources, &plan.wanted.ratings, watch, |batch| {
+        for row in 0..batch.rows() {
+            if passes(plan, batch, row)? {
+                joined.iter_mut().for_each(|table| table.need(batch, row));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Reads the ratings for the grades of several raters. Ratings are of one pair if their texts are one pair, whatever
+/// identifiers and spellings they have. Without raters, nothing is read.
+fn gather(
+    pairs: &mut Pairs<'_>,
+    sources: &Path,
+    watch: &mut Watch<'_>,
     report: &mut ImportReport,
 ) -> Result<Option<Grades>, ImportError> {
-    if joined.is_empty() && map.raters.is_none() {
+    let (map, plan) = (pairs.map, pairs.plan);
+    let (Some(raters), Some((columns, rule))) = (&map.raters, &plan.label) else {
         return Ok(None);
-    }
-    watch.table("keys of ratings")?;
+    };
+    watch.table("grades of raters")?;
     let mut gathered = Gathered::default();
     table::read(&map.ratings, sources, &plan.wanted.ratings, watch, |batch| {
         for row in 0..batch.rows() {
             if !passes(plan, batch, row)? {
                 continue;
             }
-            for table in joined.iter_mut() {
-                table.need(batch, row);
-            }
-            if let (Some(_), Some((columns, rule))) = (&map.raters, &plan.label) {
-                let key = identity(plan, batch, row);
-                for &column in columns {
-                    let name = &plan.wanted.ratings[column];
-                    let label = batch.get(column, row);
-                    // Where each column is a rater, not everybody has rated every pair.
-                    if rule.skips(label) || (label.is_none() && columns.len() > 1) {
-                        continue;
-                    }
-                    let label = rule.read(label).map_err(|p| batch.error(row, Some(name), p))?;
-                    let rater = match plan.rater {
-                        Some(rater) => batch.get(rater, row),
-                        None => Some(name.as_str()).filter(|_| columns.len() > 1),
-                    };
-                    gathered.add(key, rater, label);
+            let Made::Pair(_, key, _) = pairs.of(batch, row)? else { continue };
+            for &column in columns {
+                let name = &plan.wanted.ratings[column];
+                let label = batch.get(column, row);
+                // Where each column is a rater, not everybody has rated every pair.
+                if rule.skips(label) || (label.is_none() && columns.len() > 1) {
+                    continue;
                 }
+                let label = rule.read(label).map_err(|p| batch.error(row, Some(name), p))?;
+                let rater = match plan.rater {
+                    Some(rater) => batch.get(rater, row),
+                    None => Some(name.as_str()).filter(|_| columns.len() > 1),
+                };
+                gathered.add(key, rater, label);
             }
         }
         Ok(())
     })?;
-    let (Some(raters), Some((_, rule))) = (&map.raters, &plan.label) else { return Ok(None) };
     let (grades, raters) = gathered.into_grades(raters.aggregate, raters.min, rule)?;
     report.raters = Some(raters);
     Ok(Some(grades))
@@ -151,16 +171,9 @@ fn passes(plan: &Plan, batch: &TextBatch, row: usize) -> Result<bool, ImportErro
     Ok(true)
 }
 
-/// What tells a pair from others before texts are joined.
-fn identity(plan: &Plan, batch: &TextBatch, row: usize) -> KeyHash {
-    hash(plan.identity.iter().map(|&column| batch.get(column, row).unwrap_or_default()))
-}
-
-/// The second reading, which makes rows.
+/// The last reading, which makes rows.
 struct Rows<'a> {
-    map: &'a ImportMap,
-    plan: &'a Plan,
-    joined: Vec<Joined>,
+    pairs: Pairs<'a>,
     grades: Option<Grades>,
     /// Pairs that were written, with their grades.
     seen: HashMap<KeyHash, Option<Grade>>,
@@ -171,7 +184,7 @@ struct Rows<'a> {
 impl Rows<'_> {
     fn write(&mut self, batch: &TextBatch) -> Result<(), ImportError> {
         let mut rows = Vec::with_capacity(batch.rows());
-        let mut further = vec![Vec::with_capacity(batch.rows()); self.plan.row.further.len()];
+        let mut further = vec![Vec::with_capacity(batch.rows()); self.pairs.plan.row.further.len()];
         for row in 0..batch.rows() {
             self.report.read += 1;
             if let Some((found, values)) = self.row(batch, row)? {
@@ -198,39 +211,43 @@ impl Rows<'_> {
         batch: &TextBatch,
         row: usize,
     ) -> Result<Option<(Row, Vec<Option<String>>)>, ImportError> {
-        let (map, plan) = (self.map, self.plan);
+        let (map, plan) = (self.pairs.map, self.pairs.plan);
         if !passes(plan, batch, row)? {
             self.report.conditions += 1;
             return Ok(None);
         }
-        let Some(grade) = self.grade(batch, row)? else { return Ok(None) };
-        let Some(records) = self.records(batch, row)? else { return Ok(None) };
-        let source = Source { batch, row, records: &records, text: &map.text };
-        let sides = [("left", &plan.left), ("right", &plan.right)];
-        let [left, right] = sides.map(|(name, side)| (name, side.entity(&source)));
-        let (left, right) = match (left, right) {
-            ((_, Some(left)), (_, Some(right))) => (left, right),
-            ((name, None), _) | (_, (name, None)) => {
-                self.report.empty += 1;
-                return match map.empty {
-                    OnFault::Skip => Ok(None),
-                    OnFault::Error => {
-                        let problem = format!(
-                            "there is no text for the {name} side; `empty = \"skip\"` in the map leaves such rows out"
-                        );
-                        Err(batch.error(row, None, problem))
-                    }
-                };
+        let alone = match self.grades {
+            Some(_) => None,
+            None => match self.own_grade(batch, row)? {
+                Some(grade) => grade,
+                None => return Ok(None),
+            },
+        };
+        let (pair, key, records) = match self.pairs.of(batch, row)? {
+            Made::Pair(pair, key, records) => (*pair, key, records),
+            Made::LeftOut(why) => {
+                self.count(&why);
+                return Ok(None);
             }
         };
-        let pair = Pair { task: map.task, left, right };
-        if plan.language.as_ref().is_some_and(|filter| !filter.keeps(&pair)) {
-            self.report.language += 1;
+        let grade = if let Some(grades) = &mut self.grades {
+            match grades.take(&key) {
+                Taken::Grade(grade) => Some(grade),
+                Taken::Again => {
+                    self.report.merged += 1;
+                    return Ok(None);
+                }
+                Taken::Unrated => {
+                    self.report.unrated += 1;
+                    return Ok(None);
+                }
+            }
+        } else if self.is_repeated(key, alone) {
             return Ok(None);
-        }
-        if map.duplicates == Duplicates::First && self.is_repeated(&pair, grade) {
-            return Ok(None);
-        }
+        } else {
+            alone
+        };
+        let source = Source { batch, row, records: &records, text: &map.text };
         if let Some(grade) = grade {
             self.report.grades[grade.index()] += 1;
         }
@@ -264,75 +281,44 @@ impl Rows<'_> {
         Ok(Some((row, further)))
     }
 
-    /// The grade of a row, where rows have grades; `None` if the row is left out.
+    /// The grade that a row states itself, where rows have grades; `None` if the row is left out.
     #[expect(clippy::option_option, reason = "a row without a grade is not one that is left out")]
-    fn grade(
+    fn own_grade(
         &mut self,
         batch: &TextBatch,
         row: usize,
     ) -> Result<Option<Option<Grade>>, ImportError> {
-        let Some((columns, rule)) = &self.plan.label else { return Ok(Some(None)) };
-        if let Some(grades) = &mut self.grades {
-            return Ok(match grades.take(&identity(self.plan, batch, row)) {
-                Taken::Grade(grade) => Some(Some(grade)),
-                Taken::Again => {
-                    self.report.merged += 1;
-                    None
-                }
-                Taken::Unrated => {
-                    self.report.unrated += 1;
-                    None
-                }
-            });
-        }
+        let plan = self.pairs.plan;
+        let Some((columns, rule)) = &plan.label else { return Ok(Some(None)) };
         let column = columns[0];
         let label = batch.get(column, row);
         if rule.skips(label) {
             self.report.labels += 1;
             return Ok(None);
         }
-        let name = &self.plan.wanted.ratings[column];
+        let name = &plan.wanted.ratings[column];
         let (grade, _) =
             rule.read(label).map_err(|problem| batch.error(row, Some(name), problem))?;
         Ok(Some(Some(grade)))
     }
 
-    /// The records of all joined tables; `None` if the row is left out, because a table has none for it.
-    fn records(
-        &mut self,
-        batch: &TextBatch,
-        row: usize,
-    ) -> Result<Option<Vec<Record>>, ImportError> {
-        let mut records = Vec::with_capacity(self.joined.len());
-        for table in &mut self.joined {
-            let found = table.record(batch, row)?;
-            match (found, table.spec.missing) {
-                (Some(record), _) => records.push(record),
-                (None, OnMissing::Empty) => {
-                    *self.report.unpartnered.entry(table.name.clone()).or_default() += 1;
-                    records.push(Record::default());
-                }
-                (None, OnMissing::Skip) => {
-                    *self.report.missing.entry(table.name.clone()).or_default() += 1;
-                    return Ok(None);
-                }
-                (None, OnMissing::Error) => {
-                    let problem = format!(
-                        "table `{0}` has no row with {1}; `missing = \"skip\"` under [tables.{0}] leaves such rows out, `missing = \"empty\"` takes them without",
-                        table.name,
-                        table.shown_key(batch, row)
-                    );
-                    return Err(batch.error(row, None, problem));
-                }
+    fn count(&mut self, why: &LeftOut) {
+        match why {
+            LeftOut::Missing(table) => {
+                let name = self.pairs.joined[*table].name.clone();
+                *self.report.missing.entry(name).or_default() += 1;
             }
+            LeftOut::Empty => self.report.empty += 1,
+            LeftOut::Language => self.report.language += 1,
         }
-        Ok(Some(records))
     }
 
-    /// Whether an earlier row has the same pair, as `data check` compares pairs.
-    fn is_repeated(&mut self, pair: &Pair, grade: Option<Grade>) -> bool {
-        let PairKey { left, right, .. } = PairKey::of(pair);
-        match self.seen.entry(hash([left.as_str(), right.as_str()])) {
+    /// Whether an earlier row has the same pair, and the map takes the first one only.
+    fn is_repeated(&mut self, key: KeyHash, grade: Option<Grade>) -> bool {
+        if self.pairs.map.duplicates == Duplicates::Keep {
+            return false;
+        }
+        match self.seen.entry(key) {
             Entry::Vacant(entry) => {
                 entry.insert(grade);
                 false
@@ -348,7 +334,7 @@ impl Rows<'_> {
     fn split(&self, text: Option<&str>) -> Result<Option<Split>, String> {
         let Some(text) = text else { return Ok(None) };
         let same = |name: &&String| plain(name) == plain(text);
-        let splits = self.map.row.splits.as_ref();
+        let splits = self.pairs.map.row.splits.as_ref();
         let known = splits.and_then(|splits| {
             let (_, split) = splits.iter().find(|(name, _)| same(name))?;
             Some(*split)

@@ -218,6 +218,35 @@ fn faults_name_line_and_fix() {
     fails(|row| row.query_id = "q1".into(), ExchangeFormat::Opensearch, "already");
     let another_text = |row: &mut Judged| (row.query_id, row.doc_id) = ("q1".into(), "d9".into());
     fails(another_text, ExchangeFormat::Elasticsearch, "has the text `drill` here");
+    // Both know a query by its text, so that two of one text would contradict each other.
+    let same_text = |row: &mut Judged| {
+        (row.query_id, row.pair.left) = ("q9".into(), Entity::from("red, dress"));
+    };
+    for format in [ExchangeFormat::Quepid, ExchangeFormat::Opensearch] {
+        fails(same_text, format, "queries `q1` and `q9` have one text, `red, dress`");
+    }
+    let output = Output::open(folder.path().join("out"), Existing::Refuse).unwrap();
+    let error =
+        write(&judged(), ExchangeFormat::TrecRun, "my tag", output).unwrap_err().to_string();
+    assert!(error.contains("the name `my tag` is empty or has white space"), "{error}");
+}
+
+/// Elasticsearch must take a query's text for words, not for syntax.
+#[test]
+fn queries_with_signs_are_words_to_elasticsearch() {
+    let mut rows = judged();
+    rows.truncate(1);
+    rows[0].pair.left = Entity::from("3/4\" pipe: (new OR -old");
+    let (_folder, path) = file("x", "");
+    let text = written(&rows, ExchangeFormat::Elasticsearch, &path);
+    let request: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let query = &request["requests"][0]["request"]["query"]["simple_query_string"];
+    assert_eq!(
+        (&query["query"], &query["flags"]),
+        (&"3/4\" pipe: (new OR -old".into(), &"NONE".into())
+    );
+    let back = read(&path, ExchangeFormat::Elasticsearch).unwrap();
+    assert_eq!(back.rows[0].cells[1].as_deref(), Some("3/4\" pipe: (new OR -old"));
 }
 
 #[test]
@@ -231,6 +260,7 @@ fn identifiers_are_stable() {
         row(""),
         row(r#", "group": "g7", "doc_id": 12"#),
         row(r#", "sku": "s1", "query_id": "q9", "group": "g7""#),
+        row(r#", "query_id": "17.0", "doc_id": 3.0"#),
     ];
     let (_folder, path) = file("rows.jsonl", lines.join("\n"));
     let options = ReadOptions { further: true, ..ReadOptions::default() };
@@ -246,6 +276,11 @@ fn identifiers_are_stable() {
     spaced.group = Some("red shoe".into());
     assert_eq!(ids.of(&spaced).unwrap().0, first.0, "the same left side as the first row's");
     assert_eq!(ids.of(&rows[2]).unwrap(), ("q9".into(), first.1));
+    assert_eq!(
+        ids.of(&rows[3]).unwrap(),
+        ("17".into(), "3".into()),
+        "whole numbers of a table with gaps"
+    );
     let named = IdColumns { query: Some("group".into()), document: Some("sku".into()) };
     assert_eq!(named.of(&rows[2]).unwrap(), ("g7".into(), "s1".into()));
     assert!(named.of(&rows[1]).unwrap_err().to_string().contains("no value in the column `sku`"));

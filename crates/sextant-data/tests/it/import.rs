@@ -47,6 +47,33 @@ fn several_raters_make_one_grade() {
     assert_eq!(rows.len(), 2);
 }
 
+/// Ratings are of one pair if their texts are one pair: in either order, whatever their case and spaces, and under
+/// whatever keys of a joined table they stand.
+#[test]
+fn raters_of_one_pair_meet_however_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let raters = "values = { 0 = 0, 2 = 2 }\n[raters]\ncolumn = \"who\"\n";
+    write("ratings.csv", "a,b,stars,who\nx,y,0,ann\ny,X,2,bob\n x,\"y  \",2,cem\n");
+    let (rows, report) = run(&format!("{RATED}{raters}"), folder.path(), Format::Jsonl).unwrap();
+    assert_eq!((grades(&rows), rows[0].pair.left.text()), (vec![2], "x"));
+    let found = report.raters.unwrap();
+    assert_eq!((found.pairs, found.ratings, found.rated_twice), (1, 3, 1));
+    assert_eq!((report.merged, report.duplicates), (2, 0));
+
+    write("ratings.csv", "a,k,stars,who\nx,1,0,ann\nx,2,2,bob\nx,2,2,cem\nx,9,2,cem\n");
+    write("t.csv", "k,v\n1,lamp\n2,Lamp\n");
+    let joined = RATED
+        .replace(
+            "[left]",
+            "[tables.t]\npath = \"t.csv\"\nkey = [\"k\"]\nmissing = \"skip\"\n[left]",
+        )
+        .replace("text = \"b\"", "text = \"t.v\"");
+    let (rows, report) = run(&format!("{joined}{raters}"), folder.path(), Format::Jsonl).unwrap();
+    assert_eq!((grades(&rows), rows[0].pair.right.text()), (vec![2], "lamp"));
+    assert_eq!((report.raters.unwrap().ratings, report.merged, report.missing["t"]), (3, 2, 1));
+}
+
 #[test]
 fn raters_may_be_columns_and_means_are_cut_by_thresholds() {
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +176,18 @@ fn faults_name_the_row_or_the_key_and_leave_no_file() {
             values.replace("values", "thresholds = [2, 1]\nvalues"),
             "either `values` or `thresholds`",
         ),
-        (format!("{RATED}thresholds = [2, 1]\n"), "not two rising numbers"),
+        (
+            format!("{RATED}thresholds = [2, 1]\n"),
+            "not two numbers of which the second is at least the first",
+        ),
+        (
+            format!("{RATED}thresholds = [1, 2, 3]\n"),
+            "key `label.thresholds` of the map: invalid length 3",
+        ),
+        (
+            format!("{RATED}values = {{ 1 = 0, \"1.0\" = 1 }}\n"),
+            "`1` and `1.0` are one number, and have two grades",
+        ),
         (
             format!("{values}[raters]\naggregate = \"dawid-skene\"\n"),
             "needs to know who rated what",
@@ -263,6 +301,11 @@ fn numbers_are_compared_by_value() {
     assert_eq!(texts, ["one", "bond", "seven"]);
     assert!(rows.iter().all(|row| row.split.unwrap().as_str() == "test"));
     assert_eq!((report.conditions, report.labels), (1, 1));
+    // Lists may hold the numbers themselves.
+    let number = small.replace("is = [\"1\"]", "is = [1, 10.5]");
+    let numbers = rest.replace("skip = [\"-1\"]", "skip = [-1]");
+    let (rows, _) = run(&format!("{map}{numbers}{number}"), folder.path(), Format::Jsonl).unwrap();
+    assert_eq!(rows.len(), 3);
     let large = small.replace("is = [\"1\"]", "is_not = [\"1.00\"]");
     let (rows, _) = run(&format!("{map}{rest}{large}"), folder.path(), Format::Jsonl).unwrap();
     assert_eq!(rows.iter().map(|row| row.pair.right.text()).collect::<Vec<_>>(), ["two"]);

@@ -79,6 +79,14 @@ impl New {
         )?;
         let label =
             label.map(|column| asker.labels(&column).map(|labels| (column, labels))).transpose()?;
+        let column = label.as_ref().and_then(|(column, _)| look.column(column));
+        let without_label = column.map_or(0, |column| column.empty);
+        if without_label > 0 {
+            complain(&format!(
+                "{without_label} of the first {} rows have no label, and the map leaves such rows out: `skip` under [label]",
+                look.rows
+            ));
+        }
         let raters = ["rater", "annotator", "worker", "assessor", "judge"];
         let rater = match label {
             Some(_) => asker.column(
@@ -110,6 +118,7 @@ impl New {
             left,
             right,
             label,
+            without_label: without_label > 0,
             rater,
             group,
             doc_id,
@@ -146,8 +155,7 @@ fn describe(look: &TableLook) {
     }
 }
 
-/// Asks on standard error and reads answers from standard input. An empty answer, or the end of the input, takes
-/// what is likely.
+/// Asks on standard error and reads answers from standard input. An empty answer takes what is likely.
 struct Asker<'a> {
     look: &'a TableLook,
     yes: bool,
@@ -160,12 +168,16 @@ impl Asker<'_> {
         }
         complain(&format!("{question} [{likely}]"));
         let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
+        let read =
+            std::io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
+        if read == 0 {
+            bail!("the answers have ended, and nothing was written; `--yes` takes what is likely");
+        }
         let answer = line.trim();
         Ok(if answer.is_empty() { likely.to_owned() } else { answer.to_owned() })
     }
 
-    /// Asks until an answer can be used. Without questions, or at the end of the input, the first answer counts.
+    /// Asks until an answer can be used. Without questions, what is likely counts.
     fn until<T>(
         &mut self,
         question: &str,
@@ -176,7 +188,7 @@ impl Asker<'_> {
             match read(&self.ask(question, likely)?) {
                 Ok(value) => return Ok(value),
                 Err(problem) if self.yes => {
-                    bail!("{question} {problem}; leave out --yes to say it")
+                    bail!("nothing tells: {question} ({problem}) Leave out --yes to answer")
                 }
                 Err(problem) => complain(&problem),
             }

@@ -68,6 +68,7 @@ impl Asker<'_> {
             );
             let grade: Option<Grade> = self.until(&question, &guess, |answer| match answer {
                 "skip" => Ok(None),
+                "" => Err("its name is not known.".to_owned()),
                 grade => grade
                     .parse()
                     .map(Some)

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// A decimal number without zeros at the end of its fraction, so that equal numbers are equal texts: `1.50` becomes
 /// `1.5`, and `1.0` becomes `1`. Any other text stays as it is, also one with leading zeros or an exponent: these are
 /// codes more often than numbers. No number is rounded.
-pub(super) fn plain(text: &str) -> Cow<'_, str> {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some((whole, fraction)) = text.split_once('.') else { return Cow::Borrowed(text) };
     let unsigned = whole.strip_prefix('-').unwrap_or(whole);
@@ -24,7 +24,7 @@ pub(super) fn plain(text: &str) -> Cow<'_, str> {
 
 /// A whole number without a fraction of zeros: `1.0` becomes `1`. A text with another fraction stays as it is, because
 /// keys such as `1.10` and `1.1` may be different things, such as versions.
-pub(super) fn whole(text: &str) -> Cow<'_, str> {
+pub(crate) fn whole(text: &str) -> Cow<'_, str> {
     match plain(text) {
         plain if plain.contains('.') => Cow::Borrowed(text),
         plain => plain,
