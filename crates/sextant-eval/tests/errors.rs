@@ -108,7 +108,23 @@ fn differences_and_their_errors_are_those_of_a_clustered_regression() {
         let found = slices(&scored(&case.right, &groups), &feature, &bootstrap).unwrap();
         assert_eq!(found[1].conditions, [("side".to_owned(), "in".to_owned())]);
         assert!((found[1].difference - case.difference).abs() < 1e-9);
-        assert!((found[1].standard_error - case.standard_error).abs() < 1e-9);
+        // Theirs, without a correction for the number of groups; and that of independent rows, which is the least.
+        let of = |side: u8| {
+            let rows =
+                case.inside.iter().zip(&case.right).filter(move |(inside, _)| **inside == side);
+            rows.map(|(_, &right)| f64::from(right))
+        };
+        let by_row = |side| {
+            let rows = of(side).count() as f64 + 2.0;
+            let share = (of(side).sum::<f64>() + 1.0) / rows;
+            share * (1.0 - share) / rows
+        };
+        let by_row = by_row(0) + by_row(1);
+        let units = case.group.iter().collect::<std::collections::BTreeSet<_>>().len() as f64;
+        let n = case.right.len() as f64;
+        let correction = units / (units - 1.0) * (n - 1.0) / (n - 2.0);
+        let expected = (case.standard_error.powi(2) * correction).max(by_row).sqrt();
+        assert!((found[1].standard_error.unwrap() - expected).abs() < 1e-9);
         assert!((found[0].difference + case.difference).abs() < 1e-9);
         let interval = found[1].accuracy.interval.unwrap();
         assert!(interval.low < found[1].accuracy.value && found[1].accuracy.value < interval.high);
@@ -148,6 +164,37 @@ fn a_search_finds_the_slice_that_was_made_worse() {
         .to_vec();
     let found = worst_slices(&scored(&right, &groups), &features, 30, 5, &bootstrap).unwrap();
     assert!(found.slices.iter().all(|slice| slice.p_value.unwrap() > 0.05), "{found:?}");
+}
+
+/// Rows of one query tell nothing of other queries: a slice of a single group is no finding, and one of two groups must
+/// be much worse to be one.
+#[test]
+fn slices_of_few_groups_are_not_found_by_chance() {
+    let (groups_of_ten, per_group) = (40, 10);
+    let groups: Vec<String> =
+        (0..groups_of_ten * per_group).map(|row| (row / per_group).to_string()).collect();
+    // Groups are all right or all wrong, every fourth of them wrong: the slice is the first wrong ones.
+    let right: Vec<u8> = (0..groups.len()).map(|row| u8::from(row / per_group % 4 != 0)).collect();
+    let rows = scored(&right, &groups);
+    let bootstrap = Bootstrap { replicates: 50, ..Bootstrap::default() };
+    let p_of = |members: &dyn Fn(usize) -> bool| {
+        let kind: Vec<_> = (0..rows.len())
+            .map(|row| Some(if members(row / per_group) { "special" } else { "plain" }.to_owned()))
+            .collect();
+        let feature = Feature::of_column("kind", &kind).unwrap();
+        let found = worst_slices(&rows, &[feature.clone()], 5, 5, &bootstrap).unwrap();
+        let of_slice = slices(&rows, &feature, &bootstrap).unwrap();
+        let special =
+            of_slice.into_iter().find(|slice| slice.conditions[0].1 == "special").unwrap();
+        (found.tested, found.slices.first().map(|slice| slice.p_value.unwrap()), special)
+    };
+    let (tested, p, alone) = p_of(&|group| group == 0);
+    assert_eq!((tested, p, alone.standard_error, alone.reach(0.95)), (0, None, None, None));
+    let (tested, p, two) = p_of(&|group| group == 0 || group == 4);
+    assert_eq!((tested, two.degrees), (2, 1));
+    assert!(p.is_none_or(|p| p > 0.01) && two.reach(0.95).unwrap() > 0.5, "{p:?} {two:?}");
+    let (_, p, all) = p_of(&|group| group % 4 == 0);
+    assert!(p.unwrap() < 1e-6 && all.degrees == 9, "{p:?}");
 }
 
 #[test]

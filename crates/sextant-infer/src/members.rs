@@ -96,9 +96,13 @@ impl Members {
             let refused = |problem: String| ModelError::Bundle { path: path.clone(), problem };
             let opened = bundle::open_sharing(&path, device, bases)?;
             if opened.manifest_sha256 != member.sha256 {
-                return Err(refused(
-                    "is not the bundle that the ensemble was made of (its SHA-256 differs); make the ensemble anew with `sextant ensemble`".into(),
-                ));
+                let (what, command) = match cascade {
+                    Some(_) => ("cascade", "sextant cascade"),
+                    None => ("ensemble", "sextant ensemble"),
+                };
+                return Err(refused(format!(
+                    "is not the bundle that the {what} was made of (its SHA-256 differs); make the {what} anew with `{command}`"
+                )));
             }
             let known = &opened.manifest.spec.tasks;
             if let Some(task) = member.tasks.iter().find(|task| !known.contains(task)) {

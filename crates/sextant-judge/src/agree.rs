@@ -5,21 +5,25 @@ use crate::{Agreed, JudgeError, Slice};
 use serde::{Deserialize, Serialize};
 use sextant_core::Task;
 use sextant_eval::{Bootstrap, Estimate, EvalOptions, EvalReport, Metric, Scored, evaluate};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What agreement must be for a judge to be trusted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AgreeOptions {
     /// The least quadratic-weighted kappa. The lower end of its interval must reach it.
     pub least_kappa: f64,
+    /// The fewest groups of rows (rows without a group are groups of their own) from which trust may come: an interval
+    /// is drawn from the groups, and of few of them it may be far too narrow, or a single point.
+    pub least_groups: usize,
     /// How intervals are computed.
     pub bootstrap: Bootstrap,
 }
 
 impl Default for AgreeOptions {
-    /// A kappa of 0.6, from which on agreement is commonly called substantial (Landis & Koch 1977).
+    /// A kappa of 0.6, from which on agreement is commonly called substantial (Landis & Koch 1977), of 30 groups: if all
+    /// of 30 agree, at most a tenth of all others do not, with 95 % confidence.
     fn default() -> Self {
-        Self { least_kappa: 0.6, bootstrap: Bootstrap::default() }
+        Self { least_kappa: 0.6, least_groups: 30, bootstrap: Bootstrap::default() }
     }
 }
 
@@ -28,13 +32,16 @@ impl Default for AgreeOptions {
 pub struct TaskAgreement {
     /// The number of rows.
     pub rows: usize,
+    /// The number of their groups.
+    pub groups: usize,
     /// The share of rows with the same grade.
     pub agreement: Option<Estimate>,
     /// Quadratic-weighted kappa.
     pub quadratic_kappa: Option<Estimate>,
     /// Cohen's kappa.
     pub cohen_kappa: Option<Estimate>,
-    /// Whether the lower end of the interval of quadratic-weighted kappa reaches the least one wanted.
+    /// Whether the lower end of the interval of quadratic-weighted kappa reaches the least one wanted, and there are as
+    /// many groups as wanted.
     pub trusted: bool,
 }
 
@@ -43,6 +50,8 @@ pub struct TaskAgreement {
 pub struct JudgeAgreement {
     /// The least kappa that was wanted.
     pub least_kappa: f64,
+    /// The fewest groups that were wanted.
+    pub least_groups: usize,
     /// Agreement on each task that has rows.
     pub tasks: BTreeMap<Task, TaskAgreement>,
     /// Agreement on all rows together.
@@ -65,21 +74,28 @@ pub fn agree(rows: &[Agreed<'_>], options: &AgreeOptions) -> Result<JudgeAgreeme
         rows.iter().map(|row| Scored::of(row.example, row.answer)).collect();
     let bootstrap = Some(options.bootstrap);
     let report = evaluate(&scored, &EvalOptions { bootstrap, ..EvalOptions::default() })?;
-    let of = |metrics: &sextant_eval::TaskMetrics| {
+    let of = |task: Option<Task>, metrics: &sextant_eval::TaskMetrics| {
+        let rows = scored.iter().filter(|row| task.is_none_or(|task| row.task == task));
+        let (named, unnamed): (Vec<_>, Vec<_>) =
+            rows.map(|row| row.group).partition(Option::is_some);
+        let groups = named.into_iter().collect::<BTreeSet<_>>().len() + unnamed.len();
         let quadratic_kappa = metrics.estimate(Metric::QuadraticKappa);
         let low = quadratic_kappa.and_then(|kappa| kappa.interval).map(|interval| interval.low);
         TaskAgreement {
             rows: metrics.rows,
+            groups,
             agreement: metrics.estimate(Metric::Accuracy),
             quadratic_kappa,
             cohen_kappa: metrics.estimate(Metric::CohenKappa),
-            trusted: low.is_some_and(|low| low >= options.least_kappa),
+            trusted: groups >= options.least_groups
+                && low.is_some_and(|low| low >= options.least_kappa),
         }
     };
     Ok(JudgeAgreement {
         least_kappa: options.least_kappa,
-        tasks: report.tasks.iter().map(|(&task, metrics)| (task, of(metrics))).collect(),
-        pooled: of(&report.pooled),
+        least_groups: options.least_groups,
+        tasks: report.tasks.iter().map(|(&task, found)| (task, of(Some(task), found))).collect(),
+        pooled: of(None, &report.pooled),
         label_mass: rows.iter().map(|row| row.label_mass).sum::<f64>() / rows.len() as f64,
         slices: slices(rows),
         report,

@@ -5,7 +5,7 @@ use crate::choose::Choice;
 use crate::observed::observed;
 use crate::rows::RowsBuilder;
 use crate::taught::taught;
-use crate::ungraded::add_ungraded;
+use crate::ungraded::{add_ungraded, held_out};
 use crate::{
     BackboneSource, BehaviourLoss, ExampleSource, Initializer, LayerTeacher, Plan, Rows,
     TargetOfBehaviour, TargetOfTeacher, TrainError, Triangles, dev_metric,
@@ -16,6 +16,7 @@ use sextant_model::{
 };
 use sextant_text::{Encoder, TextConfig, TextError, WordCounts};
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 
 /// A plan with its encoded rows, before there is a model.
 #[derive(Debug)]
@@ -91,13 +92,19 @@ impl Encoded {
             Split::Dev => dev.push(row),
             _ => train.push(row),
         })?;
-        let unlabelled = match plan.recipe.teacher.as_ref().and_then(|t| t.unlabelled.as_ref()) {
-            Some(path) => add_ungraded(&plan, path, &mut train)?,
+        let unlabelled = plan.recipe.teacher.as_ref().and_then(|t| t.unlabelled.as_ref());
+        let behaving = wanted.as_ref().and_then(|wanted| wanted.rows.as_ref());
+        let held_out = match unlabelled.or(behaving) {
+            Some(_) => held_out(&plan, source)?,
+            None => HashSet::new(),
+        };
+        let unlabelled = match unlabelled {
+            Some(path) => add_ungraded(&plan, path, &held_out, &mut train)?,
             None => Vec::new(),
         };
         let graded = train.len();
-        if let Some(path) = wanted.as_ref().and_then(|wanted| wanted.rows.as_ref()) {
-            add_ungraded(&plan, path, &mut train)?;
+        if let Some(path) = behaving {
+            add_ungraded(&plan, path, &held_out, &mut train)?;
         }
         let behaviours = train.take_behaviours();
         let (mut train, dev) = (train.finish()?, dev.finish()?);

@@ -62,9 +62,9 @@ pub(crate) fn bundle_at(path: &Path) -> PathBuf {
 }
 
 impl Scoring {
-    /// The bundle or the ensemble in a folder.
+    /// The bundle or the ensemble in a folder, which may also be that of a run.
     pub(crate) fn open(&self, folder: &Path) -> anyhow::Result<Scorer> {
-        Ok(Scorer::open(folder, &self.on.device, self.precision)?)
+        Ok(Scorer::open(&bundle_at(folder), &self.on.device, self.precision)?)
     }
 
     /// The device and the precision that the user asked for.

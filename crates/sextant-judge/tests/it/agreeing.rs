@@ -35,7 +35,7 @@ fn a_judge_is_trusted_where_it_agrees_and_not_elsewhere() {
         .map(|example| Agreed { example, answer: judge(example), label_mass: 0.5 })
         .collect();
     let bootstrap = Bootstrap { replicates: 200, ..Bootstrap::default() };
-    let options = AgreeOptions { least_kappa: 0.9, bootstrap };
+    let options = AgreeOptions { least_kappa: 0.9, bootstrap, ..AgreeOptions::default() };
     let found = agree(&rows, &options).unwrap();
     let [product, types] = [Task::QueryProduct, Task::TypeType].map(|task| found.tasks[&task]);
     assert!(product.trusted && product.quadratic_kappa.unwrap().value == 1.0);
@@ -52,4 +52,19 @@ fn a_judge_is_trusted_where_it_agrees_and_not_elsewhere() {
         assert!(of.is_sorted_by(|a, b| a.agreement <= b.agreement), "{by}");
     }
     assert!(agree(&[], &options).is_err());
+    // Of few rows, or of many rows of few groups, an interval is a point, and says nothing.
+    let few = agree(&rows[..40], &options).unwrap().tasks[&Task::QueryProduct];
+    assert!(!few.trusted && few.groups == 20 && few.quadratic_kappa.unwrap().value == 1.0);
+    let alike: Vec<Example> = (0..300)
+        .map(|i| Example {
+            group: Some((i % 2).to_string()),
+            ..example(Task::QueryProduct, i % 3, "x", 5)
+        })
+        .collect();
+    let rows: Vec<Agreed<'_>> = alike
+        .iter()
+        .map(|example| Agreed { example, answer: judge(example), label_mass: 0.5 })
+        .collect();
+    let found = agree(&rows, &options).unwrap().pooled;
+    assert!(!found.trusted && found.groups == 2 && found.rows == 300, "{found:?}");
 }

@@ -57,11 +57,16 @@ fn worst(worst: &WorstSlices) -> Section {
         ],
     );
     section.text.push(format!(
-        "{} slices of at least {} rows were looked at. The p-value is one-sided and corrected for all of them by Holm's method; † marks those below 0.05.",
+        "{} slices of at least {} rows and two groups were looked at. The p-value is one-sided, by Student's t with as many degrees of freedom as the slice has groups, less one, and corrected for all of them by Holm's method; † marks those below 0.05.",
         worst.tested, worst.min_rows
     ));
     if worst.slices.is_empty() {
-        section.text.push("No slice is worse than the rest.".to_owned());
+        let none = if worst.tested == 0 {
+            "There are too few rows or groups to look for slices."
+        } else {
+            "No slice is shown to be worse than the rest."
+        };
+        section.text.push(none.to_owned());
         return section;
     }
     let mut table = table(
@@ -93,9 +98,11 @@ fn worst(worst: &WorstSlices) -> Section {
 
 fn of_slice(slice: &Slice) -> Vec<Entry> {
     let conditions = slice.conditions.iter().map(|(name, value)| format!("{name}: {value}"));
-    let half = 1.96 * slice.standard_error;
     let mut difference = Entry::number(points(slice.difference));
-    difference.detail = format!("± {}", percent(half));
+    difference.detail = match slice.reach(0.95) {
+        Some(reach) => format!("± {}", percent(reach)),
+        None => "one group".to_owned(),
+    };
     vec![
         Entry::word(conditions.collect::<Vec<_>>().join(", and ")),
         Entry::number(slice.rows.to_string()),
@@ -114,7 +121,7 @@ fn suspects(noise: &LabelNoise, rows: &[ErrorRow<'_>]) -> Section {
         ],
     );
     section.text.push(format!(
-        "Estimated number of wrong labels: {:.0} of {} ({} %). Listed: {} of {} suspicious rows, the most suspicious first.",
+        "Estimated number of wrong labels: {:.1} of {} ({} %). Listed: {} of {} suspicious rows, the most suspicious first.",
         noise.estimated,
         rows.len(),
         percent(noise.estimated / rows.len().max(1) as f64),

@@ -17,6 +17,9 @@ const TOLERANCE: f32 = 1e-2;
 /// How far they may be from it by the rounding of single numbers.
 const ROUNDING: f32 = 1e-5;
 
+/// What a teacher's file must be.
+const KIND: &str = "a teacher's file is JSONL with task, left, right and probs, as `sextant score` writes it under a name that ends in .jsonl";
+
 /// A teacher.
 pub(super) enum Source {
     /// A bundle, an ensemble or a cascade, with the answers that are known of it.
@@ -62,13 +65,12 @@ impl Source {
         let mut answers = HashMap::new();
         for (number, line) in BufReader::new(file).lines().enumerate() {
             let at = |problem: String| refused(format!("line {}: {problem}", number + 1));
-            let line = line.map_err(|error| at(error.to_string()))?;
+            let line = line.map_err(|error| at(format!("{error}; {KIND}")))?;
             if line.trim().is_empty() {
                 continue;
             }
-            let row: Row = serde_json::from_str(&line).map_err(|error| {
-                at(format!("{error}; a teacher's file is JSONL with task, left, right and probs"))
-            })?;
+            let row: Row =
+                serde_json::from_str(&line).map_err(|error| at(format!("{error}; {KIND}")))?;
             let sum: f32 = row.probs.iter().sum();
             if !row.probs.iter().all(|p| *p >= 0.0) || (sum - 1.0).abs() > TOLERANCE {
                 return Err(at(format!(
@@ -79,7 +81,12 @@ impl Source {
             let pair = Pair { task: row.task, left: row.left, right: row.right };
             // Probabilities that a model wrote are taken bit for bit.
             let scale = if (sum - 1.0).abs() > ROUNDING { sum } else { 1.0 };
-            answers.insert(hash_of(&pair), row.probs.map(|p| p / scale));
+            let probs = row.probs.map(|p| p / scale);
+            if answers.insert(hash_of(&pair), probs).is_some_and(|before| before != probs) {
+                return Err(at(
+                    "the pair has other `probs` in a line before; keep one of them".into()
+                ));
+            }
         }
         Ok(answers)
     }

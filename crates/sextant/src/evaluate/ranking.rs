@@ -119,8 +119,15 @@ impl Eval {
         let report: RankingReport = evaluate_run(qrels, run, &measures, &Bootstrap::default())?;
         ensure!(
             report.unanswered < report.queries,
-            "no query of the judgements is in the run, such as `{}`; queries are known by --query-id, whose values must be those of the judgements",
-            qrels.keys().next().map_or("", String::as_str)
+            "no query of the judgements is in the run, such as `{}`; {}",
+            qrels.keys().next().map_or("", String::as_str),
+            match (&self.ranking.run, run.keys().next()) {
+                (Some(file), Some(query)) =>
+                    format!("{} has others, such as `{query}`", file.display()),
+                _ =>
+                    "queries are known by --query-id, whose values must be those of the judgements"
+                        .to_owned(),
+            }
         );
         say(report.to_string().trim_end());
         if let Some(mut file) = out {

@@ -3,7 +3,7 @@
 use super::judged_file;
 use crate::arguments::{Overwrite, Reading};
 use crate::say::{complain, say};
-use crate::scoring::{Scoring, at_row, bundle_at};
+use crate::scoring::{Scoring, at_row};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use sextant_data::{Labels, PairKey, ReadOptions};
 use sextant_eval::{Estimate, PredictionPowered};
 use sextant_files::AtomicFile;
 use sextant_judge::{AgreeOptions, Agreed, JudgeAgreement, TaskAgreement, agree, load_rows};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -136,7 +136,8 @@ impl AgreeCommand {
                 );
             }
         }
-        let mut partners: HashSet<PairKey> = HashSet::new();
+        // The judge's pairs, with the grades of people that its own rows have.
+        let mut partners: HashMap<PairKey, Option<Grade>> = HashMap::new();
         let mut repeated = 0;
         // The readers of rows pass over the judge's own columns, which are read from the same lines.
         let read = ReadOptions { format: Some(sextant_data::Format::Jsonl), ..options };
@@ -154,11 +155,17 @@ impl AgreeCommand {
             judged.check().with_context(at)?;
             let pair = row.pair.clone();
             let key = PairKey::of(&pair);
-            if !partners.insert(key.clone()) && self.people.is_some() {
+            if let Some(before) = partners.get(&key) {
                 // One label of people is one label, however often the judge was asked.
+                ensure!(
+                    self.people.is_some() || *before == judged.people,
+                    "{}: people gave the pair another grade in a row before; make one grade of several raters first (`sextant data import`, docs/import.md), and name the rows after the judge's",
+                    at()
+                );
                 repeated += 1;
                 continue;
             }
+            partners.insert(key.clone(), judged.people);
             let own = match self.people {
                 Some(_) => people.get(&key).cloned(),
                 None => judged.people.map(|grade| row.with_grade(grade)),
@@ -174,7 +181,7 @@ impl AgreeCommand {
                 path.display()
             ));
         }
-        let alone = people.keys().filter(|key| !partners.contains(*key)).count();
+        let alone = people.keys().filter(|key| !partners.contains_key(*key)).count();
         if alone > 0 {
             complain(&format!(
                 "{alone} of {} labelled pairs are not among the judge's rows, and say nothing here",
@@ -238,7 +245,7 @@ impl AgreeCommand {
 
     /// What a bundle answers to each row; none where it does not know the task.
     fn grades(&self, bundle: &Path, rows: &[Row]) -> anyhow::Result<Vec<Option<Grade>>> {
-        let scorer = self.scoring.open(&bundle_at(bundle))?;
+        let scorer = self.scoring.open(bundle)?;
         let tasks = scorer.tasks();
         let asked: Vec<usize> =
             (0..rows.len()).filter(|&row| tasks.contains(&rows[row].pair.task)).collect();
@@ -264,8 +271,9 @@ fn print(found: &JudgeAgreement) {
     };
     let line = |name: &str, of: &TaskAgreement| {
         say(&format!(
-            "{name:<16} {:>6} rows  same grade {}  QWK {}  kappa {}  {}",
+            "{name:<16} {:>6} rows of {} groups  same grade {}  QWK {}  kappa {}  {}",
             of.rows,
+            of.groups,
             shown(of.agreement),
             shown(of.quadratic_kappa),
             shown(of.cohen_kappa),
@@ -277,8 +285,8 @@ fn print(found: &JudgeAgreement) {
     }
     line("all rows", &found.pooled);
     say(&format!(
-        "trusted where the interval of QWK is at {} or above; the labels had {:.3} of the probability",
-        found.least_kappa, found.label_mass
+        "trusted where the interval of QWK is at {} or above, from {} groups of rows or more; the labels had {:.3} of the probability",
+        found.least_kappa, found.least_groups, found.label_mass
     ));
     say("people (rows) by judge (columns):");
     for (grade, cells) in Grade::ALL.into_iter().zip(&found.report.pooled.confusion) {

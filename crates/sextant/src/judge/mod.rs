@@ -26,6 +26,8 @@ const HEAD: &str = "judge.json";
 const ANSWERS: &str = "answers.jsonl";
 const GRADELESS: &str = "answers-without-grade.jsonl";
 const ROWS: &str = "rows.jsonl";
+/// The folder of the answers by which examples were chosen.
+const TRIALS: &str = "trials";
 /// The most rows without a grade that are named.
 const NAMED: usize = 10;
 
@@ -98,6 +100,9 @@ impl Grading {
         let _lock = Lock::folder(out)?;
         let mut own = OwnFiles::of(out)?;
         own.admit([HEAD, ANSWERS, GRADELESS, ROWS], existing)?;
+        if existing == Existing::Overwrite {
+            begin_anew(out, &own)?;
+        }
         let mut rows =
             load_rows(self.data()?, &self.reading.options(Labels::Optional), self.split)?;
         rows.truncate(self.limit.unwrap_or(rows.len()));
@@ -121,11 +126,16 @@ impl Grading {
             ran => ran?,
         };
         self.report(out, &judged, &rows, written);
-        // A program that runs this must see that it is not done.
+        // A program that runs this must see that it is not done, or in vain.
         ensure!(
             judged.left == 0,
             "the budget is met with {} rows left; run the command again with a larger one to go on",
             judged.left
+        );
+        ensure!(
+            written > 0 || rows.is_empty(),
+            "no answer holds a grade; `{GRADELESS}` in {} has what the model said; try another `--method`, `--prompt` or model",
+            out.display()
         );
         Ok(())
     }
@@ -207,9 +217,8 @@ impl Grading {
         };
         let (train, dev) = (of(Split::Train)?, of(Split::Dev)?);
         let dev = spread(dev, self.examples.example_rows);
-        let name = "trials";
-        own.claim(name)?;
-        let folder = self.out()?.join(name);
+        own.claim(TRIALS)?;
+        let folder = self.out()?.join(TRIALS);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let (trials, spent) =
@@ -306,6 +315,33 @@ impl Grading {
             complain(&format!("row {}: {problem}", rows[*index].line));
         }
     }
+}
+
+/// Removes what earlier runs have left in a judge's folder, and says so: answers cost money.
+fn begin_anew(out: &Path, own: &OwnFiles) -> anyhow::Result<()> {
+    let answers = out.join(ANSWERS);
+    if own.is_ours(ANSWERS)? && answers.exists() {
+        let text = std::fs::read(&answers)
+            .with_context(|| format!("cannot read {}", answers.display()))?;
+        let count = text.iter().filter(|&&byte| byte == b'\n').count();
+        complain(&format!("{}: {count} answers were there and are removed", answers.display()));
+    }
+    for name in [HEAD, ANSWERS, GRADELESS, ROWS] {
+        own.remove(name)?;
+    }
+    let trials = out.join(TRIALS);
+    if own.is_ours(TRIALS)? && trials.is_dir() {
+        let read = || format!("cannot read {}", trials.display());
+        for entry in std::fs::read_dir(&trials).with_context(read)? {
+            let path = entry.with_context(read)?.path();
+            // A trial's file of answers; anything else is somebody's.
+            if path.extension().is_some_and(|extension| extension == "jsonl") {
+                std::fs::remove_file(&path)
+                    .with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// At most `most` rows, at equal distances among those of each task.

@@ -41,7 +41,7 @@ pub(crate) struct Asking {
     /// Requests that are under way at once
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
-    /// Attempts to have an answer while the endpoint is busy or cannot be reached
+    /// Attempts to have an answer while the endpoint is busy, broken or cannot be reached
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
     /// Seconds without a byte after which an attempt has failed
@@ -60,11 +60,11 @@ pub(crate) struct Asking {
     #[arg(long)]
     budget: Option<f64>,
     /// The price of a million tokens that are sent
-    #[arg(long, default_value_t = 0.0)]
-    input_price: f64,
+    #[arg(long)]
+    input_price: Option<f64>,
     /// The price of a million tokens that are answered
-    #[arg(long, default_value_t = 0.0)]
-    output_price: f64,
+    #[arg(long)]
+    output_price: Option<f64>,
 }
 
 /// Worked examples in the prompt.
@@ -128,7 +128,7 @@ impl Asking {
     }
 
     pub(crate) fn prices(&self) -> Prices {
-        Prices { input: self.input_price, output: self.output_price }
+        Prices { input: self.input_price.unwrap_or(0.0), output: self.output_price.unwrap_or(0.0) }
     }
 
     pub(crate) fn settings(&self, prompt: Prompt) -> anyhow::Result<Settings> {
@@ -136,8 +136,9 @@ impl Asking {
         for price in [prices.input, prices.output, self.budget.unwrap_or(0.0)] {
             ensure!(price.is_finite() && price >= 0.0, "prices and budgets are 0 or more");
         }
+        let priced = self.input_price.is_some() && self.output_price.is_some();
         ensure!(
-            self.budget.is_none() || prices.input + prices.output > 0.0,
+            self.budget.is_none() || (priced && prices.input + prices.output > 0.0),
             "--budget needs the prices of tokens: --input-price and --output-price; `--budget-tokens` needs none"
         );
         Ok(Settings {
@@ -181,7 +182,7 @@ fn tell(told: &Mutex<Option<Instant>>, wait: Wait<'_>) {
         format!(", where the server asks for {:.0} s", stated.as_secs_f64())
     });
     complain(&format!(
-        "the endpoint is busy ({problem}): asked again after {:.0} s{stated}; every answer so far is kept, also if you stop here",
+        "the endpoint gave no answer ({problem}): asked again after {:.0} s{stated}; every answer so far is kept, also if you stop here",
         pause.as_secs_f64()
     ));
 }

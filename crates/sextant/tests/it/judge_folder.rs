@@ -118,7 +118,7 @@ fn a_long_pause_is_said() {
     let args = ["judge", "market", "--endpoint", &base, "--model", "m", "--out", "judged"];
     let mut running = place.start(&args);
     running.until_said(
-        "the endpoint is busy (status 429: too many): asked again after 120 s, where the server asks for 3600 s",
+        "the endpoint gave no answer (status 429: too many): asked again after 120 s, where the server asks for 3600 s",
     );
     running.kill();
 }

@@ -46,6 +46,10 @@ fn models_learn_from_models_files_and_pairs_without_grades() {
         .map(|line| {
             let mut row: Value = serde_json::from_str(line).unwrap();
             row.as_object_mut().unwrap().remove("grade");
+            // Pairs of their own, since those of test rows are not learned from.
+            let left =
+                if row["left"].is_string() { &mut row["left"] } else { &mut row["left"]["title"] };
+            *left = format!("{} anew", left.as_str().unwrap()).into();
             row.to_string()
         })
         .collect();
@@ -55,10 +59,28 @@ fn models_learn_from_models_files_and_pairs_without_grades() {
     let summary: Value = serde_json::from_str(&place.read("runs/more/summary.json")).unwrap();
     let rows = place.lines("market/train.jsonl") + ungraded.len();
     assert_eq!(summary["train_rows"], rows);
+    // The data set itself: its dev and test rows are left out, and said.
+    let all = "teacher={sources=[\"runs/tiny\"], unlabelled=\"market\"}";
+    let args = ["train", "tiny.toml", "--set", all, "--out", "runs/all"];
+    let said = place.command(&args).assert().success().get_output().stderr.clone();
+    let held_out = place.lines("market/dev.jsonl") + place.lines("market/test.jsonl");
+    let expected = format!("market: {held_out} of its pairs are dev or test rows");
+    assert!(
+        String::from_utf8_lossy(&said).contains(&expected),
+        "{}",
+        String::from_utf8_lossy(&said)
+    );
+    let summary: Value = serde_json::from_str(&place.read("runs/all/summary.json")).unwrap();
+    assert_eq!(summary["train_rows"], 2 * place.lines("market/train.jsonl"));
 
     let mut lines: Vec<String> = place.read("said.jsonl").lines().map(str::to_owned).collect();
     lines[1] = lines[1].replace("\"probs\":[", "\"probs\":[7,");
     place.write("damaged.jsonl", lines.join("\n"));
+    let twice = place.read("said.jsonl").lines().next().unwrap().to_owned();
+    let mut other: Value = serde_json::from_str(&twice).unwrap();
+    other["probs"] = serde_json::json!([0.25, 0.25, 0.5]);
+    place.write("twice.jsonl", format!("{twice}\n{twice}\n{other}\n"));
+    place.ok(&["score", "runs/tiny", "market/train.jsonl", "said.parquet"]);
     for (setting, expected) in [
         ("teacher={sources=[]}", "at least one teacher"),
         ("teacher={sources=[\"runs/tiny\"], share=1.5}", "teacher.share = 1.5"),
@@ -66,6 +88,11 @@ fn models_learn_from_models_files_and_pairs_without_grades() {
         ("teacher={sources=[\"runs/tiny\"], temperature=0.0}", "temperature"),
         ("teacher={sources=[\"market\"]}", "neither a run"),
         ("teacher={sources=[\"damaged.jsonl\"]}", "line 2"),
+        (
+            "teacher={sources=[\"twice.jsonl\"]}",
+            "line 3: the pair has other `probs` in a line before",
+        ),
+        ("teacher={sources=[\"said.parquet\"]}", "a teacher's file is JSONL with task"),
         ("teacher={sources=[\"more.jsonl\"]}", "missing field `probs`"),
         (
             "teacher={sources=[\"said.jsonl\"], unlabelled=\"more.jsonl\"}",
