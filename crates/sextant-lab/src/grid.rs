@@ -140,8 +140,9 @@ impl Layout<'_> {
     /// Checks the axes themselves.
     fn axes(&mut self) {
         let grid = &self.recipe.grid;
-        // A lab may consist of a search or of variants alone, which state their routings themselves.
+        // A lab may consist of a search, of variants or of an affinity alone, which state their routings themselves.
         let elsewhere = !grid.variants.is_empty()
+            || self.recipe.affinity.as_ref().is_some_and(|affinity| affinity.routing.is_some())
             || self.recipe.search.as_ref().is_some_and(|search| search.routing.is_some())
             || grid
                 .backbones

@@ -31,7 +31,7 @@ impl LabelRule {
             );
             return Err(ImportError::key("label.thresholds", problem));
         }
-        for values in spec.values.iter() {
+        if let Some(values) = &spec.values {
             let mut numbers: Vec<(f64, &String, Grade)> = Vec::new();
             for (label, &grade) in values {
                 let Ok(number) = label.parse::<f64>() else { continue };

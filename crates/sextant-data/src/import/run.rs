@@ -113,7 +113,9 @@ fn need_keys(
     table::read(&map.ratings, sources, &plan.wanted.ratings, watch, |batch| {
         for row in 0..batch.rows() {
             if passes(plan, batch, row)? {
-                joined.iter_mut().for_each(|table| table.need(batch, row));
+                for table in joined.iter_mut() {
+                    table.need(batch, row);
+                }
             }
         }
         Ok(())

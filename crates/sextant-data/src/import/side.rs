@@ -128,29 +128,6 @@ impl SidePlan {
         Ok(Self::Product(Box::new(plan)))
     }
 
-    /// The tables and columns that the side is made of.
-    pub(super) fn places(&self) -> Vec<Place> {
-        match self {
-            Self::Text(places) => places.clone(),
-            Self::Product(plan) => {
-                let fields = [&plan.title, &plan.brand, &plan.description];
-                let mut places: Vec<Place> = fields.into_iter().flatten().copied().collect();
-                places.extend(plan.type_path.iter().map(|(place, _)| *place));
-                match &plan.attributes {
-                    Some(AttributesPlan::Listed(listed)) => {
-                        places.extend(listed.iter().map(|(_, place)| *place));
-                    }
-                    Some(AttributesPlan::Packed { column, .. }) => places.push(*column),
-                    Some(AttributesPlan::Table { table, .. }) => {
-                        places.push(Place::Joined(*table, 0));
-                    }
-                    None => {}
-                }
-                places
-            }
-        }
-    }
-
     /// The entity of a row; `None` if it has no text.
     pub(super) fn entity(&self, source: &Source<'_>) -> Option<Entity> {
         match self {

@@ -4,7 +4,7 @@ use super::forest::ForestRow;
 use super::plot::{Plot, Series};
 use super::{Section, percent};
 use crate::LabError;
-use crate::findings::{Contender, Findings, Verdict};
+use crate::findings::{Contender, Findings, Verdict, VerdictOutcome};
 use sextant_eval::{Estimate, Interval};
 
 /// What the colours of a forest plot stand for; the numbers are those of the page's colours.
@@ -54,8 +54,9 @@ fn in_percent(estimate: Estimate) -> Estimate {
 
 /// The colour of a system: whether it is shipped, or else whether it is shown to be behind.
 fn colour(verdict: &Verdict, contender: &Contender) -> usize {
+    let ships = verdict.outcome != VerdictOutcome::NothingLearned;
     match &contender.behind {
-        _ if contender.system == verdict.ship => SHIPPED,
+        _ if ships && contender.system == verdict.ship => SHIPPED,
         Some(behind) if behind.shown => BEHIND,
         _ => OPEN,
     }

@@ -321,9 +321,9 @@ impl Grading {
 fn begin_anew(out: &Path, own: &OwnFiles) -> anyhow::Result<()> {
     let answers = out.join(ANSWERS);
     if own.is_ours(ANSWERS)? && answers.exists() {
-        let text = std::fs::read(&answers)
+        let text = std::fs::read_to_string(&answers)
             .with_context(|| format!("cannot read {}", answers.display()))?;
-        let count = text.iter().filter(|&&byte| byte == b'\n').count();
+        let count = text.lines().count();
         complain(&format!("{}: {count} answers were there and are removed", answers.display()));
     }
     for name in [HEAD, ANSWERS, GRADELESS, ROWS] {

@@ -1,6 +1,6 @@
 //! Counts of behaviour, from other programs' tables to a model.
 
-use crate::support::WorkFolder;
+use crate::support::{WorkFolder, pairs_of_their_own};
 use serde_json::{Value, json};
 
 const LOG: &str = "query,title,stars,shown,clicks,orders,looked_at\n\
@@ -106,7 +106,8 @@ fn a_recipe_learns_from_counts_beside_grades_and_without_them() {
         assert!((found - expected).abs() < 0.04, "{rates}");
     }
     // Pairs without grades join them.
-    place.write("more.jsonl", with_counts(&place.read("market/test.jsonl"), false));
+    let further = pairs_of_their_own(&place.read("market/test.jsonl"));
+    place.write("more.jsonl", with_counts(&further, false));
     assert_ne!(train("runs/more", "behaviour={ rows = \"more.jsonl\" }").0, beside);
     let summary: Value = serde_json::from_str(&place.read("runs/more/summary.json")).unwrap();
     assert_eq!(
@@ -124,7 +125,7 @@ fn a_recipe_learns_from_counts_beside_grades_and_without_them() {
     let error = place.fails(&["train", "tiny.toml", "--out", "runs/wrong", "--set", both]);
     assert!(error.contains("`clicks` is") && error.contains("more.jsonl line 1"), "{error}");
     let mut lines: Vec<&str> = counted.lines().collect();
-    let bare = place.read("market/dev.jsonl");
+    let bare = pairs_of_their_own(&place.read("market/dev.jsonl"));
     lines[2] = bare.lines().next().unwrap();
     place.write("more.jsonl", lines.join("\n"));
     let error = place.fails(&["train", "tiny.toml", "--out", "runs/wrong", "--set", both]);

@@ -11,7 +11,7 @@ fn questions_about_a_table_become_a_map_that_imports_it() {
     let place = WorkFolder::empty();
     place.write("ratings.csv", RATINGS);
     // A wrong answer is asked for again; an empty one takes what is likely.
-    let answers = "query-thing\n\n\n\nbrnd\n\n\n\n0\n1\n\nbad\n2\n";
+    let answers = "query-thing\n\n\n\nbrnd\n\n\n\n0\n1\n\nbad\n2\n\n\n\n\n\n";
     let output =
         place.command(&["data", "new", "ratings.csv"]).write_stdin(answers).assert().success();
     let asked = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
@@ -30,6 +30,38 @@ fn questions_about_a_table_become_a_map_that_imports_it() {
     assert_eq!((&report["read"], &report["written"]), (&5.into(), &4.into()));
     let error = place.fails(&["data", "new", "ratings.csv"]);
     assert!(error.contains("ratings.map.toml: it is there already"), "{error}");
+}
+
+/// The end of the answers is no answer, and what cannot be guessed is said as one question.
+#[test]
+fn nothing_is_taken_for_an_answer_that_is_none() {
+    let place = WorkFolder::empty();
+    place.write("a.csv", "query,title,rating\nsaw,Saw,10%\nsaw,Axe,90%\n");
+    let ended = place.command(&["data", "new", "a.csv"]).write_stdin("").assert().failure();
+    let error = String::from_utf8_lossy(&ended.get_output().stderr).into_owned();
+    assert!(error.contains("the answers have ended, and nothing was written"), "{error}");
+    assert_eq!(place.names("."), ["a.csv"]);
+    let error = place.fails(&["data", "new", "a.csv", "--yes"]);
+    let expected = "skip to leave them out (its name is not known.) Leave out --yes to answer";
+    assert!(error.contains(expected), "{error}");
+    // A table without a format's name is helped by a key of the map, since there are no options for it.
+    place.write("a.txt", "query,title,rating\n");
+    let error = place.fails(&["data", "new", "a.txt", "--yes"]);
+    assert!(error.contains("`format = \"csv\"` for this table in the map"), "{error}");
+    assert!(!error.contains("--input-format"), "{error}");
+}
+
+/// Rows without a label are no mistake of the table; the map that is made leaves them out.
+#[test]
+fn gaps_among_labels_are_left_out_by_the_map() {
+    let place = WorkFolder::empty();
+    place.write("a.csv", "query,title,rating\nsaw,Saw,1\nsaw,Axe,2\nsaw,Pen,\nsaw,Cup,3\n");
+    let said = place.command(&["data", "new", "a.csv", "--yes"]).assert().success();
+    let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+    assert!(said.contains("1 of the first 4 rows have no label"), "{said}");
+    let json = place.ok(&["data", "import", "a.map.toml", "--out", "rows.jsonl", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&report["labels"], &report["written"]), (&1.into(), &3.into()));
 }
 
 #[test]

@@ -64,6 +64,23 @@ fn answer(path: &str, request: &Value) -> String {
     format!("{status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
+/// The number of different pairs in parts of the market; the sides of symmetric tasks may change places.
+fn pairs_of(place: &WorkFolder, parts: &[&str]) -> usize {
+    let lines = parts.iter().map(|part| place.read(&format!("market/{part}.jsonl")));
+    let pair = |line: &str| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let symmetric = ["query-query", "product-product", "type-type"];
+        let mut sides = [row["left"].to_string(), row["right"].to_string()];
+        if symmetric.contains(&row["task"].as_str().unwrap()) {
+            sides.sort();
+        }
+        (row["task"].to_string(), sides)
+    };
+    let pairs: std::collections::BTreeSet<_> =
+        lines.flat_map(|text| text.lines().map(pair).collect::<Vec<_>>()).collect();
+    pairs.len()
+}
+
 #[test]
 fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
     let place = WorkFolder::with_bundle();
@@ -106,26 +123,16 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
         assert!(said.contains(expected), "{expected}: {said}");
     }
     let found: Value = serde_json::from_str(&place.read("agreement.json")).unwrap();
-    assert_eq!(found["agreement"]["pooled"]["rows"], rows);
+    // One label of people is one, however many rows have its pair, and in whichever order.
+    assert_eq!(found["agreement"]["pooled"]["rows"], pairs_of(&place, &["train", "dev", "test"]));
 
     // People's labels of the dev rows only, and a bundle whose accuracy is wanted.
     let powered = ["judge", "agree", "judged", "market", "--split", "dev", "--bundle", "runs/tiny"];
     let said = place.ok(&powered);
-    // One label of people is one, however many rows have its pair, and in whichever order.
-    let dev: std::collections::BTreeSet<_> = place
-        .read("market/dev.jsonl")
-        .lines()
-        .map(|line| {
-            let row: Value = serde_json::from_str(line).unwrap();
-            let symmetric = ["query-query", "product-product", "type-type"];
-            let mut sides = [row["left"].to_string(), row["right"].to_string()];
-            if symmetric.contains(&row["task"].as_str().unwrap()) {
-                sides.sort();
-            }
-            (row["task"].to_string(), sides)
-        })
-        .collect();
-    assert!(said.contains(&format!("from {} labels of people", dev.len())), "{said}");
+    assert!(
+        said.contains(&format!("from {} labels of people", pairs_of(&place, &["dev"]))),
+        "{said}"
+    );
     assert!(said.contains("to settle a difference of 0.02"), "{said}");
     place.ok(&[&powered[..], &["--against", "runs/judged"]].concat());
 
@@ -163,10 +170,12 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
                 "m",
                 "--budget",
                 "1",
+                "--input-price",
+                "0.5",
                 "--out",
                 "x",
             ],
-            "--input-price",
+            "--output-price",
         ),
         (
             &[
@@ -190,6 +199,26 @@ fn pairs_are_judged_resumed_compared_with_people_and_learned_from() {
         let error = place.fails(args);
         assert!(error.contains(expected), "{args:?}: {error}");
     }
+    // Another judge may begin anew in the folder, if that is asked for; what people have put there stays.
+    place.write("judged/notes.md", "mine\n");
+    let anew = ["--limit", "10", "--seed", "5", "--overwrite"];
+    let other = ["judge", "market", "--endpoint", &base, "--model", "other", "--out", "judged"];
+    let output = place.command(&[&other[..], &anew].concat()).assert().success();
+    let (out, err) = (&output.get_output().stdout, &output.get_output().stderr);
+    assert!(
+        String::from_utf8_lossy(err)
+            .contains(&format!("{answers} answers were there and are removed"))
+    );
+    assert!(String::from_utf8_lossy(out).contains("10 of 10 rows have a grade"));
+    assert_eq!(
+        (place.lines("judged/answers.jsonl"), place.read("judged/notes.md")),
+        (10, "mine\n".into())
+    );
+    place.ok(&[
+        &["judge", "market", "--endpoint", &base, "--model", "words", "--out", "judged"][..],
+        &["--limit", "3", "--overwrite"],
+    ]
+    .concat());
     place.write("judged/answers.jsonl", "not an answer\n");
     let error = place.fails(&[
         "judge",

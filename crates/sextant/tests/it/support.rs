@@ -287,3 +287,15 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// The rows with another text on their left, so that no row of a data set has their pairs.
+pub(crate) fn pairs_of_their_own(rows: &str) -> String {
+    let another = |line: &str| {
+        let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let left = &mut row["left"];
+        let text = if left.is_string() { left } else { &mut left["title"] };
+        *text = format!("{} anew", text.as_str().unwrap()).into();
+        format!("{row}\n")
+    };
+    rows.lines().map(another).collect()
+}
