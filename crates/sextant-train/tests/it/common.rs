@@ -139,6 +139,7 @@ pub(crate) fn learning_from_layers(folder: &Path, keys: &str) -> String {
             Trainer::new(prepared(&settings), teacher.clone(), Start::New, Existing::Refuse);
         trainer.unwrap().run(&mut Silent).unwrap();
     }
-    let (bundle, cache) = (teacher.bundle(), folder.join("cache"));
+    let [bundle, cache] =
+        [teacher.bundle(), folder.join("cache")].map(|path| path.display().to_string());
     format!("teacher={{ sources = [{bundle:?}], cache = {cache:?}, layers = {{ {keys} }} }}")
 }
