@@ -182,7 +182,7 @@ fn slices_of_few_groups_are_not_found_by_chance() {
             .map(|row| Some(if members(row / per_group) { "special" } else { "plain" }.to_owned()))
             .collect();
         let feature = Feature::of_column("kind", &kind).unwrap();
-        let found = worst_slices(&rows, &[feature.clone()], 5, 5, &bootstrap).unwrap();
+        let found = worst_slices(&rows, std::slice::from_ref(&feature), 5, 5, &bootstrap).unwrap();
         let of_slice = slices(&rows, &feature, &bootstrap).unwrap();
         let special =
             of_slice.into_iter().find(|slice| slice.conditions[0].1 == "special").unwrap();
