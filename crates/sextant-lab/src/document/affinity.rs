@@ -91,16 +91,19 @@ fn tables(found: &Affinity) -> Vec<Table> {
         })
     };
     let mut tables = vec![matrix(found, "gain", "gain, percentage points", true, &of_gain)];
-    for (id, of) in [("cosine", &found.cosine), ("lookahead", &found.lookahead)] {
+    // A single step lowers a loss by little.
+    for (id, caption, of, unit) in [
+        ("cosine", "cosine", &found.cosine, 1.0),
+        ("lookahead", "lookahead, thousandths of the loss", &found.lookahead, 1e-3),
+    ] {
         let largest = most(&mut of.iter().flatten().flatten().copied());
-        let digits = if id == "cosine" { 2 } else { 4 };
         let entry = |i: usize, j: usize| {
             of[i][j].map_or_else(Entry::missing, |value| Entry {
                 shade: shade(value, largest),
-                ..Entry::number(signed(value, digits))
+                ..Entry::number(signed(value / unit, 2))
             })
         };
-        tables.push(matrix(found, id, id, false, &entry));
+        tables.push(matrix(found, id, caption, false, &entry));
     }
     if !found.groups.is_empty() {
         tables.push(groups(found));
