@@ -51,13 +51,14 @@ fn gather(world: &SimpleCommunicator, mine: &[u32]) -> Result<Received, ReduceEr
     mpi::request::scope(|scope| {
         end(world.immediate_all_gather_into(scope, &length, &mut counts[..]));
     });
-    let (starts, total) = starts(&counts)?;
-    let mut words = vec![0; total];
-    let mut partition = PartitionMut::new(&mut words[..], &counts[..], &starts[..]);
+    let layout = Layout::of(&counts)?;
+    let mut words = vec![0; layout.size];
+    let mine = if mine.is_empty() { &[0] } else { mine };
+    let mut partition = PartitionMut::new(&mut words[..], &layout.counts[..], &layout.starts[..]);
     mpi::request::scope(|scope| {
         end(world.immediate_all_gather_varcount_into(scope, mine, &mut partition));
     });
-    Ok(received(words, &counts))
+    Ok(layout.received(words))
 }
 
 fn exchange(world: &SimpleCommunicator, outgoing: &[Vec<u32>]) -> Result<Received, ReduceError> {
@@ -66,16 +67,16 @@ fn exchange(world: &SimpleCommunicator, outgoing: &[Vec<u32>]) -> Result<Receive
     mpi::request::scope(|scope| {
         end(world.immediate_all_to_all_into(scope, &sent[..], &mut counts[..]));
     });
-    let (sent_starts, _) = starts(&sent)?;
-    let (starts, total) = starts(&counts)?;
-    let outgoing = outgoing.concat();
-    let mut words = vec![0; total];
-    let mut partition = PartitionMut::new(&mut words[..], &counts[..], &starts[..]);
-    let outgoing = Partition::new(&outgoing[..], &sent[..], &sent_starts[..]);
+    let (sent, layout) = (Layout::of(&sent)?, Layout::of(&counts)?);
+    let mut outgoing = outgoing.concat();
+    outgoing.resize(sent.size, 0);
+    let mut words = vec![0; layout.size];
+    let mut partition = PartitionMut::new(&mut words[..], &layout.counts[..], &layout.starts[..]);
+    let outgoing = Partition::new(&outgoing[..], &sent.counts[..], &sent.starts[..]);
     mpi::request::scope(|scope| {
         end(world.immediate_all_to_all_varcount_into(scope, &outgoing, &mut partition));
     });
-    Ok(received(words, &counts))
+    Ok(layout.received(words))
 }
 
 /// Waits until a collective operation has ended. MPI itself waits by asking again and again, which would take the core
@@ -87,13 +88,45 @@ fn end<'a, D: ?Sized, S: Scope<'a>>(mut underway: Underway<'a, D, S>) {
     }
 }
 
-fn received(words: Vec<u32>, counts: &[i32]) -> Received {
-    let mut end = 0;
-    let ends = counts.iter().map(|&count| {
-        end += count.unsigned_abs() as usize;
-        end
-    });
-    Received::new(words, ends.collect())
+/// Where words for, or of, each rank lie. An empty part is sent as a single word behind all parts: ranks that have
+/// nothing to do in a non-blocking collective skip it in Open MPI 4.1, numbers of further ones then differ between
+/// ranks, and all wait for ever.
+struct Layout {
+    /// What is sent of each part.
+    counts: Vec<i32>,
+    starts: Vec<i32>,
+    /// Where each part ends.
+    ends: Vec<usize>,
+    /// The words of all parts, with those that stand for empty ones.
+    size: usize,
+}
+
+impl Layout {
+    fn of(lengths: &[i32]) -> Result<Self, ReduceError> {
+        let mut end = 0_usize;
+        let ends: Vec<usize> = lengths
+            .iter()
+            .map(|length| {
+                end += length.unsigned_abs() as usize;
+                end
+            })
+            .collect();
+        let mut size = end;
+        let mut starts = Vec::with_capacity(lengths.len());
+        for (&length, &end) in lengths.iter().zip(&ends) {
+            let start = if length == 0 { size } else { end - length.unsigned_abs() as usize };
+            starts.push(count(start)?);
+            size += usize::from(length == 0);
+        }
+        count(size)?;
+        let counts = lengths.iter().map(|&length| length.max(1)).collect();
+        Ok(Self { counts, starts, ends, size })
+    }
+
+    fn received(self, mut words: Vec<u32>) -> Received {
+        words.truncate(self.ends.last().copied().unwrap_or(0));
+        Received::new(words, self.ends)
+    }
 }
 
 /// A number of words, as MPI counts.
@@ -103,14 +136,21 @@ fn count(words: usize) -> Result<i32, ReduceError> {
     })
 }
 
-/// Where the words for, or of, each rank begin, and how many there are in all.
-fn starts(counts: &[i32]) -> Result<(Vec<i32>, usize), ReduceError> {
-    let mut total = 0_usize;
-    let mut starts = Vec::with_capacity(counts.len());
-    for &length in counts {
-        starts.push(count(total)?);
-        total += length.unsigned_abs() as usize;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_parts_are_a_word_behind_all_parts() {
+        let layout = Layout::of(&[2, 0, 3, 0]).unwrap();
+        assert_eq!(
+            (&layout.counts[..], &layout.starts[..]),
+            (&[2, 1, 3, 1][..], &[0, 5, 2, 6][..])
+        );
+        let received = layout.received(vec![1, 2, 3, 4, 5, 0, 0]);
+        let parts: Vec<&[u32]> = (0..4).map(|rank| received.of(rank)).collect();
+        assert_eq!(parts, [&[1, 2][..], &[], &[3, 4, 5], &[]]);
+        let nothing = Layout::of(&[0, 0]).unwrap();
+        assert_eq!((nothing.size, nothing.received(vec![0, 0]).of(1).len()), (2, 0));
     }
-    count(total)?;
-    Ok((starts, total))
 }

@@ -21,6 +21,8 @@ fn mpirun(place: &WorkFolder, ranks: usize, args: &[&str]) -> Command {
     let mut command = Command::new("mpirun");
     command
         .args(["--oversubscribe", "--bind-to", "none", "-n", &ranks.to_string()])
+        // Ranks that wait for each other for ever must not hold up the tests for ever.
+        .args(["--timeout", "300"])
         .args(["-x", "RAYON_NUM_THREADS=1", "-x", "SEXTANT_HOME"])
         .arg(assert_cmd::cargo::cargo_bin("sextant"))
         .args(args)
@@ -85,6 +87,12 @@ fn ranks_give_the_bytes_of_one_process_with_adapters() {
         "model.lora={ rank = 2, dropout = 0.1, base = \"int8\" }",
         "model.routing.private=\"adapter\"",
     ]);
+}
+
+/// Saving asks ranks for moments that they alone have, so that some send nothing at all.
+#[test]
+fn ranks_give_the_bytes_of_one_process_with_a_sharded_optimizer() {
+    gives_the_same_bytes(&["distributed.shard_optimizer=true"]);
 }
 
 #[test]
