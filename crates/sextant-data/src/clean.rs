@@ -64,9 +64,9 @@ mod tests {
         );
         assert_eq!(
             plain_text(
-                "Caf&eacute;&nbsp;&ldquo;N&#186; 5&rdquo; &mdash; 50&#x2009;&times;&#8201;70&AMP;&euro;3&hellip;"
+                "&Eacute;lan&nbsp;&ldquo;N&#186; 5&rdquo; &mdash; 50&#x2009;&times;&#8201;70&AMP;&euro;3&hellip;"
             ),
-            "Café “Nº 5” — 50 × 70&€3…"
+            "Élan “Nº 5” — 50 × 70&€3…"
         );
     }
 
