@@ -94,7 +94,8 @@ impl Encoded {
         })?;
         let unlabelled = plan.recipe.teacher.as_ref().and_then(|t| t.unlabelled.as_ref());
         let behaving = wanted.as_ref().and_then(|wanted| wanted.rows.as_ref());
-        let held_out = match unlabelled.or(behaving) {
+        let of_triangles = plan.recipe.consistency.as_ref().and_then(|c| c.unlabelled.as_ref());
+        let held_out = match unlabelled.or(behaving).or(of_triangles) {
             Some(_) => held_out(&plan, source)?,
             None => HashSet::new(),
         };
@@ -125,7 +126,7 @@ impl Encoded {
         let unanswered = Prediction::new([1.0, 0.0, 0.0]);
         let rows = (0..dev.len()).map(|row| dev.scored(row, unanswered));
         dev_metric::check(&plan.recipe, &rows.collect::<Vec<_>>())?;
-        let triangles = Triangles::new(&plan, source, &choice, &encoder)?;
+        let triangles = Triangles::new(&plan, source, &choice, &held_out, &encoder)?;
         Ok(Self { plan, encoder, train, dev, triangles, behaviour })
     }
 

@@ -8,6 +8,20 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The beginning of a map of rated pairs of queries, to which the labels' meaning is to be added.
+pub(crate) const RATED: &str = r#"
+name = "rated"
+task = "query-query"
+[ratings]
+path = "ratings.csv"
+[left]
+text = "a"
+[right]
+text = "b"
+[label]
+column = "stars"
+"#;
+
 /// Imports by a map whose tables are in `folder`; the rows, and what was reported.
 pub(crate) fn run(
     map: &str,

@@ -10,6 +10,7 @@ mod dataset;
 mod exchange;
 mod import;
 mod import_maps;
+mod import_raters;
 mod import_support;
 mod parquet_types;
 mod raters;

@@ -1,14 +1,15 @@
 //! The triangles that a run learns from.
 
 use crate::choose::Choice;
+use crate::ungraded::visit_ungraded;
 use crate::{ConsistencyRecipe, ExampleSource, Plan, TrainError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sextant_core::{Example, Grade, Pair, Split};
-use sextant_data::{DataFiles, Labels, ReadOptions, RowReader};
+use sextant_core::{Grade, Pair, Split};
+use sextant_data::PairKey;
 use sextant_eval::Triples;
 use sextant_text::{Encoder, RowArena, RowView, TextError};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Triangles with their encoded pairs.
 #[derive(Debug, Clone, Default)]
@@ -28,11 +29,17 @@ impl Triangles {
         plan: &Plan,
         source: &dyn ExampleSource,
         choice: &Choice,
+        held_out: &HashSet<PairKey>,
         encoder: &Encoder,
     ) -> Result<Self, TrainError> {
         let Some(recipe) = &plan.recipe.consistency else { return Ok(Self::default()) };
         let rows = if let Some(path) = &recipe.unlabelled {
-            read(path, plan)?
+            let mut rows = Vec::new();
+            visit_ungraded(plan, path, held_out, |_, row| {
+                rows.push(row.with_grade(Grade::Irrelevant));
+                Ok(())
+            })?;
+            rows
         } else {
             let mut rows = Vec::new();
             choice.visit(source, &[Split::Train], &mut |row| {
@@ -112,19 +119,4 @@ impl Triangles {
         rng.set_stream(step);
         (0..count).map(|_| rng.random_range(0..self.len() as u64) as usize).collect()
     }
-}
-
-/// The pairs of `consistency.unlabelled` that are of the model's tasks. Their grades are not looked at.
-fn read(path: &std::path::Path, plan: &Plan) -> Result<Vec<Example>, TrainError> {
-    let options = ReadOptions { labels: Labels::Optional, ..plan.recipe.data.read_options() };
-    let mut rows = Vec::new();
-    for (_, path) in DataFiles::find(path)?.parts {
-        for row in RowReader::open(&path, &options)? {
-            let row = row?;
-            if plan.spec.tasks.contains(&row.pair.task) {
-                rows.push(row.with_grade(Grade::Irrelevant));
-            }
-        }
-    }
-    Ok(rows)
 }

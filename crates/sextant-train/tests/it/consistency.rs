@@ -79,6 +79,18 @@ fn triangles_come_from_a_file_of_pairs_without_grades() {
     assert_eq!(made.triangles.len(), 1);
     let tasks = made.triangles.triangle(0).map(|row| row.task);
     assert_eq!(tasks, [Task::QueryProduct, Task::QueryType, Task::ProductType]);
+    // A triangle of a pair that is a test row is none to learn from: its contradictions are to be measured.
+    let mut with_test_row = market().clone();
+    let held_out = sextant_core::Example::new(
+        Task::QueryProduct,
+        "Red sofa",
+        "acme sofa",
+        sextant_core::Grade::Partial,
+    );
+    with_test_row.test.push(held_out);
+    let error =
+        Prepared::new(plan(&[&setting]).unwrap(), &with_test_row, &Device::cpu()).unwrap_err();
+    assert!(error.to_string().contains("2 rows make no triangle"), "{error}");
     // Other triangles make another run, and so does none.
     let before = made.fingerprint();
     write("Acme couch");
