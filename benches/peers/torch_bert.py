@@ -1,8 +1,8 @@
 """Plain PyTorch: `transformers` encoders with three labels, dynamic padding, a written-out loop.
 
 Cases say `sorted` (batches of rows of like length), `default` (PyTorch's defaults: no fused optimizer, rows as
-they come) or neither, and `deberta` or `decoder` where the model is a DeBERTa of the shape of v3-small or a decoder
-of the shape of SmolLM2-135M, with random numbers.
+they come) or neither, and `deberta`, `modernbert` or `decoder` where the model is a DeBERTa of the shape of v3-small, a
+ModernBERT-base of six layers, or a decoder of the shape of SmolLM2-135M, with random numbers.
 """
 
 import functools
@@ -36,6 +36,20 @@ DEBERTA = {
 }
 
 
+MODERNBERT = {
+    "vocab_size": 50368,
+    "hidden_size": 768,
+    "intermediate_size": 1152,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "max_position_embeddings": 8192,
+    "local_attention": 128,
+    "global_attn_every_n_layers": 3,
+    "pad_token_id": 0,
+    "num_labels": 3,
+}
+
+
 DECODER = {
     "vocab_size": 49152,
     "hidden_size": 576,
@@ -55,6 +69,8 @@ DECODER = {
 def model(kind):
     if kind == "deberta":
         return transformers.DebertaV2ForSequenceClassification(transformers.DebertaV2Config(**DEBERTA))
+    if kind == "modernbert":
+        return transformers.ModernBertForSequenceClassification(transformers.ModernBertConfig(**MODERNBERT))
     if kind == "decoder":
         return transformers.LlamaForSequenceClassification(transformers.LlamaConfig(**DECODER))
     return transformers.AutoModelForSequenceClassification.from_pretrained(WORK["model"], num_labels=3)
@@ -88,8 +104,9 @@ def run(case):
     optimizer = optimizer_of(kind, "default" not in words) if training else None
     for indices in worker.batches(data["ids"], WORK["batch"], "sorted" in words):
         given = inputs(data, indices)
-        if kind == "decoder":
+        if kind in ("decoder", "modernbert"):
             given.pop("token_type_ids")
+        if kind == "decoder":
             given["use_cache"] = False
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             if not training:

@@ -9,6 +9,7 @@ mod moved;
 mod ours;
 mod peers;
 mod products;
+mod shapes;
 mod table;
 mod workload;
 

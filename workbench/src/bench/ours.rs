@@ -1,5 +1,6 @@
 //! Our training and scoring, by the functions that `sextant train` and `sextant score` call.
 
+use super::shapes;
 use super::workload::{BATCH, Set, Workload};
 use anyhow::Context;
 use burn::module::Module;
@@ -46,6 +47,8 @@ enum Model {
     Adapted(FrozenFormat),
     /// A DeBERTa with one head.
     Deberta,
+    /// A ModernBERT with one head.
+    ModernBert,
     /// The small encoder of `sextant demo`, whose steps show what a step costs beside its products.
     Tiny,
 }
@@ -69,7 +72,7 @@ const fn from_text(case: Case) -> Case {
     Case { from_text: true, ..case }
 }
 
-pub(crate) const CASES: [Case; 30] = [
+pub(crate) const CASES: [Case; 35] = [
     train("train equal f32 ours", "equal", Precision::F32, Model::Single),
     train("train equal bf16 ours", "equal", Precision::Bf16, Model::Single),
     train("train mix f32 ours", "mix", Precision::F32, Model::Single),
@@ -95,6 +98,23 @@ pub(crate) const CASES: [Case; 30] = [
     case("score mix f32 ours deberta", "mix", Work::Score(ScorePrecision::F32, Model::Deberta)),
     case("score mix bf16 ours deberta", "mix", Work::Score(ScorePrecision::Bf16, Model::Deberta)),
     case("score mix int8 ours deberta", "mix", Work::Score(ScorePrecision::Int8, Model::Deberta)),
+    train("train mix f32 ours modernbert", "mix", Precision::F32, Model::ModernBert),
+    train("train mix bf16 ours modernbert", "mix", Precision::Bf16, Model::ModernBert),
+    case(
+        "score mix f32 ours modernbert",
+        "mix",
+        Work::Score(ScorePrecision::F32, Model::ModernBert),
+    ),
+    case(
+        "score mix bf16 ours modernbert",
+        "mix",
+        Work::Score(ScorePrecision::Bf16, Model::ModernBert),
+    ),
+    case(
+        "score mix int8 ours modernbert",
+        "mix",
+        Work::Score(ScorePrecision::Int8, Model::ModernBert),
+    ),
     case("score queries f32 ours decoder", "queries", Work::Score(ScorePrecision::F32, DECODER)),
     case("score queries bf16 ours decoder", "queries", Work::Score(ScorePrecision::Bf16, DECODER)),
     case("score queries int8 ours decoder", "queries", Work::Score(ScorePrecision::Int8, DECODER)),
@@ -277,15 +297,16 @@ fn model(kind: Model, folder: &Path) -> anyhow::Result<RelevanceModel> {
     let (routing, head_dropout) = match kind {
         Model::Mhp => (Routing::mhp(2), 0.1),
         Model::Single | Model::Deberta | Model::Tiny => (single, 0.1),
-        Model::Adapted(_) => (single, 0.0),
+        Model::Adapted(_) | Model::ModernBert => (single, 0.0),
     };
     let decoder = matches!(kind, Model::Adapted(_));
     let place = tempfile::tempdir()?;
     let shape = match kind {
         Model::Single | Model::Mhp => None,
-        Model::Adapted(_) => Some(smollm()),
-        Model::Deberta => Some(deberta()),
-        Model::Tiny => Some(tiny()),
+        Model::Adapted(_) => Some(shapes::smollm()),
+        Model::Deberta => Some(shapes::deberta()),
+        Model::ModernBert => Some(shapes::modernbert()),
+        Model::Tiny => Some(shapes::tiny()),
     };
     if let Some(shape) = &shape {
         std::fs::write(place.path().join("config.json"), shape.to_string())?;
@@ -309,39 +330,6 @@ fn model(kind: Model, folder: &Path) -> anyhow::Result<RelevanceModel> {
     let model = initialize(RelevanceModel::zeros(spec, &Device::flex().autodiff())?, 1);
     let model = if random { initialize_frozen(model, 1) } else { backbone.load_into(model)? };
     Ok(freeze(model, &[])?)
-}
-
-/// The shape of SmolLM2-135M. The model gets random numbers, and adapters of rank 16 on every linear
-/// layer of its blocks, like the model that `benches/peers/peft_lora.py` builds.
-fn smollm() -> serde_json::Value {
-    serde_json::json!({
-        "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536,
-        "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
-        "max_position_embeddings": 8192, "rope_theta": 100_000.0, "rms_norm_eps": 1e-5,
-    })
-}
-
-/// The shape of the encoder of `sextant demo`, with the vocabulary of the rows' tokens.
-fn tiny() -> serde_json::Value {
-    serde_json::json!({
-        "model_type": "bert", "vocab_size": 30522, "hidden_size": 64, "intermediate_size": 256,
-        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 512,
-        "type_vocab_size": 2, "hidden_act": "gelu",
-    })
-}
-
-/// The shape of DeBERTa-v3-small. The model gets random numbers, like the one that
-/// `benches/peers/torch_bert.py` builds.
-fn deberta() -> serde_json::Value {
-    serde_json::json!({
-        "model_type": "deberta-v2", "vocab_size": 128_100, "hidden_size": 768,
-        "intermediate_size": 3072, "num_hidden_layers": 6, "num_attention_heads": 12,
-        "max_position_embeddings": 512, "type_vocab_size": 0, "layer_norm_eps": 1e-7,
-        "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
-        "relative_attention": true, "position_buckets": 256, "max_relative_positions": -1,
-        "norm_rel_ebd": "layer_norm", "share_att_key": true, "pos_att_type": ["p2c", "c2p"],
-        "position_biased_input": false, "pooler_hidden_act": "gelu", "pad_token_id": 0,
-    })
 }
 
 fn pairs(set: &Set) -> Vec<Pair> {

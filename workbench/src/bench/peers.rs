@@ -16,7 +16,7 @@ struct Script {
 /// The script whose cases are the shapes of [`products`].
 const PRODUCTS: &str = "products.py";
 
-const SCRIPTS: [Script; 8] = [
+const SCRIPTS: [Script; 9] = [
     Script { file: PRODUCTS, cases: &[], tuned: true },
     Script {
         file: "torch_bert.py",
@@ -38,6 +38,16 @@ const SCRIPTS: [Script; 8] = [
             "train mix bf16 torch sorted deberta",
             "score mix f32 torch sorted deberta",
             "score mix bf16 torch sorted deberta",
+        ],
+        tuned: true,
+    },
+    Script {
+        file: "torch_bert.py",
+        cases: &[
+            "train mix f32 torch sorted modernbert",
+            "train mix bf16 torch sorted modernbert",
+            "score mix f32 torch sorted modernbert",
+            "score mix bf16 torch sorted modernbert",
         ],
         tuned: true,
     },

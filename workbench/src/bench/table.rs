@@ -5,7 +5,7 @@ use super::ours::Ours;
 use sextant_kernels::{Precision, peak};
 
 /// Our case, the case that it is compared with, and the ratio that we aim at.
-const COMPARISONS: [(&str, &str, Option<f64>); 25] = [
+const COMPARISONS: [(&str, &str, Option<f64>); 29] = [
     ("train mix bf16 ours", "train mix bf16 torch sorted", Some(2.5)),
     ("train mix f32 ours", "train mix f32 torch sorted", None),
     ("train mix bf16 ours", "train mix f32 torch sorted", None),
@@ -29,6 +29,10 @@ const COMPARISONS: [(&str, &str, Option<f64>); 25] = [
     ("train mix bf16 ours deberta", "train mix bf16 torch sorted deberta", Some(2.5)),
     ("score mix f32 ours deberta", "score mix f32 torch sorted deberta", None),
     ("score mix bf16 ours deberta", "score mix bf16 torch sorted deberta", None),
+    ("train mix f32 ours modernbert", "train mix f32 torch sorted modernbert", Some(2.0)),
+    ("train mix bf16 ours modernbert", "train mix bf16 torch sorted modernbert", Some(2.0)),
+    ("score mix f32 ours modernbert", "score mix f32 torch sorted modernbert", None),
+    ("score mix bf16 ours modernbert", "score mix bf16 torch sorted modernbert", None),
     ("score queries f32 ours decoder", "score queries f32 torch sorted decoder", Some(3.0)),
     ("score queries int8 ours decoder", "score queries f32 ours decoder", Some(2.0)),
 ];

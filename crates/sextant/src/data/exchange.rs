@@ -4,6 +4,7 @@ use crate::arguments::{Overwrite, Reading};
 use crate::say::say;
 use anyhow::{Context, bail};
 use clap::Args;
+use sextant_core::Task;
 use sextant_data::exchange::{ExchangeFormat, IdColumns, Judged, write};
 use sextant_data::{Labels, Output, ReadOptions, RowReader};
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ pub(crate) struct Export {
     /// The name of the list, the tag of a run, the index of Elasticsearch
     #[arg(long, default_value = "sextant")]
     name: String,
+    /// Only rows of these tasks, such as `query-product`, with commas between them
+    #[arg(long, value_delimiter = ',')]
+    tasks: Vec<Task>,
     #[command(flatten)]
     ids: IdArgs,
     #[command(flatten)]
@@ -55,9 +59,14 @@ impl Export {
         let options = ReadOptions { further: true, ..self.reading.options(Labels::Optional) };
         let ids = self.ids.columns();
         let mut rows = Vec::new();
+        let mut left_out = 0;
         let mut reader = RowReader::open(&self.input, &options)?;
         while let Some(row) = reader.next() {
             let row = row?;
+            if !self.tasks.is_empty() && !self.tasks.contains(&row.pair.task) {
+                left_out += 1;
+                continue;
+            }
             let place = || format!("{} {}", reader.path().display(), reader.unit());
             let (query_id, doc_id) = ids.of(&row).with_context(place)?;
             let score = row.further.iter().find(|(name, _)| name == "score");
@@ -77,14 +86,19 @@ impl Export {
                 pair: row.pair,
             });
         }
-        if rows.is_empty() {
-            bail!("{}: there are no rows", self.input.display());
+        match (rows.is_empty(), left_out) {
+            (true, 0) => bail!("{}: there are no rows", self.input.display()),
+            (true, _) => bail!("{}: there are no rows of these tasks", self.input.display()),
+            _ => {}
         }
         let input = || self.input.display().to_string();
         write(&rows, self.to, &self.name, Output::open(&self.out, existing)?)
             .with_context(input)?;
         if self.out != std::path::Path::new("-") {
             say(&format!("{}: {} rows as {}", self.out.display(), rows.len(), self.to));
+            if left_out > 0 {
+                say(&format!("rows of other tasks left out: {left_out}"));
+            }
         }
         Ok(())
     }

@@ -172,6 +172,14 @@ fn rows_go_out_as_judgements_and_come_back() {
         let said = place.ok(&["data", "export", "rows.csv", "--to", format, "--out", format]);
         assert!(said.contains(&format!("{format}: 4 rows as {format}")), "{said}");
     }
+    let some = ["--to", "trec-qrels", "--out", "some", "--tasks", "query-query,query-type"];
+    let error = place.fails(&[&["data", "export", "rows.csv"], &some[..]].concat());
+    assert!(error.contains("no rows of these tasks"), "{error}");
+    let more = "task,left,right,grade\nquery-query,drill,drills,2\nquery-product,drill,hammer,0\n";
+    place.write("more.csv", more);
+    let said = place.ok(&[&["data", "export", "more.csv"], &some[..]].concat());
+    assert!(said.contains("rows of other tasks left out: 1"), "{said}");
+    assert_eq!(place.read("some").lines().count(), 1);
     let error = place.fails(&["data", "export", "rows.csv", "--to", "trec-run", "--out", "run"]);
     assert!(error.contains("no score"), "{error}");
 }
