@@ -5,9 +5,8 @@
 //! each block, and the activations of one block at a time. In both ways the gradients of a block are known, and can
 //! be sent to other processes, while the blocks below are still to come.
 
-use crate::{
-    Block, BlockContext, ForwardContext, ModelError, PackInput, RelevanceModel, parameters,
-};
+use crate::{BlockContext, ForwardContext, ModelError, PackInput, RelevanceModel, parameters};
+use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
 /// Where a backward pass by blocks has the activations of a block from.
@@ -42,15 +41,24 @@ impl RelevanceModel {
             let below = lowest.is_some_and(|lowest| lowest < Height::Block(part));
             if below { from.require_grad() } else { from }
         };
+        // What is computed again later is computed without a graph at first. To drop the graph would not be enough:
+        // burn frees the steps of a graph, and the activations within, when the next backward pass begins.
+        let untracked = (activations == Activations::Recomputed).then(|| self.clone().no_grad());
         let embedded = self.embeddings.forward(input, ctx);
         let mut x = embedded.clone().inner();
         let mut kept = Vec::with_capacity(last);
-        for (i, block) in self.trunk[..last].iter().enumerate() {
-            let (before, seed) = (from(i, x), ctx.seed());
-            let y = self.run_block(block, before.clone(), input, ctx);
-            x = y.clone().inner();
-            let graph = (activations == Activations::Kept).then_some(y);
-            let before = if graph.is_some() { before } else { Tensor::from_inner(before.inner()) };
+        for i in 0..last {
+            let seed = ctx.seed();
+            let (before, graph) = if let Some(untracked) = &untracked {
+                let before = Tensor::from_inner(x);
+                x = untracked.run_block(i, before.clone(), input, ctx).inner();
+                (before, None)
+            } else {
+                let before = from(i, x);
+                let y = self.run_block(i, before.clone(), input, ctx);
+                x = y.clone().inner();
+                (before, Some(y))
+            };
             kept.push((before, seed, graph));
         }
         let top = from(last, x);
@@ -64,7 +72,7 @@ impl RelevanceModel {
             } else {
                 ctx.rewind(seed);
                 let before = from(i, before.inner());
-                (before.clone(), self.run_block(&self.trunk[i], before, input, ctx))
+                (before.clone(), self.run_block(i, before, input, ctx))
             };
             let mut gradients = (y * Tensor::from_inner(dy)).sum().backward();
             above = before.grad_remove(&mut gradients);
@@ -104,13 +112,13 @@ impl RelevanceModel {
 
     fn run_block(
         &self,
-        block: &Block,
+        block: usize,
         x: Tensor<2>,
         input: &PackInput,
         ctx: &ForwardContext,
     ) -> Tensor<2> {
         let relative = self.embeddings.relative();
-        block.forward(x, None, BlockContext::new(input, relative.as_ref(), ctx))
+        self.trunk[block].forward(x, None, BlockContext::new(input, relative.as_ref(), ctx))
     }
 
     /// The lowest part of the model with a trained parameter, or `None` if only parts above the trunk have
