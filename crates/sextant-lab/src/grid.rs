@@ -137,6 +137,30 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
+    /// Seeds that choose among the seeds of the grid must be some of them, or their runs would be left out in silence.
+    fn named_seeds(&mut self) {
+        let grid = &self.recipe.grid;
+        let known: BTreeSet<u64> =
+            grid.backbones.iter().flat_map(|axis| self.seeds(axis)).copied().collect();
+        let variants = grid.variants.iter();
+        let named = variants
+            .map(|variant| (format!("grid.variants, `{}`: `seeds`", variant.label), &variant.seeds))
+            .chain([("grid.single_task_steps_seeds".to_owned(), &grid.single_task_steps_seeds)]);
+        for (place, seeds) in named {
+            for seed in seeds.iter().flatten().filter(|seed| !known.contains(seed)) {
+                self.mistakes.push(format!("{place} names {seed}, which is no seed of the grid"));
+            }
+        }
+        let steps = grid.backbones.iter().map(|axis| axis.single_task_steps);
+        if grid.single_task_steps_seeds.is_some()
+            && steps.chain([grid.single_task_steps]).all(|steps| steps.is_none())
+        {
+            self.mistakes.push(
+                "grid.single_task_steps_seeds is for models of `single_task_steps`, which is not stated".into(),
+            );
+        }
+    }
+
     /// Checks the axes themselves.
     fn axes(&mut self) {
         let grid = &self.recipe.grid;
@@ -178,6 +202,7 @@ impl Layout<'_> {
                 ));
             }
         }
+        self.named_seeds();
         if let Some(curves) = &self.recipe.learning_curves {
             for &share in &curves.shares {
                 if !(share > 0.0 && share <= 1.0) {
@@ -247,7 +272,9 @@ impl Layout<'_> {
         let grid = &self.recipe.grid;
         for axis in &grid.backbones {
             let Some(&seed) = self.seeds(axis).get(turn) else { continue };
-            if equal_steps && axis.single_task_steps.or(grid.single_task_steps).is_none() {
+            let all_steps = axis.single_task_steps.or(grid.single_task_steps).is_some()
+                && grid.single_task_steps_seeds.as_ref().is_none_or(|seeds| seeds.contains(&seed));
+            if equal_steps && !all_steps {
                 continue;
             }
             for task in self.base_tasks() {

@@ -59,6 +59,10 @@ pub struct GridRecipe {
     /// `"equal"`: also single-task models that run as many steps as the multi-task model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub single_task_steps: Option<EqualSteps>,
+    /// Which of the seeds these models are run with, each of which costs as much as six multi-task models; all unless
+    /// stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_task_steps_seeds: Option<Vec<u64>>,
     /// Further runs with a routing and other keys of the training recipe, after the grid itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variants: Vec<Variant>,

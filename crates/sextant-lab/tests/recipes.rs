@@ -220,3 +220,27 @@ fn mistakes_are_named() {
         assert!(error.contains(wrong), "{error}");
     }
 }
+
+/// A seed that is none of the grid's would leave its runs out in silence.
+#[test]
+fn named_seeds_are_of_the_grid() {
+    let lab = |grid: &str| {
+        let base = read("paper.toml").split("[grid]").next().unwrap().to_owned();
+        let backbone = "[[grid.backbones]]\nbackbone = \"minilm\"";
+        let text = format!(
+            "{base}[grid]\nseeds = [1, 2]\nroutings = [{{ prefix = true, heads = \"shared\" }}]\n{grid}\n{backbone}\n"
+        );
+        let grid = Grid::new(LabRecipe::parse(&text, "seeds.toml", &[]).unwrap(), self::backbone);
+        grid.map(|grid| grid.cells.len()).map_err(|error| error.to_string())
+    };
+    let equal = "single_task_steps = \"equal\"\n";
+    assert_eq!(lab(equal), Ok(14));
+    assert_eq!(lab(&format!("{equal}single_task_steps_seeds = [2]")), Ok(8));
+    let refused = lab(&format!("{equal}single_task_steps_seeds = [3]")).unwrap_err();
+    assert!(refused.contains("names 3, which is no seed of the grid"), "{refused}");
+    let refused = lab("single_task_steps_seeds = [2]").unwrap_err();
+    assert!(refused.contains("which is not stated"), "{refused}");
+    let variant = "[[grid.variants]]\nlabel = \"a\"\nrouting = { prefix = true, heads = \"shared\" }\nset = { seed = 9 }\nseeds = [1, 4]";
+    let refused = lab(variant).unwrap_err();
+    assert!(refused.contains("`a`: `seeds` names 4"), "{refused}");
+}
