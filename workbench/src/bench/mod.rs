@@ -42,6 +42,9 @@ pub(crate) struct Bench {
     /// Only cases whose name contains this
     #[arg(long)]
     only: Option<String>,
+    /// Only these of them, by whole names, which is what `--against` asks of its own program
+    #[arg(long = "case", hide = true)]
+    cases: Vec<String>,
     /// Also write all times as JSON
     #[arg(long)]
     out: Option<PathBuf>,
@@ -122,7 +125,10 @@ impl Bench {
         let place = tempfile::tempdir()?;
         let path = place.path().join("workload.json");
         std::fs::write(&path, workload.to_json(model)?)?;
-        let wanted = |case: &str| self.only.as_deref().is_none_or(|only| case.contains(only));
+        let wanted = |case: &str| {
+            self.only.as_deref().is_none_or(|only| case.contains(only))
+                && (self.cases.is_empty() || self.cases.iter().any(|name| name == case))
+        };
         let mut peers: Vec<Peer> = Vec::new();
         if let Some(python) = python {
             peers = peers::start(python, &path);
