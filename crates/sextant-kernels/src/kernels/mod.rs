@@ -22,3 +22,4 @@ pub(crate) mod moments;
 pub(crate) mod parallel;
 pub(crate) mod reduce;
 pub(crate) mod rotary;
+mod team;

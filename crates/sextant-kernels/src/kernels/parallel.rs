@@ -2,6 +2,7 @@ use std::cell::{Cell, RefCell};
 
 use rayon::prelude::*;
 
+use super::team;
 use crate::simd;
 
 /// The number of elementary operations from which a computation is spread over several threads.
@@ -49,10 +50,10 @@ fn spreads(tasks: usize, work: usize) -> bool {
 /// Runs `body` for each of `tasks` chunks, on several threads if there is enough `work`, the number of
 /// elementary operations of all chunks together.
 pub(crate) fn for_each(tasks: usize, work: usize, body: impl Fn(usize) + Sync + Send) {
-    if spreads(tasks, work) {
-        (0..tasks).into_par_iter().with_max_len(1).for_each(body);
-    } else {
+    if !spreads(tasks, work) {
         (0..tasks).for_each(body);
+    } else if !team::for_each(tasks, &body) {
+        (0..tasks).into_par_iter().with_max_len(1).for_each(body);
     }
 }
 
@@ -62,11 +63,13 @@ pub(crate) fn map<T: Send>(
     work: usize,
     body: impl Fn(usize) -> T + Sync + Send,
 ) -> Vec<T> {
-    if spreads(tasks, work) {
-        (0..tasks).into_par_iter().with_max_len(1).map(body).collect()
-    } else {
-        (0..tasks).map(body).collect()
-    }
+    let mut results: Vec<Option<T>> = (0..tasks).map(|_| None).collect();
+    let to = SharedMut::new(&mut results);
+    for_each(tasks, work, |task| {
+        // SAFETY: each task writes the one element that is its own, and `results` outlives all of them.
+        unsafe { *to.at(task) = Some(body(task)) }
+    });
+    results.into_iter().flatten().collect()
 }
 
 /// A pointer to a buffer whose disjoint parts several threads write.
@@ -180,6 +183,7 @@ impl Drop for Scratch {
 mod tests {
     use super::*;
     use std::thread;
+    use std::time::Duration;
 
     #[test]
     fn within_the_pool_unless_alone_and_at_the_same_level() {
@@ -199,9 +203,13 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let elsewhere = || {
             let here = thread::current().id();
-            map(64, WORTHWHILE, |_| thread::current().id() != here).contains(&true)
+            // Long enough for a helper to come.
+            let body = |_| {
+                thread::sleep(Duration::from_millis(2));
+                thread::current().id() != here
+            };
+            map(64, WORTHWHILE, body).contains(&true)
         };
-        // Outside a pool's threads, all tasks would run on other threads.
         assert!(!on_this_thread(elsewhere));
         assert!(elsewhere());
         assert!(!pool.install(|| on_this_thread(elsewhere)));
