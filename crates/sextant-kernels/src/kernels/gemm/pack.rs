@@ -131,6 +131,11 @@ fn group(panels: usize) -> usize {
     panels.div_ceil(4 * rayon::current_num_threads()).clamp(1, MOST)
 }
 
+/// How many words ahead of its use a row is asked for, and how many blocks of words ahead a column is: what memory takes to
+/// answer.
+const WORDS_AHEAD: usize = 4;
+const BLOCKS_AHEAD: usize = 2;
+
 /// Packs some panels that follow each other, of which the last may lack columns; one alone, unless rows are contiguous.
 struct PackPanels<P> {
     from: FloatPtr,
@@ -216,6 +221,9 @@ unsafe fn pack_rows<S: Simd, P: Product>(
             for v in (0..width).step_by(S::LANES) {
                 let at = panel * width + v;
                 let inside = columns.saturating_sub(at);
+                for row in 0..per_word {
+                    from.add((per_word * (word + WORDS_AHEAD) + row) * step + at).prefetch();
+                }
                 // SAFETY: the caller promises that the columns can be read, and where fewer columns are left than a
                 // vector has lanes, only those are read; the second row of a pair is read only if it exists. The
                 // caller also promises room for the panels, whose lines are whole vectors.
@@ -285,6 +293,7 @@ unsafe fn transpose_block<S: Simd, P: Product>(
             }
             for j in 0..columns {
                 let line = from.add(j * column);
+                line.add(BLOCKS_AHEAD * per_word * n).prefetch();
                 let x = if per_word == 1 {
                     P::single(simd, line.load(simd, 0, left))
                 } else {
