@@ -3,12 +3,13 @@
 //! A parameter's name is its path in the model. Branches have names instead of numbers in it:
 //! `trunk.3.qkv.weight`, `branches.query-type.classifier.bias`.
 
+use crate::branch::{Branch, THRESHOLDS_APART};
 use crate::context::split_mix;
 use crate::frozen;
 use crate::paths::covers;
 use crate::values::Values;
 use crate::weights::{Archive, Writable};
-use crate::{ModelError, ModelSpec, NormKind, RelevanceModel};
+use crate::{HeadKind, ModelError, ModelSpec, NormKind, RelevanceModel};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -215,7 +216,8 @@ pub fn load<E>(
 
 /// Gives every parameter an initial value: norms scale by 1 and shift by 0, biases are 0, and weights are
 /// drawn from a normal distribution whose standard deviation is the backbone's `initializer_range`, 0.02
-/// unless stated (Devlin et al. 2019). An adapter's first factor is random and its second one zero. Frozen
+/// unless stated (Devlin et al. 2019). The thresholds of a cumulative head begin apart
+/// ([`THRESHOLDS_APART`]). An adapter's first factor is random and its second one zero. Frozen
 /// weights are not parameters; they come from a backbone or from [`initialize_frozen`].
 ///
 /// The values of a parameter depend on `seed` and the parameter's name only, so that models of different
@@ -233,6 +235,7 @@ pub fn initialize(model: RelevanceModel, seed: u64) -> RelevanceModel {
 pub(crate) struct InitialValues {
     deviation: f32,
     scale: f32,
+    head: HeadKind,
     seed: u64,
 }
 
@@ -240,13 +243,22 @@ impl InitialValues {
     pub(crate) fn of(model: &RelevanceModel, seed: u64) -> Self {
         // A norm of this kind stores its scale minus one.
         let less_one = model.spec().backbone.block.norm == NormKind::RmsOnePlus;
-        Self { deviation: deviation(model), scale: if less_one { 0.0 } else { 1.0 }, seed }
+        let scale = if less_one { 0.0 } else { 1.0 };
+        Self { deviation: deviation(model), scale, head: model.spec().head, seed }
     }
 
     pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Vec<f32> {
         let length = shape.iter().product();
         if name.ends_with("gamma") {
             return vec![self.scale; length];
+        }
+        if self.head == HeadKind::Cumulative {
+            if name.ends_with(".step") {
+                return vec![Branch::initial_step(); length];
+            }
+            if name.ends_with(".classifier.bias") {
+                return vec![THRESHOLDS_APART / 2.0; length];
+            }
         }
         if shape.len() == 1 {
             return vec![0.0; length];

@@ -3,11 +3,12 @@
 //! | the checkpoint's head | becomes |
 //! |---|---|
 //! | three labels, which are named like Sextant's grades in any order or are unnamed | a head of three grades, with the rows in the order of the grades |
-//! | one label, the relevance z of a reranker | a head of three grades with logits −z, 0 and z, so that the expected grade rises with z; or the weights of a cumulative head |
+//! | one label, the relevance z of a reranker | a head of three grades with logits −z, 0 and z, so that the expected grade rises with z; or the weights of a cumulative head, whose middle grade lies around 0 |
 //! | two labels, irrelevant and relevant or unnamed | the same as one label, with z = logit of the higher label − logit of the lower one |
 //! | anything else (topics, entailment) | unused: heads start with random weights, and `import` refuses the checkpoint |
 
 use super::labels::{Labels, Order};
+use crate::branch::THRESHOLDS_APART;
 use crate::families::{Format, Source};
 use crate::{Archive, BackboneConfig, ModelError, NormKind};
 use sextant_core::Grade;
@@ -138,6 +139,8 @@ impl Head {
                 _ => return None,
             };
             match outputs {
+                // The relevance of 0 lies in the middle of the scale, as it does with three logits.
+                1 if canonical.ends_with("bias") => Some(vec![z + THRESHOLDS_APART / 2.0]),
                 1 => Some(vec![z]),
                 Grade::COUNT => Some(vec![-z, 0.0, z]),
                 _ => None,

@@ -279,4 +279,7 @@ fn ordinal_heads_give_probabilities_in_order() {
     }
     let one = floats(forward(&model, &pack(&rows[..1])));
     assert!(one[0] >= one[1], "P(grade >= 1) is at least P(grade >= 2): {one:?}");
+    // A new head calls what it knows nothing about partially relevant; thresholds at one place would never do so.
+    let middle = model.predictions(forward(&model, &pack(&rows)));
+    assert!(middle.iter().all(|p| (0.7..0.8).contains(&p.probs[1])), "{middle:?}");
 }
