@@ -216,9 +216,9 @@ pub fn load<E>(
 
 /// Gives every parameter an initial value: norms scale by 1 and shift by 0, biases are 0, and weights are
 /// drawn from a normal distribution whose standard deviation is the backbone's `initializer_range`, 0.02
-/// unless stated (Devlin et al. 2019). The thresholds of a cumulative head begin apart
-/// ([`THRESHOLDS_APART`]). An adapter's first factor is random and its second one zero. Frozen
-/// weights are not parameters; they come from a backbone or from [`initialize_frozen`].
+/// unless stated (Devlin et al. 2019). The thresholds of a cumulative head begin four apart. An adapter's first
+/// factor is random and its second one zero. Frozen weights are not parameters; they come from a backbone or from
+/// [`initialize_frozen`].
 ///
 /// The values of a parameter depend on `seed` and the parameter's name only, so that models of different
 /// routings start with equal values in the parameters that they have in common.
@@ -253,7 +253,7 @@ impl InitialValues {
             return vec![self.scale; length];
         }
         if self.head == HeadKind::Cumulative {
-            if name.ends_with(".step") {
+            if name.rsplit('.').next() == Some("step") {
                 return vec![Branch::initial_step(); length];
             }
             if name.ends_with(".classifier.bias") {
