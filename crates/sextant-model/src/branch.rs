@@ -34,7 +34,7 @@ pub struct Branch {
 /// The distance between the two thresholds of a new cumulative head, whose middle is at a score of 0. What lies in the
 /// middle is then partially relevant with a probability of 0.76. If the thresholds began at one place, the middle grade
 /// would not be the most probable one of any row before they are log 4 apart, which at the usual learning rates takes
-/// longer than most trainings: they are single numbers, and AdamW moves a number by at most the rate in a step.
+/// longer than most trainings: they are single numbers, and AdamW moves a number by about the rate in a step.
 pub(crate) const THRESHOLDS_APART: f32 = 4.0;
 
 impl Branch {
