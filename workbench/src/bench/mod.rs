@@ -131,7 +131,7 @@ impl Bench {
         };
         let mut peers: Vec<Peer> = Vec::new();
         if let Some(python) = python {
-            peers = peers::start(python, &path);
+            peers = peers::start(python, &path, wanted);
         } else if print {
             println!("no peers: name a Python that has them with `--python`");
         }

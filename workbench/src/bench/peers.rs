@@ -90,8 +90,10 @@ pub(crate) struct Peer {
     answers: BufReader<ChildStdout>,
 }
 
-/// Starts all peers; one that cannot be started is named and left out.
-pub(crate) fn start(python: &Path, workload: &Path) -> Vec<Peer> {
+/// Starts the peers that have a wanted case; one that cannot be started is named and left out. The others are not started,
+/// because nothing would wait until they have loaded their libraries, which takes both processors for a while
+/// as our cases are measured.
+pub(crate) fn start(python: &Path, workload: &Path, wanted: impl Fn(&str) -> bool) -> Vec<Peer> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/peers");
     let start = |script: &'static Script| {
         let mut command = Command::new(python);
@@ -110,15 +112,22 @@ pub(crate) fn start(python: &Path, workload: &Path) -> Vec<Peer> {
         let (commands, answers) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
         Some(Peer { script, child, commands, answers })
     };
-    SCRIPTS.iter().filter_map(start).collect()
+    let wanted = |script: &&Script| script.cases().iter().any(|case| wanted(case));
+    SCRIPTS.iter().filter(wanted).filter_map(start).collect()
+}
+
+impl Script {
+    fn cases(&self) -> Vec<String> {
+        match self.file {
+            PRODUCTS => products::peer_cases(),
+            _ => self.cases.iter().map(|&case| case.to_owned()).collect(),
+        }
+    }
 }
 
 impl Peer {
     pub(crate) fn cases(&self) -> Vec<String> {
-        match self.script.file {
-            PRODUCTS => products::peer_cases(),
-            _ => self.script.cases.iter().map(|&case| case.to_owned()).collect(),
-        }
+        self.script.cases()
     }
 
     /// Runs a case, and returns its time in milliseconds; `None` if the peer fails, which is printed.
