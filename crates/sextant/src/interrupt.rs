@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) const EXIT_CODE: u8 = 130;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+/// Whether the next signal ends the program: the one before it was heard as a request.
+static ENDS: AtomicBool = AtomicBool::new(false);
 
 /// Makes the first signal from now on a request to stop, which raises the flag.
 ///
@@ -33,11 +35,13 @@ pub(crate) fn install() -> anyhow::Result<()> {
         if signal == signal_hook::consts::SIGHUP && ignores_hangups() {
             continue;
         }
-        // The order matters: at the first signal the conditional shutdown looks at the flag before it is
-        // raised.
+        // At a signal, what was registered first comes first. The request is the first of all, so that no signal is lost
+        // that comes between these lines; the one that ends the program looks whether there was a signal before, and only
+        // then this one counts as such.
         let status = i32::from(EXIT_CODE);
-        signal_hook::flag::register_conditional_shutdown(signal, status, &REQUESTED)
-            .and_then(|_| signal_hook::flag::register(signal, &REQUESTED))
+        signal_hook::flag::register(signal, &REQUESTED)
+            .and_then(|_| signal_hook::flag::register_conditional_shutdown(signal, status, &ENDS))
+            .and_then(|_| signal_hook::flag::register(signal, &ENDS))
             .context("cannot listen for signals")?;
     }
     Ok(())

@@ -242,6 +242,8 @@ impl Kernel for Block<'_> {
                     c: sums,
                     c_row: width,
                     start: Start::Row(weight.starts[first..].as_ptr().cast()),
+                    next: (panel + 1 < self.panels.end)
+                        .then(|| weight.panels[(panel + 1) * words * width..].as_ptr().cast()),
                     product: PhantomData,
                 }
                 .run(simd, &mut tiles);

@@ -65,7 +65,8 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
     const PANEL: usize = 2;
-    const DEPTH: usize = 256;
+    const DEPTH: usize = 384;
+    const PREFETCH: bool = true;
     const GROUP: usize = 6;
     const WEIGHT_BYTE: f32 = if VNNI { 127.0 } else { 64.0 };
     const BF16: bool = false;

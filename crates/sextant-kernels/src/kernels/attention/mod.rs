@@ -301,6 +301,7 @@ impl Kernel for MatrixProduct {
                 c: self.c.wrapping_add(first - self.columns.start),
                 c_row: self.c_row,
                 start: self.start,
+                next: None,
                 product: std::marker::PhantomData,
             };
             // SAFETY: the caller promises pointers that are valid for the whole product, of which the strip is the

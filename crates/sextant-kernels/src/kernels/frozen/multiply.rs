@@ -194,11 +194,19 @@ impl<P: Product> Kernel for Columns<'_, P> {
             let from = done * per_word;
             let numbers = (words * per_word).min(self.depth - from);
             let last = done + words >= all;
+            #[cfg(feature = "profile")]
+            let packing = crate::profile::Span::new(crate::profile::Part::Packing, 0);
             for panel in 0..panels {
                 // SAFETY: the scratch holds `most * width` numbers for decoding and as many for each panel, and a
                 // pass decodes and packs at most that many.
                 unsafe { self.pack(simd, panel, from, numbers, decoded, packed(panel)) };
             }
+            #[cfg(feature = "profile")]
+            let _products = {
+                drop(packing);
+                let operations = 2 * self.rows * numbers * self.inside;
+                crate::profile::Span::new(crate::profile::Part::Products, operations)
+            };
             for first_row in (0..self.rows).step_by(ROWS) {
                 let rows = ROWS.min(self.rows - first_row);
                 for panel in 0..panels {
@@ -222,6 +230,7 @@ impl<P: Product> Kernel for Columns<'_, P> {
                         c: self.c.wrapping_add(first_row * self.c_row + first),
                         c_row: self.c_row,
                         start,
+                        next: None,
                         product: PhantomData,
                     };
                     // SAFETY: the strip reads the words from `done` on of A's rows, which have `all` words, and a

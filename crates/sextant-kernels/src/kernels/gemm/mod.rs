@@ -223,6 +223,12 @@ impl<P: Product> Kernel for Block<'_, P> {
                     Init::Bias(bias) => Start::Row(bias[first_column..].as_ptr()),
                     Init::Zero => Start::Zero,
                 };
+                // The block's panels are read in turn, and then again for the next words.
+                let next = if panel + 1 < self.panels.end {
+                    Some(self.b.panel(panel + 1).wrapping_add(done * width))
+                } else {
+                    (!last).then(|| self.b.panel(first).wrapping_add((done + depth) * width))
+                };
                 let strip = Strip::<P> {
                     rows: self.rows,
                     columns: inside,
@@ -236,6 +242,7 @@ impl<P: Product> Kernel for Block<'_, P> {
                     c: sums,
                     c_row: sums_row,
                     start,
+                    next,
                     product: std::marker::PhantomData,
                 };
                 // SAFETY: the caller promises a valid block. The strip reads `depth` words from word `done`

@@ -1,9 +1,16 @@
 use std::marker::PhantomData;
 
+use super::super::floats::FloatPtr;
 use crate::simd::{Kernel, SIDE, Simd, TileBlock, TileWords, Tiles};
 
 /// The most rows that are multiplied by one panel before the next.
 pub(crate) const ROWS: usize = 192;
+
+/// The words of a line of the cache.
+const LINE: usize = 16;
+/// The most words of the next panel that one tile asks for. Where rows are so few that a panel has more for each tile, it
+/// is not worth waiting until they are asked for.
+const MOST_AHEAD: usize = 32 * LINE;
 
 /// How two 32-bit words are multiplied.
 pub(crate) trait Product: Copy + Send + Sync + 'static {
@@ -136,6 +143,9 @@ pub(crate) struct Strip<P> {
     pub(crate) c: *mut f32,
     pub(crate) c_row: usize,
     pub(crate) start: Start,
+    /// The panel that is multiplied next, of the same size. It may lead anywhere: it is only brought closer, where the
+    /// level asks for that ([`Simd::PREFETCH`]).
+    pub(crate) next: Option<*const f32>,
     pub(crate) product: PhantomData<P>,
 }
 
@@ -276,7 +286,17 @@ impl<P: Product> Strip<P> {
         if ROWS * VECTORS + VECTORS + 1 > S::REGISTERS {
             return;
         }
+        // The next panel's lines are asked for evenly, with as many for each tile as its share of the rows.
+        let share = (self.depth * self.b_step * ROWS / self.rows.max(1)).min(MOST_AHEAD);
         while self.rows >= ROWS {
+            if S::PREFETCH
+                && let Some(next) = &mut self.next
+            {
+                for word in (0..share).step_by(LINE) {
+                    FloatPtr::F32(next.wrapping_add(word)).prefetch();
+                }
+                *next = next.wrapping_add(share.next_multiple_of(LINE));
+            }
             // SAFETY: the caller promises pointers that are valid for all rows that are left, which are at
             // least `ROWS`.
             unsafe { simd.call(Tile::<P, ROWS, VECTORS>(*self)) };
@@ -287,6 +307,9 @@ impl<P: Product> Strip<P> {
             };
             self.a = self.a.wrapping_add(step);
             self.c = self.c.wrapping_add(ROWS * self.c_row);
+            if self.rows < ROWS {
+                self.next = None; // all of it has been asked for
+            }
         }
     }
 }
