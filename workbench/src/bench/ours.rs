@@ -72,12 +72,14 @@ const fn from_text(case: Case) -> Case {
     Case { from_text: true, ..case }
 }
 
-pub(crate) const CASES: [Case; 35] = [
+pub(crate) const CASES: [Case; 37] = [
     train("train equal f32 ours", "equal", Precision::F32, Model::Single),
     train("train equal bf16 ours", "equal", Precision::Bf16, Model::Single),
     train("train mix f32 ours", "mix", Precision::F32, Model::Single),
     train("train mix bf16 ours", "mix", Precision::Bf16, Model::Single),
+    train("train mix f32 ours mhp", "mix", Precision::F32, Model::Mhp),
     train("train mix bf16 ours mhp", "mix", Precision::Bf16, Model::Mhp),
+    from_text(train("train mix f32 ours text", "mix", Precision::F32, Model::Single)),
     from_text(train("train mix bf16 ours text", "mix", Precision::Bf16, Model::Single)),
     score("score equal f32 ours", "equal", ScorePrecision::F32),
     score("score equal bf16 ours", "equal", ScorePrecision::Bf16),

@@ -5,11 +5,12 @@ use super::ours::Ours;
 use sextant_kernels::{Precision, peak};
 
 /// Our case, the case that it is compared with, and the ratio that we aim at.
-const COMPARISONS: [(&str, &str, Option<f64>); 29] = [
+const COMPARISONS: [(&str, &str, Option<f64>); 31] = [
     ("train mix bf16 ours", "train mix bf16 torch sorted", Some(2.5)),
     ("train mix f32 ours", "train mix f32 torch sorted", None),
     ("train mix bf16 ours", "train mix f32 torch sorted", None),
     ("train mix f32 ours", "train mix f32 torch default", None),
+    ("train mix f32 ours text", "train mix f32 sentence-transformers", Some(5.0)),
     ("train mix bf16 ours text", "train mix f32 sentence-transformers", Some(5.0)),
     ("train equal bf16 ours", "train equal bf16 torch", Some(1.8)),
     ("train equal f32 ours", "train equal f32 torch", Some(1.5)),
@@ -22,6 +23,7 @@ const COMPARISONS: [(&str, &str, Option<f64>); 29] = [
     ("score equal int8 ours", "score equal int8 onnx", None),
     ("score equal f32 ours", "score equal f32 onnx", Some(1.3)),
     ("score equal f32 ours", "score equal f32 torch", None),
+    ("train mix f32 ours mhp", "train mix f32 ours", Some(0.95)),
     ("train mix bf16 ours mhp", "train mix bf16 ours", Some(0.95)),
     ("train few f32 ours lora", "train few f32 peft", None),
     ("train few f32 ours qlora", "train few f32 peft", None),
