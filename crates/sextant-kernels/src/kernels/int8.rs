@@ -17,14 +17,16 @@ use super::floats::{FloatPtr, Floats};
 use super::gemm::{Bytes, Product, Start, Strip, panel_width};
 use super::parallel::{self, Room, Scratch};
 use crate::Activation;
-use crate::simd::{Kernel, Level, Simd, Tiles, launch};
+use crate::simd::{Kernel, Level, SIDE, Simd, Tiles, launch};
 
 /// The greatest absolute value of an activation in 8 bits.
 const GREATEST: f32 = 127.0;
 /// The number of inputs in a word.
 const BYTES: usize = 4;
-/// The number of rows of a task.
+/// The most rows of a task.
 const BLOCK: usize = 64;
+/// The least outputs of a task, unless there are fewer: with less, rounding its rows would take much of its time.
+const LEAST_OUTPUTS: usize = 96;
 
 /// A weight in 8 bits, packed for a level in panels of words of four inputs.
 #[derive(Debug)]
@@ -109,6 +111,8 @@ struct Size {
     words: usize,
     /// The greatest absolute value that a weight's bytes may have.
     greatest: f32,
+    /// Rows of which fewer take as long: those of a block of tile registers.
+    tile: usize,
 }
 
 impl Kernel for Sizes {
@@ -117,7 +121,8 @@ impl Kernel for Sizes {
     unsafe fn run<S: Simd>(self, _: S) -> Size {
         let [inputs, outputs] = self.0;
         let (width, words) = (panel_width::<S, Bytes>(outputs), Bytes::words::<S>(inputs));
-        Size { width, words, greatest: S::WEIGHT_BYTE }
+        let tile = if Bytes::tiled::<S>() { 2 * SIDE } else { 1 };
+        Size { width, words, greatest: S::WEIGHT_BYTE, tile }
     }
 }
 
@@ -159,15 +164,22 @@ pub(crate) fn linear(
     let mut y = Room::new(rows * outputs);
     let to = y.shared();
     let panels = outputs.div_ceil(weight.width);
-    let row_tasks = rows.div_ceil(BLOCK);
+    // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
+    let Size { tile, .. } = unsafe { launch(weight.level, Sizes([weight.inputs, outputs])) };
+    // All tasks have about the same number of rows: a request has few, and a short last block would leave a thread waiting.
+    let block_rows = rows.div_ceil(rows.div_ceil(BLOCK).max(1)).next_multiple_of(tile);
+    let row_tasks = rows.div_ceil(block_rows.max(1));
     // With few rows the outputs are divided too, although each task then rounds its rows again.
-    let column_tasks = 4usize.div_ceil(row_tasks.max(1)).min(panels).max(1);
+    let threads = parallel::threads();
+    let wanted = if threads > 1 { 2 * threads } else { 1 };
+    let most = outputs.div_ceil(LEAST_OUTPUTS).min(panels);
+    let column_tasks = wanted.div_ceil(row_tasks.max(1)).min(most).max(1);
     let share = panels.div_ceil(column_tasks);
     parallel::for_each(row_tasks * column_tasks, x.len() * outputs / 4, |task| {
-        let first_row = task / column_tasks * BLOCK;
+        let first_row = task / column_tasks * block_rows;
         let first_panel = task % column_tasks * share;
         let block = Block {
-            rows: BLOCK.min(rows - first_row),
+            rows: block_rows.min(rows - first_row),
             x: x.at(first_row * weight.inputs),
             weight,
             panels: first_panel..(first_panel + share).min(panels),

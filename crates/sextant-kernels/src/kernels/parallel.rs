@@ -42,6 +42,11 @@ pub fn within_pool<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     rayon::scope(|_| simd::with_level(level, body))
 }
 
+/// How many threads share a computation of the calling thread.
+pub(crate) fn threads() -> usize {
+    if ALONE.get() { 1 } else { rayon::current_num_threads() }
+}
+
 /// Whether a computation is to be spread over several threads.
 fn spreads(tasks: usize, work: usize) -> bool {
     tasks > 1 && work >= WORTHWHILE && !ALONE.get()
