@@ -35,9 +35,9 @@ pub(crate) fn install() -> anyhow::Result<()> {
         if signal == signal_hook::consts::SIGHUP && ignores_hangups() {
             continue;
         }
-        // At a signal, what was registered first comes first. The request is the first of all, so that no signal is lost
-        // that comes between these lines; the one that ends the program looks whether there was a signal before, and only
-        // then this one counts as such.
+        // What is registered first also runs first at a signal. The request comes first, so that a signal between these
+        // lines is not lost. The second line ends the program if there was a signal before, and the third one notes that
+        // there was one.
         let status = i32::from(EXIT_CODE);
         signal_hook::flag::register(signal, &REQUESTED)
             .and_then(|_| signal_hook::flag::register_conditional_shutdown(signal, status, &ENDS))
