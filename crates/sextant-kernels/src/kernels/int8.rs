@@ -111,7 +111,7 @@ struct Size {
     words: usize,
     /// The greatest absolute value that a weight's bytes may have.
     greatest: f32,
-    /// Rows of which fewer take as long: those of a block of tile registers.
+    /// What the rows of a task are a multiple of: on tile registers, the rows of a block of them.
     tile: usize,
 }
 
@@ -167,7 +167,7 @@ pub(crate) fn linear(
     // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
     let Size { tile, .. } = unsafe { launch(weight.level, Sizes([weight.inputs, outputs])) };
     // All tasks have about the same number of rows: a request has few, and a short last block would leave a thread waiting.
-    let block_rows = rows.div_ceil(rows.div_ceil(BLOCK).max(1)).next_multiple_of(tile);
+    let block_rows = parallel::even_block(rows, BLOCK, tile);
     let row_tasks = rows.div_ceil(block_rows.max(1));
     // With few rows the outputs are divided too, although each task then rounds its rows again.
     let threads = parallel::threads();

@@ -47,6 +47,12 @@ pub(crate) fn threads() -> usize {
     if ALONE.get() { 1 } else { rayon::current_num_threads() }
 }
 
+/// The rows of a block, if rows are divided evenly into blocks of at most `most`; a multiple of `multiple`, of which
+/// `most` is one, too.
+pub(crate) fn even_block(rows: usize, most: usize, multiple: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(most).max(1)).next_multiple_of(multiple)
+}
+
 /// Whether a computation is to be spread over several threads.
 fn spreads(tasks: usize, work: usize) -> bool {
     tasks > 1 && work >= WORTHWHILE && !ALONE.get()

@@ -28,8 +28,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// stays in the first-level cache while the rows are multiplied by it, and so much of the block's rows and panels
     /// in the second-level cache.
     const DEPTH: usize;
-    /// Whether a matrix product asks for the next panel while it multiplies by one. It is worth it where panels are so
-    /// narrow that multiplying a block of rows by one takes about as long as the third-level cache takes to bring the next.
+    /// Whether a matrix product asks for the next panel while it multiplies by one. That is worth it for narrow panels of
+    /// large matrices; with wide panels it was not measured.
     const PREFETCH: bool = false;
     /// The rows of a group of a left factor (8, 6 or 4): the height of the largest tile of [`Self::PANEL`] vectors
     /// whose sums fit into the registers. Not more than [`Self::LANES`].

@@ -137,7 +137,7 @@ fn run<P: Product>(
     // SAFETY: `launch` asks that the kernel's pointers are valid, and `Sizes` holds none.
     let Size { group, .. } =
         unsafe { launch(level, Sizes::<P>([depth, columns], std::marker::PhantomData)) };
-    let block = rows.div_ceil(rows.div_ceil(ROWS)).next_multiple_of(group);
+    let block = parallel::even_block(rows, ROWS, group);
     let row_tasks = rows.div_ceil(block);
     let column_tasks = TASKS.div_ceil(row_tasks).min(b.panels());
     let panels = b.panels().div_ceil(column_tasks);

@@ -128,7 +128,7 @@ pub(crate) fn panel_width<S: Simd, P: Product>(columns: usize) -> usize {
 fn group(panels: usize) -> usize {
     /// Wider pieces are read no faster.
     const MOST: usize = 4;
-    panels.div_ceil(4 * rayon::current_num_threads()).clamp(1, MOST)
+    panels.div_ceil(4 * parallel::threads()).clamp(1, MOST)
 }
 
 /// How many words ahead of its use a row is asked for, and how many blocks of words ahead a column is: what memory takes to

@@ -286,12 +286,18 @@ impl<P: Product> Strip<P> {
         if ROWS * VECTORS + VECTORS + 1 > S::REGISTERS {
             return;
         }
-        // The next panel's lines are asked for evenly, with as many for each tile as its share of the rows.
-        let share = (self.depth * self.b_step * ROWS / self.rows.max(1)).min(MOST_AHEAD);
+        if self.rows < ROWS {
+            return;
+        }
+        // The highest tiles ask for the next panel's lines, each for its share of them, and the few rows that are left after
+        // them for nothing more.
+        let mut next = self.next.take().filter(|_| S::PREFETCH);
+        let share = match next {
+            Some(_) => (self.depth * self.b_step * ROWS / self.rows).min(MOST_AHEAD),
+            None => 0,
+        };
         while self.rows >= ROWS {
-            if S::PREFETCH
-                && let Some(next) = &mut self.next
-            {
+            if let Some(next) = &mut next {
                 for word in (0..share).step_by(LINE) {
                     FloatPtr::F32(next.wrapping_add(word)).prefetch();
                 }
@@ -307,9 +313,6 @@ impl<P: Product> Strip<P> {
             };
             self.a = self.a.wrapping_add(step);
             self.c = self.c.wrapping_add(ROWS * self.c_row);
-            if self.rows < ROWS {
-                self.next = None; // all of it has been asked for
-            }
         }
     }
 }
